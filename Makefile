@@ -1,0 +1,52 @@
+# Two commands to begin with: `make demo` and `make test`. Everything builds .venv by itself.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?=
+ONCE ?=
+ORDERS ?= 1000
+SEED ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv lock check format test bench demo clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+venv: .venv/.built ## the virtual environment, from the lock file
+.venv/.built: requirements.lock pyproject.toml
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . ; \
+	else \
+	  $(PYTHON) -m venv .venv && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	fi
+	@touch $@
+
+lock: ## pin all dependencies with hashes (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --all-extras --no-emit-package tillroll pyproject.toml -o requirements.lock
+
+format: venv ## rewrite the code in the common format
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix-only --quiet .
+
+check: venv ## format, lint, types, import contracts, unit and property tests: under a minute
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/unit tests/property
+
+test: venv ## every test; those on real data run where TILLROLL_OLIST_DIR is set
+	$(BIN)/pytest -q tests
+
+bench: venv ## the benchmarks, side by side in one run: a table, and build/bench.json
+	$(BIN)/python -m tests.benchmarks
+
+demo: venv ## everything up, trade played through it: DATA=DIR for Olist, ONCE=1 to stop after the table
+	$(BIN)/tillroll demo $(if $(DATA),--data $(DATA)) $(if $(ONCE),--once) --orders $(ORDERS) --seed $(SEED)
+
+clean: ## remove what was built (data directories stay)
+	rm -rf .venv build *.egg-info

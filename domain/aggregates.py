@@ -1,0 +1,35 @@
+"""All aggregates by the category of their streams, and all event types by their stored name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.catalogue import CATEGORY, PRODUCT
+from domain.deadline import DEADLINE
+from domain.kernel import Command, Decider, Event
+from domain.merchant import MERCHANT
+from domain.order import ORDER
+from domain.payment import PAYMENT
+from domain.shipment import SHIPMENT
+from domain.stock import STOCK
+
+AnyDecider = Decider[Any, Any, Any]
+
+AGGREGATES: dict[str, AnyDecider] = {
+    each.category: each for each in (ORDER, STOCK, PAYMENT, SHIPMENT, MERCHANT, PRODUCT, CATEGORY, DEADLINE)
+}
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    event.__name__: event for each in AGGREGATES.values() for event in each.events
+}
+
+COMMAND_TYPES: dict[str, type[Command]] = {
+    f"{each.category}.{command.__name__}": command
+    for each in AGGREGATES.values()
+    for command in each.commands
+}
+
+
+def aggregate_of(stream: str) -> AnyDecider:
+    """The decider whose state the stream holds; KeyError for an unknown category."""
+    return AGGREGATES[stream.partition("-")[0]]

@@ -1,0 +1,136 @@
+"""What every aggregate and agent is made of: events, commands, deciders, and what they may refuse.
+
+An aggregate is three pure things: `decide(command, state) -> events`, `evolve(state, event) -> state` and
+an initial state. Nothing here does I/O, reads a clock or makes up an id: times and ids come in with commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Value(BaseModel):
+    """A frozen value; unknown fields are refused, so that a stored event never hides one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Event(Value):
+    """A fact. Its class name is the stored type: renaming a class changes the storage format."""
+
+    schema_version: ClassVar[int] = 1
+    refusal: ClassVar[bool] = False
+    """True for an event that says no: in an all-or-nothing decision it stands instead of the others."""
+
+
+class Command(Value):
+    """A wish, in the imperative. `decide` answers it with events, or refuses."""
+
+
+class Refused(Exception):
+    """A caller's mistake: the command is against a rule in the present state.
+
+    `rule` is a stable snake_case name of the rule; the message says the state and what would be allowed.
+    """
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.message = message
+
+
+C = TypeVar("C", bound=Command)
+E = TypeVar("E", bound=Event)
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Decider(Generic[C, E, S]):
+    """One aggregate: its pure functions, its initial state and the category of its streams."""
+
+    category: str
+    decide: Callable[[C, S], tuple[E, ...]]
+    evolve: Callable[[S, E], S]
+    initial: S
+    events: tuple[type[E], ...]
+    commands: tuple[type[C], ...]
+
+    def fold(self, events: Iterable[E], state: S | None = None) -> S:
+        """The state after `events`, from `state` or from the beginning."""
+        folded = self.initial if state is None else state
+        for event in events:
+            folded = self.evolve(folded, event)
+        return folded
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event with what the log knows of it; what agents and projections receive.
+
+    `position` counts from 1 over the whole log, `version` from 1 in the stream; `occurred_at` is business
+    time, `recorded_at` the appender's wall clock. `clock` names the business clock that the fact belongs
+    to: `wall` for live trade, else the checkout whose played history it is.
+    """
+
+    position: int
+    stream: str
+    version: int
+    event: Event
+    merchant: str
+    correlation: str
+    causation: str
+    event_id: str
+    occurred_at: datetime
+    recorded_at: datetime
+    actor: str = ""
+    clock: str = "wall"
+
+    @property
+    def category(self) -> str:
+        return self.stream.partition("-")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A command and the stream that it is for."""
+
+    stream: str
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands that are carried out all or not at all, as one append over several streams."""
+
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Wake me (`key`, `name`) at `due_at`; None withdraws what was asked for before."""
+
+    key: str
+    name: str
+    due_at: datetime | None
+
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction(Generic[P]):
+    """What an agent makes of a fact: its new process state, its commands, its deadlines."""
+
+    process: P
+    commands: tuple[Group, ...] = ()
+    deadlines: tuple[Deadline, ...] = field(default=())
+
+
+def one(stream: str, command: Command) -> Group:
+    """A group of a single command."""
+    return Group((Target(stream, command),))

@@ -1,0 +1,76 @@
+"""A merchant: who sells, from where, and the settings that bind its orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from domain.kernel import Command, Decider, Event, Refused
+from domain.order import Terms
+
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class MerchantRegistered(Event):
+    merchant_id: Id
+    zip_prefix: str = ""
+    city: str = ""
+    state: str = ""
+
+
+class MerchantTermsSet(Event):
+    """From now on orders of the merchant are placed on these terms."""
+
+    merchant_id: Id
+    terms: Terms
+
+
+MerchantEvent: TypeAlias = MerchantRegistered | MerchantTermsSet
+
+
+class RegisterMerchant(Command):
+    merchant_id: Id
+    zip_prefix: str = ""
+    city: str = ""
+    state: str = ""
+
+
+class SetMerchantTerms(Command):
+    merchant_id: Id
+    terms: Terms
+
+
+MerchantCommand: TypeAlias = RegisterMerchant | SetMerchantTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    registered: bool = False
+    terms: Terms = field(default_factory=Terms)
+
+
+def decide(command: MerchantCommand, merchant: Merchant) -> tuple[MerchantEvent, ...]:
+    match command:
+        case RegisterMerchant():
+            return () if merchant.registered else (MerchantRegistered(**dict(command)),)
+        case SetMerchantTerms() if not merchant.registered:
+            raise Refused("merchant_exists", f"there is no merchant {command.merchant_id}; register it first")
+        case SetMerchantTerms(merchant_id=merchant_id, terms=terms):
+            return (
+                () if terms == merchant.terms else (MerchantTermsSet(merchant_id=merchant_id, terms=terms),)
+            )
+
+
+def evolve(merchant: Merchant, event: MerchantEvent) -> Merchant:
+    match event:
+        case MerchantRegistered():
+            return replace(merchant, registered=True)
+        case MerchantTermsSet(terms=terms):
+            return replace(merchant, terms=terms)
+
+
+MERCHANT: Decider[MerchantCommand, MerchantEvent, Merchant] = Decider(
+    "merchant", decide, evolve, Merchant(), events=MerchantEvent.__args__, commands=MerchantCommand.__args__
+)

@@ -1,0 +1,440 @@
+"""One payment towards an order: what the provider was asked for, and what it said.
+
+Guards bind our requests. What the provider says is a fact: it folds by the provider's own references, in any
+order and any number of times, to the same state, and is never refused; a contradiction opens a discrepancy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from domain.kernel import Command, Decider, Event, Refused, Value
+from domain.money import Cents, Currency
+
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+NOT_SENT = "not-sent"
+"""The provider's reference of a payment of zero, for which nobody was called."""
+
+
+class AuthorizationRequested(Event):
+    payment_id: Id
+    order_id: Id
+    amount_cents: Cents
+    currency: Currency
+    method: str
+    installments: int = 1
+
+
+class PaymentAuthorized(Event):
+    """`happened_at` is the provider's time, None where it is unknown."""
+
+    payment_id: Id
+    order_id: Id
+    amount_cents: Cents
+    provider_reference: str
+    happened_at: datetime | None = None
+
+
+class PaymentDeclined(Event):
+    payment_id: Id
+    order_id: Id
+    reason: str
+    happened_at: datetime | None = None
+
+
+class CaptureRequested(Event):
+    payment_id: Id
+    order_id: Id
+    capture_id: Id
+    amount_cents: Cents
+
+
+class PaymentCaptured(Event):
+    payment_id: Id
+    order_id: Id
+    capture_id: Id
+    amount_cents: Cents
+    happened_at: datetime | None = None
+
+
+class CaptureFailed(Event):
+    payment_id: Id
+    order_id: Id
+    capture_id: Id
+    reason: str
+
+
+class VoidRequested(Event):
+    payment_id: Id
+    order_id: Id
+
+
+class PaymentVoided(Event):
+    """`amount_cents` is what had been authorised: 0 where the provider never authorised."""
+
+    payment_id: Id
+    order_id: Id
+    amount_cents: Cents
+    happened_at: datetime | None = None
+
+
+class RefundRequested(Event):
+    payment_id: Id
+    order_id: Id
+    refund_id: Id
+    amount_cents: Cents
+
+
+class PaymentRefunded(Event):
+    payment_id: Id
+    order_id: Id
+    refund_id: Id
+    amount_cents: Cents
+    happened_at: datetime | None = None
+
+
+class RefundFailed(Event):
+    payment_id: Id
+    order_id: Id
+    refund_id: Id
+    reason: str
+
+
+class AuthorizationExpired(Event):
+    payment_id: Id
+    order_id: Id
+    amount_cents: Cents
+
+
+class PaymentDiscrepancyOpened(Event):
+    """What the provider says contradicts what we asked, or itself; a person must look."""
+
+    payment_id: Id
+    order_id: Id
+    kind: Literal["captured_above_authorized", "captured_after_void", "refunded_above_captured"]
+
+
+class PaymentProviderUnavailable(Event):
+    """The provider could not be reached for this request; it is tried again later."""
+
+    payment_id: Id
+    order_id: Id
+    call: str
+    attempts: int
+
+
+PaymentEvent: TypeAlias = (
+    AuthorizationRequested
+    | PaymentAuthorized
+    | PaymentDeclined
+    | CaptureRequested
+    | PaymentCaptured
+    | CaptureFailed
+    | VoidRequested
+    | PaymentVoided
+    | RefundRequested
+    | PaymentRefunded
+    | RefundFailed
+    | AuthorizationExpired
+    | PaymentDiscrepancyOpened
+    | PaymentProviderUnavailable
+)
+
+
+class RequestAuthorization(Command):
+    payment_id: Id
+    order_id: Id
+    amount_cents: Cents
+    currency: Currency
+    method: str
+    installments: int = 1
+
+
+class RequestCapture(Command):
+    payment_id: Id
+    capture_id: Id
+    amount_cents: Cents
+
+
+class RequestVoid(Command):
+    payment_id: Id
+
+
+class RequestRefund(Command):
+    payment_id: Id
+    refund_id: Id
+    amount_cents: Cents
+
+
+class ExpireAuthorization(Command):
+    payment_id: Id
+
+
+class Movement(Value):
+    """A capture or refund as the provider tells it."""
+
+    reference: Id
+    amount_cents: Cents
+    succeeded: bool
+    reason: str = ""
+    happened_at: datetime | None = None
+
+
+class RecordProviderPayment(Command):
+    """All that the provider says of the payment now: an answer, a webhook and a reconciliation look alike."""
+
+    payment_id: Id
+    provider_reference: str
+    status: Literal["pending", "authorized", "declined"]
+    amount_cents: Cents
+    reason: str = ""
+    happened_at: datetime | None = None
+    captures: tuple[Movement, ...] = ()
+    refunds: tuple[Movement, ...] = ()
+    voided: bool = False
+    voided_at: datetime | None = None
+
+
+class RecordUnavailable(Command):
+    payment_id: Id
+    call: str
+    attempts: int
+
+
+PaymentCommand: TypeAlias = (
+    RequestAuthorization
+    | RequestCapture
+    | RequestVoid
+    | RequestRefund
+    | ExpireAuthorization
+    | RecordProviderPayment
+    | RecordUnavailable
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """`captures` and `refunds` map our reference to minor units and `requested`, `done` or `failed`."""
+
+    order_id: str = ""
+    requested_cents: int | None = None
+    authorized_cents: int | None = None
+    declined: bool = False
+    expired: bool = False
+    void: Literal["no", "requested", "done"] = "no"
+    captures: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    refunds: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    discrepancies: frozenset[str] = frozenset()
+
+    @property
+    def captured_cents(self) -> int:
+        return _sum(self.captures, "done")
+
+    @property
+    def refunded_cents(self) -> int:
+        return _sum(self.refunds, "done")
+
+    @property
+    def capturable_cents(self) -> int:
+        """What may still be captured: authorised, less captured and pending."""
+        return (self.authorized_cents or 0) - _sum(self.captures, "done", "requested")
+
+    @property
+    def refundable_cents(self) -> int:
+        return self.captured_cents - _sum(self.refunds, "requested", "done")
+
+
+def _sum(movements: Mapping[str, tuple[int, str]], *statuses: str) -> int:
+    return sum(cents for cents, status in movements.values() if status in statuses)
+
+
+def _authorize(command: RequestAuthorization) -> tuple[PaymentEvent, ...]:
+    requested = AuthorizationRequested(**dict(command))
+    if command.amount_cents:
+        return (requested,)
+    free = PaymentAuthorized(
+        payment_id=command.payment_id, order_id=command.order_id, amount_cents=0, provider_reference=NOT_SENT
+    )
+    return (requested, free)
+
+
+def _capture(command: RequestCapture, payment: Payment) -> tuple[PaymentEvent, ...]:
+    if command.capture_id in payment.captures:
+        return ()
+    if payment.authorized_cents is None or payment.void != "no" or payment.expired:
+        raise Refused(
+            "capture_authorized", "only an authorised payment, not voided or expired, can be captured"
+        )
+    if command.amount_cents > payment.capturable_cents:
+        raise Refused(
+            "capture_within_authorized", f"at most {payment.capturable_cents} cents can still be captured"
+        )
+    fields = {**dict(command), "order_id": payment.order_id}
+    requested = CaptureRequested(**fields)
+    return (requested,) if command.amount_cents else (requested, PaymentCaptured(**fields))
+
+
+def _void(command: RequestVoid, payment: Payment) -> tuple[PaymentEvent, ...]:
+    if payment.void != "no" or payment.declined or payment.expired:
+        return ()
+    if _sum(payment.captures, "done", "requested"):
+        raise Refused("void_uncaptured", "the payment is captured, or about to be; refund it instead")
+    requested = VoidRequested(payment_id=command.payment_id, order_id=payment.order_id)
+    if payment.requested_cents:
+        return (requested,)
+    return (
+        requested,
+        PaymentVoided(payment_id=command.payment_id, order_id=payment.order_id, amount_cents=0),
+    )
+
+
+def _refund(command: RequestRefund, payment: Payment) -> tuple[PaymentEvent, ...]:
+    if command.refund_id in payment.refunds:
+        return ()
+    if command.amount_cents > payment.refundable_cents:
+        raise Refused(
+            "refund_within_captured", f"at most {payment.refundable_cents} cents can still be refunded"
+        )
+    fields = {**dict(command), "order_id": payment.order_id}
+    requested = RefundRequested(**fields)
+    return (requested,) if command.amount_cents else (requested, PaymentRefunded(**fields))
+
+
+def _news(told: RecordProviderPayment, payment: Payment) -> list[PaymentEvent]:
+    """What of the provider's account we did not know yet, in the order that it must have happened."""
+    ids = {"payment_id": told.payment_id, "order_id": payment.order_id}
+    news: list[PaymentEvent] = []
+    if told.status == "authorized" and payment.authorized_cents is None:
+        news.append(
+            PaymentAuthorized(
+                **ids,
+                amount_cents=told.amount_cents,
+                provider_reference=told.provider_reference,
+                happened_at=told.happened_at,
+            )
+        )
+    if told.status == "declined" and not payment.declined:
+        news.append(PaymentDeclined(**ids, reason=told.reason or "declined", happened_at=told.happened_at))
+    for each in told.captures:
+        known = payment.captures.get(each.reference, (0, ""))[1]
+        if each.succeeded and known != "done":
+            fields = {"capture_id": each.reference, "amount_cents": each.amount_cents}
+            news.append(PaymentCaptured(**ids, **fields, happened_at=each.happened_at))
+        elif not each.succeeded and known in ("", "requested"):
+            news.append(CaptureFailed(**ids, capture_id=each.reference, reason=each.reason))
+    for each in told.refunds:
+        known = payment.refunds.get(each.reference, (0, ""))[1]
+        if each.succeeded and known != "done":
+            fields = {"refund_id": each.reference, "amount_cents": each.amount_cents}
+            news.append(PaymentRefunded(**ids, **fields, happened_at=each.happened_at))
+        elif not each.succeeded and known in ("", "requested"):
+            news.append(RefundFailed(**ids, refund_id=each.reference, reason=each.reason))
+    if told.voided and payment.void != "done":
+        authorized = payment.authorized_cents or (told.amount_cents if told.status == "authorized" else 0)
+        news.append(PaymentVoided(**ids, amount_cents=authorized, happened_at=told.voided_at))
+    return news
+
+
+def _contradictions(payment_id: str, payment: Payment) -> tuple[PaymentEvent, ...]:
+    """The discrepancies of a state that are not open yet."""
+    kinds = {
+        "captured_above_authorized": payment.authorized_cents is not None
+        and payment.captured_cents > payment.authorized_cents,
+        "captured_after_void": payment.void == "done" and payment.captured_cents > 0,
+        "refunded_above_captured": payment.refunded_cents > payment.captured_cents,
+    }
+    return tuple(
+        PaymentDiscrepancyOpened(payment_id=payment_id, order_id=payment.order_id, kind=kind)
+        for kind, true in kinds.items()
+        if true and kind not in payment.discrepancies
+    )
+
+
+def _record(told: RecordProviderPayment, payment: Payment) -> tuple[PaymentEvent, ...]:
+    news = _news(told, payment)
+    known = payment
+    for event in news:
+        known = evolve(known, event)
+    return (*news, *_contradictions(told.payment_id, known))
+
+
+def decide(command: PaymentCommand, payment: Payment) -> tuple[PaymentEvent, ...]:
+    if isinstance(command, RequestAuthorization):
+        return () if payment.requested_cents is not None else _authorize(command)
+    if payment.requested_cents is None:
+        raise Refused("payment_exists", f"there is no payment {command.payment_id}")
+    match command:
+        case RequestCapture():
+            return _capture(command, payment)
+        case RequestVoid():
+            return _void(command, payment)
+        case RequestRefund():
+            return _refund(command, payment)
+        case ExpireAuthorization(payment_id=payment_id):
+            untouched = payment.authorized_cents is not None and not payment.captures and payment.void == "no"
+            if not untouched or payment.expired:
+                return ()
+            lapsed = payment.authorized_cents or 0
+            return (
+                AuthorizationExpired(payment_id=payment_id, order_id=payment.order_id, amount_cents=lapsed),
+            )
+        case RecordProviderPayment():
+            return _record(command, payment)
+        case RecordUnavailable():
+            return (PaymentProviderUnavailable(**dict(command), order_id=payment.order_id),)
+
+
+def _moved(
+    movements: Mapping[str, tuple[int, str]], reference: str, cents: int | None, status: str
+) -> dict[str, tuple[int, str]]:
+    before, was = movements.get(reference, (0, ""))
+    # a success outlasts a late failure and a late request
+    now = "done" if "done" in (was, status) else status
+    return {**movements, reference: (before if cents is None else cents, now)}
+
+
+def evolve(payment: Payment, event: PaymentEvent) -> Payment:
+    match event:
+        case AuthorizationRequested(order_id=order_id, amount_cents=cents):
+            return replace(payment, order_id=order_id, requested_cents=cents)
+        case PaymentAuthorized(amount_cents=cents):
+            return replace(payment, authorized_cents=cents)
+        case PaymentDeclined():
+            return replace(payment, declined=True)
+        case CaptureRequested(capture_id=reference, amount_cents=cents):
+            return replace(payment, captures=_moved(payment.captures, reference, cents, "requested"))
+        case PaymentCaptured(capture_id=reference, amount_cents=cents):
+            return replace(payment, captures=_moved(payment.captures, reference, cents, "done"))
+        case CaptureFailed(capture_id=reference):
+            return replace(payment, captures=_moved(payment.captures, reference, None, "failed"))
+        case VoidRequested():
+            return replace(payment, void="requested" if payment.void == "no" else payment.void)
+        case PaymentVoided():
+            return replace(payment, void="done")
+        case RefundRequested(refund_id=reference, amount_cents=cents):
+            return replace(payment, refunds=_moved(payment.refunds, reference, cents, "requested"))
+        case PaymentRefunded(refund_id=reference, amount_cents=cents):
+            return replace(payment, refunds=_moved(payment.refunds, reference, cents, "done"))
+        case RefundFailed(refund_id=reference):
+            return replace(payment, refunds=_moved(payment.refunds, reference, None, "failed"))
+        case AuthorizationExpired():
+            return replace(payment, expired=True)
+        case PaymentDiscrepancyOpened(kind=kind):
+            return replace(payment, discrepancies=payment.discrepancies | {kind})
+        case PaymentProviderUnavailable():
+            return payment
+
+
+PAYMENT: Decider[PaymentCommand, PaymentEvent, Payment] = Decider(
+    "payment",
+    decide,
+    evolve,
+    Payment(),
+    events=PaymentEvent.__args__,
+    commands=PaymentCommand.__args__,
+)

@@ -1,0 +1,41 @@
+"""Which fields of an event are personal, and the three forms that such a field takes.
+
+A personal field is plain only between a command and the log, and in the read-model columns that declare it.
+The log keeps it `Sealed` under the key of its data subject; when that key is destroyed it reads `Erased`.
+An event with a personal field names the subject in its field `subject`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+from domain.kernel import Value
+
+
+class Sealed(Value):
+    """Ciphertext of a personal value: base64 of nonce and AES-256-GCM output."""
+
+    sealed: str
+
+
+class Erased(Value):
+    """The value is gone for ever: the key of its data subject was destroyed."""
+
+    erased: Literal[True] = True
+
+
+class PersonalField:
+    """Marks a field that the codec seals before an event is hashed and stored."""
+
+
+T = TypeVar("T")
+Personal = Annotated[T | Sealed | Erased, PersonalField()]
+
+
+class Customer(Value):
+    """Who bought, and where the parcel goes; the state (region) is not personal and stands apart."""
+
+    customer_id: str
+    customer_unique_id: str
+    zip_prefix: str
+    city: str

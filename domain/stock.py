@@ -1,0 +1,337 @@
+"""Stock of one SKU in one warehouse: what may be promised to orders, and what has been.
+
+on hand = available + committed (reserved or allocated) + unavailable (in quality control), always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, PositiveInt
+
+from domain.kernel import Command, Decider, Event, Refused
+
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+AdjustReason: TypeAlias = Literal["count", "damage", "loss", "found", "correction", "other"]
+
+
+class StockReceived(Event):
+    sku: Id
+    warehouse: Id
+    quantity: PositiveInt
+    reference: str = ""
+
+
+class StockAdjusted(Event):
+    sku: Id
+    warehouse: Id
+    delta: int
+    reason: AdjustReason
+    note: str = ""
+
+
+class StockReserved(Event):
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    quantity: PositiveInt
+    expires_at: datetime
+
+
+class StockReservationRefused(Event):
+    refusal = True
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    wanted: PositiveInt
+    available: int
+
+
+class ReservationExpired(Event):
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    quantity: PositiveInt
+
+
+class StockAllocated(Event):
+    """Reserved stock is committed to a confirmed order; it expires no more."""
+
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    quantity: PositiveInt
+
+
+class StockAllocationRefused(Event):
+    """The reservation was gone and the stock too, when the order was confirmed."""
+
+    refusal = True
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    wanted: PositiveInt
+    available: int
+
+
+class StockReleased(Event):
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    quantity: PositiveInt
+
+
+class StockShipped(Event):
+    """`quantity` left the warehouse; `uncommitted` of it was not held for the order (a contradiction)."""
+
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    quantity: PositiveInt
+    uncommitted: Annotated[int, Field(ge=0)] = 0
+
+
+class StockReturned(Event):
+    """A parcel came back; its goods wait in quality control and are not for sale."""
+
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    quantity: PositiveInt
+
+
+StockEvent: TypeAlias = (
+    StockReceived
+    | StockAdjusted
+    | StockReserved
+    | StockReservationRefused
+    | ReservationExpired
+    | StockAllocated
+    | StockAllocationRefused
+    | StockReleased
+    | StockShipped
+    | StockReturned
+)
+
+
+class ReceiveStock(Command):
+    sku: Id
+    warehouse: Id
+    quantity: PositiveInt
+    reference: str = ""
+
+
+class AdjustStock(Command):
+    sku: Id
+    warehouse: Id
+    delta: int
+    reason: AdjustReason
+    note: str = ""
+
+
+class ReserveStock(Command):
+    """Hold `quantity` for the order until `expires_at`; what has expired by `now` counts as free."""
+
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    quantity: PositiveInt
+    now: datetime
+    expires_at: datetime
+
+
+class ExpireReservation(Command):
+    order_id: Id
+    sku: Id
+    warehouse: Id
+
+
+class AllocateStock(Command):
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    quantity: PositiveInt
+    now: datetime
+
+
+class ReleaseStock(Command):
+    order_id: Id
+    sku: Id
+    warehouse: Id
+
+
+class ShipStock(Command):
+    """A fact: the units left. Never refused, even if they were held for nobody."""
+
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    quantity: PositiveInt
+
+
+class ReturnStock(Command):
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    quantity: PositiveInt
+
+
+StockCommand: TypeAlias = (
+    ReceiveStock
+    | AdjustStock
+    | ReserveStock
+    | ExpireReservation
+    | AllocateStock
+    | ReleaseStock
+    | ShipStock
+    | ReturnStock
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held for one order; `expires_at` is None once it is allocated."""
+
+    quantity: int
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    on_hand: int = 0
+    committed: int = 0
+    quality_control: int = 0
+    held: Mapping[str, Held] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def available(self) -> int:
+        return self.on_hand - self.committed - self.quality_control
+
+
+def _expired(stock: Stock, now: datetime, wanted: int) -> dict[str, Held]:
+    """Reservations past their time, the oldest first, until `wanted` would be free."""
+    lapsed = (
+        (at, order, held) for order, held in stock.held.items() if (at := held.expires_at) and at <= now
+    )
+    freed: dict[str, Held] = {}
+    available = stock.available
+    for _, order, held in sorted(lapsed, key=lambda each: each[:2]):
+        if available >= wanted:
+            break
+        freed[order] = held
+        available += held.quantity
+    return freed
+
+
+def _promise(
+    command: ReserveStock | AllocateStock,
+    stock: Stock,
+    promised: StockEvent,
+    refused: type[StockReservationRefused | StockAllocationRefused],
+) -> tuple[StockEvent, ...]:
+    """Check and commit in one decision, so that two buyers never get the last unit."""
+    place = {"sku": command.sku, "warehouse": command.warehouse}
+    freed = _expired(stock, command.now, command.quantity) if stock.available < command.quantity else {}
+    freed.pop(command.order_id, None)
+    available = stock.available + sum(held.quantity for held in freed.values())
+    if available < command.quantity:
+        return (
+            refused(order_id=command.order_id, wanted=command.quantity, available=stock.available, **place),
+        )
+    expired = (ReservationExpired(order_id=o, quantity=h.quantity, **place) for o, h in freed.items())
+    return (*expired, promised)
+
+
+def _allocate(command: AllocateStock, stock: Stock) -> tuple[StockEvent, ...]:
+    allocated = StockAllocated(
+        order_id=command.order_id, sku=command.sku, warehouse=command.warehouse, quantity=command.quantity
+    )
+    held = stock.held.get(command.order_id)
+    if held is None:  # its reservation lapsed and was given away: take what is there now, or say no
+        return _promise(command, stock, allocated, StockAllocationRefused)
+    return (allocated,) if held.expires_at else ()
+
+
+def _adjust(command: AdjustStock, stock: Stock) -> tuple[StockEvent, ...]:
+    spoken_for = stock.committed + stock.quality_control
+    if stock.on_hand + command.delta < spoken_for:
+        raise Refused(
+            "adjust_within_available",
+            f"{stock.available} of {stock.on_hand} units are available; an adjustment by {command.delta} would"
+            f" take units that are held ({spoken_for}): cancel those orders first",
+        )
+    if command.delta == 0:
+        raise Refused("adjust_changes_something", "an adjustment by 0 changes nothing")
+    return (StockAdjusted(**dict(command)),)
+
+
+def decide(command: StockCommand, stock: Stock) -> tuple[StockEvent, ...]:
+    match command:
+        case ReceiveStock():
+            return (StockReceived(**dict(command)),)
+        case AdjustStock():
+            return _adjust(command, stock)
+        case ReserveStock(order_id=order) if order in stock.held:
+            return ()  # a redelivered command changes nothing
+        case ReserveStock():
+            fields = dict(command)
+            del fields["now"]
+            return _promise(command, stock, StockReserved(**fields), StockReservationRefused)
+        case AllocateStock():
+            return _allocate(command, stock)
+        case ShipStock(order_id=order, quantity=quantity):
+            held = stock.held.get(order)
+            uncommitted = max(0, quantity - (held.quantity if held else 0))
+            return (StockShipped(**dict(command), uncommitted=uncommitted),)
+        case ReturnStock():
+            return (StockReturned(**dict(command)),)
+        case ExpireReservation(order_id=order) if (held := stock.held.get(order)) and held.expires_at:
+            return (ReservationExpired(**dict(command), quantity=held.quantity),)
+        case ReleaseStock(order_id=order) if held := stock.held.get(order):
+            return (StockReleased(**dict(command), quantity=held.quantity),)
+    return ()  # nothing is held for the order: released, shipped or expired before
+
+
+def _hold(stock: Stock, order: str, held: Held | None) -> Stock:
+    """The stock with what it holds for `order` replaced by `held`."""
+    before = stock.held.get(order)
+    holding = {key: value for key, value in stock.held.items() if key != order}
+    if held:
+        holding[order] = held
+    change = (held.quantity if held else 0) - (before.quantity if before else 0)
+    return replace(stock, committed=stock.committed + change, held=MappingProxyType(holding))
+
+
+def evolve(stock: Stock, event: StockEvent) -> Stock:
+    match event:
+        case StockReceived(quantity=quantity):
+            return replace(stock, on_hand=stock.on_hand + quantity)
+        case StockAdjusted(delta=delta):
+            return replace(stock, on_hand=stock.on_hand + delta)
+        case StockReserved(order_id=order, quantity=quantity, expires_at=expires_at):
+            return _hold(stock, order, Held(quantity, expires_at))
+        case StockAllocated(order_id=order, quantity=quantity):
+            return _hold(stock, order, Held(quantity, None))
+        case ReservationExpired(order_id=order) | StockReleased(order_id=order):
+            return _hold(stock, order, None)
+        case StockShipped(order_id=order, quantity=quantity):
+            return replace(_hold(stock, order, None), on_hand=stock.on_hand - quantity)
+        case StockReturned(quantity=quantity):
+            back = stock.quality_control + quantity
+            return replace(stock, on_hand=stock.on_hand + quantity, quality_control=back)
+        case StockReservationRefused() | StockAllocationRefused():
+            return stock
+
+
+STOCK: Decider[StockCommand, StockEvent, Stock] = Decider(
+    "stock",
+    decide,
+    evolve,
+    Stock(),
+    events=StockEvent.__args__,
+    commands=StockCommand.__args__,
+)

@@ -1,0 +1,65 @@
+"""How streams are named: `category-part.part`, so that two things never share a stream.
+
+The parts are percent-encoded where they hold a character that means something in a stream's name or in a
+NATS subject (`.`, `*`, `>`, `-`, white space, `%`).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from urllib.parse import unquote
+
+_SPECIAL = re.compile(r"[^A-Za-z0-9_~]")
+
+
+def encode_part(part: str) -> str:
+    """Percent-encode one part of a stream's name; the empty part is refused with ValueError."""
+    if not part:
+        raise ValueError("a part of a stream's name must not be empty")
+    if _SPECIAL.search(part) is None:
+        return part
+    return _SPECIAL.sub(lambda m: "".join(f"%{byte:02X}" for byte in m.group().encode()), part)
+
+
+@lru_cache(maxsize=65536)
+def stream_name(category: str, *parts: str) -> str:
+    """`stream_name("stock", "m1", "A-1", "main")` is `stock-m1.A%2D1.main`."""
+    return f"{category}-{'.'.join(encode_part(part) for part in parts)}"
+
+
+def stream_parts(stream: str) -> tuple[str, ...]:
+    """The decoded parts of a stream's name, without its category."""
+    return tuple(unquote(part) for part in stream.partition("-")[2].split("."))
+
+
+def order_stream(merchant: str, order_id: str) -> str:
+    return stream_name("order", merchant, order_id)
+
+
+def stock_stream(merchant: str, sku: str, warehouse: str) -> str:
+    return stream_name("stock", merchant, sku, warehouse)
+
+
+def payment_stream(merchant: str, payment_id: str) -> str:
+    return stream_name("payment", merchant, payment_id)
+
+
+def shipment_stream(merchant: str, shipment_id: str) -> str:
+    return stream_name("shipment", merchant, shipment_id)
+
+
+def merchant_stream(merchant: str) -> str:
+    return stream_name("merchant", merchant)
+
+
+def product_stream(merchant: str, sku: str) -> str:
+    return stream_name("product", merchant, sku)
+
+
+def category_stream(merchant: str, category: str) -> str:
+    return stream_name("category", merchant, category)
+
+
+def deadline_stream(merchant: str, agent: str, key: str, name: str) -> str:
+    return stream_name("deadline", merchant, agent, key, name)
