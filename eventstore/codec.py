@@ -1,0 +1,105 @@
+"""Events to stored bytes and back: JSON, schema versions with upcasters, sealed personal fields.
+
+A warning: this file is the storage format. An event class that changes gets a higher `schema_version` and an
+upcaster from the version before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache, lru_cache
+from typing import Any
+
+import orjson
+
+from domain.aggregates import EVENT_TYPES
+from domain.kernel import Event, Fact
+from domain.personal import Erased, PersonalField, Sealed
+from eventstore.keyring import Keyring
+from eventstore.log import NewEvent, StoredEvent
+from eventstore.seams import Ids
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+"""(type, schema) -> a pure function from the data of that schema to the data of the next."""
+
+
+class UnknownEvent(Exception):
+    """An event of a type or schema that this version of the code does not know: a newer one wrote it."""
+
+
+@cache
+def personal_fields(event_type: type[Event]) -> tuple[str, ...]:
+    """The names of the personal fields of an event class."""
+    fields = event_type.model_fields.items()
+    return tuple(name for name, field in fields if any(isinstance(m, PersonalField) for m in field.metadata))
+
+
+def subject_of(event: Event) -> str | None:
+    """The data subject whose key the event's personal fields need; None if it has none."""
+    return getattr(event, "subject", None) if personal_fields(type(event)) else None
+
+
+def encode(event: Event, ids: Ids, keyring: Keyring) -> NewEvent:
+    """Seal, then serialise. The subject's key must be loaded (`Keyring.ensure`)."""
+    for name in personal_fields(type(event)):
+        value = getattr(event, name)
+        if not isinstance(value, Sealed | Erased):
+            event = event.model_copy(update={name: keyring.seal(event.subject, value, ids)})  # type: ignore[attr-defined]
+    kind = type(event)
+    data = kind.__pydantic_serializer__.to_json(event, exclude_defaults=True)
+    return NewEvent(kind.__name__, kind.schema_version, data, ids.new())
+
+
+def decode_event(type_: str, schema: int, data: bytes) -> Event:
+    """The event of stored bytes; raises UnknownEvent for a type or schema of the future."""
+    kind = EVENT_TYPES.get(type_)
+    if kind is None or schema > kind.schema_version:
+        raise UnknownEvent(f"{type_} of schema {schema} is not known here; a newer version wrote it")
+    if schema == kind.schema_version:
+        return kind.__pydantic_validator__.validate_json(data)  # type: ignore[no-any-return]
+    fields = orjson.loads(data)
+    while schema < kind.schema_version:
+        fields = UPCASTERS[type_, schema](fields)
+        schema += 1
+    return kind.model_validate(fields)
+
+
+@lru_cache(maxsize=8192)
+def _metadata(metadata: bytes) -> tuple[str, str]:
+    fields = orjson.loads(metadata)
+    return fields.get("actor", ""), fields.get("clock", "wall")
+
+
+def decode(stored: StoredEvent) -> Fact:
+    """The fact of a stored event; personal fields stay sealed."""
+    actor, clock = _metadata(stored.metadata)
+    return Fact(
+        stored.position,
+        stored.stream,
+        stored.version,
+        decode_event(stored.type, stored.schema, stored.data),
+        stored.merchant,
+        stored.correlation,
+        stored.causation,
+        str(stored.event_id),
+        stored.occurred_at,
+        stored.recorded_at,
+        actor,
+        clock,
+    )
+
+
+def subjects_in(facts: Iterable[Fact]) -> set[str]:
+    """The data subjects whose keys opening these facts needs."""
+    return {subject for fact in facts if (subject := subject_of(fact.event))}
+
+
+def opened(event: Event, keyring: Keyring) -> Event:
+    """The event with its personal fields plain, or `Erased`; the keys must be loaded (`Keyring.load`)."""
+    update = {}
+    for name in personal_fields(type(event)):
+        value = getattr(event, name)
+        if isinstance(value, Sealed):
+            update[name] = keyring.open(event.subject, value)  # type: ignore[attr-defined]
+    return event.model_copy(update=update) if update else event

@@ -1,0 +1,46 @@
+"""How a connection to the log is opened: time-outs, and the check that it is the log we know."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from eventstore.log import EpochChanged, LogIdentity
+
+Connection = psycopg.AsyncConnection[TupleRow]
+_OPTIONS = (
+    "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
+)
+_IDENTITY = """
+SELECT log_id, epoch, log.system_identifier = control.system_identifier
+       AND log.timeline = checkpoint.timeline_id AS same
+FROM log, pg_control_system() AS control, pg_control_checkpoint() AS checkpoint
+"""
+
+
+async def connect(database_url: str, identity: LogIdentity | None = None) -> Connection:
+    """An autocommit connection with our time-outs, in UTC.
+
+    With `identity`, raises EpochChanged unless the database still is that log in that epoch, on the system
+    and timeline for which the epoch was minted.
+    """
+    connection = await psycopg.AsyncConnection.connect(
+        database_url, autocommit=True, connect_timeout=10, options=_OPTIONS, application_name="tillroll"
+    )
+    if identity:
+        found, same = await read_identity(connection)
+        if found != identity or not same:
+            await connection.close()
+            raise EpochChanged(
+                f"this is log {found.name}, not {identity.name}, or its server was restored or promoted:"
+                " check TILLROLL_DATABASE_URL, then mint an epoch with `tillroll migrate --new-epoch`"
+            )
+    return connection
+
+
+async def read_identity(connection: Connection) -> tuple[LogIdentity, bool]:
+    """The log's identity, and whether its epoch was minted on this very system and timeline."""
+    row = await (await connection.execute(_IDENTITY)).fetchone()
+    if row is None:
+        raise EpochChanged("the database holds no log yet: run `tillroll migrate`")
+    return LogIdentity(row[0], row[1]), row[2]

@@ -1,0 +1,143 @@
+"""The keys of data subjects: personal values are sealed under them, and gone when they are destroyed.
+
+A subject is a pseudonym (keyed hash of a person's id). Its key, 256 random bits, is kept in the database
+wrapped by the master key, which lives outside. AES-256-GCM throughout; the subject is the associated data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+from base64 import b64decode, b64encode
+from collections import OrderedDict
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from domain.kernel import Value
+from domain.personal import Customer, Erased, Sealed
+from eventstore.queries import load_queries
+from eventstore.seams import Ids
+
+_NONCE = 12
+_CACHED = 20_000
+
+
+class KeyStore(Protocol):
+    """Where wrapped keys are kept, apart from the log."""
+
+    async def load(self, subjects: list[str]) -> dict[str, bytes | None]:
+        """The wrapped keys of those subjects that are known; None for an erased one."""
+
+    async def create(self, wrapped: dict[str, bytes]) -> dict[str, bytes | None]:
+        """Keep these for subjects that are new; what stands for each of them afterwards."""
+
+
+class MemoryKeyStore:
+    """The twin of `PostgresKeyStore`."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, bytes | None] = {}
+
+    async def load(self, subjects: list[str]) -> dict[str, bytes | None]:
+        return {subject: self.keys[subject] for subject in subjects if subject in self.keys}
+
+    async def create(self, wrapped: dict[str, bytes]) -> dict[str, bytes | None]:
+        for subject, key in wrapped.items():
+            self.keys.setdefault(subject, key)
+        return await self.load(list(wrapped))
+
+
+class PostgresKeyStore:
+    """Wrapped keys in the table `data_keys`."""
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[TupleRow]]) -> None:
+        self._pool = pool
+        self._queries = load_queries("eventstore", "keys.sql")
+
+    async def load(self, subjects: list[str]) -> dict[str, bytes | None]:
+        return await self._fetch(self._queries.load_keys.sql, {"subjects": subjects})
+
+    async def create(self, wrapped: dict[str, bytes]) -> dict[str, bytes | None]:
+        arguments = {"subjects": list(wrapped), "keys": list(wrapped.values())}
+        await self._fetch(self._queries.create_keys.sql, arguments)
+        return await self.load(list(wrapped))
+
+    async def _fetch(self, sql: str, arguments: dict[str, Any]) -> dict[str, bytes | None]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(sql.encode(), arguments, prepare=True)
+            return {} if cursor.description is None else {row[0]: row[1] for row in await cursor.fetchall()}
+
+
+class Keyring:
+    """Seals and opens values. `ensure` or `load` the subjects' keys first; sealing itself does no I/O."""
+
+    def __init__(self, master_key: bytes, store: KeyStore) -> None:
+        if len(master_key) != 32:
+            raise ValueError("the master key must be 32 bytes")
+        self._wrap = AESGCM(master_key)
+        self._pseudonym_key = hmac.digest(master_key, b"tillroll pseudonyms", "sha256")
+        self._store = store
+        self._keys: OrderedDict[str, AESGCM | None] = OrderedDict()
+        self._creating = asyncio.Lock()
+
+    def subject(self, person: str) -> str:
+        """The pseudonym of a person's id: stable, and meaningless without the master key."""
+        return hmac.digest(self._pseudonym_key, person.encode(), sha256).hex()[:32]
+
+    async def ensure(self, subjects: Iterable[str]) -> None:
+        """Have the keys of these subjects, making those that do not exist."""
+        missing = await self._load(subjects)
+        if missing:
+            async with self._creating:
+                fresh = {each: self._wrapped(each, AESGCM.generate_key(256)) for each in missing}
+                self._remember(await self._store.create(fresh))
+
+    async def load(self, subjects: Iterable[str]) -> None:
+        """Have the keys of these subjects; one that does not exist counts as erased."""
+        self._remember(dict.fromkeys(await self._load(subjects)))
+
+    def forget(self, subject: str) -> None:
+        """Drop a key from the cache, after an erasure."""
+        self._keys.pop(subject, None)
+
+    def seal(self, subject: str, value: Value, ids: Ids) -> Sealed:
+        """Encrypt a value; an erased subject's is refused with ValueError."""
+        key = self._keys[subject]
+        if key is None:
+            raise ValueError(f"data subject {subject} is erased; nothing more is kept about it")
+        nonce = ids.nonce()
+        plain = value.__pydantic_serializer__.to_json(value)
+        return Sealed(sealed=b64encode(nonce + key.encrypt(nonce, plain, subject.encode())).decode())
+
+    def open(self, subject: str, sealed: Sealed) -> Customer | Erased:
+        """Decrypt a value, or say that it is erased."""
+        key = self._keys[subject]
+        if key is None:
+            return Erased()
+        raw = b64decode(sealed.sealed)
+        plain = key.decrypt(raw[:_NONCE], raw[_NONCE:], subject.encode())
+        return Customer.__pydantic_validator__.validate_json(plain)  # type: ignore[no-any-return]
+
+    async def _load(self, subjects: Iterable[str]) -> list[str]:
+        unknown = [each for each in dict.fromkeys(subjects) if each not in self._keys]
+        if unknown:
+            self._remember(await self._store.load(unknown))
+        return [each for each in unknown if each not in self._keys]
+
+    def _wrapped(self, subject: str, key: bytes) -> bytes:
+        nonce = os.urandom(_NONCE)
+        return nonce + self._wrap.encrypt(nonce, key, subject.encode())
+
+    def _remember(self, wrapped: dict[str, bytes | None]) -> None:
+        for subject, key in wrapped.items():
+            opened = key and AESGCM(self._wrap.decrypt(key[:_NONCE], key[_NONCE:], subject.encode()))
+            self._keys[subject] = opened or None
+        while len(self._keys) > max(_CACHED, len(wrapped)):
+            self._keys.popitem(last=False)

@@ -1,0 +1,194 @@
+"""What a log is asked and what it answers: the shapes that the Postgres log and its twin share.
+
+A warning: the fields of `StoredEvent`, their order in the leaf hash and the names of event types are the
+storage format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+MAX_APPEND_EVENTS = 5_000
+MAX_DATA_BYTES = 1 << 20
+PAGE = 2_000
+
+
+class NewEvent(NamedTuple):
+    """An encoded event on its way into the log; `data` is JSON text."""
+
+    type: str
+    schema: int
+    data: bytes
+    event_id: UUID
+
+
+class StoredEvent(NamedTuple):
+    """One row of the log, as stored; times are timezone-aware UTC."""
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    schema: int
+    data: bytes
+    merchant: str
+    correlation: str
+    causation: str
+    metadata: bytes
+    event_id: UUID
+    occurred_at: datetime
+    recorded_at: datetime
+    leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAppend:
+    """Events for one stream, which must stand at `expected_version` (0: it must not exist)."""
+
+    stream: str
+    expected_version: int
+    events: tuple[NewEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One command's events, atomic over its streams, and the ledger's entry for it.
+
+    `command_id` is unique per merchant: a repeated one gets its first outcome. `fingerprint` tells whether
+    the repeated command is the same one. `answer` is kept for it, and is all there is for a command that
+    decided nothing.
+    """
+
+    command_id: UUID
+    merchant: str
+    correlation: str
+    causation: str
+    occurred_at: datetime
+    streams: tuple[StreamAppend, ...] = ()
+    metadata: bytes = b"{}"
+    fingerprint: bytes = b""
+    answer: bytes = b""
+
+    @property
+    def event_count(self) -> int:
+        return sum(len(each.events) for each in self.streams)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Done, at these positions; `first > last` where there were no events.
+
+    `repeated` says that it was done before, by the same command id: then `fingerprint` and `answer` are
+    those of the first time.
+    """
+
+    first_position: int
+    last_position: int
+    repeated: bool = False
+    fingerprint: bytes = b""
+    answer: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Nothing was appended: `stream` stands at `actual_version`, not where the append expected it."""
+
+    stream: str
+    actual_version: int
+
+
+Outcome = Appended | Conflict
+
+
+class InvalidAppend(ValueError):
+    """The append itself is malformed (an empty stream name, a stream twice, too many or too large events)."""
+
+
+class LogUnavailable(Exception):
+    """The log could not be reached in time; whether the append was done is unknown: send it again."""
+
+
+class EpochChanged(Exception):
+    """The log was restored or promoted: mint a new epoch (`tillroll migrate --new-epoch`) before writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogIdentity:
+    """Which log, and which of its lives; both stand in every message and position token."""
+
+    log_id: UUID
+    epoch: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.log_id.hex[:12]}.{self.epoch}"
+
+    def token(self, position: int) -> str:
+        """The position token that a command answers with, for example `0190c3f2a1b4.1.17`."""
+        return f"{self.name}.{position}"
+
+    def position_of(self, token: str) -> int:
+        """The position of a token; ValueError if it is malformed or of another log or epoch."""
+        name, _, position = token.rpartition(".")
+        if not position.isascii() or not position.isdigit() or len(position) > 18:
+            raise ValueError(f"{token!r} is not a position token")
+        if name != self.name:
+            raise ValueError(f"{token!r} is a position of another log or epoch; this is {self.name}")
+        return int(position)
+
+
+class Log(Protocol):
+    """The event log: append, read, follow. Implemented by `PostgresLog` and by `MemoryLog`."""
+
+    identity: LogIdentity
+
+    async def append(self, append: Append) -> Outcome:
+        """Append atomically, or say why not. Raises InvalidAppend, LogUnavailable, EpochChanged."""
+
+    async def read(self, after: int, limit: int = PAGE) -> list[StoredEvent]:
+        """Up to `limit` events with positions after `after`, in order, without a gap."""
+
+    async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
+        """For each (stream, after version) the rest of that stream, in one round trip."""
+
+    async def head(self) -> int:
+        """The highest position, 0 for an empty log."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Appends that go to the log in one call, and where each stream stands in it."""
+
+    appends: list[Append] = field(default_factory=list)
+    streams: set[str] = field(default_factory=set)
+    commands: set[tuple[str, UUID]] = field(default_factory=set)
+
+    def takes(self, append: Append) -> bool:
+        """Take `append` unless one of its streams, or its command, is in the batch already."""
+        names = [each.stream for each in append.streams]
+        command = (append.merchant, append.command_id)
+        if command in self.commands or not self.streams.isdisjoint(names):
+            return False
+        self.appends.append(append)
+        self.streams.update(names)
+        self.commands.add(command)
+        return True
+
+
+def check_append(append: Append) -> None:
+    """Raise InvalidAppend for what must never reach the database."""
+    names = [each.stream for each in append.streams]
+    if len(set(names)) != len(names):
+        raise InvalidAppend("a stream stands in an append once")
+    if append.event_count > MAX_APPEND_EVENTS:
+        raise InvalidAppend(f"an append holds at most {MAX_APPEND_EVENTS} events")
+    for each in append.streams:
+        category, dash, rest = each.stream.partition("-")
+        if not (category and dash and rest) or each.expected_version < 0 or not each.events:
+            raise InvalidAppend(f"stream {each.stream!r}: a name like order-1, a version from 0, events")
+        if any(len(event.data) > MAX_DATA_BYTES for event in each.events):
+            raise InvalidAppend(f"stream {each.stream!r}: an event holds at most {MAX_DATA_BYTES} bytes")

@@ -1,0 +1,84 @@
+"""The log in memory: the shipped twin of the Postgres log, for tests and simulation; same contract suite."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from eventstore.leaf import leaf_hash_of
+from eventstore.log import (
+    PAGE,
+    Append,
+    Appended,
+    Conflict,
+    LogIdentity,
+    Outcome,
+    StoredEvent,
+    check_append,
+)
+from eventstore.seams import Clock, Ids, RandomIds, WallClock
+
+
+class MemoryLog:
+    """See `eventstore.log.Log`."""
+
+    def __init__(self, clock: Clock | None = None, ids: Ids | None = None) -> None:
+        self.identity = LogIdentity((ids or RandomIds()).new(), 1)
+        self.events: list[StoredEvent] = []
+        self.ledger: dict[tuple[str, UUID], Appended] = {}
+        self.listeners: list[Callable[[int], None]] = []
+        self._streams: dict[str, list[StoredEvent]] = defaultdict(list)
+        self._clock = clock or WallClock()
+
+    async def append(self, append: Append) -> Outcome:
+        check_append(append)
+        known = self.ledger.get((append.merchant, append.command_id))
+        if known:
+            return known
+        for each in append.streams:
+            actual = len(self._streams[each.stream]) if each.stream in self._streams else 0
+            if actual != each.expected_version:
+                return Conflict(each.stream, actual)
+        first = len(self.events) + 1
+        self._write(append)
+        done = Appended(first, len(self.events))
+        entry = Appended(first, len(self.events), True, append.fingerprint, append.answer)
+        self.ledger[append.merchant, append.command_id] = entry
+        if append.event_count:
+            for listener in self.listeners:
+                listener(len(self.events))
+        return done
+
+    def _write(self, append: Append) -> None:
+        recorded_at = self._clock.now()
+        for each in append.streams:
+            for version, new in enumerate(each.events, each.expected_version + 1):
+                event = StoredEvent(
+                    len(self.events) + 1,
+                    each.stream,
+                    version,
+                    new.type,
+                    new.schema,
+                    new.data,
+                    append.merchant,
+                    append.correlation,
+                    append.causation,
+                    append.metadata,
+                    new.event_id,
+                    append.occurred_at,
+                    recorded_at,
+                    b"",
+                )
+                event = event._replace(leaf_hash=leaf_hash_of(event))
+                self.events.append(event)
+                self._streams[each.stream].append(event)
+
+    async def read(self, after: int, limit: int = PAGE) -> list[StoredEvent]:
+        return self.events[after : after + limit]
+
+    async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
+        return [self._streams[name][after:] if name in self._streams else [] for name, after in wanted]
+
+    async def head(self) -> int:
+        return len(self.events)

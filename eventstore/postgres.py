@@ -1,0 +1,101 @@
+"""The log in Postgres: appends through the group-commit appender, reads through a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from eventstore.appender import Appender
+from eventstore.connections import connect, read_identity
+from eventstore.log import PAGE, Append, LogIdentity, Outcome, StoredEvent
+from eventstore.queries import load_queries
+from eventstore.seams import Clock
+
+STREAM_LIMIT = 100_000
+_QUERIES = load_queries("eventstore", "log.sql")
+
+
+def make_pool(database_url: str, *, max_size: int = 8) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
+    """A closed pool of autocommit connections in UTC with a statement time-out."""
+    return AsyncConnectionPool(
+        database_url,
+        min_size=1,
+        max_size=max_size,
+        open=False,
+        timeout=20,
+        kwargs={
+            "autocommit": True,
+            "options": "-c statement_timeout=30s -c timezone=UTC",
+            "application_name": "tillroll",
+        },
+        check=AsyncConnectionPool.check_connection,
+    )
+
+
+class PostgresLog:
+    """See `eventstore.log.Log`. Use as `async with PostgresLog.open(url) as log`."""
+
+    def __init__(self, database_url: str, identity: LogIdentity, clock: Clock | None = None) -> None:
+        self.identity = identity
+        self.pool = make_pool(database_url)
+        self._appender = Appender(database_url, identity, clock)
+
+    @classmethod
+    async def connect(cls, database_url: str, clock: Clock | None = None) -> PostgresLog:
+        """The log at `database_url`, ready for use; `close` it at the end."""
+        connection = await connect(database_url)
+        try:
+            identity, _ = await read_identity(connection)
+        finally:
+            await connection.close()
+        log = cls(database_url, identity, clock)
+        await log.pool.open()
+        await log._appender.start()
+        return log
+
+    async def close(self) -> None:
+        await self._appender.stop()
+        await self.pool.close()
+
+    async def __aenter__(self) -> PostgresLog:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def append(self, append: Append) -> Outcome:
+        return await self._appender.append(append)
+
+    async def read(self, after: int, limit: int = PAGE) -> list[StoredEvent]:
+        rows = await self._fetch(_QUERIES.read_log.sql, {"after": after, "limit": limit})
+        events = [StoredEvent(*row) for row in rows]
+        assert all(event.position == at for at, event in enumerate(events, after + 1)), "the log has a gap"
+        return events
+
+    async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
+        streams: dict[str, list[StoredEvent]] = {name: [] for name, _ in wanted}
+        arguments = {
+            "streams": [name for name, _ in wanted],
+            "versions": [version for _, version in wanted],
+            "limit": STREAM_LIMIT,
+        }
+        for row in await self._fetch(_QUERIES.read_streams.sql, arguments):
+            streams[row[1]].append(StoredEvent(*row))
+        for name, after in wanted:
+            assert all(event.version == at for at, event in enumerate(streams[name], after + 1)), (
+                "versions gap"
+            )
+        return [streams[name] for name, _ in wanted]
+
+    async def head(self) -> int:
+        rows = await self._fetch(_QUERIES.read_head.sql, {})
+        return int(rows[0][0])
+
+    async def _fetch(self, sql: str, arguments: dict[str, Any]) -> list[TupleRow]:
+        async with self.pool.connection() as connection:
+            cursor = await connection.execute(sql.encode(), arguments, prepare=True, binary=True)
+            return await cursor.fetchall()

@@ -1,0 +1,56 @@
+"""Brings a database to the present schema: numbered migrations, each run once, all under one lock."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from importlib.resources import files
+
+import psycopg
+
+from eventstore.seams import Ids, RandomIds
+
+_LOCK = 7246170
+_MINT = """
+INSERT INTO log (log_id, epoch, system_identifier, timeline)
+SELECT %(log_id)s, 1, control.system_identifier, checkpoint.timeline_id
+FROM pg_control_system() AS control, pg_control_checkpoint() AS checkpoint
+ON CONFLICT (only_row) DO UPDATE SET
+    epoch = log.epoch + 1, system_identifier = excluded.system_identifier,
+    timeline = excluded.timeline, minted_at = now()
+"""
+
+
+class MigrationChanged(Exception):
+    """A migration that was run before reads differently now; add a new one instead."""
+
+
+def migrations() -> list[tuple[str, str]]:
+    """(name, SQL) of all migrations, in order."""
+    folder = files("eventstore") / "migrations"
+    found = [each for each in folder.iterdir() if each.name.endswith(".sql")]
+    return [(each.name, each.read_text()) for each in sorted(found, key=lambda each: each.name)]
+
+
+def migrate(database_url: str, *, new_epoch: bool = False, ids: Ids | None = None) -> list[str]:
+    """Run what was not run yet; the names of what was run. `new_epoch` mints one (after a restore)."""
+    ids = ids or RandomIds()
+    run: list[str] = []
+    with psycopg.connect(database_url, autocommit=True) as connection, connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, sha256 text NOT NULL,"
+            " run_at timestamptz NOT NULL DEFAULT now())"
+        )
+        known: dict[str, str] = dict(connection.execute("SELECT name, sha256 FROM migrations").fetchall())
+        for name, sql in migrations():
+            digest = sha256(sql.encode()).hexdigest()
+            if known.get(name, digest) != digest:
+                raise MigrationChanged(f"{name} was changed after it was run on this database")
+            if name not in known:
+                connection.execute(sql.encode())
+                connection.execute("INSERT INTO migrations VALUES (%s, %s)", (name, digest))
+                run.append(name)
+        empty = connection.execute("SELECT FROM log").fetchone() is None
+        if empty or new_epoch:
+            connection.execute(_MINT, {"log_id": ids.new()})
+    return run

@@ -1,0 +1,20 @@
+-- name: read_log(after, limit)
+-- A page of the log. :after position, :limit rows.
+SELECT position, stream, version, type, schema, data, merchant, correlation, causation, metadata, event_id,
+       occurred_at, recorded_at, leaf_hash
+FROM events WHERE position > :after ORDER BY position LIMIT :limit;
+
+-- name: read_streams(streams, versions, limit)
+-- The rest of several streams. :streams text[], :versions bigint[] (read after), :limit rows a stream.
+SELECT e.position, e.stream, e.version, e.type, e.schema, e.data, e.merchant, e.correlation, e.causation,
+       e.metadata, e.event_id, e.occurred_at, e.recorded_at, e.leaf_hash
+FROM unnest(:streams::text[], :versions::bigint[]) AS wanted (stream, version)
+CROSS JOIN LATERAL (
+    SELECT * FROM events
+    WHERE events.stream = wanted.stream AND events.version > wanted.version
+    ORDER BY events.version LIMIT :limit
+) AS e;
+
+-- name: read_head()$
+-- The highest position, 0 for an empty log.
+SELECT coalesce((SELECT position FROM events ORDER BY position DESC LIMIT 1), 0);
