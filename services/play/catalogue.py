@@ -1,0 +1,108 @@
+"""What must be set up before a dataset can be played: merchants, their terms, a catalogue, opening stock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from domain.catalogue import ImportProduct, TranslateCategory
+from domain.kernel import Command
+from domain.merchant import RegisterMerchant, SetMerchantTerms
+from domain.order import Terms
+from domain.stock import ReceiveStock
+from domain.streams import category_stream, merchant_stream, product_stream, stock_stream
+from services.play.rows import OlistRows
+
+HOUSE: Final = "olist"
+"""The merchant of orders without items, and of the catalogue, which the dataset shares among its sellers."""
+WAREHOUSE: Final = "main"
+_VALID_S = 400 * 86400
+TERMS: Final = Terms(reservation_valid_s=_VALID_S, authorization_valid_s=_VALID_S)
+"""Longer than the longest delay between purchase, approval and hand-over in the dataset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """One command for one stream of one merchant."""
+
+    merchant: str
+    stream: str
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Setups that depend on the stages before, not on one another; they can be gone through once."""
+
+    name: str
+    total: int
+    setups: Iterator[Setup]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Commands are made as they are asked for: all of a dataset's at once would cost the play its memory."""
+
+    rows: OlistRows
+
+    def stages(self) -> tuple[Stage, ...]:
+        """In the order in which they must be carried out; made anew at each call."""
+        rows = self.rows
+        sold = Counter((item.seller_id, item.product_id) for item in rows.items)
+        merchants = (HOUSE, *(seller.seller_id for seller in rows.sellers))
+        return (
+            Stage("merchants", len(merchants), _registrations(rows)),
+            Stage("terms", len(merchants), _terms(merchants)),
+            Stage("categories", len(rows.translations), _translations(rows)),
+            Stage("products", len(rows.products), _products(rows)),
+            Stage("opening stock", len(sold), _opening_stock(sold)),
+        )
+
+
+def plan_catalogue(rows: OlistRows) -> Catalogue:
+    """Everything that the dataset's trade takes for granted: opening stock is exactly what was sold."""
+    return Catalogue(rows)
+
+
+def _registrations(rows: OlistRows) -> Iterator[Setup]:
+    yield Setup(HOUSE, merchant_stream(HOUSE), RegisterMerchant(merchant_id=HOUSE))
+    for seller in rows.sellers:
+        command = RegisterMerchant(
+            merchant_id=seller.seller_id, zip_prefix=seller.zip_prefix, city=seller.city, state=seller.state
+        )
+        yield Setup(seller.seller_id, merchant_stream(seller.seller_id), command)
+
+
+def _terms(merchants: Iterable[str]) -> Iterator[Setup]:
+    for merchant in merchants:
+        yield Setup(merchant, merchant_stream(merchant), SetMerchantTerms(merchant_id=merchant, terms=TERMS))
+
+
+def _translations(rows: OlistRows) -> Iterator[Setup]:
+    for row in rows.translations:
+        command = TranslateCategory(category=row.category, english=row.english)
+        yield Setup(HOUSE, category_stream(HOUSE, row.category), command)
+
+
+def _products(rows: OlistRows) -> Iterator[Setup]:
+    for row in rows.products:
+        command = ImportProduct(
+            sku=row.product_id,
+            category=row.category,
+            name_length=row.name_length,
+            description_length=row.description_length,
+            photos=row.photos,
+            weight_g=row.weight_g,
+            length_cm=row.length_cm,
+            height_cm=row.height_cm,
+            width_cm=row.width_cm,
+        )
+        yield Setup(HOUSE, product_stream(HOUSE, row.product_id), command)
+
+
+def _opening_stock(sold: Counter[tuple[str, str]]) -> Iterator[Setup]:
+    for (merchant, sku), quantity in sold.items():
+        command = ReceiveStock(sku=sku, warehouse=WAREHOUSE, quantity=quantity, reference="opening stock")
+        yield Setup(merchant, stock_stream(merchant, sku, WAREHOUSE), command)
