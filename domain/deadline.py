@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import AwareDatetime
+
 from domain.kernel import Command, Decider, Event
 
 
@@ -14,14 +16,14 @@ class DeadlineReached(Event):
     agent: str
     key: str
     name: str
-    due_at: datetime
+    due_at: AwareDatetime
 
 
 class ReachDeadline(Command):
     agent: str
     key: str
     name: str
-    due_at: datetime
+    due_at: AwareDatetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+Quantity = Annotated[int, Field(gt=0, le=10**9)]
+"""Units of something; the limit keeps every sum of them inside 64 bits."""
 
 
 class Value(BaseModel):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 from pydantic import Field
 
-Cents = Annotated[int, Field(ge=0, le=10**15)]
+MOST_CENTS = 10**15
+Cents = Annotated[int, Field(ge=0, le=MOST_CENTS)]
 """Minor units of the currency that stands beside it; never negative."""
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["BRL"])]
 """ISO 4217 code."""
+
+_AMOUNT = re.compile(r"([0-9]+)(?:\.([0-9]+))?")
 
 
 def split_by_largest_remainder(total: int, weights: Sequence[int]) -> tuple[int, ...]:
@@ -37,15 +40,16 @@ def split_by_largest_remainder(total: int, weights: Sequence[int]) -> tuple[int,
 def parse_cents(text: str) -> int:
     """Minor units of a decimal text with two places: `58.9` is 5890, `3999.90` is 399990.
 
-    Raises ValueError for what is no plain decimal number, is negative or has fractions of a cent.
+    Exact at any length. Raises ValueError for what is no plain decimal number (no exponent, no grouping,
+    no white space), is negative or has fractions of a cent.
     """
-    try:
-        amount = Decimal(text) * 100
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not an amount") from None
-    if not amount.is_finite() or amount != amount.to_integral_value() or amount < 0:
-        raise ValueError(f"{text!r} is not an amount in whole cents, zero or more")
-    return int(amount)
+    amount = _AMOUNT.fullmatch(text)
+    if amount is None:
+        raise ValueError(f"{text!r} is not an amount of zero or more")
+    whole, fraction = amount.group(1), (amount.group(2) or "").rstrip("0")
+    if len(fraction) > 2:
+        raise ValueError(f"{text!r} is not an amount in whole cents")
+    return int(whole) * 100 + int(fraction.ljust(2, "0"))
 
 
 def format_cents(cents: int) -> str:

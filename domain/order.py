@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PositiveInt
+from pydantic import AwareDatetime, Field, PositiveInt
 
-from domain.kernel import Command, Decider, Event, Refused, Value
-from domain.money import Cents, Currency
+from domain.kernel import Command, Decider, Event, Quantity, Refused, Value
+from domain.money import MOST_CENTS, Cents, Currency
 from domain.personal import Customer, Personal
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
@@ -30,11 +29,11 @@ class Line(Value):
     sku: Id
     name: str = ""
     category: str | None = None
-    quantity: PositiveInt
+    quantity: Quantity
     unit_price_cents: Cents
     unit_shipping_cents: Cents = 0
     warehouse: Id = "main"
-    ship_by: datetime | None = None
+    ship_by: AwareDatetime | None = None
 
     @property
     def total_cents(self) -> int:
@@ -45,7 +44,7 @@ class Adjustment(Value):
     """What makes the books add up where paid differs from due: a surcharge adds, a shortfall takes off."""
 
     kind: Literal["surcharge", "shortfall"]
-    amount_cents: Annotated[int, Field(gt=0)]
+    amount_cents: Annotated[int, Field(gt=0, le=MOST_CENTS)]
 
     @property
     def signed_cents(self) -> int:
@@ -62,11 +61,15 @@ class Portion(Value):
     sequence: PositiveInt = 1
 
 
+Validity = Annotated[int, Field(gt=0, le=10 * 366 * 86400)]
+"""Seconds; at most ten years, so that a time and its validity are always a date."""
+
+
 class Terms(Value):
     """How long what is held for the order stays held, as its merchant's settings were when it was placed."""
 
-    reservation_valid_s: PositiveInt = 3600
-    authorization_valid_s: PositiveInt = 5 * 86400
+    reservation_valid_s: Validity = 3600
+    authorization_valid_s: Validity = 5 * 86400
 
 
 class OrderPlaced(Event):
@@ -81,7 +84,7 @@ class OrderPlaced(Event):
     portions: tuple[Portion, ...]
     on_account: bool = False
     total_cents: Cents
-    estimated_delivery_at: datetime | None = None
+    estimated_delivery_at: AwareDatetime | None = None
     terms: Terms
     imported: bool = False
 
@@ -146,7 +149,7 @@ class PlaceOrder(Command):
     adjustments: tuple[Adjustment, ...] = ()
     portions: tuple[Portion, ...] = ()
     on_account: bool = False
-    estimated_delivery_at: datetime | None = None
+    estimated_delivery_at: AwareDatetime | None = None
     terms: Terms = Terms()
     imported: bool = False
 
@@ -189,6 +192,7 @@ Status: TypeAlias = Literal["none", "placed", "reserved", "confirmed", "shipped"
 class Order:
     status: Status = "none"
     preparing: bool = False
+    dispatched: bool = False
     contradicted: bool = False
 
 
@@ -205,6 +209,10 @@ def _place(command: PlaceOrder) -> OrderPlaced:
     if total < 0:
         raise Refused(
             "total_not_negative", f"the order's total is {total} cents; shortfalls exceed what is due"
+        )
+    if total > MOST_CENTS:
+        raise Refused(
+            "total_within_limit", f"the order's total is {total} cents; at most {MOST_CENTS} may be"
         )
     if command.on_account and command.portions:
         raise Refused("paid_or_on_account", "an order on account has no payments; drop one or the other")
@@ -255,9 +263,10 @@ def decide(command: OrderCommand, order: Order) -> tuple[OrderEvent, ...]:
         case StartPreparation(), status:
             raise Refused("prepare_confirmed", f"the order is {status}; only a confirmed one can be prepared")
         case RecordDispatch(order_id=order_id), "cancelled":
+            if order.contradicted or order.dispatched:
+                return ()  # told before, or it came back and was cancelled for that
             # the carrier took it all the same: true, and against our books
-            contradiction = OrderDiscrepancyOpened(order_id=order_id, kind="shipped_after_cancel")
-            return () if order.contradicted else (contradiction,)
+            return (OrderDiscrepancyOpened(order_id=order_id, kind="shipped_after_cancel"),)
         case RecordDispatch(order_id=order_id), "placed" | "reserved" | "confirmed":
             return (OrderShipped(order_id=order_id),)
         case CancelOrder(), _:
@@ -280,7 +289,7 @@ def evolve(order: Order, event: OrderEvent) -> Order:
         case OrderPreparationStarted():
             return replace(order, preparing=True)
         case OrderShipped():
-            return replace(order, status="shipped")
+            return replace(order, status="shipped", dispatched=True)
         case OrderCancelled():
             return replace(order, status="cancelled")
         case OrderCompleted():

@@ -6,12 +6,11 @@ order and any number of times, to the same state, and is never refused; a contra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from domain.kernel import Command, Decider, Event, Refused, Value
 from domain.money import Cents, Currency
@@ -37,14 +36,14 @@ class PaymentAuthorized(Event):
     order_id: Id
     amount_cents: Cents
     provider_reference: str
-    happened_at: datetime | None = None
+    happened_at: AwareDatetime | None = None
 
 
 class PaymentDeclined(Event):
     payment_id: Id
     order_id: Id
     reason: str
-    happened_at: datetime | None = None
+    happened_at: AwareDatetime | None = None
 
 
 class CaptureRequested(Event):
@@ -59,7 +58,7 @@ class PaymentCaptured(Event):
     order_id: Id
     capture_id: Id
     amount_cents: Cents
-    happened_at: datetime | None = None
+    happened_at: AwareDatetime | None = None
 
 
 class CaptureFailed(Event):
@@ -80,7 +79,7 @@ class PaymentVoided(Event):
     payment_id: Id
     order_id: Id
     amount_cents: Cents
-    happened_at: datetime | None = None
+    happened_at: AwareDatetime | None = None
 
 
 class RefundRequested(Event):
@@ -95,7 +94,7 @@ class PaymentRefunded(Event):
     order_id: Id
     refund_id: Id
     amount_cents: Cents
-    happened_at: datetime | None = None
+    happened_at: AwareDatetime | None = None
 
 
 class RefundFailed(Event):
@@ -182,7 +181,7 @@ class Movement(Value):
     amount_cents: Cents
     succeeded: bool
     reason: str = ""
-    happened_at: datetime | None = None
+    happened_at: AwareDatetime | None = None
 
 
 class RecordProviderPayment(Command):
@@ -193,11 +192,11 @@ class RecordProviderPayment(Command):
     status: Literal["pending", "authorized", "declined"]
     amount_cents: Cents
     reason: str = ""
-    happened_at: datetime | None = None
+    happened_at: AwareDatetime | None = None
     captures: tuple[Movement, ...] = ()
     refunds: tuple[Movement, ...] = ()
     voided: bool = False
-    voided_at: datetime | None = None
+    voided_at: AwareDatetime | None = None
 
 
 class RecordUnavailable(Command):
@@ -253,6 +252,10 @@ def _sum(movements: Mapping[str, tuple[int, str]], *statuses: str) -> int:
     return sum(cents for cents, status in movements.values() if status in statuses)
 
 
+def _status(movements: Mapping[str, tuple[int, str]], reference: str) -> str:
+    return movements.get(reference, (0, ""))[1]
+
+
 def _authorize(command: RequestAuthorization) -> tuple[PaymentEvent, ...]:
     requested = AuthorizationRequested(**dict(command))
     if command.amount_cents:
@@ -305,39 +308,46 @@ def _refund(command: RequestRefund, payment: Payment) -> tuple[PaymentEvent, ...
     return (requested,) if command.amount_cents else (requested, PaymentRefunded(**fields))
 
 
-def _news(told: RecordProviderPayment, payment: Payment) -> list[PaymentEvent]:
-    """What of the provider's account we did not know yet, in the order that it must have happened."""
-    ids = {"payment_id": told.payment_id, "order_id": payment.order_id}
-    news: list[PaymentEvent] = []
-    if told.status == "authorized" and payment.authorized_cents is None:
-        news.append(
-            PaymentAuthorized(
-                **ids,
-                amount_cents=told.amount_cents,
-                provider_reference=told.provider_reference,
-                happened_at=told.happened_at,
-            )
+def _claims(told: RecordProviderPayment, order_id: str) -> Iterator[PaymentEvent]:
+    """What the provider's account says, known or not, in the order that it must have happened."""
+    ids = {"payment_id": told.payment_id, "order_id": order_id}
+    if told.status == "authorized":
+        amount, reference = told.amount_cents, told.provider_reference
+        yield PaymentAuthorized(
+            **ids, amount_cents=amount, provider_reference=reference, happened_at=told.happened_at
         )
-    if told.status == "declined" and not payment.declined:
-        news.append(PaymentDeclined(**ids, reason=told.reason or "declined", happened_at=told.happened_at))
+    if told.status == "declined":
+        yield PaymentDeclined(**ids, reason=told.reason or "declined", happened_at=told.happened_at)
     for each in told.captures:
-        known = payment.captures.get(each.reference, (0, ""))[1]
-        if each.succeeded and known != "done":
+        if each.succeeded:
             fields = {"capture_id": each.reference, "amount_cents": each.amount_cents}
-            news.append(PaymentCaptured(**ids, **fields, happened_at=each.happened_at))
-        elif not each.succeeded and known in ("", "requested"):
-            news.append(CaptureFailed(**ids, capture_id=each.reference, reason=each.reason))
+            yield PaymentCaptured(**ids, **fields, happened_at=each.happened_at)
+        else:
+            yield CaptureFailed(**ids, capture_id=each.reference, reason=each.reason)
     for each in told.refunds:
-        known = payment.refunds.get(each.reference, (0, ""))[1]
-        if each.succeeded and known != "done":
+        if each.succeeded:
             fields = {"refund_id": each.reference, "amount_cents": each.amount_cents}
-            news.append(PaymentRefunded(**ids, **fields, happened_at=each.happened_at))
-        elif not each.succeeded and known in ("", "requested"):
-            news.append(RefundFailed(**ids, refund_id=each.reference, reason=each.reason))
-    if told.voided and payment.void != "done":
-        authorized = payment.authorized_cents or (told.amount_cents if told.status == "authorized" else 0)
-        news.append(PaymentVoided(**ids, amount_cents=authorized, happened_at=told.voided_at))
-    return news
+            yield PaymentRefunded(**ids, **fields, happened_at=each.happened_at)
+        else:
+            yield RefundFailed(**ids, refund_id=each.reference, reason=each.reason)
+
+
+def _is_news(claim: PaymentEvent, payment: Payment) -> bool:
+    """False for what is known; a failure is none after the success of the same reference."""
+    match claim:
+        case PaymentAuthorized():
+            return payment.authorized_cents is None
+        case PaymentDeclined():
+            return not payment.declined
+        case PaymentCaptured(capture_id=reference):
+            return _status(payment.captures, reference) != "done"
+        case CaptureFailed(capture_id=reference):
+            return _status(payment.captures, reference) in ("", "requested")
+        case PaymentRefunded(refund_id=reference):
+            return _status(payment.refunds, reference) != "done"
+        case RefundFailed(refund_id=reference):
+            return _status(payment.refunds, reference) in ("", "requested")
+    return True
 
 
 def _contradictions(payment_id: str, payment: Payment) -> tuple[PaymentEvent, ...]:
@@ -356,10 +366,17 @@ def _contradictions(payment_id: str, payment: Payment) -> tuple[PaymentEvent, ..
 
 
 def _record(told: RecordProviderPayment, payment: Payment) -> tuple[PaymentEvent, ...]:
-    news = _news(told, payment)
+    news: list[PaymentEvent] = []
     known = payment
-    for event in news:
-        known = evolve(known, event)
+    for claim in _claims(told, payment.order_id):
+        if _is_news(claim, known):  # an account may say the same thing twice
+            news.append(claim)
+            known = evolve(known, claim)
+    if told.voided and known.void != "done":
+        ids = {"payment_id": told.payment_id, "order_id": payment.order_id}
+        voided = PaymentVoided(**ids, amount_cents=known.authorized_cents or 0, happened_at=told.voided_at)
+        news.append(voided)
+        known = evolve(known, voided)
     return (*news, *_contradictions(told.payment_id, known))
 
 
@@ -376,7 +393,8 @@ def decide(command: PaymentCommand, payment: Payment) -> tuple[PaymentEvent, ...
         case RequestRefund():
             return _refund(command, payment)
         case ExpireAuthorization(payment_id=payment_id):
-            untouched = payment.authorized_cents is not None and not payment.captures and payment.void == "no"
+            captured = any(status != "failed" for _, status in payment.captures.values())
+            untouched = payment.authorized_cents is not None and not captured and payment.void == "no"
             if not untouched or payment.expired:
                 return ()
             lapsed = payment.authorized_cents or 0

@@ -7,7 +7,9 @@ An event with a personal field names the subject in its field `subject`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BeforeValidator
 
 from domain.kernel import Value
 
@@ -28,8 +30,15 @@ class PersonalField:
     """Marks a field that the codec seals before an event is hashed and stored."""
 
 
+def _said(value: Any) -> Any:
+    """Refuse `{}`, which would pass as `Erased` by its default: nobody was erased, somebody forgot to say."""
+    if value == {}:
+        raise ValueError("a personal value must not be empty")
+    return value
+
+
 T = TypeVar("T")
-Personal = Annotated[T | Sealed | Erased, PersonalField()]
+Personal = Annotated[T | Sealed | Erased, BeforeValidator(_said), PersonalField()]
 
 
 class Customer(Value):

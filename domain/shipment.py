@@ -6,10 +6,9 @@ Scans arrive late, twice and out of order: all are kept, and a late one never un
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from domain.kernel import Command, Decider, Event, Refused, Value
 from domain.personal import Customer, Personal
@@ -59,7 +58,7 @@ class ShipmentDispatched(Event):
 
     shipment_id: Id
     order_id: Id
-    happened_at: datetime | None = None
+    happened_at: AwareDatetime | None = None
     inferred: bool = False
 
 
@@ -70,7 +69,7 @@ class ShipmentScanned(Event):
     order_id: Id
     scan_id: Id
     type: ScanType
-    happened_at: datetime | None = None
+    happened_at: AwareDatetime | None = None
 
 
 class ShipmentDelivered(Event):
@@ -79,7 +78,7 @@ class ShipmentDelivered(Event):
     shipment_id: Id
     order_id: Id
     scan_id: Id
-    happened_at: datetime | None = None
+    happened_at: AwareDatetime | None = None
 
 
 class ShipmentReturned(Event):
@@ -88,7 +87,7 @@ class ShipmentReturned(Event):
     shipment_id: Id
     order_id: Id
     scan_id: Id
-    happened_at: datetime | None = None
+    happened_at: AwareDatetime | None = None
 
 
 class CarrierUnavailable(Event):
@@ -130,7 +129,7 @@ class RequestLabelVoid(Command):
 class Scan(Value):
     scan_id: Id
     type: ScanType
-    happened_at: datetime | None = None
+    happened_at: AwareDatetime | None = None
 
 
 class RecordCarrierShipment(Command):
@@ -186,7 +185,7 @@ def _record(told: RecordCarrierShipment, shipment: Shipment) -> tuple[ShipmentEv
     ids = {"shipment_id": told.shipment_id, "order_id": shipment.order_id}
     news: list[ShipmentEvent] = []
     known = shipment
-    if not shipment.tracking_number:
+    if told.tracking_number and not shipment.tracking_number:
         news.append(LabelBought(**ids, carrier=told.carrier, tracking_number=told.tracking_number))
     for scan in told.scans:
         if scan.scan_id not in known.scans:
@@ -195,7 +194,7 @@ def _record(told: RecordCarrierShipment, shipment: Shipment) -> tuple[ShipmentEv
                 known = evolve(known, event)
     if told.voided and shipment.void != "done":
         news.append(LabelVoided(**ids))
-    if told.void_refused and shipment.void == "requested":
+    elif told.void_refused and shipment.void == "requested":
         news.append(LabelVoidFailed(**ids, reason=told.void_refused))
     return tuple(news)
 

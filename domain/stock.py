@@ -11,25 +11,26 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PositiveInt
+from pydantic import AwareDatetime, Field
 
-from domain.kernel import Command, Decider, Event, Refused
+from domain.kernel import Command, Decider, Event, Quantity, Refused
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 AdjustReason: TypeAlias = Literal["count", "damage", "loss", "found", "correction", "other"]
+Delta = Annotated[int, Field(ge=-(10**9), le=10**9)]
 
 
 class StockReceived(Event):
     sku: Id
     warehouse: Id
-    quantity: PositiveInt
+    quantity: Quantity
     reference: str = ""
 
 
 class StockAdjusted(Event):
     sku: Id
     warehouse: Id
-    delta: int
+    delta: Delta
     reason: AdjustReason
     note: str = ""
 
@@ -38,8 +39,8 @@ class StockReserved(Event):
     order_id: Id
     sku: Id
     warehouse: Id
-    quantity: PositiveInt
-    expires_at: datetime
+    quantity: Quantity
+    expires_at: AwareDatetime
 
 
 class StockReservationRefused(Event):
@@ -47,7 +48,7 @@ class StockReservationRefused(Event):
     order_id: Id
     sku: Id
     warehouse: Id
-    wanted: PositiveInt
+    wanted: Quantity
     available: int
 
 
@@ -55,7 +56,7 @@ class ReservationExpired(Event):
     order_id: Id
     sku: Id
     warehouse: Id
-    quantity: PositiveInt
+    quantity: Quantity
 
 
 class StockAllocated(Event):
@@ -64,17 +65,17 @@ class StockAllocated(Event):
     order_id: Id
     sku: Id
     warehouse: Id
-    quantity: PositiveInt
+    quantity: Quantity
 
 
 class StockAllocationRefused(Event):
-    """The reservation was gone and the stock too, when the order was confirmed."""
+    """The reservation was gone, or was of less, and the stock too, when the order was confirmed."""
 
     refusal = True
     order_id: Id
     sku: Id
     warehouse: Id
-    wanted: PositiveInt
+    wanted: Quantity
     available: int
 
 
@@ -82,16 +83,19 @@ class StockReleased(Event):
     order_id: Id
     sku: Id
     warehouse: Id
-    quantity: PositiveInt
+    quantity: Quantity
 
 
 class StockShipped(Event):
-    """`quantity` left the warehouse; `uncommitted` of it was not held for the order (a contradiction)."""
+    """`quantity` left the warehouse; `uncommitted` of it was not held for the order (a contradiction).
+
+    What was held beyond it stays held: it may go with the next parcel.
+    """
 
     order_id: Id
     sku: Id
     warehouse: Id
-    quantity: PositiveInt
+    quantity: Quantity
     uncommitted: Annotated[int, Field(ge=0)] = 0
 
 
@@ -101,7 +105,7 @@ class StockReturned(Event):
     order_id: Id
     sku: Id
     warehouse: Id
-    quantity: PositiveInt
+    quantity: Quantity
 
 
 StockEvent: TypeAlias = (
@@ -121,14 +125,14 @@ StockEvent: TypeAlias = (
 class ReceiveStock(Command):
     sku: Id
     warehouse: Id
-    quantity: PositiveInt
+    quantity: Quantity
     reference: str = ""
 
 
 class AdjustStock(Command):
     sku: Id
     warehouse: Id
-    delta: int
+    delta: Delta
     reason: AdjustReason
     note: str = ""
 
@@ -139,9 +143,9 @@ class ReserveStock(Command):
     order_id: Id
     sku: Id
     warehouse: Id
-    quantity: PositiveInt
-    now: datetime
-    expires_at: datetime
+    quantity: Quantity
+    now: AwareDatetime
+    expires_at: AwareDatetime
 
 
 class ExpireReservation(Command):
@@ -154,8 +158,8 @@ class AllocateStock(Command):
     order_id: Id
     sku: Id
     warehouse: Id
-    quantity: PositiveInt
-    now: datetime
+    quantity: Quantity
+    now: AwareDatetime
 
 
 class ReleaseStock(Command):
@@ -170,14 +174,14 @@ class ShipStock(Command):
     order_id: Id
     sku: Id
     warehouse: Id
-    quantity: PositiveInt
+    quantity: Quantity
 
 
 class ReturnStock(Command):
     order_id: Id
     sku: Id
     warehouse: Id
-    quantity: PositiveInt
+    quantity: Quantity
 
 
 StockCommand: TypeAlias = (
@@ -212,10 +216,12 @@ class Stock:
         return self.on_hand - self.committed - self.quality_control
 
 
-def _expired(stock: Stock, now: datetime, wanted: int) -> dict[str, Held]:
-    """Reservations past their time, the oldest first, until `wanted` would be free."""
+def _expired(command: ReserveStock | AllocateStock, stock: Stock, wanted: int) -> dict[str, Held]:
+    """Others' reservations past their time, the oldest first, until `wanted` would be free."""
     lapsed = (
-        (at, order, held) for order, held in stock.held.items() if (at := held.expires_at) and at <= now
+        (at, order, held)
+        for order, held in stock.held.items()
+        if (at := held.expires_at) and at <= command.now and order != command.order_id
     )
     freed: dict[str, Held] = {}
     available = stock.available
@@ -235,13 +241,14 @@ def _promise(
 ) -> tuple[StockEvent, ...]:
     """Check and commit in one decision, so that two buyers never get the last unit."""
     place = {"sku": command.sku, "warehouse": command.warehouse}
-    freed = _expired(stock, command.now, command.quantity) if stock.available < command.quantity else {}
-    freed.pop(command.order_id, None)
+    own = stock.held.get(command.order_id)
+    own_quantity = own.quantity if own else 0
+    wanted = command.quantity - own_quantity
+    freed = _expired(command, stock, wanted) if stock.available < wanted else {}
     available = stock.available + sum(held.quantity for held in freed.values())
-    if available < command.quantity:
-        return (
-            refused(order_id=command.order_id, wanted=command.quantity, available=stock.available, **place),
-        )
+    if available < wanted:
+        free = available + own_quantity
+        return (refused(order_id=command.order_id, wanted=command.quantity, available=free, **place),)
     expired = (ReservationExpired(order_id=o, quantity=h.quantity, **place) for o, h in freed.items())
     return (*expired, promised)
 
@@ -251,21 +258,24 @@ def _allocate(command: AllocateStock, stock: Stock) -> tuple[StockEvent, ...]:
         order_id=command.order_id, sku=command.sku, warehouse=command.warehouse, quantity=command.quantity
     )
     held = stock.held.get(command.order_id)
-    if held is None:  # its reservation lapsed and was given away: take what is there now, or say no
-        return _promise(command, stock, allocated, StockAllocationRefused)
-    return (allocated,) if held.expires_at else ()
+    if held and held.expires_at is None:
+        return ()  # a redelivered command changes nothing
+    if held and held.quantity >= command.quantity:
+        return (allocated,)  # what was promised is kept, also where units were lost since
+    # the reservation lapsed and was given away, or was of less: take what is there now, or say no
+    return _promise(command, stock, allocated, StockAllocationRefused)
 
 
 def _adjust(command: AdjustStock, stock: Stock) -> tuple[StockEvent, ...]:
     spoken_for = stock.committed + stock.quality_control
-    if stock.on_hand + command.delta < spoken_for:
-        raise Refused(
-            "adjust_within_available",
-            f"{stock.available} of {stock.on_hand} units are available; an adjustment by {command.delta} would"
-            f" take units that are held ({spoken_for}): cancel those orders first",
-        )
     if command.delta == 0:
         raise Refused("adjust_changes_something", "an adjustment by 0 changes nothing")
+    if command.delta < 0 and stock.on_hand + command.delta < spoken_for:
+        raise Refused(
+            "adjust_within_available",
+            f"{stock.available} of {stock.on_hand} units are available; an adjustment by {command.delta}"
+            f" would take units that are held ({spoken_for}): cancel those orders first",
+        )
     return (StockAdjusted(**dict(command)),)
 
 
@@ -319,7 +329,10 @@ def evolve(stock: Stock, event: StockEvent) -> Stock:
         case ReservationExpired(order_id=order) | StockReleased(order_id=order):
             return _hold(stock, order, None)
         case StockShipped(order_id=order, quantity=quantity):
-            return replace(_hold(stock, order, None), on_hand=stock.on_hand - quantity)
+            held = stock.held.get(order)
+            kept = max(0, held.quantity - quantity) if held else 0
+            left = replace(held, quantity=kept) if held and kept else None
+            return replace(_hold(stock, order, left), on_hand=stock.on_hand - quantity)
         case StockReturned(quantity=quantity):
             back = stock.quality_control + quantity
             return replace(stock, on_hand=stock.on_hand + quantity, quality_control=back)
