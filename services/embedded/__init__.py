@@ -1,0 +1,8 @@
+"""Which servers does Tillroll bring along? Postgres 18 and NATS with JetStream, as supervised children."""
+
+from services.embedded.children import ServerFailed
+from services.embedded.nats import NatsServer
+from services.embedded.postgres import PostgresServer
+from services.embedded.reachable import Unreachable, check_database, check_nats
+
+__all__ = ["NatsServer", "PostgresServer", "ServerFailed", "Unreachable", "check_database", "check_nats"]

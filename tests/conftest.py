@@ -1,0 +1,103 @@
+"""Which real servers do the tests share? One Postgres and one NATS; each test has a database of its own.
+
+The fixtures are plain ones that drive a loop of their own, so that tests of any loop scope may use them. They
+start servers from the main thread, because a server dies with the thread that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import nats
+import psycopg
+import pytest
+
+from eventstore.schema import migrate
+from services.embedded import NatsServer, PostgresServer
+
+T = TypeVar("T")
+TEMPLATE = "template_tillroll"
+_numbers = itertools.count(1)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end outside of any test's loop."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def servers_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="tillroll-test-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers_dir: Path) -> Iterator[PostgresServer]:
+    """One Postgres for all tests. Not durable: what it holds is worth nothing after them."""
+    server = PostgresServer(servers_dir, fsync=False)
+    run(server.start())
+    yield server
+    run(server.stop())
+
+
+@pytest.fixture(scope="session")
+def nats_server(servers_dir: Path) -> Iterator[NatsServer]:
+    server = NatsServer(servers_dir)
+    run(server.start())
+    yield server
+    run(server.stop())
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: PostgresServer) -> str:
+    """The name of a database in the present schema, to copy."""
+    _on_server(postgres_server, f"CREATE DATABASE {TEMPLATE}")
+    migrate(postgres_server.dsn_for(TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """The DSN of a fresh, migrated database. All such databases share one log id: they are copies."""
+    name = f"test_{next(_numbers)}"
+    _on_server(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    yield postgres_server.dsn_for(name)
+    _on_server(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """The DSN of a fresh database with nothing in it."""
+    name = f"test_{next(_numbers)}"
+    _on_server(postgres_server, f"CREATE DATABASE {name}")
+    yield postgres_server.dsn_for(name)
+    _on_server(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def nats_url(nats_server: NatsServer) -> Iterator[str]:
+    """The URL of a NATS without any stream."""
+    yield nats_server.url
+    run(_delete_streams(nats_server.url))
+
+
+async def _delete_streams(url: str) -> None:
+    connection = await nats.connect(url)
+    jetstream = connection.jetstream()
+    for stream in await jetstream.streams_info():
+        await jetstream.delete_stream(stream.config.name)
+    await connection.close()
+
+
+def _on_server(server: PostgresServer, statement: str) -> None:
+    with psycopg.connect(server.dsn_for("postgres"), autocommit=True) as connection:
+        connection.execute(statement)
