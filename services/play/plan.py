@@ -67,7 +67,7 @@ class CheckoutPlan:
 
 @dataclass(frozen=True, slots=True)
 class Unplayed:
-    """A row that no command comes of, and why; `line` is None where the whole file is meant."""
+    """A row that no command comes of, and why; `line` is None for a whole file, and for rows of no file."""
 
     file: str
     line: int | None
@@ -102,9 +102,11 @@ def account_for(rows: OlistRows) -> PlannedRows:
     """Where each row ends: in the catalogue, in a checkout, or not played, with its reason."""
     bought = {order.customer_id for order in rows.orders}
     idle = [row for row in rows.customers if row.customer_id not in bought]
-    unplayed = [Unplayed(tables.CUSTOMERS.name, row.line, "the customer has no order") for row in idle]
+    unplayed = [
+        Unplayed(tables.CUSTOMERS.name, row.line or None, "the customer has no order") for row in idle
+    ]
     unplayed += [
-        Unplayed(tables.REVIEWS.name, row.line, "there are no reviews yet that it could become")
+        Unplayed(tables.REVIEWS.name, row.line or None, "there are no reviews yet that it could become")
         for row in rows.reviews
     ]
     unplayed += [Unplayed(file, None, "trade needs no geography; not read") for file in rows.unread]
