@@ -1,0 +1,304 @@
+"""What does a payment provider do with a payment, and what does it refuse?
+
+A payment is authorised, declined or left pending; an authorised one is captured (in parts), what was
+captured is refunded (in parts), and what was never captured can be voided. captured <= authorised, refunded
+<= captured, and no capture after a void. Captures, refunds and voids are answered at once; a late
+authorisation is told by webhook.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from services.worlds.core import Core
+from services.worlds.models import Line, Model, Refused
+from services.worlds.payment_messages import (
+    CaptureBody,
+    ChangePayment,
+    OpenPayment,
+    Outcome,
+    PaymentCaptured,
+    PaymentCommand,
+    PaymentLine,
+    PaymentOpened,
+    PaymentRefunded,
+    PaymentScenario,
+    PaymentScenarioSet,
+    PaymentVoided,
+    RefundBody,
+    Status,
+    VoidBody,
+)
+from services.worlds.stage import (
+    FactTold,
+    PutScenarios,
+    Stage,
+    decide_scenarios,
+    decide_stage,
+    evolve_stage,
+    expect,
+    forget,
+    scenario_for,
+    stable_id,
+    tell,
+)
+from services.worlds.webhooks import Webhook
+
+# an amount without a scenario that ends in 13.13 is declined: 13.13, 113.13, 213.13 …
+DECLINED_CENTS, DECLINED_EVERY_CENTS = 1313, 10_000
+
+# ---- state
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Money that was captured or refunded."""
+
+    id: str
+    amount_cents: int
+    happened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    number: int  # 1, 2, 3 … in the order of opening
+    request: OpenPayment
+    provider_reference: str
+    status: Status
+    happened_at: datetime | None
+    reason: str | None
+    captures: tuple[Movement, ...] = ()
+    refunds: tuple[Movement, ...] = ()
+    voided_at: datetime | None = None
+
+    @property
+    def captured_cents(self) -> int:
+        return sum(capture.amount_cents for capture in self.captures)
+
+    @property
+    def refunded_cents(self) -> int:
+        return sum(refund.amount_cents for refund in self.refunds)
+
+
+@dataclass(slots=True)
+class Payments:
+    stage: Stage = field(default_factory=Stage)
+    payments: dict[str, Payment] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
+    # what was asked under a key, and the payment as it was answered
+    answers: dict[tuple[str, str, str], tuple[Model, Payment]] = field(default_factory=dict)
+
+    def first_answer(self, payment_id: str) -> Payment:
+        return self.answers["open", payment_id, ""][1]
+
+
+def render(payment: Payment) -> dict[str, Any]:
+    """A payment as answers and webhooks show it."""
+    return {
+        "payment_id": payment.request.payment_id,
+        "provider_reference": payment.provider_reference,
+        "status": payment.status,
+        "amount_cents": payment.request.amount_cents,
+        "currency": payment.request.currency,
+        "happened_at": payment.happened_at,
+        "reason": payment.reason,
+        "captures": [_render("capture_id", movement) for movement in payment.captures],
+        "refunds": [_render("refund_id", movement) for movement in payment.refunds],
+        "voided_at": payment.voided_at,
+        "voided": payment.voided_at is not None,
+    }
+
+
+def _render(id_field: str, movement: Movement) -> dict[str, Any]:
+    return {
+        id_field: movement.id,
+        "amount_cents": movement.amount_cents,
+        "status": "captured" if id_field == "capture_id" else "refunded",
+        "happened_at": movement.happened_at,
+    }
+
+
+# ---- decisions
+
+
+def decide(command: PaymentCommand, state: Payments, now: datetime) -> tuple[Line, ...]:
+    match command:
+        case OpenPayment():
+            return _open(command, state, now)
+        case ChangePayment():
+            return _change(command, state, now)
+        case PutScenarios(scenarios=scenarios):
+            return decide_scenarios(scenarios, state.stage, state.payments, PaymentScenarioSet)
+        case _:
+            return decide_stage(command, state.stage, now)
+
+
+def _open(command: OpenPayment, state: Payments, now: datetime) -> tuple[Line, ...]:
+    payment = state.payments.get(command.payment_id)
+    if payment is not None:
+        return _seen(payment.request, command)
+    scenario = scenario_for(command.payment_id, command.checkout, state.stage)
+    status, happened_at, reason = _first_status(command, scenario, state.stage, now)
+    return (
+        PaymentOpened(
+            request=command,
+            provider_reference=stable_id("pay", command.payment_id),
+            status=status,
+            happened_at=happened_at,
+            reason=reason,
+            at=now,
+        ),
+    )
+
+
+def _first_status(
+    command: OpenPayment, scenario: PaymentScenario | None, stage: Stage, now: datetime
+) -> tuple[Status, datetime | None, str | None]:
+    """What the request's own answer says: a fact that is due is told with it, and by no webhook."""
+    if scenario is None:
+        time = stage.time_of(command.checkout, now)
+        if command.amount_cents % DECLINED_EVERY_CENTS == DECLINED_CENTS:
+            return "declined", time, "do_not_honor"
+        return "authorized", time, None
+    clock = stage.clocks.get(command.checkout)
+    told = scenario.authorize
+    if told.outcome == "never" or clock is None or told.told_at > clock:
+        return "pending", None, None
+    return told.outcome, told.happened_at, told.reason
+
+
+def _change(command: ChangePayment, state: Payments, now: datetime) -> tuple[Line, ...]:
+    payment = state.payments.get(command.payment_id)
+    if payment is None:
+        raise Refused(404, "payment_not_found", f"there is no payment {command.payment_id}")
+    answered = state.answers.get(command.key)
+    if answered is not None:
+        return _seen(answered[0], command.body)
+    time = state.stage.time_of(payment.request.checkout, now)
+    match command.body:
+        case CaptureBody():
+            _check_capture(payment, command.body.amount_cents)
+            return (PaymentCaptured(payment_id=command.payment_id, body=command.body, happened_at=time),)
+        case RefundBody():
+            _check_refund(payment, command.body.amount_cents)
+            return (PaymentRefunded(payment_id=command.payment_id, body=command.body, happened_at=time),)
+        case VoidBody():
+            _check_void(payment)
+            return (PaymentVoided(payment_id=command.payment_id, body=command.body, happened_at=time),)
+
+
+def _seen(before: Model, again: Model) -> tuple[Line, ...]:
+    """A repeated request changes nothing; another one under the same key is the caller's mistake."""
+    if before != again:
+        raise Refused(422, "idempotency_key_reused", "this key was used before with another body")
+    return ()
+
+
+def _check_capture(payment: Payment, amount_cents: int) -> None:
+    if payment.voided_at is not None:
+        raise Refused(409, "payment_voided", "a voided payment cannot be captured")
+    if payment.status != "authorized":
+        raise Refused(409, "payment_not_authorized", f"the payment is {payment.status}")
+    left_cents = payment.request.amount_cents - payment.captured_cents
+    if amount_cents > left_cents:
+        raise Refused(
+            409, "capture_exceeds_authorized", f"{left_cents} cents are left to capture, not {amount_cents}"
+        )
+
+
+def _check_refund(payment: Payment, amount_cents: int) -> None:
+    left_cents = payment.captured_cents - payment.refunded_cents
+    if amount_cents > left_cents:
+        raise Refused(
+            409, "refund_exceeds_captured", f"{left_cents} cents are left to refund, not {amount_cents}"
+        )
+
+
+def _check_void(payment: Payment) -> None:
+    if payment.voided_at is not None:
+        raise Refused(409, "payment_voided", "the payment is voided already")
+    if payment.status == "declined":
+        raise Refused(409, "payment_declined", "a declined payment holds nothing to void")
+    if payment.captures:
+        raise Refused(409, "payment_captured", "what was captured is refunded, not voided")
+
+
+# ---- evolution
+
+
+def evolve(state: Payments, line: PaymentLine) -> Payments:
+    match line:
+        case PaymentOpened():
+            _opened(state, line)
+        case PaymentCaptured(body=body):
+            capture = Movement(body.capture_id, body.amount_cents, line.happened_at)
+            payment = state.payments[line.payment_id]
+            _changed(state, line, replace(payment, captures=(*payment.captures, capture)))
+        case PaymentRefunded(body=body):
+            refund = Movement(body.refund_id, body.amount_cents, line.happened_at)
+            payment = state.payments[line.payment_id]
+            _changed(state, line, replace(payment, refunds=(*payment.refunds, refund)))
+        case PaymentVoided():
+            _changed(state, line, replace(state.payments[line.payment_id], voided_at=line.happened_at))
+            forget(state.stage, line.payment_id)  # it is never authorised afterwards
+        case FactTold():
+            _told(state, line)
+        case PaymentScenarioSet(scenario=scenario):
+            state.stage.scenarios[scenario.payment_id] = scenario
+        case _:
+            evolve_stage(state.stage, line)
+    return state
+
+
+def _opened(state: Payments, line: PaymentOpened) -> None:
+    request = line.request
+    state.ids.append(request.payment_id)
+    payment = Payment(
+        len(state.ids), request, line.provider_reference, line.status, line.happened_at, line.reason
+    )
+    state.payments[request.payment_id] = payment
+    state.answers["open", request.payment_id, ""] = (request, payment)
+    scenario = state.stage.scenarios.get(request.payment_id)
+    if line.status == "pending" and isinstance(scenario, PaymentScenario):
+        expect(state.stage, request.payment_id, request.checkout, scenario.facts, on_wall_clock=False)
+
+
+def _changed(
+    state: Payments, line: PaymentCaptured | PaymentRefunded | PaymentVoided, payment: Payment
+) -> None:
+    state.payments[line.payment_id] = payment
+    key = ChangePayment(line.payment_id, line.body).key
+    state.answers[key] = (line.body, payment)
+
+
+def _told(state: Payments, line: FactTold) -> None:
+    status: Outcome = "authorized" if line.fact.type == "authorized" else "declined"
+    payment = replace(
+        state.payments[line.subject],
+        status=status,
+        happened_at=line.fact.happened_at,
+        reason=line.fact.reason,
+    )
+    state.payments[line.subject] = payment
+    webhook = Webhook(
+        id=line.webhook_id,
+        subject=line.subject,
+        type=f"payment.{status}",
+        created_at=line.at,
+        checkout=payment.request.checkout,
+        merchant=payment.request.merchant,
+        data=render(payment),
+    )
+    tell(state.stage, line, webhook)
+
+
+PAYMENT: Core[Payments] = Core(
+    kind="payment",
+    initial=Payments,
+    decide=decide,
+    evolve=evolve,
+    lines=TypeAdapter(Annotated[PaymentLine, Field(discriminator="kind")]),
+    scenario=PaymentScenario,
+)

@@ -1,0 +1,149 @@
+"""Which call of the HTTP interface does what?"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from services.worlds import carrier, payment
+from services.worlds.asgi import Request, parse
+from services.worlds.carrier import BookShipment, Shipments, VoidShipment
+from services.worlds.faults import Faults, RequestDice, RequestFault
+from services.worlds.models import Refused
+from services.worlds.payment import Payments
+from services.worlds.payment_messages import CaptureBody, ChangePayment, OpenPayment, RefundBody, VoidBody
+from services.worlds.stage import MoveClocks, PutFaults, PutScenarios
+from services.worlds.world import World
+
+PAGE_LIMIT, PAGE_LIMIT_MAX = 100, 1000
+CHANGES: dict[str, type[CaptureBody | RefundBody | VoidBody]] = {
+    "captures": CaptureBody,
+    "refunds": RefundBody,
+    "void": VoidBody,
+}
+
+
+def fault_of(world: World[Any]) -> Callable[[Request], tuple[RequestFault | None, float]]:
+    """Only the provider misbehaves, never the control of it."""
+    dice = RequestDice()
+
+    def fault(request: Request) -> tuple[RequestFault | None, float]:
+        if request.segments[0] != "v1":
+            return None, 0.0
+        return dice.fault(world.state.stage.faults, request.method, request.segments, request.body)
+
+    return fault
+
+
+def payment_routes(world: World[Payments]) -> Callable[[Request], Any]:
+    async def handle(request: Request) -> Any:
+        match request.method, request.segments:
+            case "POST", ["v1", "payments"]:
+                return await _open_payment(world, request)
+            case "POST", ["v1", "payments", payment_id, ("captures" | "refunds" | "void") as change]:
+                return await _change_payment(world, request, payment_id, change)
+            case "GET", ["v1", "payments", payment_id]:
+                await world.settled()
+                return payment.render(_found(world.state.payments, payment_id, "payment"))
+            case "GET", ["v1", "payments"]:
+                await world.settled()
+                return _page(request, "payments", world.state.ids, world.state.payments, payment.render)
+            case _:
+                return await _control(world, request)
+
+    return handle
+
+
+async def _open_payment(world: World[Payments], request: Request) -> Any:
+    command = request.model(OpenPayment)
+    _check_key(request, command.payment_id, "payment_id")
+    await world.execute(command)
+    return payment.render(world.state.first_answer(command.payment_id))
+
+
+async def _change_payment(world: World[Payments], request: Request, payment_id: str, change: str) -> Any:
+    command = ChangePayment(payment_id, request.model(CHANGES[change]))
+    await world.execute(command)
+    return payment.render(world.state.answers[command.key][1])
+
+
+def carrier_routes(world: World[Shipments]) -> Callable[[Request], Any]:
+    async def handle(request: Request) -> Any:
+        match request.method, request.segments:
+            case "POST", ["v1", "shipments"]:
+                command = request.model(BookShipment)
+                _check_key(request, command.shipment_id, "shipment_id")
+                await world.execute(command)
+                return carrier.render(world.state.first_answer(command.shipment_id))
+            case "POST", ["v1", "shipments", shipment_id, "void"]:
+                await world.execute(VoidShipment(shipment_id))
+                return carrier.render(world.state.shipments[shipment_id])
+            case "GET", ["v1", "shipments", shipment_id]:
+                await world.settled()
+                return carrier.render(_found(world.state.shipments, shipment_id, "shipment"))
+            case "GET", ["v1", "shipments"]:
+                await world.settled()
+                return _page(request, "shipments", world.state.ids, world.state.shipments, carrier.render)
+            case _:
+                return await _control(world, request)
+
+    return handle
+
+
+async def _control(world: World[Any], request: Request) -> Any:
+    stage = world.state.stage
+    match request.method, request.segments:
+        case "PUT", ["control", "scenarios"]:
+            return await _put_scenarios(world, request)
+        case "POST", ["control", "clock"]:
+            command = request.model(MoveClocks)
+            await world.execute(command)
+            return {"clocks": {checkout: stage.clocks[checkout] for checkout in command.clocks}}
+        case "PUT", ["control", "faults"]:
+            await world.execute(PutFaults(request.model(Faults)))
+            return stage.faults.model_dump()
+        case "GET", ["control", "outstanding"]:
+            await world.settled()
+            return {"checkouts": stage.outstanding}
+        case "GET", ["control", "health"]:
+            await world.settled()
+            return {"status": "ok", "kind": world.core.kind, "outstanding": len(stage.unacknowledged)}
+        case _:
+            path = "/".join(request.segments)
+            raise Refused(
+                404, "not_found", f"there is no {request.method} /{path} in the {world.core.kind} world"
+            )
+
+
+async def _put_scenarios(world: World[Any], request: Request) -> Any:
+    lines = enumerate(request.body.splitlines(), 1)
+    scenarios = tuple(
+        parse(world.core.scenario, line, f"line {number}: ") for number, line in lines if line.strip()
+    )
+    await world.execute(PutScenarios(scenarios))  # type: ignore[arg-type]
+    return {"scenarios": len(scenarios)}
+
+
+def _check_key(request: Request, expected: str, field: str) -> None:
+    if request.idempotency_key != expected:
+        raise Refused(422, "invalid_request", f"Idempotency-Key: must be there and equal {field}")
+
+
+def _found(things: Mapping[str, Any], thing_id: str, name: str) -> Any:
+    thing = things.get(thing_id)
+    if thing is None:
+        raise Refused(404, f"{name}_not_found", f"there is no {name} {thing_id}")
+    return thing
+
+
+def _page(
+    request: Request, name: str, ids: Sequence[str], things: Mapping[str, Any], render: Callable[[Any], Any]
+) -> Any:
+    """In the order of creation; `next` is the `after` of the next page, null on the last."""
+    query = request.query("after", "limit")
+    limit = query.get("limit", str(PAGE_LIMIT))
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= PAGE_LIMIT_MAX):
+        raise Refused(422, "invalid_query", f"limit: must be between 1 and {PAGE_LIMIT_MAX}")
+    after = query.get("after")
+    start = _found(things, after, name).number if after is not None else 0
+    page = ids[start : start + int(limit)]
+    more = start + len(page) < len(ids)
+    return {name: [render(things[thing_id]) for thing_id in page], "next": page[-1] if more else None}
