@@ -61,10 +61,10 @@ class Starter:
         )
 
     @classmethod
-    def of(cls, script: str, *arguments: object, user: User | None = None) -> Starter:
+    def of(cls, script: str, *arguments: object, user: User | None = None, **options: Any) -> Starter:
         """A Python script with arguments."""
         become = BECOME.format(user=user.user, group=user.group) if user else ""
-        return cls([sys.executable, "-c", become + script, *map(str, arguments)])
+        return cls([sys.executable, "-c", become + script, *map(str, arguments)], **options)
 
     @property
     def pid(self) -> int:
@@ -82,10 +82,13 @@ class Starter:
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    def end(self) -> int:
-        """Close its input and give it time to end: its exit code."""
+    def close(self) -> None:
+        """End its input."""
         assert self._process.stdin
         self._process.stdin.close()
+
+    def wait(self) -> int:
+        """Its exit code, once it ended."""
         return self._process.wait(timeout=POLLS_MAX * POLL_INTERVAL_S)
 
     def __enter__(self) -> Starter:
