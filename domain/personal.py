@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_serializer
 
 from domain.kernel import Value
 
@@ -24,6 +24,11 @@ class Erased(Value):
     """The value is gone for ever: the key of its data subject was destroyed."""
 
     erased: Literal[True] = True
+
+    @model_serializer
+    def _always_said(self) -> dict[str, bool]:
+        """Also where defaults are left out, or what is stored would read as nothing at all."""
+        return {"erased": True}
 
 
 class PersonalField:
