@@ -1,0 +1,242 @@
+"""What may be sent to an aggregate: strategies over a universe so small that ids, times and amounts repeat.
+
+`COMMANDS` has a strategy for each command of each aggregate; `commands_of` draws any of an aggregate's.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from domain.aggregates import AnyDecider
+from domain.catalogue import ImportProduct, TranslateCategory
+from domain.deadline import ReachDeadline
+from domain.kernel import Command
+from domain.merchant import RegisterMerchant, SetMerchantTerms
+from domain.money import split_by_largest_remainder
+from domain.order import (
+    Adjustment,
+    CancelOrder,
+    CompleteOrder,
+    ConfirmOrder,
+    Line,
+    MarkReserved,
+    PlaceOrder,
+    Portion,
+    RecordDispatch,
+    StartPreparation,
+    Terms,
+    order_total,
+)
+from domain.payment import (
+    ExpireAuthorization,
+    Movement,
+    RecordProviderPayment,
+    RequestAuthorization,
+    RequestCapture,
+    RequestRefund,
+    RequestVoid,
+)
+from domain.payment import RecordUnavailable as RecordProviderUnavailable
+from domain.personal import Customer, Erased, Sealed
+from domain.shipment import (
+    RecordCarrierShipment,
+    RequestLabelVoid,
+    RequestShipment,
+    Scan,
+)
+from domain.shipment import RecordUnavailable as RecordCarrierUnavailable
+from domain.stock import (
+    AdjustStock,
+    AllocateStock,
+    ExpireReservation,
+    ReceiveStock,
+    ReleaseStock,
+    ReserveStock,
+    ReturnStock,
+    ShipStock,
+)
+
+START = datetime(2024, 2, 29, 23, tzinfo=UTC)
+CUSTOMER = Customer(customer_id="c1", customer_unique_id="u1", zip_prefix="01310", city="São Paulo")
+
+hours = st.integers(0, 5)
+moments = hours.map(lambda hour: START + timedelta(hours=hour))
+maybe_moments = st.none() | moments
+order_ids = st.sampled_from(["o1", "o2", "o3", "o4"])
+quantities = st.integers(1, 4)
+cents = st.sampled_from([0, 1, 30, 60, 99, 100])
+references = st.sampled_from(["r1", "r2", "r3", "r4"])
+personal = st.sampled_from([CUSTOMER, Sealed(sealed="bm9uY2U="), Erased()])
+terms = st.builds(Terms, reservation_valid_s=st.sampled_from([1, 3600]))
+
+lines = st.builds(
+    Line,
+    line=st.integers(1, 3),
+    sku=st.sampled_from(["A-1", "B.2"]),
+    quantity=quantities,
+    unit_price_cents=cents,
+    unit_shipping_cents=cents,
+    ship_by=maybe_moments,
+)
+adjustments = st.builds(
+    Adjustment, kind=st.sampled_from(["surcharge", "shortfall"]), amount_cents=st.integers(1, 50)
+)
+portions = st.builds(Portion, payment_id=references, method=st.just("card"), amount_cents=cents)
+
+
+@st.composite
+def good_placements(draw: DrawFn) -> PlaceOrder:
+    """An order that adds up: it is paid in one to three portions, or on account."""
+    bought = tuple(draw(st.lists(lines, min_size=1, max_size=3, unique_by=lambda line: line.line)))
+    changes = tuple(draw(st.lists(adjustments, max_size=2)))
+    total = order_total(bought, changes)
+    if total < 0:  # a shortfall beyond what is due: leave it out
+        changes, total = (), order_total(bought, ())
+    on_account = draw(st.booleans())
+    weights = [] if on_account else draw(st.lists(st.integers(0, 3), min_size=1, max_size=3))
+    amounts = split_by_largest_remainder(total, weights) if weights else ()
+    return PlaceOrder(
+        order_id="o1",
+        checkout_id="k1",
+        subject="u1",
+        customer=CUSTOMER,
+        ship_to_state="SP",
+        currency="BRL",
+        lines=bought,
+        adjustments=changes,
+        portions=tuple(
+            Portion(payment_id=f"p{number}", method="card", amount_cents=amount, sequence=number)
+            for number, amount in enumerate(amounts, 1)
+        ),
+        on_account=on_account,
+        estimated_delivery_at=draw(maybe_moments),
+        terms=draw(terms),
+    )
+
+
+odd_placements = st.builds(
+    PlaceOrder,
+    order_id=st.just("o1"),
+    checkout_id=st.just("k1"),
+    subject=st.just("u1"),
+    customer=personal,
+    currency=st.just("BRL"),
+    lines=st.lists(lines, max_size=3).map(tuple),
+    adjustments=st.lists(adjustments, max_size=2).map(tuple),
+    portions=st.lists(portions, max_size=2).map(tuple),
+    on_account=st.booleans(),
+    imported=st.booleans(),
+)
+reasons = st.sampled_from(["customer", "declined", "stock", "expired", "returned"])
+
+movements = st.builds(
+    Movement, reference=references, amount_cents=cents, succeeded=st.booleans(), happened_at=maybe_moments
+)
+accounts = st.builds(
+    RecordProviderPayment,
+    payment_id=st.just("p1"),
+    provider_reference=st.just("prov-1"),
+    status=st.sampled_from(["pending", "authorized", "declined"]),
+    amount_cents=cents,
+    happened_at=maybe_moments,
+    captures=st.lists(movements, max_size=3).map(tuple),
+    refunds=st.lists(movements, max_size=3).map(tuple),
+    voided=st.booleans(),
+)
+
+SCANS = {
+    "t1": "collected",
+    "t2": "in_transit",
+    "t3": "out_for_delivery",
+    "t4": "delivered",
+    "t5": "returned",
+    "t6": "exception",
+    "t7": "delivered",
+    "t8": "collected",
+}
+scans = st.sampled_from(sorted(SCANS)).flatmap(
+    lambda scan_id: st.builds(
+        Scan, scan_id=st.just(scan_id), type=st.just(SCANS[scan_id]), happened_at=maybe_moments
+    )
+)
+tracks = st.builds(
+    RecordCarrierShipment,
+    shipment_id=st.just("s1"),
+    carrier=st.just("correios"),
+    tracking_number=st.sampled_from(["", "BR1"]),
+    voided=st.booleans(),
+    void_refused=st.sampled_from(["", "collected"]),
+    scans=st.lists(scans, max_size=4).map(tuple),
+)
+
+_place: dict[str, Any] = {"sku": st.just("A-1"), "warehouse": st.just("main")}
+_held: dict[str, Any] = {"order_id": order_ids, **_place}
+_order: dict[str, Any] = {"order_id": st.just("o1")}
+_payment: dict[str, Any] = {"payment_id": st.just("p1")}
+_shipment: dict[str, Any] = {"shipment_id": st.just("s1")}
+_merchant: dict[str, Any] = {"merchant_id": st.just("m1")}
+_call: dict[str, Any] = {"call": st.sampled_from(["ask", "undo"]), "attempts": st.integers(1, 3)}
+
+COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
+    PlaceOrder: good_placements() | odd_placements,
+    MarkReserved: st.builds(MarkReserved, **_order),
+    ConfirmOrder: st.builds(ConfirmOrder, **_order),
+    StartPreparation: st.builds(StartPreparation, **_order),
+    RecordDispatch: st.builds(RecordDispatch, **_order),
+    CancelOrder: st.builds(CancelOrder, **_order, reason=reasons),
+    CompleteOrder: st.builds(CompleteOrder, **_order),
+    ReceiveStock: st.builds(ReceiveStock, **_place, quantity=quantities),
+    AdjustStock: st.builds(AdjustStock, **_place, delta=st.integers(-3, 3), reason=st.just("count")),
+    ReserveStock: st.builds(ReserveStock, **_held, quantity=quantities, now=moments, expires_at=moments),
+    ExpireReservation: st.builds(ExpireReservation, **_held),
+    AllocateStock: st.builds(AllocateStock, **_held, quantity=quantities, now=moments),
+    ReleaseStock: st.builds(ReleaseStock, **_held),
+    ShipStock: st.builds(ShipStock, **_held, quantity=quantities),
+    ReturnStock: st.builds(ReturnStock, **_held, quantity=quantities),
+    RequestAuthorization: st.builds(
+        RequestAuthorization,
+        **_payment,
+        order_id=st.just("o1"),
+        amount_cents=cents,
+        currency=st.just("BRL"),
+        method=st.just("card"),
+    ),
+    RequestCapture: st.builds(RequestCapture, **_payment, capture_id=references, amount_cents=cents),
+    RequestVoid: st.builds(RequestVoid, **_payment),
+    RequestRefund: st.builds(RequestRefund, **_payment, refund_id=references, amount_cents=cents),
+    ExpireAuthorization: st.builds(ExpireAuthorization, **_payment),
+    RecordProviderPayment: accounts,
+    RecordProviderUnavailable: st.builds(RecordProviderUnavailable, **_payment, **_call),
+    RequestShipment: st.builds(
+        RequestShipment,
+        **_shipment,
+        order_id=st.just("o1"),
+        subject=st.just("u1"),
+        recipient=personal,
+        ship_to_state=st.just("SP"),
+        units=quantities,
+    ),
+    RequestLabelVoid: st.builds(RequestLabelVoid, **_shipment),
+    RecordCarrierShipment: tracks,
+    RecordCarrierUnavailable: st.builds(RecordCarrierUnavailable, **_shipment, **_call),
+    RegisterMerchant: st.builds(RegisterMerchant, **_merchant, city=st.sampled_from(["", "Recife"])),
+    SetMerchantTerms: st.builds(SetMerchantTerms, **_merchant, terms=terms),
+    ImportProduct: st.builds(
+        ImportProduct, sku=st.just("A-1"), category=st.sampled_from([None, "toys"]), photos=st.integers(0, 1)
+    ),
+    TranslateCategory: st.builds(
+        TranslateCategory, category=st.just("brinquedos"), english=st.sampled_from(["toys", "games"])
+    ),
+    ReachDeadline: st.builds(
+        ReachDeadline, agent=st.just("order"), key=st.just("o1"), name=st.just("expiry"), due_at=moments
+    ),
+}
+
+
+def commands_of(decider: AnyDecider) -> SearchStrategy[Any]:
+    """Any command of the aggregate, each kind as likely as the others."""
+    return st.one_of([COMMANDS[each] for each in decider.commands])

@@ -1,0 +1,73 @@
+"""Does every event that was ever stored still read the same, under its stored name and with all its fields?
+
+`golden_events.json` is what a log may hold: `stored` as the codec writes it, which leaves defaults out, and
+`reads`, the whole event. It only grows: a new event gets rows, and a changed event a higher `schema_version`,
+an upcaster and new rows. A red test here means that an old log would not be read as it was meant: a changed
+default is red too.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.aggregates import AGGREGATES, COMMAND_TYPES, EVENT_TYPES
+from domain.kernel import Event
+from eventstore.codec import decode_event
+
+GOLDEN: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parent / "golden_events.json").read_text(encoding="utf-8")
+)
+each_row = pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row['type']}-{row['schema_version']}")
+
+
+def load(row: dict[str, Any]) -> Event:
+    return decode_event(row["type"], row["schema_version"], json.dumps(row["stored"]).encode())
+
+
+def test_the_events_are_the_golden_list_with_a_sample_of_every_schema() -> None:
+    golden = {(row["type"], row["schema_version"]) for row in GOLDEN}
+    versions = {
+        (name, version)
+        for name, event in EVENT_TYPES.items()
+        for version in range(1, event.schema_version + 1)
+    }
+    assert golden == versions
+
+
+@each_row
+def test_a_stored_event_reads_as_it_was_meant(row: dict[str, Any]) -> None:
+    assert json.loads(load(row).model_dump_json()) == row["reads"]
+
+
+@each_row
+def test_an_event_of_the_present_schema_is_stored_the_same(row: dict[str, Any]) -> None:
+    event = load(row)
+    stored = json.loads(event.model_dump_json(exclude_defaults=True))
+    assert stored == row["stored"] or row["schema_version"] < event.schema_version
+
+
+@each_row
+def test_one_aggregate_folds_it(row: dict[str, Any]) -> None:
+    event = load(row)
+    (owner,) = [each for each in AGGREGATES.values() if type(event) in each.events]
+    assert isinstance(owner.fold([event]), type(owner.initial))
+
+
+def test_names_are_unique_over_all_aggregates() -> None:
+    assert sum(len(each.events) for each in AGGREGATES.values()) == len(EVENT_TYPES)
+    assert sum(len(each.commands) for each in AGGREGATES.values()) == len(COMMAND_TYPES)
+
+
+@pytest.mark.parametrize("event", EVENT_TYPES.values(), ids=lambda event: event.__name__)
+def test_an_event_is_frozen_and_hides_nothing(event: type[Event]) -> None:
+    assert event.model_config["frozen"]
+    assert event.model_config["extra"] == "forbid"
+
+
+def test_refusals_are_those_that_stand_instead_of_the_others() -> None:
+    refusals = {name for name, event in EVENT_TYPES.items() if event.refusal}
+    assert refusals == {"StockReservationRefused", "StockAllocationRefused"}

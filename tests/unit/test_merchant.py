@@ -1,0 +1,40 @@
+"""Is a merchant registered once, and on which terms does it trade?"""
+
+from __future__ import annotations
+
+from domain.merchant import (
+    MERCHANT,
+    MerchantRegistered,
+    MerchantTermsSet,
+    RegisterMerchant,
+    SetMerchantTerms,
+)
+from domain.order import Terms
+from tests.specification import Specification
+
+merchant = Specification(MERCHANT)
+REGISTERED = MerchantRegistered(merchant_id="m1", city="Recife", state="PE")
+PATIENT = Terms(reservation_valid_s=30 * 86400)
+
+
+def test_registers_once() -> None:
+    register = RegisterMerchant(merchant_id="m1", city="Recife", state="PE")
+    merchant.given().when(register).then(REGISTERED)
+    merchant.given(REGISTERED).when(register).then_nothing()
+
+
+def test_sets_terms_of_a_merchant_that_exists() -> None:
+    change = SetMerchantTerms(merchant_id="m1", terms=PATIENT)
+    changed = MerchantTermsSet(merchant_id="m1", terms=PATIENT)
+    merchant.given().when(change).then_refused("merchant_exists")
+    merchant.given(REGISTERED).when(change).then(changed)
+    assert merchant.given(REGISTERED, changed).state.terms == PATIENT
+
+
+def test_the_same_terms_again_change_nothing() -> None:
+    changed = MerchantTermsSet(merchant_id="m1", terms=PATIENT)
+    merchant.given(REGISTERED).when(SetMerchantTerms(merchant_id="m1", terms=Terms())).then_nothing()
+    merchant.given(REGISTERED, changed).when(SetMerchantTerms(merchant_id="m1", terms=PATIENT)).then_nothing()
+    merchant.given(REGISTERED, changed).when(SetMerchantTerms(merchant_id="m1", terms=Terms())).then(
+        MerchantTermsSet(merchant_id="m1", terms=Terms())
+    )

@@ -1,0 +1,239 @@
+"""Do we ask a provider only for what we may, and believe whatever it says?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain.payment import (
+    NOT_SENT,
+    PAYMENT,
+    AuthorizationExpired,
+    AuthorizationRequested,
+    CaptureFailed,
+    CaptureRequested,
+    ExpireAuthorization,
+    Movement,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentCommand,
+    PaymentDeclined,
+    PaymentDiscrepancyOpened,
+    PaymentProviderUnavailable,
+    PaymentRefunded,
+    PaymentVoided,
+    RecordProviderPayment,
+    RecordUnavailable,
+    RefundFailed,
+    RefundRequested,
+    RequestAuthorization,
+    RequestCapture,
+    RequestRefund,
+    RequestVoid,
+    VoidRequested,
+)
+from tests.specification import Specification
+
+payment = Specification(PAYMENT)
+IDS = {"payment_id": "p1", "order_id": "o1"}
+CARD = {"currency": "BRL", "method": "card"}
+REQUESTED = AuthorizationRequested(**IDS, **CARD, amount_cents=100)
+AUTHORIZED = PaymentAuthorized(**IDS, amount_cents=100, provider_reference="x1")
+DECLINED = PaymentDeclined(**IDS, reason="declined")
+VOID = VoidRequested(**IDS)
+VOIDED = PaymentVoided(**IDS, amount_cents=100)
+EXPIRED = AuthorizationExpired(**IDS, amount_cents=100)
+OPEN = (REQUESTED, AUTHORIZED)
+
+
+def capture_requested(cents: int, capture_id: str = "c1") -> CaptureRequested:
+    return CaptureRequested(**IDS, capture_id=capture_id, amount_cents=cents)
+
+
+def captured(cents: int, capture_id: str = "c1") -> PaymentCaptured:
+    return PaymentCaptured(**IDS, capture_id=capture_id, amount_cents=cents)
+
+
+def refund_requested(cents: int, refund_id: str = "r1") -> RefundRequested:
+    return RefundRequested(**IDS, refund_id=refund_id, amount_cents=cents)
+
+
+def refunded(cents: int, refund_id: str = "r1") -> PaymentRefunded:
+    return PaymentRefunded(**IDS, refund_id=refund_id, amount_cents=cents)
+
+
+def capture(cents: int, capture_id: str = "c1") -> RequestCapture:
+    return RequestCapture(payment_id="p1", capture_id=capture_id, amount_cents=cents)
+
+
+def refund(cents: int, refund_id: str = "r1") -> RequestRefund:
+    return RequestRefund(payment_id="p1", refund_id=refund_id, amount_cents=cents)
+
+
+def moved(reference: str, cents: int, succeeded: bool = True) -> Movement:
+    return Movement(reference=reference, amount_cents=cents, succeeded=succeeded)
+
+
+def told(status: str = "authorized", **fields: Any) -> RecordProviderPayment:
+    usual: dict[str, Any] = {"payment_id": "p1", "provider_reference": "x1", "amount_cents": 100}
+    return RecordProviderPayment(**usual, status=status, **fields)
+
+
+def discrepancy(kind: Any) -> PaymentDiscrepancyOpened:
+    return PaymentDiscrepancyOpened(**IDS, kind=kind)
+
+
+def test_asks_for_an_authorisation_once() -> None:
+    ask = RequestAuthorization(**IDS, **CARD, amount_cents=100)
+    payment.given().when(ask).then(REQUESTED)
+    payment.given(REQUESTED).when(ask).then_nothing()
+
+
+def test_a_payment_of_zero_calls_nobody() -> None:
+    free = RequestAuthorization(**IDS, **CARD, amount_cents=0)
+    requested = AuthorizationRequested(**IDS, **CARD, amount_cents=0)
+    authorized = PaymentAuthorized(**IDS, amount_cents=0, provider_reference=NOT_SENT)
+    payment.given().when(free).then(requested, authorized)
+    payment.given(requested, authorized).when(capture(0)).then(capture_requested(0), captured(0))
+    payment.given(requested, authorized).when(RequestVoid(payment_id="p1")).then(
+        VOID, PaymentVoided(**IDS, amount_cents=0)
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        capture(1),
+        refund(1),
+        RequestVoid(payment_id="p1"),
+        ExpireAuthorization(payment_id="p1"),
+        told(),
+        RecordUnavailable(payment_id="p1", call="authorize", attempts=3),
+    ],
+)
+def test_nothing_happens_to_a_payment_that_does_not_exist(command: PaymentCommand) -> None:
+    payment.given().when(command).then_refused("payment_exists")
+
+
+def test_captures_in_parts_up_to_what_is_authorised() -> None:
+    payment.given(*OPEN).when(capture(60)).then(capture_requested(60))
+    payment.given(*OPEN, capture_requested(60)).when(capture(40, "c2")).then(capture_requested(40, "c2"))
+    payment.given(*OPEN, capture_requested(60)).when(capture(41, "c2")).then_refused(
+        "capture_within_authorized"
+    )
+    payment.given(*OPEN, capture_requested(60), captured(60)).when(capture(41, "c2")).then_refused(
+        "capture_within_authorized"
+    )
+
+
+def test_a_capture_is_asked_for_once() -> None:
+    payment.given(*OPEN, capture_requested(60)).when(capture(60)).then_nothing()
+    payment.given(*OPEN, capture_requested(60), captured(60)).when(capture(60)).then_nothing()
+
+
+def test_a_failed_capture_frees_its_amount() -> None:
+    failed = CaptureFailed(**IDS, capture_id="c1", reason="")
+    payment.given(*OPEN, capture_requested(60), failed).when(capture(100, "c2")).then(
+        capture_requested(100, "c2")
+    )
+
+
+@pytest.mark.parametrize("history", [(REQUESTED,), (*OPEN, VOID), (*OPEN, VOID, VOIDED), (*OPEN, EXPIRED)])
+def test_only_an_open_authorisation_is_captured(history: tuple[Any, ...]) -> None:
+    payment.given(*history).when(capture(1)).then_refused("capture_authorized")
+
+
+def test_voids_what_is_not_captured_once() -> None:
+    void = RequestVoid(payment_id="p1")
+    payment.given(REQUESTED).when(void).then(VOID)
+    payment.given(*OPEN).when(void).then(VOID)
+    for over in ((VOID,), (VOID, VOIDED), (EXPIRED,), (DECLINED,)):
+        payment.given(*OPEN, *over).when(void).then_nothing()
+
+
+def test_what_is_captured_or_about_to_be_is_refunded_not_voided() -> None:
+    void = RequestVoid(payment_id="p1")
+    payment.given(*OPEN, capture_requested(1)).when(void).then_refused("void_uncaptured")
+    payment.given(*OPEN, capture_requested(1), captured(1)).when(void).then_refused("void_uncaptured")
+
+
+def test_refunds_in_parts_up_to_what_is_captured() -> None:
+    paid = (*OPEN, capture_requested(100), captured(100))
+    payment.given(*paid).when(refund(60)).then(refund_requested(60))
+    payment.given(*paid, refund_requested(60)).when(refund(60)).then_nothing()
+    payment.given(*paid, refund_requested(60)).when(refund(41, "r2")).then_refused("refund_within_captured")
+    payment.given(*paid, refund_requested(60), refunded(60)).when(refund(41, "r2")).then_refused(
+        "refund_within_captured"
+    )
+    failed = RefundFailed(**IDS, refund_id="r1", reason="")
+    payment.given(*paid, refund_requested(60), failed).when(refund(100, "r2")).then(
+        refund_requested(100, "r2")
+    )
+
+
+def test_nothing_captured_nothing_refunded() -> None:
+    payment.given(*OPEN, capture_requested(100)).when(refund(1)).then_refused("refund_within_captured")
+
+
+def test_an_untouched_authorisation_expires_once() -> None:
+    expire = ExpireAuthorization(payment_id="p1")
+    payment.given(*OPEN).when(expire).then(EXPIRED)
+    for history in ((REQUESTED,), (*OPEN, EXPIRED), (*OPEN, VOID), (*OPEN, capture_requested(1))):
+        payment.given(*history).when(expire).then_nothing()
+
+
+def test_an_authorisation_whose_capture_failed_still_expires() -> None:
+    failed = CaptureFailed(**IDS, capture_id="c1", reason="")
+    payment.given(*OPEN, capture_requested(60), failed).when(ExpireAuthorization(payment_id="p1")).then(
+        EXPIRED
+    )
+
+
+def test_an_account_becomes_the_facts_that_are_new_in_it() -> None:
+    payment.given(REQUESTED).when(told()).then(AUTHORIZED)
+    payment.given(*OPEN).when(told()).then_nothing()
+    payment.given(REQUESTED).when(told("pending")).then_nothing()
+    payment.given(REQUESTED).when(told("declined")).then(DECLINED)
+    everything = told(captures=(moved("c1", 100),), refunds=(moved("r1", 30), moved("r2", 5, False)))
+    payment.given(REQUESTED).when(everything).then(
+        AUTHORIZED, captured(100), refunded(30), RefundFailed(**IDS, refund_id="r2", reason="")
+    )
+
+
+def test_an_account_that_says_a_thing_twice_makes_one_fact() -> None:
+    payment.given(*OPEN).when(told(captures=(moved("c1", 60), moved("c1", 60)))).then(captured(60))
+    payment.given(*OPEN).when(told(captures=(moved("c1", 60), moved("c1", 60, False)))).then(captured(60))
+
+
+def test_a_success_outlasts_a_late_failure() -> None:
+    payment.given(*OPEN, captured(60)).when(told(captures=(moved("c1", 60, False),))).then_nothing()
+    failed = CaptureFailed(**IDS, capture_id="c1", reason="")
+    payment.given(*OPEN, failed).when(told(captures=(moved("c1", 60),))).then(captured(60))
+
+
+def test_a_void_tells_what_had_been_authorised() -> None:
+    payment.given(*OPEN, VOID).when(told(voided=True)).then(VOIDED)
+    payment.given(REQUESTED, VOID).when(told(voided=True)).then(AUTHORIZED, VOIDED)
+    payment.given(REQUESTED, VOID).when(told("pending", voided=True)).then(
+        PaymentVoided(**IDS, amount_cents=0)
+    )
+
+
+def test_a_contradiction_opens_one_discrepancy_and_is_never_refused() -> None:
+    above = discrepancy("captured_above_authorized")
+    twice = told(captures=(moved("c1", 60), moved("c2", 60)))
+    payment.given(*OPEN).when(twice).then(captured(60), captured(60, "c2"), above)
+    payment.given(*OPEN, captured(60), captured(60, "c2"), above).when(twice).then_nothing()
+    payment.given(*OPEN, VOID, VOIDED).when(told(voided=True, captures=(moved("c1", 60),))).then(
+        captured(60), discrepancy("captured_after_void")
+    )
+    payment.given(*OPEN, captured(60)).when(told(refunds=(moved("r1", 61),))).then(
+        refunded(61), discrepancy("refunded_above_captured")
+    )
+
+
+def test_an_unreachable_provider_is_a_fact() -> None:
+    payment.given(REQUESTED).when(RecordUnavailable(payment_id="p1", call="authorize", attempts=3)).then(
+        PaymentProviderUnavailable(**IDS, call="authorize", attempts=3)
+    )
