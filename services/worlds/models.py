@@ -21,7 +21,7 @@ class Line(Model):
     fields, and never lose or rename one."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Refused(Exception):
     """An answer other than 200, as a problem document (RFC 9457); nothing was changed."""
 
