@@ -36,6 +36,7 @@ class CategoryTranslated(Event):
 
 
 class ImportProduct(Command):
+    creates = True
     sku: Id
     category: str | None = None
     name_length: Measure = None
@@ -48,6 +49,7 @@ class ImportProduct(Command):
 
 
 class TranslateCategory(Command):
+    creates = True
     category: Id
     english: Id
 

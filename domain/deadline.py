@@ -20,6 +20,7 @@ class DeadlineReached(Event):
 
 
 class ReachDeadline(Command):
+    creates = True
     agent: str
     key: str
     name: str

@@ -34,6 +34,9 @@ class Event(Value):
 class Command(Value):
     """A wish, in the imperative. `decide` answers it with events, or refuses."""
 
+    creates: ClassVar[bool] = False
+    """True where the stream is new as a rule, so that reading it first would be in vain."""
+
 
 class Refused(Exception):
     """A caller's mistake: the command is against a rule in the present state.

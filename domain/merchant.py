@@ -31,6 +31,7 @@ MerchantEvent: TypeAlias = MerchantRegistered | MerchantTermsSet
 
 
 class RegisterMerchant(Command):
+    creates = True
     merchant_id: Id
     zip_prefix: str = ""
     city: str = ""

@@ -139,6 +139,7 @@ OrderEvent: TypeAlias = (
 class PlaceOrder(Command):
     """Place an order; `total_cents` must be lines + shipping + surcharges - shortfalls, and what is paid."""
 
+    creates = True
     order_id: Id
     checkout_id: Id
     subject: Id

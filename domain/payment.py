@@ -146,6 +146,7 @@ PaymentEvent: TypeAlias = (
 
 
 class RequestAuthorization(Command):
+    creates = True
     payment_id: Id
     order_id: Id
     amount_cents: Cents

@@ -114,6 +114,7 @@ ShipmentEvent: TypeAlias = (
 
 
 class RequestShipment(Command):
+    creates = True
     shipment_id: Id
     order_id: Id
     subject: Id

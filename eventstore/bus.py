@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 from eventstore.log import StoredEvent
@@ -21,13 +21,8 @@ class Bus(Protocol):
     async def publish(self, events: Sequence[StoredEvent]) -> None:
         """Broadcast; returns once all are acknowledged, raises OSError or a time-out otherwise."""
 
-    def subscribe(self, on_event: OnEvent, on_doubt: OnDoubt) -> AsyncSubscription:
+    def subscribe(self, on_event: OnEvent, on_doubt: OnDoubt) -> AbstractAsyncContextManager[None]:
         """Deliver from now on; `on_doubt` is called when something may have been missed."""
-
-
-class AsyncSubscription(Protocol):
-    async def __aenter__(self) -> None: ...
-    async def __aexit__(self, *error: object) -> None: ...
 
 
 class MemoryBus:

@@ -69,6 +69,10 @@ class Feed:
             return list(islice(self._recent, start, start + limit))
         return await self._log.read(after, limit)
 
+    async def read(self, after: int, limit: int) -> list[StoredEvent]:
+        """Events of any age, straight from the log."""
+        return await self._log.read(after, limit)
+
     def fact(self, stored: StoredEvent) -> Fact:
         """The decoded event; decoded once for all followers of the process."""
         fact = self._facts.get(stored.position)

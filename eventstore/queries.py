@@ -12,4 +12,5 @@ import aiosql
 def load_queries(package: str, *names: str) -> Any:
     """The statements of `package/sql/NAME` files; `queries.NAME.sql` is the text with %(name)s parameters."""
     folder = Path(str(files(package))) / "sql"
-    return aiosql.from_str("\n".join((folder / name).read_text() for name in names), "apsycopg")
+    text = "\n".join((folder / name).read_text() for name in names)
+    return aiosql.from_str(text, "apsycopg", mandatory_parameters=False)

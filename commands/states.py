@@ -1,0 +1,98 @@
+"""The states that commands are decided on: folded from streams, kept in a bounded cache, loaded together.
+
+A cached state may be old: the append checks its version. What is missing is loaded for all commands that
+wait at that moment in one query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from domain.aggregates import aggregate_of
+from domain.kernel import Event, Fact
+from eventstore.codec import decode_event
+from eventstore.log import Log
+
+CACHED_STREAMS = 50_000
+LOAD_MAX = 500
+
+
+class State(NamedTuple):
+    """The state of a stream and the version that it stands at (0: the stream does not exist)."""
+
+    version: int
+    state: Any
+
+
+class States:
+    """`load` brings states up to date; `known` gives what is cached without asking."""
+
+    def __init__(self, log: Log, capacity: int = CACHED_STREAMS) -> None:
+        self._log = log
+        self._capacity = capacity
+        self._cache: OrderedDict[str, State] = OrderedDict()
+        self._wanted: dict[str, asyncio.Future[None]] = {}
+        self._loading: asyncio.Task[None] | None = None
+
+    def known(self, stream: str) -> State | None:
+        return self._cache.get(stream)
+
+    def initial(self, stream: str) -> State:
+        return State(0, aggregate_of(stream).initial)
+
+    def applied(self, stream: str, base: State, events: Sequence[Event]) -> None:
+        """Keep the state after `events`, which were appended on `base`."""
+        known = self._cache.get(stream)
+        version = base.version + len(events)
+        if known is None or known.version < version:
+            self._keep(stream, State(version, aggregate_of(stream).fold(events, base.state)))
+
+    def follow(self, fact: Fact) -> None:
+        """Let a cached state follow what others appended, as the feed tells it."""
+        known = self._cache.get(fact.stream)
+        if known and known.version + 1 == fact.version:
+            evolved = aggregate_of(fact.stream).evolve(known.state, fact.event)
+            self._cache[fact.stream] = State(fact.version, evolved)
+
+    async def load(self, streams: Sequence[str]) -> list[State]:
+        """The present states of these streams, read from the log after what is cached."""
+        loop = asyncio.get_running_loop()
+        waits = [self._wanted.setdefault(stream, loop.create_future()) for stream in streams]
+        if self._loading is None or self._loading.done():
+            self._loading = loop.create_task(self._load_wanted())
+        await asyncio.gather(*waits)
+        return [self._cache.get(stream) or self.initial(stream) for stream in streams]
+
+    async def _load_wanted(self) -> None:
+        while self._wanted:
+            batch = dict(list(self._wanted.items())[:LOAD_MAX])
+            for stream in batch:
+                del self._wanted[stream]
+            try:
+                await self._read(list(batch))
+            except Exception as error:  # noqa: BLE001 - handed to those who wait for it
+                for waiting in batch.values():
+                    if not waiting.done():
+                        waiting.set_exception(error)
+            for waiting in batch.values():
+                if not waiting.done():
+                    waiting.set_result(None)
+
+    async def _read(self, streams: list[str]) -> None:
+        bases = [self._cache.get(stream) or self.initial(stream) for stream in streams]
+        tails = await self._log.read_streams(
+            [(s, base.version) for s, base in zip(streams, bases, strict=True)]
+        )
+        for stream, base, tail in zip(streams, bases, tails, strict=True):
+            events = [decode_event(each.type, each.schema, each.data) for each in tail]
+            if events or base.version:
+                self.applied(stream, base, events)
+
+    def _keep(self, stream: str, state: State) -> None:
+        self._cache[stream] = state
+        self._cache.move_to_end(stream)
+        if len(self._cache) > self._capacity:
+            self._cache.popitem(last=False)

@@ -1,0 +1,32 @@
+"""What an agent is: one context that it owns, the events it listens to, and one pure transition function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from domain.kernel import Event, Fact, Reaction, Value
+from domain.streams import order_stream
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """`react(process, fact) -> Reaction(process, commands, deadlines)` is all that it does.
+
+    It may append to streams of the category `context` only. `initial` is the process of a key that nothing
+    was heard of yet. A higher `rule_version` marks reactions that newer rules decided.
+    """
+
+    name: str
+    context: str
+    initial: Value
+    interests: tuple[type[Event], ...]
+    react: Callable[[Any, Fact], Reaction[Any]]
+    rule_version: int = 1
+
+
+def order_key(fact: Fact) -> str:
+    """The key of an order's processes: its stream's name. A deadline carries the key it was asked with."""
+    key = getattr(fact.event, "key", None)
+    return key if key is not None else order_stream(fact.merchant, fact.event.order_id)  # type: ignore[attr-defined]

@@ -1,0 +1,274 @@
+"""Runs an agent: takes pages of the log, records its reactions, then carries out what they command.
+
+A reaction is recorded once, with the checkpoint, before its commands are sent. After a crash the recorded
+commands are sent again, with the same ids: the ledger knows those that were done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+import structlog
+from psycopg_pool import AsyncConnectionPool
+
+from commands.executor import Context, Executor, TooMuchContention
+from domain.aggregates import COMMAND_TYPES
+from domain.kernel import Deadline, Fact, Group, Target, Value
+from eventstore.checkpoints import Checkpoint, LeaseLost, holding
+from eventstore.feed import Feed
+from eventstore.log import LogUnavailable, StoredEvent
+from eventstore.queries import load_queries
+from eventstore.seams import Clock, derived_id
+from services.agents.agent import Agent, order_key
+
+PAGE = 400
+CACHED_PROCESSES = 50_000
+_QUERIES = load_queries("services.agents", "agents.sql")
+logger = structlog.get_logger()
+
+
+def encode_groups(groups: Sequence[Group]) -> bytes:
+    """The recorded form of a reaction's commands: JSON, a list of groups of [stream, type, fields]."""
+    return orjson.dumps(
+        [
+            [
+                [
+                    t.stream,
+                    f"{t.stream.partition('-')[0]}.{type(t.command).__name__}",
+                    t.command.model_dump(mode="json"),
+                ]
+                for t in group.targets
+            ]
+            for group in groups
+        ]
+    )
+
+
+def decode_groups(recorded: bytes) -> tuple[Group, ...]:
+    return tuple(
+        Group(tuple(Target(s, COMMAND_TYPES[kind].model_validate(fields)) for s, kind, fields in group))
+        for group in orjson.loads(recorded)
+    )
+
+
+@dataclass(slots=True)
+class PageOfReactions:
+    """What an agent made of one page of the log, not written yet."""
+
+    processes: dict[str, Value] = field(default_factory=dict)
+    commands: list[tuple[Fact, str, tuple[Group, ...]]] = field(default_factory=list)
+    deadlines: dict[tuple[str, str], tuple[Fact, Deadline]] = field(default_factory=dict)
+    parked: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def take(self, agent: Agent, fact: Fact, key: str, process: Value) -> None:
+        """React to one fact; a handler's own failure parks the key, and nothing else."""
+        try:
+            reaction = agent.react(process, fact)
+            foreign = {t.stream for g in reaction.commands for t in g.targets if not _owns(agent, t.stream)}
+            assert not foreign, f"agent {agent.name} may append to {agent.context} only, not to {foreign}"
+        except Exception as error:
+            logger.exception("reaction_failed", agent=agent.name, position=fact.position)
+            self.parked.append((key, fact.position, f"{type(error).__name__}: {error}"))
+            return
+        if reaction.process is not process:
+            self.processes[key] = reaction.process
+        if reaction.commands:
+            self.commands.append((fact, key, reaction.commands))
+        for deadline in reaction.deadlines:
+            self.deadlines[deadline.key, deadline.name] = (fact, deadline)
+
+
+def _owns(agent: Agent, stream: str) -> bool:
+    return stream.partition("-")[0] == agent.context
+
+
+class AgentRunner:
+    """Follows the log for one agent. `run` ends only by an error or by being cancelled."""
+
+    def __init__(
+        self, agent: Agent, feed: Feed, executor: Executor, pool: AsyncConnectionPool[Any], clock: Clock
+    ) -> None:
+        self.agent = agent
+        self.follower = f"agent:{agent.name}"
+        self._feed = feed
+        self._executor = executor
+        self._pool = pool
+        self._clock = clock
+        self._interests = {kind.__name__ for kind in agent.interests}
+        self._processes: OrderedDict[str, Value] = OrderedDict()
+        self._parked: set[str] = set()
+
+    async def run(self) -> None:
+        async with holding(self._pool, self.follower) as checkpoint:
+            self._processes.clear()
+            self._parked = await self._parked_keys()
+            await self._resume(checkpoint)
+            while True:
+                page = await self._feed.page(checkpoint.position, PAGE)
+                if page:
+                    await self._take(checkpoint, page)
+                if checkpoint.done < checkpoint.position and checkpoint.position >= self._feed.head:
+                    await self._finish(checkpoint)
+
+    async def _take(self, checkpoint: Checkpoint, page: list[StoredEvent]) -> None:
+        facts = [self._feed.fact(stored) for stored in page if stored.type in self._interests]
+        facts = [f for f in facts if f.category != "deadline" or f.event.agent == self.agent.name]  # type: ignore[attr-defined]
+        keyed = [(fact, order_key(fact)) for fact in facts]
+        await self._load({key for _, key in keyed})
+        reactions = PageOfReactions()
+        for fact, key in keyed:
+            if fact.category == self.agent.context:
+                self._executor.states.follow(fact)
+            if key in self._parked:
+                reactions.parked.append((key, fact.position, "waits behind an earlier event of its key"))
+                continue
+            before = reactions.processes.get(key) or self._processes.get(key) or self.agent.initial
+            reactions.take(self.agent, fact, key, before)
+            self._parked.update(key for key, _, _ in reactions.parked)
+        position = page[-1].position
+        await self._record(checkpoint, position, reactions)
+        for key, process in reactions.processes.items():
+            self._remember(key, process)
+        await self._carry_out(reactions.commands)
+        checkpoint.moved(position)
+
+    async def _record(self, checkpoint: Checkpoint, position: int, reactions: PageOfReactions) -> None:
+        """Commit without waiting for the disk: every command's own append comes after this in the write-ahead
+        log and does wait, so a reaction is durable before anything that follows from it."""
+        done = checkpoint.position
+        arguments = self._arguments(checkpoint, position, done, reactions)
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute("SET LOCAL synchronous_commit = off")
+            cursor = await connection.execute(_QUERIES.record_reactions.sql.encode(), arguments, prepare=True)
+            row = await cursor.fetchone()
+        if not (row and row[0]):
+            raise LeaseLost(f"{self.follower} is followed by another worker now")
+        checkpoint.moved(position, done)
+
+    def _arguments(
+        self, checkpoint: Checkpoint, position: int, done: int, reactions: PageOfReactions
+    ) -> dict[str, Any]:
+        asked = [(fact, each) for fact, each in reactions.deadlines.values() if each.due_at is not None]
+        withdrawn = [each for _, each in reactions.deadlines.values() if each.due_at is None]
+        return {
+            "follower": self.follower,
+            "agent": self.agent.name,
+            "lease": checkpoint.lease,
+            "was": checkpoint.position,
+            "position": position,
+            "done": done,
+            "rule_version": self.agent.rule_version,
+            "keys": list(reactions.processes),
+            "states": [each.__pydantic_serializer__.to_json(each) for each in reactions.processes.values()],
+            "reaction_positions": [fact.position for fact, _, _ in reactions.commands],
+            "reaction_events": [UUID(fact.event_id) for fact, _, _ in reactions.commands],
+            "reaction_keys": [key for _, key, _ in reactions.commands],
+            "reaction_commands": [encode_groups(groups) for _, _, groups in reactions.commands],
+            "withdrawn_keys": [each.key for each in withdrawn],
+            "withdrawn_names": [each.name for each in withdrawn],
+            "deadline_keys": [each.key for _, each in asked],
+            "deadline_names": [each.name for _, each in asked],
+            "deadline_merchants": [fact.merchant for fact, _ in asked],
+            "deadline_correlations": [fact.correlation for fact, _ in asked],
+            "deadline_clocks": [fact.clock for fact, _ in asked],
+            "deadline_causes": [fact.event_id for fact, _ in asked],
+            "due_at": [each.due_at for _, each in asked],
+            "parked_keys": [key for key, _, _ in reactions.parked],
+            "parked_positions": [position for _, position, _ in reactions.parked],
+            "parked_errors": [error for _, _, error in reactions.parked],
+        }
+
+    async def _carry_out(self, commands: Sequence[tuple[Fact, str, tuple[Group, ...]]]) -> None:
+        """Commands of one key in order, keys side by side; returns when all have answered."""
+        by_key: dict[str, list[tuple[Fact, tuple[Group, ...]]]] = {}
+        for fact, key, groups in commands:
+            by_key.setdefault(key, []).append((fact, groups))
+        async with asyncio.TaskGroup() as tasks:
+            for reactions in by_key.values():
+                tasks.create_task(self._in_order(reactions))
+
+    async def _in_order(self, reactions: list[tuple[Fact, tuple[Group, ...]]]) -> None:
+        for fact, groups in reactions:
+            for ordinal, group in enumerate(groups):
+                await self._execute(group, self._context(fact, ordinal))
+
+    async def _execute(self, group: Group, context: Context) -> None:
+        while True:
+            try:
+                done = await self._executor.execute(group, context)
+            except (LogUnavailable, TooMuchContention) as error:
+                logger.warning("command_delayed", agent=self.agent.name, error=str(error))
+                await asyncio.sleep(0.5)
+                continue
+            if done.refused and not done.repeated:
+                logger.info("command_refused", agent=self.agent.name, rule=done.refused.rule)
+            return
+
+    def _context(self, fact: Fact, ordinal: int) -> Context:
+        return Context(
+            command_id=derived_id(UUID(fact.event_id), "agent", self.agent.name, str(ordinal)),
+            merchant=fact.merchant,
+            actor=f"agent:{self.agent.name}",
+            correlation=fact.correlation,
+            causation=fact.event_id,
+            # played history stands still at its fact until its checkout is at rest
+            occurred_at=self._clock.now() if fact.clock == "wall" else fact.occurred_at,
+            clock=fact.clock,
+        )
+
+    async def _resume(self, checkpoint: Checkpoint) -> None:
+        """Send again the commands of reactions that were recorded, but perhaps not carried out."""
+        arguments = {"agent": self.agent.name, "done": checkpoint.done, "position": checkpoint.position}
+        async with self._pool.connection() as connection:
+            rows = await (
+                await connection.execute(_QUERIES.load_unfinished.sql.encode(), arguments)
+            ).fetchall()
+        if rows:
+            logger.info("reactions_resumed", agent=self.agent.name, count=len(rows))
+        for start in range(0, len(rows), PAGE):
+            commands = []
+            for position, recorded in rows[start : start + PAGE]:
+                (stored,) = await self._feed.read(position - 1, 1)
+                fact = self._feed.fact(stored)
+                commands.append((fact, order_key(fact), decode_groups(recorded)))
+            await self._carry_out(commands)
+        await self._finish(checkpoint)
+
+    async def _finish(self, checkpoint: Checkpoint) -> None:
+        arguments = {"follower": self.follower, "lease": checkpoint.lease, "position": checkpoint.position}
+        async with self._pool.connection() as connection:
+            await connection.execute(_QUERIES.finish.sql.encode(), arguments, prepare=True)
+        checkpoint.moved(checkpoint.position)
+
+    async def _load(self, keys: set[str]) -> None:
+        """Have the processes of these keys in the cache."""
+        unknown = [key for key in keys if key not in self._processes]
+        if not unknown:
+            return
+        arguments = {"agent": self.agent.name, "keys": unknown}
+        async with self._pool.connection() as connection:
+            rows = await (
+                await connection.execute(_QUERIES.load_processes.sql.encode(), arguments, prepare=True)
+            ).fetchall()
+        validate = type(self.agent.initial).__pydantic_validator__.validate_json
+        for key, state in rows:
+            self._remember(key, validate(state))
+
+    def _remember(self, key: str, process: Value) -> None:
+        self._processes[key] = process
+        self._processes.move_to_end(key)
+        while len(self._processes) > CACHED_PROCESSES:
+            self._processes.popitem(last=False)
+
+    async def _parked_keys(self) -> set[str]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                _QUERIES.load_parked_keys.sql.encode(), {"follower": self.follower}
+            )
+            return {row[0] for row in await cursor.fetchall()}

@@ -1,0 +1,67 @@
+"""What a process of ours is made of: the log, the bus, the feed, the keys, an executor."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from commands.executor import Executor
+from eventstore.checkpoints import Pool
+from eventstore.feed import Feed
+from eventstore.keyring import Keyring, PostgresKeyStore
+from eventstore.postgres import PostgresLog
+from eventstore.seams import Clock, Ids, RandomIds, WallClock
+from services.bus import NatsBus
+from services.embedded.reachable import check_database, check_nats
+from services.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessContext:
+    """The parts that processes share; `feed` runs only where it was asked for."""
+
+    settings: Settings
+    database_url: str
+    log: PostgresLog
+    bus: NatsBus
+    feed: Feed
+    keyring: Keyring
+    executor: Executor
+    pool: Pool
+    clock: Clock
+    ids: Ids
+
+
+class NotRunning(Exception):
+    """No system to work with: neither a running `up` nor addresses in the environment."""
+
+
+@asynccontextmanager
+async def open_context(
+    settings: Settings, name: str, *, follow: bool = True
+) -> AsyncIterator[ProcessContext]:
+    """Open all parts for the process `name`; `follow` starts its feed.
+
+    Raises NotRunning, or Unreachable with a message that names the setting.
+    """
+    if not settings.database_url or not settings.nats_url:
+        raise NotRunning(
+            f"nothing runs in {settings.data_dir}: start it with `tillroll up`,"
+            " or set TILLROLL_DATABASE_URL and TILLROLL_NATS_URL"
+        )
+    await check_database(settings.database_url)
+    await check_nats(settings.nats_url)
+    clock, ids = WallClock(), RandomIds()
+    async with AsyncExitStack() as stack:
+        log = await stack.enter_async_context(await PostgresLog.connect(settings.database_url))
+        bus = NatsBus(settings.nats_url, log.identity, name)
+        stack.push_async_callback(bus.close)
+        feed = Feed(log, bus)
+        if follow:
+            await stack.enter_async_context(feed.running())
+        keyring = Keyring(settings.master_key(), PostgresKeyStore(log.pool))
+        executor = Executor(log, ids, keyring)
+        yield ProcessContext(
+            settings, settings.database_url, log, bus, feed, keyring, executor, log.pool, clock, ids
+        )

@@ -1,0 +1,88 @@
+"""The relay: follows the log and publishes it, in order, page by page; a second relay is hot standby.
+
+Woken by the NOTIFY of a batch, with a slow poll as the safety net. Its checkpoint moves only after all
+acknowledgements; one that is far behind jumps to the head and lets followers read the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg_pool import AsyncConnectionPool
+
+from eventstore.checkpoints import Checkpoint, holding
+from eventstore.connections import connect
+from eventstore.log import Log
+from services.bus import NatsBus
+
+PAGE = 500
+FAR_BEHIND = 50_000
+POLL_SECONDS = 1.0
+logger = structlog.get_logger()
+
+
+class Relay:
+    """`run` publishes until it is cancelled."""
+
+    def __init__(self, log: Log, bus: NatsBus, pool: AsyncConnectionPool[Any], database_url: str) -> None:
+        self._log = log
+        self._bus = bus
+        self._pool = pool
+        self._database_url = database_url
+        self._committed = asyncio.Event()
+
+    async def run(self) -> None:
+        async with holding(self._pool, "relay") as checkpoint, asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(self._listen())
+            try:
+                await self._publish(checkpoint)
+            finally:
+                listening.cancel()
+
+    async def _publish(self, checkpoint: Checkpoint) -> None:
+        prepared = False
+        while True:
+            self._committed.clear()
+            try:
+                if not prepared:
+                    await self._bus.ensure_stream()
+                    prepared = True
+                await self._skip_if_far_behind(checkpoint)
+                while page := await self._log.read(checkpoint.position, PAGE):
+                    await self._bus.publish(page)
+                    await self._move(checkpoint, page[-1].position)
+            except (OSError, TimeoutError, psycopg.OperationalError) as error:
+                logger.warning("relay_waits", error=str(error) or type(error).__name__)
+                prepared = False
+                await asyncio.sleep(0.5)
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._committed.wait(), POLL_SECONDS)
+
+    async def _skip_if_far_behind(self, checkpoint: Checkpoint) -> None:
+        head = await self._log.head()
+        if head - checkpoint.position > FAR_BEHIND:
+            logger.info("relay_jumps", position=checkpoint.position, head=head)
+            await self._move(checkpoint, head)
+
+    async def _move(self, checkpoint: Checkpoint, position: int) -> None:
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute("SET LOCAL synchronous_commit = off")  # published twice is no harm
+            await checkpoint.move(connection, position)
+        checkpoint.moved(position)
+
+    async def _listen(self) -> None:
+        """Wake the publisher on each commit; come back after a lost connection."""
+        while True:
+            with suppress(psycopg.OperationalError, OSError):
+                connection = await connect(self._database_url)
+                async with connection:
+                    await connection.execute("LISTEN tillroll_events")
+                    self._committed.set()
+                    async for _ in connection.notifies():
+                        self._committed.set()
+            await asyncio.sleep(0.5)

@@ -1,0 +1,22 @@
+-- name: due_deadlines
+-- Deadlines that have come by their own clock, the earliest first. :now wall clock, :limit rows.
+(
+    SELECT d.agent, d.key, d.name, d.merchant, d.correlation, d.clock, d.causation, d.due_at
+    FROM deadlines AS d WHERE d.clock = 'wall' AND d.due_at <= :now ORDER BY d.due_at LIMIT :limit
+) UNION ALL (
+    SELECT d.agent, d.key, d.name, d.merchant, d.correlation, d.clock, d.causation, d.due_at
+    FROM business_clocks AS c JOIN deadlines AS d ON d.clock = c.clock AND d.due_at <= c.now
+    ORDER BY d.due_at LIMIT :limit
+);
+
+-- name: forget_deadlines
+-- Unless they were asked for again meanwhile. :agents, :keys, :names text[], :due_at timestamptz[].
+DELETE FROM deadlines AS d
+USING unnest(:agents::text[], :keys::text[], :names::text[], :due_at::timestamptz[]) AS r (agent, key, name, due_at)
+WHERE d.agent = r.agent AND d.key = r.key AND d.name = r.name AND d.due_at = r.due_at;
+
+-- name: set_business_clocks
+-- Move checkouts' clocks forward, never back. :clocks text[], :moments timestamptz[].
+INSERT INTO business_clocks (clock, now)
+SELECT * FROM unnest(:clocks::text[], :moments::timestamptz[])
+ON CONFLICT (clock) DO UPDATE SET now = greatest(business_clocks.now, excluded.now);
