@@ -52,6 +52,12 @@ _WALLETS: Final = {
 _DIVIDED: Final = ("card_and_voucher", "overpaid", "underpaid", "cent_over", "cent_under")
 """The wallets that a checkout of two sellers must have met as well."""
 
+_OWN_LIVES: Final = {
+    "unpaid": "approved_at_once",
+    "not_defined": "canceled_never_approved_without_items",
+}
+"""Wallets that come with one life only: where nothing is paid, no approval but these can be told."""
+
 Recipe = tuple[str, str, str]
 """The names of an order's life, basket and wallet."""
 
@@ -119,8 +125,9 @@ class _Maker:
         )
 
     def add(self, purchased_at: datetime, recipe: Recipe) -> None:
-        life_name, basket, wallet = recipe
-        life = LIVES[life_name][1](usual(self._chance, purchased_at))
+        any_life, basket, wallet = recipe
+        _, live = LIVES[_OWN_LIVES.get(wallet, any_life)]
+        life = live(usual(self._chance, purchased_at))
         order_id = some_id(self._chance)
         items = self._basket(order_id, life, basket) if life.has_items else []
         due = sum(item.price_cents + item.freight_cents for item in items)
