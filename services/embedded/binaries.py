@@ -56,11 +56,22 @@ def _file(wheel: str, ending: str) -> Path:
 def _shared(wheel: str, sources: list[Path]) -> Path:
     """A copy of `sources` that everybody may read and only root may write, made once for each version."""
     copy = SHARED_CACHE / f"{wheel}-{metadata.version(wheel)}"
+    try:
+        _make_copy(copy, sources)
+    except OSError as error:
+        raise ServerFailed(
+            f"the server's user may not read {sources[0]}, and it can't be copied to {copy}: {error}."
+            " Put the virtual environment where everybody may read it, or run as an ordinary user."
+        ) from error
+    return copy
+
+
+def _make_copy(copy: Path, sources: list[Path]) -> None:
     SHARED_CACHE.mkdir(parents=True, exist_ok=True)
     SHARED_CACHE.chmod(0o755)
     if copy.exists():
         _refuse_foreign(copy)
-        return copy
+        return
     building = Path(tempfile.mkdtemp(prefix=".copy-", dir=SHARED_CACHE))
     try:
         for source in sources:
@@ -74,7 +85,6 @@ def _shared(wheel: str, sources: list[Path]) -> Path:
         shutil.rmtree(building, ignore_errors=True)
         if not copy.exists():  # else another start was first
             raise
-    return copy
 
 
 def _open_to_readers(top: Path) -> None:

@@ -73,18 +73,20 @@ class NatsServer:
 
     async def start(self) -> str:
         """Start the server, wait until JetStream answers, and give its URL."""
-        make_private(self._home, mode=0o711)
-        self._lock.take()
         try:
+            make_private(self._home, mode=0o711)
+            self._lock.take()
             identity = self._identity()
             make_private(self._store, identity)
             await self._outlast_leftovers()
             self._child = self._spawn_server(identity)
             self._port = await self._listening(self._child)
             await check_nats(self.url)
-        except Unreachable as error:
+        except (OSError, Unreachable) as error:
             await self.stop()
-            raise ServerFailed(f"NATS started, but does not answer: {error}; see {self._log}") from None
+            raise ServerFailed(
+                f"NATS could not be started in {self._home}: {error} (see {self._log})"
+            ) from error
         except BaseException:
             await self.stop()
             raise

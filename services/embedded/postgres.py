@@ -107,9 +107,9 @@ class PostgresServer:
 
     async def start(self) -> str:
         """Start (on the first time: create) the server, wait until it answers, and give its DSN."""
-        make_private(self._home, mode=0o711)
-        self._lock.take()
         try:
+            make_private(self._home, mode=0o711)
+            self._lock.take()
             identity = self._identity()
             await self._outlast_leftovers()
             await self._initialise_once(identity)
@@ -117,6 +117,9 @@ class PostgresServer:
             self._child = self._spawn_server(identity)
             await self._answering(self._child)
             await self._create_database()
+        except (OSError, psycopg.Error) as error:
+            await self.stop()
+            raise ServerFailed(f"Postgres could not be started in {self._home}: {error}") from error
         except BaseException:
             await self.stop()
             raise

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from subprocess import STDOUT
 
 import nats
 import psycopg
@@ -227,7 +228,7 @@ async def test_root_runs_servers_as_somebody_else_under_closed_folders(tmp_path:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests are this one, for an ordinary user")
-async def test_an_ordinary_user_runs_them_as_himself(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_an_ordinary_user_runs_them_as_himself() -> None:
     with (
         UNPRIVILEGED.directory() as directory,
         Starter.of(START_BOTH, directory, user=UNPRIVILEGED) as starter,
@@ -236,3 +237,16 @@ async def test_an_ordinary_user_runs_them_as_himself(tmp_path_factory: pytest.Te
         assert {Path(f"/proc/{pid}").stat().st_uid for pid in pids} == {UNPRIVILEGED.user}
         starter.send(signal.SIGKILL)
         assert await ended(*pids)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs two users")
+async def test_a_data_directory_of_another_user_is_refused_with_words() -> None:
+    with UNPRIVILEGED.directory() as directory:
+        (directory / "postgres").mkdir()  # by root
+        with Starter.of(START_BOTH, directory, user=UNPRIVILEGED, stderr=STDOUT) as starter:
+            said = ""
+            while line := starter.line():
+                said += line
+    last = said.splitlines()[-1]
+    assert "ServerFailed: Postgres could not be started in" in last
+    assert "Operation not permitted" in last
