@@ -1,0 +1,129 @@
+"""Does any run of commands leave an order where a plain table of its life says?"""
+
+from __future__ import annotations
+
+from hypothesis.stateful import invariant, rule
+
+from domain.order import (
+    ORDER,
+    CancelOrder,
+    CompleteOrder,
+    ConfirmOrder,
+    MarkReserved,
+    OrderPlaced,
+    PlaceOrder,
+    RecordDispatch,
+    StartPreparation,
+    order_total,
+)
+from tests.property.machine import AggregateMachine
+from tests.strategies import good_placements, odd_placements, reasons
+
+BEFORE_SHIPPING = ("placed", "reserved", "confirmed")
+
+
+class OrderMachine(AggregateMachine):
+    """The model: where the order is, whether it is being prepared, and what the carrier did."""
+
+    decider = ORDER
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = "none"
+        self.preparing = False
+        self.dispatched = False
+        self.contradicted = False
+
+    @rule(command=good_placements())
+    def place(self, command: PlaceOrder) -> None:
+        expected = ["OrderPlaced"] if self.status == "none" else "order_id_unique"
+        assert self.send(command) == expected
+        self.status = "placed" if self.status == "none" else self.status
+
+    @rule(command=odd_placements)
+    def place_anything(self, command: PlaceOrder) -> None:
+        if self.send(command) == ["OrderPlaced"]:
+            assert self.status == "none"
+            self.status = "placed"
+
+    @rule()
+    def mark_reserved(self) -> None:
+        self.expect(MarkReserved(order_id="o1"), "OrderReserved", self.status == "placed", "reserved")
+
+    @rule()
+    def confirm(self) -> None:
+        possible = self.status in ("placed", "reserved")
+        self.expect(ConfirmOrder(order_id="o1"), "OrderConfirmed", possible, "confirmed")
+
+    @rule()
+    def complete(self) -> None:
+        command = CompleteOrder(order_id="o1")
+        if self.status in (*BEFORE_SHIPPING, "cancelled"):
+            assert self.send(command) == "complete_shipped"
+        else:
+            self.expect(command, "OrderCompleted", self.status == "shipped", "completed")
+
+    def expect(
+        self, command: MarkReserved | ConfirmOrder | CompleteOrder, event: str, possible: bool, status: str
+    ) -> None:
+        """A step of the life: made if it is the next, else nothing; refused if there is no order."""
+        if self.status == "none":
+            assert self.send(command) == "order_exists"
+        else:
+            assert self.send(command) == ([event] if possible else [])
+            self.status = status if possible else self.status
+
+    @rule()
+    def prepare(self) -> None:
+        came = self.send(StartPreparation(order_id="o1"))
+        if self.status == "confirmed":
+            assert came == ([] if self.preparing else ["OrderPreparationStarted"])
+            self.preparing = True
+        else:
+            assert came == ("order_exists" if self.status == "none" else "prepare_confirmed")
+
+    @rule()
+    def dispatch(self) -> None:
+        came = self.send(RecordDispatch(order_id="o1"))
+        if self.status == "none":
+            assert came == "order_exists"
+        elif self.dispatched or self.contradicted:
+            assert came == []
+        elif self.status == "cancelled":
+            assert came == ["OrderDiscrepancyOpened"]
+            self.contradicted = True
+        else:
+            assert came == ["OrderShipped"]
+            self.status, self.dispatched = "shipped", True
+
+    @rule(reason=reasons)
+    def cancel(self, reason: str) -> None:
+        came = self.send(CancelOrder.model_validate({"order_id": "o1", "reason": reason}))
+        if self.status in BEFORE_SHIPPING or (self.status == "shipped" and reason == "returned"):
+            assert came == ["OrderCancelled"]
+            self.status = "cancelled"
+        elif self.status == "cancelled":
+            assert came == []
+        else:
+            assert came == ("order_exists" if self.status == "none" else "cancel_before_shipping")
+
+    @invariant()
+    def is_where_the_model_is(self) -> None:
+        assert self.state.status == self.status
+        assert self.state.preparing == self.preparing
+
+    @invariant()
+    def the_books_add_up(self) -> None:
+        for event in self.stream[:1]:
+            assert isinstance(event, OrderPlaced)
+            assert event.total_cents == order_total(event.lines, event.adjustments)
+            paid = sum(portion.amount_cents for portion in event.portions)
+            assert paid == (0 if event.on_account else event.total_cents)
+
+    @invariant()
+    def every_step_is_made_once(self) -> None:
+        kinds = [type(event) for event in self.stream]
+        assert len(set(kinds)) == len(kinds)
+
+
+TestOrder = OrderMachine.TestCase

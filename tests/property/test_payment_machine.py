@@ -1,0 +1,197 @@
+"""Do we ever ask an honest provider for more than we may, whenever and however often its letters arrive?"""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, precondition, rule
+
+from domain.payment import (
+    PAYMENT,
+    ExpireAuthorization,
+    Movement,
+    RecordProviderPayment,
+    RecordUnavailable,
+    RequestAuthorization,
+    RequestCapture,
+    RequestRefund,
+    RequestVoid,
+)
+from tests.property.machine import AggregateMachine
+from tests.strategies import cents, references
+
+
+class PaymentMachine(AggregateMachine):
+    """The model: what we asked for (reference to cents), the provider's letters, and the newest one read."""
+
+    decider = PAYMENT
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.amount: int | None = None
+        self.captures: dict[str, int] = {}
+        self.refunds: dict[str, int] = {}
+        self.void_asked = False
+        self.expired = False
+        self.letters = [
+            RecordProviderPayment(payment_id="p1", provider_reference="x1", status="pending", amount_cents=0)
+        ]
+        self.read = 0
+
+    @property
+    def known(self) -> RecordProviderPayment:
+        return self.letters[self.read]
+
+    @property
+    def authorized(self) -> int | None:
+        """What we know to be authorised; a payment of zero is so at once."""
+        return self.amount if self.amount == 0 or self.known.status == "authorized" else None
+
+    def open_or_done(self, asked: dict[str, int], told: tuple[Movement, ...]) -> int:
+        failed = {each.reference for each in told if not each.succeeded}
+        return sum(amount for reference, amount in asked.items() if reference not in failed)
+
+    def done(self, told: tuple[Movement, ...]) -> int:
+        return sum(each.amount_cents for each in told if each.succeeded)
+
+    @rule(amount=cents)
+    def ask_authorization(self, amount: int) -> None:
+        command = RequestAuthorization(
+            payment_id="p1", order_id="o1", amount_cents=amount, currency="BRL", method="card"
+        )
+        first = ["AuthorizationRequested"] + (["PaymentAuthorized"] if amount == 0 else [])
+        assert self.send(command) == (first if self.amount is None else [])
+        self.amount = amount if self.amount is None else self.amount
+
+    @rule(reference=references, amount=cents)
+    def ask_capture(self, reference: str, amount: int) -> None:
+        came = self.send(RequestCapture(payment_id="p1", capture_id=reference, amount_cents=amount))
+        if self.amount is None:
+            assert came == "payment_exists"
+        elif reference in self.captures:
+            assert came == []
+        elif self.authorized is None or self.void_asked or self.expired:
+            assert came == "capture_authorized"
+        elif amount + self.open_or_done(self.captures, self.known.captures) > self.authorized:
+            assert came == "capture_within_authorized"
+        else:
+            assert came == ["CaptureRequested"] + (["PaymentCaptured"] if amount == 0 else [])
+            self.captures[reference] = amount
+
+    @rule(reference=references, amount=cents)
+    def ask_refund(self, reference: str, amount: int) -> None:
+        came = self.send(RequestRefund(payment_id="p1", refund_id=reference, amount_cents=amount))
+        refunds = amount + self.open_or_done(self.refunds, self.known.refunds)
+        if self.amount is None:
+            assert came == "payment_exists"
+        elif reference in self.refunds:
+            assert came == []
+        elif refunds > self.done(self.known.captures):
+            assert came == "refund_within_captured"
+        else:
+            assert came == ["RefundRequested"] + (["PaymentRefunded"] if amount == 0 else [])
+            self.refunds[reference] = amount
+
+    @rule()
+    def ask_void(self) -> None:
+        came = self.send(RequestVoid(payment_id="p1"))
+        if self.amount is None:
+            assert came == "payment_exists"
+        elif self.void_asked or self.known.status == "declined" or self.expired:
+            assert came == []
+        elif self.open_or_done(self.captures, self.known.captures):
+            assert came == "void_uncaptured"
+        else:
+            assert came == ["VoidRequested"] + (["PaymentVoided"] if self.amount == 0 else [])
+            self.void_asked = True
+
+    @rule()
+    def expire(self) -> None:
+        came = self.send(ExpireAuthorization(payment_id="p1"))
+        failed = {each.reference for each in self.known.captures if not each.succeeded}
+        untouched = self.authorized is not None and not set(self.captures) - failed and not self.void_asked
+        if self.amount is None:
+            assert came == "payment_exists"
+        else:
+            assert came == (["AuthorizationExpired"] if untouched and not self.expired else [])
+            self.expired = self.expired or untouched
+
+    @rule()
+    def nobody_answers(self) -> None:
+        came = self.send(RecordUnavailable(payment_id="p1", call="capture", attempts=3))
+        assert came == ("payment_exists" if self.amount is None else ["PaymentProviderUnavailable"])
+
+    def writes(self, **changes: object) -> None:
+        self.letters.append(self.letters[-1].model_copy(update=changes))
+
+    @precondition(lambda self: self.amount and self.letters[-1].status == "pending")
+    @rule(yes=st.sampled_from([True, True, False]))
+    def provider_decides(self, yes: bool) -> None:
+        if not self.letters[-1].voided:
+            self.writes(status="authorized" if yes else "declined", amount_cents=self.amount)
+
+    @rule(yes=st.sampled_from([True, True, False]))
+    def provider_captures(self, yes: bool) -> None:
+        captures = self.letters[-1].captures
+        self.writes(captures=captures + self.next_move(self.captures, captures, yes))
+
+    @rule(yes=st.sampled_from([True, True, False]))
+    def provider_refunds(self, yes: bool) -> None:
+        refunds = self.letters[-1].refunds
+        self.writes(refunds=refunds + self.next_move(self.refunds, refunds, yes))
+
+    def next_move(
+        self, asked: dict[str, int], settled: tuple[Movement, ...], yes: bool
+    ) -> tuple[Movement, ...]:
+        """The provider's answer to one open request that has an amount."""
+        over = {each.reference for each in settled}
+        waiting = [reference for reference, amount in asked.items() if amount and reference not in over]
+        return tuple(
+            Movement(reference=reference, amount_cents=asked[reference], succeeded=yes)
+            for reference in waiting[:1]
+        )
+
+    @precondition(lambda self: self.void_asked and self.amount)
+    @rule()
+    def provider_voids(self) -> None:
+        if self.letters[-1].status != "declined":
+            self.writes(voided=True)
+
+    @precondition(lambda self: self.amount)
+    @rule(data=st.data())
+    def a_letter_arrives(self, data: st.DataObject) -> None:
+        number = data.draw(st.integers(0, len(self.letters) - 1))
+        came = self.send(self.letters[number])
+        assert came == [] or number > self.read, "a letter older than known changes nothing"
+        self.read = max(self.read, number)
+
+    @precondition(lambda self: self.amount)
+    @rule()
+    def the_newest_letter_arrives(self) -> None:
+        self.send(self.letters[-1])
+        self.read = len(self.letters) - 1
+
+    @invariant()
+    def we_never_ask_for_more_than_we_may(self) -> None:
+        payment = self.state
+        captures = self.open_or_done(self.captures, self.known.captures)
+        refunds = self.open_or_done(self.refunds, self.known.refunds)
+        assert refunds <= self.done(self.known.captures) <= captures <= (payment.authorized_cents or 0)
+        assert payment.capturable_cents == (payment.authorized_cents or 0) - captures
+        assert payment.refundable_cents == self.done(self.known.captures) - refunds
+
+    @invariant()
+    def we_know_what_the_newest_letter_says(self) -> None:
+        payment = self.state
+        assert payment.authorized_cents == self.authorized
+        assert payment.declined == (self.known.status == "declined")
+        assert payment.captured_cents == self.done(self.known.captures)
+        assert payment.refunded_cents == self.done(self.known.refunds)
+        voided = self.known.voided or (self.void_asked and self.amount == 0)
+        assert payment.void == ("done" if voided else "requested" if self.void_asked else "no")
+
+    @invariant()
+    def an_honest_provider_opens_no_discrepancy(self) -> None:
+        assert not self.state.discrepancies
+
+
+TestPayment = PaymentMachine.TestCase
