@@ -27,7 +27,9 @@ T0, T1, T2 = "2017-10-02T10:56:33Z", "2017-10-03T00:00:00Z", "2017-10-04T00:00:0
 class Receiver:
     """The other end of the webhooks: checks every signature, and answers what it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Path) -> None:
+        self.journal = journal
+        self.journaled: list[bool] = []  # for each attempt, whether the fact was on the disk by then
         self.status = 204
         self.attempts = 0
         self.received: list[dict[str, Any]] = []
@@ -38,6 +40,7 @@ class Receiver:
         message = self._verifier.verify(body, dict(request.headers))
         assert message["id"] == request.headers["webhook-id"]
         self.attempts += 1
+        self.journaled.append(message["id"] in self.journal.read_text())
         if self.status == 204:
             self.received.append(message)
         return web.Response(status=self.status)
@@ -170,7 +173,7 @@ def journey(shipment_id: str, *facts: tuple[str, str, str | None]) -> dict[str, 
 
 
 async def started(kind: str, data_dir: Path) -> AsyncIterator[World]:
-    receiver = Receiver()
+    receiver = Receiver(data_dir / f"{kind}.ndjson")
     application = web.Application()
     application.router.add_post("/webhooks", receiver.receive)
     runner = web.AppRunner(application, access_log=None)
@@ -182,6 +185,7 @@ async def started(kind: str, data_dir: Path) -> AsyncIterator[World]:
         async with aiohttp.ClientSession() as session:
             yield World(process, receiver, session)
         assert process.end(signal.SIGTERM) == (0, "")
+        assert all(receiver.journaled)
     finally:
         process.end(signal.SIGKILL)
         await runner.cleanup()
@@ -594,6 +598,19 @@ async def test_a_kill_forgets_no_charge_that_was_answered_and_no_fact_that_was_t
     payments.receiver.status = 204
     await payments.at_rest()
     assert {message["data"]["payment_id"] for message in payments.receiver.received} == told
+
+
+async def test_a_kill_between_a_clock_and_its_facts_is_made_good_at_the_next_start(payments: World) -> None:
+    payments.receiver.status = 503
+    await told_one_payment(payments)
+    payments.process.end(signal.SIGKILL)
+    *kept, last = payments.process.journal.read_bytes().splitlines(keepends=True)
+    assert b'"fact_told"' in last
+    payments.process.journal.write_bytes(b"".join(kept) + last[:20])
+    payments.receiver.status = 204
+    payments.process.start()
+    await payments.at_rest()
+    assert payments.receiver.types() == ["payment.authorized"]
 
 
 async def test_an_altered_journal_is_not_served_from(payments: World) -> None:

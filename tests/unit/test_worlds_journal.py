@@ -27,6 +27,7 @@ from services.worlds.payment_messages import (
     VoidBody,
 )
 from services.worlds.stage import Acknowledge, MoveClocks, PutScenarios, TellDue
+from services.worlds.world import World
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -101,6 +102,59 @@ async def test_after_a_failed_write_nobody_is_answered_again(tmp_path: Path) -> 
         await journal.settled()
     assert len(failures) == 1
     assert told == []
+
+
+async def test_nothing_is_answered_before_it_is_on_the_disk_and_one_fsync_serves_all_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    fdatasync = os.fdatasync
+
+    def watched(file: int) -> None:
+        fdatasync(file)
+        synced.append(os.fstat(file).st_size)
+
+    monkeypatch.setattr(os, "fdatasync", watched)  # watched, and done as before
+    journal = Journal(tmp_path / "j.ndjson", on_failure=ignore)
+    world = World(PAYMENT, journal)
+
+    async def answered(payment_id: str) -> None:
+        await world.execute(charge(payment_id))
+        data = journal.path.read_bytes()
+        assert f'"{payment_id}"' in data.decode()
+        assert synced[-1] == len(data)
+
+    await answered("first")
+    await asyncio.gather(*(answered(f"p{number}") for number in range(64)))
+    assert len(synced) == 2
+    await world.stop()
+
+
+async def test_an_answer_that_repeats_another_waits_for_the_disk_too(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.ndjson", on_failure=ignore)
+    world = World(PAYMENT, journal)
+    asking = asyncio.ensure_future(world.execute(charge("p1")))
+    while "p1" not in world.state.payments:
+        await asyncio.sleep(0)
+    os.close(journal._file)  # what is visible in memory will never reach the disk
+    for question in (asking, asyncio.ensure_future(world.execute(charge("p1"))), world.settled()):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            await question
+
+
+async def test_no_webhook_leaves_for_a_fact_that_did_not_reach_the_disk(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.ndjson", on_failure=ignore)
+    world = World(PAYMENT, journal)
+    world.start("http://127.0.0.1:9/nobody", "whsec_c2VjcmV0c2VjcmV0")
+    assert world._courier is not None
+    await world.execute(scenario("authorized", NOW))
+    await world.execute(charge())
+    os.close(journal._file)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        await world.execute(MoveClocks(clocks={"c1": NOW}))
+    assert world.state.stage.outstanding == {"c1": 1}  # in memory it was told
+    assert not world._courier._lanes
+    await world._courier.close()
 
 
 # ---- the cores
