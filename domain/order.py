@@ -236,7 +236,7 @@ def _cancel(command: CancelOrder, order: Order) -> tuple[OrderEvent, ...]:
             return ()
         case "placed" | "reserved" | "confirmed":
             pass
-        case "shipped" if returned:
+        case "shipped" | "completed" if returned:
             pass
         case "shipped":
             raise Refused("cancel_before_shipping", "the order is shipped; it can be returned, not cancelled")

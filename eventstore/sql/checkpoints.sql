@@ -1,4 +1,4 @@
--- name: create_checkpoint(follower, position)
+-- name: create_checkpoint(follower, position)!
 INSERT INTO checkpoints (follower, position, done) VALUES (:follower, :position, :position)
 ON CONFLICT (follower) DO NOTHING;
 
@@ -13,7 +13,7 @@ UPDATE checkpoints SET leased_until = now() + make_interval(secs => :seconds)
 WHERE follower = :follower AND lease = :lease
 RETURNING lease;
 
--- name: release_lease(follower, lease)
+-- name: release_lease(follower, lease)!
 UPDATE checkpoints SET leased_until = '-infinity' WHERE follower = :follower AND lease = :lease;
 
 -- name: move_checkpoint(follower, lease, was, position, done)

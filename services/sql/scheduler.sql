@@ -9,7 +9,7 @@
     ORDER BY d.due_at LIMIT :limit
 );
 
--- name: forget_deadlines
+-- name: forget_deadlines!
 -- Unless they were asked for again meanwhile. :agents, :keys, :names text[], :due_at timestamptz[].
 DELETE FROM deadlines AS d
 USING unnest(:agents::text[], :keys::text[], :names::text[], :due_at::timestamptz[]) AS r (agent, key, name, due_at)

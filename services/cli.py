@@ -1,0 +1,161 @@
+"""`tillroll`: one command for operators and developers. Each subcommand's work stands in its own module."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+app = typer.Typer(
+    name="tillroll",
+    help="An event-sourced commerce backend: every sale, in order, for ever. Begin with `tillroll up`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+play_app = typer.Typer(help="Play trade through the running system.", no_args_is_help=True)
+app.add_typer(play_app, name="play")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+class World(StrEnum):
+    PAYMENT = "payment"
+    CARRIER = "carrier"
+
+
+def main() -> None:
+    """The entry point: expected failures end with one clear line, not a trace."""
+    from services.console import report_failure  # noqa: PLC0415 - commands import what they need
+
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001 - shown, or raised again, there
+        sys.exit(report_failure(error))
+
+
+def _run(awaitable: Awaitable[int | None]) -> None:
+    async def whole() -> int | None:
+        return await awaitable
+
+    raise typer.Exit(asyncio.run(whole()) or 0)
+
+
+@app.command()
+def up(echo: Annotated[bool, typer.Option(help="Show every process's log here, too.")] = False) -> None:
+    """Start everything on this machine (Postgres, NATS, all processes) and stay until Ctrl-C."""
+    from services.console import stay_up  # noqa: PLC0415
+
+    _run(stay_up(Settings(), echo=echo))
+
+
+@app.command()
+def demo(
+    data: Annotated[Path | None, typer.Option(help="A directory with the Olist CSV files.")] = None,
+    once: Annotated[bool, typer.Option(help="Stop after the table; exit 0 only if all is well.")] = False,
+    orders: Annotated[int, typer.Option(help="Orders to make up, without --data.")] = 1000,
+    seed: Annotated[int, typer.Option(help="What made-up orders are made from.")] = 1,
+) -> None:
+    """Everything up, trade played through it, the books compared; then stay up."""
+    from services.demo import demo as run_demo  # noqa: PLC0415
+
+    _run(run_demo(Settings(), data=data, once=once, orders=orders, seed=seed))
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """What runs, how far each follower is, and how much is waiting."""
+    from services.status import show_status  # noqa: PLC0415
+
+    _run(show_status(Settings.load(), as_json=as_json))
+
+
+@app.command()
+def migrate(
+    new_epoch: Annotated[
+        bool, typer.Option("--new-epoch", help="After a restore or promotion: begin a new epoch.")
+    ] = False,
+) -> None:
+    """Bring the database of TILLROLL_DATABASE_URL (or of the running `up`) to the present schema."""
+    from services.console import migrate_database  # noqa: PLC0415
+
+    _run(migrate_database(Settings.load(), new_epoch=new_epoch))
+
+
+@app.command()
+def rebuild(
+    name: Annotated[str, typer.Argument(help="The read model, for example sales_by_day; or `all`.")],
+) -> None:
+    """Build a read model anew from the log beside the old one, then switch; it serves all the while."""
+    from services.rebuild import rebuild_read_models  # noqa: PLC0415
+
+    _run(rebuild_read_models(Settings.load(), name))
+
+
+@app.command()
+def verify(as_json: AsJson = False) -> None:
+    """Check the log (hashes, versions, positions) and the read models against it. Exit 1 if not clean."""
+    from services.console import verify_all  # noqa: PLC0415
+
+    _run(verify_all(Settings.load(), as_json=as_json))
+
+
+@play_app.command()
+def olist(
+    directory: Annotated[Path, typer.Argument(help="The CSV files of the Olist dataset, plain or gzipped.")],
+    oracles: Annotated[Path | None, typer.Option(help="A JSON file of facts to compare with.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play the Olist dataset: sellers are merchants, every row happens at its time."""
+    from services.play.command import play_olist  # noqa: PLC0415
+
+    _run(play_olist(Settings.load(), directory, oracles, as_json=as_json))
+
+
+@play_app.command()
+def synthetic(
+    orders: Annotated[int, typer.Option(help="How many orders to make up.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same trade.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Play made-up trade in the shape of the Olist dataset."""
+    from services.play.command import play_synthetic  # noqa: PLC0415
+
+    _run(play_synthetic(Settings.load(), orders, seed, as_json=as_json))
+
+
+@app.command()
+def world(kind: Annotated[World, typer.Argument(help="Whose world.")]) -> None:
+    """The payment provider's or carrier's world: a process of its own, over HTTP."""
+    from services.processes import world as run_world  # noqa: PLC0415
+
+    run_world(kind.value, Settings.load())
+
+
+def _process(name: str, about: str, *, follow: bool = True) -> None:
+    @app.command(name=name, help=about)
+    def command() -> None:
+        from services import processes  # noqa: PLC0415
+
+        processes.run_process(name, Settings.load(), getattr(processes, name), follow=follow)
+
+
+_process("api", "The HTTP API: commands and queries.", follow=False)
+_process("relay", "Publishes the log to NATS, in order.", follow=False)
+_process("projector", "Builds the read models from the log.")
+_process("agents", "The order, inventory, payment and shipping agents.")
+_process("gateways", "Calls the payment provider and the carrier, and takes their webhooks.")
+_process("scheduler", "Appends the deadlines that have come.", follow=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""What `tillroll` prints: failures in one line, addresses, progress with rate and ETA, verdicts."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import orjson
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from eventstore.log import EpochChanged, LogUnavailable
+from eventstore.schema import MigrationChanged, migrate
+from services.context import NotRunning, open_context
+from services.embedded import ServerFailed, Unreachable, check_database
+from services.settings import Settings
+from services.up import running
+from services.verify import verify
+
+console = Console(stderr=True)
+EXPECTED = (NotRunning, Unreachable, ServerFailed, EpochChanged, LogUnavailable, MigrationChanged)
+
+
+def report_failure(error: Exception) -> int:
+    """Print an expected failure as one line and give the exit code; raise what is a bug of ours."""
+    if isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        return report_failure(error.exceptions[0])
+    if isinstance(error, EXPECTED) or getattr(error, "expected", False):
+        print(f"tillroll: {error}", file=sys.stderr)
+        return 2
+    raise error
+
+
+class RateColumn(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "", style="cyan")
+
+
+@contextmanager
+def progressing() -> Iterator[Progress]:
+    """A progress bar with rate and ETA on standard error."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield progress
+
+
+def print_addresses(settings: Settings) -> None:
+    """Where everything is."""
+    table = Table(title="Tillroll is up", show_header=False, title_justify="left")
+    api = f"http://{settings.api_host}:{settings.api_port}"
+    table.add_row("API", f"{api}/v1")
+    table.add_row("API documents", f"{api}/docs")
+    table.add_row("payment world", str(settings.payment_url))
+    table.add_row("carrier world", str(settings.carrier_url))
+    table.add_row("data", str(settings.data_dir.absolute()))
+    table.add_row("logs", str(settings.data_dir.absolute() / "logs"))
+    console.print(table)
+
+
+async def stay_up(settings: Settings, *, echo: bool) -> None:
+    async with running(settings, echo=echo) as (chosen, supervisor):
+        print_addresses(chosen)
+        console.print("Ctrl-C stops it. In another terminal: `tillroll status`.")
+        await supervisor.run_until_stopped()
+
+
+async def migrate_database(settings: Settings, *, new_epoch: bool) -> None:
+    if not settings.database_url:
+        raise NotRunning("set TILLROLL_DATABASE_URL, or start `tillroll up`, which migrates by itself")
+    await check_database(settings.database_url)
+    run = await asyncio.to_thread(migrate, settings.database_url, new_epoch=new_epoch)
+    console.print(f"run: {', '.join(run)}" if run else "the schema is up to date")
+
+
+async def verify_all(settings: Settings, *, as_json: bool) -> int:
+    with progressing() as progress:
+        tasks: dict[str, object] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            task = (
+                tasks.setdefault(what, progress.add_task(what, total=total))
+                if what not in tasks
+                else tasks[what]
+            )
+            progress.update(task, completed=done, total=total)  # type: ignore[arg-type]
+
+        async with open_context(settings, "verify", follow=False) as context:
+            verdict = await verify(context, tell)
+    if as_json:
+        fields = {
+            name: getattr(verdict, name) for name in ("events", "streams", "read_models", "problems", "clean")
+        }
+        sys.stdout.write(orjson.dumps(fields).decode() + "\n")
+    else:
+        for problem in verdict.problems:
+            console.print(f"[red]✗[/] {problem}")
+        sign = "[green]✓ clean[/]" if verdict.clean else "[red]✗ not clean[/]"
+        counts = f"{verdict.events:,} events, {verdict.streams:,} streams, {verdict.read_models} read models"
+        console.print(f"{sign}: {counts}")
+    return 0 if verdict.clean else 1

@@ -1,0 +1,21 @@
+-- name: observe
+-- One snapshot of what moves: for each checkout that anything still happens to. :after position.
+-- kind `event` (its last position since), `call`, `webhook`, `deadline`; and one row `followed` with the
+-- position up to which every agent and gateway is done, one row `head`.
+SELECT 'event', correlation, max(position) FROM events WHERE position > :after GROUP BY correlation
+UNION ALL SELECT DISTINCT 'call', correlation, 0 FROM provider_calls
+UNION ALL SELECT DISTINCT 'webhook', correlation, 0 FROM webhook_inbox WHERE matched_at IS NULL
+UNION ALL SELECT DISTINCT 'deadline', c.clock, 0
+    FROM business_clocks AS c JOIN deadlines AS d ON d.clock = c.clock AND d.due_at <= c.now
+UNION ALL SELECT 'followed', '', coalesce(min(done), 0)
+    FROM checkpoints WHERE follower LIKE 'agent:%' OR follower LIKE 'gateway:%'
+UNION ALL SELECT 'head', '', coalesce(max(position), 0) FROM events;
+
+-- name: first_deadlines
+-- The first deadline of each clock that comes before the moment it is to be set to.
+SELECT w.clock, min(d.due_at) FROM unnest(:clocks::text[], :moments::timestamptz[]) AS w (clock, moment)
+JOIN deadlines AS d ON d.clock = w.clock AND d.due_at < w.moment GROUP BY w.clock;
+
+-- name: projections_at
+-- The position up to which every read model is built.
+SELECT coalesce(min(position), 0) FROM checkpoints WHERE follower LIKE 'projection:%';

@@ -1,0 +1,120 @@
+"""Each process of ours, from its settings to its end: what runs in it, and how it outlives its servers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable
+
+import psycopg
+import structlog
+import uvloop
+from psycopg_pool import PoolTimeout
+
+from eventstore.checkpoints import LeaseLost
+from services.agents.inventory import INVENTORY_AGENT
+from services.agents.order import ORDER_AGENT
+from services.agents.payment import PAYMENT_AGENT
+from services.agents.runner import AgentRunner
+from services.agents.shipping import SHIPPING_AGENT
+from services.context import ProcessContext, open_context
+from services.relay import Relay
+from services.scheduler import Scheduler
+from services.settings import Settings
+
+AGENTS = (ORDER_AGENT, INVENTORY_AGENT, PAYMENT_AGENT, SHIPPING_AGENT)
+RETRY_SECONDS = 0.5
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, LeaseLost, OSError, TimeoutError)
+"""Failures of infrastructure, which end by themselves; anything else ends the process."""
+
+logger = structlog.get_logger()
+
+
+async def persist(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run again and again while infrastructure fails; each start takes up where the last one committed."""
+    while True:
+        try:
+            await run()
+        except* AWAY as failures:
+            logger.warning("waiting", part=name, error=str(failures.exceptions[0]))
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _together(*parts: Awaitable[None]) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for part in parts:
+            tasks.create_task(_awaited(part))
+
+
+async def _awaited(part: Awaitable[None]) -> None:
+    await part
+
+
+def run_process(
+    name: str, settings: Settings, main: Callable[[ProcessContext], Awaitable[None]], *, follow: bool = True
+) -> None:
+    """Run `main` until SIGTERM or SIGINT, then leave in order."""
+
+    async def process() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            async with open_context(settings, name, follow=follow) as context:
+                await main(context)
+
+    uvloop.run(process())
+
+
+async def relay(context: ProcessContext) -> None:
+    await persist("relay", Relay(context.log, context.bus, context.pool, context.database_url).run)
+
+
+async def agents(context: ProcessContext) -> None:
+    runners = [
+        AgentRunner(each, context.feed, context.executor, context.pool, context.clock) for each in AGENTS
+    ]
+    await _together(*(persist(runner.follower, runner.run) for runner in runners))
+
+
+async def scheduler(context: ProcessContext) -> None:
+    await Scheduler(context.executor, context.pool, context.clock).run()
+
+
+async def projector(context: ProcessContext) -> None:
+    from projections.runner import ProjectionRunner  # noqa: PLC0415 - only this process needs it
+
+    runner = ProjectionRunner(context.feed, context.pool, context.keyring)
+    await persist("projector", runner.run)
+
+
+async def gateways(context: ProcessContext) -> None:
+    from services.gateways import run_gateways  # noqa: PLC0415 - only this process needs it
+
+    await run_gateways(context, persist)
+
+
+async def api(context: ProcessContext) -> None:
+    from services.api import run_api  # noqa: PLC0415 - only this process needs it
+
+    await run_api(context)
+
+
+def world(kind: str, settings: Settings) -> None:
+    """The payment provider's or the carrier's world."""
+    from services.worlds.server import run  # noqa: PLC0415 - only this process needs it
+
+    payment = kind == "payment"
+    secret = settings.payment_webhook_secret() if payment else settings.carrier_webhook_secret()
+    run(
+        "payment" if payment else "carrier",
+        data_dir=settings.data_dir / "worlds",
+        host=settings.internal_host,
+        port=settings.payment_world_port if payment else settings.carrier_world_port,
+        webhook_url=f"{settings.webhook_url}/webhooks/{kind}",
+        webhook_secret=base64.b64encode(secret).decode(),
+    )

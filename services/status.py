@@ -1,0 +1,87 @@
+"""`tillroll status`: what runs, how far each follower is behind the log, and what waits."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from rich.table import Table
+
+from eventstore.checkpoints import read_checkpoints
+from services.console import console
+from services.context import ProcessContext, open_context
+from services.runfile import read_run
+from services.settings import Settings
+
+_WAITING = """
+SELECT (SELECT count(*) FROM provider_calls), (SELECT count(*) FROM webhook_inbox WHERE matched_at IS NULL),
+       (SELECT count(*) FROM deadlines), (SELECT count(*) FROM parked)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`followers` hold: follower, position, done, alive, moved_at, behind (events)."""
+
+    log: str
+    head: int
+    processes: dict[str, Any]
+    followers: list[dict[str, Any]]
+    waiting: dict[str, int]
+
+
+async def read_status(context: ProcessContext) -> Status:
+    head = await context.log.head()
+    followers = await read_checkpoints(context.pool)
+    async with context.pool.connection() as connection:
+        row = await (await connection.execute(_WAITING)).fetchone()
+    assert row is not None
+    run = read_run(context.settings.data_dir)
+    return Status(
+        log=context.log.identity.name,
+        head=head,
+        processes=run.processes if run else {},
+        followers=[{**each, "behind": max(0, head - each["position"])} for each in followers],
+        waiting=dict(zip(("provider_calls", "webhooks", "deadlines", "parked"), row, strict=True)),
+    )
+
+
+async def show_status(settings: Settings, *, as_json: bool) -> int:
+    """0 if every process and follower is alive and nothing is parked."""
+    async with open_context(settings, "status", follow=False) as context:
+        status = await read_status(context)
+    if as_json:
+        sys.stdout.write(orjson.dumps(status).decode() + "\n")
+    else:
+        _show(status)
+    alive = all(each["alive"] for each in (*status.followers, *status.processes.values()))
+    return 0 if alive and not status.waiting["parked"] else 1
+
+
+def _show(status: Status) -> None:
+    console.print(f"log {status.log}, head {status.head:,}")
+    table = Table("process", "pid", "restarts", "alive")
+    for name, each in status.processes.items():
+        table.add_row(name, str(each["pid"]), str(each["restarts"]), _sign(each["alive"]))
+    console.print(table)
+    table = Table("follower", "position", "behind", "alive", "moved")
+    for each in status.followers:
+        moved: datetime = each["moved_at"]
+        table.add_row(
+            each["follower"],
+            f"{each['position']:,}",
+            f"{each['behind']:,}",
+            _sign(each["alive"]),
+            f"{moved:%Y-%m-%d %H:%M:%S}",
+        )
+    console.print(table)
+    console.print(
+        ", ".join(f"{count:,} {what.replace('_', ' ')} waiting" for what, count in status.waiting.items())
+    )
+
+
+def _sign(alive: Any) -> str:
+    return "[green]yes[/]" if alive else "[red]no[/]"

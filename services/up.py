@@ -1,0 +1,82 @@
+"""`tillroll up`: everything on one machine, started in order, watched, and stopped with it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from eventstore.schema import migrate
+from services.embedded import NatsServer, PostgresServer, check_database, check_nats
+from services.runfile import remove_run, write_run
+from services.settings import Settings
+from services.supervisor import Status, Supervisor
+
+PROCESSES = ("relay", "projector", "agents", "gateways", "scheduler", "api")
+WORLDS = ("payment", "carrier")
+
+
+def free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _chosen(settings: Settings, database_url: str, nats_url: str) -> Settings:
+    """The settings with every address filled in."""
+    host = settings.internal_host
+    ports = {
+        name: getattr(settings, name) or free_port(host)
+        for name in ("webhook_port", "payment_world_port", "carrier_world_port", "api_port")
+    }
+    chosen: dict[str, Any] = {
+        **ports,
+        "database_url": database_url,
+        "nats_url": nats_url,
+        "webhook_url": settings.webhook_url or f"http://{host}:{ports['webhook_port']}",
+        "payment_url": settings.payment_url or f"http://{host}:{ports['payment_world_port']}",
+        "carrier_url": settings.carrier_url or f"http://{host}:{ports['carrier_world_port']}",
+    }
+    return settings.model_copy(update=chosen)
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tuple[Settings, Supervisor]]:
+    """The whole system, up and migrated; gives its settings with all addresses, and its supervisor."""
+    chosen = settings
+
+    def tell(status: dict[str, Status]) -> None:
+        if chosen.database_url and chosen.nats_url:
+            values = chosen.model_dump(mode="json", exclude_none=True, exclude={"data_dir"})
+            write_run(settings.data_dir, values, status)
+
+    try:
+        async with Supervisor(settings.data_dir, echo=echo, on_change=tell) as supervisor:
+            database_url = settings.database_url
+            nats_url = settings.nats_url
+            if database_url:
+                await check_database(database_url)
+            else:
+                database_url = await supervisor.add_server("postgres", PostgresServer(settings.data_dir))
+            if nats_url:
+                await check_nats(nats_url)
+            else:
+                nats_url = await supervisor.add_server("nats", NatsServer(settings.data_dir))
+            migrate(database_url)
+            chosen = _chosen(settings, database_url, nats_url)
+            chosen.master_key()
+            for kind in WORLDS:
+                await _start(supervisor, chosen, f"world-{kind}", "world", kind)
+            for name in PROCESSES:
+                await _start(supervisor, chosen, name, name)
+            yield chosen, supervisor
+    finally:
+        remove_run(settings.data_dir)
+
+
+async def _start(supervisor: Supervisor, settings: Settings, name: str, *arguments: str) -> None:
+    argv = [sys.executable, "-m", "services.cli", *arguments]
+    await supervisor.add(name, argv, os.environ | settings.environment())
