@@ -5,10 +5,12 @@ The ledger makes it safe to send a command twice: the same command id gets its f
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -88,6 +90,7 @@ class Executor:
         self._log = log
         self._ids = ids
         self._keyring = keyring
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def execute(self, group: Group, context: Context, answer: bytes = b"") -> Done:
         """Carry out a group, all or nothing. A refusal is an outcome too, and is kept in the ledger.
@@ -95,7 +98,23 @@ class Executor:
         Raises TooMuchContention, LogUnavailable, EpochChanged.
         """
         streams = list(dict.fromkeys(target.stream for target in group.targets))
-        creates = all(target.command.creates for target in group.targets)
+        if all(target.command.creates for target in group.targets):
+            return await self._attempt(group, streams, context, answer, creates=True)
+        # commands of one process on the same stream take turns, as they would only conflict
+        turns = [self._turns.setdefault(stream, asyncio.Lock()) for stream in sorted(streams)]
+        taken: list[asyncio.Lock] = []
+        try:
+            for turn in turns:
+                await turn.acquire()
+                taken.append(turn)
+            return await self._attempt(group, streams, context, answer, creates=False)
+        finally:
+            for turn in taken:
+                turn.release()
+
+    async def _attempt(
+        self, group: Group, streams: list[str], context: Context, answer: bytes, *, creates: bool
+    ) -> Done:
         states = self._cached(streams, creates)
         fresh = states is None
         for _ in range(ATTEMPTS):

@@ -113,8 +113,8 @@ class AgentRunner:
                 page = await self._feed.page(checkpoint.position, PAGE)
                 if page:
                     await self._take(checkpoint, page)
-                if checkpoint.done < checkpoint.position and checkpoint.position >= self._feed.head:
-                    await self._finish(checkpoint)
+                    if checkpoint.position >= self._feed.head:
+                        await self._finish(checkpoint)  # else the next page's record says it
 
     async def _take(self, checkpoint: Checkpoint, page: list[StoredEvent]) -> None:
         facts = [self._feed.fact(stored) for stored in page if stored.type in self._interests]

@@ -102,6 +102,10 @@ class ShipmentBooked(Line):
     facts: tuple[Fact, ...]
     at: Instant
 
+    @property
+    def wall_clock_subject(self) -> str | None:
+        return self.request.shipment_id if self.on_wall_clock else None
+
 
 class ShipmentVoided(Line):
     kind: Literal["shipment_voided"] = "shipment_voided"

@@ -56,6 +56,11 @@ def throw(faults: Faults, *about: object) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
+def befalls(faults: Faults, kind: str, *about: object) -> bool:
+    rate: float = getattr(faults.rates, kind)
+    return rate > 0 and throw(faults, kind, *about) < rate
+
+
 def delay_s(faults: Faults, *about: object) -> float:
     return throw(faults, "length", *about) * faults.delay_ms_max / 1000
 
@@ -79,6 +84,6 @@ class RequestDice:
         self._seen[key] += 1
         attempt = self._seen[key]
         for kind in RequestFault:
-            if throw(faults, kind.value, key, attempt) < getattr(faults.rates, kind.value):
+            if befalls(faults, kind.value, key, attempt):
                 return kind, delay_s(faults, kind.value, key, attempt)
         return None, 0.0

@@ -20,6 +20,11 @@ class Line(Model):
     """One line of the journal. The fields of these classes are the storage format: they may grow optional
     fields, and never lose or rename one."""
 
+    @property
+    def wall_clock_subject(self) -> str | None:
+        """What this line brought into being that lives on the wall clock, which nobody moves."""
+        return None
+
 
 @dataclass(eq=False)
 class Refused(Exception):

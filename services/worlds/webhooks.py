@@ -17,7 +17,7 @@ import orjson
 from standardwebhooks import Webhook as Signer
 
 from services.worlds.clock import wall_now
-from services.worlds.faults import Faults, delay_s, throw
+from services.worlds.faults import Faults, befalls, delay_s, throw
 
 IN_FLIGHT_MAX = 64
 ATTEMPT_TIMEOUT_S = 10
@@ -101,7 +101,7 @@ class Courier:
         """The oldest; when the dice say so, the one after it, for which the oldest is held back a while."""
         faults = self._faults()
         oldest = lane[0]
-        if throw(faults, "webhook_reorder", oldest.id) >= faults.rates.webhook_reorder:
+        if not befalls(faults, "webhook_reorder", oldest.id):
             return oldest
         if len(lane) == 1:
             await asyncio.sleep(delay_s(faults, "webhook_reorder", oldest.id))
@@ -120,12 +120,12 @@ class Courier:
             await asyncio.sleep(longest_s * (0.5 + jitter / 2))
 
     async def _attempt(self, webhook: Webhook, attempt: int) -> bool:
-        faults, rates = self._faults(), self._faults().rates
-        if throw(faults, "webhook_delay", webhook.id, attempt) < rates.webhook_delay:
+        faults = self._faults()
+        if befalls(faults, "webhook_delay", webhook.id, attempt):
             await asyncio.sleep(delay_s(faults, "webhook_delay", webhook.id, attempt))
-        if throw(faults, "webhook_drop", webhook.id, attempt) < rates.webhook_drop:
+        if befalls(faults, "webhook_drop", webhook.id, attempt):
             return False
-        if throw(faults, "webhook_duplicate", webhook.id, attempt) < rates.webhook_duplicate:
+        if befalls(faults, "webhook_duplicate", webhook.id, attempt):
             return any(await asyncio.gather(self._send(webhook), self._send(webhook)))
         return await self._send(webhook)
 

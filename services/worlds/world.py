@@ -79,16 +79,12 @@ class World(Generic[StateT]):
             self._journal.append(data, partial(self._send, line.webhook_id))
         else:
             self._journal.append(data)
-        self._watch(line)
+        if line.wall_clock_subject is not None:
+            self._wait_for_wall_clock(line.wall_clock_subject)
 
     def _send(self, webhook_id: str) -> None:
         assert self._courier is not None, "facts are only told after the start"
         self._courier.post(self.state.stage.unacknowledged[webhook_id])
-
-    def _watch(self, line: Line) -> None:
-        """A shipment without a scenario lives on the wall clock, which nobody moves: set an alarm."""
-        if getattr(line, "on_wall_clock", False):
-            self._wait_for_wall_clock(line.request.shipment_id)  # type: ignore[attr-defined]
 
     def _wait_for_wall_clock(self, subject: str) -> None:
         untold = self.state.stage.untold.get(subject)

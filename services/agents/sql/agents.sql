@@ -44,7 +44,7 @@ WITH moved AS (
 )
 SELECT EXISTS (SELECT FROM moved);
 
--- name: finish(follower, lease, position)
+-- name: finish(follower, lease, position)!
 -- All commands of reactions up to the checkpoint have answered.
 UPDATE checkpoints SET done = position
 WHERE follower = :follower AND lease = :lease AND position = :position;

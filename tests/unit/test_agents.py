@@ -1,0 +1,264 @@
+"""Agents as pure functions: given what was heard, when a fact comes, then these commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from domain.deadline import DeadlineReached
+from domain.kernel import Command, Event, Fact
+from domain.order import (
+    CancelOrder,
+    CompleteOrder,
+    ConfirmOrder,
+    Line,
+    MarkReserved,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+    OrderReserved,
+    Portion,
+    RecordDispatch,
+    Terms,
+)
+from domain.payment import (
+    AuthorizationExpired,
+    ExpireAuthorization,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    RequestAuthorization,
+    RequestCapture,
+    RequestRefund,
+    RequestVoid,
+)
+from domain.personal import Sealed
+from domain.shipment import (
+    RequestLabelVoid,
+    RequestShipment,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentReturned,
+)
+from domain.stock import (
+    AllocateStock,
+    ExpireReservation,
+    ReleaseStock,
+    ReservationExpired,
+    ReserveStock,
+    ReturnStock,
+    ShipStock,
+    StockAllocationRefused,
+    StockReservationRefused,
+    StockReserved,
+)
+from domain.streams import order_stream
+from services.agents.agent import Agent
+from services.agents.inventory import INVENTORY_AGENT
+from services.agents.order import ORDER_AGENT
+from services.agents.payment import PAYMENT_AGENT
+from services.agents.shipping import SHIPPING_AGENT
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+AGENTS = (ORDER_AGENT, INVENTORY_AGENT, PAYMENT_AGENT, SHIPPING_AGENT)
+
+
+def placed(*, payments: int = 1, lines: int = 1, on_account: bool = False) -> OrderPlaced:
+    return OrderPlaced(
+        order_id="o1",
+        checkout_id="c1",
+        subject="s1",
+        customer=Sealed(sealed="…"),
+        ship_to_state="SP",
+        currency="BRL",
+        lines=tuple(Line(line=n + 1, sku=f"sku{n}", quantity=2, unit_price_cents=500) for n in range(lines)),
+        portions=tuple(
+            Portion(payment_id=f"p{n}", method="card", amount_cents=1000) for n in range(payments)
+        ),
+        on_account=on_account,
+        total_cents=1000,
+        terms=Terms(reservation_valid_s=60, authorization_valid_s=120),
+        imported=True,
+    )
+
+
+def fact(event: Event, position: int = 1) -> Fact:
+    return Fact(position, "order-m.o1", 1, event, "m", "c1", "", f"e{position}", NOW, NOW)
+
+
+def react_to(agent: Agent, *events: Event) -> tuple[Any, list[Command], list[tuple[str, datetime | None]]]:
+    """The process, the commands and the deadlines after the last event; the others were before."""
+    process: Any = agent.initial
+    commands: Iterable[Command] = ()
+    deadlines: list[tuple[str, datetime | None]] = []
+    for position, event in enumerate(events, 1):
+        reaction = agent.react(process, fact(event, position))
+        process = reaction.process
+        commands = [t.command for group in reaction.commands for t in group.targets]
+        deadlines = [(each.name, each.due_at) for each in reaction.deadlines]
+    return process, list(commands), deadlines
+
+
+RESERVED = StockReserved(order_id="o1", sku="sku0", warehouse="main", quantity=2, expires_at=NOW)
+AUTHORIZED = PaymentAuthorized(payment_id="p0", order_id="o1", amount_cents=1000, provider_reference="r")
+CAPTURED = PaymentCaptured(payment_id="p0", order_id="o1", capture_id="p0.capture", amount_cents=1000)
+REFUNDED = PaymentRefunded(payment_id="p0", order_id="o1", refund_id="p0.refund", amount_cents=1000)
+DISPATCHED = ShipmentDispatched(shipment_id="o1", order_id="o1")
+DELIVERED = ShipmentDelivered(shipment_id="o1", order_id="o1", scan_id="1")
+RETURNED = ShipmentReturned(shipment_id="o1", order_id="o1", scan_id="2")
+CANCELLED = OrderCancelled(order_id="o1", reason="customer")
+PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
+
+
+@pytest.mark.parametrize(
+    ("heard", "then"),
+    [
+        ([placed()], []),
+        ([placed(lines=0)], [MarkReserved(order_id="o1")]),
+        ([placed(), RESERVED], [MarkReserved(order_id="o1")]),
+        ([placed(lines=2), RESERVED], []),
+        ([placed(payments=0, on_account=True), OrderReserved(order_id="o1")], [ConfirmOrder(order_id="o1")]),
+        ([placed(), RESERVED, AUTHORIZED], [ConfirmOrder(order_id="o1")]),
+        ([placed(payments=2), RESERVED, AUTHORIZED], []),
+        ([placed(), RESERVED, AUTHORIZED, AUTHORIZED], []),
+        (
+            [placed(), PaymentDeclined(payment_id="p0", order_id="o1", reason="no funds")],
+            [CancelOrder(order_id="o1", reason="declined", note="no funds")],
+        ),
+        (
+            [placed(), StockReservationRefused(**PLACE, wanted=2, available=1)],
+            [CancelOrder(order_id="o1", reason="stock")],
+        ),
+        (
+            [placed(), StockAllocationRefused(**PLACE, wanted=2, available=1)],
+            [CancelOrder(order_id="o1", reason="stock")],
+        ),
+        (
+            [placed(), RESERVED, ReservationExpired(**PLACE, quantity=2)],
+            [CancelOrder(order_id="o1", reason="expired")],
+        ),
+        ([placed(), OrderConfirmed(order_id="o1"), ReservationExpired(**PLACE, quantity=2)], []),
+        (
+            [placed(), AuthorizationExpired(payment_id="p0", order_id="o1", amount_cents=1000)],
+            [CancelOrder(order_id="o1", reason="expired")],
+        ),
+        ([placed(), DISPATCHED], [RecordDispatch(order_id="o1")]),
+        ([placed(), DISPATCHED, DELIVERED], []),
+        ([placed(), DISPATCHED, CAPTURED, DELIVERED], [CompleteOrder(order_id="o1")]),
+        ([placed(), DISPATCHED, DELIVERED, CAPTURED], [CompleteOrder(order_id="o1")]),
+        ([placed(), DISPATCHED, CAPTURED, RETURNED], []),
+        (
+            [placed(), DISPATCHED, CAPTURED, RETURNED, REFUNDED],
+            [CancelOrder(order_id="o1", reason="returned")],
+        ),
+        ([DELIVERED], []),
+    ],
+)
+def test_the_order_agent(heard: list[Event], then: list[Command]) -> None:
+    assert react_to(ORDER_AGENT, *heard)[1] == then
+
+
+def test_stock_of_one_order_is_reserved_all_or_none() -> None:
+    reaction = INVENTORY_AGENT.react(INVENTORY_AGENT.initial, fact(placed(lines=2)))
+    (group,) = reaction.commands
+    assert [type(target.command) for target in group.targets] == [ReserveStock, ReserveStock]
+
+
+def test_a_reservation_has_a_deadline_until_it_is_confirmed_or_cancelled() -> None:
+    expires_at = NOW + timedelta(seconds=60)
+    assert react_to(INVENTORY_AGENT, placed())[2] == [("reservation", expires_at)]
+    assert react_to(INVENTORY_AGENT, placed(), OrderConfirmed(order_id="o1"))[2] == [("reservation", None)]
+    assert react_to(INVENTORY_AGENT, placed(), CANCELLED)[2] == [("reservation", None)]
+
+
+REACHED = DeadlineReached(agent="inventory", key=order_stream("m", "o1"), name="reservation", due_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("heard", "then"),
+    [
+        ([placed(), OrderConfirmed(order_id="o1")], [AllocateStock(**PLACE, quantity=2, now=NOW)]),
+        ([placed(), CANCELLED], [ReleaseStock(**PLACE)]),
+        ([placed(), REACHED], [ExpireReservation(**PLACE)]),
+        ([placed(), OrderConfirmed(order_id="o1"), REACHED], []),
+        ([placed(), DISPATCHED], [ShipStock(**PLACE, quantity=2)]),
+        ([placed(), DISPATCHED, RETURNED], [ReturnStock(**PLACE, quantity=2)]),
+        ([CANCELLED], []),
+    ],
+)
+def test_the_inventory_agent(heard: list[Event], then: list[Command]) -> None:
+    assert react_to(INVENTORY_AGENT, *heard)[1] == then
+
+
+AUTHORIZE = RequestAuthorization(
+    payment_id="p0", order_id="o1", amount_cents=1000, currency="BRL", method="card"
+)
+CAPTURE = RequestCapture(payment_id="p0", capture_id="p0.capture", amount_cents=1000)
+REFUND = RequestRefund(payment_id="p0", refund_id="p0.refund", amount_cents=1000)
+LAPSED = DeadlineReached(agent="payment", key=order_stream("m", "o1"), name="authorization p0", due_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("heard", "then"),
+    [
+        ([placed()], []),
+        ([placed(), OrderReserved(order_id="o1")], [AUTHORIZE]),
+        ([placed(), OrderReserved(order_id="o1"), OrderReserved(order_id="o1")], []),
+        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED], [CAPTURE]),
+        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, DISPATCHED], []),
+        ([placed(), OrderReserved(order_id="o1"), CANCELLED], [RequestVoid(payment_id="p0")]),
+        ([placed(), CANCELLED], []),
+        ([placed(), OrderReserved(order_id="o1"), CANCELLED, AUTHORIZED], [RequestVoid(payment_id="p0")]),
+        (
+            [placed(), OrderReserved(order_id="o1"), AUTHORIZED, LAPSED],
+            [ExpireAuthorization(payment_id="p0")],
+        ),
+        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, CAPTURED, RETURNED], [REFUND]),
+        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, RETURNED, CAPTURED], [REFUND]),
+        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, CAPTURED, RETURNED, CANCELLED], []),
+    ],
+)
+def test_the_payment_agent(heard: list[Event], then: list[Command]) -> None:
+    assert react_to(PAYMENT_AGENT, *heard)[1] == then
+
+
+def test_an_authorisation_has_a_deadline_until_it_is_captured() -> None:
+    heard = [placed(), OrderReserved(order_id="o1"), AUTHORIZED]
+    assert react_to(PAYMENT_AGENT, *heard)[2] == [("authorization p0", NOW + timedelta(seconds=120))]
+    assert react_to(PAYMENT_AGENT, *heard, DISPATCHED)[2] == [("authorization p0", None)]
+
+
+LABEL = RequestShipment(
+    shipment_id="o1", order_id="o1", subject="s1", recipient=Sealed(sealed="…"), ship_to_state="SP", units=2
+)
+
+
+@pytest.mark.parametrize(
+    ("heard", "then"),
+    [
+        ([placed(), OrderConfirmed(order_id="o1")], [LABEL]),
+        ([placed(), OrderConfirmed(order_id="o1"), OrderConfirmed(order_id="o1")], []),
+        ([placed(lines=0), OrderConfirmed(order_id="o1")], []),
+        ([placed(), CANCELLED], []),
+        ([placed(), OrderConfirmed(order_id="o1"), CANCELLED], [RequestLabelVoid(shipment_id="o1")]),
+        ([placed(), OrderConfirmed(order_id="o1"), DISPATCHED, CANCELLED], []),
+    ],
+)
+def test_the_shipping_agent(heard: list[Event], then: list[Command]) -> None:
+    assert react_to(SHIPPING_AGENT, *heard)[1] == then
+
+
+@pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
+def test_an_agent_commands_its_own_context_only(agent: Agent) -> None:
+    everything = (placed(), RESERVED, OrderReserved(order_id="o1"), AUTHORIZED, OrderConfirmed(order_id="o1"),
+                  DISPATCHED, CAPTURED, DELIVERED, RETURNED, REFUNDED, CANCELLED)  # fmt: skip
+    process: Any = agent.initial
+    for position, event in enumerate(everything, 1):
+        reaction = agent.react(process, fact(event, position))
+        process = reaction.process
+        streams = {target.stream for group in reaction.commands for target in group.targets}
+        assert {stream.partition("-")[0] for stream in streams} <= {agent.context}
