@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 # an id of the caller's: any text, but not without end
-Id = Annotated[str, Field(min_length=1, max_length=200)]
+Id = Annotated[str, Field(min_length=1, max_length=500)]
 Cents = Annotated[int, Field(gt=0, le=10**15)]
 
 
