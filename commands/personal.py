@@ -1,0 +1,24 @@
+"""Whose personal data is it, and is it still allowed to keep it?"""
+
+from __future__ import annotations
+
+from domain.personal import Customer, Sealed
+from eventstore.keyring import Keyring
+from eventstore.seams import Ids
+from services.web.problems import conflict
+
+
+def subject_of(keyring: Keyring, merchant: str, person: str) -> str:
+    """The pseudonym of a merchant's customer: two merchants' customers are two people, also by one id."""
+    return keyring.subject(f"{merchant}\x00{person}")
+
+
+async def sealed(keyring: Keyring, ids: Ids, subject: str, customer: Customer) -> Sealed:
+    """The customer under the subject's key; a 409 problem for a person who was erased."""
+    await keyring.ensure({subject})
+    try:
+        return keyring.seal(subject, customer, ids)
+    except ValueError:
+        raise conflict(
+            "customer_not_erased", "this customer was erased; a returning one needs an id of its own"
+        ) from None

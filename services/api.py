@@ -1,0 +1,148 @@
+"""The HTTP API: which routes are there, how is it served, and how does it end?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request, Response
+
+import commands
+from commands.executor import TooMuchContention
+from eventstore.log import EpochChanged, LogUnavailable
+from services.context import ProcessContext
+from services.health import router as health_router
+from services.web.problems import install_problems, try_later
+
+STOP_SECONDS = 10
+RETRY_SECONDS = 2.0
+DESCRIPTION = """\
+Commands say what shall happen, queries what has. Each names its merchant in the header `Tillroll-Merchant`.
+
+A command takes an `Idempotency-Key` and answers with its position, `Tillroll-Position`. A query that
+is given it as `Tillroll-Min-Position` shows what the command did. An error is a problem document (RFC 9457).
+Amounts are integers in minor units of the currency beside them; times are RFC 3339 in UTC.
+"""
+TAGS = [
+    {"name": "orders", "description": "What was bought, and how far it has come."},
+    {"name": "stock", "description": "What is on hand, and what of it is promised."},
+    {"name": "merchant", "description": "Who sells, and on which terms."},
+    {"name": "catalogue", "description": "Products and the names of their categories."},
+    {"name": "system", "description": "Is it there, and what does it offer?"},
+]
+logger = structlog.get_logger()
+
+
+class CannotListen(Exception):
+    """Somebody else listens there, or the address is not ours."""
+
+
+def create_app(context: ProcessContext) -> FastAPI:
+    """The whole API over the parts of a process."""
+    app = FastAPI(
+        title="Tillroll",
+        summary="A commerce backend that keeps every fact, in order, for ever",
+        description=DESCRIPTION,
+        version=importlib.metadata.version("tillroll"),
+        openapi_tags=TAGS,
+        redoc_url=None,
+    )
+    install_problems(app)
+    _install_unavailable(app)
+    _share(app, context)
+    for router in (health_router, *commands.routers(), *_query_routers()):
+        app.include_router(router)
+    return app
+
+
+def _share(app: FastAPI, context: ProcessContext) -> None:
+    """What routes find in `app.state`."""
+    app.state.log = context.log
+    app.state.identity = context.log.identity
+    app.state.executor = context.executor
+    app.state.keyring = context.keyring
+    app.state.pool = context.pool
+    app.state.clock = context.clock
+    app.state.ids = context.ids
+
+
+def _query_routers() -> tuple[Any, ...]:
+    import queries  # noqa: PLC0415
+
+    return tuple(getattr(queries, "routers", tuple)())
+
+
+def _install_unavailable(app: FastAPI) -> None:
+    """What ends by itself is a 503 that says when to come back."""
+
+    async def answer(_: Request, error: Exception) -> Response:
+        match error:
+            case TooMuchContention():
+                detail, kind = str(error), "contention"
+            case EpochChanged():
+                detail, kind = "the log was restored or promoted; it takes no writes yet", "epoch-changed"
+            case _:
+                logger.warning("log_unavailable", error=str(error))
+                detail, kind = "the log can't be reached; if this was a command, send it again", "unavailable"
+        return try_later(detail, RETRY_SECONDS, kind=kind).response()
+
+    for kind in (TooMuchContention, EpochChanged, LogUnavailable, psycopg.OperationalError):
+        app.add_exception_handler(kind, answer)
+
+
+class _Server(uvicorn.Server):
+    """Signals are for who runs us: it cancels, and then what is in hand gets its answer."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run_api(context: ProcessContext) -> None:
+    """Serve until cancelled; then take no new connections, and answer what is in hand.
+
+    Raises CannotListen with a message that names the setting.
+    """
+    listener = _listen(context.settings.api_host, context.settings.api_port)
+    server = make_server(create_app(context))
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def make_server(app: FastAPI) -> uvicorn.Server:
+    """A server on the running loop; `serve([socket])` until its `should_exit` is set."""
+    return _Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,  # longer than clients keep theirs, or they write into a closing connection
+            timeout_graceful_shutdown=STOP_SECONDS,
+            backlog=1024,
+        )
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=1024, reuse_port=False)
+    except OSError as error:
+        raise CannotListen(
+            f"cannot listen on {host}:{port} (TILLROLL_API_HOST, TILLROLL_API_PORT): {error.strerror}"
+        ) from error
