@@ -7,27 +7,33 @@ queue. One fsync serves many commands, and a conflict fails only its own append.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psycopg
 
-from eventstore.connections import Connection, connect
+from eventstore.connections import connect
+from eventstore.line import Line
 from eventstore.log import Append, Batch, EpochChanged, LogIdentity, LogUnavailable, Outcome, check_append
 from eventstore.seams import Clock, WallClock
 from eventstore.wire import RowTypes, call_append, decode_outcomes, encode_batch, prepare_append
 
 CONNECTIONS = 2
 BATCH_MIN, BATCH_MAX = 16, 256
+PASSED_MAX = 2_000
 QUEUE_MAX = 20_000
 RETRY_SECONDS = 30.0
+STOP_SECONDS = 10.0
+# Classes of SQLSTATE by which the server says that it is in trouble, not that an append is wrong: connection,
+# rollback by deadlock, resources, lock time-out, intervention by an operator, system.
+_PASSING = ("08", "40", "53", "55P03", "57", "58")
 
 
 @dataclass(slots=True)
 class _Waiting:
     append: Append
+    size: int
     answer: asyncio.Future[Outcome]
 
 
@@ -35,33 +41,47 @@ class Appender:
     """Appends over its own connections. `start` before use, `stop` at the end (what waits is finished)."""
 
     def __init__(self, database_url: str, identity: LogIdentity, clock: Clock | None = None) -> None:
-        self._url = database_url
-        self._identity = identity
-        self._clock = clock or WallClock()
+        self.database_url = database_url
+        self.identity = identity
+        self.clock = clock or WallClock()
         self._queue: deque[_Waiting] = deque()
         self._in_flight = 0
-        self._wake = asyncio.Event()
+        self._idle: list[asyncio.Future[None]] = []
+        self._woken = False
         self._stopping = False
-        self._types = RowTypes(0, 0, 0)
-        self._workers: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        self._workers = [asyncio.create_task(self._work()) for _ in range(CONNECTIONS)]
+        self._tasks = [asyncio.create_task(self._work(_Sender(self))) for _ in range(CONNECTIONS)]
 
     async def stop(self) -> None:
+        """Finish what waits, for some seconds; what is left then fails with LogUnavailable."""
         self._stopping = True
-        self._wake.set()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        for idle in self._idle:
+            idle.set_result(None)
+        self._idle.clear()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._abandon()
 
     async def append(self, append: Append) -> Outcome:
         """See `Log.append`."""
-        check_append(append)
+        size = check_append(append)
         if self._stopping or len(self._queue) >= QUEUE_MAX:
             raise LogUnavailable("the queue of appends is full, or closing; try again")
-        waiting = _Waiting(append, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(append, size, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
-        self._wake.set()
+        self._wake()
         return await waiting.answer
+
+    def _wake(self) -> None:
+        """Wake one worker at a time: it takes what was appended by the time it runs, and wakes the next."""
+        if self._idle and not self._woken:
+            self._woken = True
+            self._idle.pop().set_result(None)
 
     def _take(self) -> list[_Waiting]:
         """This connection's share of the queue; a stream that is taken already stays for the next batch."""
@@ -69,84 +89,109 @@ class Appender:
         batch = Batch()
         taken: list[_Waiting] = []
         passed: list[_Waiting] = []
-        while self._queue and len(taken) < share:
+        while self._queue and len(taken) < share and len(passed) < PASSED_MAX:
             waiting = self._queue.popleft()
             if waiting.answer.cancelled():
                 continue
-            (taken if batch.takes(waiting.append) else passed).append(waiting)
+            (taken if batch.takes(waiting.append, waiting.size) else passed).append(waiting)
         self._queue.extendleft(reversed(passed))
         return taken
 
-    async def _work(self) -> None:
-        connection: Connection | None = None
-        while True:
-            taken = self._take()
-            if not taken:
-                if self._stopping:
-                    break
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            self._in_flight += len(taken)
-            try:
-                connection = await self._commit(connection, taken)
-            finally:
-                self._in_flight -= len(taken)
-        if connection:
-            await connection.close()
+    async def _work(self, sender: _Sender) -> None:
+        taken: list[_Waiting] = []
+        try:
+            while not self._stopping or self._queue:
+                taken = self._take()
+                if self._queue:
+                    self._wake()
+                if taken:
+                    self._in_flight += len(taken)
+                    await sender.commit(taken)
+                    self._in_flight -= len(taken)
+                elif not self._stopping:
+                    await self._sleep()
+        except asyncio.CancelledError:
+            # Nobody may serve those who wait; and whether the batch in flight was done is unknown.
+            self._stopping = True
+            _fail(taken, LogUnavailable("the log was closed before it answered"))
+            self._abandon()
+            raise
+        finally:
+            await sender.close()
 
-    async def _commit(self, connection: Connection | None, taken: list[_Waiting]) -> Connection | None:
+    async def _sleep(self) -> None:
+        idle = asyncio.get_running_loop().create_future()
+        self._idle.append(idle)
+        await idle
+        self._woken = False
+
+    def _abandon(self) -> None:
+        _fail(self._queue, LogUnavailable("the log was closed"))
+        self._queue.clear()
+
+
+class _Sender:
+    """One connection to the log, opened when it is needed."""
+
+    def __init__(self, appender: Appender) -> None:
+        self._appender = appender
+        self._line: Line | None = None
+        self._types = RowTypes(0, 0, 0)
+
+    async def close(self) -> None:
+        line, self._line = self._line, None
+        if line:
+            await line.close()
+
+    async def commit(self, taken: list[_Waiting]) -> None:
         """Send until it is answered. A lost reply is no loss: the ledger answers the second time."""
         deadline = asyncio.get_running_loop().time() + RETRY_SECONDS
         pause = 0.05
         while True:
             try:
-                connection = connection or await self._connect()
-                outcomes = await self._send(connection, [each.append for each in taken])
-            except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
-                await _close(connection)
-                connection = None
+                outcomes = await self._send([each.append for each in taken])
+            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+                if not _passes(error):
+                    await self._one_by_one(taken, error)
+                    return
+                await self.close()
                 if asyncio.get_running_loop().time() > deadline:
                     _fail(taken, LogUnavailable(f"the log did not answer for {RETRY_SECONDS:.0f} s: {error}"))
-                    return None
+                    return
                 await asyncio.sleep(pause)
                 pause = min(1.0, pause * 2)
-            except (psycopg.Error, EpochChanged) as error:
-                return await self._one_by_one(connection, taken, error)
             else:
                 for waiting, outcome in zip(taken, outcomes, strict=True):
                     if not waiting.answer.done():
                         waiting.answer.set_result(outcome)
-                return connection
+                return
 
-    async def _one_by_one(
-        self, connection: Connection | None, taken: list[_Waiting], error: Exception
-    ) -> Connection | None:
+    async def _one_by_one(self, taken: list[_Waiting], error: Exception) -> None:
         """One of a batch is to blame: the others must not suffer."""
         if len(taken) == 1 or isinstance(error, EpochChanged):
             _fail(taken, error)
-            return connection
+            return
         for each in taken:
-            connection = await self._commit(connection, [each])
-        return connection
+            await self.commit([each])
 
-    async def _connect(self) -> Connection:
-        connection = await connect(self._url, self._identity)
-        self._types = await prepare_append(connection)
-        return connection
+    async def _send(self, appends: list[Append]) -> list[Outcome]:
+        if self._line is None:
+            connection = await connect(self._appender.database_url, self._appender.identity)
+            self._types = await prepare_append(connection)
+            self._line = Line(connection)
+        epoch, now = self._appender.identity.epoch, self._appender.clock.now()
+        arguments = encode_batch(appends, epoch, now, self._types)
+        return decode_outcomes(appends, await call_append(self._line, arguments))
 
-    async def _send(self, connection: Connection, appends: Sequence[Append]) -> list[Outcome]:
-        arguments = encode_batch(appends, self._identity.epoch, self._clock.now(), self._types)
-        return decode_outcomes(appends, *await call_append(connection, arguments))
+
+def _passes(error: Exception) -> bool:
+    """Whether the error is the server's trouble, which may be over soon, and not an append's own fault."""
+    if isinstance(error, psycopg.Error) and error.sqlstate:
+        return error.sqlstate.startswith(_PASSING)
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | OSError)
 
 
-def _fail(taken: Sequence[_Waiting], error: Exception) -> None:
+def _fail(taken: Iterable[_Waiting], error: Exception) -> None:
     for waiting in taken:
         if not waiting.answer.done():
             waiting.answer.set_exception(error)
-
-
-async def _close(connection: Connection | None) -> None:
-    if connection:
-        with contextlib.suppress(psycopg.Error, OSError):
-            await connection.close()

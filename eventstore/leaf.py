@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from struct import Struct
 
+from eventstore.arrays import length
 from eventstore.log import StoredEvent
 
+LEAF_PREFIX = b"\x00"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_LENGTHS = Struct(">12I").pack
 
 
 def microseconds(moment: datetime) -> int:
@@ -24,55 +24,30 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def leaf_hash(
-    stream: bytes,
-    version: int,
-    type_: bytes,
-    schema: int,
-    event_id: bytes,
-    occurred_us: bytes,
-    recorded_us: bytes,
-    merchant: bytes,
-    correlation: bytes,
-    causation: bytes,
-    metadata: bytes,
-    data: bytes,
-) -> bytes:
-    """32 bytes; texts come as UTF-8 and times as decimal text, since the caller needs them once a batch."""
-    fields = (
-        stream,
-        b"%d" % version,
-        type_,
-        b"%d" % schema,
-        event_id,
-        occurred_us,
-        recorded_us,
-        merchant,
-        correlation,
-        causation,
-        metadata,
-        data,
-    )
-    lengths = _LENGTHS(*map(len, fields))
-    parts = [b"\x00"]
-    for at, field in enumerate(fields):
-        parts += (lengths[4 * at : 4 * at + 4], field)
-    return sha256(b"".join(parts)).digest()
+def framed(field: bytes) -> bytes:
+    """A field with its length before it."""
+    return length(len(field)) + field
+
+
+def decimal(number: int) -> bytes:
+    """A number as a field: its decimal text, framed."""
+    return framed(b"%d" % number)
 
 
 def leaf_hash_of(event: StoredEvent) -> bytes:
-    """The leaf hash that a stored event should have."""
-    return leaf_hash(
-        event.stream.encode(),
-        event.version,
-        event.type.encode(),
-        event.schema,
-        event.event_id.bytes,
-        b"%d" % microseconds(event.occurred_at),
-        b"%d" % microseconds(event.recorded_at),
-        event.merchant.encode(),
-        event.correlation.encode(),
-        event.causation.encode(),
-        event.metadata,
-        event.data,
+    """The leaf hash that a stored event should have: 32 bytes."""
+    fields = (
+        framed(event.stream.encode()),
+        decimal(event.version),
+        framed(event.type.encode()),
+        decimal(event.schema),
+        framed(event.event_id.bytes),
+        decimal(microseconds(event.occurred_at)),
+        decimal(microseconds(event.recorded_at)),
+        framed(event.merchant.encode()),
+        framed(event.correlation.encode()),
+        framed(event.causation.encode()),
+        framed(event.metadata),
+        framed(event.data),
     )
+    return sha256(LEAF_PREFIX + b"".join(fields)).digest()

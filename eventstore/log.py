@@ -14,6 +14,9 @@ from uuid import UUID
 
 MAX_APPEND_EVENTS = 5_000
 MAX_DATA_BYTES = 1 << 20
+MAX_APPEND_BYTES = 32 << 20
+MAX_NAME_CHARACTERS = 500
+MAX_SCHEMA = 32_767
 PAGE = 2_000
 
 
@@ -105,7 +108,7 @@ Outcome = Appended | Conflict
 
 
 class InvalidAppend(ValueError):
-    """The append itself is malformed (an empty stream name, a stream twice, too many or too large events)."""
+    """The append itself is malformed: a stream twice, a name that can't be stored, too much at once."""
 
 
 class LogUnavailable(Exception):
@@ -161,34 +164,74 @@ class Log(Protocol):
 
 @dataclass(slots=True)
 class Batch:
-    """Appends that go to the log in one call, and where each stream stands in it."""
+    """Appends that go to the log in one call: each stream, and each command, stands in it once."""
 
     appends: list[Append] = field(default_factory=list)
     streams: set[str] = field(default_factory=set)
     commands: set[tuple[str, UUID]] = field(default_factory=set)
+    size: int = 0
 
-    def takes(self, append: Append) -> bool:
-        """Take `append` unless one of its streams, or its command, is in the batch already."""
-        names = [each.stream for each in append.streams]
+    def takes(self, append: Append, size: int = 0) -> bool:
+        """Take `append` unless a stream of it, or its command, is in the batch, or it would be too large."""
         command = (append.merchant, append.command_id)
-        if command in self.commands or not self.streams.isdisjoint(names):
+        if command in self.commands or (self.appends and self.size + size > MAX_APPEND_BYTES):
             return False
+        for each in append.streams:
+            if each.stream in self.streams:
+                return False
         self.appends.append(append)
-        self.streams.update(names)
+        self.streams.update([each.stream for each in append.streams])
         self.commands.add(command)
+        self.size += size
         return True
 
 
-def check_append(append: Append) -> None:
-    """Raise InvalidAppend for what must never reach the database."""
-    names = [each.stream for each in append.streams]
-    if len(set(names)) != len(names):
-        raise InvalidAppend("a stream stands in an append once")
-    if append.event_count > MAX_APPEND_EVENTS:
-        raise InvalidAppend(f"an append holds at most {MAX_APPEND_EVENTS} events")
+def check_append(append: Append) -> int:
+    """The size of an append in bytes; raises InvalidAppend for what must never reach the database."""
+    for name in (append.merchant, append.correlation, append.causation):
+        _check_name(name)
+    if append.occurred_at.tzinfo is None:
+        raise InvalidAppend("occurred_at needs a time zone")
+    size = len(append.metadata) + len(append.answer) + len(append.fingerprint)
     for each in append.streams:
-        category, dash, rest = each.stream.partition("-")
-        if not (category and dash and rest) or each.expected_version < 0 or not each.events:
-            raise InvalidAppend(f"stream {each.stream!r}: a name like order-1, a version from 0, events")
-        if any(len(event.data) > MAX_DATA_BYTES for event in each.events):
-            raise InvalidAppend(f"stream {each.stream!r}: an event holds at most {MAX_DATA_BYTES} bytes")
+        size += _check_stream(each)
+    if len(append.streams) > 1 and len({each.stream for each in append.streams}) < len(append.streams):
+        raise InvalidAppend("a stream stands in an append once")
+    if append.event_count > MAX_APPEND_EVENTS or size > MAX_APPEND_BYTES:
+        raise InvalidAppend(
+            f"an append holds at most {MAX_APPEND_EVENTS} events and {MAX_APPEND_BYTES} bytes"
+        )
+    return size
+
+
+def _check_stream(each: StreamAppend) -> int:
+    category, dash, rest = each.stream.partition("-")
+    if not (category and dash and rest) or each.expected_version < 0 or not each.events:
+        raise InvalidAppend(f"stream {each.stream!r}: a name like order-1, a version from 0, events")
+    _check_name(each.stream)
+    size = 0
+    for event in each.events:
+        _check_name(event.type)
+        if not event.type or not 0 <= event.schema <= MAX_SCHEMA or len(event.data) > MAX_DATA_BYTES:
+            raise InvalidAppend(
+                f"stream {each.stream!r}: an event has a type, a schema from 0 to {MAX_SCHEMA}"
+                f" and at most {MAX_DATA_BYTES} bytes"
+            )
+        size += len(event.data)
+    return size
+
+
+def _check_name(name: str) -> None:
+    """Postgres stores no NUL and no lone surrogate in a text, and indexes no long one."""
+    if len(name) > MAX_NAME_CHARACTERS or "\x00" in name or not (name.isascii() or _is_unicode(name)):
+        raise InvalidAppend(
+            f"{name[:50]!r}: a name has at most {MAX_NAME_CHARACTERS} characters, no NUL, no lone surrogate"
+        )
+
+
+def _is_unicode(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

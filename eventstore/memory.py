@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from datetime import UTC
 from uuid import UUID
 
 from eventstore.leaf import leaf_hash_of
@@ -66,7 +67,7 @@ class MemoryLog:
                     append.causation,
                     append.metadata,
                     new.event_id,
-                    append.occurred_at,
+                    append.occurred_at.astimezone(UTC),
                     recorded_at,
                     b"",
                 )

@@ -1,7 +1,12 @@
-"""The log in Postgres: appends through the group-commit appender, reads through a pool."""
+"""The log in Postgres: appends through the group-commit appender, reads through a pool.
+
+A page is one statement, so one snapshot; and since positions are given under a lock that is held until the
+commit is visible, a snapshot that has a position has all below it.
+"""
 
 from __future__ import annotations
 
+import select
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,8 +37,20 @@ def make_pool(database_url: str, *, max_size: int = 8) -> AsyncConnectionPool[As
             "options": "-c statement_timeout=30s -c timezone=UTC",
             "application_name": "tillroll",
         },
-        check=AsyncConnectionPool.check_connection,
+        check=check_open,
     )
+
+
+async def check_open(connection: AsyncConnection[TupleRow]) -> None:
+    """Raise if the server closed an idle connection: it then has something to read. A look, no round trip."""
+    look = select.poll()
+    look.register(connection.fileno(), select.POLLIN)
+    if look.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
+
+
+class StreamTooLong(Exception):
+    """A stream has more events than one reading may hold."""
 
 
 class PostgresLog:
@@ -72,24 +89,25 @@ class PostgresLog:
 
     async def read(self, after: int, limit: int = PAGE) -> list[StoredEvent]:
         rows = await self._fetch(_QUERIES.read_log.sql, {"after": after, "limit": limit})
-        events = [StoredEvent(*row) for row in rows]
-        assert all(event.position == at for at, event in enumerate(events, after + 1)), "the log has a gap"
+        events = list(map(StoredEvent._make, rows))
+        # ordered and unique, so the last position tells whether one is missing
+        assert not events or events[-1].position == after + len(events), f"a gap after position {after}"
         return events
 
     async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
-        streams: dict[str, list[StoredEvent]] = {name: [] for name, _ in wanted}
+        streams: list[list[StoredEvent]] = [[] for _ in wanted]
         arguments = {
             "streams": [name for name, _ in wanted],
             "versions": [version for _, version in wanted],
             "limit": STREAM_LIMIT,
         }
-        for row in await self._fetch(_QUERIES.read_streams.sql, arguments):
-            streams[row[1]].append(StoredEvent(*row))
-        for name, after in wanted:
-            assert all(event.version == at for at, event in enumerate(streams[name], after + 1)), (
-                "versions gap"
-            )
-        return [streams[name] for name, _ in wanted]
+        for *row, number in await self._fetch(_QUERIES.read_streams.sql, arguments):
+            streams[number - 1].append(StoredEvent._make(row))
+        for (name, after), events in zip(wanted, streams, strict=True):
+            if len(events) == STREAM_LIMIT:
+                raise StreamTooLong(f"{name} has {STREAM_LIMIT} events or more after version {after}")
+            assert not events or events[-1].version == after + len(events), f"a gap in {name}"
+        return streams
 
     async def head(self) -> int:
         rows = await self._fetch(_QUERIES.read_head.sql, {})

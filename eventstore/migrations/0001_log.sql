@@ -62,14 +62,14 @@ CREATE TABLE commands (
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (command_id, merchant)
 );
+-- No index on recorded_at: even a BRIN one costs a tenth of the append rate, and old entries leave in rare sweeps.
 COMMENT ON TABLE commands IS
     'The ledger: the first outcome of each command, also of one that appended nothing (first > last).';
-CREATE INDEX commands_by_age ON commands USING brin (recorded_at);
 
 -- What `append_batch` is given: rows of three kinds, as arrays of composites (one pass over each; as many
--- parallel arrays would be as many function scans).
+-- parallel arrays would be as many function scans). `events_before` counts the batch's events before the append's.
 CREATE TYPE new_append AS (
-    command_id uuid, merchant text, fingerprint bytea, answer bytea, event_count integer
+    command_id uuid, merchant text, fingerprint bytea, answer bytea, events_before integer, event_count integer
 );
 CREATE TYPE new_stream AS (append integer, stream text, expected bigint);
 CREATE TYPE new_event AS (
@@ -88,7 +88,7 @@ SET enable_seqscan = off
 AS $$
     WITH repeated AS (
         SELECT asked.ordinal::integer, known.*
-        FROM unnest(p_appends) WITH ORDINALITY AS asked (command_id, merchant, f, a, n, ordinal)
+        FROM unnest(p_appends) WITH ORDINALITY AS asked (command_id, merchant, f, a, b, n, ordinal)
         CROSS JOIN LATERAL (
             SELECT c.first_position, c.last_position, c.fingerprint, c.answer FROM commands AS c
             WHERE c.command_id = asked.command_id AND c.merchant = asked.merchant LIMIT 1
@@ -96,15 +96,15 @@ AS $$
     ), conflicts AS (
         SELECT DISTINCT ON (checked.append) checked.append, checked.stream, checked.actual
         FROM (
-            SELECT asked.append, asked.stream, asked.expected, coalesce((
+            SELECT asked.append, asked.ordinal, asked.stream, asked.expected, coalesce((
                 SELECT e.version FROM events AS e
                 WHERE e.stream = asked.stream ORDER BY e.version DESC LIMIT 1
             ), 0) AS actual
-            FROM unnest(p_streams) AS asked
+            FROM unnest(p_streams) WITH ORDINALITY AS asked (append, stream, expected, ordinal)
         ) AS checked
         WHERE checked.expected <> checked.actual
           AND checked.append NOT IN (SELECT repeated.ordinal FROM repeated)
-        ORDER BY checked.append, checked.stream
+        ORDER BY checked.append, checked.ordinal
     )
     SELECT ordinal, 'repeated', first_position, last_position, fingerprint, answer, NULL, NULL FROM repeated
     UNION ALL
@@ -133,7 +133,7 @@ AS $$
 DECLARE
     given_epoch integer;
     clean boolean;
-    accepted boolean[];
+    refused integer[];
 BEGIN
     -- In a statement of its own: what follows takes a fresh snapshot, after the lock was won.
     PERFORM pg_advisory_xact_lock(7246171);
@@ -160,11 +160,29 @@ BEGIN
     END IF;
 
     IF NOT clean THEN
-        SELECT jsonb_agg(to_jsonb(e)) INTO exceptions FROM append_exceptions(p_appends, p_streams) AS e;
-        SELECT array_agg(NOT exceptions @> jsonb_build_array(jsonb_build_object('ordinal', number)) ORDER BY number)
-        INTO accepted FROM generate_series(1, cardinality(p_appends)) AS number;
+        SELECT jsonb_agg(to_jsonb(e)), array_agg(e.ordinal) INTO exceptions, refused
+        FROM append_exceptions(p_appends, p_streams) AS e;
         p_events := ARRAY(
-            SELECT e FROM unnest(p_events) WITH ORDINALITY AS e WHERE accepted[e.append] ORDER BY e.ordinality
+            SELECT (
+                e.append, e.stream, e.version, e.type, e.schema, e.data, e.merchant, e.correlation, e.causation,
+                e.metadata, e.event_id, e.occurred_at, e.leaf_hash
+            )::new_event
+            FROM unnest(p_events) WITH ORDINALITY AS e (
+                append, stream, version, type, schema, data, merchant, correlation, causation, metadata, event_id,
+                occurred_at, leaf_hash, number
+            )
+            WHERE e.append <> ALL (refused)
+            ORDER BY e.number
+        );
+        p_appends := ARRAY(
+            SELECT (
+                a.command_id, a.merchant, a.fingerprint, a.answer,
+                sum(a.event_count) OVER (ORDER BY a.ordinal) - a.event_count, a.event_count
+            )::new_append
+            FROM unnest(p_appends) WITH ORDINALITY
+                AS a (command_id, merchant, fingerprint, answer, events_before, event_count, ordinal)
+            WHERE a.ordinal <> ALL (refused)
+            ORDER BY a.ordinal
         );
     END IF;
 
@@ -177,15 +195,10 @@ BEGIN
     );
     head_after := head_before + cardinality(p_events);
 
-    -- last = head + the events of the accepted appends up to this one
     INSERT INTO commands
-    SELECT a.command_id, a.merchant, a.fingerprint, a.last - a.event_count + 1, a.last, a.answer, p_recorded_at
-    FROM (
-        SELECT asked.*, head_before + sum(asked.event_count) OVER (ORDER BY asked.number) AS last
-        FROM unnest(p_appends) WITH ORDINALITY
-             AS asked (command_id, merchant, fingerprint, answer, event_count, number)
-        WHERE clean OR accepted[asked.number]
-    ) AS a;
+    SELECT a.command_id, a.merchant, a.fingerprint, head_before + a.events_before + 1,
+           head_before + a.events_before + a.event_count, a.answer, p_recorded_at
+    FROM unnest(p_appends) AS a;
 
     IF head_after > head_before THEN
         PERFORM pg_notify('tillroll_events', head_after::text);

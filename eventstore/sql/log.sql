@@ -5,10 +5,11 @@ SELECT position, stream, version, type, schema, data, merchant, correlation, cau
 FROM events WHERE position > :after ORDER BY position LIMIT :limit;
 
 -- name: read_streams(streams, versions, limit)
--- The rest of several streams. :streams text[], :versions bigint[] (read after), :limit rows a stream.
+-- The rest of several streams, each in order. :streams text[], :versions bigint[] (read after), :limit rows
+-- a stream. Each row ends with the number of the stream in the question, from 1.
 SELECT e.position, e.stream, e.version, e.type, e.schema, e.data, e.merchant, e.correlation, e.causation,
-       e.metadata, e.event_id, e.occurred_at, e.recorded_at, e.leaf_hash
-FROM unnest(:streams::text[], :versions::bigint[]) AS wanted (stream, version)
+       e.metadata, e.event_id, e.occurred_at, e.recorded_at, e.leaf_hash, wanted.number
+FROM unnest(:streams::text[], :versions::bigint[]) WITH ORDINALITY AS wanted (stream, version, number)
 CROSS JOIN LATERAL (
     SELECT * FROM events
     WHERE events.stream = wanted.stream AND events.version > wanted.version
