@@ -1,0 +1,44 @@
+"""What belongs together across merchants? Each checkout with its orders: for the operator only.
+
+A checkout's row is derived anew from its orders (`checkout_orders`) whenever one of them moves: so it is
+whole whatever the order in which they move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.kernel import Fact
+from domain.order import OrderPlaced
+from projections.orders import MOVES, placed, progress
+from projections.read_model import ReadModel, Rows
+
+
+@dataclass(slots=True)
+class Touched:
+    merchant: str
+    order_id: str
+
+
+def project(facts: Sequence[Fact]) -> Rows:
+    orders, moved = placed(facts), progress(facts)
+    touched = dict.fromkeys((row.merchant, row.order_id) for row in orders)
+    touched.update(dict.fromkeys((row.merchant, row.order_id) for row in moved))
+    return {
+        "place_checkout_orders": orders,
+        "move_checkout_orders": moved,
+        "derive_checkouts": [Touched(*key) for key in touched],
+    }
+
+
+CHECKOUTS = ReadModel(
+    name="checkouts",
+    tables=("checkouts", "checkout_orders"),
+    events=(OrderPlaced, *MOVES),
+    project=project,
+    personal={
+        "checkouts": ("customer_id", "customer_unique_id"),
+        "checkout_orders": ("customer_id", "customer_unique_id"),
+    },
+)

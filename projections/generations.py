@@ -1,0 +1,85 @@
+"""Which generation of a read model is live, and how is one made, switched to and dropped?
+
+The view that bears the read model's name shows the live generation's table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+from psycopg.rows import TupleRow
+
+from eventstore.queries import load_queries
+from projections.read_model import ReadModel, statement, table_of
+
+Connection = AsyncConnection[TupleRow]
+REGISTRY = load_queries("projections", "registry.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    number: int
+    version: int
+
+
+async def run(connection: Connection, query: str, **arguments: Any) -> list[TupleRow]:
+    """The rows of a statement of `registry.sql`; none for one that has no result."""
+    cursor = await connection.execute(getattr(REGISTRY, query).sql.encode(), arguments)
+    return await cursor.fetchall() if cursor.description else []
+
+
+async def live_generations(connection: Connection) -> dict[str, Generation]:
+    return {name: Generation(*rest) for name, *rest in await run(connection, "read_live")}
+
+
+async def make_missing(connection: Connection, models: Iterable[ReadModel]) -> None:
+    """Give each read model that has no live generation a first one, to be filled from the log's beginning."""
+    async with connection.transaction():
+        await run(connection, "lock_registry")
+        live = await live_generations(connection)
+        for model in models:
+            if model.name not in live:
+                number = await make_generation(connection, model, live=True)
+                await show(connection, model, number)
+
+
+async def make_generation(connection: Connection, model: ReadModel, *, live: bool = False) -> int:
+    """Empty tables, a checkpoint at 0, an entry in the registry; within the caller's transaction."""
+    rows = await run(connection, "add_generation", name=model.name, version=model.version, live=live)
+    number: int = rows[0][0]
+    await connection.execute(statement(model.name, "create_tables", number))
+    await run(connection, "add_checkpoint", follower=model.follower(number))
+    return number
+
+
+async def show(connection: Connection, model: ReadModel, number: int) -> None:
+    """Let the views show that generation; within the caller's transaction."""
+    for table in model.tables:
+        view = sql.Identifier(table)
+        await connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(view))
+        await connection.execute(
+            sql.SQL("CREATE VIEW {} WITH (security_invoker = true) AS SELECT * FROM {}").format(
+                view, sql.Identifier(table_of(table, number))
+            )
+        )
+
+
+async def make_live(connection: Connection, model: ReadModel, number: int) -> None:
+    """The registry's part of a switch; within the caller's transaction."""
+    await run(connection, "switch_live", name=model.name, generation=number)
+    await run(connection, "make_live", name=model.name, generation=number)
+
+
+async def drop_others(connection: Connection, model: ReadModel) -> None:
+    """Drop every generation but the live one: what a rebuild replaced, or a killed one left behind."""
+    for number, live in await run(connection, "read_generations", name=model.name):
+        if not live:
+            async with connection.transaction():
+                await run(connection, "lock_registry")
+                await run(connection, "remove_generation", name=model.name, generation=number)
+                await run(connection, "remove_follower", follower=model.follower(number))
+                for table in model.tables_of(number):
+                    await connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(table)))

@@ -1,0 +1,121 @@
+"""How is a read model built anew while the old one serves? Beside it, then switched in one transaction.
+
+A rebuild may be killed at any moment: until the switch nothing has changed for anyone, and what it left is
+dropped by the next rebuild or the next start of the projector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+
+import psycopg
+import structlog
+
+from eventstore.checkpoints import Pool
+from eventstore.keyring import Keyring
+from eventstore.log import Log
+from projections.advance import Follow
+from projections.fold import Fold, Progress, no_progress
+from projections.generations import (
+    Connection,
+    drop_others,
+    live_generations,
+    make_generation,
+    make_live,
+    make_missing,
+    run,
+    show,
+)
+from projections.read_model import ReadModel
+from projections.read_models import READ_MODELS
+
+NEAR = 500
+"""Events that may be left for the switch, which holds the old generation up while it merges them."""
+LOCK_TIMEOUT, SWITCH_ATTEMPTS = "2s", 30
+logger = structlog.get_logger()
+
+
+class RebuildRunning(Exception):
+    """Another rebuild of the read model is running; wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """`position` is where both generations stood when the views were switched."""
+
+    name: str
+    generation: int
+    position: int
+
+
+async def rebuild(
+    pool: Pool,
+    log: Log,
+    keyring: Keyring,
+    name: str,
+    progress: Progress = no_progress,
+    *,
+    models: dict[str, ReadModel] = READ_MODELS,
+) -> Rebuilt:
+    """Build the read model anew from the log, and switch to it; a running projector goes on with it.
+
+    Raises KeyError for an unknown name, RebuildRunning if someone else is at it.
+    """
+    model = models[name]
+    async with pool.connection() as connection, _only_one(connection, name):
+        await make_missing(connection, [model])
+        await drop_others(connection, model)
+        async with connection.transaction():
+            await run(connection, "lock_registry")
+            number = await make_generation(connection, model)
+        fold = Fold(connection, log, keyring, [Follow(model, number)])
+        while (head := await log.head()) - fold.position > NEAR:
+            await fold.until(head, name, progress)
+        for attempt in count(1):
+            try:
+                await _switch(pool, fold, model, number)
+                break
+            except psycopg.errors.LockNotAvailable:
+                if attempt == SWITCH_ATTEMPTS:
+                    raise
+            await fold.until(await log.head(), name, progress)
+        logger.info("read_model_switched", read_model=name, generation=number, position=fold.position)
+        await drop_others(connection, model)
+        return Rebuilt(name, number, fold.position)
+
+
+@asynccontextmanager
+async def _only_one(connection: Connection, name: str) -> AsyncIterator[None]:
+    key = f"rebuild {name}"
+    lock = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+    row = await (await connection.execute(lock, (key,))).fetchone()
+    if not row or not row[0]:
+        raise RebuildRunning(f"{name} is being rebuilt by someone else")
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            await connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
+
+
+async def _switch(pool: Pool, fold: Fold, model: ReadModel, number: int) -> None:
+    """With the old generation's checkpoint locked, catch up with it, and let the views show the new one.
+
+    The checkpoint is removed, so that whoever moves the old generation fails its compare-and-set and looks
+    again. A reader who holds the views for long must not hold everybody else up: the lock is not waited for
+    longer than its time-out, then tried again.
+    """
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
+        await run(connection, "lock_registry")
+        old = (await live_generations(connection))[model.name]
+        old_at = (await run(connection, "lock_checkpoint", follower=model.follower(old.number)))[0][0]
+        await fold.until(old_at, model.name)  # on its own connection, in transactions of its own
+        new_at = (await run(connection, "lock_checkpoint", follower=model.follower(number)))[0][0]
+        assert new_at == fold.position >= old_at, "the new generation must be at or past the old one"
+        await make_live(connection, model, number)
+        await show(connection, model, number)
+        await run(connection, "remove_follower", follower=model.follower(old.number))

@@ -1,0 +1,224 @@
+"""Who moves the read models after the log? One runner in the projector process, for all of them.
+
+Near the head it waits for news and moves what there is, at most a hundred times a second; far behind it takes
+big pages and prepares the next one while the database merges the last. Of several runners one moves each read
+model, under a lease; the others stand by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from eventstore.checkpoints import LEASE_SECONDS, Pool
+from eventstore.feed import Feed
+from eventstore.keyring import Keyring
+from eventstore.log import StoredEvent
+from projections.advance import Advancer, Follow, Moved, Work
+from projections.compare import compare
+from projections.generations import Connection, drop_others, live_generations, make_missing, run
+from projections.read_model import ReadModel
+from projections.read_models import READ_MODELS
+
+__all__ = ["ProjectionRunner", "compare"]
+
+PAGE = 5_000
+SMALL_PAGE = 500
+LINGER_SECONDS = 0.01
+"""After a small page: the events of that time come together, which halves the work at full trade."""
+STANDBY_SECONDS = 1.0
+CAREFUL_DIVISOR, CAREFUL_ATTEMPTS = 8, 8
+"""A page that was begun and never ended is taken in eighths, and so on; at last its first event is parked."""
+logger = structlog.get_logger()
+Prepared = tuple[list[StoredEvent], list[Work]]
+
+
+class ProjectionRunner:
+    """`run` until cancelled, or until infrastructure fails: then run again, and it goes on where it was."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        pool: Pool,
+        keyring: Keyring,
+        *,
+        models: Iterable[ReadModel] = READ_MODELS.values(),
+        page: int = PAGE,
+    ) -> None:
+        self._feed = feed
+        self._pool = pool
+        self._keyring = keyring
+        self._models = {model.name: model for model in models}
+        self._page = page
+        self._follows: list[Follow] = []
+        self._ahead: tuple[int, asyncio.Task[Prepared]] | None = None
+
+    async def run(self) -> None:
+        async with self._pool.connection() as connection:
+            await make_missing(connection, self._models.values())
+            for model in self._models.values():
+                await drop_others(connection, model)
+            advancer = Advancer(connection, self._keyring, self._feed.fact)
+            renewing = asyncio.create_task(self._renew())
+            try:
+                await self._follow_live(connection, started=True)
+                while True:
+                    await self._turns(advancer, connection)
+                    await self._follow_live(connection)
+            finally:
+                renewing.cancel()
+                await asyncio.gather(renewing, return_exceptions=True)
+                await self._forget_ahead()
+                await self._release()
+
+    async def _follow_live(self, connection: Connection, *, started: bool = False) -> None:
+        """Take the leases of the live generations that are not followed, as far as nobody holds them."""
+        live = await live_generations(connection)
+        wanted: dict[str, Follow] = {}
+        for name, model in self._models.items():
+            generation = live.get(name)
+            if generation and generation.version == model.version:
+                wanted[model.follower(generation.number)] = Follow(model, generation.number)
+            elif started:
+                logger.warning("outdated", read_model=name, remedy=f"run `tillroll rebuild {name}`")
+        self._follows = [follow for follow in self._follows if follow.follower in wanted]
+        names = list(wanted.keys() - {follow.follower for follow in self._follows})
+        taken = await run(connection, "take_leases", followers=names, seconds=LEASE_SECONDS)
+        for follower, lease, position, attempts in taken:
+            follow = wanted[follower]
+            follow.lease, follow.position = lease, position
+            if started and attempts:
+                # the page that comes next was begun, and whoever began it did not live to end it
+                follow.attempts, follow.careful_until = attempts, position + self._page
+            self._follows.append(follow)
+        for follower, key in await run(connection, "read_parked", followers=names):
+            wanted[follower].parked.add(key)
+
+    async def _release(self) -> None:
+        """Give back what is held. If that fails, the leases end by themselves."""
+        follows, self._follows = self._follows, []
+        if follows:
+            with suppress(psycopg.Error, PoolTimeout, OSError):
+                async with self._pool.connection() as connection:
+                    await run(connection, "release_leases", **_held(follows))
+
+    async def _renew(self) -> None:
+        """Three times a lease. If that fails, the compare-and-set of the next move decides."""
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            try:
+                async with self._pool.connection() as connection:
+                    await run(connection, "renew_leases", seconds=LEASE_SECONDS, **_held(self._follows))
+            except (psycopg.Error, PoolTimeout, OSError) as error:
+                logger.warning("leases_not_renewed", error=str(error))
+
+    async def _turns(self, advancer: Advancer, connection: Connection) -> None:
+        """Move what is followed; until something was switched, or, not all being followed, for a while."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + STANDBY_SECONDS
+        try:
+            while len(self._follows) == len(self._models) or loop.time() < until:
+                moved = 0
+                for group, end in self._groups():
+                    if group[0].attempts:
+                        moved += await self._move_carefully(advancer, connection, group[0])
+                    else:
+                        moved += await self._move(advancer, connection, group, end)
+                if moved < SMALL_PAGE:
+                    await asyncio.sleep(LINGER_SECONDS if self._follows else STANDBY_SECONDS)
+        except Moved:
+            await self._forget_ahead()
+            await self._release()
+
+    def _groups(self) -> list[tuple[list[Follow], int | None]]:
+        """Who moves together, the last first, each with the position of those before it, if there are any."""
+        together: dict[int, list[Follow]] = {}
+        for follow in self._follows:
+            if not follow.attempts:
+                together.setdefault(follow.position, []).append(follow)
+        places = sorted(together)
+        groups = [(together[at], end) for at, end in zip(places, [*places[1:], None], strict=False)]
+        return [*groups, *(([follow], None) for follow in self._follows if follow.attempts)]
+
+    async def _move(
+        self, advancer: Advancer, connection: Connection, group: list[Follow], end: int | None
+    ) -> int:
+        """Move a group by a page, but not past `end`, where it joins those before it."""
+        alone = len(group) == len(self._follows)
+        events, works = await self._take(advancer, group, end, wait_seconds=1.0 if alone else 0.0)
+        if not events:
+            return 0
+        for follow in group:
+            if not follow.counted:
+                await run(
+                    connection,
+                    "count_attempt",
+                    follower=follow.follower,
+                    position=follow.position,
+                    attempts=1,
+                )
+                follow.counted = True
+        if alone and len(events) == self._page:
+            after = events[-1].position
+            self._ahead = after, asyncio.create_task(self._read(advancer, group, after, self._page, 0.0))
+        if not await advancer.advance(group, events, works):
+            await self._forget_ahead()  # it was prepared without what is parked now
+        return len(events)
+
+    async def _take(
+        self, advancer: Advancer, group: list[Follow], end: int | None, wait_seconds: float
+    ) -> Prepared:
+        """The group's next page, which may have been prepared while the last one was merged."""
+        position = group[0].position
+        ahead, self._ahead = self._ahead, None
+        if ahead and ahead[0] == position and len(group) == len(self._follows):
+            return await ahead[1]
+        if ahead:
+            self._ahead = ahead
+            await self._forget_ahead()
+        limit = self._page if end is None else min(self._page, end - position)
+        return await self._read(advancer, group, position, limit, wait_seconds)
+
+    async def _read(
+        self, advancer: Advancer, group: list[Follow], after: int, limit: int, wait_seconds: float
+    ) -> Prepared:
+        events = await self._feed.page(after, limit, wait_seconds)
+        return events, await advancer.prepare(group, events) if events else []
+
+    async def _forget_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead:
+            ahead[1].cancel()
+            await asyncio.gather(ahead[1], return_exceptions=True)
+
+    async def _move_carefully(self, advancer: Advancer, connection: Connection, follow: Follow) -> int:
+        """Over a page that killed a worker before: alone, in ever smaller pages, each counted."""
+        limit = max(1, self._page // CAREFUL_DIVISOR**follow.attempts)
+        events = await self._feed.page(follow.position, limit, wait_seconds=0.0)
+        if not events:
+            return 0
+        if follow.attempts >= CAREFUL_ATTEMPTS:
+            await advancer.park(follow, events[:1], "its handler ends the process, again and again")
+            follow.attempts = 0
+            return 1
+        await run(
+            connection,
+            "count_attempt",
+            follower=follow.follower,
+            position=follow.position,
+            attempts=follow.attempts + 1,
+        )
+        await advancer.advance([follow], events)
+        if follow.position >= follow.careful_until:
+            follow.attempts = 0
+        return len(events)
+
+
+def _held(follows: Sequence[Follow]) -> dict[str, list[Any]]:
+    return {"followers": [each.follower for each in follows], "leases": [each.lease for each in follows]}

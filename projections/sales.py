@@ -1,0 +1,160 @@
+"""What was sold: by day (UTC), by product and by category, for each currency by itself?
+
+Sales count on the day of their order; what was called off or given back counts on the day when that happened,
+so that a day which is over never changes. An order that came back counts as refunded, not also as cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date
+from typing import Any
+
+from domain.kernel import Fact
+from domain.order import OrderCancelled, OrderPlaced
+from domain.payment import PaymentRefunded
+from projections.read_model import ReadModel, Rows
+
+NO_CATEGORY = "(none)"
+
+
+@dataclass(slots=True)
+class SoldOrderRow:
+    """What a later cancellation or refund needs to know of its order."""
+
+    merchant: str
+    order_id: str
+    currency: str
+    total_cents: int
+    on_account: bool
+
+
+@dataclass(slots=True)
+class SoldLineRow:
+    merchant: str
+    order_id: str
+    sku: str
+    category: str
+    units_count: int
+    gross_cents: int
+
+
+@dataclass(slots=True)
+class DaySales:
+    merchant: str
+    day: date
+    currency: str
+    orders_count: int = 0
+    units_count: int = 0
+    gross_cents: int = 0
+    shipping_cents: int = 0
+    adjustment_cents: int = 0
+
+
+@dataclass(slots=True)
+class NamedSales:
+    """Of a product (`name` is its SKU) or of a category."""
+
+    merchant: str
+    name: str
+    currency: str
+    orders_count: int = 0
+    units_count: int = 0
+    gross_cents: int = 0
+    shipping_cents: int = 0
+
+
+@dataclass(slots=True)
+class CancelledOrder:
+    merchant: str
+    order_id: str
+    day: date
+    returned: bool
+
+
+@dataclass(slots=True)
+class Refund:
+    merchant: str
+    order_id: str
+    day: date
+    refunded_cents: int = 0
+
+
+Named = dict[tuple[str, str, str], NamedSales]
+
+
+class _Batch:
+    def __init__(self) -> None:
+        self.orders: list[SoldOrderRow] = []
+        self.lines: dict[tuple[str, str, str, str], SoldLineRow] = {}
+        self.days: dict[tuple[str, date, str], DaySales] = {}
+        self.products: Named = {}
+        self.categories: Named = {}
+        self.cancelled: list[CancelledOrder] = []
+        self.refunds: dict[tuple[str, str, date], Refund] = {}
+
+    def sold(self, event: OrderPlaced, fact: Fact) -> None:
+        merchant, order_id, currency = fact.merchant, event.order_id, event.currency
+        self.orders.append(SoldOrderRow(merchant, order_id, currency, event.total_cents, event.on_account))
+        key = (merchant, _day(fact), currency)
+        day = self.days.get(key) or self.days.setdefault(key, DaySales(*key))
+        day.orders_count += 1
+        day.adjustment_cents += sum(each.signed_cents for each in event.adjustments)
+        seen: set[tuple[str, str]] = set()
+        for line in event.lines:
+            units, category = line.quantity, line.category or NO_CATEGORY
+            gross, shipping = units * line.unit_price_cents, units * line.unit_shipping_cents
+            day.units_count += units
+            day.gross_cents += gross
+            day.shipping_cents += shipping
+            row_key = (merchant, order_id, line.sku, category)
+            row = self.lines.get(row_key) or self.lines.setdefault(row_key, SoldLineRow(*row_key, 0, 0))
+            row.units_count += units
+            row.gross_cents += gross
+            for kind, table, name in (("s", self.products, line.sku), ("c", self.categories, category)):
+                named = table.setdefault((merchant, name, currency), NamedSales(merchant, name, currency))
+                named.orders_count += (kind, name) not in seen
+                named.units_count += units
+                named.gross_cents += gross
+                named.shipping_cents += shipping
+                seen.add((kind, name))
+
+
+def _day(fact: Fact) -> date:
+    return fact.occurred_at.astimezone(UTC).date()
+
+
+def project(facts: Sequence[Fact]) -> Rows:
+    batch = _Batch()
+    for fact in facts:
+        event: Any = fact.event
+        match event:
+            case OrderPlaced():
+                batch.sold(event, fact)
+            case OrderCancelled(order_id=order_id, reason=reason):
+                batch.cancelled.append(
+                    CancelledOrder(fact.merchant, order_id, _day(fact), reason == "returned")
+                )
+            case PaymentRefunded(order_id=order_id, amount_cents=cents):
+                key = (fact.merchant, order_id, _day(fact))
+                batch.refunds.setdefault(key, Refund(*key)).refunded_cents += cents
+    return {
+        "remember_orders": batch.orders,
+        "remember_lines": list(batch.lines.values()),
+        "add_days": list(batch.days.values()),
+        "add_products": list(batch.products.values()),
+        "add_categories": list(batch.categories.values()),
+        "cancel_days": batch.cancelled,
+        "cancel_products": batch.cancelled,
+        "cancel_categories": batch.cancelled,
+        "refund_days": list(batch.refunds.values()),
+    }
+
+
+SALES = ReadModel(
+    "sales",
+    ("sales_by_day", "sales_by_product", "sales_by_category", "sold_orders", "sold_lines"),
+    (OrderPlaced, OrderCancelled, PaymentRefunded),
+    project,
+)

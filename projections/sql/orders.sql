@@ -1,0 +1,140 @@
+-- name: create_tables#
+CREATE TABLE orders_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    checkout_id text COLLATE "C" NOT NULL,
+    subject text COLLATE "C" NOT NULL,
+    customer_id text,
+    customer_unique_id text,
+    ship_to_zip_prefix text,
+    ship_to_city text,
+    ship_to_state text NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    status text COLLATE "C" NOT NULL DEFAULT 'placed',
+    cancel_reason text,
+    cancel_note text,
+    preparing boolean NOT NULL DEFAULT false,
+    discrepancy text,
+    imported boolean NOT NULL,
+    on_account boolean NOT NULL,
+    lines_count bigint NOT NULL,
+    units_count bigint NOT NULL,
+    payments_count bigint NOT NULL,
+    items_cents bigint NOT NULL,
+    shipping_cents bigint NOT NULL,
+    adjustment_cents bigint NOT NULL,
+    total_cents bigint NOT NULL,
+    authorized_count bigint NOT NULL DEFAULT 0,
+    declined_count bigint NOT NULL DEFAULT 0,
+    voided_count bigint NOT NULL DEFAULT 0,
+    expired_count bigint NOT NULL DEFAULT 0,
+    authorized_cents bigint NOT NULL DEFAULT 0,
+    captured_cents bigint NOT NULL DEFAULT 0,
+    refunded_cents bigint NOT NULL DEFAULT 0,
+    voided_cents bigint NOT NULL DEFAULT 0,
+    expired_cents bigint NOT NULL DEFAULT 0,
+    shipments_count bigint NOT NULL DEFAULT 0,
+    labels_voided_count bigint NOT NULL DEFAULT 0,
+    dispatched_count bigint NOT NULL DEFAULT 0,
+    delivered_count bigint NOT NULL DEFAULT 0,
+    returned_count bigint NOT NULL DEFAULT 0,
+    placed_at timestamptz NOT NULL,
+    confirmed_at timestamptz,
+    approved_at timestamptz,
+    dispatched_at timestamptz,
+    delivered_at timestamptz,
+    cancelled_at timestamptz,
+    completed_at timestamptz,
+    estimated_delivery_at timestamptz,
+    payment_status text COLLATE "C" NOT NULL GENERATED ALWAYS AS (
+        CASE
+            WHEN refunded_cents > 0 AND refunded_cents >= captured_cents THEN 'refunded'
+            WHEN refunded_cents > 0 THEN 'partially_refunded'
+            WHEN captured_cents > 0 AND captured_cents >= total_cents THEN 'captured'
+            WHEN captured_cents > 0 THEN 'partially_captured'
+            WHEN payments_count = 0 AND on_account THEN 'on_account'
+            WHEN payments_count = 0 THEN 'none'
+            WHEN voided_count > 0 AND voided_count + declined_count + expired_count >= payments_count THEN 'voided'
+            WHEN declined_count > 0 THEN 'declined'
+            WHEN expired_count > 0 THEN 'expired'
+            WHEN authorized_count >= payments_count THEN 'authorized'
+            WHEN authorized_count > 0 THEN 'partially_authorized'
+            ELSE 'pending'
+        END
+    ) STORED,
+    fulfilment_status text COLLATE "C" NOT NULL GENERATED ALWAYS AS (
+        CASE
+            WHEN returned_count > 0 AND returned_count >= dispatched_count THEN 'returned'
+            WHEN delivered_count > 0 AND delivered_count + returned_count >= shipments_count - labels_voided_count
+                THEN 'delivered'
+            WHEN delivered_count > 0 THEN 'partially_delivered'
+            WHEN dispatched_count > 0 AND dispatched_count >= shipments_count - labels_voided_count THEN 'dispatched'
+            WHEN dispatched_count > 0 THEN 'partially_dispatched'
+            WHEN preparing THEN 'preparing'
+            WHEN shipments_count > labels_voided_count THEN 'requested'
+            ELSE 'unfulfilled'
+        END
+    ) STORED,
+    PRIMARY KEY (merchant, order_id)
+) WITH (fillfactor = 80);
+CREATE INDEX ON orders_g0 (merchant, placed_at DESC, order_id DESC);
+CREATE INDEX ON orders_g0 (merchant, status, placed_at DESC, order_id DESC);
+CREATE INDEX ON orders_g0 (merchant, total_cents DESC, order_id DESC);
+CREATE INDEX ON orders_g0 (checkout_id);
+CREATE INDEX ON orders_g0 (subject);
+
+-- name: place_orders!
+-- An order is placed once; a second row of it would be our mistake, and fails.
+INSERT INTO orders_g0 (
+    merchant, order_id, checkout_id, subject, customer_id, customer_unique_id, ship_to_zip_prefix, ship_to_city,
+    ship_to_state, currency, imported, on_account, lines_count, units_count, payments_count, items_cents,
+    shipping_cents, adjustment_cents, total_cents, placed_at, estimated_delivery_at
+)
+SELECT * FROM unnest(
+    :merchant, :order_id, :checkout_id, :subject, :customer_id, :customer_unique_id, :ship_to_zip_prefix,
+    :ship_to_city, :ship_to_state, :currency, :imported, :on_account, :lines_count, :units_count,
+    :payments_count, :items_cents, :shipping_cents, :adjustment_cents, :total_cents, :placed_at,
+    :estimated_delivery_at
+);
+
+-- name: move_orders!
+-- What happened to orders since: counts and sums are added, what is not NULL replaces; of times of the
+-- parcels and payments the first dispatch and the last delivery and approval stand (NULL is passed over).
+UPDATE orders_g0 AS o SET
+    status = coalesce(m.status, o.status),
+    cancel_reason = coalesce(m.cancel_reason, o.cancel_reason),
+    cancel_note = coalesce(m.cancel_note, o.cancel_note),
+    preparing = coalesce(m.preparing, o.preparing),
+    discrepancy = coalesce(m.discrepancy, o.discrepancy),
+    authorized_count = o.authorized_count + m.authorized_count,
+    declined_count = o.declined_count + m.declined_count,
+    voided_count = o.voided_count + m.voided_count,
+    expired_count = o.expired_count + m.expired_count,
+    authorized_cents = o.authorized_cents + m.authorized_cents,
+    captured_cents = o.captured_cents + m.captured_cents,
+    refunded_cents = o.refunded_cents + m.refunded_cents,
+    voided_cents = o.voided_cents + m.voided_cents,
+    expired_cents = o.expired_cents + m.expired_cents,
+    shipments_count = o.shipments_count + m.shipments_count,
+    labels_voided_count = o.labels_voided_count + m.labels_voided_count,
+    dispatched_count = o.dispatched_count + m.dispatched_count,
+    delivered_count = o.delivered_count + m.delivered_count,
+    returned_count = o.returned_count + m.returned_count,
+    confirmed_at = coalesce(m.confirmed_at, o.confirmed_at),
+    approved_at = greatest(o.approved_at, m.approved_at),
+    dispatched_at = least(o.dispatched_at, m.dispatched_at),
+    delivered_at = greatest(o.delivered_at, m.delivered_at),
+    cancelled_at = coalesce(m.cancelled_at, o.cancelled_at),
+    completed_at = coalesce(m.completed_at, o.completed_at)
+FROM unnest(
+    :merchant, :order_id, :status, :cancel_reason, :cancel_note, :preparing, :discrepancy, :authorized_count,
+    :declined_count, :voided_count, :expired_count, :authorized_cents, :captured_cents, :refunded_cents,
+    :voided_cents, :expired_cents, :shipments_count, :labels_voided_count, :dispatched_count, :delivered_count,
+    :returned_count, :confirmed_at, :approved_at, :dispatched_at, :delivered_at, :cancelled_at, :completed_at
+) AS m (
+    merchant, order_id, status, cancel_reason, cancel_note, preparing, discrepancy, authorized_count,
+    declined_count, voided_count, expired_count, authorized_cents, captured_cents, refunded_cents,
+    voided_cents, expired_cents, shipments_count, labels_voided_count, dispatched_count, delivered_count,
+    returned_count, confirmed_at, approved_at, dispatched_at, delivered_at, cancelled_at, completed_at
+)
+WHERE o.merchant = m.merchant AND o.order_id = m.order_id;

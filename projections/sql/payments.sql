@@ -1,0 +1,105 @@
+-- name: create_tables#
+CREATE TABLE payments_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    payment_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    checkout_id text COLLATE "C",
+    portion bigint,
+    sequence bigint,
+    method text COLLATE "C" NOT NULL,
+    installments bigint NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    amount_cents bigint NOT NULL,
+    planned_at timestamptz NOT NULL,
+    requested boolean NOT NULL DEFAULT false,
+    authorized boolean NOT NULL DEFAULT false,
+    declined boolean NOT NULL DEFAULT false,
+    void_requested boolean NOT NULL DEFAULT false,
+    voided boolean NOT NULL DEFAULT false,
+    expired boolean NOT NULL DEFAULT false,
+    captures_count bigint NOT NULL DEFAULT 0,
+    capture_requested_cents bigint NOT NULL DEFAULT 0,
+    refund_requested_cents bigint NOT NULL DEFAULT 0,
+    authorized_cents bigint NOT NULL DEFAULT 0,
+    captured_cents bigint NOT NULL DEFAULT 0,
+    refunded_cents bigint NOT NULL DEFAULT 0,
+    voided_cents bigint NOT NULL DEFAULT 0,
+    expired_cents bigint NOT NULL DEFAULT 0,
+    provider_reference text,
+    decline_reason text,
+    discrepancy text,
+    requested_at timestamptz,
+    authorized_at timestamptz,
+    declined_at timestamptz,
+    captured_at timestamptz,
+    refunded_at timestamptz,
+    voided_at timestamptz,
+    status text COLLATE "C" NOT NULL GENERATED ALWAYS AS (
+        CASE
+            WHEN refunded_cents > 0 AND refunded_cents >= captured_cents THEN 'refunded'
+            WHEN refunded_cents > 0 THEN 'partially_refunded'
+            WHEN captures_count > 0 AND captured_cents >= authorized_cents THEN 'captured'
+            WHEN captures_count > 0 THEN 'partially_captured'
+            WHEN voided THEN 'voided'
+            WHEN expired THEN 'expired'
+            WHEN declined THEN 'declined'
+            WHEN authorized THEN 'authorized'
+            WHEN requested THEN 'requested'
+            ELSE 'planned'
+        END
+    ) STORED,
+    PRIMARY KEY (merchant, payment_id)
+) WITH (fillfactor = 80);
+CREATE INDEX ON payments_g0 (merchant, order_id);
+CREATE INDEX ON payments_g0 (merchant, planned_at DESC, payment_id DESC);
+CREATE INDEX ON payments_g0 (merchant, status, planned_at DESC, payment_id DESC);
+
+-- name: plan_payments!
+-- The first row of a payment stays: that of its order, where there is one.
+INSERT INTO payments_g0 (
+    merchant, payment_id, order_id, checkout_id, portion, sequence, method, installments, currency,
+    amount_cents, planned_at
+)
+SELECT * FROM unnest(
+    :merchant, :payment_id, :order_id, :checkout_id, :portion, :sequence, :method, :installments, :currency,
+    :amount_cents, :planned_at
+)
+ON CONFLICT (merchant, payment_id) DO NOTHING;
+
+-- name: move_payments!
+UPDATE payments_g0 AS p SET
+    requested = coalesce(m.requested, p.requested),
+    authorized = coalesce(m.authorized, p.authorized),
+    declined = coalesce(m.declined, p.declined),
+    void_requested = coalesce(m.void_requested, p.void_requested),
+    voided = coalesce(m.voided, p.voided),
+    expired = coalesce(m.expired, p.expired),
+    captures_count = p.captures_count + m.captures_count,
+    capture_requested_cents = p.capture_requested_cents + m.capture_requested_cents,
+    refund_requested_cents = p.refund_requested_cents + m.refund_requested_cents,
+    authorized_cents = p.authorized_cents + m.authorized_cents,
+    captured_cents = p.captured_cents + m.captured_cents,
+    refunded_cents = p.refunded_cents + m.refunded_cents,
+    voided_cents = p.voided_cents + m.voided_cents,
+    expired_cents = p.expired_cents + m.expired_cents,
+    provider_reference = coalesce(m.provider_reference, p.provider_reference),
+    decline_reason = coalesce(m.decline_reason, p.decline_reason),
+    discrepancy = coalesce(m.discrepancy, p.discrepancy),
+    requested_at = coalesce(m.requested_at, p.requested_at),
+    authorized_at = coalesce(m.authorized_at, p.authorized_at),
+    declined_at = coalesce(m.declined_at, p.declined_at),
+    captured_at = greatest(p.captured_at, m.captured_at),
+    refunded_at = greatest(p.refunded_at, m.refunded_at),
+    voided_at = coalesce(m.voided_at, p.voided_at)
+FROM unnest(
+    :merchant, :payment_id, :requested, :authorized, :declined, :void_requested, :voided, :expired,
+    :captures_count, :capture_requested_cents, :refund_requested_cents, :authorized_cents, :captured_cents,
+    :refunded_cents, :voided_cents, :expired_cents, :provider_reference, :decline_reason, :discrepancy,
+    :requested_at, :authorized_at, :declined_at, :captured_at, :refunded_at, :voided_at
+) AS m (
+    merchant, payment_id, requested, authorized, declined, void_requested, voided, expired,
+    captures_count, capture_requested_cents, refund_requested_cents, authorized_cents, captured_cents,
+    refunded_cents, voided_cents, expired_cents, provider_reference, decline_reason, discrepancy,
+    requested_at, authorized_at, declined_at, captured_at, refunded_at, voided_at
+)
+WHERE p.merchant = m.merchant AND p.payment_id = m.payment_id;

@@ -1,0 +1,56 @@
+-- name: create_tables#
+CREATE TABLE stock_levels_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    sku text COLLATE "C" NOT NULL,
+    warehouse text COLLATE "C" NOT NULL,
+    on_hand bigint NOT NULL DEFAULT 0,
+    reserved bigint NOT NULL DEFAULT 0,
+    allocated bigint NOT NULL DEFAULT 0,
+    quality_control bigint NOT NULL DEFAULT 0,
+    available bigint NOT NULL GENERATED ALWAYS AS (on_hand - reserved - allocated - quality_control) STORED,
+    PRIMARY KEY (merchant, sku, warehouse)
+) WITH (fillfactor = 80);
+CREATE TABLE stock_holds_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    sku text COLLATE "C" NOT NULL,
+    warehouse text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    quantity bigint NOT NULL,
+    expires_at timestamptz,
+    PRIMARY KEY (merchant, sku, warehouse, order_id)
+) WITH (fillfactor = 80);
+
+-- name: add_levels!
+INSERT INTO stock_levels_g0 AS l (merchant, sku, warehouse, on_hand, quality_control)
+SELECT * FROM unnest(:merchant, :sku, :warehouse, :on_hand, :quality_control)
+ON CONFLICT (merchant, sku, warehouse) DO UPDATE SET
+    on_hand = l.on_hand + excluded.on_hand,
+    quality_control = l.quality_control + excluded.quality_control;
+
+-- name: change_holds!
+-- Set or reduce what is held for orders, and add what that changed to the levels.
+WITH changed AS (
+    MERGE INTO stock_holds_g0 AS h
+    USING unnest(:merchant, :sku, :warehouse, :order_id, :quantity, :expires_at, :taken)
+        AS c (merchant, sku, warehouse, order_id, quantity, expires_at, taken)
+    ON h.merchant = c.merchant AND h.sku = c.sku AND h.warehouse = c.warehouse AND h.order_id = c.order_id
+    WHEN MATCHED AND coalesce(c.quantity, h.quantity) <= c.taken THEN DELETE
+    WHEN MATCHED THEN UPDATE SET
+        quantity = coalesce(c.quantity, h.quantity) - c.taken,
+        expires_at = CASE WHEN c.quantity IS NULL THEN h.expires_at ELSE c.expires_at END
+    WHEN NOT MATCHED AND coalesce(c.quantity, 0) > c.taken THEN
+        INSERT VALUES (c.merchant, c.sku, c.warehouse, c.order_id, c.quantity - c.taken, c.expires_at)
+    RETURNING c.merchant, c.sku, c.warehouse,
+        coalesce(old.quantity, 0) AS was, old.expires_at IS NULL AS was_allocated,
+        coalesce(new.quantity, 0) AS held, new.expires_at IS NULL AS is_allocated
+), deltas AS (
+    SELECT merchant, sku, warehouse,
+        sum(CASE WHEN is_allocated THEN 0 ELSE held END - CASE WHEN was_allocated THEN 0 ELSE was END) AS reserved,
+        sum(CASE WHEN is_allocated THEN held ELSE 0 END - CASE WHEN was_allocated THEN was ELSE 0 END) AS allocated
+    FROM changed GROUP BY merchant, sku, warehouse
+)
+INSERT INTO stock_levels_g0 AS l (merchant, sku, warehouse, reserved, allocated)
+SELECT * FROM deltas WHERE reserved <> 0 OR allocated <> 0
+ON CONFLICT (merchant, sku, warehouse) DO UPDATE SET
+    reserved = l.reserved + excluded.reserved,
+    allocated = l.allocated + excluded.allocated;

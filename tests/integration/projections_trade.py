@@ -1,0 +1,300 @@
+"""How do the tests of projections and queries get trade into a log? Whole lives of orders, by hand.
+
+The lives are made of events that the deciders would make; the tests say in which order they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from domain.catalogue import CategoryTranslated, ProductImported
+from domain.kernel import Event
+from domain.merchant import MerchantRegistered
+from domain.order import (
+    Adjustment,
+    Line,
+    OrderCancelled,
+    OrderCompleted,
+    OrderConfirmed,
+    OrderPlaced,
+    OrderReserved,
+    OrderShipped,
+    Portion,
+    Terms,
+)
+from domain.payment import (
+    AuthorizationRequested,
+    CaptureRequested,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentRefunded,
+    PaymentVoided,
+    RefundRequested,
+    VoidRequested,
+)
+from domain.personal import Customer
+from domain.shipment import (
+    LabelBought,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentRequested,
+    ShipmentReturned,
+    ShipmentScanned,
+)
+from domain.stock import StockAllocated, StockReceived, StockReleased, StockReserved, StockShipped
+from domain.streams import (
+    category_stream,
+    merchant_stream,
+    order_stream,
+    payment_stream,
+    product_stream,
+    shipment_stream,
+    stock_stream,
+)
+from eventstore.bus import MemoryBus
+from eventstore.codec import encode, subject_of
+from eventstore.feed import Feed
+from eventstore.keyring import Keyring, PostgresKeyStore
+from eventstore.log import Append, Appended, StreamAppend
+from eventstore.postgres import PostgresLog
+from eventstore.seams import RandomIds
+from projections.runner import ProjectionRunner
+
+START = datetime(2018, 3, 1, 12, tzinfo=UTC)
+MASTER_KEY = bytes(range(32))
+Step = tuple[str, Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """An order in the making: its ids and what it costs."""
+
+    merchant: str
+    order_id: str
+    checkout_id: str = ""
+    sku: str = "A"
+    category: str | None = "toys"
+    quantity: int = 2
+    unit_price_cents: int = 1000
+    unit_shipping_cents: int = 150
+    adjustments: tuple[Adjustment, ...] = ()
+    portions: int = 1
+    currency: str = "BRL"
+    placed_at: datetime = START
+    person: str = "p1"
+
+    @property
+    def total_cents(self) -> int:
+        due = self.quantity * (self.unit_price_cents + self.unit_shipping_cents)
+        return due + sum(each.signed_cents for each in self.adjustments)
+
+    @property
+    def order(self) -> str:
+        return order_stream(self.merchant, self.order_id)
+
+    @property
+    def stock(self) -> str:
+        return stock_stream(self.merchant, self.sku, "main")
+
+    @property
+    def shipment(self) -> str:
+        return shipment_stream(self.merchant, self.order_id)
+
+    def amounts(self) -> list[int]:
+        part = self.total_cents // self.portions
+        return [*([part] * (self.portions - 1)), self.total_cents - part * (self.portions - 1)]
+
+    def payments(self) -> Iterator[tuple[str, str, int]]:
+        for number, cents in enumerate(self.amounts(), 1):
+            name = f"{self.order_id}.{number}"
+            yield payment_stream(self.merchant, name), name, cents
+
+    def _customer(self) -> Customer:
+        return Customer(
+            customer_id=f"customer-{self.order_id}",
+            customer_unique_id=self.person,
+            zip_prefix="01310",
+            city="São Paulo",
+        )
+
+    def placing(self) -> list[Step]:
+        line = Line(
+            line=1,
+            sku=self.sku,
+            category=self.category,
+            quantity=self.quantity,
+            unit_price_cents=self.unit_price_cents,
+            unit_shipping_cents=self.unit_shipping_cents,
+            ship_by=self.placed_at + timedelta(days=3),
+        )
+        event = OrderPlaced(
+            order_id=self.order_id,
+            checkout_id=self.checkout_id or f"checkout-{self.order_id}",
+            subject=f"subject-{self.person}",
+            customer=self._customer(),
+            ship_to_state="SP",
+            currency=self.currency,
+            lines=(line,),
+            adjustments=self.adjustments,
+            portions=tuple(
+                Portion(payment_id=name, method="credit_card", amount_cents=cents, sequence=number)
+                for number, (_, name, cents) in enumerate(self.payments(), 1)
+            ),
+            total_cents=self.total_cents,
+            estimated_delivery_at=datetime(2018, 3, 10, tzinfo=UTC),
+            terms=Terms(),
+        )
+        held = {"order_id": self.order_id, "sku": self.sku, "warehouse": "main", "quantity": self.quantity}
+        expires_at = self.placed_at + timedelta(hours=1)
+        return [
+            (self.order, event),
+            (self.stock, StockReserved(**held, expires_at=expires_at)),
+            (self.order, OrderReserved(order_id=self.order_id)),
+        ]
+
+    def paying(self) -> list[Step]:
+        steps: list[Step] = []
+        happened_at = self.placed_at + timedelta(minutes=10)
+        for stream, name, cents in self.payments():
+            ids = {"payment_id": name, "order_id": self.order_id, "amount_cents": cents}
+            steps += [
+                (stream, AuthorizationRequested(**ids, currency=self.currency, method="credit_card")),
+                (stream, PaymentAuthorized(**ids, provider_reference=f"ref-{name}", happened_at=happened_at)),
+            ]
+        return [*steps, (self.order, OrderConfirmed(order_id=self.order_id))]
+
+    def shipping(self) -> list[Step]:
+        ids = {"shipment_id": self.order_id, "order_id": self.order_id}
+        held = {"order_id": self.order_id, "sku": self.sku, "warehouse": "main", "quantity": self.quantity}
+        told = self.placed_at + timedelta(days=2)
+        requested = ShipmentRequested(
+            **ids,
+            subject=f"subject-{self.person}",
+            recipient=self._customer(),
+            ship_to_state="SP",
+            units=self.quantity,
+        )
+        steps: list[Step] = [
+            (self.stock, StockAllocated(**held)),
+            (self.shipment, requested),
+            (self.shipment, LabelBought(**ids, carrier="post", tracking_number=f"T{self.order_id}")),
+            (self.shipment, ShipmentDispatched(**ids, happened_at=told)),
+            (
+                self.shipment,
+                ShipmentScanned(**ids, scan_id=f"{self.order_id}.1", type="collected", happened_at=told),
+            ),
+            (self.stock, StockShipped(**held)),
+            (self.order, OrderShipped(order_id=self.order_id)),
+        ]
+        for stream, name, cents in self.payments():
+            moved = {
+                "payment_id": name,
+                "order_id": self.order_id,
+                "capture_id": f"{name}.capture",
+                "amount_cents": cents,
+            }
+            steps += [(stream, CaptureRequested(**moved)), (stream, PaymentCaptured(**moved, happened_at=told))]
+        return steps
+
+    def delivering(self, at: datetime | None = None) -> list[Step]:
+        ids = {"shipment_id": self.order_id, "order_id": self.order_id}
+        at = at or self.placed_at + timedelta(days=5)
+        delivered = ShipmentDelivered(**ids, scan_id=f"{self.order_id}.2", happened_at=at)
+        return [(self.shipment, delivered), (self.order, OrderCompleted(order_id=self.order_id))]
+
+    def returning(self) -> list[Step]:
+        ids = {"shipment_id": self.order_id, "order_id": self.order_id}
+        returned = ShipmentReturned(**ids, scan_id=f"{self.order_id}.3", happened_at=None)
+        steps: list[Step] = [(self.shipment, returned)]
+        for stream, name, cents in self.payments():
+            moved = {
+                "payment_id": name,
+                "order_id": self.order_id,
+                "refund_id": f"{name}.refund",
+                "amount_cents": cents,
+            }
+            steps += [(stream, RefundRequested(**moved)), (stream, PaymentRefunded(**moved))]
+        return [*steps, (self.order, OrderCancelled(order_id=self.order_id, reason="returned"))]
+
+    def cancelling(self) -> list[Step]:
+        """Once it is paid, before it is shipped."""
+        held = {"order_id": self.order_id, "sku": self.sku, "warehouse": "main", "quantity": self.quantity}
+        steps: list[Step] = [
+            (self.order, OrderCancelled(order_id=self.order_id, reason="customer", note="changed my mind")),
+            (self.stock, StockReleased(**held)),
+        ]
+        for stream, name, cents in self.payments():
+            ids = {"payment_id": name, "order_id": self.order_id}
+            steps += [(stream, VoidRequested(**ids)), (stream, PaymentVoided(**ids, amount_cents=cents))]
+        return steps
+
+    def life(self) -> list[Step]:
+        return [*self.placing(), *self.paying(), *self.shipping(), *self.delivering()]
+
+
+def setting_up(merchant: str, sku: str = "A", quantity: int = 1000) -> list[Step]:
+    """A merchant with a product, a category and stock."""
+    registered = MerchantRegistered(merchant_id=merchant, zip_prefix="01310", city="São Paulo", state="SP")
+    return [
+        (merchant_stream(merchant), registered),
+        (category_stream(merchant, "toys"), CategoryTranslated(category="toys", english="Toys")),
+        (product_stream(merchant, sku), ProductImported(sku=sku, category="toys", weight_g=500)),
+        (
+            stock_stream(merchant, sku, "main"),
+            StockReceived(sku=sku, warehouse="main", quantity=quantity, reference="opening"),
+        ),
+    ]
+
+
+@dataclass(slots=True)
+class Trade:
+    """A log on Postgres with its bus, feed and keys, and what was appended to it."""
+
+    log: PostgresLog
+    bus: MemoryBus
+    feed: Feed
+    keyring: Keyring
+    ids: RandomIds = field(default_factory=RandomIds)
+    versions: dict[str, int] = field(default_factory=dict)
+
+    async def append(self, merchant: str, steps: Sequence[Step], at: datetime = START) -> int:
+        """One append for each run of steps of the same stream; the last position."""
+        last = 0
+        for stream, event in steps:
+            subject = subject_of(event)
+            if subject:
+                await self.keyring.ensure([subject])
+            version = self.versions.get(stream, 0)
+            new = (encode(event, self.ids, self.keyring),)
+            outcome = await self.log.append(
+                Append(
+                    command_id=uuid4(),
+                    merchant=merchant,
+                    correlation=stream,
+                    causation="test",
+                    occurred_at=at,
+                    streams=(StreamAppend(stream, version, new),),
+                    metadata=b'{"actor":"tester"}',
+                )
+            )
+            assert isinstance(outcome, Appended)
+            self.versions[stream] = version + 1
+            last = outcome.last_position
+            await self.bus.publish(await self.log.read(last - 1, 1))
+        return last
+
+    def runner(self, **options: object) -> ProjectionRunner:
+        return ProjectionRunner(self.feed, self.log.pool, self.keyring, **options)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def open_trade(database: str) -> AsyncIterator[Trade]:
+    async with await PostgresLog.connect(database) as log:
+        bus = MemoryBus()
+        keyring = Keyring(MASTER_KEY, PostgresKeyStore(log.pool))
+        async with Feed(log, bus).running() as feed:
+            yield Trade(log, bus, feed, keyring)
