@@ -63,7 +63,11 @@ class States:
         waits = [self._wanted.setdefault(stream, loop.create_future()) for stream in streams]
         if self._loading is None or self._loading.done():
             self._loading = loop.create_task(self._load_wanted())
-        await asyncio.gather(*waits)
+        await asyncio.wait(
+            waits
+        )  # shared with others: unlike gather, it leaves them whole if we are cancelled
+        for waited in waits:
+            waited.result()
         return [self._cache.get(stream) or self.initial(stream) for stream in streams]
 
     async def _load_wanted(self) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import importlib.metadata
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import structlog
@@ -15,8 +15,10 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 import commands
-from commands.executor import TooMuchContention
-from eventstore.log import EpochChanged, LogUnavailable
+from commands.executor import Executor, TooMuchContention
+from eventstore.keyring import Keyring
+from eventstore.log import EpochChanged, Log, LogUnavailable
+from eventstore.seams import Clock, Ids
 from services.context import ProcessContext
 from services.health import router as health_router
 from services.web.problems import install_problems, try_later
@@ -44,7 +46,24 @@ class CannotListen(Exception):
     """Somebody else listens there, or the address is not ours."""
 
 
-def create_app(context: ProcessContext) -> FastAPI:
+class Parts(Protocol):
+    """What the API is made over: a process context, or its twins in memory (where `pool` is None)."""
+
+    @property
+    def log(self) -> Log: ...
+    @property
+    def executor(self) -> Executor: ...
+    @property
+    def keyring(self) -> Keyring: ...
+    @property
+    def pool(self) -> Any: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def ids(self) -> Ids: ...
+
+
+def create_app(parts: Parts) -> FastAPI:
     """The whole API over the parts of a process."""
     app = FastAPI(
         title="Tillroll",
@@ -56,21 +75,21 @@ def create_app(context: ProcessContext) -> FastAPI:
     )
     install_problems(app)
     _install_unavailable(app)
-    _share(app, context)
+    _share(app, parts)
     for router in (health_router, *commands.routers(), *_query_routers()):
         app.include_router(router)
     return app
 
 
-def _share(app: FastAPI, context: ProcessContext) -> None:
+def _share(app: FastAPI, parts: Parts) -> None:
     """What routes find in `app.state`."""
-    app.state.log = context.log
-    app.state.identity = context.log.identity
-    app.state.executor = context.executor
-    app.state.keyring = context.keyring
-    app.state.pool = context.pool
-    app.state.clock = context.clock
-    app.state.ids = context.ids
+    app.state.log = parts.log
+    app.state.identity = parts.log.identity
+    app.state.executor = parts.executor
+    app.state.keyring = parts.keyring
+    app.state.pool = parts.pool
+    app.state.clock = parts.clock
+    app.state.ids = parts.ids
 
 
 def _query_routers() -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import orjson
@@ -15,6 +15,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -65,6 +66,20 @@ def progressing() -> Iterator[Progress]:
         yield progress
 
 
+@contextmanager
+def telling_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A function to be told (what, done, of how many); each `what` has a bar of its own."""
+    with progressing() as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done, total=total)
+
+        yield tell
+
+
 def print_addresses(settings: Settings) -> None:
     """Where everything is."""
     table = Table(title="Tillroll is up", show_header=False, title_justify="left")
@@ -94,17 +109,7 @@ async def migrate_database(settings: Settings, *, new_epoch: bool) -> None:
 
 
 async def verify_all(settings: Settings, *, as_json: bool) -> int:
-    with progressing() as progress:
-        tasks: dict[str, object] = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            task = (
-                tasks.setdefault(what, progress.add_task(what, total=total))
-                if what not in tasks
-                else tasks[what]
-            )
-            progress.update(task, completed=done, total=total)  # type: ignore[arg-type]
-
+    with telling_progress() as tell:
         async with open_context(settings, "verify", follow=False) as context:
             verdict = await verify(context, tell)
     if as_json:

@@ -93,7 +93,7 @@ async def projector(context: ProcessContext) -> None:
 
 
 async def gateways(context: ProcessContext) -> None:
-    from services.gateways import run_gateways  # noqa: PLC0415 - only this process needs it
+    from services.gateways.composition import run_gateways  # noqa: PLC0415 - only this process needs it
 
     await run_gateways(context, persist)
 

@@ -8,7 +8,7 @@ UNION ALL SELECT DISTINCT 'webhook', correlation, 0 FROM webhook_inbox WHERE mat
 UNION ALL SELECT DISTINCT 'deadline', c.clock, 0
     FROM business_clocks AS c JOIN deadlines AS d ON d.clock = c.clock AND d.due_at <= c.now
 UNION ALL SELECT 'followed', '', coalesce(min(done), 0)
-    FROM checkpoints WHERE follower LIKE 'agent:%' OR follower LIKE 'gateway:%'
+    FROM checkpoints WHERE starts_with(follower, 'agent:') OR starts_with(follower, 'gateway:')
 UNION ALL SELECT 'head', '', coalesce(max(position), 0) FROM events;
 
 -- name: first_deadlines
@@ -18,4 +18,4 @@ JOIN deadlines AS d ON d.clock = w.clock AND d.due_at < w.moment GROUP BY w.cloc
 
 -- name: projections_at
 -- The position up to which every read model is built.
-SELECT coalesce(min(position), 0) FROM checkpoints WHERE follower LIKE 'projection:%';
+SELECT coalesce(min(position), 0) FROM checkpoints WHERE starts_with(follower, 'projection:');

@@ -1,0 +1,125 @@
+"""How does a request get its outcome recorded: by asking, by calling, or because it is known already?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from commands.executor import Context, Executor
+from domain.kernel import Command, Fact, one
+from eventstore.codec import personal_fields, subject_of
+from eventstore.keyring import Keyring
+from eventstore.seams import Clock, derived_id
+from services.gateways.calls import Call
+from services.gateways.gateway import Account, Gateway, Request, Unavailable
+from services.gateways.moments import Moments
+from services.gateways.provider import Provider
+
+logger = structlog.get_logger()
+
+
+class Caller:
+    """Carries out one call at a time for whoever asks; keeps nothing between them."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        provider: Provider,
+        executor: Executor,
+        keyring: Keyring,
+        moments: Moments,
+        clock: Clock,
+    ) -> None:
+        self._gateway = gateway
+        self._provider = provider
+        self._executor = executor
+        self._keyring = keyring
+        self._moments = moments
+        self._clock = clock
+
+    async def carry_out(self, call: Call) -> None:
+        """Return once the outcome is recorded, or none is to be recorded now.
+
+        Raises Unavailable if the provider gave no usable answer, and what the executor and the database do.
+        """
+        if await self._is_answered(call):
+            return
+        asked_first = call.doubtful
+        command = await self._outcome(call)
+        if command is not None:
+            occurred_at = await self._occurred_at(call.fact, late=asked_first)
+            await self._record(call.fact, command, occurred_at, "outcome")
+
+    async def record_unavailable(self, call: Call) -> None:
+        """Once for each request, however often this is called and by however many workers."""
+        fact = call.fact
+        command = self._gateway.unavailable(fact, call.attempts)
+        await self._record(fact, command, await self._occurred_at(fact, late=True), "unavailable")
+
+    async def _is_answered(self, call: Call) -> bool:
+        """A stale state is no harm: an answer that it does not know of yet is found by asking."""
+        states, stream = self._executor.states, call.fact.stream
+        state = None if call.doubtful else states.known(stream)
+        if state is None:
+            (state,) = await states.load([stream])
+        return self._gateway.answered(call.fact.event, state.state)
+
+    async def _outcome(self, call: Call) -> Command | None:
+        """What to record. A provider that may know of the call is asked, and called only if it does not."""
+        gateway, fact = self._gateway, call.fact
+        path = gateway.account_path(fact.stream)
+        if call.doubtful:
+            account = await self._provider.ask(path)
+            if account is not None and gateway.shows(fact.event, self._ours(account, fact)):
+                return gateway.record(fact.stream, account)
+        request = await self._request(fact)
+        call.doubtful = True
+        answer = await self._provider.call(request)
+        if answer.is_yes:
+            return gateway.record(fact.stream, self._ours(answer.body, fact))
+        logger.info("call_refused", gateway=gateway.name, call=request.name, reason=answer.reason)
+        account = await self._provider.ask(path)
+        if account is not None and gateway.shows(fact.event, self._ours(account, fact)):
+            return gateway.record(fact.stream, account)
+        return gateway.refused(fact, account, answer.reason)
+
+    async def _request(self, fact: Fact) -> Request:
+        """The call, with the event's personal fields opened: here, and on the wire to the provider, only."""
+        subject = subject_of(fact.event)
+        if subject:
+            await self._keyring.load((subject,))
+            sealed = {name: getattr(fact.event, name) for name in personal_fields(type(fact.event))}
+            opened = {name: self._keyring.open(subject, value) for name, value in sealed.items()}
+            fact = replace(fact, event=fact.event.model_copy(update=opened))
+        return self._gateway.request(fact)
+
+    def _ours(self, account: Account, fact: Fact) -> Account:
+        if account.get(self._gateway.subject) != fact.stream:
+            raise Unavailable(f"it speaks of something else than {fact.stream}")
+        return account
+
+    async def _occurred_at(self, fact: Fact, *, late: bool) -> datetime:
+        """Live trade happens now. Played history stands still at its fact until its checkout is at rest,
+        unless we come late to it: then its business clock may have moved on."""
+        if fact.clock == "wall":
+            return self._clock.now()
+        if not late:
+            return fact.occurred_at
+        moments = await self._moments.of((fact.stream,))
+        return moments[fact.stream].occurred_at
+
+    async def _record(self, fact: Fact, command: Command, occurred_at: datetime, what: str) -> None:
+        context = Context(
+            command_id=derived_id(UUID(fact.event_id), "gateway", self._gateway.name, what),
+            merchant=fact.merchant,
+            actor=self._gateway.actor,
+            correlation=fact.correlation,
+            causation=fact.event_id,
+            occurred_at=occurred_at,
+            clock=fact.clock,
+        )
+        done = await self._executor.execute(one(fact.stream, command), context)
+        assert done.refused is None, f"a provider's fact is never refused: {done.refused}"

@@ -1,0 +1,54 @@
+"""Which parts make up the gateways process, and with which settings?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+
+from services.context import ProcessContext
+from services.gateways.breaker import PATIENCE
+from services.gateways.carrier import CARRIER_GATEWAY
+from services.gateways.gateway import Gateway
+from services.gateways.inbox import Inbox
+from services.gateways.payment import PAYMENT_GATEWAY
+from services.gateways.provider import Provider
+from services.gateways.runner import GatewayRunner
+from services.gateways.webhooks import WebhookServer
+
+CONNECTIONS = 100
+Persist = Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]
+
+
+async def run_gateways(context: ProcessContext, persist: Persist) -> None:
+    """Both gateways, their inbox and its door; `persist` outlives the servers' failures."""
+    settings = context.settings
+    inbox = Inbox((PAYMENT_GATEWAY, CARRIER_GATEWAY), context.executor, context.pool, context.clock)
+    secrets = {"payment": settings.payment_webhook_secret(), "carrier": settings.carrier_webhook_secret()}
+    door = WebhookServer(inbox, secrets, settings.internal_host, settings.webhook_port)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as http:
+
+        def runner(gateway: Gateway, url: str) -> GatewayRunner:
+            provider = Provider(url, http, timeout_s=PATIENCE.timeout_s)
+            return GatewayRunner(
+                gateway,
+                provider,
+                context.feed,
+                context.executor,
+                context.pool,
+                context.keyring,
+                context.clock,
+            )
+
+        payment = runner(PAYMENT_GATEWAY, str(settings.payment_url))
+        carrier = runner(CARRIER_GATEWAY, str(settings.carrier_url))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_run(door.run()))
+            tasks.create_task(_run(persist("inbox", inbox.run)))
+            tasks.create_task(_run(persist(payment.follower, payment.run)))
+            tasks.create_task(_run(persist(carrier.follower, carrier.run)))
+
+
+async def _run(part: Awaitable[None]) -> None:
+    await part

@@ -1,0 +1,77 @@
+"""What is a gateway? What it asks an outside provider for, and what the provider's words mean to us.
+
+All of it is pure: `caller` makes the calls, `inbox` takes the webhooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from domain.kernel import Command, Event, Fact
+
+Account = dict[str, Any]
+"""Everything that a provider says of one payment or shipment."""
+
+
+class Unavailable(Exception):
+    """There is no usable answer; whether the call was carried out is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call that asks for something: its name, its path, its body, and the key that makes it safe to repeat.
+
+    `creates`: what it is about is new to the provider, so "not found" means that nobody listens there.
+    """
+
+    name: str
+    path: str
+    body: dict[str, Any]
+    key: str
+    creates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One provider's side of one aggregate. The provider knows a payment or shipment by our stream's name.
+
+    `interests` are the events that request something.
+    `answered(event, state)`: the stream's state holds the answer already, or none is to be asked for.
+    `request(fact)`: the call to make; personal fields of the event are open or erased.
+    `shows(event, account)`: the provider did what was requested, or decided not to.
+    `record(stream, account)`: the command that records what the provider says; None if it says nothing yet.
+    `refused(fact, account, reason)`: the same, where the provider would not do it; `account` is None where it
+    knows of nothing. Raises Unavailable where a refusal is no outcome.
+    `unavailable(fact, attempts)`: the command that records that it can't be reached.
+    `told(stream, data)`: the command for a webhook's data, whose member `subject` names the stream.
+    """
+
+    name: str
+    category: str
+    subject: str
+    path: str
+    interests: tuple[type[Event], ...]
+    answered: Callable[[Event, Any], bool]
+    request: Callable[[Fact], Request]
+    shows: Callable[[Event, Account], bool]
+    record: Callable[[str, Account], Command | None]
+    refused: Callable[[Fact, Account | None, str], Command | None]
+    unavailable: Callable[[Fact, int], Command]
+    told: Callable[[str, Account], Command | None]
+
+    @property
+    def actor(self) -> str:
+        """Who the log says did it; also the follower's name."""
+        return f"gateway:{self.name}"
+
+    def account_path(self, stream: str) -> str:
+        """Where the provider shows all that it knows of a stream's payment or shipment."""
+        return account_path(self.path, stream)
+
+
+def account_path(path: str, stream: str) -> str:
+    """A stream's name holds percent signs of its own, so it is encoded once more."""
+    return f"{path}/{quote(stream, safe='')}"

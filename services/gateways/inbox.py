@@ -1,0 +1,264 @@
+"""What becomes of a webhook: kept on the disk before it is answered, then matched with its stream.
+
+Webhooks come late, twice and out of order, and sometimes before what they are about: one that matches nothing
+yet stays, and is tried again. All that are at hand go through each step together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import psycopg
+import structlog
+
+from commands.executor import Context, Executor
+from domain.kernel import Command, one
+from eventstore.checkpoints import Pool
+from eventstore.log import EpochChanged
+from eventstore.queries import load_queries
+from eventstore.seams import Clock, key_id
+from services.gateways.gateway import Gateway
+from services.gateways.moments import Moment, Moments
+from services.gateways.trouble import OUR_TROUBLE, task_group
+
+BATCH_MAX = 256
+IN_HAND_SECONDS = 30.0
+POLL_SECONDS = 0.5
+PAUSE_S_FIRST, PAUSE_S_MAX = 0.5, 600.0
+_QUERIES = load_queries("services.gateways", "gateways.sql")
+logger = structlog.get_logger()
+
+
+class InboxUnavailable(Exception):
+    """The webhook could not be kept: whoever sent it must send it again."""
+
+
+class NotUnderstood(ValueError):
+    """The webhook does not say what it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """`attempts` counts the times that it matched nothing."""
+
+    provider: str
+    id: str
+    stream: str
+    correlation: str
+    body: bytes
+    attempts: int = 0
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.provider, self.id
+
+
+@dataclass(slots=True)
+class _Settled:
+    """What came of a batch: matched, or put off for some seconds."""
+
+    matched: list[Webhook] = field(default_factory=list)
+    postponed: list[tuple[Webhook, int, float]] = field(default_factory=list)
+
+    def put_off(self, webhook: Webhook) -> None:
+        pause_s = min(PAUSE_S_MAX, PAUSE_S_FIRST * 2.0 ** min(webhook.attempts, 30))
+        self.postponed.append((webhook, webhook.attempts + 1, pause_s))
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "matched_providers": [each.provider for each in self.matched],
+            "matched_ids": [each.id for each in self.matched],
+            "postponed_providers": [each.provider for each, _, _ in self.postponed],
+            "postponed_ids": [each.id for each, _, _ in self.postponed],
+            "attempts": [attempts for _, attempts, _ in self.postponed],
+            "pauses": [pause_s for _, _, pause_s in self.postponed],
+        }
+
+
+class Inbox:
+    """Takes the webhooks of all `gateways` while `run` runs. Several inboxes on one table do no harm."""
+
+    def __init__(self, gateways: Iterable[Gateway], executor: Executor, pool: Pool, clock: Clock) -> None:
+        self.gateways: Mapping[str, Gateway] = {each.name: each for each in gateways}
+        self._executor = executor
+        self._pool = pool
+        self._moments = Moments(pool, clock)
+        self._arrivals: list[tuple[Webhook, asyncio.Future[None]]] = []
+        self._arrived = asyncio.Event()
+        self._unmatched: list[Webhook] = []
+        self._matchable = asyncio.Event()
+
+    async def receive(self, provider: str, webhook_id: str, body: bytes) -> None:
+        """Return once the webhook is on the disk; a repeated one changes nothing.
+
+        Raises NotUnderstood, InboxUnavailable.
+        """
+        webhook = _parse(self.gateways[provider], webhook_id, body)
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._arrivals.append((webhook, kept))
+        self._arrived.set()
+        await kept
+
+    async def run(self) -> None:
+        """Ends only by an error that no waiting helps against, or by being cancelled."""
+        try:
+            async with task_group() as tasks:
+                tasks.create_task(self._keep_arrivals())
+                tasks.create_task(self._match_all())
+                await self._take_up()
+        finally:
+            _answer(self._arrivals, InboxUnavailable("the inbox is closed"))
+            self._arrivals = []
+
+    async def _keep_arrivals(self) -> None:
+        """Group commit: while one batch is being written, the next one gathers."""
+        while True:
+            await self._arrived.wait()
+            batch, self._arrivals = self._arrivals[:BATCH_MAX], self._arrivals[BATCH_MAX:]
+            if not self._arrivals:
+                self._arrived.clear()
+            try:
+                await self._keep([webhook for webhook, _ in batch])
+            except psycopg.Error as error:
+                logger.warning("webhooks_not_kept", count=len(batch), error=str(error))
+                _answer(batch, InboxUnavailable(str(error)))
+            else:
+                _answer(batch, None)
+
+    async def _keep(self, webhooks: Sequence[Webhook]) -> None:
+        arguments = {
+            "providers": [each.provider for each in webhooks],
+            "ids": [each.id for each in webhooks],
+            "streams": [each.stream for each in webhooks],
+            "correlations": [each.correlation for each in webhooks],
+            "bodies": [each.body for each in webhooks],
+            "seconds": IN_HAND_SECONDS,
+        }
+        new = {each.key: each for each in reversed(webhooks)}
+        rows = await self._fetch("receive_webhooks", arguments)
+        self._hand_over([new[provider, webhook_id] for provider, webhook_id in rows])
+
+    def _hand_over(self, webhooks: Sequence[Webhook]) -> None:
+        if webhooks:
+            self._unmatched.extend(webhooks)
+            self._matchable.set()
+
+    async def _take_up(self) -> None:
+        """Again and again, hand over what is due: what the last run left, and what matched nothing before."""
+        released = False
+        while True:
+            try:
+                if not released:
+                    await self._fetch("release_webhooks", {})
+                    released = True
+                arguments = {"seconds": IN_HAND_SECONDS, "limit": BATCH_MAX}
+                rows = await self._fetch("due_webhooks", arguments)
+            except psycopg.Error as error:
+                logger.warning("webhooks_not_taken_up", error=str(error))
+                rows = []
+            self._hand_over([Webhook(*row) for row in rows])
+            await asyncio.sleep(0 if len(rows) == BATCH_MAX else POLL_SECONDS)
+
+    async def _match_all(self) -> None:
+        while True:
+            await self._matchable.wait()
+            batch, self._unmatched = self._unmatched[:BATCH_MAX], self._unmatched[BATCH_MAX:]
+            if not self._unmatched:
+                self._matchable.clear()
+            try:
+                settled = await self._match(batch)
+                # not waited for on the disk: what is matched a second time was appended under the same id
+                await self._fetch("settle_webhooks", settled.arguments())
+            except psycopg.Error as error:
+                logger.warning("webhooks_not_matched", count=len(batch), error=str(error))
+
+    async def _match(self, batch: Sequence[Webhook]) -> _Settled:
+        """Webhooks of one stream in the order of arrival, streams side by side."""
+        moments = await self._moments.of(each.stream for each in batch)
+        settled = _Settled()
+        by_stream: dict[str, list[Webhook]] = {}
+        for webhook in batch:
+            if webhook.stream in moments:
+                by_stream.setdefault(webhook.stream, []).append(webhook)
+            else:
+                settled.put_off(webhook)
+        async with task_group() as tasks:
+            for stream, webhooks in by_stream.items():
+                tasks.create_task(self._append_all(webhooks, moments[stream], settled))
+        return settled
+
+    async def _append_all(self, webhooks: Sequence[Webhook], moment: Moment, settled: _Settled) -> None:
+        for webhook in webhooks:
+            try:
+                matched = await self._append(webhook, moment)
+            except OUR_TROUBLE as error:
+                # perhaps it was appended: it is due again later, under the same id
+                logger.warning("webhook_waits_for_the_log", webhook=webhook.id, error=str(error))
+                continue
+            except EpochChanged:
+                raise
+            except Exception:
+                logger.exception("webhook_broke", webhook=webhook.id)  # it must not stop the others
+                matched = False
+            if matched:
+                settled.matched.append(webhook)
+            else:
+                settled.put_off(webhook)
+
+    async def _append(self, webhook: Webhook, moment: Moment) -> bool:
+        """Whether it is recorded. A refusal would be repeated from the ledger, so each attempt has an id."""
+        gateway = self.gateways[webhook.provider]
+        try:
+            command = _command(gateway, webhook)
+        except (KeyError, TypeError, ValueError) as error:
+            logger.warning("webhook_not_understood", webhook=webhook.id, error=str(error))
+            return False
+        if command is None:
+            return True
+        context = Context(
+            command_id=key_id("webhook", webhook.provider, webhook.id, str(webhook.attempts)),
+            merchant=moment.merchant,
+            actor=gateway.actor,
+            correlation=moment.correlation,
+            causation=webhook.id,
+            occurred_at=moment.occurred_at,
+            clock=moment.clock,
+        )
+        done = await self._executor.execute(one(webhook.stream, command), context)
+        return done.refused is None
+
+    async def _fetch(self, query: str, arguments: Mapping[str, Any]) -> list[Any]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(getattr(_QUERIES, query).sql.encode(), arguments, prepare=True)
+            return await cursor.fetchall() if cursor.description else []
+
+
+def _parse(gateway: Gateway, webhook_id: str, body: bytes) -> Webhook:
+    try:
+        message = orjson.loads(body)
+        stream, checkout = message["data"][gateway.subject], message["checkout"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise NotUnderstood(f"checkout and data.{gateway.subject} must be there: {error}") from error
+    if not (isinstance(stream, str) and isinstance(checkout, str)):
+        raise NotUnderstood(f"checkout and data.{gateway.subject} must be text")
+    return Webhook(gateway.name, webhook_id, stream, checkout, body)
+
+
+def _command(gateway: Gateway, webhook: Webhook) -> Command | None:
+    if not webhook.stream.startswith(f"{gateway.category}-"):
+        raise NotUnderstood(f"{webhook.stream} is none of its streams")
+    return gateway.told(webhook.stream, orjson.loads(webhook.body)["data"])
+
+
+def _answer(batch: Sequence[tuple[Webhook, asyncio.Future[None]]], error: Exception | None) -> None:
+    for _, kept in batch:
+        if kept.done():
+            continue  # whoever sent it has gone away
+        if error:
+            kept.set_exception(error)
+        else:
+            kept.set_result(None)

@@ -1,0 +1,103 @@
+"""Which call is made when: those of one stream in order, streams side by side, failed ones again later."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from datetime import timedelta
+
+import structlog
+
+from eventstore.log import EpochChanged
+from eventstore.seams import Clock
+from services.gateways.breaker import Patience, dice
+from services.gateways.caller import Caller
+from services.gateways.calls import Call, OpenCalls
+from services.gateways.gateway import Unavailable
+from services.gateways.trouble import OUR_TROUBLE
+
+IN_FLIGHT_MAX = 64
+OPEN_MAX = 5_000
+logger = structlog.get_logger()
+
+
+class Lanes:
+    """Sees calls through, in tasks of the group `tasks`. `news` is set whenever an open call changes."""
+
+    def __init__(self, caller: Caller, clock: Clock, patience: Patience, tasks: asyncio.TaskGroup) -> None:
+        self.open = OpenCalls()
+        self.news = asyncio.Event()
+        self._caller = caller
+        self._clock = clock
+        self._patience = patience
+        self._tasks = tasks
+        self._lanes: dict[str, deque[Call]] = {}
+        self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._closed = asyncio.Event()
+
+    async def room(self) -> None:
+        """Wait until few enough calls are open to start more."""
+        while len(self.open) >= OPEN_MAX:
+            self._closed.clear()
+            await self._closed.wait()
+
+    def start(self, call: Call) -> None:
+        self.open.open(call)
+        lane = self._lanes.get(call.fact.stream)
+        if lane is not None:
+            lane.append(call)
+            return
+        self._lanes[call.fact.stream] = lane = deque((call,))
+        self._tasks.create_task(self._serve(call.fact.stream, lane))
+
+    async def _serve(self, stream: str, lane: deque[Call]) -> None:
+        while lane:
+            call = lane[0]
+            await self._see_through(call)
+            lane.popleft()
+            self.open.close(call)
+            self._closed.set()
+            self.news.set()
+        del self._lanes[stream]
+
+    async def _see_through(self, call: Call) -> None:
+        """Try until there is an outcome."""
+        if call.attempts:
+            await asyncio.sleep(max(0.0, (call.next_at - self._clock.now()).total_seconds()))
+        while not await self._attempt(call):
+            pause_s = self._patience.pause_s(call.attempts, dice())
+            call.next_at = self._clock.now() + timedelta(seconds=pause_s)
+            self.open.postponed(call)
+            self.news.set()
+            await asyncio.sleep(pause_s)
+
+    async def _attempt(self, call: Call) -> bool:
+        """Whether there is an outcome."""
+        try:
+            async with self._slots:
+                await self._caller.carry_out(call)
+                return True
+        except OUR_TROUBLE as error:
+            logger.warning("call_waits_for_the_log", stream=call.fact.stream, error=str(error))
+            return False
+        except EpochChanged:
+            raise
+        except Unavailable as error:
+            logger.info("call_failed", stream=call.fact.stream, error=str(error))
+        except Exception:
+            # what one answer does to us must not stop the others: this call is tried again, and shows as open
+            logger.exception("call_broke", stream=call.fact.stream, position=call.fact.position)
+        call.attempts += 1
+        await self._degrade(call)
+        return False
+
+    async def _degrade(self, call: Call) -> None:
+        """After enough failures tell the log, once, that the provider can't be reached for this."""
+        if call.attempts < self._patience.attempts or call.told_unavailable:
+            return
+        try:
+            await self._caller.record_unavailable(call)
+        except OUR_TROUBLE as error:
+            logger.warning("call_waits_for_the_log", stream=call.fact.stream, error=str(error))
+        else:
+            call.told_unavailable = True

@@ -1,0 +1,160 @@
+"""The payment gateway: what we ask a payment provider for, and which facts its words are."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from domain.kernel import Command, Event, Fact
+from domain.payment import (
+    AuthorizationRequested,
+    CaptureRequested,
+    Movement,
+    Payment,
+    RecordProviderPayment,
+    RecordUnavailable,
+    RefundRequested,
+    VoidRequested,
+)
+from domain.streams import stream_parts
+from services.gateways.gateway import Account, Gateway, Request, account_path
+
+PATH = "/v1/payments"
+_CALLS = {
+    AuthorizationRequested: "authorize",
+    CaptureRequested: "capture",
+    RefundRequested: "refund",
+    VoidRequested: "void",
+}
+
+
+def answered(event: Event, payment: Payment) -> bool:
+    """Also what is about no money: the decision itself has answered that."""
+    match event:
+        case AuthorizationRequested(amount_cents=cents):
+            return not cents or payment.authorized_cents is not None or payment.declined
+        case CaptureRequested(capture_id=reference, amount_cents=cents):
+            return not cents or _is_over(payment.captures.get(reference))
+        case RefundRequested(refund_id=reference, amount_cents=cents):
+            return not cents or _is_over(payment.refunds.get(reference))
+        case VoidRequested():
+            return not payment.requested_cents or payment.void == "done"
+    return True
+
+
+def _is_over(movement: tuple[int, str] | None) -> bool:
+    return movement is not None and movement[1] in ("done", "failed")
+
+
+def request(fact: Fact) -> Request:
+    stream = fact.stream
+    match fact.event:
+        case AuthorizationRequested() as asked:
+            return Request("authorize", PATH, _charge(fact, asked), stream, creates=True)
+        case CaptureRequested(capture_id=reference, amount_cents=cents):
+            return _movement("capture", stream, {"capture_id": reference, "amount_cents": cents}, reference)
+        case RefundRequested(refund_id=reference, amount_cents=cents):
+            return _movement("refund", stream, {"refund_id": reference, "amount_cents": cents}, reference)
+        case VoidRequested():
+            path = f"{account_path(PATH, stream)}/void"
+            return Request("void", path, {"void_id": fact.event_id}, fact.event_id)
+    raise AssertionError(f"nobody is called for {type(fact.event).__name__}")
+
+
+def _charge(fact: Fact, asked: AuthorizationRequested) -> dict[str, Any]:
+    return {
+        "payment_id": fact.stream,
+        "order_id": asked.order_id,
+        "merchant": fact.merchant,
+        "checkout": fact.correlation,
+        "amount_cents": asked.amount_cents,
+        "currency": asked.currency,
+        "method": asked.method,
+        "installments": asked.installments,
+    }
+
+
+def _movement(name: str, stream: str, body: dict[str, Any], reference: str) -> Request:
+    key = f"{stream}/{quote(reference, safe='')}"
+    return Request(name, f"{account_path(PATH, stream)}/{name}s", body, key)
+
+
+def shows(event: Event, account: Account) -> bool:
+    match event:
+        case AuthorizationRequested():
+            return True
+        case CaptureRequested(capture_id=reference):
+            return any(each["capture_id"] == reference for each in account["captures"])
+        case RefundRequested(refund_id=reference):
+            return any(each["refund_id"] == reference for each in account["refunds"])
+    return bool(account["voided"])
+
+
+def record(stream: str, account: Account) -> Command | None:
+    """A payment that is pending and untouched says nothing yet: a webhook will."""
+    captures, refunds, voided = account["captures"], account["refunds"], account["voided"]
+    if account["status"] == "pending" and not (captures or refunds or voided):
+        return None
+    return RecordProviderPayment(
+        payment_id=stream_parts(stream)[1],
+        provider_reference=account["provider_reference"],
+        status=account["status"],
+        amount_cents=account["amount_cents"],
+        reason=account["reason"] or "",
+        happened_at=account["happened_at"],
+        captures=tuple(_told("capture_id", each) for each in captures),
+        refunds=tuple(_told("refund_id", each) for each in refunds),
+        voided=voided,
+        voided_at=account["voided_at"],
+    )
+
+
+def _told(reference: str, movement: Account) -> Movement:
+    succeeded = movement["status"] != "failed"
+    return Movement(
+        reference=movement[reference],
+        amount_cents=movement["amount_cents"],
+        succeeded=succeeded,
+        reason="" if succeeded else movement.get("reason") or "failed",
+        happened_at=movement["happened_at"],
+    )
+
+
+def refused(fact: Fact, account: Account | None, reason: str) -> Command | None:
+    """What the provider would not do has failed. A void of what it never saw has nothing left to void."""
+    known = record(fact.stream, account) if account else None
+    told = known or RecordProviderPayment(
+        payment_id=stream_parts(fact.stream)[1], provider_reference="", status="pending", amount_cents=0
+    )
+    assert isinstance(told, RecordProviderPayment)
+    match fact.event:
+        case AuthorizationRequested():
+            return told.model_copy(update={"status": "declined", "reason": reason})
+        case CaptureRequested(capture_id=reference, amount_cents=cents):
+            failed = Movement(reference=reference, amount_cents=cents, succeeded=False, reason=reason)
+            return told.model_copy(update={"captures": (*told.captures, failed)})
+        case RefundRequested(refund_id=reference, amount_cents=cents):
+            failed = Movement(reference=reference, amount_cents=cents, succeeded=False, reason=reason)
+            return told.model_copy(update={"refunds": (*told.refunds, failed)})
+    return known if account else told.model_copy(update={"voided": True})
+
+
+def unavailable(fact: Fact, attempts: int) -> Command:
+    payment_id = stream_parts(fact.stream)[1]
+    return RecordUnavailable(payment_id=payment_id, call=_CALLS[type(fact.event)], attempts=attempts)
+
+
+PAYMENT_GATEWAY = Gateway(
+    name="payment",
+    category="payment",
+    subject="payment_id",
+    path=PATH,
+    interests=(AuthorizationRequested, CaptureRequested, VoidRequested, RefundRequested),
+    answered=answered,
+    request=request,
+    shows=shows,
+    record=record,
+    refused=refused,
+    unavailable=unavailable,
+    told=record,
+)

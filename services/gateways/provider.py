@@ -1,0 +1,115 @@
+"""How is a provider called over HTTP: with a time-out, and not at all while its circuit breaker is open?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from services.gateways.breaker import Breaker
+from services.gateways.gateway import Account, Request, Unavailable
+
+CONNECTIONS_MAX = 128
+REFUSALS = frozenset({400, 402, 404, 409, 410, 422})
+"""Answers about what was asked; any other 4xx (not allowed, too many …) is about us, and passes."""
+_AUTOMATIC = ("Accept", "Accept-Encoding", "User-Agent")
+
+
+def open_http() -> aiohttp.ClientSession:
+    """A session for all providers of a process; close it at the end.
+
+    Cookies and content negotiation are nothing that providers need, and cost a third of a call.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=30),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=_AUTOMATIC,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider answered: a yes (2xx) with the account, or a no with a problem document."""
+
+    status: int
+    body: Account
+
+    @property
+    def is_yes(self) -> bool:
+        return self.status < 300
+
+    @property
+    def reason(self) -> str:
+        """Why not, in the provider's words."""
+        words = (str(self.body.get(member) or "") for member in ("code", "detail"))
+        return ": ".join(filter(None, words)) or f"status {self.status}"
+
+
+class Provider:
+    """One provider at `url`, with a breaker of its own."""
+
+    def __init__(
+        self, url: str, http: aiohttp.ClientSession, *, timeout_s: float, breaker: Breaker | None = None
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._http = http
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._breaker = breaker or Breaker()
+
+    async def ask(self, path: str) -> Account | None:
+        """What the provider knows, or None if it knows of nothing; raises Unavailable."""
+        answer = await self._send("GET", path)
+        if answer.is_yes:
+            return answer.body
+        if answer.status == 404:
+            return None
+        raise Unavailable(f"it would not say: {answer.reason}")
+
+    async def call(self, request: Request) -> Answer:
+        """Have it carried out, or refused; raises Unavailable if that is unknown."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": request.key}
+        answer = await self._send("POST", request.path, orjson.dumps(request.body), headers)
+        if request.creates and answer.status == 404:
+            raise Unavailable(f"POST {request.path}: {answer.reason}")
+        return answer
+
+    async def _send(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        if not self._breaker.admits():
+            raise Unavailable("it failed again and again, and is left alone for a while")
+        try:
+            answer = await self._exchange(method, path, body, headers)
+        except (Unavailable, aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._breaker.failed()
+            raise Unavailable(f"{method} {path}: {error or type(error).__name__}") from error
+        self._breaker.succeeded()
+        return answer
+
+    async def _exchange(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str] | None
+    ) -> Answer:
+        url = URL(self._url + path, encoded=True)
+        async with self._http.request(
+            method, url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
+        ) as response:
+            content = await response.read()
+            status = response.status
+        if not (200 <= status < 300 or status in REFUSALS):
+            raise Unavailable(f"status {status}")
+        return Answer(status, _parse(status, content))
+
+
+def _parse(status: int, content: bytes) -> dict[str, Any]:
+    try:
+        parsed = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        parsed = None
+    if isinstance(parsed, dict):
+        return parsed
+    if status < 300:
+        raise Unavailable("its answer is no JSON object")
+    return {}  # a refusal without a reason is still one

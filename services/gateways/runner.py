@@ -1,0 +1,161 @@
+"""Runs a gateway: takes requests from the log, has the provider called, and keeps its place.
+
+Exactly one charge, whatever crashes. The request is in the log before anybody is called; what was requested
+before this worker took over is doubtful, so the provider is asked before it is called; and every call carries
+our own id as its idempotency key, should a worker that lost its lease be slow to notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from commands.executor import Executor
+from domain.kernel import Fact
+from eventstore.checkpoints import Checkpoint, LeaseLost, Pool, holding
+from eventstore.codec import subject_of
+from eventstore.feed import Feed
+from eventstore.keyring import Keyring
+from eventstore.log import StoredEvent
+from eventstore.queries import load_queries
+from eventstore.seams import Clock
+from services.gateways.breaker import PATIENCE, Patience
+from services.gateways.caller import Caller
+from services.gateways.calls import Call
+from services.gateways.gateway import Gateway
+from services.gateways.lanes import Lanes
+from services.gateways.moments import Moments
+from services.gateways.provider import Provider
+from services.gateways.trouble import task_group
+
+PAGE = 1_000
+KEEP_SECONDS = 0.02
+_QUERIES = load_queries("services.gateways", "gateways.sql")
+_READ_HEAD = load_queries("eventstore", "log.sql").read_head.sql.encode()
+logger = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Place:
+    """The checkpoint, and how far events are taken: what is taken and not kept yet is taken again."""
+
+    checkpoint: Checkpoint
+    taken: int
+
+
+class GatewayRunner:
+    """Follows the log for one gateway. `run` ends only by an error, or by being cancelled."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        provider: Provider,
+        feed: Feed,
+        executor: Executor,
+        pool: Pool,
+        keyring: Keyring,
+        clock: Clock,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        self.gateway = gateway
+        self.follower = gateway.actor
+        self._feed = feed
+        self._executor = executor
+        self._pool = pool
+        self._keyring = keyring
+        self._clock = clock
+        self._patience = patience
+        self._caller = Caller(gateway, provider, executor, keyring, Moments(pool, clock), clock)
+        self._interests = {kind.__name__ for kind in gateway.interests}
+        self._prefix = f"{gateway.category}-"
+
+    async def run(self) -> None:
+        async with holding(self._pool, self.follower) as checkpoint:
+            doubtful_until = await self._head()
+            async with task_group() as tasks:
+                lanes = Lanes(self._caller, self._clock, self._patience, tasks)
+                place = _Place(checkpoint, checkpoint.position)
+                tasks.create_task(self._keep_place(place, lanes))
+                await self._resume(lanes)
+                await self._follow(place, lanes, doubtful_until)
+
+    async def _head(self) -> int:
+        """All that stands in the log by now may have been called for, by a worker before us."""
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(_READ_HEAD)).fetchone()
+        assert row
+        return int(row[0])
+
+    async def _resume(self, lanes: Lanes) -> None:
+        """Take up again what the last worker left open."""
+        async with self._pool.connection() as connection:
+            arguments = {"gateway": self.gateway.name}
+            cursor = await connection.execute(_QUERIES.load_calls.sql.encode(), arguments, binary=True)
+            rows = await cursor.fetchall()
+        if rows:
+            logger.info("calls_resumed", gateway=self.gateway.name, count=len(rows))
+        for attempts, next_at, *stored in rows:
+            fact = self._feed.fact(StoredEvent(*stored))
+            lanes.start(Call(fact, doubtful=True, next_at=next_at, attempts=attempts, kept=True))
+
+    async def _follow(self, place: _Place, lanes: Lanes, doubtful_until: int) -> None:
+        while True:
+            page = await self._feed.page(place.taken, PAGE)
+            if not page:
+                continue
+            now = self._clock.now()
+            for fact in await self._requests(page):
+                lanes.start(Call(fact, doubtful=fact.position <= doubtful_until, next_at=now))
+            place.taken = page[-1].position
+            lanes.news.set()
+            await lanes.room()
+
+    async def _requests(self, page: list[StoredEvent]) -> list[Fact]:
+        seen = [self._see(stored) for stored in page if stored.stream.startswith(self._prefix)]
+        requests = [fact for fact in seen if fact is not None]
+        subjects = {subject for fact in requests if (subject := subject_of(fact.event))}
+        if subjects:
+            await self._keyring.load(subjects)  # for all of the page in one query
+        return requests
+
+    def _see(self, stored: StoredEvent) -> Fact | None:
+        """Let the cached state follow an event of our category; the fact, if it requests something."""
+        states = self._executor.states
+        known = states.known(stored.stream)
+        if known is None and stored.version == 1:
+            event = self._feed.fact(stored).event
+            states.applied(stored.stream, states.initial(stored.stream), (event,))
+        elif known is not None and known.version + 1 == stored.version:
+            states.follow(self._feed.fact(stored))
+        return self._feed.fact(stored) if stored.type in self._interests else None
+
+    async def _keep_place(self, place: _Place, lanes: Lanes) -> None:
+        """Move the checkpoint, and keep what is open behind it, many times a second and not for each page."""
+        while True:
+            await lanes.news.wait()
+            await asyncio.sleep(KEEP_SECONDS)
+            lanes.news.clear()
+            taken = place.taken
+            await self._write(place.checkpoint, taken, lanes.open.changes())
+            place.checkpoint.moved(taken)
+
+    async def _write(self, checkpoint: Checkpoint, position: int, changes: dict[str, Any]) -> None:
+        """Commit without waiting for the disk: the requests themselves are in the log. Should a crash of the
+        database take back our last moves, the checkpoint and the open calls go back together, and what is
+        taken a second time is doubtful."""
+        arguments = {
+            "follower": self.follower,
+            "lease": checkpoint.lease,
+            "was": checkpoint.position,
+            "position": position,
+            "gateway": self.gateway.name,
+            **changes,
+        }
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_QUERIES.keep_place.sql.encode(), arguments, prepare=True)
+            row = await cursor.fetchone()
+        if not (row and row[0]):
+            raise LeaseLost(f"{self.follower} is followed by another worker now")

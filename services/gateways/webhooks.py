@@ -1,0 +1,147 @@
+"""How do webhooks come in over HTTP: whose are they, are they signed, and when are they answered?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+import orjson
+import structlog
+import uvicorn
+from standardwebhooks import Webhook as Signer
+from standardwebhooks import WebhookVerificationError
+
+from services.gateways.inbox import Inbox, InboxUnavailable, NotUnderstood
+
+BODY_BYTES_MAX = 2**20
+STOP_WITHIN_S = 5
+PREFIX = "/webhooks/"
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Answer = tuple[int, bytes]
+logger = structlog.get_logger()
+
+_TITLES = {
+    401: "Who sends this is not known",
+    404: "Not found",
+    405: "This method is not for this path",
+    413: "Too large",
+    422: "The input is not valid",
+    503: "Not ready; try again later",
+}
+_RECEIVED: Answer = 200, b"{}"
+
+
+def _problem(status: int, kind: str, detail: str) -> Answer:
+    """A problem document (RFC 9457)."""
+    members = {"type": f"/problems/{kind}", "title": _TITLES[status], "status": status, "detail": detail}
+    return status, orjson.dumps(members)
+
+
+class WebhookApplication:
+    """`POST /webhooks/PROVIDER` as an ASGI application; bare, since it has a single route."""
+
+    def __init__(self, inbox: Inbox, secrets: Mapping[str, bytes]) -> None:
+        self._inbox = inbox
+        self._signers = {provider: Signer(secret) for provider, secret in secrets.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _read_body(receive)
+        if body is None:
+            return  # the other side went away in the middle
+        status, content = await self._answer(scope, body)
+        media_type = b"application/json" if status == 200 else b"application/problem+json"
+        headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(content))]
+        if status == 503:
+            headers.append((b"retry-after", b"1"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _answer(self, scope: Scope, body: bytes) -> Answer:
+        path: str = scope["path"]
+        provider = path.removeprefix(PREFIX)
+        signer = self._signers.get(provider)
+        if signer is None or not path.startswith(PREFIX):
+            return _problem(404, "not-found", f"webhooks go to {PREFIX}{{{', '.join(self._signers)}}}")
+        if scope["method"] != "POST":
+            return _problem(405, "method-not-allowed", "webhooks are sent with POST")
+        if len(body) > BODY_BYTES_MAX:
+            return _problem(413, "too-large", f"a webhook may have {BODY_BYTES_MAX} bytes")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            signer.verify(body, headers, json_parse=False)
+        except (WebhookVerificationError, ValueError) as error:
+            logger.warning("webhook_not_signed", provider=provider, error=str(error))
+            return _problem(401, "bad-signature", f"the signature does not fit: {error}")
+        return await self._receive(provider, headers["webhook-id"], body)
+
+    async def _receive(self, provider: str, webhook_id: str, body: bytes) -> Answer:
+        try:
+            await self._inbox.receive(provider, webhook_id, body)
+        except NotUnderstood as error:
+            return _problem(422, "invalid", str(error))
+        except InboxUnavailable:
+            return _problem(503, "unavailable", "the webhook could not be kept")
+        return _RECEIVED
+
+
+class WebhookServer:
+    """Listens as soon as it is made; `run` serves until it is cancelled. Port 0 takes a free one: see `url`.
+
+    Raises OSError if the address can't be had.
+    """
+
+    def __init__(self, inbox: Inbox, secrets: Mapping[str, bytes], host: str, port: int) -> None:
+        self._application = WebhookApplication(inbox, secrets)
+        self._listener = socket.create_server((host, port), backlog=1024)
+        address = self._listener.getsockname()
+        self.url = f"http://{address[0]}:{address[1]}"
+
+    async def run(self) -> None:
+        server = _Server(
+            uvicorn.Config(
+                self._application,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                date_header=False,
+                server_header=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=STOP_WITHIN_S,
+            )
+        )
+        serving = asyncio.ensure_future(server.serve([self._listener]))
+        try:
+            await asyncio.shield(serving)
+        finally:
+            server.should_exit = True
+            await serving
+
+
+class _Server(uvicorn.Server):
+    """Signals are the process's own business."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The body, or a little more than may be of one that is too large; None if it never ended."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if not message.get("more_body") or size > BODY_BYTES_MAX:
+            return b"".join(chunks)
