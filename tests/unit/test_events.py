@@ -9,13 +9,14 @@ default is red too.
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from domain.aggregates import AGGREGATES, COMMAND_TYPES, EVENT_TYPES
-from domain.kernel import Event
+from domain.kernel import Event, Value
 from eventstore.codec import decode_event
 
 GOLDEN: list[dict[str, Any]] = json.loads(
@@ -66,6 +67,23 @@ def test_names_are_unique_over_all_aggregates() -> None:
 def test_an_event_is_frozen_and_hides_nothing(event: type[Event]) -> None:
     assert event.model_config["frozen"]
     assert event.model_config["extra"] == "forbid"
+
+
+def parts_of(annotation: Any) -> set[Any]:
+    """All types in an annotation, those of the fields of nested values included."""
+    found = {annotation}
+    if isinstance(annotation, type) and issubclass(annotation, Value):
+        inner = [field.annotation for field in annotation.model_fields.values()]
+    else:
+        inner = list(get_args(annotation))
+    for each in inner:
+        found |= parts_of(each)
+    return found
+
+
+@pytest.mark.parametrize("kind", [*EVENT_TYPES.values(), *COMMAND_TYPES.values()], ids=str)
+def test_every_time_has_a_zone(kind: type[Value]) -> None:
+    assert datetime not in parts_of(kind)
 
 
 def test_refusals_are_those_that_stand_instead_of_the_others() -> None:

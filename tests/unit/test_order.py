@@ -113,6 +113,7 @@ def test_an_import_may_have_no_lines() -> None:
     [
         ("order_has_lines", {"lines": (), "portions": ()}),
         ("paid_equals_total", {"portions": (Portion(payment_id="p1", method="card", amount_cents=2299),)}),
+        ("paid_equals_total", {"portions": (Portion(payment_id="p1", method="card", amount_cents=2301),)}),
         ("paid_equals_total", {"portions": ()}),
         ("paid_or_on_account", {"on_account": True}),
         ("total_not_negative", {"adjustments": (Adjustment(kind="shortfall", amount_cents=2301),)}),
@@ -203,6 +204,7 @@ def test_what_is_shipped_can_only_come_back() -> None:
     shipped.when(CancelOrder(order_id="o1", reason="returned")).then(RETURNED)
     completed = order.given(*TO_CONFIRMED, SHIPPED, COMPLETED)
     completed.when(CancelOrder(order_id="o1", reason="customer")).then_refused("cancel_before_shipping")
+    completed.when(CancelOrder(order_id="o1", reason="returned")).then(RETURNED)
 
 
 def test_a_dispatch_is_a_fact_before_confirmation_too() -> None:

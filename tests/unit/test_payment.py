@@ -222,9 +222,9 @@ def test_a_void_tells_what_had_been_authorised() -> None:
 
 def test_a_contradiction_opens_one_discrepancy_and_is_never_refused() -> None:
     above = discrepancy("captured_above_authorized")
-    twice = told(captures=(moved("c1", 60), moved("c2", 60)))
-    payment.given(*OPEN).when(twice).then(captured(60), captured(60, "c2"), above)
-    payment.given(*OPEN, captured(60), captured(60, "c2"), above).when(twice).then_nothing()
+    twice = told(captures=(moved("c1", 60), moved("c2", 41)))
+    payment.given(*OPEN).when(twice).then(captured(60), captured(41, "c2"), above)
+    payment.given(*OPEN, captured(60), captured(41, "c2"), above).when(twice).then_nothing()
     payment.given(*OPEN, VOID, VOIDED).when(told(voided=True, captures=(moved("c1", 60),))).then(
         captured(60), discrepancy("captured_after_void")
     )

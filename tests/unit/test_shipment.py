@@ -115,6 +115,12 @@ def test_a_late_scan_is_kept_and_never_undoes_a_delivery() -> None:
     assert late.state.delivered
 
 
+def test_a_parcel_that_comes_back_was_delivered_all_the_same() -> None:
+    back = shipment.given(REQUESTED, BOUGHT, INFERRED, DELIVERED).when(told(scan("t8", "returned")))
+    back.then(ShipmentReturned(**IDS, scan_id="t8", happened_at=NOON))
+    assert (back.state.delivered, back.state.returned) == (True, True)
+
+
 def test_a_scan_told_twice_is_kept_once() -> None:
     twice = told(scan("t1", "collected"), scan("t1", "collected"))
     shipment.given(REQUESTED, BOUGHT).when(twice).then(DISPATCHED, scanned("t1", "collected"))

@@ -215,6 +215,8 @@ def test_an_adjustment_never_takes_what_is_held() -> None:
     given.when(adjust(-1)).then(StockAdjusted(delta=-1, reason="count", **PLACE))
     assert "1 of 3" in given.when(adjust(-2)).then_refused("adjust_within_available")
     given.when(adjust(0)).then_refused("adjust_changes_something")
+    in_quality_control = stock.given(StockReturned(order_id="o1", quantity=1, **PLACE))
+    in_quality_control.when(adjust(-1)).then_refused("adjust_within_available")
 
 
 def test_a_correction_upwards_is_good_also_where_units_are_missing() -> None:

@@ -21,6 +21,7 @@ from domain.streams import (
 
 def test_names_a_stream_by_its_parts() -> None:
     assert stock_stream("m1", "A-1", "main") == "stock-m1.A%2D1.main"
+    assert stock_stream("%2E", "m", "w") == "stock-%252E.m.w"
     assert stock_stream("m.1", "*>", "São Paulo") == "stock-m%2E1.%2A%3E.S%C3%A3o%20Paulo"
 
 
