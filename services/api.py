@@ -75,13 +75,13 @@ def create_app(parts: Parts) -> FastAPI:
     )
     install_problems(app)
     _install_unavailable(app)
-    _share(app, parts)
+    share(app, parts)
     for router in (health_router, *commands.routers(), *_query_routers()):
         app.include_router(router)
     return app
 
 
-def _share(app: FastAPI, parts: Parts) -> None:
+def share(app: FastAPI, parts: Parts) -> None:
     """What routes find in `app.state`."""
     app.state.log = parts.log
     app.state.identity = parts.log.identity

@@ -22,6 +22,10 @@ from services.bus import NatsBus
 PAGE = 500
 FAR_BEHIND = 50_000
 POLL_SECONDS = 1.0
+MOVE_EVENTS = 2_000
+"""The checkpoint moves after so many events, or when all is quiet: publishing again does no harm."""
+LINGER_SECONDS = 0.003
+"""After a page: the batches of that time are published together."""
 logger = structlog.get_logger()
 
 
@@ -34,6 +38,7 @@ class Relay:
         self._pool = pool
         self._database_url = database_url
         self._committed = asyncio.Event()
+        self._published = 0
 
     async def run(self) -> None:
         async with holding(self._pool, "relay") as checkpoint, asyncio.TaskGroup() as tasks:
@@ -45,6 +50,7 @@ class Relay:
 
     async def _publish(self, checkpoint: Checkpoint) -> None:
         prepared = False
+        self._published = checkpoint.position
         while True:
             self._committed.clear()
             try:
@@ -52,22 +58,29 @@ class Relay:
                     await self._bus.ensure_stream()
                     prepared = True
                 await self._skip_if_far_behind(checkpoint)
-                while page := await self._log.read(checkpoint.position, PAGE):
+                while page := await self._log.read(self._published, PAGE):
                     await self._bus.publish(page)
-                    await self._move(checkpoint, page[-1].position)
+                    self._published = page[-1].position
+                    if self._published - checkpoint.position >= MOVE_EVENTS:
+                        await self._move(checkpoint, self._published)
             except (OSError, TimeoutError, psycopg.OperationalError) as error:
                 logger.warning("relay_waits", error=str(error) or type(error).__name__)
                 prepared = False
                 await asyncio.sleep(0.5)
                 continue
+            await asyncio.sleep(LINGER_SECONDS)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._committed.wait(), POLL_SECONDS)
+                continue
+            if self._published > checkpoint.position:
+                await self._move(checkpoint, self._published)
 
     async def _skip_if_far_behind(self, checkpoint: Checkpoint) -> None:
         head = await self._log.head()
-        if head - checkpoint.position > FAR_BEHIND:
+        if head - self._published > FAR_BEHIND:
             logger.info("relay_jumps", position=checkpoint.position, head=head)
             await self._move(checkpoint, head)
+            self._published = head
 
     async def _move(self, checkpoint: Checkpoint, position: int) -> None:
         async with self._pool.connection() as connection, connection.transaction():

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import orjson
+import psycopg
 import structlog
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from commands.executor import Context, Executor, TooMuchContention
@@ -103,18 +106,31 @@ class AgentRunner:
         self._interests = {kind.__name__ for kind in agent.interests}
         self._processes: OrderedDict[str, Value] = OrderedDict()
         self._parked: set[str] = set()
+        self._connection: AsyncConnection[Any] | None = None
 
     async def run(self) -> None:
-        async with holding(self._pool, self.follower) as checkpoint:
-            self._processes.clear()
-            self._parked = await self._parked_keys()
-            await self._resume(checkpoint)
-            while True:
-                page = await self._feed.page(checkpoint.position, PAGE)
-                if page:
-                    await self._take(checkpoint, page)
-                    if checkpoint.position >= self._feed.head:
-                        await self._finish(checkpoint)  # else the next page's record says it
+        """Its commits do not wait for the disk: every command's own append comes later in the write-ahead log
+        and does wait, so a reaction is durable before anything that follows from it."""
+        async with holding(self._pool, self.follower) as checkpoint, self._pool.connection() as connection:
+            self._connection = connection
+            await connection.execute("SET synchronous_commit = off")
+            try:
+                await self._follow(checkpoint)
+            finally:
+                self._connection = None
+                with suppress(psycopg.Error):
+                    await connection.execute("RESET synchronous_commit")
+
+    async def _follow(self, checkpoint: Checkpoint) -> None:
+        self._processes.clear()
+        self._parked = await self._parked_keys()
+        await self._resume(checkpoint)
+        while True:
+            page = await self._feed.page(checkpoint.position, PAGE)
+            if page:
+                await self._take(checkpoint, page)
+                if checkpoint.position >= self._feed.head:
+                    await self._finish(checkpoint)  # else the next page's record says it
 
     async def _take(self, checkpoint: Checkpoint, page: list[StoredEvent]) -> None:
         facts = [self._feed.fact(stored) for stored in page if stored.type in self._interests]
@@ -139,15 +155,11 @@ class AgentRunner:
         checkpoint.moved(position)
 
     async def _record(self, checkpoint: Checkpoint, position: int, reactions: PageOfReactions) -> None:
-        """Commit without waiting for the disk: every command's own append comes after this in the write-ahead
-        log and does wait, so a reaction is durable before anything that follows from it."""
+        """One statement, so all of it or nothing."""
         done = checkpoint.position
         arguments = self._arguments(checkpoint, position, done, reactions)
-        async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute("SET LOCAL synchronous_commit = off")
-            cursor = await connection.execute(_QUERIES.record_reactions.sql.encode(), arguments, prepare=True)
-            row = await cursor.fetchone()
-        if not (row and row[0]):
+        rows = await self._fetch("record_reactions", arguments)
+        if not rows[0][0]:
             raise LeaseLost(f"{self.follower} is followed by another worker now")
         checkpoint.moved(position, done)
 
@@ -225,10 +237,7 @@ class AgentRunner:
     async def _resume(self, checkpoint: Checkpoint) -> None:
         """Send again the commands of reactions that were recorded, but perhaps not carried out."""
         arguments = {"agent": self.agent.name, "done": checkpoint.done, "position": checkpoint.position}
-        async with self._pool.connection() as connection:
-            rows = await (
-                await connection.execute(_QUERIES.load_unfinished.sql.encode(), arguments)
-            ).fetchall()
+        rows = await self._fetch("load_unfinished", arguments)
         if rows:
             logger.info("reactions_resumed", agent=self.agent.name, count=len(rows))
         for start in range(0, len(rows), PAGE):
@@ -242,8 +251,7 @@ class AgentRunner:
 
     async def _finish(self, checkpoint: Checkpoint) -> None:
         arguments = {"follower": self.follower, "lease": checkpoint.lease, "position": checkpoint.position}
-        async with self._pool.connection() as connection:
-            await connection.execute(_QUERIES.finish.sql.encode(), arguments, prepare=True)
+        await self._fetch("finish", arguments)
         checkpoint.moved(checkpoint.position)
 
     async def _load(self, keys: set[str]) -> None:
@@ -252,10 +260,7 @@ class AgentRunner:
         if not unknown:
             return
         arguments = {"agent": self.agent.name, "keys": unknown}
-        async with self._pool.connection() as connection:
-            rows = await (
-                await connection.execute(_QUERIES.load_processes.sql.encode(), arguments, prepare=True)
-            ).fetchall()
+        rows = await self._fetch("load_processes", arguments)
         validate = type(self.agent.initial).__pydantic_validator__.validate_json
         for key, state in rows:
             self._remember(key, validate(state))
@@ -267,8 +272,11 @@ class AgentRunner:
             self._processes.popitem(last=False)
 
     async def _parked_keys(self) -> set[str]:
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                _QUERIES.load_parked_keys.sql.encode(), {"follower": self.follower}
-            )
-            return {row[0] for row in await cursor.fetchall()}
+        rows = await self._fetch("load_parked_keys", {"follower": self.follower})
+        return {row[0] for row in rows}
+
+    async def _fetch(self, query: str, arguments: dict[str, Any]) -> list[Any]:
+        assert self._connection is not None
+        sql = getattr(_QUERIES, query).sql.encode()
+        cursor = await self._connection.execute(sql, arguments, prepare=True)
+        return await cursor.fetchall() if cursor.description else []

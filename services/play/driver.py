@@ -42,7 +42,7 @@ from services.play.story import wire_time
 from services.play.worlds import Worlds
 
 SIDE_BY_SIDE = 600
-TICK_SECONDS = 0.02
+TICK_SECONDS = 0.05
 GROUP_MAX = 200
 APPENDS_SIDE_BY_SIDE = 200
 _QUERIES = load_queries("services.play", "play.sql")
