@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib.metadata
 import socket
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ logger = structlog.get_logger()
 
 class CannotListen(Exception):
     """Somebody else listens there, or the address is not ours."""
+
+    expected = True
 
 
 class Parts(Protocol):
@@ -131,6 +134,10 @@ async def run_api(context: ProcessContext) -> None:
     """
     listener = _listen(context.settings.api_host, context.settings.api_port)
     server = make_server(create_app(context))
+    gc.freeze()
+    gc.set_threshold(
+        50_000, 20, 50
+    )  # the states kept are many and have no cycles: the usual haste is in vain
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await asyncio.shield(serving)

@@ -1,0 +1,72 @@
+"""How does the API begin and end as a process of its own?"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import orjson
+import pytest
+
+from services.api import CannotListen, run_api
+from services.context import open_context
+from services.settings import Settings
+
+
+def a_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection, once somebody listens."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.05)
+
+
+async def test_what_is_in_hand_gets_its_answer_and_no_more_is_taken(
+    database: str, nats_url: str, tmp_path: Path
+) -> None:
+    port = a_free_port()
+    settings = Settings(data_dir=tmp_path, database_url=database, nats_url=nats_url, api_port=port)
+    async with open_context(settings, "test", follow=False) as context:
+        serving = asyncio.create_task(run_api(context))
+        reader, writer = await connected(port)
+        body = orjson.dumps({"city": "Recife"})
+        head = (
+            "POST /v1/merchant HTTP/1.1\r\nHost: api\r\nTillroll-Merchant: m1\r\nExpect: 100-continue\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode())
+        assert (await reader.readline()).startswith(b"HTTP/1.1 100")  # it waits for the body now
+        serving.cancel()
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    _, other = await asyncio.open_connection("127.0.0.1", port)
+                except ConnectionRefusedError:
+                    break
+                other.close()
+                await asyncio.sleep(0.05)
+        writer.write(body)
+        answer = await reader.read()
+        writer.close()
+        assert b"HTTP/1.1 201" in answer
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+        assert await context.log.head() == 1
+
+
+async def test_a_taken_port_names_the_setting(database: str, nats_url: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        settings = Settings(data_dir=tmp_path, database_url=database, nats_url=nats_url, api_port=port)
+        async with open_context(settings, "test", follow=False) as context:
+            with pytest.raises(CannotListen, match="TILLROLL_API_PORT"):
+                await run_api(context)
