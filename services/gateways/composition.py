@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import aiohttp
-
 from services.context import ProcessContext
 from services.gateways.breaker import PATIENCE
 from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.gateway import Gateway
 from services.gateways.inbox import Inbox
 from services.gateways.payment import PAYMENT_GATEWAY
-from services.gateways.provider import Provider
+from services.gateways.provider import Provider, open_http
 from services.gateways.runner import GatewayRunner
 from services.gateways.webhooks import WebhookServer
 
-CONNECTIONS = 100
 Persist = Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]
 
 
@@ -27,7 +24,7 @@ async def run_gateways(context: ProcessContext, persist: Persist) -> None:
     inbox = Inbox((PAYMENT_GATEWAY, CARRIER_GATEWAY), context.executor, context.pool, context.clock)
     secrets = {"payment": settings.payment_webhook_secret(), "carrier": settings.carrier_webhook_secret()}
     door = WebhookServer(inbox, secrets, settings.internal_host, settings.webhook_port)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as http:
+    async with open_http() as http:
 
         def runner(gateway: Gateway, url: str) -> GatewayRunner:
             provider = Provider(url, http, timeout_s=PATIENCE.timeout_s)

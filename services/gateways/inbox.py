@@ -91,6 +91,7 @@ class Inbox:
         self._arrived = asyncio.Event()
         self._unmatched: list[Webhook] = []
         self._matchable = asyncio.Event()
+        self._closed = False
 
     async def receive(self, provider: str, webhook_id: str, body: bytes) -> None:
         """Return once the webhook is on the disk; a repeated one changes nothing.
@@ -98,6 +99,8 @@ class Inbox:
         Raises NotUnderstood, InboxUnavailable.
         """
         webhook = _parse(self.gateways[provider], webhook_id, body)
+        if self._closed:
+            raise InboxUnavailable("the inbox is closed")
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._arrivals.append((webhook, kept))
         self._arrived.set()
@@ -105,12 +108,15 @@ class Inbox:
 
     async def run(self) -> None:
         """Ends only by an error that no waiting helps against, or by being cancelled."""
+        self._closed = False
+        self._unmatched.clear()  # they are all on the disk, from where they are taken up
         try:
             async with task_group() as tasks:
                 tasks.create_task(self._keep_arrivals())
                 tasks.create_task(self._match_all())
                 await self._take_up()
         finally:
+            self._closed = True
             _answer(self._arrivals, InboxUnavailable("the inbox is closed"))
             self._arrivals = []
 
@@ -121,13 +127,15 @@ class Inbox:
             batch, self._arrivals = self._arrivals[:BATCH_MAX], self._arrivals[BATCH_MAX:]
             if not self._arrivals:
                 self._arrived.clear()
+            outcome: Exception | None = InboxUnavailable("the inbox is closed")
             try:
                 await self._keep([webhook for webhook, _ in batch])
+                outcome = None
             except psycopg.Error as error:
                 logger.warning("webhooks_not_kept", count=len(batch), error=str(error))
-                _answer(batch, InboxUnavailable(str(error)))
-            else:
-                _answer(batch, None)
+                outcome = InboxUnavailable(str(error))
+            finally:
+                _answer(batch, outcome)
 
     async def _keep(self, webhooks: Sequence[Webhook]) -> None:
         arguments = {
