@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from eventstore.log import EpochChanged, LogIdentity
@@ -11,11 +14,27 @@ Connection = psycopg.AsyncConnection[TupleRow]
 _OPTIONS = (
     "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
 )
+_READ_OPTIONS = "-c statement_timeout=30s -c timezone=UTC"
 _IDENTITY = """
 SELECT log_id, epoch, log.system_identifier = control.system_identifier
        AND log.timeline = checkpoint.timeline_id AS same
 FROM log, pg_control_system() AS control, pg_control_checkpoint() AS checkpoint
 """
+
+
+def with_options(database_url: str, options: str) -> dict[str, Any]:
+    """The parameters of a connection with these options beside the URL's own (such as a search_path)."""
+    parameters = conninfo_to_dict(database_url)
+    return {
+        **parameters,
+        "options": f"{parameters.get('options') or ''} {options}",
+        "application_name": "tillroll",
+    }
+
+
+def read_parameters(database_url: str) -> dict[str, Any]:
+    """The parameters of a connection that reads: in UTC, with a statement time-out."""
+    return with_options(database_url, _READ_OPTIONS)
 
 
 async def connect(database_url: str, identity: LogIdentity | None = None) -> Connection:
@@ -25,7 +44,7 @@ async def connect(database_url: str, identity: LogIdentity | None = None) -> Con
     and timeline for which the epoch was minted.
     """
     connection = await psycopg.AsyncConnection.connect(
-        database_url, autocommit=True, connect_timeout=10, options=_OPTIONS, application_name="tillroll"
+        autocommit=True, **{"connect_timeout": 10, **with_options(database_url, _OPTIONS)}
     )
     if identity:
         found, same = await read_identity(connection)

@@ -17,6 +17,7 @@ MAX_DATA_BYTES = 1 << 20
 MAX_APPEND_BYTES = 32 << 20
 MAX_NAME_CHARACTERS = 500
 MAX_SCHEMA = 32_767
+MAX_VERSION = 1 << 60
 PAGE = 2_000
 
 
@@ -50,11 +51,15 @@ class StoredEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StreamAppend:
-    """Events for one stream, which must stand at `expected_version` (0: it must not exist)."""
+    """Events for one stream, which must stand at `expected_version` (0: it must not exist).
+
+    `begins_anywhere`: a stream that does not exist may begin with any version (logs of other frameworks).
+    """
 
     stream: str
     expected_version: int
     events: tuple[NewEvent, ...]
+    begins_anywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +211,8 @@ def check_append(append: Append) -> int:
 
 def _check_stream(each: StreamAppend) -> int:
     category, dash, rest = each.stream.partition("-")
-    if not (category and dash and rest) or each.expected_version < 0 or not each.events:
+    lowest = -MAX_VERSION if each.begins_anywhere else 0
+    if not (category and dash and rest and each.events) or not lowest <= each.expected_version <= MAX_VERSION:
         raise InvalidAppend(f"stream {each.stream!r}: a name like order-1, a version from 0, events")
     _check_name(each.stream)
     size = 0

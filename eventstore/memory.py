@@ -38,8 +38,9 @@ class MemoryLog:
         if known:
             return known
         for each in append.streams:
-            actual = len(self._streams[each.stream]) if each.stream in self._streams else 0
-            if actual != each.expected_version:
+            existing = self._streams.get(each.stream)
+            actual = existing[-1].version if existing else 0
+            if actual != each.expected_version and (existing or not each.begins_anywhere):
                 return Conflict(each.stream, actual)
         first = len(self.events) + 1
         self._write(append)
@@ -79,7 +80,11 @@ class MemoryLog:
         return self.events[after : after + limit]
 
     async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
-        return [self._streams[name][after:] if name in self._streams else [] for name, after in wanted]
+        return [self._rest(name, after) for name, after in wanted]
+
+    def _rest(self, stream: str, after: int) -> list[StoredEvent]:
+        events = self._streams.get(stream)
+        return events[max(0, after + 1 - events[0].version) :] if events else []
 
     async def head(self) -> int:
         return len(self.events)

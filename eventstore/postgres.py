@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from eventstore.appender import Appender
-from eventstore.connections import connect, read_identity
+from eventstore.connections import connect, read_identity, read_parameters
 from eventstore.log import PAGE, Append, LogIdentity, Outcome, StoredEvent
 from eventstore.queries import load_queries
 from eventstore.seams import Clock
@@ -27,16 +27,11 @@ _QUERIES = load_queries("eventstore", "log.sql")
 def make_pool(database_url: str, *, max_size: int = 8) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
     """A closed pool of autocommit connections in UTC with a statement time-out."""
     return AsyncConnectionPool(
-        database_url,
         min_size=1,
         max_size=max_size,
         open=False,
         timeout=20,
-        kwargs={
-            "autocommit": True,
-            "options": "-c statement_timeout=30s -c timezone=UTC",
-            "application_name": "tillroll",
-        },
+        kwargs={"autocommit": True, **read_parameters(database_url)},
         check=check_open,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from hashlib import sha256
 from importlib.resources import files
 
@@ -10,6 +11,7 @@ import psycopg
 from eventstore.seams import Ids, RandomIds
 
 _LOCK = 7246170
+_LOCK_APPENDS = "SELECT pg_advisory_xact_lock(7246171, 'events'::regclass::oid::integer)"
 _MINT = """
 INSERT INTO log (log_id, epoch, system_identifier, timeline)
 SELECT %(log_id)s, 1, control.system_identifier, checkpoint.timeline_id
@@ -31,8 +33,13 @@ def migrations() -> list[tuple[str, str]]:
     return [(each.name, each.read_text()) for each in sorted(found, key=lambda each: each.name)]
 
 
-def migrate(database_url: str, *, new_epoch: bool = False, ids: Ids | None = None) -> list[str]:
-    """Run what was not run yet; the names of what was run. `new_epoch` mints one (after a restore)."""
+def migrate(
+    database_url: str, *, new_epoch: bool = False, ids: Ids | None = None, only: Collection[str] = ()
+) -> list[str]:
+    """Run what was not run yet; the names of what was run. `new_epoch` mints one (after a restore).
+
+    `only` names the migrations to run; none: all.
+    """
     ids = ids or RandomIds()
     run: list[str] = []
     with psycopg.connect(database_url, autocommit=True) as connection, connection.transaction():
@@ -46,11 +53,13 @@ def migrate(database_url: str, *, new_epoch: bool = False, ids: Ids | None = Non
             digest = sha256(sql.encode()).hexdigest()
             if known.get(name, digest) != digest:
                 raise MigrationChanged(f"{name} was changed after it was run on this database")
-            if name not in known:
+            if name not in known and (not only or name in only):
                 connection.execute(sql.encode())
                 connection.execute("INSERT INTO migrations VALUES (%s, %s)", (name, digest))
                 run.append(name)
         empty = connection.execute("SELECT FROM log").fetchone() is None
         if empty or new_epoch:
+            # no append of the epoch before may come to its end after this
+            connection.execute(_LOCK_APPENDS)
             connection.execute(_MINT, {"log_id": ids.new()})
     return run

@@ -42,7 +42,7 @@ _STATEMENT = b"append_batch_call"
 _PREPARE = "PREPARE append_batch_call AS SELECT * FROM append_batch($1, $2, $3, $4, $5)"
 _TYPES = "SELECT 'new_append'::regtype::oid, 'new_stream'::regtype::oid, 'new_event'::regtype::oid"
 _UUID_BYTES, _LEAF_BYTES, _INT8_COLUMN_BYTES = 16, 32, 16
-_APPEND_COLUMNS, _STREAM_COLUMNS, _EVENT_COLUMNS = (pack(">i", columns) for columns in (6, 3, 13))
+_APPEND_COLUMNS, _STREAM_COLUMNS, _EVENT_COLUMNS = (pack(">i", columns) for columns in (6, 4, 13))
 _LEAF_HEAD = bytea_head(_LEAF_BYTES)
 
 
@@ -126,14 +126,15 @@ def _add_stream(
 ) -> None:
     name = append.stream.encode()
     start = number + text(name)
-    row = _STREAM_COLUMNS + start + int8(append.expected_version)
+    expected = append.expected_version
+    row = _STREAM_COLUMNS + start + int8(expected) + int8(expected if append.begins_anywhere else 0)
     rows.streams += (length(len(row)), row)
     rows.stream_count += 1
     row_start = _EVENT_COLUMNS + start
     leaf_start = LEAF_PREFIX + framed(name)
     fixed = len(row_start) + _INT8_COLUMN_BYTES + len(row_middle) + _UUID_BYTES + len(row_end) + _LEAF_BYTES
     events = rows.events
-    for version, event in enumerate(append.events, append.expected_version + 1):
+    for version, event in enumerate(append.events, expected + 1):
         type_, schema, data, event_id = event
         leaf_version, row_version = _version(version)
         leaf_kind, row_kind = _kind(type_, schema)

@@ -67,11 +67,12 @@ COMMENT ON TABLE commands IS
     'The ledger: the first outcome of each command, also of one that appended nothing (first > last).';
 
 -- What `append_batch` is given: rows of three kinds, as arrays of composites (one pass over each; as many
--- parallel arrays would be as many function scans). `events_before` counts the batch's events before the append's.
+-- parallel arrays would be as many function scans). `events_before` counts the batch's events before the append's,
+-- `initial` is the version that a stream which does not exist counts as having: 0, or the expected one.
 CREATE TYPE new_append AS (
     command_id uuid, merchant text, fingerprint bytea, answer bytea, events_before integer, event_count integer
 );
-CREATE TYPE new_stream AS (append integer, stream text, expected bigint);
+CREATE TYPE new_stream AS (append integer, stream text, expected bigint, initial bigint);
 CREATE TYPE new_event AS (
     append integer, stream text, version bigint, type text, schema integer, data bytea, merchant text,
     correlation text, causation text, metadata bytea, event_id uuid, occurred_at timestamptz, leaf_hash bytea
@@ -99,8 +100,8 @@ AS $$
             SELECT asked.append, asked.ordinal, asked.stream, asked.expected, coalesce((
                 SELECT e.version FROM events AS e
                 WHERE e.stream = asked.stream ORDER BY e.version DESC LIMIT 1
-            ), 0) AS actual
-            FROM unnest(p_streams) WITH ORDINALITY AS asked (append, stream, expected, ordinal)
+            ), asked.initial) AS actual
+            FROM unnest(p_streams) WITH ORDINALITY AS asked (append, stream, expected, initial, ordinal)
         ) AS checked
         WHERE checked.expected <> checked.actual
           AND checked.append NOT IN (SELECT repeated.ordinal FROM repeated)
@@ -136,7 +137,7 @@ DECLARE
     refused integer[];
 BEGIN
     -- In a statement of its own: what follows takes a fresh snapshot, after the lock was won.
-    PERFORM pg_advisory_xact_lock(7246171);
+    PERFORM pg_advisory_xact_lock(7246171, 'events'::regclass::oid::integer);
 
     SELECT
         (SELECT log.epoch FROM log),
@@ -150,7 +151,7 @@ BEGIN
             SELECT FROM unnest(p_streams) AS asked
             WHERE asked.expected <> coalesce((
                 SELECT e.version FROM events AS e WHERE e.stream = asked.stream ORDER BY e.version DESC LIMIT 1
-            ), 0)
+            ), asked.initial)
         )
     INTO given_epoch, head_before, clean;
 

@@ -137,6 +137,20 @@ async def test_a_version_beyond_a_thousand_keeps_its_hash(log: Log) -> None:
     assert all(event.leaf_hash == leaf_hash_of(event) for event in found)
 
 
+async def test_a_stream_may_begin_anywhere_if_it_is_said_so(log: Log) -> None:
+    for stream, version in (("order-1", -1), ("order-2", 6), ("order-3", 0)):
+        free = StreamAppend(stream, version, events(2), begins_anywhere=True)
+        await appended(log, an_append(free))
+        assert await refused(log, an_append(free)) == Conflict(stream, version + 2)
+        (found,) = await log.read_streams([(stream, version)])
+        assert [event.version for event in found] == [version + 1, version + 2]
+        assert all(event.leaf_hash == leaf_hash_of(event) for event in found)
+        onwards = StreamAppend(stream, version + 2, events(1), begins_anywhere=True)
+        await appended(log, an_append(onwards))
+        (rest,) = await log.read_streams([(stream, version + 2)])
+        assert [event.version for event in rest] == [version + 3]
+
+
 LARGE = b"x" * MAX_DATA_BYTES
 INVALID = {
     "no category": an_append(to_stream("order")),
