@@ -7,7 +7,7 @@ import contextlib
 import gc
 import importlib.metadata
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Protocol
 
 import psycopg
@@ -16,10 +16,12 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 import commands
+import queries
 from commands.executor import Executor, TooMuchContention
 from eventstore.keyring import Keyring
 from eventstore.log import EpochChanged, Log, LogUnavailable
 from eventstore.seams import Clock, Ids
+from queries.waiting import ProjectionsWaiter
 from services.context import ProcessContext
 from services.health import router as health_router
 from services.web.problems import install_problems, try_later
@@ -38,6 +40,11 @@ TAGS = [
     {"name": "stock", "description": "What is on hand, and what of it is promised."},
     {"name": "merchant", "description": "Who sells, and on which terms."},
     {"name": "catalogue", "description": "Products and the names of their categories."},
+    {"name": "payments", "description": "What was asked of the payment provider, and what it said."},
+    {"name": "shipments", "description": "Parcels, from the label to the last scan."},
+    {"name": "deliveries", "description": "What came later than it was promised."},
+    {"name": "sales", "description": "What was sold: by day, by product, by category."},
+    {"name": "operator", "description": "What spans merchants: for who runs the system."},
     {"name": "system", "description": "Is it there, and what does it offer?"},
 ]
 logger = structlog.get_logger()
@@ -79,13 +86,22 @@ def create_app(parts: Parts) -> FastAPI:
     install_problems(app)
     _install_unavailable(app)
     share(app, parts)
-    for router in (health_router, *commands.routers(), *_query_routers()):
+    for router in (health_router, *commands.routers(), *queries.routers):
         app.include_router(router)
     return app
 
 
+@contextlib.asynccontextmanager
+async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
+    """The whole API with what runs beside it."""
+    app = create_app(context)
+    async with ProjectionsWaiter(context.database_url, context.pool).running() as waiter:
+        app.state.projections_waiter = waiter
+        yield app
+
+
 def share(app: FastAPI, parts: Parts) -> None:
-    """What routes find in `app.state`."""
+    """What routes find in `app.state`; `projections_waiter` comes with `running_app`."""
     app.state.log = parts.log
     app.state.identity = parts.log.identity
     app.state.executor = parts.executor
@@ -93,12 +109,6 @@ def share(app: FastAPI, parts: Parts) -> None:
     app.state.pool = parts.pool
     app.state.clock = parts.clock
     app.state.ids = parts.ids
-
-
-def _query_routers() -> tuple[Any, ...]:
-    import queries  # noqa: PLC0415
-
-    return tuple(getattr(queries, "routers", tuple)())
 
 
 def _install_unavailable(app: FastAPI) -> None:

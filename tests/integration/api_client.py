@@ -22,7 +22,7 @@ from eventstore.keyring import Keyring, MemoryKeyStore
 from eventstore.log import Log
 from eventstore.memory import MemoryLog
 from eventstore.seams import RandomIds, WallClock
-from services.api import create_app, make_server, share
+from services.api import create_app, make_server, running_app, share
 from services.context import ProcessContext, open_context
 from services.settings import Settings
 
@@ -85,19 +85,28 @@ class Api:
 async def serving(database: str, nats_url: str, directory: Path) -> AsyncIterator[Api]:
     """The API as its process runs it, on a free port; the merchant is registered."""
     settings = Settings(data_dir=directory, database_url=database, nats_url=nats_url)
-    async with open_context(settings, "test", follow=False) as context:
-        listener = socket.create_server(("127.0.0.1", 0))
-        server = make_server(create_app(context))
-        ends = asyncio.create_task(server.serve([listener]))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        try:
-            async with httpx.AsyncClient(base_url=url, timeout=30) as client:
-                api = Api(client, context.log, context=context)
-                assert (await api.post("/v1/merchant", {})).status_code == 201
-                yield api
-        finally:
-            server.should_exit = True
-            await ends
+    async with (
+        open_context(settings, "test", follow=False) as context,
+        running_app(context) as app,
+        listening(app) as url,
+        httpx.AsyncClient(base_url=url, timeout=30) as client,
+    ):
+        api = Api(client, context.log, context=context)
+        assert (await api.post("/v1/merchant", {})).status_code == 201
+        yield api
+
+
+@asynccontextmanager
+async def listening(app: FastAPI) -> AsyncIterator[str]:
+    """The address at which the app is served."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = make_server(app)
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def in_memory() -> Any:

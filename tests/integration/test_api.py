@@ -178,6 +178,13 @@ async def test_the_catalogue_takes_skus_with_slashes(api: Api) -> None:
     problem(await api.put("/v1/products/%20", {}), 422, "invalid-input")
 
 
+async def test_commands_and_queries_share_their_paths(api: Api) -> None:
+    for path in ("/v1/orders", "/v1/products", "/v1/merchant"):
+        answer = await api.send("GET", path)
+        assert answer.status_code in {200, 503}, answer.text  # nobody projects here
+    problem(await api.send("PATCH", "/v1/products/A-1", {}), 405, "method-not-allowed")
+
+
 async def test_an_erased_customer_is_refused_and_not_kept(api: Api) -> None:
     assert api.context is not None
     await api.post("/v1/orders", an_order(order_id="o1"))
