@@ -60,7 +60,9 @@ class Feed:
         if after >= self.head and wait_seconds:
             news = self._news
             with suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), wait_seconds)
+                # not wait_for: Python 3.11's may swallow a cancellation that comes with the news
+                async with asyncio.timeout(wait_seconds):
+                    await news.wait()
         if after >= self.head:
             return []
         first = self._recent[0].position if self._recent else self.head + 1
@@ -98,7 +100,8 @@ class Feed:
     async def _catch_up(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._behind.wait(), HEAD_SECONDS)
+                async with asyncio.timeout(HEAD_SECONDS):
+                    await self._behind.wait()
             self._behind.clear()
             try:
                 while missed := await self._log.read(self.head, PAGE):

@@ -70,7 +70,8 @@ class Relay:
                 continue
             await asyncio.sleep(LINGER_SECONDS)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._committed.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._committed.wait()
                 continue
             if self._published > checkpoint.position:
                 await self._move(checkpoint, self._published)

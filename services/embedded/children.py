@@ -63,7 +63,8 @@ class Child:
                 break
             self.process.send_signal(number)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self.wait()
         if self.alive:
             self.process.kill()
         return await self.wait()
