@@ -66,8 +66,9 @@ class PostgresKeyStore:
 
     async def create(self, wrapped: dict[str, bytes]) -> dict[str, bytes | None]:
         arguments = {"subjects": list(wrapped), "keys": list(wrapped.values())}
-        await self._fetch(self._queries.create_keys.sql, arguments)
-        return await self.load(list(wrapped))
+        kept = await self._fetch(self._queries.create_keys.sql, arguments)
+        missed = [each for each in wrapped if each not in kept]  # made by another process meanwhile
+        return kept | (await self.load(missed) if missed else {})
 
     async def _fetch(self, sql: str, arguments: dict[str, Any]) -> dict[str, bytes | None]:
         async with self._pool.connection() as connection:
@@ -86,6 +87,7 @@ class Keyring:
         self._store = store
         self._keys: OrderedDict[str, AESGCM | None] = OrderedDict()
         self._creating = asyncio.Lock()
+        self._wanted: set[str] = set()
 
     def subject(self, person: str) -> str:
         """The pseudonym of a person's id: stable, and meaningless without the master key."""
@@ -93,11 +95,15 @@ class Keyring:
 
     async def ensure(self, subjects: Iterable[str]) -> None:
         """Have the keys of these subjects, making those that do not exist."""
-        missing = await self._load(subjects)
-        if missing:
-            async with self._creating:
-                fresh = {each: self._wrapped(each, AESGCM.generate_key(256)) for each in missing}
-                self._remember(await self._store.create(fresh))
+        wanted = [each for each in subjects if each not in self._keys]
+        self._wanted.update(wanted)
+        if wanted:
+            async with self._creating:  # one makes the keys of all who wait, in one go
+                batch, self._wanted = self._wanted.union(wanted), set()
+                missing = sorted(batch.difference(self._keys))  # in one order: none waits for another
+                if missing:
+                    fresh = {each: self._wrapped(each, AESGCM.generate_key(256)) for each in missing}
+                    self._remember(await self._store.create(fresh))
 
     async def load(self, subjects: Iterable[str]) -> None:
         """Have the keys of these subjects; one that does not exist counts as erased."""

@@ -3,7 +3,13 @@
 SELECT subject, wrapped_key FROM data_keys WHERE subject = ANY(:subjects);
 
 -- name: create_keys(subjects, keys)
--- Keep new keys; those that exist, or were erased, stay as they are. :subjects text[], :keys bytea[].
-INSERT INTO data_keys (subject, wrapped_key)
-SELECT * FROM unnest(:subjects::text[], :keys::bytea[])
-ON CONFLICT (subject) DO NOTHING;
+-- Keep new keys; those that exist, or were erased, stay as they are. What stands for each afterwards, but for
+-- those that somebody else makes at the same time. :subjects text[], :keys bytea[].
+WITH created AS (
+    INSERT INTO data_keys (subject, wrapped_key)
+    SELECT * FROM unnest(:subjects::text[], :keys::bytea[])
+    ON CONFLICT (subject) DO NOTHING
+    RETURNING subject, wrapped_key
+)
+SELECT subject, wrapped_key FROM created
+UNION ALL SELECT subject, wrapped_key FROM data_keys WHERE subject = ANY(:subjects);
