@@ -92,11 +92,16 @@ async def decode_page(
     ]
 
 
-def work_of(follow: Follow, facts: Sequence[Fact]) -> Work:
-    """Run the handler on what is its own of a page; what it raises is kept as its failure."""
+def work_of(follow: Follow, facts: Sequence[Fact], present: set[type[Event]]) -> Work:
+    """Run the handler on what is its own of a page; what it raises is kept as its failure.
+
+    `present` are the types of the facts.
+    """
     kinds: frozenset[type[Event]] = frozenset(follow.model.events)
-    own = [fact for fact in facts if type(fact.event) in kinds]
     work = Work(follow, [], [])
+    if kinds.isdisjoint(present):
+        return work
+    own = [fact for fact in facts if type(fact.event) in kinds]
     if follow.parked:
         keyed = [(fact, order_key(fact)) for fact in own]
         work.queued = [(fact, key) for fact, key in keyed if key in follow.parked]
@@ -126,7 +131,8 @@ class Advancer:
         """All that can be done before the transaction; touches no read model."""
         kinds = frozenset(kind.__name__ for follow in follows for kind in follow.model.events)
         facts = await decode_page(events, kinds, self._fact_of, self._keyring)
-        return [work_of(follow, facts) for follow in follows]
+        present = {type(fact.event) for fact in facts}
+        return [work_of(follow, facts, present) for follow in follows]
 
     async def advance(
         self, follows: Sequence[Follow], events: Sequence[StoredEvent], works: Sequence[Work] | None = None

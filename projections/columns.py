@@ -18,7 +18,8 @@ from psycopg.adapt import Dumper, PyFormat
 from psycopg.pq import Format
 
 _NULL = b"\xff\xff\xff\xff"
-_LENGTHS = [pack(">i", size) for size in range(1024)]
+_KNOWN_MAX, _KNOWN_LENGTH_MAX = 20_000, 100
+_known: dict[str | None, bytes] = {}
 _INT8 = Struct(">iq").pack
 _INT4 = Struct(">ii").pack
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -34,17 +35,22 @@ class Column:
     data: bytes
 
 
+def _text(value: str | None) -> bytes:
+    """A text with its length before it. The ids of a batch stand in many columns of many read models."""
+    if value is None:
+        return _NULL
+    raw = value.encode()
+    element = pack(">i", len(raw)) + raw
+    if len(raw) <= _KNOWN_LENGTH_MAX:
+        if len(_known) >= _KNOWN_MAX:
+            _known.clear()
+        _known[value] = element
+    return element
+
+
 def _texts(values: Iterable[str | None]) -> list[bytes]:
-    parts: list[bytes] = []
-    for value in values:
-        if value is None:
-            parts.append(_NULL)
-        else:
-            raw = value.encode()
-            size = len(raw)
-            parts.append(_LENGTHS[size] if size < 1024 else pack(">i", size))
-            parts.append(raw)
-    return parts
+    known = _known.get
+    return [known(value) or _text(value) for value in values]
 
 
 def _integers(values: Iterable[int | None]) -> list[bytes]:

@@ -107,7 +107,8 @@ def project(facts: Sequence[Fact]) -> Rows:
         elif kind in _MONEY:
             key = (merchant, event.order_id)
             sums = money.get(key) or money.setdefault(key, OrderMoney(*key))
-            setattr(sums, _MONEY[kind], getattr(sums, _MONEY[kind]) + event.amount_cents)
+            column = _MONEY[kind]
+            setattr(sums, column, getattr(sums, column) + event.amount_cents)
         else:
             stock.setdefault(merchant, StockUnits(merchant)).units_on_hand += _units(event)
     return {

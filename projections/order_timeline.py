@@ -51,17 +51,19 @@ class TimelineRow:
 
 
 @cache
-def _detailed(name: str) -> tuple[str, ...]:
-    """The fields of an event class that are told as details."""
+def _shape(name: str) -> tuple[tuple[str, ...], bool]:
+    """The fields of an event class that are told as details, and whether it has a provider's time."""
     kind = EVENT_TYPES[name]
     without = _SAID_ELSEWHERE.union(personal_fields(kind))
-    return tuple(field for field in kind.model_fields if field not in without)
+    details = tuple(field for field in kind.model_fields if field not in without)
+    return details, "happened_at" in kind.model_fields
 
 
 def _row(fact: Fact) -> TimelineRow:
     event: Any = fact.event
     kind = type(event).__name__
-    details = {name: value for name in _detailed(kind) if (value := getattr(event, name)) not in (None, "")}
+    names, has_time = _shape(kind)
+    details = {name: value for name in names if (value := getattr(event, name)) not in (None, "")}
     return TimelineRow(
         fact.merchant,
         event.order_id,
@@ -69,7 +71,7 @@ def _row(fact: Fact) -> TimelineRow:
         kind,
         fact.stream,
         fact.occurred_at,
-        getattr(event, "happened_at", None),
+        event.happened_at if has_time else None,
         fact.recorded_at,
         fact.causation,
         fact.actor,

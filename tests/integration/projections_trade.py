@@ -197,7 +197,10 @@ class Bought:
                 "capture_id": f"{name}.capture",
                 "amount_cents": cents,
             }
-            steps += [(stream, CaptureRequested(**moved)), (stream, PaymentCaptured(**moved, happened_at=told))]
+            steps += [
+                (stream, CaptureRequested(**moved)),
+                (stream, PaymentCaptured(**moved, happened_at=told)),
+            ]
         return steps
 
     def delivering(self, at: datetime | None = None) -> list[Step]:

@@ -1,0 +1,156 @@
+"""What does a read of the API need, and where does it find it? The one place that knows `app.state`.
+
+Routes take a `MerchantReader` or an `OperatorReader`. The application must have, in `app.state`:
+
+    pool                 connections to the database (`eventstore.postgres.make_pool`)
+    identity             the log's `LogIdentity`, for position tokens
+    projections_waiter   a running `queries.waiting.ProjectionsWaiter`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import psycopg
+from fastapi import Depends, Request, Response
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Identifier
+from psycopg_pool import PoolTimeout
+
+from eventstore.checkpoints import Pool
+from eventstore.log import LogIdentity
+from eventstore.queries import load_queries
+from queries.waiting import ProjectionsWaiter
+from services.web.merchant import Merchant
+from services.web.positions import POSITION_HEADER, Freshness, WantedFreshness, foreign_position
+from services.web.problems import Problem, try_later, unknown_merchant
+
+PARKED_HEADER = "Tillroll-Parked"
+"""How many keys of the read models are parked: what the answer shows of those is not up to its position."""
+RETRY_SECONDS = 1.0
+_QUERIES = load_queries("queries", "positions.sql")
+Rows = list[dict[str, Any]]
+Statement = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The parts of the application that a read uses."""
+
+    pool: Pool
+    identity: LogIdentity
+    waiter: ProjectionsWaiter
+
+
+def shown_of(request: Request) -> Shown:
+    state = request.app.state
+    return Shown(state.pool, state.identity, state.projections_waiter)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads in one snapshot, and says in the response's headers which position it shows."""
+
+    shown: Shown
+    merchant: str
+    freshness: Freshness
+    response: Response
+
+    async def rows(
+        self, models: Sequence[str], *statements: Statement, views: Sequence[str] | None = None
+    ) -> list[Rows]:
+        """The rows of each statement, over these read models, in `views` (None: of the same names).
+
+        Every statement gets the parameter `merchant`. Raises problems: 400 for a position of another log and
+        for an unknown merchant, 503 where the read models are not as far as asked for.
+        """
+        wanted = self._wanted_position()
+        if wanted and self.freshness.wait_seconds and self.shown.waiter.shown(models) < wanted:
+            await self.shown.waiter.wait(tuple(models), wanted, self.freshness.wait_seconds)
+        try:
+            standing, *found = await self._snapshot(models, statements, models if views is None else views)
+        except psycopg.errors.UndefinedTable:
+            raise try_later(
+                "the read models are not made yet: the projector makes them", RETRY_SECONDS
+            ) from None
+        except (psycopg.OperationalError, PoolTimeout, OSError):
+            raise try_later("the database can't be reached", RETRY_SECONDS) from None
+        except psycopg.DataError:
+            detail = "a parameter holds what no text or number of ours can hold"
+            raise Problem(422, "invalid-input", detail) from None
+        self._check(standing[0], wanted, len(models))
+        return found
+
+    def _wanted_position(self) -> int:
+        token = self.freshness.min_position
+        try:
+            return self.shown.identity.position_of(token) if token else 0
+        except ValueError as error:
+            raise foreign_position(str(error)) from None
+
+    async def _snapshot(
+        self, models: Sequence[str], statements: Sequence[Statement], views: Sequence[str]
+    ) -> list[Rows]:
+        """One transaction, one round trip. The views are locked before the snapshot is taken: a switch of
+        generations comes wholly before it or wholly after it."""
+        locked = SQL(", ").join(map(Identifier, dict.fromkeys(("merchants", *views))))
+        standing = (_QUERIES.read_standing.sql, {"names": list(models)})
+        async with self.shown.pool.connection() as connection:
+            try:
+                async with connection.pipeline():
+                    await connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    await connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(locked))
+                    await connection.execute(
+                        b"SELECT set_config('tillroll.merchant', %s, true)", (self.merchant,)
+                    )
+                    cursors = []
+                    for text, arguments in (standing, *statements):
+                        cursor = connection.cursor(row_factory=dict_row)
+                        # not prepared: a plan must know which filters there are
+                        await cursor.execute(
+                            text.encode(), {**arguments, "merchant": self.merchant}, prepare=False
+                        )
+                        cursors.append(cursor)
+                    await connection.execute(b"COMMIT")
+            except psycopg.Error:
+                if not connection.closed:
+                    await connection.rollback()
+                raise
+            return [await cursor.fetchall() for cursor in cursors]
+
+    def _check(self, standing: dict[str, Any], wanted: int, models: int) -> None:
+        position = standing["position"] if standing["found"] == models else 0
+        self.response.headers[POSITION_HEADER] = self.shown.identity.token(position)
+        if standing["parked"]:
+            self.response.headers[PARKED_HEADER] = str(standing["parked"])
+        if position < wanted:
+            raise self._behind(position, wanted)
+        if self.merchant and not standing["known"]:
+            raise unknown_merchant(self.merchant)
+
+    def _behind(self, position: int, wanted: int) -> Problem:
+        problem = try_later(
+            f"this shows position {position}; {wanted - position} events are missing to {wanted}",
+            RETRY_SECONDS,
+            kind="behind",
+            behind=wanted - position,
+        )
+        problem.headers[POSITION_HEADER] = self.shown.identity.token(position)
+        return problem
+
+
+async def merchant_reader(
+    request: Request, response: Response, merchant: Merchant, freshness: WantedFreshness
+) -> Reader:
+    return Reader(shown_of(request), merchant, freshness, response)
+
+
+async def operator_reader(request: Request, response: Response, freshness: WantedFreshness) -> Reader:
+    """Reads across merchants; who may do that is for the permissions to say, once there are any."""
+    return Reader(shown_of(request), "", freshness, response)
+
+
+MerchantReader = Annotated[Reader, Depends(merchant_reader)]
+OperatorReader = Annotated[Reader, Depends(operator_reader)]

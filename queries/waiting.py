@@ -1,0 +1,91 @@
+"""How does a reader wait until read models show a position? Woken by the projector's word, not by asking.
+
+One connection of a process listens; a question once a second is the safety net for what it may have missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+
+import orjson
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from eventstore.checkpoints import Pool
+from eventstore.queries import load_queries
+
+CHANNEL = "tillroll_projections"
+SAFETY_SECONDS = 1.0
+_QUERIES = load_queries("queries", "positions.sql")
+logger = structlog.get_logger()
+
+
+class ProjectionsWaiter:
+    """Use as `async with ProjectionsWaiter(database_url, pool).running() as waiter`."""
+
+    def __init__(self, database_url: str, pool: Pool) -> None:
+        self._url = database_url
+        self._pool = pool
+        self._positions: dict[str, int] = {}
+        self._moved = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[ProjectionsWaiter]:
+        listening = asyncio.create_task(self._listen())
+        try:
+            yield self
+        finally:
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+
+    def shown(self, names: Iterable[str]) -> int:
+        """The position that all of these read models are known to show."""
+        return min(self._positions.get(name, 0) for name in names)
+
+    async def wait(self, names: tuple[str, ...], position: int, seconds: float) -> bool:
+        """Whether the read models show `position`, within that time."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        ask_at = loop.time()
+        while self.shown(names) < position:
+            now = loop.time()
+            if now >= ask_at:
+                await self._ask()
+                ask_at = now + SAFETY_SECONDS
+                continue
+            if now >= until:
+                return False
+            moved = self._moved
+            with suppress(TimeoutError):
+                await asyncio.wait_for(moved.wait(), min(until, ask_at) - now)
+        return True
+
+    def _note(self, positions: dict[str, int]) -> None:
+        """Remember, and wake who waits. A lower position than before is only older news."""
+        for name, position in positions.items():
+            self._positions[name] = max(position, self._positions.get(name, 0))
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    async def _ask(self) -> None:
+        with suppress(psycopg.OperationalError, PoolTimeout, OSError):
+            async with self._pool.connection() as connection:
+                rows = await (await connection.execute(_QUERIES.read_positions.sql.encode())).fetchall()
+            self._note(dict(rows))
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, connect_timeout=10, application_name="tillroll"
+                ) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}".encode())
+                    async for notice in connection.notifies():
+                        self._note(orjson.loads(notice.payload))
+            except (psycopg.Error, OSError) as error:
+                logger.warning("waiting_without_notices", error=str(error))
+                await asyncio.sleep(SAFETY_SECONDS)

@@ -1,0 +1,307 @@
+"""Does the read side of the API show what the read models hold: of one merchant, by page, fresh enough?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from openapi_spec_validator import validate
+
+from queries import routers
+from queries.waiting import ProjectionsWaiter
+from services.web.pagination import cursor_of
+from services.web.problems import install_problems
+from tests.integration.projections_trade import START, Bought, Trade, open_trade, setting_up
+
+LISTS = (
+    "/v1/orders",
+    "/v1/payments",
+    "/v1/shipments",
+    "/v1/stock",
+    "/v1/sales/days",
+    "/v1/sales/products",
+    "/v1/sales/categories",
+    "/v1/deliveries/late",
+    "/v1/products",
+    "/v1/categories",
+)
+
+
+@dataclass(slots=True)
+class Api:
+    """The read side over HTTP, with a projector that runs."""
+
+    trade: Trade
+    client: httpx.AsyncClient
+    app: FastAPI
+
+    async def get(
+        self, path: str, merchant: str = "m1", at_least: int | str = 0, **query: Any
+    ) -> httpx.Response:
+        headers = {"Tillroll-Merchant": merchant} if merchant else {}
+        if at_least:
+            token = at_least if isinstance(at_least, str) else self.trade.log.identity.token(at_least)
+            headers |= {"Tillroll-Min-Position": token, "Prefer": "wait=20"}
+        return await self.client.get(path, headers=headers, params=query or None)
+
+    async def ok(self, path: str, merchant: str = "m1", at_least: int = 0, **query: Any) -> Any:
+        answer = await self.get(path, merchant, at_least, **query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def walk(self, path: str, merchant: str = "m1", **query: Any) -> list[dict[str, Any]]:
+        """All items, page by page."""
+        items, cursor = [], None
+        while True:
+            page = await self.ok(path, merchant, **query, **({"cursor": cursor} if cursor else {}))
+            items += page["items"]
+            cursor = page["next_cursor"]
+            if not cursor:
+                return items
+
+
+@asynccontextmanager
+async def running(trade: Trade) -> AsyncIterator[None]:
+    task = asyncio.create_task(trade.runner().run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+async def api(database: str) -> AsyncIterator[Api]:
+    async with open_trade(database) as trade, ProjectionsWaiter(database, trade.log.pool).running() as waiter:
+        app = FastAPI()
+        install_problems(app)
+        for router in routers:
+            app.include_router(router)
+        app.state.pool = trade.log.pool
+        app.state.identity = trade.log.identity
+        app.state.projections_waiter = waiter
+        transport = httpx.ASGITransport(app)
+        async with running(trade), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield Api(trade, client, app)
+
+
+async def sell(trade: Trade) -> int:
+    """Two merchants; of the first an order delivered, one cancelled, one returned, one late, one open."""
+    await trade.append("m1", setting_up("m1"))
+    await trade.append("m2", setting_up("m2"))
+    await trade.append("m1", Bought("m1", "done").life())
+    cancelled = Bought("m1", "cancelled", portions=2, placed_at=START + timedelta(hours=1))
+    steps = [*cancelled.placing(), *cancelled.paying(), *cancelled.cancelling()]
+    await trade.append("m1", steps, cancelled.placed_at)
+    returned = Bought("m1", "returned", placed_at=START + timedelta(hours=2))
+    await trade.append(
+        "m1", [*returned.placing(), *returned.paying(), *returned.shipping(), *returned.returning()]
+    )
+    late = Bought("m1", "late", quantity=5)
+    delivery = late.delivering(START + timedelta(days=12))
+    await trade.append("m1", [*late.placing(), *late.paying(), *late.shipping(), *delivery])
+    await trade.append("m2", Bought("m2", "theirs", checkout_id="checkout-done").life())
+    return await trade.append("m1", Bought("m1", "open", currency="EUR").placing())
+
+
+async def test_an_order_shows_its_statuses_money_and_story(api: Api) -> None:
+    last = await sell(api.trade)
+    order = await api.ok("/v1/orders/cancelled", at_least=last)
+    assert (order["status"], order["payment_status"], order["fulfilment_status"]) == (
+        "cancelled", "voided", "unfulfilled",
+    )  # fmt: skip
+    assert (order["cancel_reason"], order["cancel_note"]) == ("customer", "changed my mind")
+    assert (order["total_cents"], order["voided_cents"], order["captured_cents"]) == (2300, 2300, 0)
+    assert [line["quantity"] for line in order["lines"]] == [2]
+    assert [payment["status"] for payment in order["payments"]] == ["voided", "voided"]
+    assert order["approved_at"] == "2018-03-01T13:10:00Z"
+    assert order["customer_id"] == "customer-cancelled"
+    told = [moment["type"] for moment in order["timeline"]]
+    assert told[:2] == ["OrderPlaced", "OrderReserved"]
+    assert told[-1] == "PaymentVoided"
+    assert all(moment["causation"] == "test" for moment in order["timeline"])
+    assert "customer-cancelled" not in str(order["timeline"])
+
+
+async def test_every_status_is_derived_from_what_happened(api: Api) -> None:
+    last = await sell(api.trade)
+    listed = await api.ok("/v1/orders", at_least=last)
+    found = {
+        each["order_id"]: (each["status"], each["payment_status"], each["fulfilment_status"])
+        for each in listed["items"]
+    }
+    assert found == {
+        "done": ("completed", "captured", "delivered"),
+        "cancelled": ("cancelled", "voided", "unfulfilled"),
+        "returned": ("cancelled", "refunded", "returned"),
+        "late": ("completed", "captured", "delivered"),
+        "open": ("reserved", "pending", "unfulfilled"),
+    }
+
+
+async def test_orders_are_found_by_what_is_asked_for(api: Api) -> None:
+    await api.ok("/v1/orders", at_least=await sell(api.trade))
+    cases: list[tuple[dict[str, Any], set[str]]] = [
+        ({"status": "completed"}, {"done", "late"}),
+        ({"payment_status": "refunded"}, {"returned"}),
+        ({"fulfilment_status": "unfulfilled"}, {"cancelled", "open"}),
+        ({"checkout": "checkout-done"}, {"done"}),
+        ({"placed_from": "2018-03-01T13:00:00Z", "placed_to": "2018-03-01T14:00:00Z"}, {"cancelled"}),
+        ({"q": "checkout-l"}, {"late"}),
+        ({"q": "re"}, {"returned"}),
+        ({"q": "%"}, set()),
+        ({"sort": "largest", "limit": 1}, {"late"}),
+    ]
+    for query, expected in cases:
+        page = await api.ok("/v1/orders", **query)
+        assert {each["order_id"] for each in page["items"]} == expected, query
+
+
+async def test_no_read_shows_what_is_anothers(api: Api) -> None:
+    last = await sell(api.trade)
+    assert (await api.get("/v1/orders/theirs", at_least=last)).status_code == 404
+    assert (await api.get("/v1/shipments/theirs")).status_code == 404
+    for path in LISTS:
+        mine, theirs = await api.walk(path), await api.walk(path, "m2")
+        assert "theirs" not in str(mine), path
+        assert "done" not in str(theirs).replace("checkout-done", ""), path
+    checkout = await api.ok("/v1/orders", "m2", checkout="checkout-done")
+    assert [each["order_id"] for each in checkout["items"]] == ["theirs"]
+
+
+async def test_a_walk_through_the_pages_meets_everything_once(api: Api) -> None:
+    await api.trade.append("m1", setting_up("m1"))
+    last = 0
+    for number in range(7):  # several at the same time and of the same amount
+        placed_at = START + timedelta(hours=number // 3)
+        last = await api.trade.append("m1", Bought("m1", f"o{number}").placing(), placed_at)
+    await api.ok("/v1/orders", at_least=last)
+    for sort in ("newest", "oldest", "largest"):
+        walked = [each["order_id"] for each in await api.walk("/v1/orders", sort=sort, limit=2)]
+        assert sorted(walked) == [f"o{number}" for number in range(7)]
+    assert len({each["payment_id"] for each in await api.walk("/v1/payments", limit=3)}) == 7
+
+
+async def test_sales_money_and_stock_add_up(api: Api) -> None:
+    last = await sell(api.trade)
+    (eur, brl) = (await api.ok("/v1/sales/days", at_least=last))["items"]
+    assert (eur["currency"], eur["gross_cents"], eur["net_cents"]) == ("EUR", 2000, 2300)
+    assert (brl["orders_count"], brl["units_count"], brl["gross_cents"]) == (4, 11, 11_000)
+    assert (brl["cancelled_cents"], brl["refunded_cents"], brl["net_cents"]) == (2300, 2300, 8050)
+    products = await api.ok("/v1/sales/products", currency="BRL")
+    assert [(each["sku"], each["gross_cents"]) for each in products["items"]] == [("A", 11_000)]
+    overview = await api.ok("/v1/merchant")
+    assert overview["orders"] == {
+        "placed": 0, "reserved": 1, "confirmed": 0, "shipped": 0, "completed": 2, "cancelled": 2,
+    }  # fmt: skip
+    assert [money["captured_cents"] for money in overview["money"]] == [10_350, 0]
+    (level,) = (await api.ok("/v1/stock"))["items"]
+    assert (level["on_hand"], level["reserved"], level["allocated"], level["available"]) == (991, 2, 0, 989)
+    (late,) = (await api.ok("/v1/deliveries/late", days_late_min=1))["items"]
+    assert (late["order_id"], late["days_late"]) == ("late", 3)
+
+
+async def test_the_operator_sees_what_spans_merchants(api: Api) -> None:
+    last = await sell(api.trade)
+    await api.ok("/v1/operator/checkouts", "", at_least=last)
+    by_id = {each["checkout_id"]: each for each in await api.walk("/v1/operator/checkouts", "", limit=2)}
+    assert len(by_id) == 5
+    shared = by_id["checkout-done"]
+    assert (shared["orders_count"], shared["merchants_count"], shared["due_cents"]) == (2, 2, 4600)
+    projections = await api.ok("/v1/operator/projections", "")
+    assert {each["name"] for each in projections} >= {"orders", "sales", "checkouts"}
+    assert all(each["alive"] and not each["parked_keys"] for each in projections)
+
+
+async def test_a_parcel_is_shown_with_its_scans(api: Api) -> None:
+    last = await sell(api.trade)
+    parcel = await api.ok("/v1/shipments/returned", at_least=last)
+    assert parcel["status"] == "returned"
+    assert [scan["type"] for scan in parcel["scans"]] == ["collected", "returned"]
+
+
+async def test_a_read_waits_for_the_position_that_is_asked_for(api: Api) -> None:
+    await api.trade.append("m1", setting_up("m1"))
+    for number in range(10):
+        last = await api.trade.append("m1", Bought("m1", f"o{number}").placing())
+        answer = await api.get(f"/v1/orders/o{number}", at_least=last)
+        assert answer.status_code == 200
+        assert api.trade.log.identity.position_of(answer.headers["Tillroll-Position"]) >= last
+
+
+async def test_a_position_that_is_not_reached_is_told(api: Api) -> None:
+    last = await sell(api.trade)
+    await api.ok("/v1/orders", at_least=last)
+    headers = {"Tillroll-Merchant": "m1", "Tillroll-Min-Position": api.trade.log.identity.token(last + 7)}
+    answer = await api.client.get("/v1/orders", headers=headers)
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.json()["type"] == "/problems/behind"
+    assert answer.json()["behind"] == 7
+
+
+async def test_a_position_of_another_log_is_refused(api: Api) -> None:
+    await api.ok("/v1/merchant", at_least=await api.trade.append("m1", setting_up("m1")))
+    for token in ("17", "x.1.17", "0123456789ab.1.17", "x"):
+        answer = await api.get("/v1/orders", at_least=token)
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/foreign-position")
+
+
+async def test_bad_input_is_a_problem_that_names_it(api: Api) -> None:
+    await api.ok("/v1/merchant", at_least=await api.trade.append("m1", setting_up("m1")))
+    cases = [
+        ("/v1/orders", "", 400, None),
+        ("/v1/orders", "nobody", 400, None),
+        ("/v1/orders/none", "m1", 404, None),
+        ("/v1/orders?status=lost", "m1", 422, "status"),
+        ("/v1/orders?limit=201", "m1", 422, "limit"),
+        ("/v1/orders?cursor=zzz", "m1", 422, "cursor"),
+        (f"/v1/payments?cursor={cursor_of('sku', 'A')}", "m1", 422, "cursor"),
+        ("/v1/orders?placed_from=2018-01-01T00:00:00", "m1", 422, "placed_from"),
+        ("/v1/orders/%00", "m1", 422, None),
+    ]
+    for path, merchant, status, name in cases:
+        answer = await api.get(path, merchant)
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["type"].startswith("/problems/")
+        if name:
+            assert answer.json()["errors"][0]["name"] == name
+
+
+async def test_the_openapi_document_is_valid_and_names_every_operation(api: Api) -> None:
+    document = api.app.openapi()
+    validate(document)
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names) == 15
+    assert all(name.split("_")[0] in ("get", "list") for name in names)
+    assert all("503" in operation["responses"] for operation in operations)
+
+
+async def test_the_right_index_serves_every_list(api: Api) -> None:
+    """With sequential scans and sorts made dear, the plans of the lists need neither."""
+    from queries.orders import _LIST
+
+    await api.ok("/v1/orders", at_least=await sell(api.trade))
+    filters = dict.fromkeys(
+        ("payment_status", "fulfilment_status", "placed_from", "placed_to", "checkout", "q", "after_key",
+         "after_id", "status")
+    )  # fmt: skip
+    async with api.trade.log.pool.connection() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        for sort, text in _LIST.items():
+            for status in (None, "completed"):
+                arguments = {**filters, "status": status, "merchant": "m1", "limit": 51}
+                cursor = await connection.execute(f"EXPLAIN {text}".encode(), arguments)
+                plan = "\n".join(row[0] for row in await cursor.fetchall())
+                assert "Index Scan" in plan, (sort, plan)
+                assert "Sort" not in plan, (sort, plan)
