@@ -15,11 +15,15 @@ OnEvent = Callable[[StoredEvent], None]
 OnDoubt = Callable[[], None]
 
 
+class BusUnavailable(Exception):
+    """The bus did not take or acknowledge what was published: publish it again later."""
+
+
 class Bus(Protocol):
     """A bus of one log in one epoch: events of others are never delivered."""
 
     async def publish(self, events: Sequence[StoredEvent]) -> None:
-        """Broadcast; returns once all are acknowledged, raises OSError or a time-out otherwise."""
+        """Broadcast; returns once all are acknowledged, raises BusUnavailable otherwise."""
 
     def subscribe(self, on_event: OnEvent, on_doubt: OnDoubt) -> AbstractAsyncContextManager[None]:
         """Deliver from now on; `on_doubt` is called when something may have been missed."""

@@ -23,7 +23,7 @@ from nats.js.client import JetStreamContext
 from nats.js.errors import BadRequestError, NotFoundError
 
 from domain.streams import encode_part
-from eventstore.bus import OnDoubt, OnEvent
+from eventstore.bus import BusUnavailable, OnDoubt, OnEvent
 from eventstore.log import LogIdentity, StoredEvent
 
 STREAM_SECONDS = 600
@@ -129,8 +129,13 @@ class NatsBus:
         return self._client.jetstream(publish_async_max_pending=4000)
 
     async def ensure_stream(self) -> None:
-        """Make this epoch's stream, if need be after removing those of this log's other epochs."""
-        jetstream = await self.jetstream()
+        """Make this epoch's stream, removing those of other epochs; raises BusUnavailable."""
+        try:
+            await self._ensure_stream(await self.jetstream())
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            raise BusUnavailable(str(error) or type(error).__name__) from error
+
+    async def _ensure_stream(self, jetstream: JetStreamContext) -> None:
         config = StreamConfig(
             name=self.stream,
             subjects=["tillroll.events.>"],
@@ -154,20 +159,25 @@ class NatsBus:
 
         An acknowledgement for each costs the relay twice the CPU.
         """
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await self._publish(events)
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            raise BusUnavailable(str(error) or type(error).__name__) from error
+
+    async def _publish(self, events: Sequence[StoredEvent]) -> None:
         jetstream = await self.jetstream()
         assert self._client is not None
         *first, last = events
         for event in first:
-            await self._client.publish(
-                subject_of(event), event.data, headers=headers_of(event, self._identity)
-            )
-        async with asyncio.timeout(PUBLISH_SECONDS):
-            sequence = await self._publish_acknowledged(jetstream, last)
-            grown = sequence - self._sequence
-            self._sequence = sequence
-            if grown != len(events):
-                for event in first:
-                    self._sequence = max(sequence, await self._publish_acknowledged(jetstream, event))
+            headers = headers_of(event, self._identity)
+            await self._client.publish(subject_of(event), event.data, headers=headers)
+        sequence = await self._publish_acknowledged(jetstream, last)
+        grown, self._sequence = sequence - self._sequence, sequence
+        if grown != len(events):
+            for event in first:
+                again = await self._publish_acknowledged(jetstream, event)
+                self._sequence = max(self._sequence, again)
 
     async def _publish_acknowledged(self, jetstream: JetStreamContext, event: StoredEvent) -> int:
         headers = headers_of(event, self._identity)

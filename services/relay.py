@@ -14,9 +14,11 @@ import psycopg
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
+from eventstore.bus import BusUnavailable
 from eventstore.checkpoints import Checkpoint, holding
 from eventstore.connections import connect
 from eventstore.log import Log
+from eventstore.pace import Pace
 from services.bus import NatsBus
 
 PAGE = 500
@@ -24,8 +26,7 @@ FAR_BEHIND = 50_000
 POLL_SECONDS = 1.0
 MOVE_EVENTS = 2_000
 """The checkpoint moves after so many events, or when all is quiet: publishing again does no harm."""
-LINGER_SECONDS = 0.003
-"""After a page: the batches of that time are published together."""
+PAGE_SECONDS = 0.005
 logger = structlog.get_logger()
 
 
@@ -50,31 +51,42 @@ class Relay:
 
     async def _publish(self, checkpoint: Checkpoint) -> None:
         prepared = False
+        pace = Pace(PAGE_SECONDS)
         self._published = checkpoint.position
         while True:
+            await pace.turn()
             self._committed.clear()
             try:
                 if not prepared:
                     await self._bus.ensure_stream()
+                    await self._skip_if_far_behind(checkpoint)
                     prepared = True
-                await self._skip_if_far_behind(checkpoint)
-                while page := await self._log.read(self._published, PAGE):
-                    await self._bus.publish(page)
-                    self._published = page[-1].position
-                    if self._published - checkpoint.position >= MOVE_EVENTS:
-                        await self._move(checkpoint, self._published)
-            except (OSError, TimeoutError, psycopg.OperationalError) as error:
-                logger.warning("relay_waits", error=str(error) or type(error).__name__)
+                more = await self._publish_page(checkpoint)
+            except (BusUnavailable, psycopg.OperationalError) as error:
+                logger.warning("relay_waits", error=str(error))
                 prepared = False
                 await asyncio.sleep(0.5)
                 continue
-            await asyncio.sleep(LINGER_SECONDS)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._committed.wait()
-                continue
-            if self._published > checkpoint.position:
-                await self._move(checkpoint, self._published)
+            if not more:
+                await self._wait(checkpoint)
+
+    async def _publish_page(self, checkpoint: Checkpoint) -> bool:
+        """Publish what there is; whether there is more."""
+        page = await self._log.read(self._published, PAGE)
+        if page:
+            await self._bus.publish(page)
+            self._published = page[-1].position
+        if self._published - checkpoint.position >= MOVE_EVENTS:
+            await self._move(checkpoint, self._published)
+        return len(page) == PAGE
+
+    async def _wait(self, checkpoint: Checkpoint) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._committed.wait()
+            return
+        if self._published > checkpoint.position:
+            await self._move(checkpoint, self._published)
 
     async def _skip_if_far_behind(self, checkpoint: Checkpoint) -> None:
         head = await self._log.head()

@@ -26,11 +26,13 @@ from domain.kernel import Deadline, Fact, Group, Target, Value
 from eventstore.checkpoints import Checkpoint, LeaseLost, holding
 from eventstore.feed import Feed
 from eventstore.log import LogUnavailable, StoredEvent
+from eventstore.pace import Pace
 from eventstore.queries import load_queries
 from eventstore.seams import Clock, derived_id
 from services.agents.agent import Agent, order_key
 
 PAGE = 400
+PAGE_SECONDS = 0.02
 CACHED_PROCESSES = 50_000
 _QUERIES = load_queries("services.agents", "agents.sql")
 logger = structlog.get_logger()
@@ -125,9 +127,12 @@ class AgentRunner:
         self._processes.clear()
         self._parked = await self._parked_keys()
         await self._resume(checkpoint)
+        pace = Pace(PAGE_SECONDS)
         while True:
             page = await self._feed.page(checkpoint.position, PAGE)
             if page:
+                await pace.turn()
+                page = await self._feed.page(checkpoint.position, PAGE)
                 await self._take(checkpoint, page)
                 if checkpoint.position >= self._feed.head:
                     await self._finish(checkpoint)  # else the next page's record says it

@@ -19,6 +19,7 @@ from commands.executor import Context, Executor
 from domain.kernel import Command, one
 from eventstore.checkpoints import Pool
 from eventstore.log import EpochChanged
+from eventstore.pace import Pace
 from eventstore.queries import load_queries
 from eventstore.seams import Clock, key_id
 from services.gateways.gateway import Gateway
@@ -28,6 +29,8 @@ from services.gateways.trouble import OUR_TROUBLE, task_group
 BATCH_MAX = 256
 IN_HAND_SECONDS = 30.0
 POLL_SECONDS = 0.5
+KEEP_SECONDS = 0.01
+MATCH_SECONDS = 0.01
 PAUSE_S_FIRST, PAUSE_S_MAX = 0.5, 600.0
 _QUERIES = load_queries("services.gateways", "gateways.sql")
 logger = structlog.get_logger()
@@ -122,8 +125,10 @@ class Inbox:
 
     async def _keep_arrivals(self) -> None:
         """Group commit: while one batch is being written, the next one gathers."""
+        pace = Pace(KEEP_SECONDS)
         while True:
             await self._arrived.wait()
+            await pace.turn()
             batch, self._arrivals = self._arrivals[:BATCH_MAX], self._arrivals[BATCH_MAX:]
             if not self._arrivals:
                 self._arrived.clear()
@@ -172,8 +177,10 @@ class Inbox:
             await asyncio.sleep(0 if len(rows) == BATCH_MAX else POLL_SECONDS)
 
     async def _match_all(self) -> None:
+        pace = Pace(MATCH_SECONDS)
         while True:
             await self._matchable.wait()
+            await pace.turn()
             batch, self._unmatched = self._unmatched[:BATCH_MAX], self._unmatched[BATCH_MAX:]
             if not self._unmatched:
                 self._matchable.clear()

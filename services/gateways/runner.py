@@ -20,6 +20,7 @@ from eventstore.codec import subject_of
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
+from eventstore.pace import Pace
 from eventstore.queries import load_queries
 from eventstore.seams import Clock
 from services.gateways.breaker import PATIENCE, Patience
@@ -32,7 +33,8 @@ from services.gateways.provider import Provider
 from services.gateways.trouble import task_group
 
 PAGE = 1_000
-KEEP_SECONDS = 0.02
+PAGE_SECONDS = 0.01
+KEEP_SECONDS = 0.05
 _QUERIES = load_queries("services.gateways", "gateways.sql")
 _READ_HEAD = load_queries("eventstore", "log.sql").read_head.sql.encode()
 logger = structlog.get_logger()
@@ -102,8 +104,12 @@ class GatewayRunner:
             lanes.start(Call(fact, doubtful=True, next_at=next_at, attempts=attempts, kept=True))
 
     async def _follow(self, place: _Place, lanes: Lanes, doubtful_until: int) -> None:
+        pace = Pace(PAGE_SECONDS)
         while True:
+            await pace.turn()
             page = await self._feed.page(place.taken, PAGE)
+            if _is_cancelled():
+                raise asyncio.CancelledError
             if not page:
                 continue
             now = self._clock.now()
@@ -133,7 +139,7 @@ class GatewayRunner:
         return self._feed.fact(stored) if stored.type in self._interests else None
 
     async def _keep_place(self, place: _Place, lanes: Lanes) -> None:
-        """Move the checkpoint, and keep what is open behind it, many times a second and not for each page."""
+        """Move the checkpoint, and keep what is open behind it, a few times a second and not for each page."""
         while True:
             await lanes.news.wait()
             await asyncio.sleep(KEEP_SECONDS)
@@ -159,3 +165,9 @@ class GatewayRunner:
             row = await cursor.fetchone()
         if not (row and row[0]):
             raise LeaseLost(f"{self.follower} is followed by another worker now")
+
+
+def _is_cancelled() -> bool:
+    """A time-out that ends in the very moment of a cancellation may swallow it, up to Python 3.11."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

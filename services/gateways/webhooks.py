@@ -71,7 +71,11 @@ class WebhookApplication:
             return _problem(405, "method-not-allowed", "webhooks are sent with POST")
         if len(body) > BODY_BYTES_MAX:
             return _problem(413, "too-large", f"a webhook may have {BODY_BYTES_MAX} bytes")
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode(): value.decode("latin-1")
+            for name, value in scope["headers"]
+            if name.startswith(b"webhook-")
+        }
         try:
             signer.verify(body, headers, json_parse=False)
         except (WebhookVerificationError, ValueError) as error:
