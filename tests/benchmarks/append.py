@@ -1,0 +1,133 @@
+"""How many appends a second, beside what the table could take at most and beside others?
+
+Appends of three events of 300 bytes to a new stream, at several numbers of concurrent writers, each of which
+waits for its answer before it sends the next. All on one Postgres with fsync on (UmaDB on its own server,
+durable as it comes), in interleaved rounds; figures are medians.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from statistics import median
+
+import psycopg
+from psycopg import sql
+
+from eventstore.postgres import PostgresLog
+from eventstore.schema import migrate
+from services.embedded import PostgresServer
+from tests.benchmarks.ceilings import Ceiling
+from tests.benchmarks.report import Report
+from tests.benchmarks.rivals import Library, Umadb
+from tests.benchmarks.shapes import EVENTS, make_append
+
+WRITERS = (1, 8, 32, 128)
+ROUNDS = 5
+SECONDS = 0.6
+CEILING_BATCHES = 30
+READ_PAGE = 2_000
+
+Figures = dict[str, list[float]]
+
+
+class Ours:
+    """The log as the system uses it: one process, one appender, a task a writer."""
+
+    def __init__(self, log: PostgresLog) -> None:
+        self._log = log
+
+    async def measure(self, writers: int, seconds: float) -> float:
+        count = 0
+        deadline = (started := time.perf_counter()) + seconds
+
+        async def write() -> None:
+            nonlocal count
+            while time.perf_counter() < deadline:
+                await self._log.append(make_append())
+                count += 1
+
+        await asyncio.gather(*(write() for _ in range(writers)))
+        return count / (time.perf_counter() - started)
+
+    async def read(self, pages: int) -> float:
+        """Events a second, read page by page from the beginning."""
+        started = time.perf_counter()
+        position = 0
+        for _ in range(pages):
+            position += len(await self._log.read(position, READ_PAGE))
+        return position / (time.perf_counter() - started)
+
+
+async def run(report: Report) -> None:
+    server = PostgresServer(report.directory / "append")
+    await server.start()
+    try:
+        figures = await _measure(report, server)
+    finally:
+        await server.stop()
+    _tell(report, {name: median(rates) for name, rates in figures.items()})
+    report.figures["append"] = {
+        "unit": f"appends of {EVENTS} events a second, medians of {ROUNDS} rounds",
+        "medians": {name: round(median(rates)) for name, rates in figures.items()},
+        "rounds": {name: [round(rate) for rate in rates] for name, rates in figures.items()},
+    }
+
+
+def _database(server: PostgresServer, name: str, *, migrated: bool = True) -> str:
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    if migrated:
+        migrate(server.dsn_for(name))
+    return server.dsn_for(name)
+
+
+async def _measure(report: Report, server: PostgresServer) -> Figures:
+    figures: Figures = defaultdict(list)
+    insert, copy = Ceiling(_database(server, "insert")), Ceiling(_database(server, "copy"), copy=True)
+    library = Library(_database(server, "library", migrated=False))
+    umadb = await Umadb.start(report.directory / "umadb")
+    try:
+        async with await PostgresLog.connect(_database(server, "ours")) as log:
+            ours = Ours(log)
+            await ours.measure(8, 0.2)
+            for number in range(1, ROUNDS + 1):
+                report.say(f"append: round {number} of {ROUNDS}")
+                for writers in WRITERS:
+                    figures[f"ours {writers}"].append(await ours.measure(writers, SECONDS))
+                    figures[f"library {writers}"].append(await library.measure(writers, SECONDS))
+                    figures[f"umadb {writers}"].append(await umadb.measure(writers, SECONDS))
+                figures["insert"].append(await insert.measure(CEILING_BATCHES))
+                figures["copy"].append(await copy.measure(CEILING_BATCHES))
+                figures["read"].append(await ours.read(10))
+    finally:
+        await umadb.close()
+        await library.close()
+        await insert.close()
+        await copy.close()
+    return figures
+
+
+def _tell(report: Report, medians: dict[str, float]) -> None:
+    rows = []
+    for writers in WRITERS:
+        ours, library, umadb = (medians[f"{who} {writers}"] for who in ("ours", "library", "umadb"))
+        insert, copy = medians["insert"], medians["copy"]
+        rates = (f"{rate:,.0f}" for rate in (ours, library, umadb))
+        ratios = (f"{ours / rate:.2f}" for rate in (library, umadb, insert, copy))
+        rows.append((str(writers), *rates, *ratios))
+        report.goal(f"appends at {writers} writers, in UmaDB's", ours / umadb, 1)
+        report.goal(
+            f"appends at {writers} writers, in the library's", ours / library, 15 if writers == 128 else 1
+        )
+    report.goal("appends at 128 writers, in batched inserts", medians["ours 128"] / medians["insert"], 0.5)
+    report.table(
+        f"Appends of {EVENTS} events a second",
+        ("writers", "ours", "library", "UmaDB", "/ library", "/ UmaDB", "/ batched inserts", "/ COPY"),
+        rows,
+    )
+    report.say(
+        f"batched inserts {medians['insert'] * EVENTS:,.0f} rows/s, COPY {medians['copy'] * EVENTS:,.0f};"
+        f" ours reads {medians['read']:,.0f} events/s"
+    )
