@@ -151,44 +151,41 @@ class ProjectionRunner:
     ) -> int:
         """Move a group by a page, but not past `end`, where it joins those before it."""
         alone = len(group) == len(self._follows)
-        events, works = await self._take(advancer, group, end, wait_seconds=1.0 if alone else 0.0)
+        prepared = await self._prepared(group[0].position) if alone else None
+        if prepared is None:
+            await self._forget_ahead()
+            limit = self._page if end is None else min(self._page, end - group[0].position)
+            events = await self._feed.page(group[0].position, limit, wait_seconds=1.0 if alone else 0.0)
+            if events:
+                await self._count_first(connection, group)
+            prepared = events, await advancer.prepare(group, events) if events else []
+        events, works = prepared
         if not events:
             return 0
-        for follow in group:
-            if not follow.counted:
-                await run(
-                    connection,
-                    "count_attempt",
-                    follower=follow.follower,
-                    position=follow.position,
-                    attempts=1,
-                )
-                follow.counted = True
         if alone and len(events) == self._page:
             after = events[-1].position
-            self._ahead = after, asyncio.create_task(self._read(advancer, group, after, self._page, 0.0))
+            self._ahead = after, asyncio.create_task(self._look_ahead(advancer, group, after))
         if not await advancer.advance(group, events, works):
             await self._forget_ahead()  # it was prepared without what is parked now
         return len(events)
 
-    async def _take(
-        self, advancer: Advancer, group: list[Follow], end: int | None, wait_seconds: float
-    ) -> Prepared:
-        """The group's next page, which may have been prepared while the last one was merged."""
-        position = group[0].position
-        ahead, self._ahead = self._ahead, None
-        if ahead and ahead[0] == position and len(group) == len(self._follows):
-            return await ahead[1]
-        if ahead:
-            self._ahead = ahead
-            await self._forget_ahead()
-        limit = self._page if end is None else min(self._page, end - position)
-        return await self._read(advancer, group, position, limit, wait_seconds)
+    async def _count_first(self, connection: Connection, group: list[Follow]) -> None:
+        """Count the first page of a worker before any handler sees it. Later ones are the next worker's."""
+        for follow in group:
+            if not follow.counted:
+                place = {"follower": follow.follower, "position": follow.position}
+                await run(connection, "count_attempt", attempts=1, **place)
+                follow.counted = True
 
-    async def _read(
-        self, advancer: Advancer, group: list[Follow], after: int, limit: int, wait_seconds: float
-    ) -> Prepared:
-        events = await self._feed.page(after, limit, wait_seconds)
+    async def _prepared(self, position: int) -> Prepared | None:
+        """What was prepared while the last page was merged, if it is the page after `position`."""
+        if self._ahead is None or self._ahead[0] != position:
+            return None
+        (_, reading), self._ahead = self._ahead, None
+        return await reading
+
+    async def _look_ahead(self, advancer: Advancer, group: list[Follow], after: int) -> Prepared:
+        events = await self._feed.page(after, self._page, wait_seconds=0.0)
         return events, await advancer.prepare(group, events) if events else []
 
     async def _forget_ahead(self) -> None:
