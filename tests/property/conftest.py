@@ -11,7 +11,7 @@ import os
 from hypothesis import settings
 
 settings.register_profile(
-    "usual", max_examples=60, stateful_step_count=25, deadline=None, derandomize=False, print_blob=True
+    "usual", max_examples=60, stateful_step_count=30, deadline=None, derandomize=False, print_blob=True
 )
 settings.register_profile("nightly", settings.get_profile("usual"), max_examples=1000, stateful_step_count=40)
 settings.load_profile(os.environ.get("TILLROLL_HYPOTHESIS_PROFILE", "usual"))

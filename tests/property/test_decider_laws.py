@@ -12,7 +12,7 @@ from domain.aggregates import AGGREGATES
 from domain.kernel import Command, Event, Refused
 from domain.stock import AdjustStock, ReceiveStock, ReturnStock, ShipStock
 from eventstore.codec import decode_event
-from tests.strategies import COMMANDS, commands_of
+from tests.strategies import COMMANDS, runs_of
 
 COUNTS_EACH_TIME = (ReceiveStock, AdjustStock, ShipStock, ReturnStock)
 """Without an id of their own: said again they are new facts (redelivery is the command ledger's business)."""
@@ -42,7 +42,7 @@ def test_any_command_on_any_state_twice(category: str, data: st.DataObject) -> N
     decider = AGGREGATES[category]
     state = decider.initial
     stream: list[Event] = []
-    for command in data.draw(st.lists(commands_of(decider), max_size=12)):
+    for command in data.draw(runs_of(decider)):
         picture = repr(state)
         answered = answer(category, command, state)
         assert answer(category, command, state) == answered, "a decision has no memory and no luck"
@@ -61,7 +61,7 @@ def test_any_command_on_any_state_twice(category: str, data: st.DataObject) -> N
 def test_what_was_decided_survives_storage(category: str, data: st.DataObject) -> None:
     decider = AGGREGATES[category]
     state = decider.initial
-    for command in data.draw(st.lists(commands_of(decider), max_size=12)):
+    for command in data.draw(runs_of(decider)):
         answered = answer(category, command, state)
         for event in () if isinstance(answered, str) else answered:
             stored = event.model_dump_json(exclude_defaults=True).encode()

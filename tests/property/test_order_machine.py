@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis.stateful import invariant, rule
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from domain.order import (
     ORDER,
@@ -34,12 +35,18 @@ class OrderMachine(AggregateMachine):
         self.dispatched = False
         self.contradicted = False
 
+    @initialize(command=good_placements(), first=st.sampled_from([True, True, True, False]))
+    def begin(self, command: PlaceOrder, first: bool) -> None:
+        if first:
+            self.place(command)
+
     @rule(command=good_placements())
     def place(self, command: PlaceOrder) -> None:
         expected = ["OrderPlaced"] if self.status == "none" else "order_id_unique"
         assert self.send(command) == expected
         self.status = "placed" if self.status == "none" else self.status
 
+    @precondition(lambda self: self.status == "none")
     @rule(command=odd_placements)
     def place_anything(self, command: PlaceOrder) -> None:
         if self.send(command) == ["OrderPlaced"]:

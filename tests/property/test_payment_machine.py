@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from domain.payment import (
     PAYMENT,
     ExpireAuthorization,
     Movement,
+    PaymentVoided,
     RecordProviderPayment,
     RecordUnavailable,
     RequestAuthorization,
@@ -52,6 +53,16 @@ class PaymentMachine(AggregateMachine):
 
     def done(self, told: tuple[Movement, ...]) -> int:
         return sum(each.amount_cents for each in told if each.succeeded)
+
+    @initialize(amount=st.sampled_from([100, 100, 100, 60, 0]), first=st.sampled_from("rrrrwan"))
+    def begin(self, amount: int, first: str) -> None:
+        """Mostly with an authorisation that is read, else written, else asked for, else not at all."""
+        if first in "rwa":
+            self.ask_authorization(amount)
+        if amount and first in "rw":
+            self.provider_decides(True)
+        if amount and first == "r":
+            self.the_newest_letter_arrives()
 
     @rule(amount=cents)
     def ask_authorization(self, amount: int) -> None:
@@ -115,6 +126,7 @@ class PaymentMachine(AggregateMachine):
             assert came == (["AuthorizationExpired"] if untouched and not self.expired else [])
             self.expired = self.expired or untouched
 
+    @precondition(lambda self: len(self.stream) < 4)
     @rule()
     def nobody_answers(self) -> None:
         came = self.send(RecordUnavailable(payment_id="p1", call="capture", attempts=3))
@@ -129,15 +141,20 @@ class PaymentMachine(AggregateMachine):
         if not self.letters[-1].voided:
             self.writes(status="authorized" if yes else "declined", amount_cents=self.amount)
 
+    @precondition(lambda self: set(self.captures) - self.settled("captures"))
     @rule(yes=st.sampled_from([True, True, False]))
     def provider_captures(self, yes: bool) -> None:
         captures = self.letters[-1].captures
         self.writes(captures=captures + self.next_move(self.captures, captures, yes))
 
+    @precondition(lambda self: set(self.refunds) - self.settled("refunds"))
     @rule(yes=st.sampled_from([True, True, False]))
     def provider_refunds(self, yes: bool) -> None:
         refunds = self.letters[-1].refunds
         self.writes(refunds=refunds + self.next_move(self.refunds, refunds, yes))
+
+    def settled(self, kind: str) -> set[str]:
+        return {each.reference for each in getattr(self.letters[-1], kind)}
 
     def next_move(
         self, asked: dict[str, int], settled: tuple[Movement, ...], yes: bool
@@ -188,6 +205,12 @@ class PaymentMachine(AggregateMachine):
         assert payment.refunded_cents == self.done(self.known.refunds)
         voided = self.known.voided or (self.void_asked and self.amount == 0)
         assert payment.void == ("done" if voided else "requested" if self.void_asked else "no")
+
+    @invariant()
+    def a_void_says_what_had_been_authorised(self) -> None:
+        for event in self.stream:
+            if isinstance(event, PaymentVoided):
+                assert event.amount_cents == (self.authorized or 0)
 
     @invariant()
     def an_honest_provider_opens_no_discrepancy(self) -> None:

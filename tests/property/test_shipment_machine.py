@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from domain.shipment import (
     SHIPMENT,
@@ -40,6 +40,11 @@ class ShipmentMachine(AggregateMachine):
     @property
     def dispatched(self) -> bool:
         return any(kind in self.types for kind in MOVING)
+
+    @initialize(first=st.sampled_from([True, True, True, False]))
+    def begin(self, first: bool) -> None:
+        if first:
+            self.request()
 
     @rule()
     def request(self) -> None:

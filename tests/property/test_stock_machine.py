@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from domain.kernel import Command
 from domain.stock import (
@@ -42,6 +42,10 @@ class StockMachine(AggregateMachine):
     @property
     def free(self) -> int:
         return self.on_hand - self.quality_control - sum(units for units, _ in self.held.values())
+
+    @initialize(quantity=st.integers(1, 8))
+    def begin(self, quantity: int) -> None:
+        self.receive(quantity)
 
     @rule(hours=st.integers(1, 3))
     def time_passes(self, hours: int) -> None:
@@ -86,24 +90,22 @@ class StockMachine(AggregateMachine):
 
     def promised(self, command: Command, order: str, wanted: int, yes: str, no: str) -> bool:
         """Yes if there is enough, lapsed reservations included; nobody else loses a thing without need."""
-        lapsed = {
-            other: units
+        lapsed = sorted(
+            (until, other, units)
             for other, (units, until) in self.held.items()
             if until and until <= self.now and other != order
-        }
+        )
         came = self.send(command)
-        if self.free + sum(lapsed.values()) < wanted:
+        if self.free + sum(units for _, _, units in lapsed) < wanted:
             assert came == [no]
             (refusal,) = self.newest(1)
             assert refusal.available < refusal.wanted
             return False
         assert came == ["ReservationExpired"] * (len(came) - 1) + [yes]
-        last_freed = 0
-        for event in self.newest(len(came))[:-1]:
+        for event, (_, longest, units) in zip(self.newest(len(came))[:-1], lapsed, strict=False):
             assert self.free < wanted, "expired without need"
-            last_freed = lapsed.pop(event.order_id)
-            assert event.quantity == last_freed
-            del self.held[event.order_id]
+            assert (event.order_id, event.quantity) == (longest, units)
+            del self.held[longest]
         assert self.free >= wanted
         return True
 

@@ -212,6 +212,13 @@ def test_a_success_outlasts_a_late_failure() -> None:
     payment.given(*OPEN, failed).when(told(captures=(moved("c1", 60),))).then(captured(60))
 
 
+def test_a_log_in_which_a_failure_or_request_comes_late_folds_to_the_success() -> None:
+    failed = CaptureFailed(**IDS, capture_id="c1", reason="")
+    assert payment.given(*OPEN, captured(60), failed).state.captured_cents == 60
+    assert payment.given(*OPEN, captured(60), capture_requested(60)).state.captured_cents == 60
+    assert payment.given(*OPEN, VOIDED, VOID).state.void == "done"
+
+
 def test_a_void_tells_what_had_been_authorised() -> None:
     payment.given(*OPEN, VOID).when(told(voided=True)).then(VOIDED)
     payment.given(REQUESTED, VOID).when(told(voided=True)).then(AUTHORIZED, VOIDED)
