@@ -1,0 +1,247 @@
+"""What rows do facts come to? Given facts, then rows; alike in whatever batches the facts come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from domain.kernel import Event, Fact
+from domain.order import Adjustment, OrderPlaced
+from domain.payment import AuthorizationRequested, PaymentAuthorized, PaymentDeclined
+from domain.personal import Erased
+from domain.shipment import ShipmentDelivered, ShipmentDispatched, ShipmentScanned
+from domain.stock import (
+    ReservationExpired,
+    StockAdjusted,
+    StockAllocated,
+    StockReceived,
+    StockReserved,
+    StockReturned,
+    StockShipped,
+)
+from projections import (
+    checkouts,
+    late_deliveries,
+    merchant_overview,
+    order_timeline,
+    orders,
+    payments,
+    sales,
+    shipments,
+    stock_levels,
+)
+from projections.read_model import order_key
+from projections.read_models import PERSONAL_COLUMNS, READ_MODELS
+from tests.integration.projections_trade import START, Bought, Step
+
+HELD = {"order_id": "o1", "sku": "A", "warehouse": "main"}
+IDS = {"shipment_id": "s1", "order_id": "o1"}
+
+
+def facts_of(steps: Sequence[Step], merchant: str = "m1") -> list[Fact]:
+    """The facts of steps, at positions 1, 2, 3 …, an hour apart."""
+    return [
+        Fact(
+            position=position,
+            stream=stream,
+            version=position,
+            event=event,
+            merchant=merchant,
+            correlation="c",
+            causation="because",
+            event_id=f"e{position}",
+            occurred_at=START + timedelta(hours=position),
+            recorded_at=START,
+            actor="tester",
+        )
+        for position, (stream, event) in enumerate(steps, 1)
+    ]
+
+
+def given(*events: Event, stream: str = "stock-m1.A.main") -> list[Fact]:
+    return facts_of([(stream, event) for event in events])
+
+
+def own(name: str, steps: Sequence[Step]) -> list[Fact]:
+    """What the runner would give the read model of these steps."""
+    return [fact for fact in facts_of(steps) if type(fact.event) in READ_MODELS[name].events]
+
+
+def test_an_order_is_placed_and_moves_in_one_batch() -> None:
+    bought = Bought("m1", "o1", portions=2, adjustments=(Adjustment(kind="shortfall", amount_cents=1),))
+    rows = orders.project(own("orders", bought.life()))
+    (placed,) = rows["place_orders"]
+    assert (placed.items_cents, placed.shipping_cents, placed.adjustment_cents) == (2000, 300, -1)
+    assert (placed.total_cents, placed.units_count, placed.payments_count) == (2299, 2, 2)
+    assert (placed.customer_id, placed.ship_to_city) == ("customer-o1", "São Paulo")
+    (moved,) = rows["move_orders"]
+    assert (moved.status, moved.authorized_count, moved.captured_cents) == ("completed", 2, 2299)
+    assert moved.approved_at == START + timedelta(minutes=10)
+    assert moved.delivered_at == START + timedelta(days=5)
+
+
+def test_an_erased_person_leaves_no_personal_column() -> None:
+    (fact,) = facts_of(Bought("m1", "o1").placing()[:1])
+    erased = fact.event.model_copy(update={"customer": Erased()})
+    (row,) = orders.project(given(erased))["place_orders"]
+    assert {getattr(row, column) for column in PERSONAL_COLUMNS["orders"]} == {None}
+    assert row.subject == "subject-p1"
+
+
+def test_of_several_parcels_the_first_dispatch_and_the_last_delivery_stand() -> None:
+    late, early = START + timedelta(days=2), START + timedelta(days=1)
+    rows = orders.project(
+        given(
+            ShipmentDispatched(shipment_id="s1", order_id="o1", happened_at=late),
+            ShipmentDispatched(shipment_id="s2", order_id="o1", happened_at=early),
+            ShipmentDispatched(shipment_id="s3", order_id="o1", happened_at=None),
+            ShipmentDelivered(shipment_id="s1", order_id="o1", scan_id="x", happened_at=late),
+            ShipmentDelivered(shipment_id="s2", order_id="o1", scan_id="y", happened_at=early),
+        )
+    )
+    (moved,) = rows["move_orders"]
+    assert (moved.dispatched_at, moved.delivered_at) == (early, late)
+    assert (moved.dispatched_count, moved.delivered_count) == (3, 2)
+
+
+def test_stock_holds_say_what_is_held_from_now_on() -> None:
+    expires_at = START + timedelta(hours=1)
+    rows = stock_levels.project(
+        given(
+            StockReceived(sku="A", warehouse="main", quantity=10),
+            StockAdjusted(sku="A", warehouse="main", delta=-1, reason="loss"),
+            StockReserved(**HELD, quantity=3, expires_at=expires_at),
+            StockAllocated(**HELD, quantity=3),
+            StockShipped(**HELD, quantity=2),
+            StockReturned(**HELD, quantity=1),
+        )
+    )
+    (level,) = rows["add_levels"]
+    assert (level.on_hand, level.quality_control) == (10 - 1 - 2 + 1, 1)
+    (hold,) = rows["change_holds"]
+    assert (hold.quantity, hold.expires_at, hold.taken) == (3, None, 2)
+
+
+def test_what_was_held_before_the_batch_is_only_reduced() -> None:
+    (hold,) = stock_levels.project(given(StockShipped(**HELD, quantity=5, uncommitted=4)))["change_holds"]
+    assert (hold.quantity, hold.taken) == (None, 1)
+    (hold,) = stock_levels.project(given(ReservationExpired(**HELD, quantity=3)))["change_holds"]
+    assert (hold.quantity, hold.taken) == (0, 0)
+
+
+def test_a_payment_is_planned_by_its_order_and_only_else_by_its_request() -> None:
+    rows = payments.project(own("payments", Bought("m1", "o1", portions=2).life()))
+    assert [(row.payment_id, row.portion, row.amount_cents) for row in rows["plan_payments"]] == [
+        ("o1.1", 1, 1150),
+        ("o1.2", 2, 1150),
+    ]
+    asked = AuthorizationRequested(
+        payment_id="p9", order_id="o1", amount_cents=5, currency="BRL", method="voucher"
+    )
+    (row,) = payments.project(given(asked))["plan_payments"]
+    assert (row.portion, row.sequence, row.checkout_id, row.method) == (None, None, None, "voucher")
+
+
+def test_an_approval_at_an_unknown_time_is_an_approval() -> None:
+    authorized = PaymentAuthorized(payment_id="p1", order_id="o1", amount_cents=7, provider_reference="r")
+    (moved,) = payments.project(given(authorized))["move_payments"]
+    assert (moved.authorized, moved.authorized_cents, moved.authorized_at) == (True, 7, None)
+
+
+def test_a_late_scan_moves_no_parcel_back() -> None:
+    rows = shipments.project(
+        given(
+            ShipmentDelivered(**IDS, scan_id="3", happened_at=START),
+            ShipmentScanned(**IDS, scan_id="2", type="in_transit", happened_at=START - timedelta(days=1)),
+            ShipmentScanned(**IDS, scan_id="1", type="collected", happened_at=None),
+        )
+    )
+    (parcel,) = rows["move_shipments"]
+    assert shipments.STATUSES[parcel.stage] == "delivered"
+    assert (parcel.scans_count, parcel.last_scan_at) == (3, START)
+    assert [scan.scan_id for scan in rows["insert_scans"]] == ["3", "2", "1"]
+
+
+def test_sales_count_an_order_once_however_many_lines_it_has() -> None:
+    (fact,) = facts_of(Bought("m1", "o1").placing()[:1])
+    assert isinstance(fact.event, OrderPlaced)
+    (line,) = fact.event.lines
+    lines = (
+        line,
+        line.model_copy(update={"line": 2}),
+        line.model_copy(update={"line": 3, "sku": "B", "category": None}),
+    )
+    rows = sales.project(given(fact.event.model_copy(update={"lines": lines})))
+    (day,) = rows["add_days"]
+    assert (day.day, day.orders_count, day.units_count) == (date(2018, 3, 1), 1, 6)
+    by_sku = {row.name: (row.orders_count, row.units_count) for row in rows["add_products"]}
+    assert by_sku == {"A": (1, 4), "B": (1, 2)}
+    assert {row.name for row in rows["add_categories"]} == {"toys", sales.NO_CATEGORY}
+
+
+def test_currencies_are_never_added_up() -> None:
+    steps = [*Bought("m1", "o1").placing(), *Bought("m1", "o2", currency="EUR").placing()]
+    rows = sales.project(own("sales", steps))
+    assert sorted((row.currency, row.gross_cents) for row in rows["add_days"]) == [
+        ("BRL", 2000),
+        ("EUR", 2000),
+    ]
+
+
+def test_a_delivery_at_an_unknown_time_is_never_late() -> None:
+    known = ShipmentDelivered(**IDS, scan_id="1", happened_at=datetime(2030, 1, 1, tzinfo=UTC))
+    unknown = ShipmentDelivered(shipment_id="s2", order_id="o1", scan_id="2")
+    rows = late_deliveries.project(given(known, unknown))
+    assert [row.shipment_id for row in rows["insert_late"]] == ["s1"]
+
+
+def test_the_overview_keeps_the_last_status_and_all_the_money() -> None:
+    steps = [*Bought("m1", "o1").life(), *Bought("m1", "o2").placing()]
+    rows = merchant_overview.project(own("merchant_overview", steps))
+    assert {row.order_id: row.status for row in rows["move_statuses"]} == {
+        "o1": "completed",
+        "o2": "reserved",
+    }
+    (money,) = rows["add_money"]
+    assert (money.authorized_cents, money.captured_cents, money.refunded_cents) == (2300, 2300, 0)
+    (stock,) = rows["add_stock"]
+    assert stock.units_on_hand == -2
+
+
+def test_a_checkout_is_derived_for_each_order_that_is_touched() -> None:
+    steps = [*Bought("m1", "o1").placing(), *Bought("m1", "o2").paying()]
+    rows = checkouts.project(own("checkouts", steps))
+    assert [(row.merchant, row.order_id) for row in rows["derive_checkouts"]] == [("m1", "o1"), ("m1", "o2")]
+
+
+def test_the_timeline_tells_why_and_nothing_personal() -> None:
+    declined = PaymentDeclined(payment_id="p1", order_id="o1", reason="no funds", happened_at=START)
+    (row,) = order_timeline.project(given(declined))["insert_order_timeline"]
+    assert (row.type, row.happened_at, row.causation) == ("PaymentDeclined", START, "because")
+    assert row.details == '{"payment_id":"p1","reason":"no funds"}'
+    told = order_timeline.project(own("order_timeline", Bought("m1", "o1").life()))["insert_order_timeline"]
+    assert "customer-o1" not in str(told)
+    assert "01310" not in str(told)
+
+
+@pytest.mark.parametrize("name", sorted(READ_MODELS))
+def test_a_read_model_wants_no_event_in_vain_and_is_deterministic(name: str) -> None:
+    model = READ_MODELS[name]
+    facts = own(name, Bought("m1", "o1").life())
+    assert model.project(facts) == model.project(facts)
+    assert not any(model.project([]).values())
+    assert len(set(model.events)) == len(model.events)
+
+
+def test_facts_of_an_order_its_payments_and_parcels_share_a_key() -> None:
+    keys = {order_key(fact) for fact in facts_of(Bought("m1", "o1").life())}
+    assert keys == {"m1/o1", "stock-m1.A.main"}
+
+
+def test_read_models_name_their_tables_and_personal_columns_once() -> None:
+    tables: list[Any] = [table for model in READ_MODELS.values() for table in model.tables]
+    assert len(set(tables)) == len(tables)
+    assert PERSONAL_COLUMNS.keys() <= set(tables)
