@@ -36,7 +36,9 @@ class World(StrEnum):
 def main() -> None:
     """The entry point: expected failures end with one clear line, not a trace."""
     from services.console import report_failure  # noqa: PLC0415 - commands import what they need
+    from services.logs import configure_logs  # noqa: PLC0415
 
+    configure_logs()
     try:
         app()
     except Exception as error:  # noqa: BLE001 - shown, or raised again, there

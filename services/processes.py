@@ -14,6 +14,7 @@ import uvloop
 from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LeaseLost
+from projections.runner import ProjectionRunner
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.order import ORDER_AGENT
 from services.agents.payment import PAYMENT_AGENT
@@ -86,8 +87,6 @@ async def scheduler(context: ProcessContext) -> None:
 
 
 async def projector(context: ProcessContext) -> None:
-    from projections.runner import ProjectionRunner  # noqa: PLC0415 - only this process needs it
-
     runner = ProjectionRunner(context.feed, context.pool, context.keyring)
     await persist("projector", runner.run)
 

@@ -13,6 +13,7 @@ from domain.kernel import Fact
 from eventstore.codec import UnknownEvent, decode
 from eventstore.leaf import leaf_hash_of
 from eventstore.log import StoredEvent
+from projections.compare import compare
 from services.context import ProcessContext
 
 PAGE = 5_000
@@ -127,8 +128,6 @@ WHERE last_position > (SELECT coalesce(max(position), 0) FROM events) LIMIT 100
 
 
 async def _verify_read_models(context: ProcessContext, verdict: Verdict, progress: Progress) -> None:
-    from projections.runner import compare  # noqa: PLC0415 - the projections are heavy to load
-
     compared = await compare(context.pool, context.log, context.keyring, progress=progress)
     verdict.read_models = compared.read_models
     for difference in compared.differences:
