@@ -17,10 +17,11 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LEASE_SECONDS, Pool
+from eventstore.codec import UnknownEvent
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
-from projections.advance import Advancer, Follow, Moved, Work
+from projections.advance import Advancer, Follow, Moved, Work, known_part
 from projections.compare import compare
 from projections.generations import Connection, drop_others, live_generations, make_missing, run
 from projections.read_model import ReadModel
@@ -36,7 +37,7 @@ STANDBY_SECONDS = 1.0
 CAREFUL_DIVISOR, CAREFUL_ATTEMPTS = 8, 8
 """A page that was begun and never ended is taken in eighths, and so on; at last its first event is parked."""
 logger = structlog.get_logger()
-Prepared = tuple[list[StoredEvent], list[Work]]
+Prepared = tuple[Sequence[StoredEvent], list[Work]]
 
 
 class ProjectionRunner:
@@ -69,7 +70,14 @@ class ProjectionRunner:
             try:
                 await self._follow_live(connection, started=True)
                 while True:
-                    await self._turns(advancer, connection)
+                    try:
+                        await self._turns(advancer, connection)
+                    except UnknownEvent as error:
+                        # a newer worker wrote it, and may go on in our place: let it have the leases
+                        logger.warning("halted", error=str(error))
+                        await self._forget_ahead()
+                        await self._release()
+                        await asyncio.sleep(STANDBY_SECONDS)
                     await self._follow_live(connection)
             finally:
                 renewing.cancel()
@@ -155,8 +163,11 @@ class ProjectionRunner:
         if prepared is None:
             await self._forget_ahead()
             limit = self._page if end is None else min(self._page, end - group[0].position)
-            events = await self._feed.page(group[0].position, limit, wait_seconds=1.0 if alone else 0.0)
+            events: Sequence[StoredEvent] = await self._feed.page(
+                group[0].position, limit, wait_seconds=1.0 if alone else 0.0
+            )
             if events:
+                events = known_part(events)
                 await self._count_first(connection, group)
             prepared = events, await advancer.prepare(group, events) if events else []
         events, works = prepared
@@ -185,7 +196,7 @@ class ProjectionRunner:
         return await reading
 
     async def _look_ahead(self, advancer: Advancer, group: list[Follow], after: int) -> Prepared:
-        events = await self._feed.page(after, self._page, wait_seconds=0.0)
+        events = known_part(await self._feed.page(after, self._page, wait_seconds=0.0))
         return events, await advancer.prepare(group, events) if events else []
 
     async def _forget_ahead(self) -> None:
@@ -197,7 +208,7 @@ class ProjectionRunner:
     async def _move_carefully(self, advancer: Advancer, connection: Connection, follow: Follow) -> int:
         """Over a page that killed a worker before: alone, in ever smaller pages, each counted."""
         limit = max(1, self._page // CAREFUL_DIVISOR**follow.attempts)
-        events = await self._feed.page(follow.position, limit, wait_seconds=0.0)
+        events = known_part(await self._feed.page(follow.position, limit, wait_seconds=0.0))
         if not events:
             return 0
         if follow.attempts >= CAREFUL_ATTEMPTS:

@@ -61,7 +61,9 @@ class ProjectionsWaiter:
                 return False
             moved = self._moved
             with suppress(TimeoutError):
-                await asyncio.wait_for(moved.wait(), min(until, ask_at) - now)
+                # not wait_for: Python 3.11's may swallow a cancellation that comes with the news
+                async with asyncio.timeout(min(until, ask_at) - now):
+                    await moved.wait()
         return True
 
     def _note(self, positions: dict[str, int]) -> None:

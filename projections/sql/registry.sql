@@ -73,6 +73,16 @@ INSERT INTO parked (follower, key, position, error)
 SELECT :follower, * FROM unnest(:keys::text[], :positions::bigint[], :errors::text[])
 ON CONFLICT (follower, key, position) DO NOTHING;
 
+-- name: read_parked_positions
+SELECT position FROM parked WHERE follower = :follower AND key = :key ORDER BY position;
+
+-- name: unpark!
+DELETE FROM parked WHERE follower = :follower AND key = :key;
+
+-- name: fence!
+-- Whoever holds the lease fails its next compare-and-set, takes the lease again and looks what is parked.
+UPDATE checkpoints SET lease = lease + 1, leased_until = '-infinity' WHERE follower = :follower;
+
 -- name: announce
 -- Wakes readers who wait for a position: {"read model": position}.
 SELECT pg_notify('tillroll_projections', :moved);
