@@ -139,7 +139,7 @@ class GatewayRunner:
         return self._feed.fact(stored) if stored.type in self._interests else None
 
     async def _keep_place(self, place: _Place, lanes: Lanes) -> None:
-        """Move the checkpoint, and keep what is open behind it, a few times a second and not for each page."""
+        """Move the checkpoint, and keep what is open behind it: now and then, not for each page."""
         while True:
             await lanes.news.wait()
             await asyncio.sleep(KEEP_SECONDS)

@@ -30,6 +30,7 @@ from domain.personal import Customer
 from domain.shipment import RequestLabelVoid, RequestShipment
 from domain.streams import payment_stream, shipment_stream
 from eventstore.bus import MemoryBus
+from eventstore.checkpoints import LeaseLost
 from eventstore.codec import decode
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring, PostgresKeyStore
@@ -57,6 +58,7 @@ class Gateways:
     def __init__(self, database: str, port: int) -> None:
         self.database = database
         self.port = port
+        self._runs: dict[str, asyncio.Future[None]] = {}
 
     async def start(self, payment_url: str, carrier_url: str) -> None:
         self._stack = AsyncExitStack()
@@ -73,8 +75,14 @@ class Gateways:
         for gateway, url in ((PAYMENT_GATEWAY, payment_url), (CARRIER_GATEWAY, carrier_url)):
             provider = Provider(url, http, timeout_s=PATIENCE.timeout_s, breaker=Breaker(rest_s=0.05))
             runner = GatewayRunner(gateway, provider, feed, executor, log.pool, keyring, clock, PATIENCE)
-            parts.append(runner.run())
-        self._tasks = [asyncio.ensure_future(part) for part in parts]
+            self._runs[runner.follower] = asyncio.ensure_future(runner.run())
+        self._tasks = [*self._runs.values(), *map(asyncio.ensure_future, parts)]
+
+    async def ended(self, follower: str) -> None:
+        """Return or raise as that follower does, by itself."""
+        run = self._runs[follower]
+        self._tasks.remove(run)
+        await run
 
     async def kill(self) -> None:
         for task in self._tasks:
@@ -541,6 +549,23 @@ async def test_a_worker_after_a_kill_asks_before_it_calls(system: System) -> Non
     await system.start()
     await system.until(stream, *AUTHORIZED)
     await system.at_rest()
+
+
+async def test_a_worker_that_lost_its_lease_ends_and_changes_nothing(system: System) -> None:
+    stream = await system.authorize("p1")
+    await system.until(stream, *AUTHORIZED)
+    await system.at_rest()
+    stolen = "UPDATE checkpoints SET lease = lease + 1 WHERE follower = 'gateway:payment' RETURNING position"
+    ((position,),) = await system.fetch(stolen)
+    another = await system.authorize("p2")
+    with pytest.raises(LeaseLost):
+        await system.gateways.ended("gateway:payment")
+    where = "SELECT position FROM checkpoints WHERE follower = 'gateway:payment'"
+    assert await system.fetch(where) == [(position,)]
+    await system.fetch("UPDATE checkpoints SET leased_until = now() RETURNING true")
+    await system.gateways.kill()
+    await system.start()
+    await system.until(another, *AUTHORIZED)
 
 
 async def test_a_replay_calls_nobody(system: System) -> None:

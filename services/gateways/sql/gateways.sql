@@ -55,7 +55,7 @@ FROM (
 WHERE w.provider = due.provider AND w.webhook_id = due.webhook_id
 RETURNING w.provider, w.webhook_id, w.stream, w.correlation, w.body, w.attempts;
 
--- name: release_webhooks()
+-- name: release_webhooks()!
 -- At the start: nothing is in hand.
 UPDATE webhook_inbox SET next_at = now() WHERE matched_at IS NULL AND next_at > now();
 

@@ -1,0 +1,321 @@
+"""What do the gateways ask for, what do they make of the answers, and when do they leave a provider alone?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.kernel import Event, Fact
+from domain.payment import (
+    PAYMENT,
+    AuthorizationRequested,
+    CaptureFailed,
+    CaptureRequested,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    PaymentVoided,
+    RecordProviderPayment,
+    RefundFailed,
+    RefundRequested,
+    VoidRequested,
+)
+from domain.payment import RecordUnavailable as PaymentUnavailable
+from domain.personal import Customer, Erased
+from domain.shipment import (
+    SHIPMENT,
+    LabelBought,
+    LabelVoided,
+    LabelVoidFailed,
+    LabelVoidRequested,
+    RecordCarrierShipment,
+    ShipmentRequested,
+)
+from domain.shipment import RecordUnavailable as CarrierUnavailable
+from domain.streams import payment_stream, shipment_stream
+from services.gateways.breaker import Breaker, Patience
+from services.gateways.calls import Call, OpenCalls
+from services.gateways.carrier import CARRIER_GATEWAY
+from services.gateways.gateway import Gateway, Unavailable
+from services.gateways.payment import PAYMENT_GATEWAY
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PAID, SENT = payment_stream("m1", "p/1"), shipment_stream("m1", "s1")
+IDS = {"payment_id": "p/1", "order_id": "o1"}
+PARCEL = {"shipment_id": "s1", "order_id": "o1"}
+AUTHORIZATION = AuthorizationRequested(**IDS, amount_cents=1000, currency="BRL", method="card")
+CAPTURE = CaptureRequested(**IDS, capture_id="k 1", amount_cents=700)
+REFUND = RefundRequested(**IDS, refund_id="r1", amount_cents=500)
+VOID = VoidRequested(**IDS)
+CUSTOMER = Customer(customer_id="c", customer_unique_id="u", zip_prefix="01310", city="São Paulo")
+SHIPMENT_REQUESTED = ShipmentRequested(**PARCEL, subject="x", recipient=CUSTOMER, ship_to_state="SP", units=2)
+LABEL_VOID = LabelVoidRequested(**PARCEL)
+
+
+def fact(event: Event, position: int = 1) -> Fact:
+    stream = SENT if hasattr(event, "shipment_id") else PAID
+    return Fact(position, stream, 1, event, "m1", "c1", "cause", f"event-{position}", NOW, NOW)
+
+
+def account(status: str = "authorized", **changed: Any) -> dict[str, Any]:
+    return {
+        "payment_id": PAID,
+        "provider_reference": "pay_1",
+        "status": status,
+        "amount_cents": 1000,
+        "currency": "BRL",
+        "happened_at": "2026-01-01T00:00:00Z",
+        "reason": None,
+        "captures": [],
+        "refunds": [],
+        "voided_at": None,
+        "voided": False,
+        **changed,
+    }
+
+
+def shipment(**changed: Any) -> dict[str, Any]:
+    known = {"shipment_id": SENT, "carrier": "R", "tracking_number": "T", "scans": [], "voided": False}
+    return {**known, **changed}
+
+
+def events_of(gateway: Gateway, history: tuple[Event, ...], command: Any) -> list[type[Event]]:
+    """The types of the events that a recorded command leads to."""
+    decider: Any = PAYMENT if gateway is PAYMENT_GATEWAY else SHIPMENT
+    return [type(event) for event in decider.decide(command, decider.fold(history))]
+
+
+# ---- what is asked
+
+
+def test_each_request_is_a_call_with_a_key_of_its_own() -> None:
+    requests = [PAYMENT_GATEWAY.request(fact(each)) for each in (AUTHORIZATION, CAPTURE, REFUND, VOID)]
+    of_payment = "/v1/payments/payment-m1.p%252F1"
+    assert [(each.name, each.path) for each in requests] == [
+        ("authorize", "/v1/payments"),
+        ("capture", f"{of_payment}/captures"),
+        ("refund", f"{of_payment}/refunds"),
+        ("void", f"{of_payment}/void"),
+    ]
+    assert [each.key for each in requests] == [PAID, f"{PAID}/k%201", f"{PAID}/r1", "event-1"]
+    assert requests[0].body["checkout"] == "c1"
+    assert requests[1].body == {"capture_id": "k 1", "amount_cents": 700}
+    assert [each.creates for each in requests] == [True, False, False, False]
+
+
+def test_the_carrier_learns_where_to_and_no_more() -> None:
+    body = CARRIER_GATEWAY.request(fact(SHIPMENT_REQUESTED)).body
+    assert body["ship_to"] == {"state": "SP", "zip_prefix": "01310", "city": "São Paulo"}
+    erased = SHIPMENT_REQUESTED.model_copy(update={"recipient": Erased()})
+    assert CARRIER_GATEWAY.request(fact(erased)).body["ship_to"] == {"state": "SP"}
+
+
+def test_what_the_decision_answered_itself_is_answered() -> None:
+    free = AuthorizationRequested(**IDS, amount_cents=0, currency="BRL", method="voucher")
+    for event in (
+        free,
+        CaptureRequested(**IDS, capture_id="k", amount_cents=0),
+        RefundRequested(**IDS, refund_id="r", amount_cents=0),
+    ):
+        assert PAYMENT_GATEWAY.answered(event, PAYMENT.fold((event,)))
+    assert PAYMENT_GATEWAY.answered(VOID, PAYMENT.fold((free, VOID)))
+
+
+@pytest.mark.parametrize(
+    ("gateway", "history", "request_", "outcomes"),
+    [
+        (
+            PAYMENT_GATEWAY,
+            (),
+            AUTHORIZATION,
+            (
+                PaymentAuthorized(**IDS, amount_cents=1000, provider_reference="x"),
+                PaymentDeclined(**IDS, reason="no"),
+            ),
+        ),
+        (
+            PAYMENT_GATEWAY,
+            (AUTHORIZATION,),
+            CAPTURE,
+            (
+                PaymentCaptured(**IDS, capture_id="k 1", amount_cents=700),
+                CaptureFailed(**IDS, capture_id="k 1", reason="no"),
+            ),
+        ),
+        (
+            PAYMENT_GATEWAY,
+            (AUTHORIZATION,),
+            REFUND,
+            (
+                PaymentRefunded(**IDS, refund_id="r1", amount_cents=500),
+                RefundFailed(**IDS, refund_id="r1", reason="no"),
+            ),
+        ),
+        (PAYMENT_GATEWAY, (AUTHORIZATION,), VOID, (PaymentVoided(**IDS, amount_cents=0),)),
+        (CARRIER_GATEWAY, (), SHIPMENT_REQUESTED, (LabelBought(**PARCEL, carrier="R", tracking_number="T"),)),
+        (
+            CARRIER_GATEWAY,
+            (SHIPMENT_REQUESTED,),
+            LABEL_VOID,
+            (LabelVoided(**PARCEL), LabelVoidFailed(**PARCEL, reason="no")),
+        ),
+    ],
+)
+def test_a_request_is_open_until_its_outcome_is_recorded(
+    gateway: Gateway, history: tuple[Event, ...], request_: Event, outcomes: tuple[Event, ...]
+) -> None:
+    decider: Any = PAYMENT if gateway is PAYMENT_GATEWAY else SHIPMENT
+    asked = decider.fold((*history, request_))
+    assert not gateway.answered(request_, asked)
+    for outcome in outcomes:
+        assert gateway.answered(request_, decider.evolve(asked, outcome))
+
+
+# ---- what the answers mean
+
+
+def test_a_pending_payment_says_nothing_yet() -> None:
+    assert PAYMENT_GATEWAY.record(PAID, account("pending")) is None
+    cancelled = PAYMENT_GATEWAY.record(PAID, account("pending", voided=True))
+    assert isinstance(cancelled, RecordProviderPayment)
+    assert events_of(PAYMENT_GATEWAY, (AUTHORIZATION, VOID), cancelled) == [PaymentVoided]
+
+
+def test_an_account_is_recorded_as_it_stands() -> None:
+    captured = {"capture_id": "k 1", "amount_cents": 700, "status": "captured", "happened_at": None}
+    failed = {"refund_id": "r1", "amount_cents": 500, "status": "failed", "happened_at": None}
+    command = PAYMENT_GATEWAY.record(PAID, account(captures=[captured], refunds=[failed]))
+    assert isinstance(command, RecordProviderPayment)
+    assert command.payment_id == "p/1"
+    assert command.happened_at == NOW
+    assert events_of(PAYMENT_GATEWAY, (AUTHORIZATION,), command) == [
+        PaymentAuthorized,
+        PaymentCaptured,
+        RefundFailed,
+    ]
+
+
+def test_the_provider_shows_what_it_did() -> None:
+    captured = account(captures=[{"capture_id": "k 1"}], refunds=[{"refund_id": "r2"}])
+    shown = [PAYMENT_GATEWAY.shows(each, captured) for each in (AUTHORIZATION, CAPTURE, REFUND, VOID)]
+    assert shown == [True, True, False, False]
+    assert PAYMENT_GATEWAY.shows(VOID, account(voided=True))
+    shown = [CARRIER_GATEWAY.shows(each, shipment()) for each in (SHIPMENT_REQUESTED, LABEL_VOID)]
+    assert shown == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("request_", "known", "expected"),
+    [
+        (AUTHORIZATION, None, [PaymentDeclined]),
+        (CAPTURE, None, [CaptureFailed]),
+        (CAPTURE, account(), [PaymentAuthorized, CaptureFailed]),
+        (REFUND, None, [RefundFailed]),
+        (VOID, None, [PaymentVoided]),
+        (VOID, account(), [PaymentAuthorized]),
+        (CAPTURE, account("pending"), [CaptureFailed]),
+    ],
+)
+def test_what_the_provider_refuses_has_failed(
+    request_: Event, known: dict[str, Any] | None, expected: list[type[Event]]
+) -> None:
+    command = PAYMENT_GATEWAY.refused(fact(request_), known, "code: why")
+    history = (AUTHORIZATION,) if request_ is AUTHORIZATION else (AUTHORIZATION, request_)
+    assert events_of(PAYMENT_GATEWAY, history, command) == expected
+
+
+def test_a_label_that_is_refused_stays_and_a_booking_that_is_refused_waits() -> None:
+    history = (SHIPMENT_REQUESTED, LabelBought(**PARCEL, carrier="R", tracking_number="T"), LABEL_VOID)
+    command = CARRIER_GATEWAY.refused(fact(LABEL_VOID), shipment(), "collected")
+    assert events_of(CARRIER_GATEWAY, history, command) == [LabelVoidFailed]
+    command = CARRIER_GATEWAY.refused(fact(LABEL_VOID), None, "not found")
+    assert events_of(CARRIER_GATEWAY, history, command) == [LabelVoided]
+    with pytest.raises(Unavailable, match="no such state"):
+        CARRIER_GATEWAY.refused(fact(SHIPMENT_REQUESTED), None, "no such state")
+
+
+def test_a_webhook_of_the_carrier_carries_one_scan() -> None:
+    scan = {"scan_id": "1", "type": "delivered", "happened_at": None}
+    command = CARRIER_GATEWAY.told(SENT, {"carrier": "R", "tracking_number": "T", "scan": scan})
+    assert isinstance(command, RecordCarrierShipment)
+    assert [each.scan_id for each in command.scans] == ["1"]
+    with pytest.raises(ValueError, match="type"):
+        CARRIER_GATEWAY.told(SENT, {"carrier": "R", "tracking_number": "T", "scan": scan | {"type": "lost"}})
+
+
+def test_unavailable_names_the_call() -> None:
+    payment = PAYMENT_GATEWAY.unavailable(fact(CAPTURE), 6)
+    assert payment == PaymentUnavailable(payment_id="p/1", call="capture", attempts=6)
+    carrier = CARRIER_GATEWAY.unavailable(fact(SHIPMENT_REQUESTED), 6)
+    assert carrier == CarrierUnavailable(shipment_id="s1", call="book", attempts=6)
+
+
+# ---- when
+
+
+class Hands:
+    """A clock that stands where it is put."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_try_at_a_time() -> None:
+    hands = Hands()
+    breaker = Breaker(failures=3, rest_s=10, now=hands, throw=lambda: 0.5)
+    for _ in range(2):
+        breaker.failed()
+    breaker.succeeded()
+    for _ in range(2):
+        breaker.failed()
+    assert breaker.admits()  # never three in a row
+    breaker.failed()
+    assert breaker.is_open
+    hands.now = 14.9
+    assert not breaker.admits()
+    hands.now = 15.0
+    assert [breaker.admits() for _ in range(3)] == [True, False, False]
+    breaker.failed()
+    hands.now = 29.9
+    assert not breaker.admits()
+    hands.now = 30.0
+    assert breaker.admits()
+    breaker.succeeded()
+    assert [breaker.admits() for _ in range(3)] == [True, True, True]
+
+
+@given(st.integers(0, 10**6), st.floats(0, 1, exclude_max=True))
+def test_a_pause_has_full_jitter_and_a_limit(attempts: int, throw: float) -> None:
+    patience = Patience(pause_s_first=0.5, pause_s_max=60)
+    assert 0 <= patience.pause_s(attempts, throw) <= 60
+    assert patience.pause_s(attempts, 1.0) <= patience.pause_s(attempts + 1, 1.0)
+
+
+def test_the_table_hears_of_a_call_only_while_it_is_open() -> None:
+    calls = OpenCalls()
+    quick, slow = (Call(fact(AUTHORIZATION, position), doubtful=False, next_at=NOW) for position in (1, 2))
+    for call in (quick, slow):
+        calls.open(call)
+    calls.close(quick)
+    assert calls.changes()["positions"] == [2]
+    assert calls.changes() == {
+        "positions": [],
+        "correlations": [],
+        "attempts": [],
+        "next_at": [],
+        "closed": [],
+    }
+    slow.attempts = 3
+    calls.postponed(slow)
+    assert calls.changes()["attempts"] == [3]
+    calls.close(slow)
+    assert calls.changes()["closed"] == [2]
+    assert len(calls) == 0
