@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
+from typing import Any
 
 import structlog
 
@@ -27,3 +29,17 @@ def configure_logs() -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s %(levelname)s %(message)s")
+
+
+def say_where_tasks_wait() -> None:
+    """Print where each task of this process waits: what to send SIGUSR1 for when something hangs."""
+    for task in asyncio.all_tasks():
+        coroutine: Any = task.get_coro()
+        places: list[str] = []
+        while coroutine is not None:
+            frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
+            if frame:
+                places.append(f"{frame.f_code.co_qualname}:{frame.f_lineno}")
+            coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+        sys.stderr.write(f"task {task.get_name()}: {' > '.join(places)}\n")
+    sys.stderr.flush()

@@ -21,6 +21,7 @@ from services.agents.payment import PAYMENT_AGENT
 from services.agents.runner import AgentRunner
 from services.agents.shipping import SHIPPING_AGENT
 from services.context import ProcessContext, open_context
+from services.logs import say_where_tasks_wait
 from services.relay import Relay
 from services.scheduler import Scheduler
 from services.settings import Settings
@@ -64,6 +65,7 @@ def run_process(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(signal.SIGUSR1, say_where_tasks_wait)
         with contextlib.suppress(asyncio.CancelledError):
             async with open_context(settings, name, follow=follow) as context:
                 await main(context)
