@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from eventstore.queries import load_queries
+from eventstore.tasks import end_tasks
 
 LEASE_SECONDS = 5.0
 Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
@@ -71,8 +72,7 @@ async def holding(pool: Pool, follower: str, *, start: int = 0) -> AsyncIterator
     try:
         yield checkpoint
     finally:
-        renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)
+        await end_tasks(renewing)
         await _run(pool, "release_lease", follower=follower, lease=checkpoint.lease)
 
 

@@ -19,6 +19,7 @@ from domain.kernel import Fact
 from eventstore.bus import Bus
 from eventstore.codec import decode
 from eventstore.log import PAGE, Log, StoredEvent
+from eventstore.tasks import end_tasks
 
 CAPACITY = 20_000
 HEAD_SECONDS = 1.0
@@ -51,9 +52,7 @@ class Feed:
             try:
                 yield self
             finally:
-                catching_up.cancel()
-                with suppress(asyncio.CancelledError):
-                    await catching_up
+                await end_tasks(catching_up)
 
     async def page(self, after: int, limit: int = PAGE, wait_seconds: float = 1.0) -> list[StoredEvent]:
         """Up to `limit` events after `after`; waits for the first one, at most `wait_seconds`."""

@@ -106,16 +106,26 @@ async def decode_page(
     ]
 
 
-def work_of(follow: Follow, facts: Sequence[Fact], present: set[type[Event]]) -> Work:
-    """Run the handler on what is its own of a page; what it raises is kept as its failure.
+class Page:
+    """The facts of a page; those of some types are picked once for all who want the same."""
 
-    `present` are the types of the facts.
-    """
-    kinds: frozenset[type[Event]] = frozenset(follow.model.events)
+    def __init__(self, facts: Sequence[Fact]) -> None:
+        self._facts = facts
+        self._present = {type(fact.event) for fact in facts}
+        self._picked: dict[frozenset[type[Event]], list[Fact]] = {}
+
+    def of(self, kinds: tuple[type[Event], ...]) -> list[Fact]:
+        wanted = self._present.intersection(kinds)
+        key = frozenset(wanted)
+        if key not in self._picked:
+            self._picked[key] = [fact for fact in self._facts if type(fact.event) in wanted] if wanted else []
+        return self._picked[key]
+
+
+def work_of(follow: Follow, page: Page) -> Work:
+    """Run the handler on what is its own of a page; what it raises is kept as its failure."""
     work = Work(follow, [], [])
-    if kinds.isdisjoint(present):
-        return work
-    own = [fact for fact in facts if type(fact.event) in kinds]
+    own = page.of(follow.model.events)
     if follow.parked:
         keyed = [(fact, order_key(fact)) for fact in own]
         work.queued = [(fact, key) for fact, key in keyed if key in follow.parked]
@@ -145,8 +155,8 @@ class Advancer:
         """All that can be done before the transaction; touches no read model."""
         kinds = frozenset(kind.__name__ for follow in follows for kind in follow.model.events)
         facts = await decode_page(events, kinds, self._fact_of, self._keyring)
-        present = {type(fact.event) for fact in facts}
-        return [work_of(follow, facts, present) for follow in follows]
+        page = Page(facts)
+        return [work_of(follow, page) for follow in follows]
 
     async def advance(
         self, follows: Sequence[Follow], events: Sequence[StoredEvent], works: Sequence[Work] | None = None

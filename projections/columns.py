@@ -95,15 +95,27 @@ def _shape(row_type: type[Any]) -> Shape:
     """The fields of a row class with their kinds, and what reads them all at once."""
     shape = _SHAPES.get(row_type)
     if shape is None:
-        named = tuple((each.name, str(each.type).removesuffix(" | None")) for each in fields(row_type))
-        shape = _SHAPES[row_type] = (named, attrgetter(*(name for name, _ in named)))
+        if issubclass(row_type, tuple):
+            kinds = {name: _kind_of(row_type.__annotations__[name]) for name in row_type._fields}  # type: ignore[attr-defined]
+        else:
+            kinds = {each.name: _kind_of(each.type) for each in fields(row_type)}
+        shape = _SHAPES[row_type] = (tuple(kinds.items()), attrgetter(*kinds))
     return shape
 
 
+def _kind_of(annotation: Any) -> str:
+    """`str | None` is `str`; annotations are texts, or hold one."""
+    text = getattr(annotation, "__forward_arg__", annotation)
+    return str(text).removesuffix(" | None")
+
+
 def columns(rows: Sequence[Any]) -> dict[str, Column]:
-    """The parameters of a statement that takes these rows (of two fields or more); there must be one."""
+    """The parameters of a statement that takes these rows; there must be one.
+
+    Rows are named tuples, or dataclasses of two fields or more.
+    """
     named, read = _shape(type(rows[0]))
-    by_column = zip(*map(read, rows), strict=True)
+    by_column = zip(*rows, strict=True) if isinstance(rows[0], tuple) else zip(*map(read, rows), strict=True)
     return {name: encode(kind, values) for (name, kind), values in zip(named, by_column, strict=True)}
 
 

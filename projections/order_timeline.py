@@ -6,10 +6,9 @@ Everything of the order itself, its payments and its parcels; of its stock only 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -33,8 +32,7 @@ _SAID_ELSEWHERE = frozenset(
 """Fields with a column or a list of their own beside the timeline."""
 
 
-@dataclass(slots=True)
-class TimelineRow:
+class TimelineRow(NamedTuple):
     """`details` is JSON of what the event says beyond the columns; personal fields never stand in it."""
 
     merchant: str
@@ -75,7 +73,7 @@ def _row(fact: Fact) -> TimelineRow:
         fact.recorded_at,
         fact.causation,
         fact.actor,
-        orjson.dumps(details, option=orjson.OPT_UTC_Z).decode(),
+        orjson.dumps(details, option=orjson.OPT_UTC_Z).decode() if details else "{}",
     )
 
 

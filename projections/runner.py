@@ -21,6 +21,7 @@ from eventstore.codec import UnknownEvent
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
+from eventstore.tasks import end_tasks
 from projections.advance import Advancer, Follow, Moved, Work, known_part
 from projections.compare import compare
 from projections.generations import Connection, drop_others, live_generations, make_missing, run
@@ -80,8 +81,7 @@ class ProjectionRunner:
                         await asyncio.sleep(STANDBY_SECONDS)
                     await self._follow_live(connection)
             finally:
-                renewing.cancel()
-                await asyncio.gather(renewing, return_exceptions=True)
+                await end_tasks(renewing)
                 await self._forget_ahead()
                 await self._release()
 
@@ -202,8 +202,7 @@ class ProjectionRunner:
     async def _forget_ahead(self) -> None:
         ahead, self._ahead = self._ahead, None
         if ahead:
-            ahead[1].cancel()
-            await asyncio.gather(ahead[1], return_exceptions=True)
+            await end_tasks(ahead[1])
 
     async def _move_carefully(self, advancer: Advancer, connection: Connection, follow: Follow) -> int:
         """Over a page that killed a worker before: alone, in ever smaller pages, each counted."""

@@ -16,6 +16,7 @@ from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import Pool
 from eventstore.queries import load_queries
+from eventstore.tasks import end_tasks
 
 CHANNEL = "tillroll_projections"
 SAFETY_SECONDS = 1.0
@@ -38,9 +39,7 @@ class ProjectionsWaiter:
         try:
             yield self
         finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            await end_tasks(listening)
 
     def shown(self, names: Iterable[str]) -> int:
         """The position that all of these read models are known to show."""

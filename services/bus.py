@@ -25,6 +25,7 @@ from nats.js.errors import BadRequestError, NotFoundError
 from domain.streams import encode_part
 from eventstore.bus import BusUnavailable, OnDoubt, OnEvent
 from eventstore.log import LogIdentity, StoredEvent
+from eventstore.tasks import end_tasks
 
 STREAM_SECONDS = 600
 STREAM_BYTES = 256 * 2**20
@@ -195,8 +196,7 @@ class NatsBus:
             yield
         finally:
             self._doubts.discard(on_doubt)
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            await end_tasks(keeping)
 
     async def _keep_subscribed(self, on_event: OnEvent, on_doubt: OnDoubt) -> None:
         async def deliver(message: Msg) -> None:

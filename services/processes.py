@@ -14,6 +14,7 @@ import uvloop
 from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LeaseLost
+from eventstore.tasks import TaskGroup
 from projections.runner import ProjectionRunner
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.order import ORDER_AGENT
@@ -45,7 +46,7 @@ async def persist(name: str, run: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _together(*parts: Awaitable[None]) -> None:
-    async with asyncio.TaskGroup() as tasks:
+    async with TaskGroup() as tasks:
         for part in parts:
             tasks.create_task(_awaited(part))
 

@@ -19,6 +19,7 @@ from eventstore.checkpoints import Checkpoint, holding
 from eventstore.connections import connect
 from eventstore.log import Log
 from eventstore.pace import Pace
+from eventstore.tasks import TaskGroup, end_tasks
 from services.bus import NatsBus
 
 PAGE = 500
@@ -42,12 +43,12 @@ class Relay:
         self._published = 0
 
     async def run(self) -> None:
-        async with holding(self._pool, "relay") as checkpoint, asyncio.TaskGroup() as tasks:
+        async with holding(self._pool, "relay") as checkpoint, TaskGroup() as tasks:
             listening = tasks.create_task(self._listen())
             try:
                 await self._publish(checkpoint)
             finally:
-                listening.cancel()
+                await end_tasks(listening)
 
     async def _publish(self, checkpoint: Checkpoint) -> None:
         prepared = False

@@ -19,6 +19,7 @@ from domain.streams import deadline_stream
 from eventstore.log import LogUnavailable
 from eventstore.queries import load_queries
 from eventstore.seams import Clock, key_id
+from eventstore.tasks import TaskGroup
 
 BATCH = 500
 POLL_SECONDS = 0.25
@@ -50,7 +51,7 @@ class Scheduler:
             arguments = {"now": self._clock.now(), "limit": BATCH}
             rows = await (await connection.execute(_QUERIES.due_deadlines.sql.encode(), arguments)).fetchall()
         if rows:
-            async with asyncio.TaskGroup() as tasks:
+            async with TaskGroup() as tasks:
                 for row in rows:
                     tasks.create_task(self._append(*row))
             await self._forget(rows)

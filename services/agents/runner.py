@@ -29,6 +29,7 @@ from eventstore.log import LogUnavailable, StoredEvent
 from eventstore.pace import Pace
 from eventstore.queries import load_queries
 from eventstore.seams import Clock, derived_id
+from eventstore.tasks import TaskGroup
 from services.agents.agent import Agent, order_key
 
 PAGE = 400
@@ -206,7 +207,7 @@ class AgentRunner:
         by_key: dict[str, list[tuple[Fact, tuple[Group, ...]]]] = {}
         for fact, key, groups in commands:
             by_key.setdefault(key, []).append((fact, groups))
-        async with asyncio.TaskGroup() as tasks:
+        async with TaskGroup() as tasks:
             for reactions in by_key.values():
                 tasks.create_task(self._in_order(reactions))
 

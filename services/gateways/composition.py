@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 
@@ -42,7 +41,7 @@ async def run_gateways(context: ProcessContext, persist: Persist) -> None:
 
         payment = runner(PAYMENT_GATEWAY, str(settings.payment_url))
         carrier = runner(CARRIER_GATEWAY, str(settings.carrier_url))
-        async with asyncio.TaskGroup() as tasks:
+        async with TaskGroup() as tasks:
             tasks.create_task(_run(door.run()))
             tasks.create_task(_run(persist("inbox", inbox.run)))
             tasks.create_task(_run(persist(payment.follower, payment.run)))

@@ -10,6 +10,7 @@ import structlog
 
 from eventstore.log import EpochChanged
 from eventstore.seams import Clock
+from eventstore.tasks import TaskGroup
 from services.gateways.breaker import Patience, dice
 from services.gateways.caller import Caller
 from services.gateways.calls import Call, OpenCalls
@@ -24,7 +25,7 @@ logger = structlog.get_logger()
 class Lanes:
     """Sees calls through, in tasks of the group `tasks`. `news` is set whenever an open call changes."""
 
-    def __init__(self, caller: Caller, clock: Clock, patience: Patience, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, caller: Caller, clock: Clock, patience: Patience, tasks: TaskGroup) -> None:
         self.open = OpenCalls()
         self.news = asyncio.Event()
         self._caller = caller

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,16 +9,17 @@ import psycopg
 
 from commands.executor import TooMuchContention
 from eventstore.log import LogUnavailable
+from eventstore.tasks import TaskGroup
 
 OUR_TROUBLE = (LogUnavailable, TooMuchContention, psycopg.Error)
 """Errors that pass, and are no failure of the provider."""
 
 
 @asynccontextmanager
-async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
+async def task_group() -> AsyncIterator[TaskGroup]:
     """A group of tasks that ends by the first error itself, and not by a group of errors."""
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with TaskGroup() as tasks:
             yield tasks
     except BaseExceptionGroup as several:
         first: BaseException = several

@@ -88,12 +88,12 @@ async def play_rows(context: ProcessContext, rows: OlistRows, expected: dict[str
             started = time.perf_counter()
             plans = plan_checkouts(rows, context.keyring.subject)
             report = await driver.play(plans, lambda n: progress.advance(task, n))
-            await _caught_up(context)
+            await caught_up(context)
             seconds = time.perf_counter() - started
     return Outcome(report, account_for(rows), seconds, await ask_oracles(context.pool, expected))
 
 
-async def _caught_up(context: ProcessContext) -> None:
+async def caught_up(context: ProcessContext) -> None:
     """Wait until every read model shows the head of the log."""
     head = await context.log.head()
     while True:

@@ -87,10 +87,21 @@ class Report:
 class Driver:
     """`set_up` the catalogue, then `play` the checkouts."""
 
-    def __init__(self, context: ProcessContext, worlds: Worlds, side_by_side: int = SIDE_BY_SIDE) -> None:
+    def __init__(
+        self,
+        context: ProcessContext,
+        worlds: Worlds,
+        side_by_side: int = SIDE_BY_SIDE,
+        per_second: float = float("inf"),
+    ) -> None:
+        """At most `side_by_side` checkouts are in play at once, and `per_second` are begun."""
         self._context = context
         self._worlds = worlds
         self._side_by_side = side_by_side
+        self._per_second = per_second
+        self._begun = 0
+        self._started = 0.0
+        self._at_end = False
         self._active: dict[str, Checkout] = {}
         self._observed = 0
         self.report = Report()
@@ -116,9 +127,10 @@ class Driver:
         """Play all plans; `progress` is told how many checkouts ended."""
         waiting = iter(plans)
         self._observed = await self._context.log.head()
+        self._started = asyncio.get_running_loop().time()
         while True:
             await self._admit(waiting)
-            if not self._active:
+            if self._at_end and not self._active:
                 return self.report
             started = asyncio.get_running_loop().time()
             observation = await self._observe()
@@ -131,8 +143,15 @@ class Driver:
     async def _admit(self, waiting: Iterator[CheckoutPlan]) -> None:
         """Begin new checkouts while there is room; their scenarios and keys are made together."""
         fresh: list[CheckoutPlan] = []
-        while len(self._active) + len(fresh) < self._side_by_side and (plan := next(waiting, None)):
-            fresh.append(plan)
+        due = self._per_second * (asyncio.get_running_loop().time() - self._started + TICK_SECONDS)
+        room = min(self._side_by_side - len(self._active), due - self._begun)
+        while len(fresh) < room and not self._at_end:
+            plan = next(waiting, None)
+            if plan is None:
+                self._at_end = True
+            else:
+                fresh.append(plan)
+        self._begun += len(fresh)
         if not fresh:
             return
         payments = [scenario for plan in fresh for scenario in plan.payment_scenarios]

@@ -16,7 +16,7 @@ import uvloop
 
 from tests.benchmarks.report import Report
 
-SUITES = ("append",)
+SUITES = ("append", "flow")
 
 
 async def _run(suites: tuple[str, ...]) -> None:

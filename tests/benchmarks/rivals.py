@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import umadb
 from eventsourcing.persistence import InfrastructureFactory, StoredEvent
@@ -18,11 +18,16 @@ from eventsourcing.utils import Environment
 from psycopg.conninfo import conninfo_to_dict
 
 from services.embedded.children import Child, spawn
-from tests.benchmarks.shapes import DATA, EVENTS, METADATA, TYPE, next_id, stream_name
+from tests.benchmarks.shapes import DATA, EVENTS, METADATA, TYPE, enough, next_id, stream_name
+
+Work = TypeVar("Work")
 
 
-def run_threads(writers: int, seconds: float, append: Callable[[], None]) -> float:
-    """Appends a second of `writers` threads that append for so long."""
+def run_threads(
+    writers: int, seconds: float, make: Callable[[], Work], append: Callable[[Work], None]
+) -> float:
+    """Appends a second of `writers` threads that append for so long what was made before."""
+    work_at_hand = [make() for _ in range(enough(writers, seconds))]
     counts = [0] * writers
     ready = threading.Barrier(writers + 1)
     deadline = 0.0
@@ -30,7 +35,7 @@ def run_threads(writers: int, seconds: float, append: Callable[[], None]) -> flo
     def work(at: int) -> None:
         ready.wait()
         while time.perf_counter() < deadline:
-            append()
+            append(work_at_hand.pop())
             counts[at] += 1
 
     threads = [threading.Thread(target=work, args=(at,)) for at in range(writers)]
@@ -55,12 +60,15 @@ class Library:
         self._factory: Any = InfrastructureFactory.construct(Environment("bench", environment))
         self._recorder = self._factory.application_recorder()
 
-    def _append(self) -> None:
+    def _make(self) -> list[StoredEvent]:
         stream = next_id()
-        self._recorder.insert_events([StoredEvent(stream, at, TYPE, DATA) for at in range(1, EVENTS + 1)])
+        return [StoredEvent(stream, version, TYPE, DATA) for version in range(1, EVENTS + 1)]
+
+    def _append(self, events: list[StoredEvent]) -> None:
+        self._recorder.insert_events(events)
 
     async def measure(self, writers: int, seconds: float) -> float:
-        return await asyncio.to_thread(run_threads, writers, seconds, self._append)
+        return await asyncio.to_thread(run_threads, writers, seconds, self._make, self._append)
 
     async def close(self) -> None:
         self._factory.close()
@@ -95,16 +103,17 @@ class Umadb:
             else:
                 return found
 
-    def _append(self) -> None:
-        stream = next_id()
-        tags = [stream_name(stream)]
+    def _make(self) -> tuple[list[umadb.Event], umadb.AppendCondition]:
+        tags = [stream_name(next_id())]
         # the promise that ours gives: the stream must stand where it is expected
         condition = umadb.AppendCondition(umadb.Query([umadb.QueryItem(tags=tags)]))
-        events = [umadb.Event(TYPE, DATA, tags, next_id(), self._metadata) for _ in range(EVENTS)]
-        self._client.append(events, condition)
+        return [umadb.Event(TYPE, DATA, tags, next_id(), self._metadata) for _ in range(EVENTS)], condition
+
+    def _append(self, work: tuple[list[umadb.Event], umadb.AppendCondition]) -> None:
+        self._client.append(*work)
 
     async def measure(self, writers: int, seconds: float) -> float:
-        return await asyncio.to_thread(run_threads, writers, seconds, self._append)
+        return await asyncio.to_thread(run_threads, writers, seconds, self._make, self._append)
 
     async def close(self) -> None:
         await self._server.stop()

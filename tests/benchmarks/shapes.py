@@ -24,6 +24,11 @@ _numbers = itertools.count(1)
 _set = object.__setattr__
 
 
+def enough(writers: int, seconds: float) -> int:
+    """How many appends to have ready before the clock starts: more than anybody can do."""
+    return int(seconds * min(80_000, 8_000 * writers))
+
+
 def next_id() -> UUID:
     """Ids in the order of their making, as UUIDv7 are; the same source for every contender, and a cheap one.
 

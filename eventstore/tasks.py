@@ -1,0 +1,50 @@
+"""How are tasks ended for certain?
+
+A task that is cancelled in the very moment when what it waits for comes may not notice: up to Python 3.11
+`asyncio.wait_for` swallows that cancellation, and psycopg's pool waits with it. So whoever cancels, insists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+INSIST_SECONDS = 1.0
+
+
+async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel until they are done; what they end with is theirs."""
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=INSIST_SECONDS)
+
+
+class TaskGroup(asyncio.TaskGroup):  # noqa: TID251 - the one that is meant
+    """As `asyncio.TaskGroup`, but the tasks that it cancels are cancelled again until they end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ours: set[asyncio.Task[Any]] = set()
+
+    def create_task(self, *arguments: Any, **options: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = super().create_task(*arguments, **options)
+        self._ours.add(task)
+        task.add_done_callback(self._ours.discard)
+        return task
+
+    async def __aexit__(self, *error: Any) -> None:
+        self._insist_later()
+        try:
+            await super().__aexit__(*error)
+        finally:
+            self._insisting.cancel()
+
+    def _insist_later(self) -> None:
+        self._insisting = asyncio.get_running_loop().call_later(INSIST_SECONDS, self._insist)
+
+    def _insist(self) -> None:
+        for task in self._ours:
+            if self._aborting and task.cancelling():  # type: ignore[attr-defined]
+                task.cancel()
+        self._insist_later()

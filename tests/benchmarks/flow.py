@@ -1,0 +1,158 @@
+"""The whole flow: from a placed order to every read model caught up, on the system as an operator runs it.
+
+Orders a second over a whole play (Olist where TILLROLL_OLIST_DIR is set, else made up), the memory of all our
+processes meanwhile, and, at half of that load, how long a commit takes to show in the read models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import time
+from bisect import bisect_left
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import orjson
+import psutil
+import psycopg
+
+from services.context import ProcessContext, open_context
+from services.play.command import caught_up
+from services.play.driver import Driver
+from services.play.plan import plan_catalogue, plan_checkouts
+from services.play.reader import read_olist
+from services.play.rows import OlistRows
+from services.play.synthetic import synthetic_rows
+from services.play.worlds import Worlds
+from services.settings import Settings
+from services.supervisor import Supervisor
+from services.up import running
+from tests.benchmarks.report import Report
+
+MADE_UP_ORDERS = 4_000
+HALF_LOAD_SECONDS = 20
+SERVERS = ("postgres", "nats")
+GOAL_ORDERS_PER_SECOND, GOAL_VISIBLE_MS, GOAL_PSS_MIB = 100, 50, 1024
+
+
+async def run(report: Report) -> None:
+    directory = os.environ.get("TILLROLL_OLIST_DIR")
+    rows = read_olist(Path(directory)) if directory else synthetic_rows(MADE_UP_ORDERS, 1)
+    name = "Olist" if directory else "made-up orders"
+    settings = Settings(data_dir=report.directory / "flow", api_port=0)
+    async with (
+        running(settings) as (chosen, supervisor),
+        open_context(chosen, "bench", follow=False) as context,
+    ):
+        report.say(f"playing {len(rows.orders):,} checkouts ({name})")
+        async with watching_memory(supervisor) as memory:
+            seconds = await play(context, rows)
+        rate = len(rows.orders) / seconds
+        report.say(f"{rate:.0f} checkouts a second; now at half of that")
+        latencies = await at_half_load(context, rate / 2)
+    visible = statistics.quantiles(latencies, n=100)
+    report.table(
+        f"Whole flow ({name})",
+        ("figure", "found"),
+        [
+            ("checkouts", f"{len(rows.orders):,}"),
+            ("checkouts a second, command to all read models caught up", f"{rate:.1f}"),
+            ("commit to visible at half load, p50 ms", f"{visible[49]:.1f}"),
+            ("commit to visible at half load, p99 ms", f"{visible[98]:.1f}"),
+            ("memory of our processes, highest sum of PSS in MiB", f"{max(memory.samples_mib):.0f}"),
+        ],
+    )
+    report.figures["flow"] = {
+        "trade": name,
+        "checkouts": len(rows.orders),
+        "checkouts_per_second": rate,
+        "visible_p50_ms": visible[49],
+        "visible_p99_ms": visible[98],
+        "pss_mib_max": max(memory.samples_mib),
+    }
+    report.goal("whole flow, checkouts a second", rate, GOAL_ORDERS_PER_SECOND)
+    report.goal("commit to visible at half load, p99 ms", visible[98], GOAL_VISIBLE_MS, at_most=True)
+    report.goal("memory of our processes, MiB", max(memory.samples_mib), GOAL_PSS_MIB, at_most=True)
+
+
+async def play(context: ProcessContext, rows: OlistRows, per_second: float = float("inf")) -> float:
+    """Seconds from the first order to all read models caught up; the catalogue is set up before."""
+    async with aiohttp.ClientSession() as http:
+        driver = Driver(context, Worlds(context.settings, http), per_second=per_second)
+        opened_at = min(row.purchased_at for row in rows.orders) - timedelta(days=1)
+        for stage in plan_catalogue(rows).stages():
+            await driver.set_up(stage, opened_at, lambda _: None)
+        await caught_up(context)
+        started = time.perf_counter()
+        played = await driver.play(plan_checkouts(rows, context.keyring.subject), lambda _: None)
+        await caught_up(context)
+        assert not played.refused, played.refused[:3]
+        return time.perf_counter() - started
+
+
+@dataclass(slots=True)
+class Memory:
+    samples_mib: list[float] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def watching_memory(supervisor: Supervisor) -> AsyncIterator[Memory]:
+    """The sum of PSS of all our processes, this one with the play in it too, once a second."""
+    memory = Memory()
+
+    def sample() -> None:
+        pids = [each["pid"] for name, each in supervisor.status().items() if name not in SERVERS]
+        ours = [psutil.Process(pid) for pid in (*pids, os.getpid()) if pid]
+        memory.samples_mib.append(sum(each.memory_full_info().pss for each in ours) / 2**20)
+
+    async def watch() -> None:
+        while True:
+            sample()
+            await asyncio.sleep(1)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield memory
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        sample()
+
+
+async def at_half_load(context: ProcessContext, per_second: float) -> list[float]:
+    """For each event: milliseconds from its stamp (taken before its commit) to the slowest read model."""
+    rows = synthetic_rows(max(100, int(per_second * HALF_LOAD_SECONDS)), 2)
+    before = await context.log.head()
+    shown: list[tuple[int, float]] = []
+    listening = asyncio.create_task(_listen(context.database_url, shown))
+    await play(context, rows, per_second)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    async with context.pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT position, extract(epoch FROM recorded_at)::float8 FROM events WHERE position > %s"
+            " AND merchant <> 'olist' ORDER BY position",
+            (before,),
+        )
+        stamps = await cursor.fetchall()
+    positions = [position for position, _ in shown]
+    found = ((bisect_left(positions, position), at) for position, at in stamps)
+    return [1000 * (shown[index][1] - at) for index, at in found if index < len(shown)]
+
+
+async def _listen(database_url: str, shown: list[tuple[int, float]]) -> None:
+    """When which position was shown by all read models, as their projector said."""
+    places: dict[str, int] = {}
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        await connection.execute("LISTEN tillroll_projections")
+        async for notice in connection.notifies():
+            places |= orjson.loads(notice.payload)
+            position = min(places.values())
+            if not shown or position > shown[-1][0]:
+                shown.append((position, time.time()))
