@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Awaitable, Callable
 
+from eventstore.tasks import TaskGroup
 from services.context import ProcessContext
 from services.gateways.breaker import PATIENCE
 from services.gateways.carrier import CARRIER_GATEWAY
