@@ -17,7 +17,7 @@ from domain.kernel import Event, Fact
 from eventstore.queries import load_queries
 
 Rows = Mapping[str, Sequence[Any]]
-"""Statement -> rows: slotted dataclasses, or named tuples, whose fields are its parameters, one array each."""
+"""Statement -> rows: slotted dataclasses or named tuples, whose fields are its parameters, an array each."""
 _GENERATION = re.compile(r"_g0\b")
 
 
