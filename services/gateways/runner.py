@@ -108,8 +108,6 @@ class GatewayRunner:
         while True:
             await pace.turn()
             page = await self._feed.page(place.taken, PAGE)
-            if _is_cancelled():
-                raise asyncio.CancelledError
             if not page:
                 continue
             now = self._clock.now()
@@ -165,9 +163,3 @@ class GatewayRunner:
             row = await cursor.fetchone()
         if not (row and row[0]):
             raise LeaseLost(f"{self.follower} is followed by another worker now")
-
-
-def _is_cancelled() -> bool:
-    """A time-out that ends in the very moment of a cancellation may swallow it, up to Python 3.11."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -27,6 +27,8 @@ from eventstore.log import LogUnavailable
 from eventstore.queries import load_queries
 from eventstore.seams import key_id
 from services.context import ProcessContext
+from services.gateways.carrier import CARRIER_GATEWAY
+from services.gateways.payment import PAYMENT_GATEWAY
 from services.play.plan import (
     Advance,
     Cancel,
@@ -40,9 +42,11 @@ from services.play.plan import (
 )
 from services.play.story import wire_time
 from services.play.worlds import Worlds
+from services.processes import AGENTS
 
 SIDE_BY_SIDE = 600
 TICK_SECONDS = 0.05
+FOLLOWERS = [*(f"agent:{agent.name}" for agent in AGENTS), PAYMENT_GATEWAY.actor, CARRIER_GATEWAY.actor]
 GROUP_MAX = 200
 APPENDS_SIDE_BY_SIDE = 200
 _QUERIES = load_queries("services.play", "play.sql")
@@ -186,7 +190,7 @@ class Driver:
     async def _look(self) -> list[tuple[str, str, int]]:
         async with self._context.pool.connection() as connection:
             cursor = await connection.execute(
-                _QUERIES.observe.sql.encode(), {"after": self._observed}, prepare=True
+                _QUERIES.observe.sql.encode(), {"after": self._observed, "followers": FOLLOWERS}, prepare=True
             )
             return await cursor.fetchall()
 

@@ -14,6 +14,8 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from eventstore.tasks import TaskGroup
+
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 START = (
     "import sys; from pathlib import Path; from services.worlds.server import run; "
@@ -564,7 +566,7 @@ async def charges_until_killed(world: World, enough: int) -> dict[str, Any]:
             if len(answered) == enough:
                 world.process.end(signal.SIGKILL)
 
-    async with asyncio.TaskGroup() as clients:
+    async with TaskGroup() as clients:
         for _ in range(64):
             clients.create_task(quietly(client()))
     return answered

@@ -25,9 +25,12 @@ async def test_a_task_that_missed_its_cancellation_is_ended_all_the_same() -> No
 
 
 async def test_a_group_ends_by_its_error_though_a_task_missed_its_cancellation() -> None:
-    with pytest.raises(ExceptionGroup) as caught:
+    async def group() -> None:
         async with TaskGroup() as tasks:
             tasks.create_task(deaf_once())
             await asyncio.sleep(0)
             raise ValueError("over")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await group()
     assert [str(error) for error in caught.value.exceptions] == ["over"]

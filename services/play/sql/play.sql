@@ -1,5 +1,6 @@
 -- name: observe
--- One snapshot of what moves: for each checkout that anything still happens to. :after position.
+-- One snapshot of what moves: for each checkout that anything still happens to. :after position, :followers
+-- text[], all of which must be there.
 -- kind `event` (its last position since), `call`, `webhook`, `deadline`; and one row `followed` with the
 -- position up to which every agent and gateway is done, one row `head`.
 SELECT 'event', correlation, max(position) FROM events WHERE position > :after GROUP BY correlation
@@ -7,8 +8,8 @@ UNION ALL SELECT DISTINCT 'call', correlation, 0 FROM provider_calls
 UNION ALL SELECT DISTINCT 'webhook', correlation, 0 FROM webhook_inbox WHERE matched_at IS NULL
 UNION ALL SELECT DISTINCT 'deadline', c.clock, 0
     FROM business_clocks AS c JOIN deadlines AS d ON d.clock = c.clock AND d.due_at <= c.now
-UNION ALL SELECT 'followed', '', coalesce(min(done), 0)
-    FROM checkpoints WHERE starts_with(follower, 'agent:') OR starts_with(follower, 'gateway:')
+UNION ALL SELECT 'followed', '', CASE WHEN count(*) = cardinality(:followers::text[]) THEN min(done) ELSE 0 END
+    FROM checkpoints WHERE follower = ANY(:followers::text[])
 UNION ALL SELECT 'head', '', coalesce(max(position), 0) FROM events;
 
 -- name: first_deadlines
