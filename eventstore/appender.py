@@ -26,8 +26,8 @@ QUEUE_MAX = 20_000
 RETRY_SECONDS = 30.0
 STOP_SECONDS = 10.0
 # Classes of SQLSTATE by which the server says that it is in trouble, not that an append is wrong: connection,
-# rollback by deadlock, resources, lock time-out, intervention by an operator, system.
-_PASSING = ("08", "40", "53", "55P03", "57", "58")
+# read-only (a standby), rollback by deadlock, resources, lock time-out, intervention by an operator, system.
+_PASSING = ("08", "25006", "40", "53", "55P03", "57", "58")
 
 
 @dataclass(slots=True)
@@ -57,9 +57,9 @@ class Appender:
     async def stop(self) -> None:
         """Finish what waits, for some seconds; what is left then fails with LogUnavailable."""
         self._stopping = True
-        for idle in self._idle:
-            idle.set_result(None)
-        self._idle.clear()
+        while self._idle:
+            self._woken = False
+            self._wake()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
             for task in late:
@@ -79,9 +79,11 @@ class Appender:
 
     def _wake(self) -> None:
         """Wake one worker at a time: it takes what was appended by the time it runs, and wakes the next."""
-        if self._idle and not self._woken:
-            self._woken = True
-            self._idle.pop().set_result(None)
+        while self._idle and not self._woken:
+            idle = self._idle.pop()
+            if not idle.done():
+                self._woken = True
+                idle.set_result(None)
 
     def _take(self) -> list[_Waiting]:
         """This connection's share of the queue; a stream that is taken already stays for the next batch."""

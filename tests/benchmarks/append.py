@@ -97,12 +97,12 @@ async def _measure(report: Report, server: PostgresServer) -> Figures:
             await ours.measure(8, 0.2)
             for number in range(1, ROUNDS + 1):
                 report.say(f"append: round {number} of {ROUNDS}")
-                for writers in WRITERS:
+                for writers in WRITERS:  # the many last, beside what they are held against
                     figures[f"ours {writers}"].append(await ours.measure(writers, SECONDS))
                     figures[f"library {writers}"].append(await library.measure(writers, SECONDS))
                     figures[f"umadb {writers}"].append(await umadb.measure(writers, SECONDS))
-                    figures[f"insert {writers}"].append(await insert.measure(CEILING_BATCHES))
-                    figures[f"copy {writers}"].append(await copy.measure(CEILING_BATCHES))
+                figures["insert"].append(await insert.measure(CEILING_BATCHES))
+                figures["copy"].append(await copy.measure(CEILING_BATCHES))
                 figures["read"].append(await ours.read(10))
     finally:
         await umadb.close()
@@ -113,9 +113,9 @@ async def _measure(report: Report, server: PostgresServer) -> Figures:
 
 
 def _ratio(figures: Figures, writers: int, other: str) -> float:
-    """Ours in units of another's. Measured one after the other, so the ratio is taken in each round first."""
-    pairs = zip(figures[f"ours {writers}"], figures[f"{other} {writers}"], strict=True)
-    return median(ours / theirs for ours, theirs in pairs)
+    """Ours in units of another's: the median of each round's own ratio, since a machine's mood changes."""
+    theirs = figures.get(f"{other} {writers}") or figures[other]
+    return median(one / two for one, two in zip(figures[f"ours {writers}"], theirs, strict=True))
 
 
 def _tell(report: Report, figures: Figures) -> None:
@@ -134,6 +134,6 @@ def _tell(report: Report, figures: Figures) -> None:
         ("writers", "ours", "library", "UmaDB", "/ library", "/ UmaDB", "/ inserts", "/ COPY"),
         rows,
     )
-    insert, copy = (median(figures[f"{other} 128"]) * EVENTS for other in ("insert", "copy"))
+    insert, copy = (median(figures[other]) * EVENTS for other in ("insert", "copy"))
     read = median(figures["read"])
     report.say(f"batched inserts {insert:,.0f} rows/s, COPY {copy:,.0f} rows/s; reading {read:,.0f} events/s")

@@ -243,6 +243,30 @@ async def test_a_log_that_stays_away_is_unavailable(
     assert await appended(log, append) == Appended(1, 1)
 
 
+async def test_a_standby_is_not_the_fault_of_an_append(
+    log: PostgresLog, beside: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventstore.appender.RETRY_SECONDS", 0.2)
+    append = an_append(to_stream("order-1"))
+    name = sql.Identifier(beside.info.dbname)
+    await beside.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+    with pytest.raises(LogUnavailable, match="read-only"):
+        await log.append(append)
+    await beside.execute(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(name))
+    assert await appended(log, append) == Appended(1, 1)
+
+
+async def test_a_cancelled_appender_can_still_be_closed(database: str) -> None:
+    log = await PostgresLog.connect(database)
+    await appended(log, an_append(to_stream("order-1")))
+    for worker in log._appender._tasks:
+        worker.cancel()
+    await asyncio.gather(*log._appender._tasks, return_exceptions=True)
+    with pytest.raises(LogUnavailable):
+        await log.append(an_append(to_stream("order-2")))
+    await log.close()
+
+
 async def test_a_log_of_another_epoch_is_not_written(log: PostgresLog, database: str) -> None:
     done = await appended(log, an_append(to_stream("order-1")))
     token = log.identity.token(done.last_position)
