@@ -16,7 +16,7 @@ from domain.kernel import Event, Fact
 from eventstore.codec import decode_event
 from eventstore.log import Log
 
-CACHED_STREAMS = 50_000
+CACHED_STREAMS = 10_000
 LOAD_MAX = 500
 
 

@@ -21,7 +21,7 @@ from eventstore.codec import decode
 from eventstore.log import PAGE, Log, StoredEvent
 from eventstore.tasks import end_tasks
 
-CAPACITY = 20_000
+CAPACITY = 5_000
 HEAD_SECONDS = 1.0
 logger = structlog.get_logger()
 

@@ -26,7 +26,7 @@ from eventstore.queries import load_queries
 from eventstore.seams import Ids
 
 _NONCE = 12
-_CACHED = 20_000
+_CACHED = 5_000
 
 
 class KeyStore(Protocol):

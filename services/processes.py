@@ -14,7 +14,6 @@ import uvloop
 from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LeaseLost
-from eventstore.tasks import TaskGroup
 from projections.runner import ProjectionRunner
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.order import ORDER_AGENT
@@ -45,16 +44,6 @@ async def persist(name: str, run: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _together(*parts: Awaitable[None]) -> None:
-    async with TaskGroup() as tasks:
-        for part in parts:
-            tasks.create_task(_awaited(part))
-
-
-async def _awaited(part: Awaitable[None]) -> None:
-    await part
-
-
 def run_process(
     name: str, settings: Settings, main: Callable[[ProcessContext], Awaitable[None]], *, follow: bool = True
 ) -> None:
@@ -79,10 +68,8 @@ async def relay(context: ProcessContext) -> None:
 
 
 async def agents(context: ProcessContext) -> None:
-    runners = [
-        AgentRunner(each, context.feed, context.executor, context.pool, context.clock) for each in AGENTS
-    ]
-    await _together(*(persist(runner.follower, runner.run) for runner in runners))
+    runner = AgentRunner(AGENTS, context.feed, context.executor, context.pool, context.clock)
+    await persist("agents", runner.run)
 
 
 async def scheduler(context: ProcessContext) -> None:

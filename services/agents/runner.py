@@ -1,4 +1,5 @@
-"""Runs an agent: takes pages of the log, records its reactions, then carries out what they command.
+"""Runs the agents of a process side by side: takes pages of the log, records what each agent makes of them,
+then carries out what they command. Pages, checkpoint and statement are shared, since their cost is.
 
 A reaction is recorded once, with the checkpoint, before its commands are sent. After a crash the recorded
 commands are sent again, with the same ids: the ledger knows those that were done.
@@ -34,7 +35,8 @@ from services.agents.agent import Agent, order_key
 
 PAGE = 400
 PAGE_SECONDS = 0.02
-CACHED_PROCESSES = 50_000
+CACHED_PROCESSES = 10_000
+FOLLOWER = "agents"
 _QUERIES = load_queries("services.agents", "agents.sql")
 logger = structlog.get_logger()
 
@@ -63,31 +65,35 @@ def decode_groups(recorded: bytes) -> tuple[Group, ...]:
     )
 
 
+Key = tuple[str, str]
+"""Agent and key: whose process it is, and of what."""
+
+
 @dataclass(slots=True)
 class PageOfReactions:
-    """What an agent made of one page of the log, not written yet."""
+    """What the agents made of one page of the log, not written yet."""
 
-    processes: dict[str, Value] = field(default_factory=dict)
-    commands: list[tuple[Fact, str, tuple[Group, ...]]] = field(default_factory=list)
-    deadlines: dict[tuple[str, str], tuple[Fact, Deadline]] = field(default_factory=dict)
-    parked: list[tuple[str, int, str]] = field(default_factory=list)
+    processes: dict[Key, Value] = field(default_factory=dict)
+    commands: list[tuple[Agent, Fact, str, tuple[Group, ...]]] = field(default_factory=list)
+    deadlines: dict[tuple[str, str, str], tuple[Fact, Deadline]] = field(default_factory=dict)
+    parked: list[tuple[Key, int, str]] = field(default_factory=list)
 
     def take(self, agent: Agent, fact: Fact, key: str, process: Value) -> None:
-        """React to one fact; a handler's own failure parks the key, and nothing else."""
+        """Let an agent react to one fact; a handler's own failure parks the key, and nothing else."""
         try:
             reaction = agent.react(process, fact)
             foreign = {t.stream for g in reaction.commands for t in g.targets if not _owns(agent, t.stream)}
             assert not foreign, f"agent {agent.name} may append to {agent.context} only, not to {foreign}"
         except Exception as error:
             logger.exception("reaction_failed", agent=agent.name, position=fact.position)
-            self.parked.append((key, fact.position, f"{type(error).__name__}: {error}"))
+            self.parked.append(((agent.name, key), fact.position, f"{type(error).__name__}: {error}"))
             return
         if reaction.process is not process:
-            self.processes[key] = reaction.process
+            self.processes[agent.name, key] = reaction.process
         if reaction.commands:
-            self.commands.append((fact, key, reaction.commands))
+            self.commands.append((agent, fact, key, reaction.commands))
         for deadline in reaction.deadlines:
-            self.deadlines[deadline.key, deadline.name] = (fact, deadline)
+            self.deadlines[agent.name, deadline.key, deadline.name] = (fact, deadline)
 
 
 def _owns(agent: Agent, stream: str) -> bool:
@@ -95,26 +101,33 @@ def _owns(agent: Agent, stream: str) -> bool:
 
 
 class AgentRunner:
-    """Follows the log for one agent. `run` ends only by an error or by being cancelled."""
+    """Follows the log for some agents. `run` ends only by an error or by being cancelled."""
 
     def __init__(
-        self, agent: Agent, feed: Feed, executor: Executor, pool: AsyncConnectionPool[Any], clock: Clock
+        self,
+        agents: Sequence[Agent],
+        feed: Feed,
+        executor: Executor,
+        pool: AsyncConnectionPool[Any],
+        clock: Clock,
     ) -> None:
-        self.agent = agent
-        self.follower = f"agent:{agent.name}"
+        self._agents = {agent.name: agent for agent in agents}
         self._feed = feed
         self._executor = executor
         self._pool = pool
         self._clock = clock
-        self._interests = {kind.__name__ for kind in agent.interests}
-        self._processes: OrderedDict[str, Value] = OrderedDict()
-        self._parked: set[str] = set()
+        self._interested: dict[str, list[Agent]] = {}
+        for agent in agents:
+            for kind in agent.interests:
+                self._interested.setdefault(kind.__name__, []).append(agent)
+        self._processes: OrderedDict[Key, Value] = OrderedDict()
+        self._parked: set[Key] = set()
         self._connection: AsyncConnection[Any] | None = None
 
     async def run(self) -> None:
         """Its commits do not wait for the disk: every command's own append comes later in the write-ahead log
         and does wait, so a reaction is durable before anything that follows from it."""
-        async with holding(self._pool, self.follower) as checkpoint, self._pool.connection() as connection:
+        async with holding(self._pool, FOLLOWER) as checkpoint, self._pool.connection() as connection:
             self._connection = connection
             await connection.execute("SET synchronous_commit = off")
             try:
@@ -139,24 +152,33 @@ class AgentRunner:
                     await self._finish(checkpoint)  # else the next page's record says it
 
     async def _take(self, checkpoint: Checkpoint, page: list[StoredEvent]) -> None:
-        facts = [self._feed.fact(stored) for stored in page if stored.type in self._interests]
-        facts = [f for f in facts if f.category != "deadline" or f.event.agent == self.agent.name]  # type: ignore[attr-defined]
-        keyed = [(fact, order_key(fact)) for fact in facts]
-        await self._load({key for _, key in keyed})
+        heard = [
+            (self._feed.fact(stored), self._interested[stored.type])
+            for stored in page
+            if stored.type in self._interested
+        ]
+        keyed = [
+            (agent, fact, order_key(fact))
+            for fact, agents in heard
+            for agent in agents
+            if _concerns(agent, fact)
+        ]
+        await self._load({(agent.name, key) for agent, _, key in keyed})
         reactions = PageOfReactions()
-        for fact, key in keyed:
-            if fact.category == self.agent.context:
+        for agent, fact, key in keyed:
+            if fact.category == agent.context:
                 self._executor.states.follow(fact)
-            if key in self._parked:
-                reactions.parked.append((key, fact.position, "waits behind an earlier event of its key"))
+            whose = agent.name, key
+            if whose in self._parked:
+                reactions.parked.append((whose, fact.position, "waits behind an earlier event of its key"))
                 continue
-            before = reactions.processes.get(key) or self._processes.get(key) or self.agent.initial
-            reactions.take(self.agent, fact, key, before)
-            self._parked.update(key for key, _, _ in reactions.parked)
+            before = reactions.processes.get(whose) or self._processes.get(whose) or agent.initial
+            reactions.take(agent, fact, key, before)
+            self._parked.update(whose for whose, _, _ in reactions.parked)
         position = page[-1].position
         await self._record(checkpoint, position, reactions)
-        for key, process in reactions.processes.items():
-            self._remember(key, process)
+        for whose, process in reactions.processes.items():
+            self._remember(whose, process)
         await self._carry_out(reactions.commands)
         checkpoint.moved(position)
 
@@ -166,73 +188,79 @@ class AgentRunner:
         arguments = self._arguments(checkpoint, position, done, reactions)
         rows = await self._fetch("record_reactions", arguments)
         if not rows[0][0]:
-            raise LeaseLost(f"{self.follower} is followed by another worker now")
+            raise LeaseLost(f"{FOLLOWER} are followed by another worker now")
         checkpoint.moved(position, done)
 
     def _arguments(
         self, checkpoint: Checkpoint, position: int, done: int, reactions: PageOfReactions
     ) -> dict[str, Any]:
-        asked = [(fact, each) for fact, each in reactions.deadlines.values() if each.due_at is not None]
-        withdrawn = [each for _, each in reactions.deadlines.values() if each.due_at is None]
+        asked = [
+            (who, fact, each) for (who, _, _), (fact, each) in reactions.deadlines.items() if each.due_at
+        ]
+        withdrawn = [(who, each) for (who, _, _), (_, each) in reactions.deadlines.items() if not each.due_at]
         return {
-            "follower": self.follower,
-            "agent": self.agent.name,
+            "follower": FOLLOWER,
             "lease": checkpoint.lease,
             "was": checkpoint.position,
             "position": position,
             "done": done,
-            "rule_version": self.agent.rule_version,
-            "keys": list(reactions.processes),
+            "process_agents": [agent for agent, _ in reactions.processes],
+            "keys": [key for _, key in reactions.processes],
             "states": [each.__pydantic_serializer__.to_json(each) for each in reactions.processes.values()],
-            "reaction_positions": [fact.position for fact, _, _ in reactions.commands],
-            "reaction_events": [UUID(fact.event_id) for fact, _, _ in reactions.commands],
-            "reaction_keys": [key for _, key, _ in reactions.commands],
-            "reaction_commands": [encode_groups(groups) for _, _, groups in reactions.commands],
-            "withdrawn_keys": [each.key for each in withdrawn],
-            "withdrawn_names": [each.name for each in withdrawn],
-            "deadline_keys": [each.key for _, each in asked],
-            "deadline_names": [each.name for _, each in asked],
-            "deadline_merchants": [fact.merchant for fact, _ in asked],
-            "deadline_correlations": [fact.correlation for fact, _ in asked],
-            "deadline_clocks": [fact.clock for fact, _ in asked],
-            "deadline_causes": [fact.event_id for fact, _ in asked],
-            "due_at": [each.due_at for _, each in asked],
-            "parked_keys": [key for key, _, _ in reactions.parked],
+            "reaction_agents": [agent.name for agent, _, _, _ in reactions.commands],
+            "reaction_positions": [fact.position for _, fact, _, _ in reactions.commands],
+            "reaction_events": [UUID(fact.event_id) for _, fact, _, _ in reactions.commands],
+            "reaction_keys": [key for _, _, key, _ in reactions.commands],
+            "rule_versions": [agent.rule_version for agent, _, _, _ in reactions.commands],
+            "reaction_commands": [encode_groups(groups) for _, _, _, groups in reactions.commands],
+            "withdrawn_agents": [agent for agent, _ in withdrawn],
+            "withdrawn_keys": [each.key for _, each in withdrawn],
+            "withdrawn_names": [each.name for _, each in withdrawn],
+            "deadline_agents": [agent for agent, _, _ in asked],
+            "deadline_keys": [each.key for _, _, each in asked],
+            "deadline_names": [each.name for _, _, each in asked],
+            "deadline_merchants": [fact.merchant for _, fact, _ in asked],
+            "deadline_correlations": [fact.correlation for _, fact, _ in asked],
+            "deadline_clocks": [fact.clock for _, fact, _ in asked],
+            "deadline_causes": [fact.event_id for _, fact, _ in asked],
+            "due_at": [each.due_at for _, _, each in asked],
+            "parked_agents": [_parker(agent) for (agent, _), _, _ in reactions.parked],
+            "parked_keys": [key for (_, key), _, _ in reactions.parked],
             "parked_positions": [position for _, position, _ in reactions.parked],
             "parked_errors": [error for _, _, error in reactions.parked],
         }
 
-    async def _carry_out(self, commands: Sequence[tuple[Fact, str, tuple[Group, ...]]]) -> None:
-        """Commands of one key in order, keys side by side; returns when all have answered."""
-        by_key: dict[str, list[tuple[Fact, tuple[Group, ...]]]] = {}
-        for fact, key, groups in commands:
-            by_key.setdefault(key, []).append((fact, groups))
+    async def _carry_out(self, commands: Sequence[tuple[Agent, Fact, str, tuple[Group, ...]]]) -> None:
+        """Commands of one agent and key in order, all others side by side; returns when all have answered."""
+        by_key: dict[Key, list[tuple[Agent, Fact, tuple[Group, ...]]]] = {}
+        for agent, fact, key, groups in commands:
+            by_key.setdefault((agent.name, key), []).append((agent, fact, groups))
         async with TaskGroup() as tasks:
             for reactions in by_key.values():
                 tasks.create_task(self._in_order(reactions))
 
-    async def _in_order(self, reactions: list[tuple[Fact, tuple[Group, ...]]]) -> None:
-        for fact, groups in reactions:
+    async def _in_order(self, reactions: list[tuple[Agent, Fact, tuple[Group, ...]]]) -> None:
+        for agent, fact, groups in reactions:
             for ordinal, group in enumerate(groups):
-                await self._execute(group, self._context(fact, ordinal))
+                await self._execute(group, self._context(agent, fact, ordinal))
 
     async def _execute(self, group: Group, context: Context) -> None:
         while True:
             try:
                 done = await self._executor.execute(group, context)
             except (LogUnavailable, TooMuchContention) as error:
-                logger.warning("command_delayed", agent=self.agent.name, error=str(error))
+                logger.warning("command_delayed", actor=context.actor, error=str(error))
                 await asyncio.sleep(0.5)
                 continue
             if done.refused and not done.repeated:
-                logger.info("command_refused", agent=self.agent.name, rule=done.refused.rule)
+                logger.info("command_refused", actor=context.actor, rule=done.refused.rule)
             return
 
-    def _context(self, fact: Fact, ordinal: int) -> Context:
+    def _context(self, agent: Agent, fact: Fact, ordinal: int) -> Context:
         return Context(
-            command_id=derived_id(UUID(fact.event_id), "agent", self.agent.name, str(ordinal)),
+            command_id=derived_id(UUID(fact.event_id), "agent", agent.name, str(ordinal)),
             merchant=fact.merchant,
-            actor=f"agent:{self.agent.name}",
+            actor=f"agent:{agent.name}",
             correlation=fact.correlation,
             causation=fact.event_id,
             # played history stands still at its fact until its checkout is at rest
@@ -242,47 +270,58 @@ class AgentRunner:
 
     async def _resume(self, checkpoint: Checkpoint) -> None:
         """Send again the commands of reactions that were recorded, but perhaps not carried out."""
-        arguments = {"agent": self.agent.name, "done": checkpoint.done, "position": checkpoint.position}
+        names = list(self._agents)
+        arguments = {"agents": names, "done": checkpoint.done, "position": checkpoint.position}
         rows = await self._fetch("load_unfinished", arguments)
         if rows:
-            logger.info("reactions_resumed", agent=self.agent.name, count=len(rows))
+            logger.info("reactions_resumed", count=len(rows))
         for start in range(0, len(rows), PAGE):
             commands = []
-            for position, recorded in rows[start : start + PAGE]:
+            for name, position, recorded in rows[start : start + PAGE]:
                 (stored,) = await self._feed.read(position - 1, 1)
                 fact = self._feed.fact(stored)
-                commands.append((fact, order_key(fact), decode_groups(recorded)))
+                commands.append((self._agents[name], fact, order_key(fact), decode_groups(recorded)))
             await self._carry_out(commands)
         await self._finish(checkpoint)
 
     async def _finish(self, checkpoint: Checkpoint) -> None:
-        arguments = {"follower": self.follower, "lease": checkpoint.lease, "position": checkpoint.position}
+        arguments = {"follower": FOLLOWER, "lease": checkpoint.lease, "position": checkpoint.position}
         await self._fetch("finish", arguments)
         checkpoint.moved(checkpoint.position)
 
-    async def _load(self, keys: set[str]) -> None:
+    async def _load(self, keys: set[Key]) -> None:
         """Have the processes of these keys in the cache."""
         unknown = [key for key in keys if key not in self._processes]
         if not unknown:
             return
-        arguments = {"agent": self.agent.name, "keys": unknown}
-        rows = await self._fetch("load_processes", arguments)
-        validate = type(self.agent.initial).__pydantic_validator__.validate_json
-        for key, state in rows:
-            self._remember(key, validate(state))
+        arguments = {"agents": [agent for agent, _ in unknown], "keys": [key for _, key in unknown]}
+        for agent, key, state in await self._fetch("load_processes", arguments):
+            initial = self._agents[agent].initial
+            self._remember((agent, key), type(initial).__pydantic_validator__.validate_json(state))
 
-    def _remember(self, key: str, process: Value) -> None:
-        self._processes[key] = process
-        self._processes.move_to_end(key)
+    def _remember(self, whose: Key, process: Value) -> None:
+        self._processes[whose] = process
+        self._processes.move_to_end(whose)
         while len(self._processes) > CACHED_PROCESSES:
             self._processes.popitem(last=False)
 
-    async def _parked_keys(self) -> set[str]:
-        rows = await self._fetch("load_parked_keys", {"follower": self.follower})
-        return {row[0] for row in rows}
+    async def _parked_keys(self) -> set[Key]:
+        parkers = {_parker(name): name for name in self._agents}
+        rows = await self._fetch("load_parked_keys", {"followers": list(parkers)})
+        return {(parkers[follower], key) for follower, key in rows}
 
     async def _fetch(self, query: str, arguments: dict[str, Any]) -> list[Any]:
         assert self._connection is not None
         sql = getattr(_QUERIES, query).sql.encode()
         cursor = await self._connection.execute(sql, arguments, prepare=True)
         return await cursor.fetchall() if cursor.description else []
+
+
+def _concerns(agent: Agent, fact: Fact) -> bool:
+    """A deadline is for the agent that asked for it."""
+    return fact.category != "deadline" or fact.event.agent == agent.name  # type: ignore[attr-defined]
+
+
+def _parker(agent: str) -> str:
+    """The name under which an agent's keys are parked."""
+    return f"agent:{agent}"

@@ -26,6 +26,7 @@ from domain.streams import order_stream
 from eventstore.log import LogUnavailable
 from eventstore.queries import load_queries
 from eventstore.seams import key_id
+from services.agents.runner import FOLLOWER as AGENTS
 from services.context import ProcessContext
 from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.payment import PAYMENT_GATEWAY
@@ -42,11 +43,10 @@ from services.play.plan import (
 )
 from services.play.story import wire_time
 from services.play.worlds import Worlds
-from services.processes import AGENTS
 
 SIDE_BY_SIDE = 600
 TICK_SECONDS = 0.05
-FOLLOWERS = [*(f"agent:{agent.name}" for agent in AGENTS), PAYMENT_GATEWAY.actor, CARRIER_GATEWAY.actor]
+FOLLOWERS = [AGENTS, PAYMENT_GATEWAY.actor, CARRIER_GATEWAY.actor]
 GROUP_MAX = 200
 APPENDS_SIDE_BY_SIDE = 200
 _QUERIES = load_queries("services.play", "play.sql")

@@ -30,6 +30,9 @@ class BadInput(ValueError):
     `line` is the physical line in the (unpacked) file, from 1; None where the file as a whole is meant.
     """
 
+    expected = True
+    """Told as one line, without a trace."""
+
     def __init__(self, file: str, line: int | None, reason: str) -> None:
         where = file if line is None else f"{file}:{line}"
         super().__init__(f"{where}: {reason}")

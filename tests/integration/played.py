@@ -181,7 +181,7 @@ class Play:
     async def _settle(self) -> None:
         """Until the agents are done, and neither world has anything to say to what they did."""
         while True:
-            await at_rest(self._trade, "agent:%")
+            await at_rest(self._trade, "agents")
             for stored in await self._trade.log.read(self._heard, 100_000):
                 self._heard = stored.position
                 self._providers.hear(decode(stored))

@@ -11,49 +11,18 @@ import os
 import random
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
 from services.runfile import read_run
-from services.up import PROCESSES, WORLDS
+from tests.integration.system import EVERYTHING, SECONDS_MAX, TILLROLL, system, tillroll, wait
 
 ORDERS = 500
 EVENTS_AN_ORDER = 16
-VICTIMS = ("postgres", "nats", *(f"world-{kind}" for kind in WORLDS), *PROCESSES)
-SECONDS_MAX = 300
-TILLROLL = (sys.executable, "-m", "services.cli")
 
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def system(data_dir: Path) -> Iterator[dict[str, str]]:
-    """`tillroll up` in `data_dir`; gives the environment in which other commands find it."""
-    environment = os.environ | {"TILLROLL_DATA_DIR": str(data_dir), "TILLROLL_API_PORT": "0"}
-    with (data_dir / "up.log").open("wb") as log:
-        up = subprocess.Popen([*TILLROLL, "up"], env=environment, stdout=log, stderr=log)
-    try:
-        _wait(lambda: (run := read_run(data_dir)) and set(VICTIMS) <= set(run.processes), up)
-        yield environment
-    finally:
-        up.send_signal(signal.SIGINT)
-        assert up.wait(timeout=60) == 0, (data_dir / "up.log").read_text()[-3000:]
-
-
-def _wait(reached: Any, *alive: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + SECONDS_MAX
-    while not reached():
-        assert time.monotonic() < deadline, "it takes too long"
-        for process in alive:
-            assert process.poll() is None, f"{process.args} ended by itself"
-        time.sleep(0.05)
 
 
 def _head(data_dir: Path) -> int:
@@ -76,20 +45,8 @@ def _kill(data_dir: Path, name: str) -> None:
         os.kill(int(pid), signal.SIGKILL)
 
 
-def _tillroll(environment: dict[str, str], *arguments: str) -> tuple[int, Any]:
-    done = subprocess.run(
-        [*TILLROLL, *arguments, "--json"],
-        env=environment,
-        capture_output=True,
-        timeout=SECONDS_MAX,
-        check=False,
-    )
-    assert done.stdout, done.stderr.decode()[-3000:]
-    return done.returncode, json.loads(done.stdout)
-
-
 def test_kill_9_of_anything_in_the_middle_of_a_play(tmp_path: Path) -> None:
-    victims = list(VICTIMS)
+    victims = list(EVERYTHING)
     random.Random(os.environ.get("TILLROLL_SEED", "1")).shuffle(victims)
     with system(tmp_path) as environment:
         before = _head(tmp_path)
@@ -101,7 +58,7 @@ def test_kill_9_of_anything_in_the_middle_of_a_play(tmp_path: Path) -> None:
         )
         step = ORDERS * EVENTS_AN_ORDER // (len(victims) + 2)
         for number, victim in enumerate(victims, 1):
-            _wait(lambda due=before + number * step: _head(tmp_path) >= due, play)
+            wait(lambda due=before + number * step: _head(tmp_path) >= due, play)
             _kill(tmp_path, victim)
         out, err = play.communicate(timeout=SECONDS_MAX)
         assert out, err.decode()[-3000:]
@@ -110,8 +67,8 @@ def test_kill_9_of_anything_in_the_middle_of_a_play(tmp_path: Path) -> None:
         assert not wrong
         assert not played["refused"]
         assert played["checkouts"] == ORDERS
-        code, verdict = _tillroll(environment, "verify")
+        code, verdict = tillroll(environment, "verify")
         assert (code, verdict["problems"]) == (0, [])
         run = read_run(tmp_path)
         assert run is not None
-        assert {name for name, each in run.processes.items() if each["restarts"]} == set(VICTIMS)
+        assert {name for name, each in run.processes.items() if each["restarts"]} == set(EVERYTHING)

@@ -105,10 +105,10 @@ class Trade:
         head = await self.log.head()
         async with self.log.pool.connection() as connection:
             row = await (await connection.execute(_DONE)).fetchone()
-        return bool(row and row[0] == len(AGENTS) and row[1] >= head == await self.log.head())
+        return bool(row and row[0] == 1 and row[1] >= head == await self.log.head())
 
 
-_DONE = "SELECT count(*), coalesce(min(done), 0) FROM checkpoints WHERE follower LIKE 'agent:%'"
+_DONE = "SELECT count(*), coalesce(min(done), 0) FROM checkpoints WHERE follower = 'agents'"
 
 
 class PublishingLog(PostgresLog):
@@ -139,8 +139,8 @@ async def trading(database: str) -> AsyncIterator[Trade]:
 @asynccontextmanager
 async def agents_running(trade: Trade) -> AsyncIterator[list[asyncio.Task[None]]]:
     """All four agents, until the block ends; they are cancelled wherever they are."""
-    runners = [AgentRunner(each, trade.feed, trade.executor, trade.log.pool, WallClock()) for each in AGENTS]
-    tasks = [asyncio.create_task(runner.run()) for runner in runners]
+    runner = AgentRunner(AGENTS, trade.feed, trade.executor, trade.log.pool, WallClock())
+    tasks = [asyncio.create_task(runner.run())]
     try:
         yield tasks
     finally:

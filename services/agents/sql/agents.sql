@@ -1,13 +1,14 @@
--- name: load_processes(agent, keys)
-SELECT key, state FROM agent_processes WHERE agent = :agent AND key = ANY(:keys);
+-- name: load_processes(agents, keys)
+SELECT p.agent, p.key, p.state FROM unnest(:agents::text[], :keys::text[]) AS wanted (agent, key)
+JOIN agent_processes AS p ON p.agent = wanted.agent AND p.key = wanted.key;
 
--- name: load_parked_keys(follower)
-SELECT DISTINCT key FROM parked WHERE follower = :follower;
+-- name: load_parked_keys(followers)
+SELECT DISTINCT follower, key FROM parked WHERE follower = ANY(:followers);
 
--- name: load_unfinished(agent, done, position)
+-- name: load_unfinished(agents, done, position)
 -- Reactions whose commands may not have been carried out when the worker stopped.
-SELECT position, commands FROM reactions
-WHERE agent = :agent AND position > :done AND position <= :position ORDER BY position;
+SELECT agent, position, commands FROM reactions
+WHERE agent = ANY(:agents) AND position > :done AND position <= :position ORDER BY position;
 
 -- name: record_reactions
 -- One page's reactions and the move of the checkpoint, in one statement: all of it or nothing. The move is a
@@ -18,29 +19,32 @@ WITH moved AS (
     RETURNING true
 ), processes AS (
     INSERT INTO agent_processes (agent, key, state)
-    SELECT :agent, p.key, p.state FROM unnest(:keys::text[], :states::bytea[]) AS p (key, state), moved
+    SELECT p.* FROM unnest(:process_agents::text[], :keys::text[], :states::bytea[]) AS p, moved
     ON CONFLICT (agent, key) DO UPDATE SET state = excluded.state
 ), recorded AS (
     INSERT INTO reactions (agent, position, event_id, key, rule_version, commands)
-    SELECT :agent, r.position, r.event_id, r.key, :rule_version, r.commands
-    FROM unnest(:reaction_positions::bigint[], :reaction_events::uuid[], :reaction_keys::text[],
-                :reaction_commands::bytea[]) AS r (position, event_id, key, commands), moved
+    SELECT r.* FROM unnest(
+        :reaction_agents::text[], :reaction_positions::bigint[], :reaction_events::uuid[],
+        :reaction_keys::text[], :rule_versions::integer[], :reaction_commands::bytea[]
+    ) AS r, moved
 ), withdrawn AS (
     DELETE FROM deadlines AS d
-    USING unnest(:withdrawn_keys::text[], :withdrawn_names::text[]) AS w (key, name), moved
-    WHERE d.agent = :agent AND d.key = w.key AND d.name = w.name
+    USING unnest(:withdrawn_agents::text[], :withdrawn_keys::text[], :withdrawn_names::text[])
+          AS w (agent, key, name), moved
+    WHERE d.agent = w.agent AND d.key = w.key AND d.name = w.name
 ), asked AS (
     INSERT INTO deadlines (agent, key, name, merchant, correlation, clock, causation, due_at)
-    SELECT :agent, d.* FROM unnest(
-        :deadline_keys::text[], :deadline_names::text[], :deadline_merchants::text[],
+    SELECT d.* FROM unnest(
+        :deadline_agents::text[], :deadline_keys::text[], :deadline_names::text[], :deadline_merchants::text[],
         :deadline_correlations::text[], :deadline_clocks::text[], :deadline_causes::text[],
         :due_at::timestamptz[]
     ) AS d, moved
     ON CONFLICT (agent, key, name) DO UPDATE SET due_at = excluded.due_at, causation = excluded.causation
 ), put_aside AS (
     INSERT INTO parked (follower, key, position, error)
-    SELECT :follower, p.* FROM unnest(:parked_keys::text[], :parked_positions::bigint[], :parked_errors::text[])
-        AS p, moved
+    SELECT p.* FROM unnest(
+        :parked_agents::text[], :parked_keys::text[], :parked_positions::bigint[], :parked_errors::text[]
+    ) AS p, moved
 )
 SELECT EXISTS (SELECT FROM moved);
 

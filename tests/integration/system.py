@@ -1,0 +1,58 @@
+"""The whole system for tests, as an operator runs it: `tillroll up` and other commands beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from services.runfile import read_run
+from services.up import PROCESSES, WORLDS
+
+SECONDS_MAX = 300
+TILLROLL = (sys.executable, "-m", "services.cli")
+EVERYTHING = ("postgres", "nats", *(f"world-{kind}" for kind in WORLDS), *PROCESSES)
+
+
+@contextmanager
+def system(data_dir: Path) -> Iterator[dict[str, str]]:
+    """`tillroll up` in `data_dir`; gives the environment in which other commands find it."""
+    environment = os.environ | {"TILLROLL_DATA_DIR": str(data_dir), "TILLROLL_API_PORT": "0"}
+    with (data_dir / "up.log").open("wb") as log:
+        up = subprocess.Popen([*TILLROLL, "up"], env=environment, stdout=log, stderr=log)
+    try:
+        wait(lambda: bool((run := read_run(data_dir)) and set(EVERYTHING) <= set(run.processes)), up)
+        yield environment
+    finally:
+        up.send_signal(signal.SIGINT)
+        assert up.wait(timeout=60) == 0, (data_dir / "up.log").read_text()[-3000:]
+
+
+def wait(reached: Callable[[], bool], *alive: subprocess.Popen[bytes]) -> None:
+    """Until it is reached; fails if one of the processes ends meanwhile."""
+    deadline = time.monotonic() + SECONDS_MAX
+    while not reached():
+        assert time.monotonic() < deadline, "it takes too long"
+        for process in alive:
+            assert process.poll() is None, f"{process.args!r} ended by itself"
+        time.sleep(0.05)
+
+
+def tillroll(environment: dict[str, str], *arguments: str) -> tuple[int, Any]:
+    """Exit code and JSON of a command that knows `--json`."""
+    done = subprocess.run(
+        [*TILLROLL, *arguments, "--json"],
+        env=environment,
+        capture_output=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert done.stdout, done.stderr.decode()[-3000:]
+    return done.returncode, json.loads(done.stdout)

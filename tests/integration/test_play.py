@@ -1,0 +1,65 @@
+"""A play on the whole system, from the command line: the miniature, bad input, and the real data."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.system import SECONDS_MAX, TILLROLL, system, tillroll
+
+MINIATURE = Path(__file__).parent.parent / "fixtures" / "olist_miniature"
+OLIST = os.environ.get("TILLROLL_OLIST_DIR")
+
+pytestmark = pytest.mark.slow
+
+
+def play(environment: dict[str, str], directory: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
+    arguments = [*TILLROLL, "play", "olist", str(directory), *options, "--json"]
+    return subprocess.run(
+        arguments, env=environment, capture_output=True, timeout=20 * SECONDS_MAX, check=False
+    )
+
+
+def test_the_miniature_with_all_its_oddities_then_bad_input_then_a_rebuild(tmp_path: Path) -> None:
+    with system(tmp_path) as environment:
+        first = play(environment, MINIATURE, "--oracles", str(MINIATURE / "oracles.json"))
+        assert first.returncode == 0, first.stdout.decode()[-3000:] + first.stderr.decode()[-3000:]
+        head = tillroll(environment, "status")[1]["head"]
+        again = play(environment, MINIATURE, "--oracles", str(MINIATURE / "oracles.json"))
+        assert again.returncode == 0, again.stderr.decode()[-3000:]
+        assert tillroll(environment, "status")[1]["head"] == head, "played twice, it happened once"
+        bad = tmp_path / "bad"
+        shutil.copytree(MINIATURE, bad)
+        orders = bad / "olist_orders_dataset.csv"
+        orders.write_bytes(orders.read_bytes().replace(b"delivered", b"teleported", 1))
+        refused = play(environment, bad)
+        assert refused.returncode == 2
+        assert b"olist_orders_dataset.csv:" in refused.stderr
+        assert b"Traceback" not in refused.stderr
+        assert tillroll(environment, "status")[1]["head"] == head, "nothing is half-written"
+        rebuilt = subprocess.run(
+            [*TILLROLL, "rebuild", "orders"],
+            env=environment,
+            capture_output=True,
+            timeout=SECONDS_MAX,
+            check=False,
+        )
+        assert rebuilt.returncode == 0, rebuilt.stderr.decode()[-3000:]
+        assert tillroll(environment, "verify")[0] == 0
+
+
+@pytest.mark.olist
+@pytest.mark.skipif(not OLIST, reason="TILLROLL_OLIST_DIR is not set")
+def test_the_real_data_to_the_cent(tmp_path: Path) -> None:
+    with system(tmp_path) as environment:
+        played = play(environment, Path(str(OLIST)), "--oracles", f"{OLIST}/oracles.json")
+        found = json.loads(played.stdout)
+        assert [each for each in found["oracles"] if not each["good"] and not each["reason"]] == []
+        assert (played.returncode, found["checkouts"], found["merchant_orders"]) == (0, 17_176, 17_396)
+        code, verdict = tillroll(environment, "verify")
+        assert (code, verdict["problems"]) == (0, [])
