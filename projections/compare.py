@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+import psycopg
 from psycopg import sql
 
 from eventstore.checkpoints import Pool
@@ -19,6 +21,7 @@ from projections.read_models import READ_MODELS
 
 SHADOW = "shadow"
 EXAMPLES_MAX = 3
+TEMP_BUFFERS = "128MB"
 _ALWAYS_THE_INDEX = b"SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
 _AS_USUAL = b"RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin"
 
@@ -75,6 +78,8 @@ class _Shadows:
         self._follows: list[Follow] = []
 
     async def make(self, models: Iterable[ReadModel]) -> None:
+        with suppress(psycopg.errors.InvalidParameterValue):  # it was set before, on this connection
+            await self._connection.execute(f"SET temp_buffers = '{TEMP_BUFFERS}'".encode())
         await self._connection.execute(b"SET search_path = pg_temp, public; " + _ALWAYS_THE_INDEX)
         for model in models:
             await self._connection.execute(statement(model.name, "create_tables", SHADOW))
@@ -113,16 +118,22 @@ class _Shadows:
             self._progress("read models", events[-1].position, end)
 
     async def _merge(self, works: Sequence[Work]) -> None:
-        for work in works:
-            error = work.failure
-            try:
-                # on its own, so that what the database refuses takes nothing else along
-                async with self._connection.transaction():
+        healthy = [work for work in works if not work.failure]
+        try:
+            async with self._connection.pipeline(), self._connection.transaction():
+                for work in healthy:
                     await self._advancer.merge(work)
-            except HANDLERS_OWN as refused:
-                error = refused
-            if error:
-                self._give_up(work.follow, f"cannot be folded from the log: {said(error, private=True)}")
+        except HANDLERS_OWN:
+            for work in healthy:  # one of them is to blame
+                try:
+                    async with self._connection.transaction():
+                        await self._advancer.merge(work)
+                except HANDLERS_OWN as error:
+                    work.failure = error
+        for work in works:
+            if work.failure:
+                why = said(work.failure, private=True)
+                self._give_up(work.follow, f"cannot be folded from the log: {why}")
 
     def _give_up(self, follow: Follow, difference: str) -> None:
         self._follows.remove(follow)

@@ -5,7 +5,8 @@ The view that bears the read model's name shows the live generation's table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,8 +74,23 @@ async def make_live(connection: Connection, model: ReadModel, number: int) -> No
     await run(connection, "make_live", name=model.name, generation=number)
 
 
+@asynccontextmanager
+async def sole_builder(connection: Connection, name: str) -> AsyncIterator[bool]:
+    """Whether nobody else builds a generation of the read model; until the end nobody else will."""
+    key = f"rebuild {name}"
+    rows = await run(connection, "try_to_build", key=key)
+    try:
+        yield rows[0][0]
+    finally:
+        if rows[0][0] and not connection.closed:
+            await run(connection, "end_to_build", key=key)
+
+
 async def drop_others(connection: Connection, model: ReadModel) -> None:
-    """Drop every generation but the live one: what a rebuild replaced, or a killed one left behind."""
+    """Drop every generation but the live one: what a rebuild replaced, or a killed one left behind.
+
+    Only for the sole builder: another's half-built generation is not live either.
+    """
     for number, live in await run(connection, "read_generations", name=model.name):
         if not live:
             async with connection.transaction():

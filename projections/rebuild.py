@@ -6,8 +6,6 @@ dropped by the next rebuild or the next start of the projector.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 
@@ -20,7 +18,6 @@ from eventstore.log import Log
 from projections.advance import Follow
 from projections.fold import Fold, Progress, no_progress
 from projections.generations import (
-    Connection,
     drop_others,
     live_generations,
     make_generation,
@@ -28,6 +25,7 @@ from projections.generations import (
     make_missing,
     run,
     show,
+    sole_builder,
 )
 from projections.read_model import ReadModel
 from projections.read_models import READ_MODELS
@@ -65,7 +63,9 @@ async def rebuild(
     Raises KeyError for an unknown name, RebuildRunning if someone else is at it.
     """
     model = models[name]
-    async with pool.connection() as connection, _only_one(connection, name):
+    async with pool.connection() as connection, sole_builder(connection, name) as alone:
+        if not alone:
+            raise RebuildRunning(f"{name} is being rebuilt by someone else")
         await make_missing(connection, [model])
         await drop_others(connection, model)
         async with connection.transaction():
@@ -85,20 +85,6 @@ async def rebuild(
         logger.info("read_model_switched", read_model=name, generation=number, position=fold.position)
         await drop_others(connection, model)
         return Rebuilt(name, number, fold.position)
-
-
-@asynccontextmanager
-async def _only_one(connection: Connection, name: str) -> AsyncIterator[None]:
-    key = f"rebuild {name}"
-    lock = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
-    row = await (await connection.execute(lock, (key,))).fetchone()
-    if not row or not row[0]:
-        raise RebuildRunning(f"{name} is being rebuilt by someone else")
-    try:
-        yield
-    finally:
-        if not connection.closed:
-            await connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
 
 
 async def _switch(pool: Pool, fold: Fold, model: ReadModel, number: int) -> None:

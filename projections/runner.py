@@ -24,7 +24,7 @@ from eventstore.log import StoredEvent
 from eventstore.tasks import end_tasks
 from projections.advance import Advancer, Follow, Moved, Work, known_part
 from projections.compare import compare
-from projections.generations import Connection, drop_others, live_generations, make_missing, run
+from projections.generations import Connection, drop_others, live_generations, make_missing, run, sole_builder
 from projections.read_model import ReadModel
 from projections.read_models import READ_MODELS
 
@@ -65,7 +65,9 @@ class ProjectionRunner:
         async with self._pool.connection() as connection:
             await make_missing(connection, self._models.values())
             for model in self._models.values():
-                await drop_others(connection, model)
+                async with sole_builder(connection, model.name) as alone:
+                    if alone:  # else a rebuild is running, which clears up by itself
+                        await drop_others(connection, model)
             advancer = Advancer(connection, self._keyring, self._feed.fact)
             renewing = asyncio.create_task(self._renew())
             try:

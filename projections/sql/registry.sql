@@ -2,6 +2,13 @@
 -- One at a time makes, switches or drops generations.
 SELECT pg_advisory_xact_lock(7246172);
 
+-- name: try_to_build
+-- For this session, until `end_to_build` or its end: a killed builder holds nobody up.
+SELECT pg_try_advisory_lock(hashtextextended(:key, 0));
+
+-- name: end_to_build
+SELECT pg_advisory_unlock(hashtextextended(:key, 0));
+
 -- name: read_live
 SELECT name, generation, version FROM read_models WHERE live;
 

@@ -15,12 +15,13 @@ from domain.order import OrderCancelled, OrderPlaced
 from eventstore.log import Append, NewEvent, StreamAppend
 from projections import runner as runner_module
 from projections.compare import compare
-from projections.generations import drop_others, make_generation
+from projections.generations import drop_others, make_generation, sole_builder
 from projections.orders import ORDERS
 from projections.parking import retry_parked
 from projections.read_model import ReadModel, Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import RebuildRunning, rebuild
+from projections.sales import SALES
 from tests.integration.projections_trade import Bought, Step, Trade, open_trade, setting_up
 
 TABLES = [table for model in READ_MODELS.values() for table in model.tables]
@@ -296,20 +297,22 @@ async def test_what_a_killed_rebuild_left_is_dropped_by_the_next(trade: Trade) -
     await no_differences(trade)
 
 
-async def test_only_one_rebuilds_a_read_model_at_a_time(trade: Trade) -> None:
-    await trade.append("m1", lives())
-    entered = asyncio.Event()
-
-    def progress(*_: object) -> None:
-        entered.set()
-
-    async with trade.log.pool.connection() as connection:
-        await connection.execute("SELECT pg_advisory_lock(hashtextextended('rebuild orders', 0))")
+async def test_only_one_rebuilds_a_read_model_and_a_starting_projector_lets_it(trade: Trade) -> None:
+    again = (trade.log.pool, trade.log, trade.keyring, "orders")
+    last = await trade.append("m1", lives())
+    async with running(trade):
+        await shown(trade, last)
+    async with trade.log.pool.connection() as connection, sole_builder(connection, "orders") as alone:
+        assert alone
+        async with connection.transaction():
+            building = await make_generation(connection, ORDERS)
+        async with running(trade):
+            await shown(trade, await trade.append("m1", Bought("m1", "more").life()))
+        assert await fetch(trade, f"SELECT count(*) FROM orders_g{building}") == [(0,)]
         with pytest.raises(RebuildRunning):
-            await rebuild(trade.log.pool, trade.log, trade.keyring, "orders", progress)
-        await connection.execute("SELECT pg_advisory_unlock_all()")
-    await rebuild(trade.log.pool, trade.log, trade.keyring, "orders", progress)
-    await rebuild(trade.log.pool, trade.log, trade.keyring, "sales", progress)
+            await rebuild(*again)
+    await rebuild(*again)
+    await no_differences(trade)
 
 
 @pytest.mark.parametrize(
@@ -330,6 +333,26 @@ async def test_a_planted_wrong_number_is_found(trade: Trade, damage: str, table:
     found = (await compare(trade.log.pool, trade.log, trade.keyring)).differences
     assert len(found) == 1
     assert found[0].startswith(f"{table}: at position {last}")
+
+
+async def test_what_can_not_be_folded_is_a_difference_and_hides_no_other(trade: Trade) -> None:
+    last = await trade.append("m1", lives())
+    async with running(trade):
+        await shown(trade, last)
+
+    def refused(facts: Sequence[Fact]) -> Rows:
+        rows = SALES.project(facts)
+        return {**rows, "remember_orders": [*rows["remember_orders"]] * 2}
+
+    models = {
+        **READ_MODELS,
+        "orders": failing_on("cancelled"),
+        "sales": replace(SALES, project=refused),
+    }
+    compared = await compare(trade.log.pool, trade.log, trade.keyring, models=models)
+    assert sorted(each.partition(":")[0] for each in compared.differences) == ["orders", "sales"]
+    assert compared.read_models == len(READ_MODELS) - 2
+    await no_differences(trade)
 
 
 async def test_of_two_workers_one_moves_and_the_other_takes_over(trade: Trade) -> None:
