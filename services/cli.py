@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -46,10 +46,14 @@ def main() -> None:
 
 
 def _run(awaitable: Awaitable[int | None]) -> None:
+    import uvloop  # noqa: PLC0415
+
     async def whole() -> int | None:
         return await awaitable
 
-    raise typer.Exit(asyncio.run(whole()) or 0)
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    raise typer.Exit(uvloop.run(whole()) or 0)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -60,7 +61,15 @@ def run_process(
             async with open_context(settings, name, follow=follow) as context:
                 await main(context)
 
+    spare_the_collector()
     uvloop.run(process())
+
+
+def spare_the_collector() -> None:
+    """What lives long here (caches, modules) has few cycles: the usual haste walks it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def relay(context: ProcessContext) -> None:

@@ -15,9 +15,10 @@ import aiohttp
 import orjson
 from rich.table import Table
 
+from eventstore.queries import load_queries
 from services.console import console, progressing
 from services.context import ProcessContext, open_context
-from services.play.driver import Driver, Report
+from services.play.driver import AWAY, Driver, Report
 from services.play.facts import compute_facts
 from services.play.oracles import Answer, ask_oracles
 from services.play.plan import PlannedRows, account_for, plan_catalogue, plan_checkouts
@@ -28,6 +29,7 @@ from services.play.worlds import Worlds
 from services.settings import Settings
 
 OPENED_BEFORE = timedelta(days=1)
+_QUERIES = load_queries("services.play", "play.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +98,13 @@ async def play_rows(context: ProcessContext, rows: OlistRows, expected: dict[str
 async def caught_up(context: ProcessContext) -> None:
     """Wait until every read model shows the head of the log."""
     head = await context.log.head()
-    while True:
-        with suppress(OSError):
+    position = -1
+    while position < head:
+        with suppress(*AWAY):
             async with context.pool.connection() as connection:
-                cursor = await connection.execute(
-                    "SELECT coalesce(min(position), 0) FROM checkpoints WHERE follower LIKE 'projection:%'"
-                )
-                row = await cursor.fetchone()
-                if row and row[0] >= head:
-                    return
-        await asyncio.sleep(0.05)
+                row = await (await connection.execute(_QUERIES.projections_at.sql.encode())).fetchone()
+            position = row[0] if row else -1
+        await asyncio.sleep(0.05 if position < head else 0)
 
 
 def show(outcome: Outcome) -> None:

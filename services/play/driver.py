@@ -51,7 +51,7 @@ GROUP_MAX = 200
 APPENDS_SIDE_BY_SIDE = 200
 _QUERIES = load_queries("services.play", "play.sql")
 _SCHEDULER = load_queries("services", "scheduler.sql")
-_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError, TimeoutError)
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError, TimeoutError)
 logger = structlog.get_logger()
 T = TypeVar("T")
 
@@ -290,6 +290,6 @@ class Driver:
         while True:
             try:
                 return await work()
-            except (*_AWAY, LogUnavailable) as error:
+            except (*AWAY, LogUnavailable) as error:
                 logger.warning("play_waits", error=str(error))
                 await asyncio.sleep(0.3)

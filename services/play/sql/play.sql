@@ -19,4 +19,6 @@ JOIN deadlines AS d ON d.clock = w.clock AND d.due_at < w.moment GROUP BY w.cloc
 
 -- name: projections_at
 -- The position up to which every read model is built.
-SELECT coalesce(min(position), 0) FROM checkpoints WHERE starts_with(follower, 'projection:');
+SELECT coalesce(min(c.position), 0)
+FROM read_models AS r LEFT JOIN checkpoints AS c ON c.follower = projection_follower(r.name, r.generation)
+WHERE r.live;
