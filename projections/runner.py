@@ -1,6 +1,6 @@
 """Who moves the read models after the log? One runner in the projector process, for all of them.
 
-Near the head it waits for news and moves what there is, at most a hundred times a second; far behind it takes
+Near the head it waits for news and moves what there is, at most fifty times a second; far behind it takes
 big pages and prepares the next one while the database merges the last. Of several runners one moves each read
 model, under a lease; the others stand by.
 """
@@ -32,7 +32,7 @@ __all__ = ["ProjectionRunner", "compare"]
 
 PAGE = 5_000
 SMALL_PAGE = 500
-LINGER_SECONDS = 0.01
+LINGER_SECONDS = 0.02
 """After a small page: the events of that time come together, which halves the work at full trade."""
 STANDBY_SECONDS = 1.0
 CAREFUL_DIVISOR, CAREFUL_ATTEMPTS = 8, 8

@@ -27,7 +27,7 @@ FAR_BEHIND = 50_000
 POLL_SECONDS = 1.0
 MOVE_EVENTS = 2_000
 """The checkpoint moves after so many events, or when all is quiet: publishing again does no harm."""
-PAGE_SECONDS = 0.005
+PAGE_SECONDS = 0.01
 logger = structlog.get_logger()
 
 

@@ -34,7 +34,7 @@ from eventstore.tasks import TaskGroup
 from services.agents.agent import Agent, order_key
 
 PAGE = 400
-PAGE_SECONDS = 0.02
+PAGE_SECONDS = 0.025
 CACHED_PROCESSES = 10_000
 FOLLOWER = "agents"
 _QUERIES = load_queries("services.agents", "agents.sql")

@@ -29,8 +29,8 @@ from services.gateways.trouble import OUR_TROUBLE, task_group
 BATCH_MAX = 256
 IN_HAND_SECONDS = 30.0
 POLL_SECONDS = 0.5
-KEEP_SECONDS = 0.01
-MATCH_SECONDS = 0.01
+KEEP_SECONDS = 0.015
+MATCH_SECONDS = 0.02
 PAUSE_S_FIRST, PAUSE_S_MAX = 0.5, 600.0
 _QUERIES = load_queries("services.gateways", "gateways.sql")
 logger = structlog.get_logger()

@@ -33,7 +33,7 @@ from services.gateways.provider import Provider
 from services.gateways.trouble import task_group
 
 PAGE = 1_000
-PAGE_SECONDS = 0.01
+PAGE_SECONDS = 0.02
 KEEP_SECONDS = 0.05
 _QUERIES = load_queries("services.gateways", "gateways.sql")
 _READ_HEAD = load_queries("eventstore", "log.sql").read_head.sql.encode()

@@ -45,7 +45,7 @@ from services.play.story import wire_time
 from services.play.worlds import Worlds
 
 SIDE_BY_SIDE = 600
-TICK_SECONDS = 0.05
+TICK_SECONDS = 0.1
 FOLLOWERS = [AGENTS, PAYMENT_GATEWAY.actor, CARRIER_GATEWAY.actor]
 GROUP_MAX = 200
 APPENDS_SIDE_BY_SIDE = 200
