@@ -207,7 +207,7 @@ async def call_of_request(
             min_length=1,
             max_length=255,
             description="a name of your own for this request: sent again with the same key, it is done once"
-            " and gets the same answer, for 30 days. Without a key a repeated request is done again",
+            " and gets the same answer. Without a key a repeated request is done again",
             examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
         ),
     ] = None,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from domain.aggregates import aggregate_of
 from domain.kernel import Event, Fact
 from eventstore.codec import decode_event
-from eventstore.log import Log
+from eventstore.log import STREAM_LIMIT, Log
 
 CACHED_STREAMS = 10_000
 LOAD_MAX = 500
@@ -34,11 +34,14 @@ class States:
         self._log = log
         self._capacity = capacity
         self._cache: OrderedDict[str, State] = OrderedDict()
-        self._wanted: dict[str, asyncio.Future[None]] = {}
+        self._wanted: dict[str, asyncio.Future[State]] = {}
         self._loading: asyncio.Task[None] | None = None
 
     def known(self, stream: str) -> State | None:
-        return self._cache.get(stream)
+        state = self._cache.get(stream)
+        if state:
+            self._cache.move_to_end(stream)
+        return state
 
     def initial(self, stream: str) -> State:
         return State(0, aggregate_of(stream).initial)
@@ -63,12 +66,9 @@ class States:
         waits = [self._wanted.setdefault(stream, loop.create_future()) for stream in streams]
         if self._loading is None or self._loading.done():
             self._loading = loop.create_task(self._load_wanted())
-        await asyncio.wait(
-            waits
-        )  # shared with others: unlike gather, it leaves them whole if we are cancelled
-        for waited in waits:
-            waited.result()
-        return [self._cache.get(stream) or self.initial(stream) for stream in streams]
+        # shared with others: unlike gather, it leaves them whole if we are cancelled
+        await asyncio.wait(waits)
+        return [waited.result() for waited in waits]
 
     async def _load_wanted(self) -> None:
         while self._wanted:
@@ -76,24 +76,30 @@ class States:
             for stream in batch:
                 del self._wanted[stream]
             try:
-                await self._read(list(batch))
+                loaded = await self._read(list(batch))
             except Exception as error:  # noqa: BLE001 - handed to those who wait for it
                 for waiting in batch.values():
-                    if not waiting.done():
-                        waiting.set_exception(error)
-            for waiting in batch.values():
-                if not waiting.done():
-                    waiting.set_result(None)
+                    waiting.set_exception(error)
+            else:
+                for stream, waiting in batch.items():
+                    waiting.set_result(loaded[stream])
 
-    async def _read(self, streams: list[str]) -> None:
-        bases = [self._cache.get(stream) or self.initial(stream) for stream in streams]
-        tails = await self._log.read_streams(
-            [(s, base.version) for s, base in zip(streams, bases, strict=True)]
-        )
-        for stream, base, tail in zip(streams, bases, tails, strict=True):
-            events = [decode_event(each.type, each.schema, each.data) for each in tail]
-            if events or base.version:
-                self.applied(stream, base, events)
+    async def _read(self, streams: list[str]) -> dict[str, State]:
+        """Folded in pages, so that a stream may be as long as it likes."""
+        loaded = {stream: self._cache.get(stream) or self.initial(stream) for stream in streams}
+        while streams:
+            tails = await self._log.read_streams([(stream, loaded[stream].version) for stream in streams])
+            for stream, tail in zip(streams, tails, strict=True):
+                events = [decode_event(each.type, each.schema, each.data) for each in tail]
+                base = loaded[stream]
+                folded = aggregate_of(stream).fold(events, base.state)
+                loaded[stream] = State(base.version + len(events), folded)
+            streams = [s for s, tail in zip(streams, tails, strict=True) if len(tail) == STREAM_LIMIT]
+        for stream, state in loaded.items():
+            known = self._cache.get(stream)
+            if state.version and (known is None or known.version <= state.version):
+                self._keep(stream, state)
+        return loaded
 
     def _keep(self, stream: str, state: State) -> None:
         self._cache[stream] = state

@@ -6,7 +6,7 @@ upcaster from the version before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -103,3 +103,17 @@ def opened(event: Event, keyring: Keyring) -> Event:
         if isinstance(value, Sealed):
             update[name] = keyring.open(event.subject, value)  # type: ignore[attr-defined]
     return event.model_copy(update=update) if update else event
+
+
+def known_part(events: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
+    """The page up to the first event of a type or schema that this code does not know.
+
+    Raises UnknownEvent where that is the very first: then a newer worker must go on.
+    """
+    for index, event in enumerate(events):
+        kind = EVENT_TYPES.get(event.type)
+        if kind is None or event.schema > kind.schema_version:
+            if index == 0:
+                raise UnknownEvent(f"{event.type} of schema {event.schema} at {event.position} is not known")
+            return events[:index]
+    return events

@@ -26,7 +26,9 @@ from eventstore.queries import load_queries
 from eventstore.seams import Ids
 
 _NONCE = 12
-_CACHED = 5_000
+CACHED_KEYS = 20_000
+KEPT_LOADS = 4
+"""However small the cache: a page's keys outlast the next pages', which may be read ahead of it."""
 
 
 class KeyStore(Protocol):
@@ -79,12 +81,13 @@ class PostgresKeyStore:
 class Keyring:
     """Seals and opens values. `ensure` or `load` the subjects' keys first; sealing itself does no I/O."""
 
-    def __init__(self, master_key: bytes, store: KeyStore) -> None:
+    def __init__(self, master_key: bytes, store: KeyStore, capacity: int = CACHED_KEYS) -> None:
         if len(master_key) != 32:
             raise ValueError("the master key must be 32 bytes")
         self._wrap = AESGCM(master_key)
         self._pseudonym_key = hmac.digest(master_key, b"tillroll pseudonyms", "sha256")
         self._store = store
+        self._capacity = capacity
         self._keys: OrderedDict[str, AESGCM | None] = OrderedDict()
         self._creating = asyncio.Lock()
         self._wanted: set[str] = set()
@@ -95,7 +98,9 @@ class Keyring:
 
     async def ensure(self, subjects: Iterable[str]) -> None:
         """Have the keys of these subjects, making those that do not exist."""
-        wanted = [each for each in subjects if each not in self._keys]
+        asked = dict.fromkeys(subjects)
+        wanted = [each for each in asked if each not in self._keys]
+        self._touch(asked)
         self._wanted.update(wanted)
         if wanted:
             async with self._creating:  # one makes the keys of all who wait, in one go
@@ -132,7 +137,9 @@ class Keyring:
         return Customer.__pydantic_validator__.validate_json(plain)  # type: ignore[no-any-return]
 
     async def _load(self, subjects: Iterable[str]) -> list[str]:
-        unknown = [each for each in dict.fromkeys(subjects) if each not in self._keys]
+        wanted = dict.fromkeys(subjects)
+        unknown = [each for each in wanted if each not in self._keys]
+        self._touch(wanted)
         if unknown:
             self._remember(await self._store.load(unknown))
         return [each for each in unknown if each not in self._keys]
@@ -145,5 +152,11 @@ class Keyring:
         for subject, key in wrapped.items():
             opened = key and AESGCM(self._wrap.decrypt(key[:_NONCE], key[_NONCE:], subject.encode()))
             self._keys[subject] = opened or None
-        while len(self._keys) > max(_CACHED, len(wrapped)):
+        while len(self._keys) > max(self._capacity, KEPT_LOADS * len(wrapped)):
             self._keys.popitem(last=False)
+
+    def _touch(self, subjects: Iterable[str]) -> None:
+        """What is wanted now is forgotten last."""
+        for subject in subjects:
+            if subject in self._keys:
+                self._keys.move_to_end(subject)

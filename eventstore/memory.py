@@ -10,6 +10,7 @@ from uuid import UUID
 from eventstore.leaf import leaf_hash_of
 from eventstore.log import (
     PAGE,
+    STREAM_LIMIT,
     Append,
     Appended,
     Conflict,
@@ -84,7 +85,8 @@ class MemoryLog:
 
     def _rest(self, stream: str, after: int) -> list[StoredEvent]:
         events = self._streams.get(stream)
-        return events[max(0, after + 1 - events[0].version) :] if events else []
+        start = max(0, after + 1 - events[0].version) if events else 0
+        return events[start : start + STREAM_LIMIT] if events else []
 
     async def head(self) -> int:
         return len(self.events)

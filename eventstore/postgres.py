@@ -16,11 +16,10 @@ from psycopg_pool import AsyncConnectionPool
 
 from eventstore.appender import Appender
 from eventstore.connections import connect, read_identity, read_parameters
-from eventstore.log import PAGE, Append, LogIdentity, Outcome, StoredEvent
+from eventstore.log import PAGE, STREAM_LIMIT, Append, LogIdentity, Outcome, StoredEvent
 from eventstore.queries import load_queries
 from eventstore.seams import Clock
 
-STREAM_LIMIT = 100_000
 _QUERIES = load_queries("eventstore", "log.sql")
 
 
@@ -42,10 +41,6 @@ async def check_open(connection: AsyncConnection[TupleRow]) -> None:
     look.register(connection.fileno(), select.POLLIN)
     if look.poll(0):
         await AsyncConnectionPool.check_connection(connection)
-
-
-class StreamTooLong(Exception):
-    """A stream has more events than one reading may hold."""
 
 
 class PostgresLog:
@@ -99,8 +94,6 @@ class PostgresLog:
         for *row, number in await self._fetch(_QUERIES.read_streams.sql, arguments):
             streams[number - 1].append(StoredEvent._make(row))
         for (name, after), events in zip(wanted, streams, strict=True):
-            if len(events) == STREAM_LIMIT:
-                raise StreamTooLong(f"{name} has {STREAM_LIMIT} events or more after version {after}")
             assert not events or events[-1].version == after + len(events), f"a gap in {name}"
         return streams
 

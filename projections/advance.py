@@ -18,7 +18,7 @@ import structlog
 
 from domain.aggregates import EVENT_TYPES
 from domain.kernel import Event, Fact
-from eventstore.codec import UnknownEvent, opened, subjects_in
+from eventstore.codec import opened, subjects_in
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
 from projections.columns import Column, columns
@@ -69,20 +69,6 @@ class Work:
     merges: list[Merge]
     queued: list[tuple[Fact, str]]
     failure: Exception | None = None
-
-
-def known_part(events: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
-    """The page up to the first event of a type or schema that this code does not know.
-
-    Raises UnknownEvent where that is the very first: then a newer worker must go on.
-    """
-    for index, event in enumerate(events):
-        kind = EVENT_TYPES.get(event.type)
-        if kind is None or event.schema > kind.schema_version:
-            if index == 0:
-                raise UnknownEvent(f"{event.type} of schema {event.schema} at {event.position} is not known")
-            return events[:index]
-    return events
 
 
 async def decode_page(

@@ -17,12 +17,12 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LEASE_SECONDS, Pool
-from eventstore.codec import UnknownEvent
+from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
 from eventstore.tasks import end_tasks
-from projections.advance import Advancer, Follow, Moved, Work, known_part
+from projections.advance import Advancer, Follow, Moved, Work
 from projections.compare import compare
 from projections.generations import Connection, drop_others, live_generations, make_missing, run, sole_builder
 from projections.read_model import ReadModel

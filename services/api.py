@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import importlib.metadata
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -143,17 +142,14 @@ async def run_api(context: ProcessContext) -> None:
     Raises CannotListen with a message that names the setting.
     """
     listener = _listen(context.settings.api_host, context.settings.api_port)
-    server = make_server(create_app(context))
-    gc.freeze()
-    gc.set_threshold(
-        50_000, 20, 50
-    )  # the states kept are many and have no cycles: the usual haste is in vain
-    serving = asyncio.create_task(server.serve([listener]))
-    try:
-        await asyncio.shield(serving)
-    finally:
-        server.should_exit = True
-        await serving
+    async with running_app(context) as app:
+        server = make_server(app)
+        serving = asyncio.create_task(server.serve([listener]))
+        try:
+            await asyncio.shield(serving)
+        finally:
+            server.should_exit = True
+            await serving
 
 
 def make_server(app: FastAPI) -> uvicorn.Server:

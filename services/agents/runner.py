@@ -19,14 +19,15 @@ import orjson
 import psycopg
 import structlog
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from commands.executor import Context, Executor, TooMuchContention
 from domain.aggregates import COMMAND_TYPES
 from domain.kernel import Deadline, Fact, Group, Target, Value
 from eventstore.checkpoints import Checkpoint, LeaseLost, holding
+from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
-from eventstore.log import LogUnavailable, StoredEvent
+from eventstore.log import EpochChanged, LogUnavailable, StoredEvent
 from eventstore.pace import Pace
 from eventstore.queries import load_queries
 from eventstore.seams import Clock, derived_id
@@ -36,6 +37,8 @@ from services.agents.agent import Agent, order_key
 PAGE = 400
 PAGE_SECONDS = 0.025
 CACHED_PROCESSES = 10_000
+HALT_SECONDS = 1.0
+INFRASTRUCTURE = (psycopg.Error, PoolTimeout, OSError, TimeoutError, EpochChanged)
 FOLLOWER = "agents"
 _QUERIES = load_queries("services.agents", "agents.sql")
 logger = structlog.get_logger()
@@ -110,7 +113,9 @@ class AgentRunner:
         executor: Executor,
         pool: AsyncConnectionPool[Any],
         clock: Clock,
+        capacity: int = CACHED_PROCESSES,
     ) -> None:
+        self._capacity = capacity
         self._agents = {agent.name: agent for agent in agents}
         self._feed = feed
         self._executor = executor
@@ -146,12 +151,17 @@ class AgentRunner:
             page = await self._feed.page(checkpoint.position, PAGE)
             if page:
                 await pace.turn()
-                page = await self._feed.page(checkpoint.position, PAGE)
-                await self._take(checkpoint, page)
+                try:
+                    known = known_part(await self._feed.page(checkpoint.position, PAGE))
+                except UnknownEvent as error:
+                    logger.error("halted", error=str(error), remedy="start the newer version of this process")  # noqa: TRY400
+                    await asyncio.sleep(HALT_SECONDS)
+                    continue
+                await self._take(checkpoint, known)
                 if checkpoint.position >= self._feed.head:
                     await self._finish(checkpoint)  # else the next page's record says it
 
-    async def _take(self, checkpoint: Checkpoint, page: list[StoredEvent]) -> None:
+    async def _take(self, checkpoint: Checkpoint, page: Sequence[StoredEvent]) -> None:
         heard = [
             (self._feed.fact(stored), self._interested[stored.type])
             for stored in page
@@ -177,8 +187,7 @@ class AgentRunner:
             self._parked.update(whose for whose, _, _ in reactions.parked)
         position = page[-1].position
         await self._record(checkpoint, position, reactions)
-        for whose, process in reactions.processes.items():
-            self._remember(whose, process)
+        self._remember(reactions.processes)
         await self._carry_out(reactions.commands)
         checkpoint.moved(position)
 
@@ -241,8 +250,23 @@ class AgentRunner:
 
     async def _in_order(self, reactions: list[tuple[Agent, Fact, tuple[Group, ...]]]) -> None:
         for agent, fact, groups in reactions:
-            for ordinal, group in enumerate(groups):
-                await self._execute(group, self._context(agent, fact, ordinal))
+            try:
+                for ordinal, group in enumerate(groups):
+                    await self._execute(group, self._context(agent, fact, ordinal))
+            except INFRASTRUCTURE:
+                raise
+            except Exception as error:
+                logger.exception("command_failed", agent=agent.name, position=fact.position)
+                await self._park(agent, fact, f"{type(error).__name__}: {error}")
+                return
+
+    async def _park(self, agent: Agent, fact: Fact, error: str) -> None:
+        """A command that can't be carried out holds up its own key, and nothing else."""
+        key = order_key(fact)
+        self._parked.add((agent.name, key))
+        arguments = {"follower": _parker(agent.name), "key": key, "position": fact.position, "error": error}
+        async with self._pool.connection() as connection:
+            await connection.execute(_QUERIES.park.sql.encode(), arguments)
 
     async def _execute(self, group: Group, context: Context) -> None:
         while True:
@@ -290,19 +314,21 @@ class AgentRunner:
         checkpoint.moved(checkpoint.position)
 
     async def _load(self, keys: set[Key]) -> None:
-        """Have the processes of these keys in the cache."""
+        """Have the processes of these keys in the cache, where they stay until the page is recorded."""
         unknown = [key for key in keys if key not in self._processes]
+        for key in keys.difference(unknown):
+            self._processes.move_to_end(key)
         if not unknown:
             return
         arguments = {"agents": [agent for agent, _ in unknown], "keys": [key for _, key in unknown]}
         for agent, key, state in await self._fetch("load_processes", arguments):
             initial = self._agents[agent].initial
-            self._remember((agent, key), type(initial).__pydantic_validator__.validate_json(state))
+            self._processes[agent, key] = type(initial).__pydantic_validator__.validate_json(state)
 
-    def _remember(self, whose: Key, process: Value) -> None:
-        self._processes[whose] = process
-        self._processes.move_to_end(whose)
-        while len(self._processes) > CACHED_PROCESSES:
+    def _remember(self, processes: dict[Key, Value]) -> None:
+        """Keep what was recorded, and forget what was not wanted for longest."""
+        self._processes.update(processes)
+        while len(self._processes) > self._capacity:
             self._processes.popitem(last=False)
 
     async def _parked_keys(self) -> set[Key]:

@@ -9,10 +9,14 @@ from datetime import timedelta
 
 import pytest
 
+from commands.executor import Context, Done
+from domain.kernel import Group
 from domain.order import CancelOrder
 from domain.stock import Stock
 from domain.streams import order_stream, stock_stream
 from eventstore.seams import WallClock
+from services.agents.runner import AgentRunner
+from services.processes import AGENTS
 from services.scheduler import Scheduler
 from tests.integration.trade import MERCHANT, NOW, Trade, agents_running, trading
 
@@ -163,3 +167,41 @@ async def _release_leases(trade: Trade) -> None:
     """What time would do: a worker that was cut off gave nothing back."""
     async with trade.log.pool.connection() as connection:
         await connection.execute("UPDATE checkpoints SET leased_until = '-infinity'")
+
+
+async def test_a_process_is_never_forgotten_while_a_page_needs_it(database: str) -> None:
+    """More orders in one page than the cache holds: none of them starts anew from nothing."""
+    orders = [f"o{n}" for n in range(12)]
+    async with trading(database) as trade:
+        await trade.stock("a", len(orders))
+        runner = AgentRunner(AGENTS, trade.feed, trade.executor, trade.log.pool, WallClock(), capacity=3)
+        async with agents_running(trade, runner):
+            await asyncio.gather(*(trade.place(order) for order in orders))
+            await trade.rest()
+            await asyncio.gather(*(trade.provider_says(order, "authorized") for order in orders))
+            await trade.rest()
+            await asyncio.gather(*(trade.carrier_says(order, "collected") for order in orders))
+            await trade.rest()
+        found = Counter(await trade.types())
+        assert found["CaptureRequested"] == found["StockShipped"] == found["OrderShipped"] == len(orders)
+
+
+async def test_a_command_that_can_not_be_carried_out_parks_its_key_alone(database: str) -> None:
+    async with trading(database) as trade:
+        await trade.stock("a", 2)
+        execute = trade.executor.execute
+
+        async def broken(group: Group, context: Context, answer: bytes = b"") -> Done:
+            if context.actor == "agent:inventory" and "o1" in str(group):
+                raise ZeroDivisionError("planted")
+            return await execute(group, context, answer)
+
+        trade.executor.execute = broken  # type: ignore[method-assign]
+        async with agents_running(trade):
+            await trade.place("o1")
+            await trade.place("o2")
+            await trade.rest()
+        async with trade.log.pool.connection() as connection:
+            parked = await (await connection.execute("SELECT follower, key FROM parked")).fetchall()
+        assert parked == [("agent:inventory", order_stream(MERCHANT, "o1"))]
+        assert Counter(await trade.types())["StockReserved"] == 1

@@ -137,9 +137,11 @@ async def trading(database: str) -> AsyncIterator[Trade]:
 
 
 @asynccontextmanager
-async def agents_running(trade: Trade) -> AsyncIterator[list[asyncio.Task[None]]]:
+async def agents_running(
+    trade: Trade, runner: AgentRunner | None = None
+) -> AsyncIterator[list[asyncio.Task[None]]]:
     """All four agents, until the block ends; they are cancelled wherever they are."""
-    runner = AgentRunner(AGENTS, trade.feed, trade.executor, trade.log.pool, WallClock())
+    runner = runner or AgentRunner(AGENTS, trade.feed, trade.executor, trade.log.pool, WallClock())
     tasks = [asyncio.create_task(runner.run())]
     try:
         yield tasks

@@ -52,3 +52,7 @@ SELECT EXISTS (SELECT FROM moved);
 -- All commands of reactions up to the checkpoint have answered.
 UPDATE checkpoints SET done = position
 WHERE follower = :follower AND lease = :lease AND position = :position;
+
+-- name: park(follower, key, position, error)!
+INSERT INTO parked (follower, key, position, error) VALUES (:follower, :key, :position, :error)
+ON CONFLICT DO NOTHING;
