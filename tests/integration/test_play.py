@@ -8,8 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
+from services.runfile import read_run
 from tests.integration.system import SECONDS_MAX, TILLROLL, system, tillroll
 
 MINIATURE = Path(__file__).parent.parent / "fixtures" / "olist_miniature"
@@ -25,11 +27,35 @@ def play(environment: dict[str, str], directory: Path, *options: str) -> subproc
     )
 
 
+def ask_the_api(data_dir: Path) -> None:
+    """Every list of the API process answers, fresh."""
+    run = read_run(data_dir)
+    assert run is not None
+    api = f"http://127.0.0.1:{run.settings['api_port']}"
+    with httpx.Client(base_url=api, headers={"Tillroll-Merchant": "olist", "Prefer": "wait=20"}) as client:
+        for path in (
+            "orders",
+            "stock",
+            "payments",
+            "shipments",
+            "sales/days",
+            "products",
+            "operator/checkouts",
+        ):
+            answer = client.get(f"/v1/{path}")
+            assert answer.status_code == 200, answer.text
+            again = client.get(
+                f"/v1/{path}", headers={"Tillroll-Min-Position": answer.headers["Tillroll-Position"]}
+            )
+            assert again.status_code == 200, again.text
+
+
 def test_the_miniature_with_all_its_oddities_then_bad_input_then_a_rebuild(tmp_path: Path) -> None:
     with system(tmp_path) as environment:
         first = play(environment, MINIATURE, "--oracles", str(MINIATURE / "oracles.json"))
         assert first.returncode == 0, first.stdout.decode()[-3000:] + first.stderr.decode()[-3000:]
         head = tillroll(environment, "status")[1]["head"]
+        ask_the_api(tmp_path)
         again = play(environment, MINIATURE, "--oracles", str(MINIATURE / "oracles.json"))
         assert again.returncode == 0, again.stderr.decode()[-3000:]
         assert tillroll(environment, "status")[1]["head"] == head, "played twice, it happened once"
@@ -42,14 +68,25 @@ def test_the_miniature_with_all_its_oddities_then_bad_input_then_a_rebuild(tmp_p
         assert b"olist_orders_dataset.csv:" in refused.stderr
         assert b"Traceback" not in refused.stderr
         assert tillroll(environment, "status")[1]["head"] == head, "nothing is half-written"
+        other = subprocess.run(
+            [*TILLROLL, "play", "synthetic", "--orders", "3"],
+            env=environment,
+            capture_output=True,
+            timeout=SECONDS_MAX,
+            check=False,
+        )
+        assert (other.returncode, b"holds other trade" in other.stderr) == (2, True), other.stderr.decode()
+        assert tillroll(environment, "status")[1]["head"] == head, "nothing of other trade is written"
+        assert tillroll(environment, "parked") == (0, [])
         rebuilt = subprocess.run(
-            [*TILLROLL, "rebuild", "orders"],
+            [*TILLROLL, "rebuild", "orders", "--json"],
             env=environment,
             capture_output=True,
             timeout=SECONDS_MAX,
             check=False,
         )
         assert rebuilt.returncode == 0, rebuilt.stderr.decode()[-3000:]
+        assert [each["name"] for each in json.loads(rebuilt.stdout)] == ["orders"]
         assert tillroll(environment, "verify")[0] == 0
 
 
