@@ -23,45 +23,52 @@ from eventstore.tasks import end_tasks
 
 CAPACITY = 5_000
 HEAD_SECONDS = 1.0
+BUSY_PER_SECOND = 400.0
+CALM_SECONDS = 3
+LOOK_SECONDS = 0.01
 logger = structlog.get_logger()
 
 
 class Feed:
-    """Events of the log from the bus or, where that is behind, from the log itself.
+    """Events of the log from the bus or, where that is behind or trade is heavy, from the log itself.
 
     Use as `async with feed.running():`; then any number of followers call `page`.
+
+    A message an event is fast and dear; a page of the log is slower by milliseconds and, event for event, a
+    tenth of the price. While more than `busy` events come in a second the bus is left alone, and followers'
+    own pace decides when the log is read.
     """
 
-    def __init__(self, log: Log, bus: Bus, capacity: int = CAPACITY) -> None:
+    def __init__(self, log: Log, bus: Bus, capacity: int = CAPACITY, busy: float = BUSY_PER_SECOND) -> None:
         self._log = log
         self._bus = bus
+        self._busy_per_second = busy
         self._recent: deque[StoredEvent] = deque(maxlen=capacity)
         self._facts: dict[int, Fact] = {}
         self._news = asyncio.Event()
         self._behind = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self.busy = False
+        """Whether events are read from the log only, since trade is heavy."""
         self.head = 0
         """The highest position that is known here; all up to it can be had."""
-        self.last_checked = 0.0
-        """When the log was last asked for its head, on the loop's clock."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Feed]:
         self.head = await self._log.head()
-        async with self._bus.subscribe(self._take, self._behind.set):
-            catching_up = asyncio.create_task(self._catch_up())
-            try:
-                yield self
-            finally:
-                await end_tasks(catching_up)
+        following = asyncio.create_task(self._follow())
+        try:
+            yield self
+        finally:
+            await end_tasks(following)
 
     async def page(self, after: int, limit: int = PAGE, wait_seconds: float = 1.0) -> list[StoredEvent]:
         """Up to `limit` events after `after`; waits for the first one, at most `wait_seconds`."""
         if after >= self.head and wait_seconds:
-            news = self._news
             with suppress(TimeoutError):
                 # not wait_for: Python 3.11's may swallow a cancellation that comes with the news
                 async with asyncio.timeout(wait_seconds):
-                    await news.wait()
+                    await self._wait_past(after)
         if after >= self.head:
             return []
         first = self._recent[0].position if self._recent else self.head + 1
@@ -69,6 +76,13 @@ class Feed:
             start = after + 1 - first
             return list(islice(self._recent, start, start + limit))
         return await self._log.read(after, limit)
+
+    async def _wait_past(self, after: int) -> None:
+        while after >= self.head:
+            if not self.busy:
+                await self._news.wait()
+            elif not await self._read_on():
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         """Events of any age, straight from the log."""
@@ -84,6 +98,63 @@ class Feed:
             self._facts[stored.position] = fact
         return fact
 
+    async def _follow(self) -> None:
+        """The bus while trade is light, else the log alone; by turns, as long as the process lives."""
+        while True:
+            async with self._bus.subscribe(self._take, self._behind.set):
+                await self._listen_while_light()
+            self.busy = True
+            self._announce()  # whoever waits for news of the bus looks for himself from now on
+            try:
+                await self._watch_while_heavy()
+            finally:
+                self.busy = False
+
+    async def _listen_while_light(self) -> None:
+        """Catch up in doubt, and once a second, so that a lost last message is noticed."""
+        loop = asyncio.get_running_loop()
+        since, start = loop.time(), self.head
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEAD_SECONDS):
+                    await self._behind.wait()
+            self._behind.clear()
+            with suppress(_LogAway):
+                while await self._read_on() == PAGE:
+                    pass
+            if (spent := loop.time() - since) >= HEAD_SECONDS:
+                if self.head - start > self._busy_per_second * spent:
+                    return
+                since, start = loop.time(), self.head
+
+    async def _watch_while_heavy(self) -> None:
+        """Followers read on by themselves; here only in case that none does."""
+        calm = 0
+        while calm < CALM_SECONDS:
+            start = self.head
+            await asyncio.sleep(HEAD_SECONDS)
+            with suppress(_LogAway):
+                while await self._read_on() == PAGE:
+                    pass
+            calm = 0 if self.head - start > self._busy_per_second / 2 else calm + 1
+
+    async def _read_on(self) -> int:
+        """Read what follows the head from the log, one reader at a time; how many events."""
+        async with self._reading:
+            try:
+                missed = await self._log.read(self.head, PAGE)
+            except Exception as error:
+                logger.warning("feed_cannot_read", error=str(error))
+                await asyncio.sleep(HEAD_SECONDS)
+                raise _LogAway from error
+        for event in missed:
+            if event.position == self.head + 1:  # the bus may have been faster meanwhile
+                self._recent.append(event)
+                self.head = event.position
+        if missed:
+            self._announce()
+        return len(missed)
+
     def _take(self, event: StoredEvent) -> None:
         if event.position == self.head + 1:
             self._recent.append(event)
@@ -96,23 +167,6 @@ class Feed:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    async def _catch_up(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HEAD_SECONDS):
-                    await self._behind.wait()
-            self._behind.clear()
-            try:
-                while missed := await self._log.read(self.head, PAGE):
-                    self._take_missed(missed)
-                self.last_checked = asyncio.get_running_loop().time()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the log is asked again in a second
-                logger.warning("feed_cannot_read", error=str(error))
-                await asyncio.sleep(HEAD_SECONDS)
 
-    def _take_missed(self, missed: list[StoredEvent]) -> None:
-        for event in missed:
-            if event.position == self.head + 1:  # the bus may have been faster meanwhile
-                self._recent.append(event)
-                self.head = event.position
-        self._announce()
+class _LogAway(OSError):
+    """The log could not be read; it was waited a little."""

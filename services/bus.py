@@ -31,6 +31,7 @@ STREAM_SECONDS = 600
 STREAM_BYTES = 256 * 2**20
 PUBLISH_SECONDS = 10.0
 _ENVELOPE = "Tillroll-Event"
+_SUBJECTS_OVERLAP = 10065
 logger = structlog.get_logger()
 
 
@@ -106,6 +107,7 @@ class NatsBus:
         self._doubts: set[OnDoubt] = set()
         self._sequence = 0
         self.stream = f"TILLROLL_{identity.name.replace('.', '_')}"
+        self._of_this_log = f"{self.stream.rpartition('_')[0]}_"
 
     async def close(self) -> None:
         if self._client:
@@ -130,7 +132,7 @@ class NatsBus:
         return self._client.jetstream(publish_async_max_pending=4000)
 
     async def ensure_stream(self) -> None:
-        """Make this epoch's stream, removing those of other epochs; raises BusUnavailable."""
+        """Make this epoch's stream, removing those of this log's other epochs; raises BusUnavailable."""
         try:
             await self._ensure_stream(await self.jetstream())
         except (nats.errors.Error, OSError, TimeoutError) as error:
@@ -149,10 +151,16 @@ class NatsBus:
             await jetstream.stream_info(self.stream)
         except NotFoundError:
             for stale in await jetstream.streams_info():
-                if (stale.config.name or "").startswith("TILLROLL_"):
+                if (stale.config.name or "").startswith(self._of_this_log):
                     await jetstream.delete_stream(stale.config.name or "")
-            with suppress(BadRequestError):
+            try:
                 await jetstream.add_stream(config)
+            except BadRequestError as error:
+                if error.err_code == _SUBJECTS_OVERLAP:
+                    raise BusUnavailable(
+                        "another Tillroll log uses this NATS account: give TILLROLL_NATS_URL an account of"
+                        " its own, or remove the other log's TILLROLL_* stream if nothing uses it any more"
+                    ) from error
 
     async def publish(self, events: Sequence[StoredEvent]) -> None:
         """The server takes the messages of a connection in order, so the acknowledgement of the last one is
@@ -214,9 +222,12 @@ class NatsBus:
                     ordered_consumer=True,
                     config=ConsumerConfig(deliver_policy=DeliverPolicy.NEW),
                 )
-                on_doubt()
-                await self._until_gone(jetstream)
-                await subscription.unsubscribe()
+                try:
+                    on_doubt()
+                    await self._until_gone(jetstream)
+                finally:
+                    with suppress(nats.errors.Error, OSError):
+                        await subscription.unsubscribe()
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001 - the bus is a hint: without it the log is polled
