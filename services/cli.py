@@ -24,6 +24,8 @@ app = typer.Typer(
 )
 play_app = typer.Typer(help="Play trade through the running system.", no_args_is_help=True)
 app.add_typer(play_app, name="play")
+parked_app = typer.Typer(help="Keys that wait because a handler failed on one of their events.")
+app.add_typer(parked_app, name="parked")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -67,6 +69,9 @@ def up(echo: Annotated[bool, typer.Option(help="Show every process's log here, t
 @app.command()
 def demo(
     data: Annotated[Path | None, typer.Option(help="A directory with the Olist CSV files.")] = None,
+    oracles: Annotated[
+        Path | None, typer.Option(help="A JSON file of facts to compare with; else DATA/oracles.json.")
+    ] = None,
     once: Annotated[bool, typer.Option(help="Stop after the table; exit 0 only if all is well.")] = False,
     orders: Annotated[int, typer.Option(help="Orders to make up, without --data.")] = 1000,
     seed: Annotated[int, typer.Option(help="What made-up orders are made from.")] = 1,
@@ -74,7 +79,11 @@ def demo(
     """Everything up, trade played through it, the books compared; then stay up."""
     from services.demo import demo as run_demo  # noqa: PLC0415
 
-    _run(run_demo(Settings(), data=data, once=once, orders=orders, seed=seed))
+    if oracles and not data:
+        raise typer.BadParameter(
+            "it needs --data: made-up trade is compared with its own facts", param_hint="--oracles"
+        )
+    _run(run_demo(Settings(), data=data, oracles=oracles, once=once, orders=orders, seed=seed))
 
 
 @app.command()
@@ -90,21 +99,23 @@ def migrate(
     new_epoch: Annotated[
         bool, typer.Option("--new-epoch", help="After a restore or promotion: begin a new epoch.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring the database of TILLROLL_DATABASE_URL (or of the running `up`) to the present schema."""
     from services.console import migrate_database  # noqa: PLC0415
 
-    _run(migrate_database(Settings.load(), new_epoch=new_epoch))
+    _run(migrate_database(Settings.load(), new_epoch=new_epoch, as_json=as_json))
 
 
 @app.command()
 def rebuild(
     name: Annotated[str, typer.Argument(help="The read model, for example sales_by_day; or `all`.")],
+    as_json: AsJson = False,
 ) -> None:
     """Build a read model anew from the log beside the old one, then switch; it serves all the while."""
     from services.rebuild import rebuild_read_models  # noqa: PLC0415
 
-    _run(rebuild_read_models(Settings.load(), name))
+    _run(rebuild_read_models(Settings.load(), name, as_json=as_json))
 
 
 @app.command()
@@ -113,6 +124,26 @@ def verify(as_json: AsJson = False) -> None:
     from services.console import verify_all  # noqa: PLC0415
 
     _run(verify_all(Settings.load(), as_json=as_json))
+
+
+@parked_app.callback(invoke_without_command=True)
+def parked(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the keys that wait because a handler failed on one of their events. Exit 1 if there are any."""
+    if context.invoked_subcommand is None:
+        from services.parked import show_parked  # noqa: PLC0415
+
+        _run(show_parked(Settings.load(), as_json=as_json))
+
+
+@parked_app.command()
+def retry(
+    follower: Annotated[str, typer.Argument(help="As `tillroll parked` tells it: projection:orders:g1.")],
+    key: Annotated[str, typer.Argument(help="As `tillroll parked` tells it.")],
+) -> None:
+    """Let a parked key of a read model go on, once its handler is mended: its events are merged in order."""
+    from services.parked import retry as retry_parked_key  # noqa: PLC0415
+
+    _run(retry_parked_key(Settings.load(), follower, key))
 
 
 @play_app.command()

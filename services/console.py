@@ -100,12 +100,15 @@ async def stay_up(settings: Settings, *, echo: bool) -> None:
         await supervisor.run_until_stopped()
 
 
-async def migrate_database(settings: Settings, *, new_epoch: bool) -> None:
+async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool) -> None:
     if not settings.database_url:
         raise NotRunning("set TILLROLL_DATABASE_URL, or start `tillroll up`, which migrates by itself")
     await check_database(settings.database_url)
     run = await asyncio.to_thread(migrate, settings.database_url, new_epoch=new_epoch)
-    console.print(f"run: {', '.join(run)}" if run else "the schema is up to date")
+    if as_json:
+        sys.stdout.write(orjson.dumps({"run": run}).decode() + "\n")
+    else:
+        console.print(f"run: {', '.join(run)}" if run else "the schema is up to date")
 
 
 async def verify_all(settings: Settings, *, as_json: bool) -> int:

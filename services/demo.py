@@ -10,21 +10,44 @@ from services.play.command import play_olist, play_synthetic
 from services.settings import Settings
 from services.up import running
 
+STOPPED_BEFORE_THE_END = 130
 
-async def demo(settings: Settings, *, data: Path | None, once: bool, orders: int, seed: int) -> int:
-    """0 if every oracle matches and `verify` is clean."""
+
+def settings_of_demo(settings: Settings, data: Path | None, orders: int, seed: int) -> Settings:
+    """With a data directory for each input, as oracles ask of a whole log, which must hold that trade alone.
+
+    A database of one's own is outside of it, and goes with the keys in the directory that was given.
+    """
+    if settings.database_url:
+        return settings
+    what = data.resolve().name if data else f"{orders}-{seed}"
+    return settings.model_copy(update={"data_dir": settings.data_dir / f"demo-{what}"})
+
+
+async def demo(
+    settings: Settings, *, data: Path | None, oracles: Path | None, once: bool, orders: int, seed: int
+) -> int:
+    """0 if every oracle matches and `verify` is clean; 130 if a signal came before the end of `once`."""
+    settings = settings_of_demo(settings, data, orders, seed)
     async with running(settings) as (chosen, supervisor):
-        print_addresses(chosen)
+        _print_where(chosen)
         if data:
-            oracles = data / "oracles.json"
-            played = await play_olist(chosen, data, oracles if oracles.exists() else None, as_json=False)
+            beside = data / "oracles.json"
+            facts = oracles or (beside if beside.exists() else None)
+            played = await play_olist(chosen, data, facts, as_json=False)
         else:
             played = await play_synthetic(chosen, orders, seed, as_json=False)
         verified = await verify_all(chosen, as_json=False)
         if not once:
-            print_addresses(chosen)
+            _print_where(chosen)
             console.print("Ctrl-C stops it.")
             await supervisor.run_until_stopped()
         await asyncio.sleep(0)
         return max(played, verified)
-    return 0  # stopped by a signal: as asked
+    return STOPPED_BEFORE_THE_END if once else 0
+
+
+def _print_where(settings: Settings) -> None:
+    print_addresses(settings)
+    console.print("In another terminal, so that `.venv/bin/tillroll status` finds it:")
+    console.print(f"export TILLROLL_DATA_DIR={settings.data_dir}", soft_wrap=True, markup=False)

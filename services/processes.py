@@ -82,7 +82,7 @@ async def agents(context: ProcessContext) -> None:
 
 
 async def scheduler(context: ProcessContext) -> None:
-    await Scheduler(context.executor, context.pool, context.clock).run()
+    await persist("scheduler", Scheduler(context.executor, context.pool, context.clock).run)
 
 
 async def projector(context: ProcessContext) -> None:

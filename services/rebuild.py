@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
+
+import orjson
+
 from projections.read_models import READ_MODELS
 from projections.rebuild import rebuild
 from services.console import console, telling_progress
@@ -17,16 +22,22 @@ class UnknownReadModel(Exception):
     expected = True
 
 
-async def rebuild_read_models(settings: Settings, name: str) -> None:
+async def rebuild_read_models(settings: Settings, name: str, *, as_json: bool) -> None:
     if name != ALL and name not in READ_MODELS:
         raise UnknownReadModel(
             f"there is no read model {name}; there are: {', '.join(READ_MODELS)}; or {ALL}"
         )
     names = list(READ_MODELS) if name == ALL else [name]
+    done = []
     async with open_context(settings, "rebuild", follow=False) as context:
         for each in names:
             with telling_progress() as tell:
                 rebuilt = await rebuild(context.pool, context.log, context.keyring, each, tell)
-            console.print(
-                f"{rebuilt.name}: generation {rebuilt.generation} serves, from position {rebuilt.position:,}"
-            )
+            done.append(asdict(rebuilt))
+            if not as_json:
+                console.print(
+                    f"{rebuilt.name}: generation {rebuilt.generation} serves,"
+                    f" from position {rebuilt.position:,}"
+                )
+    if as_json:
+        sys.stdout.write(orjson.dumps(done).decode() + "\n")

@@ -23,6 +23,7 @@ from eventstore.tasks import TaskGroup
 
 BATCH = 500
 POLL_SECONDS = 0.25
+EXPECTED = (psycopg.Error, OSError, TimeoutError, LogUnavailable, TooMuchContention)
 _QUERIES = load_queries("services", "scheduler.sql")
 logger = structlog.get_logger()
 
@@ -39,23 +40,23 @@ class Scheduler:
         while True:
             try:
                 reached = await self.reach()
-            except (psycopg.Error, OSError, TimeoutError, LogUnavailable, TooMuchContention) as error:
+            except EXPECTED as error:
                 logger.warning("scheduler_waits", error=str(error))
                 reached = 0
             if reached < BATCH:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def reach(self) -> int:
-        """Append what is due, then forget it; how many there were."""
+        """Append what is due, then forget what was appended; how many those were. The others come again."""
         async with self._pool.connection() as connection:
             arguments = {"now": self._clock.now(), "limit": BATCH}
             rows = await (await connection.execute(_QUERIES.due_deadlines.sql.encode(), arguments)).fetchall()
-        if rows:
-            async with TaskGroup() as tasks:
-                for row in rows:
-                    tasks.create_task(self._append(*row))
-            await self._forget(rows)
-        return len(rows)
+        async with TaskGroup() as tasks:
+            appending = [(row, tasks.create_task(self._append(*row))) for row in rows]
+        appended = [row for row, task in appending if task.result()]
+        if appended:
+            await self._forget(appended)
+        return len(appended)
 
     async def _append(
         self,
@@ -67,7 +68,8 @@ class Scheduler:
         clock: str,
         cause: str,
         due_at: Any,
-    ) -> None:
+    ) -> bool:
+        """Whether it was appended. A failure is of this deadline alone: its neighbours go on."""
         command = ReachDeadline(agent=agent, key=key, name=name, due_at=due_at)
         context = Context(
             command_id=key_id("deadline", agent, key, name, due_at.isoformat()),
@@ -78,7 +80,12 @@ class Scheduler:
             occurred_at=self._clock.now() if clock == "wall" else due_at,
             clock=clock,
         )
-        await self._executor.execute(one(deadline_stream(merchant, agent, key, name), command), context)
+        try:
+            await self._executor.execute(one(deadline_stream(merchant, agent, key, name), command), context)
+        except EXPECTED as error:
+            logger.warning("deadline_waits", agent=agent, key=key, name=name, error=str(error))
+            return False
+        return True
 
     async def _forget(self, rows: list[Any]) -> None:
         arguments = {

@@ -130,7 +130,7 @@ class Driver:
     async def play(self, plans: Iterable[CheckoutPlan], progress: Callable[[int], None]) -> Report:
         """Play all plans; `progress` is told how many checkouts ended."""
         waiting = iter(plans)
-        self._observed = await self._context.log.head()
+        self._observed = await keep_trying(self._context.log.head)
         self._started = asyncio.get_running_loop().time()
         while True:
             await self._admit(waiting)
@@ -161,7 +161,7 @@ class Driver:
         payments = [scenario for plan in fresh for scenario in plan.payment_scenarios]
         shipments = [scenario for plan in fresh for scenario in plan.carrier_scenarios]
         await self._worlds.tell_scenarios(payments, shipments)
-        await self._persist(
+        await keep_trying(
             lambda: self._context.keyring.ensure(o.place.subject for plan in fresh for o in plan.orders)
         )
         begun = [Checkout(plan) for plan in fresh]
@@ -172,7 +172,7 @@ class Driver:
         told = await self._worlds.outstanding()
         busy = set(told)
         followed = head = 0
-        rows = await self._persist(self._look)
+        rows = await keep_trying(self._look)
         for kind, checkout, position in rows:
             match kind:
                 case "event":
@@ -217,13 +217,13 @@ class Driver:
         if not checkouts:
             return
         moments = {each.plan.checkout_id: each.step.at for each in checkouts}
-        held_up = await self._persist(lambda: self._deadlines_before(moments))
+        held_up = await keep_trying(lambda: self._deadlines_before(moments))
         for checkout in checkouts:
             if checkout.plan.checkout_id in held_up:  # a deadline comes first: this step is taken after it
                 checkout.next_step -= 1
             checkout.seen_position = -1
         moments |= held_up
-        await self._persist(lambda: self._set_clocks(moments))
+        await keep_trying(lambda: self._set_clocks(moments))
         await self._worlds.set_clocks({name: wire_time(moment) for name, moment in moments.items()})
         ready = (each for each in checkouts if each.plan.checkout_id not in held_up)
         await asyncio.gather(*(self._do(each) for each in ready if not isinstance(each.step.action, Advance)))
@@ -267,7 +267,7 @@ class Driver:
         return await self._execute(one(stream, command), context, what)
 
     async def _execute(self, group: Group, context: Context, what: str) -> Done:
-        done = await self._persist(lambda: self._context.executor.execute(group, context))
+        done = await keep_trying(lambda: self._context.executor.execute(group, context))
         if done.refused:
             kind = type(group.targets[0].command).__name__
             self.report.refused.append((what, kind, done.refused.message))
@@ -286,10 +286,12 @@ class Driver:
             clock=correlation,
         )
 
-    async def _persist(self, work: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                return await work()
-            except (*AWAY, LogUnavailable) as error:
-                logger.warning("play_waits", error=str(error))
-                await asyncio.sleep(0.3)
+
+async def keep_trying(work: Callable[[], Awaitable[T]]) -> T:
+    """Do it again and again while the database is away; so it must do no harm to do it twice."""
+    while True:
+        try:
+            return await work()
+        except (*AWAY, LogUnavailable) as error:
+            logger.warning("play_waits", error=str(error))
+            await asyncio.sleep(0.3)

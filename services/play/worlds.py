@@ -59,7 +59,9 @@ class Worlds:
                         answer.raise_for_status()
                         return orjson.loads(content) if content else None
                     problem = f"{answer.status} {content[:200].decode(errors='replace')}"
-            except (aiohttp.ClientConnectionError, TimeoutError) as error:
+            except (aiohttp.ClientResponseError, aiohttp.InvalidURL):  # asking again would not help
+                raise
+            except (aiohttp.ClientError, TimeoutError) as error:  # also an answer that was cut off by a kill
                 problem = str(error) or type(error).__name__
             logger.warning("world_away", url=url, problem=problem)
             await asyncio.sleep(RETRY_SECONDS)

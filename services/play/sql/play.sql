@@ -22,3 +22,7 @@ JOIN deadlines AS d ON d.clock = w.clock AND d.due_at < w.moment GROUP BY w.cloc
 SELECT coalesce(min(c.position), 0)
 FROM read_models AS r LEFT JOIN checkpoints AS c ON c.follower = projection_follower(r.name, r.generation)
 WHERE r.live;
+
+-- name: other_checkouts
+-- A checkout that is none of :checkouts text[], if the log holds one.
+SELECT correlation FROM events WHERE type = 'OrderPlaced' AND correlation <> ALL(:checkouts::text[]) LIMIT 1;

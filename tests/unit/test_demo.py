@@ -1,0 +1,25 @@
+"""Where does a demo keep its data, so that the books of one input are never mixed with another's?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from services.demo import settings_of_demo
+from services.settings import Settings
+
+SETTINGS = Settings(data_dir=Path("var"), database_url=None)
+
+
+def test_each_input_has_a_data_directory_of_its_own() -> None:
+    inputs: list[tuple[Path | None, int, int]] = [
+        (None, 1000, 1),
+        (None, 5000, 7),
+        (Path("to/olist"), 1000, 1),
+    ]
+    chosen = [settings_of_demo(SETTINGS, *each).data_dir for each in inputs]
+    assert chosen == [Path("var/demo-1000-1"), Path("var/demo-5000-7"), Path("var/demo-olist")]
+
+
+def test_with_a_database_of_ones_own_the_keys_stay_where_they_are() -> None:
+    own = SETTINGS.model_copy(update={"database_url": "postgresql://somewhere"})
+    assert settings_of_demo(own, None, 1000, 1).data_dir == Path("var")
