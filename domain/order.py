@@ -121,7 +121,7 @@ class OrderDiscrepancyOpened(Event):
     """A provider's fact contradicts the order; a person must look."""
 
     order_id: Id
-    kind: Literal["shipped_after_cancel"]
+    kind: Literal["shipped_after_cancel", "not_captured", "not_refunded"]
 
 
 OrderEvent: TypeAlias = (
@@ -183,8 +183,22 @@ class CompleteOrder(Command):
     order_id: Id
 
 
+class OpenOrderDiscrepancy(Command):
+    """Money of the order could not be moved: a fact, which is never refused."""
+
+    order_id: Id
+    kind: Literal["not_captured", "not_refunded"]
+
+
 OrderCommand: TypeAlias = (
-    PlaceOrder | MarkReserved | ConfirmOrder | StartPreparation | RecordDispatch | CancelOrder | CompleteOrder
+    PlaceOrder
+    | MarkReserved
+    | ConfirmOrder
+    | StartPreparation
+    | RecordDispatch
+    | CancelOrder
+    | CompleteOrder
+    | OpenOrderDiscrepancy
 )
 Status: TypeAlias = Literal["none", "placed", "reserved", "confirmed", "shipped", "cancelled", "completed"]
 
@@ -194,7 +208,7 @@ class Order:
     status: Status = "none"
     preparing: bool = False
     dispatched: bool = False
-    contradicted: bool = False
+    discrepancies: frozenset[str] = frozenset()
 
 
 def order_total(lines: Sequence[Line], adjustments: Sequence[Adjustment]) -> int:
@@ -264,7 +278,7 @@ def decide(command: OrderCommand, order: Order) -> tuple[OrderEvent, ...]:
         case StartPreparation(), status:
             raise Refused("prepare_confirmed", f"the order is {status}; only a confirmed one can be prepared")
         case RecordDispatch(order_id=order_id), "cancelled":
-            if order.contradicted or order.dispatched:
+            if "shipped_after_cancel" in order.discrepancies or order.dispatched:
                 return ()  # told before, or it came back and was cancelled for that
             # the carrier took it all the same: true, and against our books
             return (OrderDiscrepancyOpened(order_id=order_id, kind="shipped_after_cancel"),)
@@ -276,6 +290,8 @@ def decide(command: OrderCommand, order: Order) -> tuple[OrderEvent, ...]:
             return (OrderCompleted(order_id=order_id),)
         case CompleteOrder(), "placed" | "reserved" | "confirmed" | "cancelled":
             raise Refused("complete_shipped", f"the order is {order.status}; only a shipped one completes")
+        case OpenOrderDiscrepancy(order_id=order_id, kind=kind), _ if kind not in order.discrepancies:
+            return (OrderDiscrepancyOpened(order_id=order_id, kind=kind),)
     return ()  # said before: a repeated command changes nothing
 
 
@@ -295,8 +311,8 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             return replace(order, status="cancelled")
         case OrderCompleted():
             return replace(order, status="completed")
-        case OrderDiscrepancyOpened():
-            return replace(order, contradicted=True)
+        case OrderDiscrepancyOpened(kind=kind):
+            return replace(order, discrepancies=order.discrepancies | {kind})
 
 
 ORDER: Decider[OrderCommand, OrderEvent, Order] = Decider(

@@ -73,6 +73,12 @@ class VoidRequested(Event):
     order_id: Id
 
 
+class VoidFailed(Event):
+    payment_id: Id
+    order_id: Id
+    reason: str
+
+
 class PaymentVoided(Event):
     """`amount_cents` is what had been authorised: 0 where the provider never authorised."""
 
@@ -115,7 +121,13 @@ class PaymentDiscrepancyOpened(Event):
 
     payment_id: Id
     order_id: Id
-    kind: Literal["captured_above_authorized", "captured_after_void", "refunded_above_captured"]
+    kind: Literal[
+        "captured_above_authorized",
+        "captured_after_void",
+        "refunded_above_captured",
+        "authorized_and_declined",
+        "authorized_after_void",
+    ]
 
 
 class PaymentProviderUnavailable(Event):
@@ -135,6 +147,7 @@ PaymentEvent: TypeAlias = (
     | PaymentCaptured
     | CaptureFailed
     | VoidRequested
+    | VoidFailed
     | PaymentVoided
     | RefundRequested
     | PaymentRefunded
@@ -186,7 +199,10 @@ class Movement(Value):
 
 
 class RecordProviderPayment(Command):
-    """All that the provider says of the payment now: an answer, a webhook and a reconciliation look alike."""
+    """All that the provider says of the payment now: an answer, a webhook and a reconciliation look alike.
+
+    `void_refused` is why it would not void the payment; empty where it was not asked, or did.
+    """
 
     payment_id: Id
     provider_reference: str
@@ -198,6 +214,7 @@ class RecordProviderPayment(Command):
     refunds: tuple[Movement, ...] = ()
     voided: bool = False
     voided_at: AwareDatetime | None = None
+    void_refused: str = ""
 
 
 class RecordUnavailable(Command):
@@ -226,10 +243,15 @@ class Payment:
     authorized_cents: int | None = None
     declined: bool = False
     expired: bool = False
-    void: Literal["no", "requested", "done"] = "no"
+    void: Literal["no", "requested", "refused", "done"] = "no"
     captures: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     refunds: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     discrepancies: frozenset[str] = frozenset()
+
+    @property
+    def is_voiding(self) -> bool:
+        """It is voided, or about to be; a void that the provider refused leaves it as it was."""
+        return self.void in ("requested", "done")
 
     @property
     def captured_cents(self) -> int:
@@ -267,13 +289,23 @@ def _authorize(command: RequestAuthorization) -> tuple[PaymentEvent, ...]:
     return (requested, free)
 
 
+def _lost(payment: Payment) -> str:
+    """Why nothing can be captured of it any more; empty where it can, or may yet be authorised."""
+    if payment.is_voiding:
+        return "the payment is voided, or about to be"
+    if payment.expired:
+        return "the authorisation has expired"
+    return "the payment was declined" if payment.declined and payment.authorized_cents is None else ""
+
+
 def _capture(command: RequestCapture, payment: Payment) -> tuple[PaymentEvent, ...]:
     if command.capture_id in payment.captures:
         return ()
-    if payment.authorized_cents is None or payment.void != "no" or payment.expired:
-        raise Refused(
-            "capture_authorized", "only an authorised payment, not voided or expired, can be captured"
-        )
+    if lost := _lost(payment):  # a fact and not a refusal: the goods may be on their way, unpaid
+        ids = {"payment_id": command.payment_id, "order_id": payment.order_id}
+        return (CaptureFailed(**ids, capture_id=command.capture_id, reason=lost),)
+    if payment.authorized_cents is None:
+        raise Refused("capture_authorized", "only an authorised payment can be captured")
     if command.amount_cents > payment.capturable_cents:
         raise Refused(
             "capture_within_authorized", f"at most {payment.capturable_cents} cents can still be captured"
@@ -284,7 +316,7 @@ def _capture(command: RequestCapture, payment: Payment) -> tuple[PaymentEvent, .
 
 
 def _void(command: RequestVoid, payment: Payment) -> tuple[PaymentEvent, ...]:
-    if payment.void != "no" or payment.declined or payment.expired:
+    if payment.is_voiding or payment.expired or (payment.declined and payment.authorized_cents is None):
         return ()
     if _sum(payment.captures, "done", "requested"):
         raise Refused("void_uncaptured", "the payment is captured, or about to be; refund it instead")
@@ -351,13 +383,17 @@ def _is_news(claim: PaymentEvent, payment: Payment) -> bool:
     return True
 
 
-def _contradictions(payment_id: str, payment: Payment) -> tuple[PaymentEvent, ...]:
-    """The discrepancies of a state that are not open yet."""
+def _contradictions(payment_id: str, before: Payment, payment: Payment) -> tuple[PaymentEvent, ...]:
+    """The discrepancies of a state, and of how it came about, that are not open yet."""
     kinds = {
         "captured_above_authorized": payment.authorized_cents is not None
         and payment.captured_cents > payment.authorized_cents,
         "captured_after_void": payment.void == "done" and payment.captured_cents > 0,
         "refunded_above_captured": payment.refunded_cents > payment.captured_cents,
+        "authorized_and_declined": payment.authorized_cents is not None and payment.declined,
+        "authorized_after_void": before.void == "done"
+        and before.authorized_cents is None
+        and payment.authorized_cents is not None,
     }
     return tuple(
         PaymentDiscrepancyOpened(payment_id=payment_id, order_id=payment.order_id, kind=kind)
@@ -373,12 +409,14 @@ def _record(told: RecordProviderPayment, payment: Payment) -> tuple[PaymentEvent
         if _is_news(claim, known):  # an account may say the same thing twice
             news.append(claim)
             known = evolve(known, claim)
+    ids = {"payment_id": told.payment_id, "order_id": payment.order_id}
     if told.voided and known.void != "done":
-        ids = {"payment_id": told.payment_id, "order_id": payment.order_id}
         voided = PaymentVoided(**ids, amount_cents=known.authorized_cents or 0, happened_at=told.voided_at)
         news.append(voided)
         known = evolve(known, voided)
-    return (*news, *_contradictions(told.payment_id, known))
+    elif told.void_refused and known.void == "requested":
+        news.append(VoidFailed(**ids, reason=told.void_refused))
+    return (*news, *_contradictions(told.payment_id, payment, known))
 
 
 def decide(command: PaymentCommand, payment: Payment) -> tuple[PaymentEvent, ...]:
@@ -395,7 +433,7 @@ def decide(command: PaymentCommand, payment: Payment) -> tuple[PaymentEvent, ...
             return _refund(command, payment)
         case ExpireAuthorization(payment_id=payment_id):
             captured = any(status != "failed" for _, status in payment.captures.values())
-            untouched = payment.authorized_cents is not None and not captured and payment.void == "no"
+            untouched = payment.authorized_cents is not None and not captured and not payment.is_voiding
             if not untouched or payment.expired:
                 return ()
             lapsed = payment.authorized_cents or 0
@@ -432,7 +470,9 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:
         case CaptureFailed(capture_id=reference):
             return replace(payment, captures=_moved(payment.captures, reference, None, "failed"))
         case VoidRequested():
-            return replace(payment, void="requested" if payment.void == "no" else payment.void)
+            return replace(payment, void="done" if payment.void == "done" else "requested")
+        case VoidFailed():
+            return replace(payment, void="done" if payment.void == "done" else "refused")
         case PaymentVoided():
             return replace(payment, void="done")
         case RefundRequested(refund_id=reference, amount_cents=cents):

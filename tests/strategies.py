@@ -24,6 +24,7 @@ from domain.order import (
     ConfirmOrder,
     Line,
     MarkReserved,
+    OpenOrderDiscrepancy,
     PlaceOrder,
     Portion,
     RecordDispatch,
@@ -146,6 +147,7 @@ accounts = st.builds(
     captures=st.lists(movements, max_size=3).map(tuple),
     refunds=st.lists(movements, max_size=3).map(tuple),
     voided=st.booleans(),
+    void_refused=st.sampled_from(["", "captured"]),
 )
 
 SCANS = {
@@ -189,6 +191,9 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     RecordDispatch: st.builds(RecordDispatch, **_order),
     CancelOrder: st.builds(CancelOrder, **_order, reason=reasons),
     CompleteOrder: st.builds(CompleteOrder, **_order),
+    OpenOrderDiscrepancy: st.builds(
+        OpenOrderDiscrepancy, **_order, kind=st.sampled_from(["not_captured", "not_refunded"])
+    ),
     ReceiveStock: st.builds(ReceiveStock, **_place, quantity=quantities),
     AdjustStock: st.builds(AdjustStock, **_place, delta=st.integers(-3, 3), reason=st.just("count")),
     ReserveStock: st.builds(ReserveStock, **_held, quantity=quantities, now=moments, expires_at=moments),

@@ -8,6 +8,7 @@ from domain.order import (
     CompleteOrder,
     ConfirmOrder,
     MarkReserved,
+    OpenOrderDiscrepancy,
     OrderConfirmed,
     OrderPlaced,
     OrderReserved,
@@ -15,10 +16,12 @@ from domain.order import (
 )
 from domain.payment import (
     AuthorizationExpired,
+    CaptureFailed,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
     PaymentRefunded,
+    RefundFailed,
 )
 from domain.shipment import ShipmentDelivered, ShipmentDispatched, ShipmentReturned
 from domain.stock import ReservationExpired, StockAllocationRefused, StockReservationRefused, StockReserved
@@ -26,16 +29,23 @@ from services.agents.agent import Agent, order_key
 
 
 class OrderProcess(Value):
-    """What the order still waits for."""
+    """What the order still waits for; `not_captured` are the payments of which a capture failed."""
 
     order_id: str = ""
     to_reserve: frozenset[str] = frozenset()
     to_authorize: frozenset[str] = frozenset()
     to_capture: frozenset[str] = frozenset()
     to_refund: frozenset[str] = frozenset()
+    not_captured: frozenset[str] = frozenset()
     confirmed: bool = False
     delivered: bool = False
     returned: bool = False
+
+    @property
+    def owed(self) -> frozenset[str]:
+        """What to wait for once it came back: payments that are captured, or that will be."""
+        never_captured = self.to_capture & (self.to_authorize | self.not_captured)
+        return self.to_refund - never_captured
 
 
 def _now(process: OrderProcess, fact: Fact, *commands: Command) -> Reaction[OrderProcess]:
@@ -64,10 +74,10 @@ def _completed(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
     return Reaction(process)
 
 
-def _cancelled_if_refunded(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
-    if process.returned and not process.to_refund:
-        return _now(process, fact, CancelOrder(order_id=process.order_id, reason="returned"))
-    return Reaction(process)
+def _cancelled_if_refunded(process: OrderProcess, fact: Fact, *commands: Command) -> Reaction[OrderProcess]:
+    if process.returned and not process.owed:
+        commands = (*commands, CancelOrder(order_id=process.order_id, reason="returned"))
+    return _now(process, fact, *commands)
 
 
 def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
@@ -104,6 +114,12 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _completed(process.model_copy(update={"to_capture": left}), fact)
         case ShipmentDelivered():
             return _completed(process.model_copy(update={"delivered": True}), fact)
+        case CaptureFailed(payment_id=payment):
+            process = process.model_copy(update={"not_captured": process.not_captured | {payment}})
+            unpaid = OpenOrderDiscrepancy(order_id=order_id, kind="not_captured")
+            return _cancelled_if_refunded(process, fact, unpaid)
+        case RefundFailed():
+            return _now(process, fact, OpenOrderDiscrepancy(order_id=order_id, kind="not_refunded"))
         case PaymentRefunded(payment_id=payment):
             left = process.to_refund - {payment}
             return _cancelled_if_refunded(process.model_copy(update={"to_refund": left}), fact)
@@ -129,7 +145,9 @@ ORDER_AGENT = Agent(
         PaymentDeclined,
         AuthorizationExpired,
         PaymentCaptured,
+        CaptureFailed,
         PaymentRefunded,
+        RefundFailed,
         ShipmentDispatched,
         ShipmentDelivered,
         ShipmentReturned,

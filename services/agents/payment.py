@@ -38,6 +38,9 @@ class PaymentProcess(Value):
     cancelled: bool = False
     returned: bool = False
 
+    def portions_of(self, payment_id: str) -> tuple[Portion, ...]:
+        return tuple(each for each in self.portions if each.payment_id == payment_id)
+
 
 def _each(fact: Fact, commands: Iterable[tuple[str, Command]]) -> tuple[Group, ...]:
     """A group for each payment: one that is refused must not hold up another."""
@@ -80,14 +83,16 @@ def _authorize(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
 def _authorized(process: PaymentProcess, event: PaymentAuthorized, fact: Fact) -> Reaction[PaymentProcess]:
     payment_id = event.payment_id
     process = process.model_copy(update={"authorized": process.authorized | {payment_id}})
-    if process.cancelled:
+    if process.cancelled or process.returned:
         return Reaction(process, _each(fact, [(payment_id, RequestVoid(payment_id=payment_id))]))
+    if process.dispatched:  # too late for the dispatch to have it captured
+        return Reaction(process, _each(fact, map(_capture, process.portions_of(payment_id))))
     expires_at = fact.occurred_at + timedelta(seconds=process.valid_s)
     return Reaction(process, (), (Deadline(order_key(fact), AUTHORIZATION + payment_id, expires_at),))
 
 
 def _cancelled(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
-    """Void what was not captured, refund what was."""
+    """Void what was not captured, refund what was; a capture under way is refunded when it is told."""
     process = process.model_copy(update={"cancelled": True})
     if not process.requested or process.returned:
         return Reaction(process)
@@ -133,8 +138,9 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
         case PaymentCaptured(payment_id=payment_id):
             again = payment_id in process.captured
             process = process.model_copy(update={"captured": process.captured | {payment_id}})
-            owed = [each for each in process.portions if each.payment_id == payment_id and process.returned]
-            return Reaction(process, () if again else _each(fact, map(_refund, owed)))
+            is_owed = process.returned or process.cancelled
+            portions = process.portions_of(payment_id) if is_owed and not again else ()
+            return Reaction(process, _each(fact, map(_refund, portions)))
         case ShipmentReturned() if not process.returned:
             owed = [each for each in process.portions if each.payment_id in process.captured]
             process = process.model_copy(update={"returned": True})

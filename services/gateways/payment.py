@@ -38,7 +38,7 @@ def answered(event: Event, payment: Payment) -> bool:
         case RefundRequested(refund_id=reference, amount_cents=cents):
             return not cents or _is_over(payment.refunds.get(reference))
         case VoidRequested():
-            return not payment.requested_cents or payment.void == "done"
+            return not payment.requested_cents or payment.void in ("refused", "done")
     return True
 
 
@@ -136,7 +136,7 @@ def refused(fact: Fact, account: Account | None, reason: str) -> Command | None:
         case RefundRequested(refund_id=reference, amount_cents=cents):
             failed = Movement(reference=reference, amount_cents=cents, succeeded=False, reason=reason)
             return told.model_copy(update={"refunds": (*told.refunds, failed)})
-    return known if account else told.model_copy(update={"voided": True})
+    return told.model_copy(update={"void_refused": reason} if account else {"voided": True})
 
 
 def unavailable(fact: Fact, attempts: int) -> Command:

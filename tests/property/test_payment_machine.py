@@ -31,6 +31,7 @@ class PaymentMachine(AggregateMachine):
         self.amount: int | None = None
         self.captures: dict[str, int] = {}
         self.refunds: dict[str, int] = {}
+        self.given_up: set[str] = set()
         self.void_asked = False
         self.expired = False
         self.letters = [
@@ -78,9 +79,12 @@ class PaymentMachine(AggregateMachine):
         came = self.send(RequestCapture(payment_id="p1", capture_id=reference, amount_cents=amount))
         if self.amount is None:
             assert came == "payment_exists"
-        elif reference in self.captures:
+        elif reference in self.captures or reference in self.given_up:
             assert came == []
-        elif self.authorized is None or self.void_asked or self.expired:
+        elif self.void_asked or self.expired or self.known.status == "declined":
+            assert came == ["CaptureFailed"]
+            self.given_up.add(reference)
+        elif self.authorized is None:
             assert came == "capture_authorized"
         elif amount + self.open_or_done(self.captures, self.known.captures) > self.authorized:
             assert came == "capture_within_authorized"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from domain.order import (
     ConfirmOrder,
     Line,
     MarkReserved,
+    OpenOrderDiscrepancy,
     OrderCancelled,
     OrderConfirmed,
     OrderPlaced,
@@ -26,11 +28,13 @@ from domain.order import (
 )
 from domain.payment import (
     AuthorizationExpired,
+    CaptureFailed,
     ExpireAuthorization,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
     PaymentRefunded,
+    RefundFailed,
     RequestAuthorization,
     RequestCapture,
     RequestRefund,
@@ -111,6 +115,11 @@ DISPATCHED = ShipmentDispatched(shipment_id="o1", order_id="o1")
 DELIVERED = ShipmentDelivered(shipment_id="o1", order_id="o1", scan_id="1")
 RETURNED = ShipmentReturned(shipment_id="o1", order_id="o1", scan_id="2")
 CANCELLED = OrderCancelled(order_id="o1", reason="customer")
+NOT_CAPTURED = CaptureFailed(payment_id="p0", order_id="o1", capture_id="p0.capture", reason="expired")
+NOT_REFUNDED = RefundFailed(payment_id="p0", order_id="o1", refund_id="p0.refund", reason="closed")
+AUTHORIZED_TOO = PaymentAuthorized(payment_id="p1", order_id="o1", amount_cents=1, provider_reference="r")
+UNPAID = OpenOrderDiscrepancy(order_id="o1", kind="not_captured")
+CAME_BACK = CancelOrder(order_id="o1", reason="returned")
 PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
 
 
@@ -153,9 +162,23 @@ PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
         ([placed(), DISPATCHED, CAPTURED, RETURNED], []),
         (
             [placed(), DISPATCHED, CAPTURED, RETURNED, REFUNDED],
-            [CancelOrder(order_id="o1", reason="returned")],
+            [CAME_BACK],
         ),
         ([DELIVERED], []),
+        ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED], [UNPAID]),
+        ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, DELIVERED], []),
+        (
+            [placed(), DISPATCHED, CAPTURED, RETURNED, NOT_REFUNDED],
+            [OpenOrderDiscrepancy(order_id="o1", kind="not_refunded")],
+        ),
+        # what will be captured is waited for, what never is is not
+        ([placed(), AUTHORIZED, DISPATCHED, RETURNED], []),
+        ([placed(), DISPATCHED, RETURNED], [CAME_BACK]),
+        ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, RETURNED], [CAME_BACK]),
+        ([placed(), AUTHORIZED, DISPATCHED, RETURNED, NOT_CAPTURED], [UNPAID, CAME_BACK]),
+        ([placed(payments=2), AUTHORIZED, AUTHORIZED_TOO, DISPATCHED, NOT_CAPTURED, RETURNED], []),
+        ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, CAPTURED, RETURNED], []),
+        ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, CAPTURED, RETURNED, REFUNDED], [CAME_BACK]),
     ],
 )
 def test_the_order_agent(heard: list[Event], then: list[Command]) -> None:
@@ -217,6 +240,7 @@ LAPSED = DeadlineReached(agent="payment", key=order_stream("m", "o1"), name="aut
             [placed(), OrderReserved(order_id="o1"), AUTHORIZED, LAPSED],
             [ExpireAuthorization(payment_id="p0")],
         ),
+        ([placed(), OrderReserved(order_id="o1"), DISPATCHED, AUTHORIZED], [CAPTURE]),
         ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, CAPTURED, RETURNED], [REFUND]),
         ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, RETURNED, CAPTURED], [REFUND]),
         ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, CAPTURED, RETURNED, CANCELLED], []),
@@ -224,6 +248,15 @@ LAPSED = DeadlineReached(agent="payment", key=order_stream("m", "o1"), name="aut
 )
 def test_the_payment_agent(heard: list[Event], then: list[Command]) -> None:
     assert react_to(PAYMENT_AGENT, *heard)[1] == then
+
+
+@pytest.mark.parametrize("told", list(permutations([DISPATCHED, CANCELLED, CAPTURED])))
+def test_a_cancellation_that_races_with_the_capture_gives_the_money_back(told: tuple[Event, ...]) -> None:
+    heard = [placed(), OrderReserved(order_id="o1"), AUTHORIZED]
+    given = [react_to(PAYMENT_AGENT, *heard, *told[: n + 1])[1] for n in range(len(told))]
+    assert sum(commands.count(REFUND) for commands in given) == 1
+    both_known = max(told.index(CANCELLED), told.index(CAPTURED))
+    assert given[both_known] == [REFUND]
 
 
 def test_an_authorisation_has_a_deadline_until_it_is_captured() -> None:

@@ -23,6 +23,7 @@ from domain.payment import (
     RecordProviderPayment,
     RefundFailed,
     RefundRequested,
+    VoidFailed,
     VoidRequested,
 )
 from domain.payment import RecordUnavailable as PaymentUnavailable
@@ -156,7 +157,12 @@ def test_what_the_decision_answered_itself_is_answered() -> None:
                 RefundFailed(**IDS, refund_id="r1", reason="no"),
             ),
         ),
-        (PAYMENT_GATEWAY, (AUTHORIZATION,), VOID, (PaymentVoided(**IDS, amount_cents=0),)),
+        (
+            PAYMENT_GATEWAY,
+            (AUTHORIZATION,),
+            VOID,
+            (PaymentVoided(**IDS, amount_cents=0), VoidFailed(**IDS, reason="no")),
+        ),
         (CARRIER_GATEWAY, (), SHIPMENT_REQUESTED, (LabelBought(**PARCEL, carrier="R", tracking_number="T"),)),
         (
             CARRIER_GATEWAY,
@@ -217,7 +223,8 @@ def test_the_provider_shows_what_it_did() -> None:
         (CAPTURE, account(), [PaymentAuthorized, CaptureFailed]),
         (REFUND, None, [RefundFailed]),
         (VOID, None, [PaymentVoided]),
-        (VOID, account(), [PaymentAuthorized]),
+        (VOID, account(), [PaymentAuthorized, VoidFailed]),
+        (VOID, account("pending"), [VoidFailed]),
         (CAPTURE, account("pending"), [CaptureFailed]),
     ],
 )

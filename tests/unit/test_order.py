@@ -16,6 +16,7 @@ from domain.order import (
     ConfirmOrder,
     Line,
     MarkReserved,
+    OpenOrderDiscrepancy,
     Order,
     OrderCancelled,
     OrderCommand,
@@ -214,6 +215,16 @@ def test_a_dispatch_is_a_fact_before_confirmation_too() -> None:
 def test_a_cancelled_order_that_ships_all_the_same_is_a_discrepancy_told_once() -> None:
     order.given(*TO_CONFIRMED, CANCELLED).when(RecordDispatch(order_id="o1")).then(CONTRADICTED)
     order.given(*TO_CONFIRMED, CANCELLED, CONTRADICTED).when(RecordDispatch(order_id="o1")).then_nothing()
+
+
+@pytest.mark.parametrize("kind", ["not_captured", "not_refunded"])
+def test_money_that_did_not_move_is_a_discrepancy_told_once_for_each_kind(kind: Any) -> None:
+    command = OpenOrderDiscrepancy(order_id="o1", kind=kind)
+    opened = OrderDiscrepancyOpened(order_id="o1", kind=kind)
+    for history in (TO_CONFIRMED, (*TO_CONFIRMED, SHIPPED), (*TO_CONFIRMED, CANCELLED, CONTRADICTED)):
+        order.given(*history).when(command).then(opened)
+        order.given(*history, opened).when(command).then_nothing()
+    order.given(*TO_CONFIRMED, CANCELLED, opened).when(RecordDispatch(order_id="o1")).then(CONTRADICTED)
 
 
 def test_a_dispatch_told_again_after_the_return_is_no_discrepancy() -> None:

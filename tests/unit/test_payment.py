@@ -31,6 +31,7 @@ from domain.payment import (
     RequestCapture,
     RequestRefund,
     RequestVoid,
+    VoidFailed,
     VoidRequested,
 )
 from tests.specification import Specification
@@ -139,17 +140,50 @@ def test_a_failed_capture_frees_its_amount() -> None:
     )
 
 
-@pytest.mark.parametrize("history", [(REQUESTED,), (*OPEN, VOID), (*OPEN, VOID, VOIDED), (*OPEN, EXPIRED)])
-def test_only_an_open_authorisation_is_captured(history: tuple[Any, ...]) -> None:
-    payment.given(*history).when(capture(1)).then_refused("capture_authorized")
+def test_only_an_authorisation_is_captured() -> None:
+    payment.given(REQUESTED).when(capture(1)).then_refused("capture_authorized")
+
+
+@pytest.mark.parametrize(
+    ("history", "reason"),
+    [
+        ((*OPEN, VOID), "the payment is voided, or about to be"),
+        ((*OPEN, VOID, VOIDED), "the payment is voided, or about to be"),
+        ((*OPEN, EXPIRED), "the authorisation has expired"),
+        ((REQUESTED, DECLINED), "the payment was declined"),
+    ],
+)
+def test_a_capture_of_what_is_lost_fails_as_a_fact_told_once(history: tuple[Any, ...], reason: str) -> None:
+    failed = CaptureFailed(**IDS, capture_id="c1", reason=reason)
+    payment.given(*history).when(capture(1)).then(failed)
+    payment.given(*history, failed).when(capture(1)).then_nothing()
+    payment.given(*history, failed).when(
+        told(captures=(moved("c1", 1, False),), status="pending")
+    ).then_nothing()
 
 
 def test_voids_what_is_not_captured_once() -> None:
     void = RequestVoid(payment_id="p1")
     payment.given(REQUESTED).when(void).then(VOID)
     payment.given(*OPEN).when(void).then(VOID)
-    for over in ((VOID,), (VOID, VOIDED), (EXPIRED,), (DECLINED,)):
+    for over in ((VOID,), (VOID, VOIDED), (EXPIRED,)):
         payment.given(*OPEN, *over).when(void).then_nothing()
+    payment.given(REQUESTED, DECLINED).when(void).then_nothing()
+
+
+def test_a_refused_void_is_a_fact_and_leaves_the_payment_as_it_was() -> None:
+    failed = VoidFailed(**IDS, reason="captured")
+    refused = told(void_refused="captured")
+    payment.given(*OPEN, VOID).when(refused).then(failed)
+    payment.given(*OPEN, VOID, failed).when(refused).then_nothing()
+    payment.given(*OPEN).when(refused).then_nothing()
+    payment.given(*OPEN, VOID, VOIDED).when(refused).then_nothing()
+    tried = payment.given(*OPEN, VOID, failed)
+    tried.when(capture(100)).then(capture_requested(100))
+    tried.when(ExpireAuthorization(payment_id="p1")).then(EXPIRED)
+    tried.when(RequestVoid(payment_id="p1")).then(VOID)
+    tried.when(told(voided=True)).then(VOIDED)
+    assert payment.given(*OPEN, VOID, VOIDED, failed).state.void == "done"
 
 
 def test_what_is_captured_or_about_to_be_is_refunded_not_voided() -> None:
@@ -238,6 +272,24 @@ def test_a_contradiction_opens_one_discrepancy_and_is_never_refused() -> None:
     payment.given(*OPEN, captured(60)).when(told(refunds=(moved("r1", 61),))).then(
         refunded(61), discrepancy("refunded_above_captured")
     )
+
+
+@pytest.mark.parametrize("history", [(*OPEN, DECLINED), (REQUESTED, DECLINED, AUTHORIZED)])
+def test_authorised_against_declined_is_a_discrepancy_and_still_voided(history: tuple[Any, ...]) -> None:
+    contradicted = discrepancy("authorized_and_declined")
+    *before, last = history
+    say = told("declined") if last is DECLINED else told()
+    payment.given(*before).when(say).then(last, contradicted)
+    payment.given(*history, contradicted).when(say).then_nothing()
+    payment.given(*history, contradicted).when(RequestVoid(payment_id="p1")).then(VOID)
+
+
+def test_an_authorisation_after_the_void_is_a_discrepancy_told_once() -> None:
+    unseen = (REQUESTED, VOID, PaymentVoided(**IDS, amount_cents=0))
+    contradicted = discrepancy("authorized_after_void")
+    payment.given(*unseen).when(told()).then(AUTHORIZED, contradicted)
+    payment.given(*unseen, AUTHORIZED, contradicted).when(told()).then_nothing()
+    payment.given(*OPEN, VOID).when(told(voided=True)).then(VOIDED)
 
 
 def test_an_unreachable_provider_is_a_fact() -> None:
