@@ -1,0 +1,74 @@
+"""What agents made of a page of the log, before it is written, and how commands are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+import structlog
+
+from domain.aggregates import COMMAND_TYPES
+from domain.kernel import Deadline, Fact, Group, Target, Value
+from services.agents.agent import Agent
+
+logger = structlog.get_logger()
+
+
+def encode_groups(groups: Sequence[Group]) -> bytes:
+    """The recorded form of a reaction's commands: JSON, a list of groups of [stream, type, fields]."""
+    return orjson.dumps(
+        [
+            [
+                [
+                    t.stream,
+                    f"{t.stream.partition('-')[0]}.{type(t.command).__name__}",
+                    t.command.model_dump(mode="json"),
+                ]
+                for t in group.targets
+            ]
+            for group in groups
+        ]
+    )
+
+
+def decode_groups(recorded: bytes) -> tuple[Group, ...]:
+    return tuple(
+        Group(tuple(Target(s, COMMAND_TYPES[kind].model_validate(fields)) for s, kind, fields in group))
+        for group in orjson.loads(recorded)
+    )
+
+
+Key = tuple[str, str]
+"""Agent and key: whose process it is, and of what."""
+
+
+@dataclass(slots=True)
+class PageOfReactions:
+    """What the agents made of one page of the log, not written yet."""
+
+    processes: dict[Key, Value] = field(default_factory=dict)
+    commands: list[tuple[Agent, Fact, str, tuple[Group, ...]]] = field(default_factory=list)
+    deadlines: dict[tuple[str, str, str], tuple[Fact, Deadline]] = field(default_factory=dict)
+    parked: list[tuple[Key, int, str]] = field(default_factory=list)
+
+    def take(self, agent: Agent, fact: Fact, key: str, process: Value) -> None:
+        """Let an agent react to one fact; a handler's own failure parks the key, and nothing else."""
+        try:
+            reaction = agent.react(process, fact)
+            foreign = {t.stream for g in reaction.commands for t in g.targets if not _owns(agent, t.stream)}
+            assert not foreign, f"agent {agent.name} may append to {agent.context} only, not to {foreign}"
+        except Exception as error:
+            logger.exception("reaction_failed", agent=agent.name, position=fact.position)
+            self.parked.append(((agent.name, key), fact.position, f"{type(error).__name__}: {error}"))
+            return
+        if reaction.process is not process:
+            self.processes[agent.name, key] = reaction.process
+        if reaction.commands:
+            self.commands.append((agent, fact, key, reaction.commands))
+        for deadline in reaction.deadlines:
+            self.deadlines[agent.name, deadline.key, deadline.name] = (fact, deadline)
+
+
+def _owns(agent: Agent, stream: str) -> bool:
+    return stream.partition("-")[0] == agent.context
