@@ -1,7 +1,8 @@
-"""What could the full table take at most? Rows in batches of 1,000, ready-made, on two connections at once.
+"""What takes batches of 1,000 rows, on two connections at once, into the same full table?
 
-No lock, no expected versions, no ledger, no answer to anybody: the server does nothing but take rows, and
-whatever the client has to compute (ids, hashes, encoding) is done before the clock starts.
+No lock, no expected versions, no ledger, no answer to anybody. `Batched` begins where ours does, with
+appends, and encodes and hashes their rows as ours does. `Ready` is the ceiling of the server alone: its rows
+are bytes before the clock starts, in one `INSERT ... VALUES`, or in one `COPY`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from struct import pack
+from typing import Generic, TypeVar
 
 import psycopg
 from psycopg.pq import ExecStatus, Format
 
 from eventstore.arrays import POSTGRES_EPOCH_US
 from eventstore.leaf import leaf_hash_of, microseconds
-from eventstore.log import StoredEvent
+from eventstore.log import Append, StoredEvent
+from eventstore.wire import RowTypes, encode_batch
 from tests.benchmarks.shapes import EVENTS, OCCURRED, make_append
 
 ROWS = 1_000
@@ -31,9 +34,20 @@ _VALUES = ",".join(
     f"({','.join(_NUMBERS[start : start + len(TYPES)])})" for start in range(0, len(_NUMBERS), len(TYPES))
 )
 INSERT = f"INSERT INTO events ({','.join(COLUMNS)}) VALUES {_VALUES}"
+INSERT_ARRAY = """
+INSERT INTO events
+SELECT $1::bigint + e.number, e.stream, e.version, e.type, e.schema, e.data, e.merchant, e.correlation,
+       e.causation, e.metadata, e.event_id, e.occurred_at, $2::timestamptz, e.leaf_hash
+FROM unnest($3::new_event[]) WITH ORDINALITY AS e (
+    append, stream, version, type, schema, data, merchant, correlation, causation, metadata, event_id,
+    occurred_at, leaf_hash, number
+)
+"""
+TYPES_OF_ROWS = "SELECT 'new_append'::regtype::oid, 'new_stream'::regtype::oid, 'new_event'::regtype::oid"
 COPY = f"COPY events ({','.join(COLUMNS)}) FROM STDIN BINARY"
 _TIME = pack(">q", microseconds(OCCURRED) - POSTGRES_EPOCH_US)
 
+Work = TypeVar("Work")
 Row = Sequence[bytes]
 Send = Callable[[psycopg.Connection, bytes | list[bytes]], None]
 
@@ -89,17 +103,53 @@ def send_copy(connection: psycopg.Connection, batch: bytes | list[bytes]) -> Non
         assert result.status == ExecStatus.COMMAND_OK, result.error_message
 
 
-class Ceiling:
-    """Batches into the table `events` of a database of its own."""
+class _Connections(Generic[Work]):
+    """Two connections to a database of its own, each with a thread that sends what is at hand."""
+
+    def __init__(self, database_url: str) -> None:
+        self.connections = [psycopg.connect(database_url, autocommit=True) for _ in range(CONNECTIONS)]
+
+    def send(self, connection: psycopg.Connection, work: Work) -> None:
+        raise NotImplementedError
+
+    def run(self, ready: list[Work]) -> float:
+        """Batches a second."""
+        count = len(ready)
+        started = time.perf_counter()
+        threads = [threading.Thread(target=self._drain, args=(each, ready)) for each in self.connections]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return count / (time.perf_counter() - started)
+
+    def _drain(self, connection: psycopg.Connection, ready: list[Work]) -> None:
+        while True:
+            try:
+                work = ready.pop()
+            except IndexError:
+                return
+            self.send(connection, work)
+
+    async def close(self) -> None:
+        for connection in self.connections:
+            connection.close()
+
+
+class Ready(_Connections[bytes | list[bytes]]):
+    """Rows that are bytes already."""
 
     def __init__(self, database_url: str, *, copy: bool = False) -> None:
-        self._connections = [psycopg.connect(database_url, autocommit=True) for _ in range(CONNECTIONS)]
+        super().__init__(database_url)
         self._send: Send = send_copy if copy else send_insert
         self._encode: Callable[[list[Row]], bytes | list[bytes]] = as_copy if copy else as_parameters
         self._position = 1
-        for connection in self._connections:
+        for connection in self.connections:
             if not copy:
                 connection.pgconn.prepare(b"batch", INSERT.encode())
+
+    def send(self, connection: psycopg.Connection, work: bytes | list[bytes]) -> None:
+        self._send(connection, work)
 
     async def measure(self, batches: int) -> float:
         """Rows a second, as appends of three events."""
@@ -107,22 +157,31 @@ class Ceiling:
         for _ in range(batches):
             ready.append(self._encode(make_rows(self._position)))
             self._position += ROWS
-        return await asyncio.to_thread(self._run, ready) / EVENTS
+        return await asyncio.to_thread(self.run, ready) * ROWS / EVENTS
 
-    def _run(self, ready: list[bytes | list[bytes]]) -> float:
-        count = len(ready)
-        started = time.perf_counter()
-        threads = [threading.Thread(target=self._drain, args=(each, ready)) for each in self._connections]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return count * ROWS / (time.perf_counter() - started)
 
-    def _drain(self, connection: psycopg.Connection, ready: list[bytes | list[bytes]]) -> None:
-        while ready:
-            self._send(connection, ready.pop())
+class Batched(_Connections[tuple[int, list[Append]]]):
+    """Rows that are made of appends, by the encoder that ours has too, and inserted from one array."""
 
-    async def close(self) -> None:
-        for connection in self._connections:
-            connection.close()
+    def __init__(self, database_url: str) -> None:
+        super().__init__(database_url)
+        self._appends = -(-ROWS // EVENTS)
+        self._position = 0
+        for connection in self.connections:
+            connection.pgconn.prepare(b"batch", INSERT_ARRAY.encode())
+        row = self.connections[0].execute(TYPES_OF_ROWS).fetchone()
+        assert row is not None
+        self._types = RowTypes(*row)
+
+    def send(self, connection: psycopg.Connection, work: tuple[int, list[Append]]) -> None:
+        position, appends = work
+        _, recorded_at, _, _, rows = encode_batch(appends, 1, OCCURRED, self._types)
+        send_insert(connection, [pack(">q", position), recorded_at, rows])
+
+    async def measure(self, batches: int) -> float:
+        """Appends of three events a second."""
+        ready = []
+        for _ in range(batches):
+            ready.append((self._position, [make_append() for _ in range(self._appends)]))
+            self._position += self._appends * EVENTS
+        return await asyncio.to_thread(self.run, ready) * self._appends
