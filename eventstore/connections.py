@@ -28,7 +28,7 @@ def with_options(database_url: str, options: str) -> dict[str, Any]:
     return {
         **parameters,
         "options": f"{parameters.get('options') or ''} {options}",
-        "application_name": "tillroll",
+        "fallback_application_name": "tillroll",  # PGAPPNAME says which process
     }
 
 

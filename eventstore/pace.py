@@ -9,16 +9,24 @@ class Pace:
     """At most one turn each `seconds`; what comes meanwhile is taken together. The first turn is at once.
 
     On two cores a dozen processes wake one another with every event: without a pace they spend their time on
-    pages of one.
+    pages of one. With `seconds_each` the pace slows with what the last turn took, to `seconds_max` at most:
+    below `1 / seconds_each` items a second turns stay short, above it they grow as long as they may.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, seconds_each: float = 0.0, seconds_max: float = 1.0) -> None:
         self._seconds = seconds
+        self._seconds_each = seconds_each
+        self._seconds_max = seconds_max
         self._last = float("-inf")
 
-    async def turn(self) -> None:
+    async def turn(self, taken: int = 0) -> None:
+        """Wait for the next turn; `taken` is how many items the last one took."""
         loop = asyncio.get_running_loop()
-        wait = self._last + self._seconds - loop.time()
+        wait = self._last + self.pause(taken) - loop.time()
         if wait > 0:
             await asyncio.sleep(wait)
         self._last = loop.time()
+
+    def pause(self, taken: int) -> float:
+        """Seconds from a turn that took so many to the next."""
+        return min(self._seconds + taken * self._seconds_each, self._seconds_max)

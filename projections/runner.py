@@ -1,8 +1,8 @@
 """Who moves the read models after the log? One runner in the projector process, for all of them.
 
-Near the head it waits for news and moves what there is, at most fifty times a second; far behind it takes
-big pages and prepares the next one while the database merges the last. Of several runners one moves each read
-model, under a lease; the others stand by.
+Near the head it waits for news, moves what there is and rests a little; far behind it takes big pages and
+prepares the next one while the database merges the last. Of several runners one moves each read model, under
+a lease; the others stand by.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ __all__ = ["ProjectionRunner", "compare"]
 
 PAGE = 5_000
 SMALL_PAGE = 500
-LINGER_SECONDS = 0.02
-"""After a small page: the events of that time come together, which halves the work at full trade."""
+REST_SECONDS_MAX = 0.01
+"""After a small page the runner rests as long as it worked, and no longer than this. So pages come close upon
+one another while the machine has time, and hold more events when it has not."""
 STANDBY_SECONDS = 1.0
 CAREFUL_DIVISOR, CAREFUL_ATTEMPTS = 8, 8
 """A page that was begun and never ended is taken in eighths, and so on; at last its first event is parked."""
@@ -60,6 +61,7 @@ class ProjectionRunner:
         self._page = page
         self._follows: list[Follow] = []
         self._ahead: tuple[int, asyncio.Task[Prepared]] | None = None
+        self._began = 0.0  # when the work on the last page began
 
     async def run(self) -> None:
         async with self._pool.connection() as connection:
@@ -140,8 +142,10 @@ class ProjectionRunner:
                         moved += await self._move_carefully(advancer, connection, group[0])
                     else:
                         moved += await self._move(advancer, connection, group, end)
-                if moved < SMALL_PAGE:
-                    await asyncio.sleep(LINGER_SECONDS if self._follows else STANDBY_SECONDS)
+                if not self._follows:
+                    await asyncio.sleep(STANDBY_SECONDS)
+                elif moved < SMALL_PAGE:
+                    await asyncio.sleep(min(REST_SECONDS_MAX, loop.time() - self._began))
         except Moved:
             await self._forget_ahead()
             await self._release()
@@ -168,6 +172,7 @@ class ProjectionRunner:
             events: Sequence[StoredEvent] = await self._feed.page(
                 group[0].position, limit, wait_seconds=1.0 if alone else 0.0
             )
+            self._began = asyncio.get_running_loop().time()
             if events:
                 events = known_part(events)
                 await self._count_first(connection, group)

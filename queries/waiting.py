@@ -82,7 +82,7 @@ class ProjectionsWaiter:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, connect_timeout=10, application_name="tillroll"
+                    self._url, autocommit=True, connect_timeout=10, fallback_application_name="tillroll"
                 ) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
                     async for notice in connection.notifies():

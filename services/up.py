@@ -79,4 +79,5 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tu
 
 async def _start(supervisor: Supervisor, settings: Settings, name: str, *arguments: str) -> None:
     argv = [sys.executable, "-m", "services.cli", *arguments]
-    await supervisor.add(name, argv, os.environ | settings.environment())
+    environment = os.environ | settings.environment() | {"PGAPPNAME": f"tillroll {name}"}
+    await supervisor.add(name, argv, environment)

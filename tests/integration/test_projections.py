@@ -389,7 +389,7 @@ async def test_an_erased_person_is_nowhere_in_plain_text(trade: Trade) -> None:
 
 
 async def test_pages_that_were_prepared_ahead_are_used(trade: Trade, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner_module, "LINGER_SECONDS", 0)
+    monkeypatch.setattr(runner_module, "REST_SECONDS_MAX", 0)
     placed = OrderPlaced.__name__
     for number in range(10):
         last = await trade.append("m1", Bought("m1", f"o{number}").placing())
