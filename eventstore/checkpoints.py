@@ -35,6 +35,12 @@ class Checkpoint:
     lease: int
     position: int
     done: int
+    lost: bool = False
+
+    def check(self) -> None:
+        """Raises LeaseLost once a renewal found the lease to be another's: for who has nothing to move."""
+        if self.lost:
+            raise LeaseLost(f"{self.follower} is followed by another worker now")
 
     async def move(
         self, connection: AsyncConnection[TupleRow], position: int, done: int | None = None
@@ -81,13 +87,14 @@ async def _renew(pool: Pool, checkpoint: Checkpoint) -> None:
     while True:
         await asyncio.sleep(LEASE_SECONDS / 3)
         try:
-            await _run(
+            held = await _run(
                 pool,
                 "renew_lease",
                 follower=checkpoint.follower,
                 lease=checkpoint.lease,
                 seconds=LEASE_SECONDS,
             )
+            checkpoint.lost = held is None
         except (psycopg.Error, OSError, TimeoutError) as error:
             logger.warning("lease_not_renewed", follower=checkpoint.follower, error=str(error))
 

@@ -137,10 +137,10 @@ def parked(context: typer.Context, as_json: AsJson = False) -> None:
 
 @parked_app.command()
 def retry(
-    follower: Annotated[str, typer.Argument(help="As `tillroll parked` tells it: projection:orders:g1.")],
+    follower: Annotated[str, typer.Argument(help="As `tillroll parked` tells it, such as agent:order.")],
     key: Annotated[str, typer.Argument(help="As `tillroll parked` tells it.")],
 ) -> None:
-    """Let a parked key of a read model go on, once its handler is mended: its events are merged in order."""
+    """Let a parked key go on, once its handler is mended: what waited is taken in order."""
     from services.parked import retry as retry_parked_key  # noqa: PLC0415
 
     _run(retry_parked_key(Settings.load(), follower, key))
@@ -191,7 +191,7 @@ _process("relay", "Publishes the log to NATS, in order.", follow=False)
 _process("projector", "Builds the read models from the log.")
 _process("agents", "The order, inventory, payment and shipping agents.")
 _process("gateways", "Calls the payment provider and the carrier, and takes their webhooks.")
-_process("scheduler", "Appends the deadlines that have come.", follow=False)
+_process("scheduler", "Appends the deadlines that have come, and sweeps the ledger.", follow=False)
 
 
 if __name__ == "__main__":

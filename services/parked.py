@@ -12,14 +12,17 @@ from eventstore.keyring import Keyring
 from eventstore.log import Log
 from projections.parking import retry_parked
 from projections.read_models import READ_MODELS
+from services.agents.parking import retry_parked as retry_agent
 from services.console import console
 from services.context import open_context
+from services.processes import AGENTS
 from services.settings import Settings
 
 _PARKED = """
 SELECT follower, key, min(position), count(*), min(parked_at), (array_agg(error ORDER BY position))[1]
 FROM parked GROUP BY follower, key ORDER BY follower, key
 """
+_AGENTS = {agent.name: agent for agent in AGENTS}
 _COLUMNS = ("follower", "key", "position", "events", "parked_at", "error")
 
 
@@ -50,23 +53,25 @@ async def show_parked(settings: Settings, *, as_json: bool) -> int:
 
 
 async def retry(settings: Settings, follower: str, key: str) -> None:
-    """Merge what is parked of a key of a read model; raises CannotRetry."""
+    """Let a key go on with what is parked of it; raises CannotRetry."""
     async with open_context(settings, "parked", follow=False) as context:
         events = await retry_key(context.pool, context.log, context.keyring, follower, key)
     console.print(f"{follower}: {key} goes on, after {events:,} events that had waited")
 
 
 async def retry_key(pool: Pool, log: Log, keyring: Keyring, follower: str, key: str) -> int:
-    """How many events were merged. `follower` is as `tillroll parked` tells it, or a read model's name."""
-    if follower.startswith("agent:"):
-        raise CannotRetry("a parked key of an agent cannot be retried yet: a later version will")
-    name = follower.removeprefix("projection:").partition(":")[0]
-    if name not in READ_MODELS:
+    """How many events had waited. `follower` is as `tillroll parked` tells it, or a read model's name."""
+    of_agent = follower.startswith("agent:")
+    name = follower.partition(":")[2] if of_agent else follower.removeprefix("projection:").partition(":")[0]
+    if name not in (_AGENTS if of_agent else READ_MODELS):
         raise CannotRetry(f"there is no follower {follower}; `tillroll parked` tells which have parked keys")
     try:
-        events = await retry_parked(pool, log, keyring, name, key)
+        if of_agent:
+            events = await retry_agent(pool, log, _AGENTS, name, key)
+        else:
+            events = await retry_parked(pool, log, keyring, name, key)
     except Exception as error:  # whatever the handler, or the database, says against it
         raise CannotRetry(f"{key} of {name} stays parked: {type(error).__name__}: {error}") from error
     if not events:
-        raise CannotRetry(f"{name}, as it serves now, has no parked key {key}")
+        raise CannotRetry(f"{follower} has no parked key {key}")
     return events

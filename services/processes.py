@@ -15,6 +15,7 @@ import uvloop
 from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LeaseLost
+from eventstore.tasks import TaskGroup
 from projections.runner import ProjectionRunner
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.order import ORDER_AGENT
@@ -22,6 +23,7 @@ from services.agents.payment import PAYMENT_AGENT
 from services.agents.runner import AgentRunner
 from services.agents.shipping import SHIPPING_AGENT
 from services.context import ProcessContext, open_context
+from services.ledger import keep_sweeping
 from services.logs import say_where_tasks_wait
 from services.relay import Relay
 from services.scheduler import Scheduler
@@ -82,7 +84,10 @@ async def agents(context: ProcessContext) -> None:
 
 
 async def scheduler(context: ProcessContext) -> None:
-    await persist("scheduler", Scheduler(context.executor, context.pool, context.clock).run)
+    run = Scheduler(context.executor, context.pool, context.clock).run
+    async with TaskGroup() as tasks:
+        tasks.create_task(keep_sweeping(context.pool, context.clock, context.settings.ledger_days))
+        await persist("scheduler", run)
 
 
 async def projector(context: ProcessContext) -> None:

@@ -60,6 +60,7 @@ class Relay:
         while True:
             await pace.turn(taken if taken < PAGE else 0)  # no rest while it is behind
             self._committed.clear()
+            checkpoint.check()
             try:
                 if not prepared:
                     await self._bus.ensure_stream()

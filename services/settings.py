@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     webhook_url: str | None = Field(
         default=None, description="Where providers send webhooks: the gateways, http://HOST:PORT, no path."
     )
+    ledger_days: int = Field(
+        default=30, ge=1, description="How long a repeated Idempotency-Key gets its first answer, in days."
+    )
     master_key_file: Path = Field(
         default=Path("secrets/master.key"),
         description="Wraps the keys of data subjects; without it their data is erased. Relative to data_dir.",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
 
 import orjson
 import structlog
@@ -12,7 +14,13 @@ from domain.aggregates import COMMAND_TYPES
 from domain.kernel import Deadline, Fact, Group, Target, Value
 from services.agents.agent import Agent
 
+WAITS = "waits behind an earlier event of its key"
 logger = structlog.get_logger()
+
+
+def parker(agent: str) -> str:
+    """The name under which an agent's keys are parked."""
+    return f"agent:{agent}"
 
 
 def encode_groups(groups: Sequence[Group]) -> bytes:
@@ -68,6 +76,38 @@ class PageOfReactions:
             self.commands.append((agent, fact, key, reaction.commands))
         for deadline in reaction.deadlines:
             self.deadlines[agent.name, deadline.key, deadline.name] = (fact, deadline)
+
+    def arguments(self, *, resend: bool = False) -> dict[str, Any]:
+        """Of the statement that records them; `resend` has their commands sent when the agents start anew."""
+        asked = [(who, fact, each) for (who, _, _), (fact, each) in self.deadlines.items() if each.due_at]
+        withdrawn = [(who, each) for (who, _, _), (_, each) in self.deadlines.items() if not each.due_at]
+        return {
+            "resend": resend,
+            "process_agents": [agent for agent, _ in self.processes],
+            "keys": [key for _, key in self.processes],
+            "states": [each.__pydantic_serializer__.to_json(each) for each in self.processes.values()],
+            "reaction_agents": [agent.name for agent, _, _, _ in self.commands],
+            "reaction_positions": [fact.position for _, fact, _, _ in self.commands],
+            "reaction_events": [UUID(fact.event_id) for _, fact, _, _ in self.commands],
+            "reaction_keys": [key for _, _, key, _ in self.commands],
+            "rule_versions": [agent.rule_version for agent, _, _, _ in self.commands],
+            "reaction_commands": [encode_groups(groups) for _, _, _, groups in self.commands],
+            "withdrawn_agents": [agent for agent, _ in withdrawn],
+            "withdrawn_keys": [each.key for _, each in withdrawn],
+            "withdrawn_names": [each.name for _, each in withdrawn],
+            "deadline_agents": [agent for agent, _, _ in asked],
+            "deadline_keys": [each.key for _, _, each in asked],
+            "deadline_names": [each.name for _, _, each in asked],
+            "deadline_merchants": [fact.merchant for _, fact, _ in asked],
+            "deadline_correlations": [fact.correlation for _, fact, _ in asked],
+            "deadline_clocks": [fact.clock for _, fact, _ in asked],
+            "deadline_causes": [fact.event_id for _, fact, _ in asked],
+            "due_at": [each.due_at for _, _, each in asked],
+            "parked_agents": [parker(agent) for (agent, _), _, _ in self.parked],
+            "parked_keys": [key for (_, key), _, _ in self.parked],
+            "parked_positions": [position for _, position, _ in self.parked],
+            "parked_errors": [error for _, _, error in self.parked],
+        }
 
 
 def _owns(agent: Agent, stream: str) -> bool:

@@ -30,7 +30,7 @@ from eventstore.queries import load_queries
 from eventstore.seams import Clock, derived_id
 from eventstore.tasks import TaskGroup
 from services.agents.agent import Agent, order_key
-from services.agents.reactions import Key, PageOfReactions, decode_groups, encode_groups
+from services.agents.reactions import WAITS, Key, PageOfReactions, decode_groups, parker
 
 PAGE = 400
 PAGE_SECONDS = 0.025
@@ -88,6 +88,7 @@ class AgentRunner:
         pace = Pace(PAGE_SECONDS)
         while True:
             page = await self._feed.page(checkpoint.position, PAGE)
+            checkpoint.check()
             if page:
                 await pace.turn()
                 try:
@@ -119,7 +120,7 @@ class AgentRunner:
                 self._executor.states.follow(fact)
             whose = agent.name, key
             if whose in self._parked:
-                reactions.parked.append((whose, fact.position, "waits behind an earlier event of its key"))
+                reactions.parked.append((whose, fact.position, WAITS))
                 continue
             before = reactions.processes.get(whose) or self._processes.get(whose) or agent.initial
             reactions.take(agent, fact, key, before)
@@ -133,50 +134,11 @@ class AgentRunner:
     async def _record(self, checkpoint: Checkpoint, position: int, reactions: PageOfReactions) -> None:
         """One statement, so all of it or nothing."""
         done = checkpoint.position
-        arguments = self._arguments(checkpoint, position, done, reactions)
-        rows = await self._fetch("record_reactions", arguments)
+        move = {"lease": checkpoint.lease, "was": checkpoint.position, "position": position, "done": done}
+        rows = await self._fetch("record_reactions", {"follower": FOLLOWER, **move, **reactions.arguments()})
         if not rows[0][0]:
             raise LeaseLost(f"{FOLLOWER} are followed by another worker now")
         checkpoint.moved(position, done)
-
-    def _arguments(
-        self, checkpoint: Checkpoint, position: int, done: int, reactions: PageOfReactions
-    ) -> dict[str, Any]:
-        asked = [
-            (who, fact, each) for (who, _, _), (fact, each) in reactions.deadlines.items() if each.due_at
-        ]
-        withdrawn = [(who, each) for (who, _, _), (_, each) in reactions.deadlines.items() if not each.due_at]
-        return {
-            "follower": FOLLOWER,
-            "lease": checkpoint.lease,
-            "was": checkpoint.position,
-            "position": position,
-            "done": done,
-            "process_agents": [agent for agent, _ in reactions.processes],
-            "keys": [key for _, key in reactions.processes],
-            "states": [each.__pydantic_serializer__.to_json(each) for each in reactions.processes.values()],
-            "reaction_agents": [agent.name for agent, _, _, _ in reactions.commands],
-            "reaction_positions": [fact.position for _, fact, _, _ in reactions.commands],
-            "reaction_events": [UUID(fact.event_id) for _, fact, _, _ in reactions.commands],
-            "reaction_keys": [key for _, _, key, _ in reactions.commands],
-            "rule_versions": [agent.rule_version for agent, _, _, _ in reactions.commands],
-            "reaction_commands": [encode_groups(groups) for _, _, _, groups in reactions.commands],
-            "withdrawn_agents": [agent for agent, _ in withdrawn],
-            "withdrawn_keys": [each.key for _, each in withdrawn],
-            "withdrawn_names": [each.name for _, each in withdrawn],
-            "deadline_agents": [agent for agent, _, _ in asked],
-            "deadline_keys": [each.key for _, _, each in asked],
-            "deadline_names": [each.name for _, _, each in asked],
-            "deadline_merchants": [fact.merchant for _, fact, _ in asked],
-            "deadline_correlations": [fact.correlation for _, fact, _ in asked],
-            "deadline_clocks": [fact.clock for _, fact, _ in asked],
-            "deadline_causes": [fact.event_id for _, fact, _ in asked],
-            "due_at": [each.due_at for _, _, each in asked],
-            "parked_agents": [_parker(agent) for (agent, _), _, _ in reactions.parked],
-            "parked_keys": [key for (_, key), _, _ in reactions.parked],
-            "parked_positions": [position for _, position, _ in reactions.parked],
-            "parked_errors": [error for _, _, error in reactions.parked],
-        }
 
     async def _carry_out(self, commands: Sequence[tuple[Agent, Fact, str, tuple[Group, ...]]]) -> None:
         """Commands of one agent and key in order, all others side by side; returns when all have answered."""
@@ -188,7 +150,7 @@ class AgentRunner:
                 tasks.create_task(self._in_order(reactions))
 
     async def _in_order(self, reactions: list[tuple[Agent, Fact, tuple[Group, ...]]]) -> None:
-        for agent, fact, groups in reactions:
+        for number, (agent, fact, groups) in enumerate(reactions):
             try:
                 for ordinal, group in enumerate(groups):
                     await self._execute(group, self._context(agent, fact, ordinal))
@@ -196,14 +158,15 @@ class AgentRunner:
                 raise
             except Exception as error:
                 logger.exception("command_failed", agent=agent.name, position=fact.position)
-                await self._park(agent, fact, f"{type(error).__name__}: {error}")
+                positions = [waiting.position for _, waiting, _ in reactions[number:]]
+                await self._park(agent, order_key(fact), positions, f"{type(error).__name__}: {error}")
                 return
 
-    async def _park(self, agent: Agent, fact: Fact, error: str) -> None:
+    async def _park(self, agent: Agent, key: str, positions: list[int], error: str) -> None:
         """A command that can't be carried out holds up its own key, and nothing else."""
-        key = order_key(fact)
         self._parked.add((agent.name, key))
-        arguments = {"follower": _parker(agent.name), "key": key, "position": fact.position, "error": error}
+        errors = [error, *[WAITS] * (len(positions) - 1)]
+        arguments = {"follower": parker(agent.name), "key": key, "positions": positions, "errors": errors}
         async with self._pool.connection() as connection:
             await connection.execute(_QUERIES.park.sql.encode(), arguments)
 
@@ -245,11 +208,11 @@ class AgentRunner:
                 fact = self._feed.fact(stored)
                 commands.append((self._agents[name], fact, order_key(fact), decode_groups(recorded)))
             await self._carry_out(commands)
-        await self._finish(checkpoint)
+        await self._fetch("end_resuming", {**_place(checkpoint), "agents": names})
+        checkpoint.moved(checkpoint.position)
 
     async def _finish(self, checkpoint: Checkpoint) -> None:
-        arguments = {"follower": FOLLOWER, "lease": checkpoint.lease, "position": checkpoint.position}
-        await self._fetch("finish", arguments)
+        await self._fetch("finish", _place(checkpoint))
         checkpoint.moved(checkpoint.position)
 
     async def _load(self, keys: set[Key]) -> None:
@@ -271,7 +234,7 @@ class AgentRunner:
             self._processes.popitem(last=False)
 
     async def _parked_keys(self) -> set[Key]:
-        parkers = {_parker(name): name for name in self._agents}
+        parkers = {parker(name): name for name in self._agents}
         rows = await self._fetch("load_parked_keys", {"followers": list(parkers)})
         return {(parkers[follower], key) for follower, key in rows}
 
@@ -287,6 +250,5 @@ def _concerns(agent: Agent, fact: Fact) -> bool:
     return fact.category != "deadline" or fact.event.agent == agent.name  # type: ignore[attr-defined]
 
 
-def _parker(agent: str) -> str:
-    """The name under which an agent's keys are parked."""
-    return f"agent:{agent}"
+def _place(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {"follower": FOLLOWER, "lease": checkpoint.lease, "position": checkpoint.position}

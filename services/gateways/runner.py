@@ -108,6 +108,7 @@ class GatewayRunner:
         while True:
             await pace.turn()
             page = await self._feed.page(place.taken, PAGE)
+            place.checkpoint.check()
             if not page:
                 continue
             now = self._clock.now()

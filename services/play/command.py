@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -151,10 +152,11 @@ def show(outcome: Outcome) -> None:
     matching = sum(answer.good for answer in asked)
     for file, count in outcome.rows.played.items():
         console.print(f"{file}: {count:,} rows played")
-    for each in outcome.rows.unplayed[:20]:
-        console.print(f"{each.file}:{each.line or '-'}: not played: {each.reason}")
-    if len(outcome.rows.unplayed) > 20:
-        console.print(f"… and {len(outcome.rows.unplayed) - 20:,} more rows that were not played")
+    unplayed = Counter((each.file, each.reason) for each in outcome.rows.unplayed)
+    for (file, reason), count in unplayed.items():
+        console.print(f"{file}: {count:,} {'row' if count == 1 else 'rows'} not played: {reason}")
+    if unplayed:
+        console.print("each of these by its line: `tillroll play … --json`")
     for checkout, what, why in outcome.report.refused[:20]:
         console.print(f"[red]refused[/] {checkout} {what}: {why}")
     console.print(

@@ -20,3 +20,12 @@ WHERE d.agent = r.agent AND d.key = r.key AND d.name = r.name AND d.due_at = r.d
 INSERT INTO business_clocks (clock, now)
 SELECT * FROM unnest(:clocks::text[], :moments::timestamptz[])
 ON CONFLICT (clock) DO UPDATE SET now = greatest(business_clocks.now, excluded.now);
+
+-- name: sweep_ledger(before, limit)
+-- Forget ledger entries older than :before, some at a time. No index: the oldest stand first in the table.
+WITH swept AS (
+    DELETE FROM commands WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM commands WHERE recorded_at < :before LIMIT :limit
+    )) RETURNING true
+)
+SELECT count(*) FROM swept;

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from psycopg.rows import TupleRow
 
 from commands.executor import Context, Done
-from domain.kernel import Group
+from domain.kernel import Fact, Group, Reaction, Value
 from domain.order import CancelOrder
 from domain.stock import Stock
 from domain.streams import order_stream, stock_stream
 from eventstore.seams import WallClock
+from services.agents.parking import StillFails, retry_parked
 from services.agents.runner import AgentRunner
+from services.parked import CannotRetry, retry_key
 from services.processes import AGENTS
 from services.scheduler import Scheduler
 from tests.integration.trade import MERCHANT, NOW, Trade, agents_running, trading
@@ -186,22 +191,82 @@ async def test_a_process_is_never_forgotten_while_a_page_needs_it(database: str)
         assert found["CaptureRequested"] == found["StockShipped"] == found["OrderShipped"] == len(orders)
 
 
+def break_inventory(trade: Trade, order: str) -> Callable[[], None]:
+    """Commands of the inventory agent for that order fail, until the returned function is called."""
+    execute = trade.executor.execute
+
+    async def broken(group: Group, context: Context, answer: bytes = b"") -> Done:
+        if context.actor == "agent:inventory" and order in str(group):
+            raise ZeroDivisionError("planted")
+        return await execute(group, context, answer)
+
+    trade.executor.execute = broken  # type: ignore[method-assign]
+
+    def mend() -> None:
+        trade.executor.execute = execute  # type: ignore[method-assign]
+
+    return mend
+
+
+async def parked_keys(trade: Trade) -> list[TupleRow]:
+    async with trade.log.pool.connection() as connection:
+        cursor = await connection.execute("SELECT DISTINCT follower, key FROM parked")
+        return await cursor.fetchall()
+
+
 async def test_a_command_that_can_not_be_carried_out_parks_its_key_alone(database: str) -> None:
     async with trading(database) as trade:
         await trade.stock("a", 2)
-        execute = trade.executor.execute
-
-        async def broken(group: Group, context: Context, answer: bytes = b"") -> Done:
-            if context.actor == "agent:inventory" and "o1" in str(group):
-                raise ZeroDivisionError("planted")
-            return await execute(group, context, answer)
-
-        trade.executor.execute = broken  # type: ignore[method-assign]
+        break_inventory(trade, "o1")
         async with agents_running(trade):
             await trade.place("o1")
             await trade.place("o2")
             await trade.rest()
-        async with trade.log.pool.connection() as connection:
-            parked = await (await connection.execute("SELECT follower, key FROM parked")).fetchall()
-        assert parked == [("agent:inventory", order_stream(MERCHANT, "o1"))]
+        assert await parked_keys(trade) == [("agent:inventory", order_stream(MERCHANT, "o1"))]
+        assert Counter(await trade.types())["StockReserved"] == 1
+
+
+async def test_a_parked_key_goes_on_with_all_that_waited_behind_it(database: str) -> None:
+    """Its commands were recorded before they failed, and later events of the key queue up behind them."""
+    key = order_stream(MERCHANT, "o1")
+    async with trading(database) as trade:
+        retrying = (trade.log.pool, trade.log, trade.keyring, "agent:inventory", key)
+        await trade.stock("a", 1)
+        mend = break_inventory(trade, "o1")
+        async with agents_running(trade):
+            await trade.place("o1")
+            await trade.rest()
+            await cancel(trade, "o1")
+            mend()
+            assert await retry_key(*retrying) == 2
+            await trade.rest()
+            assert await parked_keys(trade) == []
+        found = Counter(await trade.types())
+        assert found["StockReserved"] == found["StockReleased"] == 1
+        assert (await stock_of(trade)).available == 1
+        with pytest.raises(CannotRetry, match="no parked key"):
+            await retry_key(*retrying)
+
+
+async def test_an_agent_that_fails_as_before_leaves_its_key_parked(database: str) -> None:
+    key = order_stream(MERCHANT, "o1")
+
+    def react(_: object, __: Fact) -> Reaction[Value]:
+        raise ZeroDivisionError("planted")
+
+    broken = tuple(replace(agent, react=react) if agent.name == "inventory" else agent for agent in AGENTS)
+    async with trading(database) as trade:
+        await trade.stock("a", 1)
+        runner = AgentRunner(broken, trade.feed, trade.executor, trade.log.pool, WallClock())
+        async with agents_running(trade, runner):
+            await trade.place("o1")
+            await trade.rest()
+        assert await parked_keys(trade) == [("agent:inventory", key)]
+        agents = {agent.name: agent for agent in broken}
+        with pytest.raises(StillFails, match="planted"):
+            await retry_parked(trade.log.pool, trade.log, agents, "inventory", key)
+        assert await parked_keys(trade) == [("agent:inventory", key)]
+        assert await retry_key(trade.log.pool, trade.log, trade.keyring, "agent:inventory", key) == 1
+        async with agents_running(trade):
+            await trade.rest()
         assert Counter(await trade.types())["StockReserved"] == 1

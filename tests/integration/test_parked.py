@@ -22,7 +22,8 @@ async def test_a_parked_key_goes_on_by_the_names_that_were_told(database: str) -
         assert await fetch(trade, "SELECT 1 FROM parked") == []
         for name, problem in (
             (follower, "no parked key"),
-            ("agent:order", "later version"),
+            ("agent:order", "no parked key"),
+            ("agent:nobody", "no follower agent:nobody"),
             ("nobody", "no follower nobody"),
         ):
             with pytest.raises(CannotRetry, match=problem):

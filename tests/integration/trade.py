@@ -23,7 +23,7 @@ from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds, WallClock, key_id
 from services.agents.runner import AgentRunner
-from services.processes import AGENTS
+from services.processes import AGENTS, persist
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MERCHANT = "m"
@@ -36,6 +36,7 @@ class Trade:
     log: PostgresLog
     feed: Feed
     executor: Executor
+    keyring: Keyring
 
     async def command(self, stream: str, command: Command, *words: str, at: datetime = NOW) -> Done:
         kind = type(command).__name__
@@ -108,7 +109,10 @@ class Trade:
         return bool(row and row[0] == 1 and row[1] >= head == await self.log.head())
 
 
-_DONE = "SELECT count(*), coalesce(min(done), 0) FROM checkpoints WHERE follower = 'agents'"
+_DONE = """
+SELECT count(*), coalesce(min(done), 0) FROM checkpoints
+WHERE follower = 'agents' AND NOT EXISTS (SELECT FROM reactions WHERE resend)
+"""
 
 
 class PublishingLog(PostgresLog):
@@ -133,7 +137,7 @@ async def trading(database: str) -> AsyncIterator[Trade]:
         keyring = Keyring(bytes(32), PostgresKeyStore(log.pool))
         feed = Feed(log, log.bus)  # type: ignore[attr-defined]
         async with feed.running():
-            yield Trade(log, feed, Executor(log, RandomIds(), keyring))
+            yield Trade(log, feed, Executor(log, RandomIds(), keyring), keyring)
 
 
 @asynccontextmanager
@@ -142,7 +146,7 @@ async def agents_running(
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
     """All four agents, until the block ends; they are cancelled wherever they are."""
     runner = runner or AgentRunner(AGENTS, trade.feed, trade.executor, trade.log.pool, WallClock())
-    tasks = [asyncio.create_task(runner.run())]
+    tasks = [asyncio.create_task(persist("agents", runner.run))]
     try:
         yield tasks
     finally:

@@ -6,9 +6,9 @@ JOIN agent_processes AS p ON p.agent = wanted.agent AND p.key = wanted.key;
 SELECT DISTINCT follower, key FROM parked WHERE follower = ANY(:followers);
 
 -- name: load_unfinished(agents, done, position)
--- Reactions whose commands may not have been carried out when the worker stopped.
+-- Reactions whose commands may not have been carried out when the worker stopped, or are to be sent again.
 SELECT agent, position, commands FROM reactions
-WHERE agent = ANY(:agents) AND position > :done AND position <= :position ORDER BY position;
+WHERE agent = ANY(:agents) AND (position > :done AND position <= :position OR resend) ORDER BY position;
 
 -- name: record_reactions
 -- One page's reactions and the move of the checkpoint, in one statement: all of it or nothing. The move is a
@@ -22,8 +22,8 @@ WITH moved AS (
     SELECT p.* FROM unnest(:process_agents::text[], :keys::text[], :states::bytea[]) AS p, moved
     ON CONFLICT (agent, key) DO UPDATE SET state = excluded.state
 ), recorded AS (
-    INSERT INTO reactions (agent, position, event_id, key, rule_version, commands)
-    SELECT r.* FROM unnest(
+    INSERT INTO reactions (agent, position, event_id, key, rule_version, commands, resend)
+    SELECT r.*, :resend::boolean FROM unnest(
         :reaction_agents::text[], :reaction_positions::bigint[], :reaction_events::uuid[],
         :reaction_keys::text[], :rule_versions::integer[], :reaction_commands::bytea[]
     ) AS r, moved
@@ -53,6 +53,38 @@ SELECT EXISTS (SELECT FROM moved);
 UPDATE checkpoints SET done = position
 WHERE follower = :follower AND lease = :lease AND position = :position;
 
--- name: park(follower, key, position, error)!
-INSERT INTO parked (follower, key, position, error) VALUES (:follower, :key, :position, :error)
+-- name: end_resuming(follower, lease, position, agents)!
+-- All unfinished reactions were carried out: nothing is to be sent again, if the lease still is ours.
+WITH finished AS (
+    UPDATE checkpoints SET done = position
+    WHERE follower = :follower AND lease = :lease AND position = :position
+    RETURNING true
+)
+UPDATE reactions SET resend = false FROM finished WHERE resend AND agent = ANY(:agents);
+
+-- name: park!
+-- An event of a key with its error, and those of the key that wait behind it.
+INSERT INTO parked (follower, key, position, error)
+SELECT :follower, :key, p.* FROM unnest(:positions::bigint[], :errors::text[]) AS p
 ON CONFLICT DO NOTHING;
+
+-- name: lock_place(follower)
+-- Nobody moves the agents meanwhile.
+SELECT lease, position, done FROM checkpoints WHERE follower = :follower FOR UPDATE;
+
+-- name: load_parked(follower, agent, key)
+-- What is parked of a key, in order, and whether a reaction to it was recorded.
+SELECT p.position, r.position IS NOT NULL
+FROM parked AS p LEFT JOIN reactions AS r ON r.agent = :agent AND r.position = p.position
+WHERE p.follower = :follower AND p.key = :key ORDER BY p.position;
+
+-- name: unpark(follower, agent, key)!
+-- Let a key go on, and have what was recorded for it sent again.
+WITH freed AS (
+    DELETE FROM parked WHERE follower = :follower AND key = :key RETURNING position
+)
+UPDATE reactions AS r SET resend = true FROM freed WHERE r.agent = :agent AND r.position = freed.position;
+
+-- name: fence(follower)!
+-- Whoever holds the lease fails its next compare-and-set; whoever takes it next begins with what is unfinished.
+UPDATE checkpoints SET lease = lease + 1, leased_until = '-infinity' WHERE follower = :follower;
