@@ -1,0 +1,203 @@
+"""Who asks, and may they? The principal of a request, and the rule that every route declares.
+
+A permission is a resource and a verb, `orders:read`. A route says which one it wants by
+`dependencies=[requires("orders:read")]`, or `[public("why")]`; an application with a route that says nothing
+does not start (`install_rules`). The rules stand in the OpenAPI document: the tests of roles come from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Protocol
+
+from fastapi import Depends, FastAPI, Header, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from services.web.problems import Problem
+
+HEADER = "Tillroll-Merchant"
+LENGTH_MAX = 200
+Scope = Literal["merchant", "platform", "self", "public"]
+"""`merchant`: about one merchant's data. `platform`: across merchants. `self`: about who asks. `public`: for
+anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a principal may do at one merchant, or on the platform.
+
+    `subject` is empty, or the pseudonym of the one person whose data is shown: then of a customer.
+    """
+
+    role: str
+    permissions: frozenset[str]
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a user or an API key.
+
+    `actor` is how the log names it, `user:ID` or `key:ID`. `grants` is by merchant. `platform` reaches every
+    merchant; it is None for nearly everybody.
+    """
+
+    actor: str
+    kind: Literal["user", "key"]
+    id: str
+    grants: Mapping[str, Grant] = field(default_factory=dict)
+    platform: Grant | None = None
+    session_id: str = ""
+
+    def grant(self, merchant: str) -> Grant | None:
+        """What holds at a merchant: its own grant, else the platform's."""
+        return self.grants.get(merchant) or self.platform
+
+
+class Gate(Protocol):
+    """Knows who sends a request; `app.state.gate`."""
+
+    async def principal_of(self, request: Request) -> Principal:
+        """Raises a 401 problem for who is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for what, once it is allowed: `request.state.asked`."""
+
+    principal: Principal
+    merchant: str = ""
+    grant: Grant | None = None
+
+
+Check = Callable[..., Awaitable[Asked | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    permission: str
+    scope: Scope
+    reason: str = ""
+
+
+_RULES: dict[Any, Rule] = {}
+
+
+def requires(permission: str, scope: Scope = "merchant") -> Any:
+    """For a route's `dependencies`: lets in who has the permission, at the merchant that is asked about."""
+
+    async def check(
+        request: Request,
+        tillroll_merchant: Annotated[
+            str | None,
+            Header(
+                alias=HEADER,
+                description="whose data it is about, of the merchants that who asks may act for;"
+                " needed where these are several",
+                examples=["m1"],
+            ),
+        ] = None,
+    ) -> Asked:
+        gate: Gate = request.app.state.gate
+        principal = await gate.principal_of(request)
+        asked = _at_merchant(principal, permission, (tillroll_merchant or "").strip())
+        request.state.asked = asked
+        return asked
+
+    async def check_platform(request: Request) -> Asked:
+        gate: Gate = request.app.state.gate
+        principal = await gate.principal_of(request)
+        if principal.platform is None or permission not in principal.platform.permissions:
+            raise forbidden(permission)
+        request.state.asked = Asked(principal, grant=principal.platform)
+        return request.state.asked  # type: ignore[no-any-return]
+
+    async def check_self(request: Request) -> Asked:
+        gate: Gate = request.app.state.gate
+        request.state.asked = Asked(await gate.principal_of(request))
+        return request.state.asked  # type: ignore[no-any-return]
+
+    checks: dict[str, Check] = {"merchant": check, "platform": check_platform, "self": check_self}
+    _RULES[checks[scope]] = Rule(permission, scope)
+    return Depends(checks[scope])
+
+
+def public(reason: str) -> Any:
+    """For a route's `dependencies`: anybody may, and why that is right."""
+
+    async def nobody() -> None:
+        return None
+
+    _RULES[nobody] = Rule("", "public", reason)
+    return Depends(nobody)
+
+
+def _at_merchant(principal: Principal, permission: str, named: str) -> Asked:
+    merchant = named or _only_merchant(principal)
+    if len(merchant) > LENGTH_MAX or not merchant.isprintable():
+        raise Problem(400, "merchant-unknown", f"{HEADER} must be at most {LENGTH_MAX} printable characters")
+    grant = principal.grant(merchant)
+    if grant is None or permission not in grant.permissions:
+        raise forbidden(permission, merchant)
+    return Asked(principal, merchant, grant)
+
+
+def _only_merchant(principal: Principal) -> str:
+    if len(principal.grants) == 1:
+        return next(iter(principal.grants))
+    raise Problem(400, "merchant-required", f"say whose data it is about: the header {HEADER}")
+
+
+def forbidden(permission: str, merchant: str = "") -> Problem:
+    """403, the same for a merchant that is not there and for one that is another's."""
+    where = f" at merchant {merchant}" if merchant else ""
+    return Problem(403, "forbidden", f"this needs the permission {permission}{where}", permission=permission)
+
+
+def unauthenticated(detail: str = "sign in, or send an API key") -> Problem:
+    """401; what was wrong with the token is for the log, not for who sent it."""
+    return Problem(401, "unauthenticated", detail, headers={"WWW-Authenticate": 'Bearer realm="tillroll"'})
+
+
+def asked_of(request: Request) -> Asked:
+    """What was allowed; for routes whose rule is not `public`."""
+    return request.state.asked  # type: ignore[no-any-return]
+
+
+Allowed = Annotated[Asked, Depends(asked_of)]
+"""The type of a route's parameter that wants to know who asks."""
+
+
+def rule_of(route: APIRoute) -> Rule | None:
+    """The rule that a route declares."""
+    return _rule_in(route.dependant)
+
+
+def _rule_in(dependant: Dependant) -> Rule | None:
+    for each in dependant.dependencies:
+        if each.call in _RULES:
+            return _RULES[each.call]
+        if inner := _rule_in(each):
+            return inner
+    return None
+
+
+class RouteWithoutRule(Exception):
+    """A route that anybody could call, and nobody said so: give it `requires(…)` or `public(…)`."""
+
+
+def install_rules(app: FastAPI) -> None:
+    """Show each route's rule in the OpenAPI document. Raises RouteWithoutRule."""
+    for route in app.routes:
+        if not isinstance(route, APIRoute):
+            continue
+        rule = rule_of(route)
+        if rule is None:
+            raise RouteWithoutRule(f"{sorted(route.methods or ())} {route.path} declares no permission")
+        extra = dict(route.openapi_extra or {})
+        extra["x-permission"] = rule.permission or rule.scope
+        extra["x-scope"] = rule.scope
+        extra["security"] = [] if rule.scope == "public" else [{"bearer": []}, {"session": []}]
+        route.openapi_extra = extra
