@@ -121,7 +121,7 @@ class OrderDiscrepancyOpened(Event):
     """A provider's fact contradicts the order; a person must look."""
 
     order_id: Id
-    kind: Literal["shipped_after_cancel", "not_captured", "not_refunded"]
+    kind: Literal["shipped_after_cancel", "not_captured", "not_refunded", "not_voided", "not_shippable"]
 
 
 OrderEvent: TypeAlias = (
@@ -184,10 +184,10 @@ class CompleteOrder(Command):
 
 
 class OpenOrderDiscrepancy(Command):
-    """Money of the order could not be moved: a fact, which is never refused."""
+    """Money or goods of the order could not be moved: a fact, which is never refused."""
 
     order_id: Id
-    kind: Literal["not_captured", "not_refunded"]
+    kind: Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
 
 
 OrderCommand: TypeAlias = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field
@@ -80,7 +81,7 @@ class VoidFailed(Event):
 
 
 class PaymentVoided(Event):
-    """`amount_cents` is what had been authorised: 0 where the provider never authorised."""
+    """`amount_cents` is what had been authorised: 0 where it never was, or had lapsed before."""
 
     payment_id: Id
     order_id: Id
@@ -127,6 +128,7 @@ class PaymentDiscrepancyOpened(Event):
         "refunded_above_captured",
         "authorized_and_declined",
         "authorized_after_void",
+        "authorized_differs",
     ]
 
 
@@ -184,7 +186,18 @@ class RequestRefund(Command):
     amount_cents: Cents
 
 
+class RequestReversal(Command):
+    """Give back whatever is held or taken: void what was not captured, refund what is left of what was.
+
+    What is under way is not reversed before its outcome is told: ask again then.
+    """
+
+    payment_id: Id
+
+
 class ExpireAuthorization(Command):
+    """We hold it no longer: it counts as lapsed, and the provider is asked to let it go."""
+
     payment_id: Id
 
 
@@ -228,6 +241,7 @@ PaymentCommand: TypeAlias = (
     | RequestCapture
     | RequestVoid
     | RequestRefund
+    | RequestReversal
     | ExpireAuthorization
     | RecordProviderPayment
     | RecordUnavailable
@@ -289,27 +303,26 @@ def _authorize(command: RequestAuthorization) -> tuple[PaymentEvent, ...]:
     return (requested, free)
 
 
-def _lost(payment: Payment) -> str:
-    """Why nothing can be captured of it any more; empty where it can, or may yet be authorised."""
+def _lost(command: RequestCapture, payment: Payment) -> str:
+    """Why so much can't be captured of it any more; empty where it can, or may yet be authorised."""
     if payment.is_voiding:
         return "the payment is voided, or about to be"
     if payment.expired:
         return "the authorisation has expired"
-    return "the payment was declined" if payment.declined and payment.authorized_cents is None else ""
+    if payment.authorized_cents is None:
+        return "the payment was declined" if payment.declined else ""
+    left = payment.capturable_cents
+    return f"at most {left} cents can still be captured" if command.amount_cents > left else ""
 
 
 def _capture(command: RequestCapture, payment: Payment) -> tuple[PaymentEvent, ...]:
     if command.capture_id in payment.captures:
         return ()
-    if lost := _lost(payment):  # a fact and not a refusal: the goods may be on their way, unpaid
+    if lost := _lost(command, payment):  # a fact and not a refusal: the goods may be on their way, unpaid
         ids = {"payment_id": command.payment_id, "order_id": payment.order_id}
         return (CaptureFailed(**ids, capture_id=command.capture_id, reason=lost),)
     if payment.authorized_cents is None:
         raise Refused("capture_authorized", "only an authorised payment can be captured")
-    if command.amount_cents > payment.capturable_cents:
-        raise Refused(
-            "capture_within_authorized", f"at most {payment.capturable_cents} cents can still be captured"
-        )
     fields = {**dict(command), "order_id": payment.order_id}
     requested = CaptureRequested(**fields)
     return (requested,) if command.amount_cents else (requested, PaymentCaptured(**fields))
@@ -339,6 +352,34 @@ def _refund(command: RequestRefund, payment: Payment) -> tuple[PaymentEvent, ...
     fields = {**dict(command), "order_id": payment.order_id}
     requested = RefundRequested(**fields)
     return (requested,) if command.amount_cents else (requested, PaymentRefunded(**fields))
+
+
+def _reverse(payment_id: str, payment: Payment) -> tuple[PaymentEvent, ...]:
+    left = payment.refundable_cents
+    if left > 0:
+        refund_id = _fresh(payment_id, payment)
+        return _refund(RequestRefund(payment_id=payment_id, refund_id=refund_id, amount_cents=left), payment)
+    if any(status != "failed" for _, status in payment.captures.values()):
+        return ()  # captured and given back, or about to be captured
+    return _void(RequestVoid(payment_id=payment_id), payment)
+
+
+def _fresh(payment_id: str, payment: Payment) -> str:
+    """A refund id that this payment has not used: `P.refund`, then `P.refund.2` and so on."""
+    names = (f"{payment_id}.refund" + (f".{number}" if number > 1 else "") for number in count(1))
+    return next(name for name in names if name not in payment.refunds)
+
+
+def _expire(payment_id: str, payment: Payment) -> tuple[PaymentEvent, ...]:
+    captured = any(status != "failed" for _, status in payment.captures.values())
+    held = payment.authorized_cents is not None and not captured and not payment.is_voiding
+    if not held or payment.expired:
+        return ()
+    ids = {"payment_id": payment_id, "order_id": payment.order_id}
+    return (
+        AuthorizationExpired(**ids, amount_cents=payment.authorized_cents or 0),
+        *_void(RequestVoid(payment_id=payment_id), payment),
+    )
 
 
 def _claims(told: RecordProviderPayment, order_id: str) -> Iterator[PaymentEvent]:
@@ -394,6 +435,7 @@ def _contradictions(payment_id: str, before: Payment, payment: Payment) -> tuple
         "authorized_after_void": before.void == "done"
         and before.authorized_cents is None
         and payment.authorized_cents is not None,
+        "authorized_differs": payment.authorized_cents not in (None, payment.requested_cents),
     }
     return tuple(
         PaymentDiscrepancyOpened(payment_id=payment_id, order_id=payment.order_id, kind=kind)
@@ -411,7 +453,8 @@ def _record(told: RecordProviderPayment, payment: Payment) -> tuple[PaymentEvent
             known = evolve(known, claim)
     ids = {"payment_id": told.payment_id, "order_id": payment.order_id}
     if told.voided and known.void != "done":
-        voided = PaymentVoided(**ids, amount_cents=known.authorized_cents or 0, happened_at=told.voided_at)
+        held = 0 if known.expired else known.authorized_cents or 0
+        voided = PaymentVoided(**ids, amount_cents=held, happened_at=told.voided_at)
         news.append(voided)
         known = evolve(known, voided)
     elif told.void_refused and known.void == "requested":
@@ -431,15 +474,10 @@ def decide(command: PaymentCommand, payment: Payment) -> tuple[PaymentEvent, ...
             return _void(command, payment)
         case RequestRefund():
             return _refund(command, payment)
+        case RequestReversal(payment_id=payment_id):
+            return _reverse(payment_id, payment)
         case ExpireAuthorization(payment_id=payment_id):
-            captured = any(status != "failed" for _, status in payment.captures.values())
-            untouched = payment.authorized_cents is not None and not captured and not payment.is_voiding
-            if not untouched or payment.expired:
-                return ()
-            lapsed = payment.authorized_cents or 0
-            return (
-                AuthorizationExpired(payment_id=payment_id, order_id=payment.order_id, amount_cents=lapsed),
-            )
+            return _expire(payment_id, payment)
         case RecordProviderPayment():
             return _record(command, payment)
         case RecordUnavailable():

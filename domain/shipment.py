@@ -35,6 +35,14 @@ class LabelBought(Event):
     tracking_number: str
 
 
+class LabelRefused(Event):
+    """The carrier does not take the parcel; a person must look."""
+
+    shipment_id: Id
+    order_id: Id
+    reason: str
+
+
 class LabelVoidRequested(Event):
     shipment_id: Id
     order_id: Id
@@ -102,6 +110,7 @@ class CarrierUnavailable(Event):
 ShipmentEvent: TypeAlias = (
     ShipmentRequested
     | LabelBought
+    | LabelRefused
     | LabelVoidRequested
     | LabelVoided
     | LabelVoidFailed
@@ -139,6 +148,7 @@ class RecordCarrierShipment(Command):
     shipment_id: Id
     carrier: str
     tracking_number: str
+    booking_refused: str = ""
     voided: bool = False
     void_refused: str = ""
     scans: tuple[Scan, ...] = ()
@@ -157,6 +167,7 @@ ShipmentCommand: TypeAlias = RequestShipment | RequestLabelVoid | RecordCarrierS
 class Shipment:
     order_id: str = ""
     tracking_number: str = ""
+    label_refused: bool = False
     void: Literal["no", "requested", "refused", "done"] = "no"
     dispatched: bool = False
     delivered: bool = False
@@ -188,6 +199,8 @@ def _record(told: RecordCarrierShipment, shipment: Shipment) -> tuple[ShipmentEv
     known = shipment
     if told.tracking_number and not shipment.tracking_number:
         news.append(LabelBought(**ids, carrier=told.carrier, tracking_number=told.tracking_number))
+    elif told.booking_refused and not (shipment.tracking_number or shipment.label_refused):
+        news.append(LabelRefused(**ids, reason=told.booking_refused))
     for scan in told.scans:
         if scan.scan_id not in known.scans:
             for event in _scan(scan, known, ids):
@@ -200,6 +213,13 @@ def _record(told: RecordCarrierShipment, shipment: Shipment) -> tuple[ShipmentEv
     return tuple(news)
 
 
+def _void_label(ids: dict[str, str], shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if shipment.void != "no" or shipment.dispatched:
+        return ()
+    never_bought = shipment.label_refused and not shipment.tracking_number
+    return (LabelVoidRequested(**ids), *((LabelVoided(**ids),) if never_bought else ()))
+
+
 def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     if isinstance(command, RequestShipment):
         return () if shipment.order_id else (ShipmentRequested(**dict(command)),)
@@ -207,9 +227,7 @@ def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent,
         raise Refused("shipment_exists", f"there is no shipment {command.shipment_id}")
     match command:
         case RequestLabelVoid(shipment_id=shipment_id):
-            pointless = shipment.void != "no" or shipment.dispatched
-            requested = LabelVoidRequested(shipment_id=shipment_id, order_id=shipment.order_id)
-            return () if pointless else (requested,)
+            return _void_label({"shipment_id": shipment_id, "order_id": shipment.order_id}, shipment)
         case RecordCarrierShipment():
             return _record(command, shipment)
         case RecordUnavailable():
@@ -222,6 +240,8 @@ def evolve(shipment: Shipment, event: ShipmentEvent) -> Shipment:
             return replace(shipment, order_id=order_id)
         case LabelBought(tracking_number=tracking_number):
             return replace(shipment, tracking_number=tracking_number)
+        case LabelRefused():
+            return replace(shipment, label_refused=True)
         case LabelVoidRequested():
             return replace(shipment, void="requested")
         case LabelVoided():

@@ -39,6 +39,7 @@ from domain.payment import (
     RequestAuthorization,
     RequestCapture,
     RequestRefund,
+    RequestReversal,
     RequestVoid,
 )
 from domain.payment import RecordUnavailable as RecordProviderUnavailable
@@ -170,6 +171,7 @@ tracks = st.builds(
     shipment_id=st.just("s1"),
     carrier=st.just("correios"),
     tracking_number=st.sampled_from(["", "BR1"]),
+    booking_refused=st.sampled_from(["", "address_unknown"]),
     voided=st.booleans(),
     void_refused=st.sampled_from(["", "collected"]),
     scans=st.lists(scans, max_size=4).map(tuple),
@@ -192,7 +194,9 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     CancelOrder: st.builds(CancelOrder, **_order, reason=reasons),
     CompleteOrder: st.builds(CompleteOrder, **_order),
     OpenOrderDiscrepancy: st.builds(
-        OpenOrderDiscrepancy, **_order, kind=st.sampled_from(["not_captured", "not_refunded"])
+        OpenOrderDiscrepancy,
+        **_order,
+        kind=st.sampled_from(["not_captured", "not_refunded", "not_voided", "not_shippable"]),
     ),
     ReceiveStock: st.builds(ReceiveStock, **_place, quantity=quantities),
     AdjustStock: st.builds(AdjustStock, **_place, delta=st.integers(-3, 3), reason=st.just("count")),
@@ -213,6 +217,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     RequestCapture: st.builds(RequestCapture, **_payment, capture_id=references, amount_cents=cents),
     RequestVoid: st.builds(RequestVoid, **_payment),
     RequestRefund: st.builds(RequestRefund, **_payment, refund_id=references, amount_cents=cents),
+    RequestReversal: st.builds(RequestReversal, **_payment),
     ExpireAuthorization: st.builds(ExpireAuthorization, **_payment),
     RecordProviderPayment: accounts,
     RecordProviderUnavailable: st.builds(RecordProviderUnavailable, **_payment, **_call),

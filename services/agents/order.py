@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from domain.kernel import Command, Fact, Reaction, Value, one
 from domain.order import (
     CancelOrder,
@@ -9,6 +13,7 @@ from domain.order import (
     ConfirmOrder,
     MarkReserved,
     OpenOrderDiscrepancy,
+    OrderCancelled,
     OrderConfirmed,
     OrderPlaced,
     OrderReserved,
@@ -21,31 +26,49 @@ from domain.payment import (
     PaymentCaptured,
     PaymentDeclined,
     PaymentRefunded,
+    PaymentVoided,
     RefundFailed,
+    VoidFailed,
 )
-from domain.shipment import ShipmentDelivered, ShipmentDispatched, ShipmentReturned
+from domain.shipment import LabelRefused, ShipmentDelivered, ShipmentDispatched, ShipmentReturned
 from domain.stock import ReservationExpired, StockAllocationRefused, StockReservationRefused, StockReserved
 from services.agents.agent import Agent, order_key
 
+Trouble = Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
+
 
 class OrderProcess(Value):
-    """What the order still waits for; `not_captured` are the payments of which a capture failed."""
+    """What the order waits for, and its money by payment id, in minor units.
+
+    `released` are payments of which nothing is held: declined, voided, expired, or their capture failed.
+    """
 
     order_id: str = ""
     to_reserve: frozenset[str] = frozenset()
-    to_authorize: frozenset[str] = frozenset()
-    to_capture: frozenset[str] = frozenset()
-    to_refund: frozenset[str] = frozenset()
-    not_captured: frozenset[str] = frozenset()
+    due: dict[str, int] = Field(default_factory=dict)
+    authorized: frozenset[str] = frozenset()
+    captured: dict[str, int] = Field(default_factory=dict)
+    refunded: dict[str, int] = Field(default_factory=dict)
+    released: frozenset[str] = frozenset()
     confirmed: bool = False
+    dispatched: bool = False
     delivered: bool = False
     returned: bool = False
+    cancelled: bool = False
 
     @property
-    def owed(self) -> frozenset[str]:
-        """What to wait for once it came back: payments that are captured, or that will be."""
-        never_captured = self.to_capture & (self.to_authorize | self.not_captured)
-        return self.to_refund - never_captured
+    def is_paid(self) -> bool:
+        return all(self.captured.get(payment, 0) >= cents for payment, cents in self.due.items())
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing is held, taken or about to be: what was taken went back."""
+        return all(self._is_settled(payment) for payment in self.due)
+
+    def _is_settled(self, payment: str) -> bool:
+        if payment in self.captured:
+            return self.refunded.get(payment, 0) >= self.captured[payment]
+        return payment in self.released or payment not in self.authorized
 
 
 def _now(process: OrderProcess, fact: Fact, *commands: Command) -> Reaction[OrderProcess]:
@@ -53,31 +76,88 @@ def _now(process: OrderProcess, fact: Fact, *commands: Command) -> Reaction[Orde
 
 
 def _placed(event: OrderPlaced, fact: Fact) -> Reaction[OrderProcess]:
-    payments = frozenset(portion.payment_id for portion in event.portions)
     process = OrderProcess(
         order_id=event.order_id,
         to_reserve=frozenset(f"{line.sku} {line.warehouse}" for line in event.lines),
-        to_authorize=payments,
-        to_capture=payments,
-        to_refund=payments,
+        due={portion.payment_id: portion.amount_cents for portion in event.portions},
     )
-    return (
-        Reaction(process)
-        if process.to_reserve
-        else _now(process, fact, MarkReserved(order_id=event.order_id))
-    )
+    if process.to_reserve:
+        return Reaction(process)
+    return _now(process, fact, MarkReserved(order_id=event.order_id))
+
+
+def _added(sums: dict[str, int], payment_id: str, cents: int) -> dict[str, int]:
+    return {**sums, payment_id: sums.get(payment_id, 0) + cents}
 
 
 def _completed(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
-    if process.delivered and not process.to_capture:
+    if process.delivered and process.is_paid and not process.returned:
         return _now(process, fact, CompleteOrder(order_id=process.order_id))
     return Reaction(process)
 
 
-def _cancelled_if_refunded(process: OrderProcess, fact: Fact, *commands: Command) -> Reaction[OrderProcess]:
-    if process.returned and not process.owed:
+def _ended_if_settled(process: OrderProcess, fact: Fact, *commands: Command) -> Reaction[OrderProcess]:
+    """An order that came back is over once its money is settled."""
+    if process.returned and process.is_settled:
         commands = (*commands, CancelOrder(order_id=process.order_id, reason="returned"))
     return _now(process, fact, *commands)
+
+
+def _contradicted(process: OrderProcess, fact: Fact, kind: Trouble) -> Reaction[OrderProcess]:
+    return _ended_if_settled(process, fact, OpenOrderDiscrepancy(order_id=process.order_id, kind=kind))
+
+
+def _authorized(process: OrderProcess, event: PaymentAuthorized, fact: Fact) -> Reaction[OrderProcess]:
+    due = process.due.get(event.payment_id, 0)
+    if event.amount_cents < due:
+        note = f"{event.amount_cents} of {due} cents were authorised"
+        process = process.model_copy(update={"authorized": process.authorized | {event.payment_id}})
+        return _now(process, fact, CancelOrder(order_id=process.order_id, reason="declined", note=note))
+    if event.payment_id in process.authorized:
+        return Reaction(process)
+    process = process.model_copy(update={"authorized": process.authorized | {event.payment_id}})
+    if process.due.keys() <= process.authorized:
+        return _now(process, fact, ConfirmOrder(order_id=process.order_id))
+    return Reaction(process)
+
+
+def _released(process: OrderProcess, payment_id: str) -> OrderProcess:
+    return process.model_copy(update={"released": process.released | {payment_id}})
+
+
+def _voided(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
+    """Mostly we asked for it. If not, the order is not paid for any more."""
+    if process.cancelled or process.dispatched or process.returned:
+        return _ended_if_settled(process, fact)
+    note = "the payment was voided at the provider"
+    return _now(process, fact, CancelOrder(order_id=process.order_id, reason="declined", note=note))
+
+
+def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
+    match fact.event:
+        case PaymentAuthorized() as event:
+            return _authorized(process, event, fact)
+        case PaymentDeclined(payment_id=payment, reason=reason):
+            cancel = CancelOrder(order_id=process.order_id, reason="declined", note=reason)
+            return _now(_released(process, payment), fact, cancel)
+        case AuthorizationExpired(payment_id=payment):
+            cancel = CancelOrder(order_id=process.order_id, reason="expired")
+            return _now(_released(process, payment), fact, cancel)
+        case PaymentCaptured(payment_id=payment, amount_cents=cents):
+            captured = _added(process.captured, payment, cents)
+            return _completed(process.model_copy(update={"captured": captured}), fact)
+        case PaymentRefunded(payment_id=payment, amount_cents=cents):
+            refunded = _added(process.refunded, payment, cents)
+            return _ended_if_settled(process.model_copy(update={"refunded": refunded}), fact)
+        case PaymentVoided(payment_id=payment):
+            return _voided(_released(process, payment), fact)
+        case CaptureFailed(payment_id=payment):
+            return _contradicted(_released(process, payment), fact, "not_captured")
+        case RefundFailed():
+            return _contradicted(process, fact, "not_refunded")
+        case VoidFailed(payment_id=payment) if payment not in {*process.captured, *process.released}:
+            return _contradicted(process, fact, "not_voided")
+    return Reaction(process)
 
 
 def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
@@ -91,42 +171,27 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             left = process.to_reserve - {f"{sku} {warehouse}"}
             process = process.model_copy(update={"to_reserve": left})
             return Reaction(process) if left else _now(process, fact, MarkReserved(order_id=order_id))
-        case OrderReserved() if not process.to_authorize:
+        case OrderReserved() if process.due.keys() <= process.authorized:
             return _now(process, fact, ConfirmOrder(order_id=order_id))
-        case PaymentAuthorized(payment_id=payment) if payment in process.to_authorize:
-            left = process.to_authorize - {payment}
-            process = process.model_copy(update={"to_authorize": left})
-            return Reaction(process) if left else _now(process, fact, ConfirmOrder(order_id=order_id))
         case OrderConfirmed():
             return Reaction(process.model_copy(update={"confirmed": True}))
+        case OrderCancelled():
+            return Reaction(process.model_copy(update={"cancelled": True}))
         case StockReservationRefused() | StockAllocationRefused():
             return _now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
-        case PaymentDeclined(reason=reason):
-            return _now(process, fact, CancelOrder(order_id=order_id, reason="declined", note=reason))
         case ReservationExpired() if not process.confirmed:
             return _now(process, fact, CancelOrder(order_id=order_id, reason="expired"))
-        case AuthorizationExpired():
-            return _now(process, fact, CancelOrder(order_id=order_id, reason="expired"))
+        case LabelRefused():
+            return _contradicted(process, fact, "not_shippable")
         case ShipmentDispatched():
+            process = process.model_copy(update={"dispatched": True})
             return _now(process, fact, RecordDispatch(order_id=order_id))
-        case PaymentCaptured(payment_id=payment):
-            left = process.to_capture - {payment}
-            return _completed(process.model_copy(update={"to_capture": left}), fact)
         case ShipmentDelivered():
             return _completed(process.model_copy(update={"delivered": True}), fact)
-        case CaptureFailed(payment_id=payment):
-            process = process.model_copy(update={"not_captured": process.not_captured | {payment}})
-            unpaid = OpenOrderDiscrepancy(order_id=order_id, kind="not_captured")
-            return _cancelled_if_refunded(process, fact, unpaid)
-        case RefundFailed():
-            return _now(process, fact, OpenOrderDiscrepancy(order_id=order_id, kind="not_refunded"))
-        case PaymentRefunded(payment_id=payment):
-            left = process.to_refund - {payment}
-            return _cancelled_if_refunded(process.model_copy(update={"to_refund": left}), fact)
         case ShipmentReturned():
-            return _cancelled_if_refunded(process.model_copy(update={"returned": True}), fact)
+            return _ended_if_settled(process.model_copy(update={"returned": True}), fact)
         case _:
-            return Reaction(process)  # late and repeated events are normal
+            return _money(process, fact)  # late and repeated events are normal
 
 
 ORDER_AGENT = Agent(
@@ -137,6 +202,7 @@ ORDER_AGENT = Agent(
         OrderPlaced,
         OrderReserved,
         OrderConfirmed,
+        OrderCancelled,
         StockReserved,
         StockReservationRefused,
         StockAllocationRefused,
@@ -148,9 +214,13 @@ ORDER_AGENT = Agent(
         CaptureFailed,
         PaymentRefunded,
         RefundFailed,
+        PaymentVoided,
+        VoidFailed,
+        LabelRefused,
         ShipmentDispatched,
         ShipmentDelivered,
         ShipmentReturned,
     ),
     react=react,
+    rule_version=2,
 )

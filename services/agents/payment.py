@@ -5,27 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from pydantic import Field
+
 from domain.deadline import DeadlineReached
 from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value, one
 from domain.order import OrderCancelled, OrderPlaced, OrderReserved, Portion
 from domain.payment import (
+    CaptureFailed,
     ExpireAuthorization,
     PaymentAuthorized,
     PaymentCaptured,
+    RefundFailed,
     RequestAuthorization,
     RequestCapture,
-    RequestRefund,
-    RequestVoid,
+    RequestReversal,
+    VoidFailed,
 )
 from domain.shipment import ShipmentDispatched, ShipmentReturned
 from domain.streams import payment_stream
 from services.agents.agent import Agent, order_key
 
-AUTHORIZATION = "authorization "
+AUTHORIZATION, REVERSAL = "authorization ", "reversal "
+REVERSAL_PAUSES = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
 
 
 class PaymentProcess(Value):
-    """The order's payments and what became of each, by payment id."""
+    """The order's payments, and where it is; `tries` counts reversals that failed, by payment id."""
 
     order_id: str = ""
     currency: str = ""
@@ -33,32 +38,33 @@ class PaymentProcess(Value):
     valid_s: int = 0
     requested: bool = False
     authorized: frozenset[str] = frozenset()
-    captured: frozenset[str] = frozenset()
+    tries: dict[str, int] = Field(default_factory=dict)
     dispatched: bool = False
     cancelled: bool = False
     returned: bool = False
 
-    def portions_of(self, payment_id: str) -> tuple[Portion, ...]:
-        return tuple(each for each in self.portions if each.payment_id == payment_id)
+    @property
+    def is_owed(self) -> bool:
+        """Whatever is held or taken must go back."""
+        return self.cancelled or self.returned
 
 
-def _each(fact: Fact, commands: Iterable[tuple[str, Command]]) -> tuple[Group, ...]:
+def _each(fact: Fact, commands: Iterable[Command]) -> tuple[Group, ...]:
     """A group for each payment: one that is refused must not hold up another."""
-    return tuple(one(payment_stream(fact.merchant, payment_id), command) for payment_id, command in commands)
+    return tuple(one(payment_stream(fact.merchant, each.payment_id), each) for each in commands)  # type: ignore[attr-defined]
 
 
-def _refund(portion: Portion) -> tuple[str, Command]:
+def _reverse(fact: Fact, *payment_ids: str) -> tuple[Group, ...]:
+    return _each(fact, [RequestReversal(payment_id=each) for each in payment_ids])
+
+
+def _reverse_all(process: PaymentProcess, fact: Fact) -> tuple[Group, ...]:
+    return _reverse(fact, *(each.payment_id for each in process.portions))
+
+
+def _capture(portion: Portion) -> Command:
     payment_id, cents = portion.payment_id, portion.amount_cents
-    return payment_id, RequestRefund(
-        payment_id=payment_id, refund_id=f"{payment_id}.refund", amount_cents=cents
-    )
-
-
-def _capture(portion: Portion) -> tuple[str, Command]:
-    payment_id, cents = portion.payment_id, portion.amount_cents
-    return payment_id, RequestCapture(
-        payment_id=payment_id, capture_id=f"{payment_id}.capture", amount_cents=cents
-    )
+    return RequestCapture(payment_id=payment_id, capture_id=f"{payment_id}.capture", amount_cents=cents)
 
 
 def _authorize(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
@@ -83,32 +89,29 @@ def _authorize(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
 def _authorized(process: PaymentProcess, event: PaymentAuthorized, fact: Fact) -> Reaction[PaymentProcess]:
     payment_id = event.payment_id
     process = process.model_copy(update={"authorized": process.authorized | {payment_id}})
-    if process.cancelled or process.returned:
-        return Reaction(process, _each(fact, [(payment_id, RequestVoid(payment_id=payment_id))]))
+    if process.is_owed:
+        return Reaction(process, _reverse(fact, payment_id))
     if process.dispatched:  # too late for the dispatch to have it captured
-        return Reaction(process, _each(fact, map(_capture, process.portions_of(payment_id))))
+        portions = [each for each in process.portions if each.payment_id == payment_id]
+        return Reaction(process, _each(fact, map(_capture, portions)))
     expires_at = fact.occurred_at + timedelta(seconds=process.valid_s)
     return Reaction(process, (), (Deadline(order_key(fact), AUTHORIZATION + payment_id, expires_at),))
-
-
-def _cancelled(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
-    """Void what was not captured, refund what was; a capture under way is refunded when it is told."""
-    process = process.model_copy(update={"cancelled": True})
-    if not process.requested or process.returned:
-        return Reaction(process)
-    commands = [
-        _refund(each)
-        if each.payment_id in process.captured
-        else (each.payment_id, RequestVoid(payment_id=each.payment_id))
-        for each in process.portions
-    ]
-    return Reaction(process, _each(fact, commands), _no_deadlines(process, fact))
 
 
 def _no_deadlines(process: PaymentProcess, fact: Fact) -> tuple[Deadline, ...]:
     return tuple(
         Deadline(order_key(fact), AUTHORIZATION + payment, None) for payment in sorted(process.authorized)
     )
+
+
+def _try_again(process: PaymentProcess, payment_id: str, fact: Fact) -> Reaction[PaymentProcess]:
+    """What the provider would not give back is asked for again, ever later; then it is for a person."""
+    tried = process.tries.get(payment_id, 0)
+    if not process.is_owed or tried >= len(REVERSAL_PAUSES):
+        return Reaction(process)
+    process = process.model_copy(update={"tries": {**process.tries, payment_id: tried + 1}})
+    due_at = fact.occurred_at + REVERSAL_PAUSES[tried]
+    return Reaction(process, (), (Deadline(order_key(fact), REVERSAL + payment_id, due_at),))
 
 
 def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
@@ -127,26 +130,28 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
         case PaymentAuthorized() as event:
             return _authorized(process, event, fact)
         case DeadlineReached(name=name) if name.startswith(AUTHORIZATION) and not process.dispatched:
-            payment_id = name.removeprefix(AUTHORIZATION)
-            return Reaction(process, _each(fact, [(payment_id, ExpireAuthorization(payment_id=payment_id))]))
+            expire = ExpireAuthorization(payment_id=name.removeprefix(AUTHORIZATION))
+            return Reaction(process, _each(fact, [expire]))
+        case DeadlineReached(name=name) if name.startswith(REVERSAL):
+            return Reaction(process, _reverse(fact, name.removeprefix(REVERSAL)))
         case ShipmentDispatched() if not process.dispatched and not process.cancelled:
             return Reaction(
                 process.model_copy(update={"dispatched": True}),
                 _each(fact, map(_capture, process.portions)),
                 _no_deadlines(process, fact),
             )
-        case PaymentCaptured(payment_id=payment_id):
-            again = payment_id in process.captured
-            process = process.model_copy(update={"captured": process.captured | {payment_id}})
-            is_owed = process.returned or process.cancelled
-            portions = process.portions_of(payment_id) if is_owed and not again else ()
-            return Reaction(process, _each(fact, map(_refund, portions)))
+        case PaymentCaptured(payment_id=payment_id) | CaptureFailed(payment_id=payment_id):
+            return Reaction(process, _reverse(fact, payment_id) if process.is_owed else ())
+        case RefundFailed(payment_id=payment_id) | VoidFailed(payment_id=payment_id):
+            return _try_again(process, payment_id, fact)
         case ShipmentReturned() if not process.returned:
-            owed = [each for each in process.portions if each.payment_id in process.captured]
-            process = process.model_copy(update={"returned": True})
-            return Reaction(process, _each(fact, map(_refund, owed)))
+            return Reaction(process.model_copy(update={"returned": True}), _reverse_all(process, fact))
         case OrderCancelled() if not process.cancelled:
-            return _cancelled(process, fact)
+            begun = process.requested and not process.returned
+            process = process.model_copy(update={"cancelled": True})
+            if not begun:
+                return Reaction(process)
+            return Reaction(process, _reverse_all(process, fact), _no_deadlines(process, fact))
         case _:
             return Reaction(process)
 
@@ -161,9 +166,13 @@ PAYMENT_AGENT = Agent(
         OrderCancelled,
         PaymentAuthorized,
         PaymentCaptured,
+        CaptureFailed,
+        RefundFailed,
+        VoidFailed,
         DeadlineReached,
         ShipmentDispatched,
         ShipmentReturned,
     ),
     react=react,
+    rule_version=2,
 )

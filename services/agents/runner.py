@@ -206,7 +206,9 @@ class AgentRunner:
             for name, position, recorded in rows[start : start + PAGE]:
                 (stored,) = await self._feed.read(position - 1, 1)
                 fact = self._feed.fact(stored)
-                commands.append((self._agents[name], fact, order_key(fact), decode_groups(recorded)))
+                key = order_key(fact)
+                if (name, key) not in self._parked:  # else it waits until somebody retries it
+                    commands.append((self._agents[name], fact, key, decode_groups(recorded)))
             await self._carry_out(commands)
         await self._fetch("end_resuming", {**_place(checkpoint), "agents": names})
         checkpoint.moved(checkpoint.position)

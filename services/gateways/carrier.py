@@ -15,15 +15,15 @@ from domain.shipment import (
     ShipmentRequested,
 )
 from domain.streams import stream_parts
-from services.gateways.gateway import Account, Gateway, Request, Unavailable, account_path
+from services.gateways.gateway import NOT_FOUND, REFUSALS, Account, Gateway, Request, account_path
 
 PATH = "/v1/shipments"
 
 
 def answered(event: Event, shipment: Shipment) -> bool:
     match event:
-        case ShipmentRequested():
-            return bool(shipment.tracking_number)
+        case ShipmentRequested():  # a label that is not wanted any more is not asked for
+            return bool(shipment.tracking_number) or shipment.label_refused or shipment.void != "no"
         case LabelVoidRequested():
             return shipment.void in ("refused", "done")
     return True
@@ -33,7 +33,7 @@ def request(fact: Fact) -> Request:
     stream = fact.stream
     match fact.event:
         case ShipmentRequested() as asked:
-            return Request("book", PATH, _booking(fact, asked), stream, creates=True)
+            return Request("book", PATH, _booking(fact, asked), stream, REFUSALS - {NOT_FOUND})
         case LabelVoidRequested():
             return Request("void", f"{account_path(PATH, stream)}/void", {}, fact.event_id)
     raise AssertionError(f"nobody is called for {type(fact.event).__name__}")
@@ -58,7 +58,7 @@ def shows(event: Event, account: Account) -> bool:
     return isinstance(event, ShipmentRequested) or bool(account["voided"])
 
 
-def record(stream: str, account: Account) -> Command:
+def record(stream: str, account: Account) -> RecordCarrierShipment:
     return RecordCarrierShipment(
         shipment_id=stream_parts(stream)[1],
         carrier=account["carrier"],
@@ -69,14 +69,14 @@ def record(stream: str, account: Account) -> Command:
 
 
 def refused(fact: Fact, account: Account | None, reason: str) -> Command | None:
-    """A label that can't be given back stays ours. A booking that is refused is tried again, ever more
-    rarely: an order must not be lost over it, and a person sees that it waits."""
+    """A booking that is refused is a fact for a person; a label that can't be given back stays ours."""
+    shipment_id = stream_parts(fact.stream)[1]
+    unknown = RecordCarrierShipment(shipment_id=shipment_id, carrier="", tracking_number="")
     if isinstance(fact.event, ShipmentRequested):
-        raise Unavailable(reason)
+        return unknown.model_copy(update={"booking_refused": reason})
     if account is not None:
         return record(fact.stream, account).model_copy(update={"void_refused": reason})
-    shipment_id = stream_parts(fact.stream)[1]
-    return RecordCarrierShipment(shipment_id=shipment_id, carrier="", tracking_number="", voided=True)
+    return unknown.model_copy(update={"voided": True})
 
 
 def unavailable(fact: Fact, attempts: int) -> Command:

@@ -16,6 +16,12 @@ Account = dict[str, Any]
 """Everything that a provider says of one payment or shipment."""
 
 
+REFUSALS = frozenset({400, 402, 404, 409, 410, 422})
+"""Answers about what was asked; any other 4xx (not allowed, too many …) is about us."""
+NOT_FOUND = 404
+"""To a call that makes something new it means that nobody listens there."""
+
+
 class Unavailable(Exception):
     """There is no usable answer; whether the call was carried out is unknown."""
 
@@ -24,14 +30,14 @@ class Unavailable(Exception):
 class Request:
     """A call that asks for something: its name, its path, its body, and the key that makes it safe to repeat.
 
-    `creates`: what it is about is new to the provider, so "not found" means that nobody listens there.
+    `refusals` are the statuses by which the provider says no; after any other failure it is tried again.
     """
 
     name: str
     path: str
     body: dict[str, Any]
     key: str
-    creates: bool = False
+    refusals: frozenset[int] = REFUSALS
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +21,9 @@ from domain.streams import stream_parts
 from services.gateways.gateway import Account, Gateway, Request, account_path
 
 PATH = "/v1/payments"
+DECLINES = frozenset({402})
+"""A decline ends the order, so nothing else counts as one: what is not understood is our mistake."""
+_SUCCEEDED = ("captured", "refunded")
 _CALLS = {
     AuthorizationRequested: "authorize",
     CaptureRequested: "capture",
@@ -31,8 +35,8 @@ _CALLS = {
 def answered(event: Event, payment: Payment) -> bool:
     """Also what is about no money: the decision itself has answered that."""
     match event:
-        case AuthorizationRequested(amount_cents=cents):
-            return not cents or payment.authorized_cents is not None or payment.declined
+        case AuthorizationRequested(amount_cents=cents):  # what is not wanted any more is not asked for
+            return not cents or payment.authorized_cents is not None or payment.declined or payment.is_voiding
         case CaptureRequested(capture_id=reference, amount_cents=cents):
             return not cents or _is_over(payment.captures.get(reference))
         case RefundRequested(refund_id=reference, amount_cents=cents):
@@ -50,7 +54,7 @@ def request(fact: Fact) -> Request:
     stream = fact.stream
     match fact.event:
         case AuthorizationRequested() as asked:
-            return Request("authorize", PATH, _charge(fact, asked), stream, creates=True)
+            return Request("authorize", PATH, _charge(fact, asked), stream, DECLINES)
         case CaptureRequested(capture_id=reference, amount_cents=cents):
             return _movement("capture", stream, {"capture_id": reference, "amount_cents": cents}, reference)
         case RefundRequested(refund_id=reference, amount_cents=cents):
@@ -102,21 +106,25 @@ def record(stream: str, account: Account) -> Command | None:
         amount_cents=account["amount_cents"],
         reason=account["reason"] or "",
         happened_at=account["happened_at"],
-        captures=tuple(_told("capture_id", each) for each in captures),
-        refunds=tuple(_told("refund_id", each) for each in refunds),
+        captures=_told("capture_id", captures),
+        refunds=_told("refund_id", refunds),
         voided=voided,
         voided_at=account["voided_at"],
     )
 
 
-def _told(reference: str, movement: Account) -> Movement:
-    succeeded = movement["status"] != "failed"
-    return Movement(
-        reference=movement[reference],
-        amount_cents=movement["amount_cents"],
-        succeeded=succeeded,
-        reason="" if succeeded else movement.get("reason") or "failed",
-        happened_at=movement["happened_at"],
+def _told(reference: str, movements: Sequence[Account]) -> tuple[Movement, ...]:
+    """Those that are over: one that is pending, or of a status that we do not know, says nothing yet."""
+    return tuple(
+        Movement(
+            reference=each[reference],
+            amount_cents=each["amount_cents"],
+            succeeded=each["status"] in _SUCCEEDED,
+            reason="" if each["status"] in _SUCCEEDED else each.get("reason") or "failed",
+            happened_at=each["happened_at"],
+        )
+        for each in movements
+        if each["status"] in (*_SUCCEEDED, "failed")
     )
 
 

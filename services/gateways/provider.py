@@ -10,11 +10,9 @@ import orjson
 from yarl import URL
 
 from services.gateways.breaker import Breaker
-from services.gateways.gateway import Account, Request, Unavailable
+from services.gateways.gateway import REFUSALS, Account, Request, Unavailable
 
 CONNECTIONS_MAX = 128
-REFUSALS = frozenset({400, 402, 404, 409, 410, 422})
-"""Answers about what was asked; any other 4xx (not allowed, too many …) is about us, and passes."""
 _AUTOMATIC = ("Accept", "Accept-Encoding", "User-Agent")
 
 
@@ -72,7 +70,7 @@ class Provider:
         """Have it carried out, or refused; raises Unavailable if that is unknown."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": request.key}
         answer = await self._send("POST", request.path, orjson.dumps(request.body), headers)
-        if request.creates and answer.status == 404:
+        if not answer.is_yes and answer.status not in request.refusals:
             raise Unavailable(f"POST {request.path}: {answer.reason}")
         return answer
 

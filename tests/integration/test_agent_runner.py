@@ -226,6 +226,25 @@ async def test_a_command_that_can_not_be_carried_out_parks_its_key_alone(databas
         assert Counter(await trade.types())["StockReserved"] == 1
 
 
+async def test_a_parked_key_stays_so_through_a_crash(database: str) -> None:
+    """What was recorded for it is not sent by the agents that start anew: only a retry lets it go on."""
+    async with trading(database) as trade:
+        await trade.stock("a", 1)
+        mend = break_inventory(trade, "o1")
+        async with agents_running(trade):
+            await trade.place("o1")
+            await trade.rest()
+        mend()
+        async with (
+            trade.log.pool.connection() as connection
+        ):  # as if they had been killed before they finished
+            await connection.execute("UPDATE checkpoints SET done = 0 WHERE follower = 'agents'")
+        async with agents_running(trade):
+            await trade.rest()
+        assert await parked_keys(trade) == [("agent:inventory", order_stream(MERCHANT, "o1"))]
+        assert Counter(await trade.types())["StockReserved"] == 0
+
+
 async def test_a_parked_key_goes_on_with_all_that_waited_behind_it(database: str) -> None:
     """Its commands were recorded before they failed, and later events of the key queue up behind them."""
     key = order_stream(MERCHANT, "o1")

@@ -12,9 +12,11 @@ from domain.payment import (
     PaymentVoided,
     RecordProviderPayment,
     RecordUnavailable,
+    RefundRequested,
     RequestAuthorization,
     RequestCapture,
     RequestRefund,
+    RequestReversal,
     RequestVoid,
 )
 from tests.property.machine import AggregateMachine
@@ -87,7 +89,8 @@ class PaymentMachine(AggregateMachine):
         elif self.authorized is None:
             assert came == "capture_authorized"
         elif amount + self.open_or_done(self.captures, self.known.captures) > self.authorized:
-            assert came == "capture_within_authorized"
+            assert came == ["CaptureFailed"]
+            self.given_up.add(reference)
         else:
             assert came == ["CaptureRequested"] + (["PaymentCaptured"] if amount == 0 else [])
             self.captures[reference] = amount
@@ -127,8 +130,32 @@ class PaymentMachine(AggregateMachine):
         if self.amount is None:
             assert came == "payment_exists"
         else:
-            assert came == (["AuthorizationExpired"] if untouched and not self.expired else [])
-            self.expired = self.expired or untouched
+            voids = ["VoidRequested", *(["PaymentVoided"] if self.amount == 0 else [])]
+            lapses = untouched and not self.expired and self.known.status != "declined"
+            assert came == (["AuthorizationExpired", *voids] if lapses else [])
+            self.expired = self.expired or lapses
+            self.void_asked = self.void_asked or lapses
+
+    @rule()
+    def reverse(self) -> None:
+        """Void or refund, whatever is left; what is under way is left alone."""
+        pending = set(self.captures) - {each.reference for each in self.known.captures}
+        left = self.done(self.known.captures) - self.open_or_done(self.refunds, self.known.refunds)
+        lost = self.void_asked or self.known.status == "declined" or self.expired
+        came = self.send(RequestReversal(payment_id="p1"))
+        if self.amount is None:
+            assert came == "payment_exists"
+        elif left:
+            assert came == ["RefundRequested"]
+            event = self.stream[-1]
+            assert isinstance(event, RefundRequested)
+            assert event.amount_cents == left
+            self.refunds[event.refund_id] = left
+        elif pending or any(each.succeeded for each in self.known.captures) or lost:
+            assert came == []
+        else:
+            assert came == ["VoidRequested"] + (["PaymentVoided"] if self.amount == 0 else [])
+            self.void_asked = True
 
     @precondition(lambda self: len(self.stream) < 4)
     @rule()
@@ -214,7 +241,7 @@ class PaymentMachine(AggregateMachine):
     def a_void_says_what_had_been_authorised(self) -> None:
         for event in self.stream:
             if isinstance(event, PaymentVoided):
-                assert event.amount_cents == (self.authorized or 0)
+                assert event.amount_cents == (0 if self.expired else self.authorized or 0)
 
     @invariant()
     def an_honest_provider_opens_no_discrepancy(self) -> None:

@@ -34,14 +34,16 @@ from domain.payment import (
     PaymentCaptured,
     PaymentDeclined,
     PaymentRefunded,
+    PaymentVoided,
     RefundFailed,
     RequestAuthorization,
     RequestCapture,
-    RequestRefund,
-    RequestVoid,
+    RequestReversal,
+    VoidFailed,
 )
 from domain.personal import Sealed
 from domain.shipment import (
+    LabelRefused,
     RequestLabelVoid,
     RequestShipment,
     ShipmentDelivered,
@@ -64,7 +66,7 @@ from domain.streams import order_stream
 from services.agents.agent import Agent
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.order import ORDER_AGENT
-from services.agents.payment import PAYMENT_AGENT
+from services.agents.payment import PAYMENT_AGENT, REVERSAL_PAUSES
 from services.agents.shipping import SHIPPING_AGENT
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -111,13 +113,22 @@ RESERVED = StockReserved(order_id="o1", sku="sku0", warehouse="main", quantity=2
 AUTHORIZED = PaymentAuthorized(payment_id="p0", order_id="o1", amount_cents=1000, provider_reference="r")
 CAPTURED = PaymentCaptured(payment_id="p0", order_id="o1", capture_id="p0.capture", amount_cents=1000)
 REFUNDED = PaymentRefunded(payment_id="p0", order_id="o1", refund_id="p0.refund", amount_cents=1000)
+NOT_SHIPPABLE = LabelRefused(shipment_id="o1", order_id="o1", reason="address_unknown")
 DISPATCHED = ShipmentDispatched(shipment_id="o1", order_id="o1")
 DELIVERED = ShipmentDelivered(shipment_id="o1", order_id="o1", scan_id="1")
 RETURNED = ShipmentReturned(shipment_id="o1", order_id="o1", scan_id="2")
 CANCELLED = OrderCancelled(order_id="o1", reason="customer")
 NOT_CAPTURED = CaptureFailed(payment_id="p0", order_id="o1", capture_id="p0.capture", reason="expired")
 NOT_REFUNDED = RefundFailed(payment_id="p0", order_id="o1", refund_id="p0.refund", reason="closed")
-AUTHORIZED_TOO = PaymentAuthorized(payment_id="p1", order_id="o1", amount_cents=1, provider_reference="r")
+AUTHORIZED_TOO = PaymentAuthorized(payment_id="p1", order_id="o1", amount_cents=1000, provider_reference="r")
+VOIDED = PaymentVoided(payment_id="p0", order_id="o1", amount_cents=1000)
+NOT_VOIDED = VoidFailed(payment_id="p0", order_id="o1", reason="no")
+
+
+def part(event: Any, cents: int) -> Any:
+    return event.model_copy(update={"amount_cents": cents})
+
+
 UNPAID = OpenOrderDiscrepancy(order_id="o1", kind="not_captured")
 CAME_BACK = CancelOrder(order_id="o1", reason="returned")
 PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
@@ -179,6 +190,40 @@ PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
         ([placed(payments=2), AUTHORIZED, AUTHORIZED_TOO, DISPATCHED, NOT_CAPTURED, RETURNED], []),
         ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, CAPTURED, RETURNED], []),
         ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, CAPTURED, RETURNED, REFUNDED], [CAME_BACK]),
+        # less than was asked for is no payment, more is enough
+        (
+            [placed(), RESERVED, part(AUTHORIZED, 1)],
+            [CancelOrder(order_id="o1", reason="declined", note="1 of 1000 cents were authorised")],
+        ),
+        ([placed(), RESERVED, part(AUTHORIZED, 5000)], [ConfirmOrder(order_id="o1")]),
+        # in parts it is paid with the last part, and back with the last part
+        ([placed(), AUTHORIZED, DISPATCHED, part(CAPTURED, 400), DELIVERED], []),
+        (
+            [placed(), AUTHORIZED, DISPATCHED, part(CAPTURED, 400), DELIVERED, part(CAPTURED, 600)],
+            [CompleteOrder(order_id="o1")],
+        ),
+        ([placed(), AUTHORIZED, DISPATCHED, CAPTURED, part(REFUNDED, 100), RETURNED], []),
+        (
+            [placed(), AUTHORIZED, DISPATCHED, CAPTURED, part(REFUNDED, 100), RETURNED, part(REFUNDED, 900)],
+            [CAME_BACK],
+        ),
+        # what the provider voids by itself is not paid for any more; what we asked for is no news
+        (
+            [placed(), AUTHORIZED, OrderConfirmed(order_id="o1"), VOIDED],
+            [CancelOrder(order_id="o1", reason="declined", note="the payment was voided at the provider")],
+        ),
+        ([placed(), AUTHORIZED, CANCELLED, VOIDED], []),
+        ([placed(), AUTHORIZED, DISPATCHED, VOIDED], []),
+        ([placed(), AUTHORIZED, DISPATCHED, RETURNED, VOIDED], [CAME_BACK]),
+        (
+            [placed(), AUTHORIZED, CANCELLED, NOT_VOIDED],
+            [OpenOrderDiscrepancy(order_id="o1", kind="not_voided")],
+        ),
+        ([placed(), AUTHORIZED, DISPATCHED, CANCELLED, CAPTURED, NOT_VOIDED], []),
+        (
+            [placed(), OrderConfirmed(order_id="o1"), NOT_SHIPPABLE],
+            [OpenOrderDiscrepancy(order_id="o1", kind="not_shippable")],
+        ),
     ],
 )
 def test_the_order_agent(heard: list[Event], then: list[Command]) -> None:
@@ -221,7 +266,7 @@ AUTHORIZE = RequestAuthorization(
     payment_id="p0", order_id="o1", amount_cents=1000, currency="BRL", method="card"
 )
 CAPTURE = RequestCapture(payment_id="p0", capture_id="p0.capture", amount_cents=1000)
-REFUND = RequestRefund(payment_id="p0", refund_id="p0.refund", amount_cents=1000)
+REVERSE = RequestReversal(payment_id="p0")
 LAPSED = DeadlineReached(agent="payment", key=order_stream("m", "o1"), name="authorization p0", due_at=NOW)
 
 
@@ -233,16 +278,16 @@ LAPSED = DeadlineReached(agent="payment", key=order_stream("m", "o1"), name="aut
         ([placed(), OrderReserved(order_id="o1"), OrderReserved(order_id="o1")], []),
         ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED], [CAPTURE]),
         ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, DISPATCHED], []),
-        ([placed(), OrderReserved(order_id="o1"), CANCELLED], [RequestVoid(payment_id="p0")]),
+        ([placed(), OrderReserved(order_id="o1"), CANCELLED], [REVERSE]),
         ([placed(), CANCELLED], []),
-        ([placed(), OrderReserved(order_id="o1"), CANCELLED, AUTHORIZED], [RequestVoid(payment_id="p0")]),
+        ([placed(), OrderReserved(order_id="o1"), CANCELLED, AUTHORIZED], [REVERSE]),
         (
             [placed(), OrderReserved(order_id="o1"), AUTHORIZED, LAPSED],
             [ExpireAuthorization(payment_id="p0")],
         ),
         ([placed(), OrderReserved(order_id="o1"), DISPATCHED, AUTHORIZED], [CAPTURE]),
-        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, CAPTURED, RETURNED], [REFUND]),
-        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, RETURNED, CAPTURED], [REFUND]),
+        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, CAPTURED, RETURNED], [REVERSE]),
+        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, RETURNED, CAPTURED], [REVERSE]),
         ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, CAPTURED, RETURNED, CANCELLED], []),
     ],
 )
@@ -254,9 +299,27 @@ def test_the_payment_agent(heard: list[Event], then: list[Command]) -> None:
 def test_a_cancellation_that_races_with_the_capture_gives_the_money_back(told: tuple[Event, ...]) -> None:
     heard = [placed(), OrderReserved(order_id="o1"), AUTHORIZED]
     given = [react_to(PAYMENT_AGENT, *heard, *told[: n + 1])[1] for n in range(len(told))]
-    assert sum(commands.count(REFUND) for commands in given) == 1
     both_known = max(told.index(CANCELLED), told.index(CAPTURED))
-    assert given[both_known] == [REFUND]
+    assert given[both_known] == [REVERSE]
+    assert REVERSE not in given[0] or told[0] is CANCELLED
+
+
+@pytest.mark.parametrize("late", [CAPTURED, NOT_CAPTURED, AUTHORIZED])
+@pytest.mark.parametrize("ended", [(CANCELLED,), (DISPATCHED, RETURNED), (DISPATCHED, CANCELLED)])
+def test_what_is_told_late_is_reversed_too(ended: tuple[Event, ...], late: Event) -> None:
+    heard = [placed(), OrderReserved(order_id="o1"), *ended]
+    assert react_to(PAYMENT_AGENT, *heard, late)[1] == [REVERSE]
+
+
+@pytest.mark.parametrize("failed", [NOT_REFUNDED, NOT_VOIDED])
+def test_what_was_not_given_back_is_asked_for_again_ever_later_and_not_for_ever(failed: Event) -> None:
+    heard: list[Event] = [placed(), OrderReserved(order_id="o1"), AUTHORIZED, CANCELLED]
+    for pause in REVERSAL_PAUSES:
+        heard.append(failed)
+        assert react_to(PAYMENT_AGENT, *heard)[1:] == ([], [("reversal p0", NOW + pause)])
+        heard.append(DeadlineReached(agent="payment", key="k", name="reversal p0", due_at=NOW + pause))
+        assert react_to(PAYMENT_AGENT, *heard)[1] == [REVERSE]
+    assert react_to(PAYMENT_AGENT, *heard, failed)[1:] == ([], [])
 
 
 def test_an_authorisation_has_a_deadline_until_it_is_captured() -> None:

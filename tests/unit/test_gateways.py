@@ -31,6 +31,7 @@ from domain.personal import Customer, Erased
 from domain.shipment import (
     SHIPMENT,
     LabelBought,
+    LabelRefused,
     LabelVoided,
     LabelVoidFailed,
     LabelVoidRequested,
@@ -42,7 +43,7 @@ from domain.streams import payment_stream, shipment_stream
 from services.gateways.breaker import Breaker, Patience
 from services.gateways.calls import Call, OpenCalls
 from services.gateways.carrier import CARRIER_GATEWAY
-from services.gateways.gateway import Gateway, Unavailable
+from services.gateways.gateway import REFUSALS, Gateway
 from services.gateways.payment import PAYMENT_GATEWAY
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -106,7 +107,8 @@ def test_each_request_is_a_call_with_a_key_of_its_own() -> None:
     assert [each.key for each in requests] == [PAID, f"{PAID}/k%201", f"{PAID}/r1", "event-1"]
     assert requests[0].body["checkout"] == "c1"
     assert requests[1].body == {"capture_id": "k 1", "amount_cents": 700}
-    assert [each.creates for each in requests] == [True, False, False, False]
+    assert [sorted(each.refusals) for each in requests] == [[402], *[sorted(REFUSALS)] * 3]
+    assert 404 not in CARRIER_GATEWAY.request(fact(SHIPMENT_REQUESTED)).refusals
 
 
 def test_the_carrier_learns_where_to_and_no_more() -> None:
@@ -236,14 +238,32 @@ def test_what_the_provider_refuses_has_failed(
     assert events_of(PAYMENT_GATEWAY, history, command) == expected
 
 
-def test_a_label_that_is_refused_stays_and_a_booking_that_is_refused_waits() -> None:
+def test_a_label_that_is_refused_stays_and_a_booking_that_is_refused_is_a_fact() -> None:
     history = (SHIPMENT_REQUESTED, LabelBought(**PARCEL, carrier="R", tracking_number="T"), LABEL_VOID)
     command = CARRIER_GATEWAY.refused(fact(LABEL_VOID), shipment(), "collected")
     assert events_of(CARRIER_GATEWAY, history, command) == [LabelVoidFailed]
     command = CARRIER_GATEWAY.refused(fact(LABEL_VOID), None, "not found")
     assert events_of(CARRIER_GATEWAY, history, command) == [LabelVoided]
-    with pytest.raises(Unavailable, match="no such state"):
-        CARRIER_GATEWAY.refused(fact(SHIPMENT_REQUESTED), None, "no such state")
+    command = CARRIER_GATEWAY.refused(fact(SHIPMENT_REQUESTED), None, "no such state")
+    assert events_of(CARRIER_GATEWAY, (SHIPMENT_REQUESTED,), command) == [LabelRefused]
+
+
+def test_what_is_not_wanted_any_more_is_not_asked_for() -> None:
+    payment = PAYMENT.fold((AUTHORIZATION, VOID))
+    assert PAYMENT_GATEWAY.answered(AUTHORIZATION, payment)
+    assert not PAYMENT_GATEWAY.answered(VOID, payment)
+    parcel = SHIPMENT.fold((SHIPMENT_REQUESTED, LABEL_VOID))
+    assert CARRIER_GATEWAY.answered(SHIPMENT_REQUESTED, parcel)
+    assert not CARRIER_GATEWAY.answered(LABEL_VOID, parcel)
+    refused = SHIPMENT.fold((SHIPMENT_REQUESTED, LabelRefused(**PARCEL, reason="no"), LABEL_VOID))
+    assert CARRIER_GATEWAY.answered(SHIPMENT_REQUESTED, refused)
+
+
+def test_a_movement_that_is_pending_says_nothing_yet() -> None:
+    pending = {"capture_id": "k 1", "amount_cents": 700, "status": "pending", "happened_at": None}
+    odd = {"refund_id": "r1", "amount_cents": 5, "status": "in_review", "happened_at": None}
+    command = PAYMENT_GATEWAY.record(PAID, account(captures=[pending], refunds=[odd]))
+    assert events_of(PAYMENT_GATEWAY, (AUTHORIZATION,), command) == [PaymentAuthorized]
 
 
 def test_a_webhook_of_the_carrier_carries_one_scan() -> None:

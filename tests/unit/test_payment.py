@@ -30,6 +30,7 @@ from domain.payment import (
     RequestAuthorization,
     RequestCapture,
     RequestRefund,
+    RequestReversal,
     RequestVoid,
     VoidFailed,
     VoidRequested,
@@ -120,12 +121,9 @@ def test_nothing_happens_to_a_payment_that_does_not_exist(command: PaymentComman
 def test_captures_in_parts_up_to_what_is_authorised() -> None:
     payment.given(*OPEN).when(capture(60)).then(capture_requested(60))
     payment.given(*OPEN, capture_requested(60)).when(capture(40, "c2")).then(capture_requested(40, "c2"))
-    payment.given(*OPEN, capture_requested(60)).when(capture(41, "c2")).then_refused(
-        "capture_within_authorized"
-    )
-    payment.given(*OPEN, capture_requested(60), captured(60)).when(capture(41, "c2")).then_refused(
-        "capture_within_authorized"
-    )
+    above = CaptureFailed(**IDS, capture_id="c2", reason="at most 40 cents can still be captured")
+    payment.given(*OPEN, capture_requested(60)).when(capture(41, "c2")).then(above)
+    payment.given(*OPEN, capture_requested(60), captured(60)).when(capture(41, "c2")).then(above)
 
 
 def test_a_capture_is_asked_for_once() -> None:
@@ -180,7 +178,7 @@ def test_a_refused_void_is_a_fact_and_leaves_the_payment_as_it_was() -> None:
     payment.given(*OPEN, VOID, VOIDED).when(refused).then_nothing()
     tried = payment.given(*OPEN, VOID, failed)
     tried.when(capture(100)).then(capture_requested(100))
-    tried.when(ExpireAuthorization(payment_id="p1")).then(EXPIRED)
+    tried.when(ExpireAuthorization(payment_id="p1")).then(EXPIRED, VOID)
     tried.when(RequestVoid(payment_id="p1")).then(VOID)
     tried.when(told(voided=True)).then(VOIDED)
     assert payment.given(*OPEN, VOID, VOIDED, failed).state.void == "done"
@@ -212,16 +210,54 @@ def test_nothing_captured_nothing_refunded() -> None:
 
 def test_an_untouched_authorisation_expires_once() -> None:
     expire = ExpireAuthorization(payment_id="p1")
-    payment.given(*OPEN).when(expire).then(EXPIRED)
+    payment.given(*OPEN).when(expire).then(EXPIRED, VOID)
     for history in ((REQUESTED,), (*OPEN, EXPIRED), (*OPEN, VOID), (*OPEN, capture_requested(1))):
         payment.given(*history).when(expire).then_nothing()
 
 
 def test_an_authorisation_whose_capture_failed_still_expires() -> None:
     failed = CaptureFailed(**IDS, capture_id="c1", reason="")
-    payment.given(*OPEN, capture_requested(60), failed).when(ExpireAuthorization(payment_id="p1")).then(
-        EXPIRED
+    expire = ExpireAuthorization(payment_id="p1")
+    payment.given(*OPEN, capture_requested(60), failed).when(expire).then(EXPIRED, VOID)
+
+
+def test_what_had_lapsed_is_not_voided_a_second_time() -> None:
+    payment.given(*OPEN, EXPIRED, VOID).when(told(voided=True)).then(PaymentVoided(**IDS, amount_cents=0))
+
+
+def test_a_reversal_voids_what_is_held_and_refunds_what_was_taken() -> None:
+    reverse = RequestReversal(payment_id="p1")
+    paid = (*OPEN, capture_requested(100), captured(100))
+    payment.given(REQUESTED).when(reverse).then(VOID)
+    payment.given(*OPEN).when(reverse).then(VOID)
+    payment.given(*OPEN, VOID).when(reverse).then_nothing()
+    payment.given(*OPEN, capture_requested(100)).when(reverse).then_nothing()  # asked again once it is told
+    payment.given(*OPEN, capture_requested(100), CaptureFailed(**IDS, capture_id="c1", reason="")).when(
+        reverse
+    ).then(VOID)
+    payment.given(*paid).when(reverse).then(refund_requested(100, "p1.refund"))
+    payment.given(*paid, refund_requested(100, "p1.refund")).when(reverse).then_nothing()
+
+
+def test_a_reversal_refunds_what_is_left_of_what_was_taken() -> None:
+    reverse = RequestReversal(payment_id="p1")
+    part = (*OPEN, captured(40), refund_requested(40, "p1.refund"))
+    payment.given(*part, captured(60, "c2")).when(reverse).then(refund_requested(60, "p1.refund.2"))
+    goodwill = (*OPEN, captured(100), refunded(10, "theirs"))
+    payment.given(*goodwill).when(reverse).then(refund_requested(90, "p1.refund"))
+    failed = RefundFailed(**IDS, refund_id="p1.refund", reason="")
+    payment.given(*OPEN, captured(100), refund_requested(100, "p1.refund"), failed).when(reverse).then(
+        refund_requested(100, "p1.refund.2")
     )
+
+
+@pytest.mark.parametrize("cents", [1, 99, 101])
+def test_another_amount_than_was_asked_for_is_a_discrepancy_told_once(cents: int) -> None:
+    part = PaymentAuthorized(**IDS, amount_cents=cents, provider_reference="x1")
+    account = told().model_copy(update={"amount_cents": cents})
+    differs = discrepancy("authorized_differs")
+    payment.given(REQUESTED).when(account).then(part, differs)
+    payment.given(REQUESTED, part, differs).when(account).then_nothing()
 
 
 def test_an_account_becomes_the_facts_that_are_new_in_it() -> None:
