@@ -32,9 +32,9 @@ def with_options(database_url: str, options: str) -> dict[str, Any]:
     }
 
 
-def read_parameters(database_url: str) -> dict[str, Any]:
-    """The parameters of a connection that reads: in UTC, with a statement time-out."""
-    return with_options(database_url, _READ_OPTIONS)
+def read_parameters(database_url: str, options: str = "") -> dict[str, Any]:
+    """The parameters of a connection that reads: in UTC, with a statement time-out, and further options."""
+    return with_options(database_url, f"{_READ_OPTIONS} {options}")
 
 
 async def connect(database_url: str, identity: LogIdentity | None = None) -> Connection:

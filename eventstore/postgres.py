@@ -23,14 +23,16 @@ from eventstore.seams import Clock
 _QUERIES = load_queries("eventstore", "log.sql")
 
 
-def make_pool(database_url: str, *, max_size: int = 8) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
-    """A closed pool of autocommit connections in UTC with a statement time-out."""
+def make_pool(
+    database_url: str, *, max_size: int = 8, options: str = ""
+) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
+    """A closed pool of autocommit connections in UTC with a statement time-out, and further `options`."""
     return AsyncConnectionPool(
         min_size=1,
         max_size=max_size,
         open=False,
         timeout=20,
-        kwargs={"autocommit": True, **read_parameters(database_url)},
+        kwargs={"autocommit": True, **read_parameters(database_url, options)},
         check=check_open,
     )
 

@@ -52,6 +52,8 @@ async def make_generation(connection: Connection, model: ReadModel, *, live: boo
     rows = await run(connection, "add_generation", name=model.name, version=model.version, live=live)
     number: int = rows[0][0]
     await connection.execute(statement(model.name, "create_tables", number))
+    for table in model.tables_of(number):
+        await run(connection, "protect", table=table)
     await run(connection, "add_checkpoint", follower=model.follower(number))
     return number
 
@@ -66,6 +68,7 @@ async def show(connection: Connection, model: ReadModel, number: int) -> None:
                 view, sql.Identifier(table_of(table, number))
             )
         )
+        await connection.execute(sql.SQL("GRANT SELECT ON {} TO tillroll_query, tillroll_audit").format(view))
 
 
 async def make_live(connection: Connection, model: ReadModel, number: int) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import importlib.metadata
 import socket
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import psycopg
 import structlog
@@ -19,6 +19,7 @@ import queries
 from commands.executor import Executor, TooMuchContention
 from eventstore.keyring import Keyring
 from eventstore.log import EpochChanged, Log, LogUnavailable
+from eventstore.postgres import make_pool
 from eventstore.seams import Clock, Ids
 from queries.waiting import ProjectionsWaiter
 from services.context import ProcessContext
@@ -26,6 +27,7 @@ from services.health import router as health_router
 from services.web.problems import install_problems, try_later
 
 STOP_SECONDS = 10
+READ_CONNECTIONS = 8
 RETRY_SECONDS = 2.0
 DESCRIPTION = """\
 Commands say what shall happen, queries what has. Each names its merchant in the header `Tillroll-Merchant`.
@@ -56,7 +58,7 @@ class CannotListen(Exception):
 
 
 class Parts(Protocol):
-    """What the API is made over: a process context, or its twins in memory (where `pool` is None)."""
+    """What the API is made over: a process context, or its twins in memory."""
 
     @property
     def log(self) -> Log: ...
@@ -64,8 +66,6 @@ class Parts(Protocol):
     def executor(self) -> Executor: ...
     @property
     def keyring(self) -> Keyring: ...
-    @property
-    def pool(self) -> Any: ...
     @property
     def clock(self) -> Clock: ...
     @property
@@ -92,20 +92,24 @@ def create_app(parts: Parts) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
-    """The whole API with what runs beside it."""
+    """The whole API with what runs beside it. Reads go over connections that see one merchant at a time."""
     app = create_app(context)
-    async with ProjectionsWaiter(context.database_url, context.pool).running() as waiter:
+    reading = context.settings.url("query")
+    async with (
+        make_pool(reading, max_size=READ_CONNECTIONS) as pool,
+        ProjectionsWaiter(reading, pool).running() as waiter,
+    ):
+        app.state.pool = pool
         app.state.projections_waiter = waiter
         yield app
 
 
 def share(app: FastAPI, parts: Parts) -> None:
-    """What routes find in `app.state`; `projections_waiter` comes with `running_app`."""
+    """What routes find in `app.state`; `pool` and `projections_waiter` come with `running_app`."""
     app.state.log = parts.log
     app.state.identity = parts.log.identity
     app.state.executor = parts.executor
     app.state.keyring = parts.keyring
-    app.state.pool = parts.pool
     app.state.clock = parts.clock
     app.state.ids = parts.ids
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eventstore.roles import Role
 from services.settings import Settings
 
 if TYPE_CHECKING:
@@ -178,17 +179,17 @@ def world(kind: Annotated[World, typer.Argument(help="Whose world.")]) -> None:
     run_world(kind.value, Settings.load())
 
 
-def _process(name: str, about: str, *, follow: bool = True) -> None:
+def _process(name: str, about: str, role: Role = "write", *, follow: bool = True) -> None:
     @app.command(name=name, help=about)
     def command() -> None:
         from services import processes  # noqa: PLC0415
 
-        processes.run_process(name, Settings.load(), getattr(processes, name), follow=follow)
+        processes.run_process(name, Settings.load(), getattr(processes, name), role, follow=follow)
 
 
 _process("api", "The HTTP API: commands and queries.", follow=False)
 _process("relay", "Publishes the log to NATS, in order.", follow=False)
-_process("projector", "Builds the read models from the log.")
+_process("projector", "Builds the read models from the log.", "project")
 _process("agents", "The order, inventory, payment and shipping agents.")
 _process("gateways", "Calls the payment provider and the carrier, and takes their webhooks.")
 _process("scheduler", "Appends the deadlines that have come, and sweeps the ledger.", follow=False)

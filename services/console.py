@@ -23,10 +23,11 @@ from rich.table import Table
 from rich.text import Text
 
 from eventstore.log import EpochChanged, LogUnavailable
+from eventstore.roles import let_in
 from eventstore.schema import MigrationChanged, migrate
-from services.context import NotRunning, open_context
-from services.embedded import ServerFailed, Unreachable, check_database
-from services.settings import Settings
+from services.context import open_context
+from services.embedded import ServerFailed, Unreachable, check_database, owner_of_embedded
+from services.settings import NotRunning, Settings
 from services.up import running
 from services.verify import verify
 
@@ -101,10 +102,12 @@ async def stay_up(settings: Settings, *, echo: bool) -> None:
 
 
 async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool) -> None:
-    if not settings.database_url:
+    database_url = settings.database_url or owner_of_embedded(settings.data_dir)
+    if not database_url:
         raise NotRunning("set TILLROLL_DATABASE_URL, or start `tillroll up`, which migrates by itself")
-    await check_database(settings.database_url)
-    run = await asyncio.to_thread(migrate, settings.database_url, new_epoch=new_epoch)
+    await check_database(database_url)
+    run = await asyncio.to_thread(migrate, database_url, new_epoch=new_epoch)
+    await asyncio.to_thread(let_in, database_url, settings.of_owner(database_url).role_passwords())
     if as_json:
         sys.stdout.write(orjson.dumps({"run": run}).decode() + "\n")
     else:
@@ -113,7 +116,7 @@ async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool
 
 async def verify_all(settings: Settings, *, as_json: bool) -> int:
     with telling_progress() as tell:
-        async with open_context(settings, "verify", follow=False) as context:
+        async with open_context(settings, "verify", "project", follow=False) as context:
             verdict = await verify(context, tell)
     if as_json:
         fields = {

@@ -11,15 +11,19 @@ from eventstore.checkpoints import Pool
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
+from eventstore.roles import Role
 from eventstore.seams import Clock, Ids, RandomIds, WallClock
 from services.bus import NatsBus
 from services.embedded.reachable import check_database, check_nats
-from services.settings import Settings
+from services.settings import NotRunning, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessContext:
-    """The parts that processes share; `feed` runs only where it was asked for."""
+    """The parts that processes share; `feed` runs only where it was asked for.
+
+    `database_url`, `log` and `pool` are of the role that the process works as.
+    """
 
     settings: Settings
     database_url: str
@@ -33,28 +37,24 @@ class ProcessContext:
     ids: Ids
 
 
-class NotRunning(Exception):
-    """No system to work with: neither a running `up` nor addresses in the environment."""
-
-
 @asynccontextmanager
 async def open_context(
-    settings: Settings, name: str, *, follow: bool = True
+    settings: Settings, name: str, role: Role = "write", *, follow: bool = True
 ) -> AsyncIterator[ProcessContext]:
-    """Open all parts for the process `name`; `follow` starts its feed.
+    """Open all parts for the process `name`, which works as `role`; `follow` starts its feed.
 
     Raises NotRunning, or Unreachable with a message that names the setting.
     """
-    if not settings.database_url or not settings.nats_url:
+    url = settings.url(role)
+    if not settings.nats_url:
         raise NotRunning(
-            f"nothing runs in {settings.data_dir}: start it with `tillroll up`,"
-            " or set TILLROLL_DATABASE_URL and TILLROLL_NATS_URL"
+            f"nothing runs in {settings.data_dir}: start `tillroll up`, or set TILLROLL_NATS_URL"
         )
-    await check_database(settings.database_url)
+    await check_database(url)
     await check_nats(settings.nats_url)
     clock, ids = WallClock(), RandomIds()
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(await PostgresLog.connect(settings.database_url))
+        log = await stack.enter_async_context(await PostgresLog.connect(url))
         bus = NatsBus(settings.nats_url, log.identity, name)
         stack.push_async_callback(bus.close)
         feed = Feed(log, bus)
@@ -62,6 +62,4 @@ async def open_context(
             await stack.enter_async_context(feed.running())
         keyring = Keyring(settings.master_key(), PostgresKeyStore(log.pool))
         executor = Executor(log, ids, keyring)
-        yield ProcessContext(
-            settings, settings.database_url, log, bus, feed, keyring, executor, log.pool, clock, ids
-        )
+        yield ProcessContext(settings, url, log, bus, feed, keyring, executor, log.pool, clock, ids)

@@ -10,6 +10,7 @@ from rich.table import Table
 from eventstore.checkpoints import Pool
 from eventstore.keyring import Keyring
 from eventstore.log import Log
+from eventstore.roles import Role
 from projections.parking import retry_parked
 from projections.read_models import READ_MODELS
 from services.agents.parking import retry_parked as retry_agent
@@ -22,6 +23,7 @@ _PARKED = """
 SELECT follower, key, min(position), count(*), min(parked_at), (array_agg(error ORDER BY position))[1]
 FROM parked GROUP BY follower, key ORDER BY follower, key
 """
+AGENT = "agent:"
 _AGENTS = {agent.name: agent for agent in AGENTS}
 _COLUMNS = ("follower", "key", "position", "events", "parked_at", "error")
 
@@ -35,7 +37,7 @@ class CannotRetry(Exception):
 async def show_parked(settings: Settings, *, as_json: bool) -> int:
     """0 if nothing is parked."""
     async with (
-        open_context(settings, "parked", follow=False) as context,
+        open_context(settings, "parked", "project", follow=False) as context,
         context.pool.connection() as connection,
     ):
         rows = await (await connection.execute(_PARKED)).fetchall()
@@ -54,14 +56,15 @@ async def show_parked(settings: Settings, *, as_json: bool) -> int:
 
 async def retry(settings: Settings, follower: str, key: str) -> None:
     """Let a key go on with what is parked of it; raises CannotRetry."""
-    async with open_context(settings, "parked", follow=False) as context:
+    role: Role = "write" if follower.startswith(AGENT) else "project"
+    async with open_context(settings, "parked", role, follow=False) as context:
         events = await retry_key(context.pool, context.log, context.keyring, follower, key)
     console.print(f"{follower}: {key} goes on, after {events:,} events that had waited")
 
 
 async def retry_key(pool: Pool, log: Log, keyring: Keyring, follower: str, key: str) -> int:
     """How many events had waited. `follower` is as `tillroll parked` tells it, or a read model's name."""
-    of_agent = follower.startswith("agent:")
+    of_agent = follower.startswith(AGENT)
     name = follower.partition(":")[2] if of_agent else follower.removeprefix("projection:").partition(":")[0]
     if name not in (_AGENTS if of_agent else READ_MODELS):
         raise CannotRetry(f"there is no follower {follower}; `tillroll parked` tells which have parked keys")

@@ -15,6 +15,7 @@ import uvloop
 from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LeaseLost
+from eventstore.roles import Role
 from eventstore.tasks import TaskGroup
 from projections.runner import ProjectionRunner
 from services.agents.inventory import INVENTORY_AGENT
@@ -48,7 +49,12 @@ async def persist(name: str, run: Callable[[], Awaitable[None]]) -> None:
 
 
 def run_process(
-    name: str, settings: Settings, main: Callable[[ProcessContext], Awaitable[None]], *, follow: bool = True
+    name: str,
+    settings: Settings,
+    main: Callable[[ProcessContext], Awaitable[None]],
+    role: Role = "write",
+    *,
+    follow: bool = True,
 ) -> None:
     """Run `main` until SIGTERM or SIGINT, then leave in order."""
 
@@ -60,7 +66,7 @@ def run_process(
             loop.add_signal_handler(number, task.cancel)
         loop.add_signal_handler(signal.SIGUSR1, say_where_tasks_wait)
         with contextlib.suppress(asyncio.CancelledError):
-            async with open_context(settings, name, follow=follow) as context:
+            async with open_context(settings, name, role, follow=follow) as context:
                 await main(context)
 
     spare_the_collector()

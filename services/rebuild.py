@@ -29,7 +29,7 @@ async def rebuild_read_models(settings: Settings, name: str, *, as_json: bool) -
         )
     names = list(READ_MODELS) if name == ALL else [name]
     done = []
-    async with open_context(settings, "rebuild", follow=False) as context:
+    async with open_context(settings, "rebuild", "project", follow=False) as context:
         for each in names:
             with telling_progress() as tell:
                 rebuilt = await rebuild(context.pool, context.log, context.keyring, each, tell)

@@ -15,14 +15,20 @@ import tempfile
 from pathlib import Path
 from typing import Any, Self
 
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from eventstore.roles import ROLES, Role, password_of, url_as, user_of
 from services.embedded.directory import sync_directory
 from services.runfile import read_run
 
 PREFIX = "TILLROLL_"
 SECRET_BYTES = 32
+
+
+class NotRunning(Exception):
+    """No system to work with: neither a running `up` nor addresses in the environment."""
 
 
 class Settings(BaseSettings):
@@ -37,7 +43,20 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None,
         repr=False,
-        description="A Postgres 18 to use in place of the embedded one: postgresql://…",
+        description="A Postgres 18 to use in place of the embedded one, as who owns the schema: postgresql://…"
+        " Only `up` and `migrate` need it where every role has an address of its own.",
+    )
+    write_url: str | None = Field(
+        default=None, repr=False, description="The database for who appends, agents and gateways."
+    )
+    project_url: str | None = Field(
+        default=None, repr=False, description="The database for the projector, `rebuild` and `verify`."
+    )
+    query_url: str | None = Field(
+        default=None, repr=False, description="The database for the API's reads: one merchant at a time."
+    )
+    audit_url: str | None = Field(
+        default=None, repr=False, description="The database for reads across merchants: the log, the oracles."
     )
     nats_url: str | None = Field(
         default=None,
@@ -77,6 +96,10 @@ class Settings(BaseSettings):
         default=Path("secrets/master.key"),
         description="Wraps the keys of data subjects; without it their data is erased. Relative to data_dir.",
     )
+    database_roles_file: Path = Field(
+        default=Path("secrets/database_roles.key"),
+        description="What the passwords of the database's roles are made from. Relative to data_dir.",
+    )
     payment_webhook_secret_file: Path = Field(
         default=Path("secrets/payment_webhook.key"),
         description="What the payment provider signs its webhooks with. Relative to data_dir.",
@@ -108,6 +131,42 @@ class Settings(BaseSettings):
         values = self.model_dump(mode="json", exclude_none=True)
         values["data_dir"] = str(self.data_dir.absolute())
         return {f"{PREFIX}{name.upper()}": str(value) for name, value in values.items()}
+
+    def url(self, role: Role) -> str:
+        """The database, as that role sees it: the address that was given for it, else its password is ours.
+
+        Raises NotRunning where there is neither.
+        """
+        given: str | None = getattr(self, f"{role}_url")
+        if given:
+            return given
+        if not self.database_url:
+            raise NotRunning(
+                f"nothing runs in {self.data_dir}: start it with `tillroll up`, or set"
+                f" TILLROLL_{role.upper()}_URL or TILLROLL_DATABASE_URL, and TILLROLL_NATS_URL"
+            )
+        return url_as(self.database_url, role, password_of(role, self._roles_key()))
+
+    def role_passwords(self) -> dict[Role, str]:
+        """What the roles' passwords must be for these settings to work; of users with our names only."""
+        passwords: dict[Role, str] = {}
+        for role in ROLES:
+            parts = conninfo_to_dict(self.url(role))
+            if parts.get("user") == user_of(role) and parts.get("password"):
+                passwords[role] = str(parts["password"])
+        return passwords
+
+    def of_owner(self, database_url: str) -> Self:
+        """The same, with the address of who owns the schema."""
+        return self.model_copy(update={"database_url": database_url})
+
+    def of_roles(self, *roles: Role) -> Self:
+        """The same for a process that works as these roles: it gets their addresses, and nobody else's."""
+        addresses = {f"{role}_url": self.url(role) if role in roles else None for role in ROLES}
+        return self.model_copy(update={**addresses, "database_url": None})
+
+    def _roles_key(self) -> bytes:
+        return secret(self.data_dir / self.database_roles_file)
 
     def master_key(self) -> bytes:
         return secret(self.data_dir / self.master_key_file)

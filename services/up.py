@@ -9,13 +9,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from eventstore.roles import ROLES, Role, let_in
 from eventstore.schema import migrate
 from services.embedded import NatsServer, PostgresServer, check_database, check_nats
 from services.runfile import remove_run, write_run
-from services.settings import Settings
+from services.settings import PREFIX, Settings
 from services.supervisor import Status, Supervisor
 
-PROCESSES = ("relay", "projector", "agents", "gateways", "scheduler", "api")
+PROCESSES: dict[str, tuple[Role, ...]] = {
+    "relay": ("write",),
+    "projector": ("project",),
+    "agents": ("write",),
+    "gateways": ("write",),
+    "scheduler": ("write",),
+    "api": ("write", "query"),
+}
+"""What runs, and as whom it works in the database."""
 WORLDS = ("payment", "carrier")
 
 
@@ -49,7 +58,7 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tu
     chosen = settings
 
     def tell(status: dict[str, Status]) -> None:
-        if chosen.database_url and chosen.nats_url:
+        if chosen.write_url and chosen.nats_url:
             values = chosen.model_dump(mode="json", exclude_none=True, exclude={"data_dir"})
             write_run(settings.data_dir, values, status)
 
@@ -67,11 +76,13 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tu
                 nats_url = await supervisor.add_server("nats", NatsServer(settings.data_dir))
             migrate(database_url)
             chosen = _chosen(settings, database_url, nats_url)
+            let_in(database_url, chosen.role_passwords())
             chosen.master_key()
+            chosen = chosen.of_roles(*ROLES)  # from here on nobody is the owner of the schema
             for kind in WORLDS:
-                await _start(supervisor, chosen, f"world-{kind}", "world", kind)
-            for name in PROCESSES:
-                await _start(supervisor, chosen, name, name)
+                await _start(supervisor, chosen.of_roles(), f"world-{kind}", "world", kind)
+            for name, roles in PROCESSES.items():
+                await _start(supervisor, chosen.of_roles(*roles), name, name)
             yield chosen, supervisor
     finally:
         remove_run(settings.data_dir)
@@ -79,5 +90,6 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tu
 
 async def _start(supervisor: Supervisor, settings: Settings, name: str, *arguments: str) -> None:
     argv = [sys.executable, "-m", "services.cli", *arguments]
-    environment = os.environ | settings.environment() | {"PGAPPNAME": f"tillroll {name}"}
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
+    environment = inherited | settings.environment() | {"PGAPPNAME": f"tillroll {name}"}
     await supervisor.add(name, argv, environment)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,8 +18,10 @@ import nats
 import psycopg
 import pytest
 
+from eventstore.roles import Role, let_in
 from eventstore.schema import migrate
 from services.embedded import NatsServer, PostgresServer
+from services.settings import Settings
 
 T = TypeVar("T")
 TEMPLATE = "template_tillroll"
@@ -38,6 +41,20 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def servers_dir() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="tillroll-test-") as directory:
         yield Path(directory)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_key_for_the_roles(servers_dir: Path) -> Iterator[None]:
+    """Roles are the whole server's, and so are their passwords: all settings of tests make the same."""
+    os.environ["TILLROLL_DATABASE_ROLES_FILE"] = str(servers_dir / "database_roles.key")
+    yield
+    del os.environ["TILLROLL_DATABASE_ROLES_FILE"]
+
+
+@pytest.fixture
+def as_role(database: str) -> Callable[[Role], str]:
+    """The DSN of the test's database for a role."""
+    return Settings(database_url=database).url
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +78,9 @@ def nats_server(servers_dir: Path) -> Iterator[NatsServer]:
 def migrated_template(postgres_server: PostgresServer) -> str:
     """The name of a database in the present schema, to copy."""
     _on_server(postgres_server, f"CREATE DATABASE {TEMPLATE}")
-    migrate(postgres_server.dsn_for(TEMPLATE))
+    template = postgres_server.dsn_for(TEMPLATE)
+    migrate(template)
+    let_in(template, Settings(database_url=template).role_passwords())
     return TEMPLATE
 
 

@@ -20,6 +20,10 @@ INSERT INTO read_models (name, generation, version, live)
 SELECT :name, coalesce(max(generation), 0) + 1, :version, :live FROM read_models WHERE name = :name
 RETURNING generation;
 
+-- name: protect
+-- Let readers see of a new table what is theirs, and no more.
+SELECT protect_read_model(CAST(:table AS regclass));
+
 -- name: remove_generation!
 DELETE FROM read_models WHERE name = :name AND generation = :generation;
 

@@ -21,7 +21,7 @@ WHERE r.live AND r.name = ANY(:names);
 -- name: list_projections
 -- Each live read model: how far it is, whether someone moves it, and what is parked.
 SELECT r.name, r.generation, r.version, c.position, c.moved_at, c.leased_until > now() AS alive,
-    (SELECT coalesce(max(e.position), 0) FROM events AS e) - c.position AS behind,
+    log_head() - c.position AS behind,
     (SELECT count(DISTINCT p.key) FROM parked AS p WHERE p.follower = c.follower) AS parked_keys
 FROM read_models AS r JOIN checkpoints AS c ON c.follower = projection_follower(r.name, r.generation)
 WHERE r.live ORDER BY r.name;

@@ -2,7 +2,15 @@
 
 from services.embedded.children import ServerFailed
 from services.embedded.nats import NatsServer
-from services.embedded.postgres import PostgresServer
+from services.embedded.postgres import PostgresServer, owner_of_embedded
 from services.embedded.reachable import Unreachable, check_database, check_nats
 
-__all__ = ["NatsServer", "PostgresServer", "ServerFailed", "Unreachable", "check_database", "check_nats"]
+__all__ = [
+    "NatsServer",
+    "PostgresServer",
+    "ServerFailed",
+    "Unreachable",
+    "check_database",
+    "check_nats",
+    "owner_of_embedded",
+]

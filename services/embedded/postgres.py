@@ -283,3 +283,9 @@ class PostgresServer:
 def _directory(path: Path, identity: Identity | None) -> str:
     """How the server calls the directory it is started in: an id that may not walk there asks /proc."""
     return "/proc/self/cwd" if identity else str(path)
+
+
+def owner_of_embedded(data_dir: Path) -> str:
+    """The DSN of who owns the database of the cluster in that directory; empty if there is no cluster."""
+    server = PostgresServer(data_dir)
+    return server.dsn if (data_dir / "postgres" / "password").exists() else ""

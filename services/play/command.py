@@ -16,7 +16,9 @@ import orjson
 from rich.table import Table
 
 from eventstore.checkpoints import Pool
+from eventstore.postgres import make_pool
 from eventstore.queries import load_queries
+from eventstore.roles import ALL_MERCHANTS
 from services.console import console, progressing
 from services.context import ProcessContext, open_context
 from services.play.driver import Driver, Report, keep_trying
@@ -103,7 +105,8 @@ async def play_rows(context: ProcessContext, rows: OlistRows, expected: dict[str
             report = await driver.play(plans, lambda n: progress.advance(task, n))
             await caught_up(context)
             seconds = time.perf_counter() - started
-    answers = await keep_trying(lambda: ask_oracles(context.pool, expected))
+    async with make_pool(context.settings.url("audit"), max_size=1, options=ALL_MERCHANTS) as auditing:
+        answers = await keep_trying(lambda: ask_oracles(auditing, expected))
     return Outcome(report, account_for(rows), seconds, answers)
 
 
