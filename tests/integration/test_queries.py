@@ -265,6 +265,9 @@ async def test_bad_input_is_a_problem_that_names_it(api: Api) -> None:
         ("/v1/orders?limit=201", "m1", 422, "limit"),
         ("/v1/orders?cursor=zzz", "m1", 422, "cursor"),
         (f"/v1/payments?cursor={cursor_of('sku', 'A')}", "m1", 422, "cursor"),
+        (f"/v1/payments?cursor={cursor_of('newest', '0001-01-01T00:00:00+14:00', 'A')}", "m1", 422, "cursor"),
+        (f"/v1/orders?cursor={cursor_of('newest', '9999-12-31T23:59:59-14:00', 'A')}", "m1", 422, "cursor"),
+        (f"/v1/sales/products?cursor={cursor_of('gross', 2**63, 'A', 'BRL')}", "m1", 422, "cursor"),
         ("/v1/orders?placed_from=2018-01-01T00:00:00", "m1", 422, "placed_from"),
         ("/v1/orders/%00", "m1", 422, None),
     ]
