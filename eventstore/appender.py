@@ -17,6 +17,7 @@ from eventstore.connections import connect
 from eventstore.line import Line
 from eventstore.log import Append, Batch, EpochChanged, LogIdentity, LogUnavailable, Outcome, check_append
 from eventstore.seams import Clock, WallClock
+from eventstore.tasks import end_tasks
 from eventstore.wire import RowTypes, call_append, decode_outcomes, encode_batch, prepare_append
 
 CONNECTIONS = 2
@@ -62,8 +63,7 @@ class Appender:
             self._wake()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
-            for task in late:
-                task.cancel()
+            await end_tasks(*late)
             await asyncio.gather(*self._tasks, return_exceptions=True)
         self._abandon()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from openapi_spec_validator import validate
 
 from domain.payment import PaymentProviderUnavailable
 from domain.streams import payment_stream
+from eventstore.tasks import end_tasks
 from queries import routers
 from queries.waiting import ProjectionsWaiter
 from services.web.pagination import cursor_of
@@ -75,9 +76,7 @@ async def running(trade: Trade) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end_tasks(task)
 
 
 @pytest.fixture
