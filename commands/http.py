@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from commands.executor import Context, Done, Executor
+from commands.names import check_names
 from domain import merchant as domain_merchant
 from domain.kernel import Command, Refused
 from domain.streams import merchant_stream
@@ -165,8 +166,10 @@ class Call:
     ) -> Response:
         """Have `handler` do it, and answer with `answer` and the position, or as the first time.
 
-        Raises a 404 or 409 problem for a refusal, 422 if the key was used for something else.
+        Raises a 404 or 409 problem for a refusal, 422 if the key was used for something else, or if names are
+        too long.
         """
+        check_names(self.merchant, command)
         done = await handler(self.parts.executor, command, self.context(correlation), orjson.dumps(answer))
         if done.repeated and done.fingerprint != self.fingerprint:
             raise invalid(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from hashlib import sha256
 from urllib.parse import unquote
 
 _SPECIAL = re.compile(r"[^A-Za-z0-9_~]")
@@ -62,4 +63,6 @@ def category_stream(merchant: str, category: str) -> str:
 
 
 def deadline_stream(merchant: str, agent: str, key: str, name: str) -> str:
-    return stream_name("deadline", merchant, agent, key, name)
+    """By the hash of what was asked for: `key` is a stream's name itself, too long as a part of another."""
+    asked = sha256(stream_name("deadline", agent, key, name).encode()).hexdigest()
+    return stream_name("deadline", merchant, asked)

@@ -17,6 +17,7 @@ from eventstore.connections import connect
 from eventstore.line import Line
 from eventstore.log import Append, Batch, EpochChanged, LogIdentity, LogUnavailable, Outcome, check_append
 from eventstore.seams import Clock, WallClock
+from eventstore.tasks import end_tasks
 from eventstore.wire import RowTypes, call_append, decode_outcomes, encode_batch, prepare_append
 
 CONNECTIONS = 2
@@ -62,8 +63,7 @@ class Appender:
             self._wake()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
-            for task in late:
-                task.cancel()
+            await end_tasks(*late)
             await asyncio.gather(*self._tasks, return_exceptions=True)
         self._abandon()
 
@@ -153,7 +153,7 @@ class _Sender:
             try:
                 outcomes = await self._send([each.append for each in taken])
             except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-                if not _passes(error):
+                if not passes(error):
                     await self._one_by_one(taken, error)
                     return
                 await self.close()
@@ -186,7 +186,7 @@ class _Sender:
         return decode_outcomes(appends, await call_append(self._line, arguments))
 
 
-def _passes(error: Exception) -> bool:
+def passes(error: Exception) -> bool:
     """Whether the error is the server's trouble, which may be over soon, and not an append's own fault."""
     if isinstance(error, psycopg.Error) and error.sqlstate:
         return error.sqlstate.startswith(_PASSING)

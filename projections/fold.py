@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from eventstore.codec import decode
 from eventstore.keyring import Keyring
 from eventstore.log import Log, StoredEvent
+from eventstore.tasks import end_tasks
 from projections.advance import Advancer, Follow, Work
 from projections.generations import Connection
 
@@ -45,7 +46,7 @@ class Fold:
                 whole = await self._advancer.advance(self._follows, events, works)
                 events, works = await ahead
             finally:
-                ahead.cancel()
+                await end_tasks(ahead)
             if events and not whole:  # it was prepared without what is parked now
                 works = await self._advancer.prepare(self._follows, events)
             progress(what, last, end)

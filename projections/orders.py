@@ -58,6 +58,7 @@ class OrderProgress:
     declined_count: int = 0
     voided_count: int = 0
     expired_count: int = 0
+    captures_count: int = 0
     authorized_cents: int = 0
     captured_cents: int = 0
     refunded_cents: int = 0
@@ -187,6 +188,7 @@ def _declined(order: OrderProgress, _: Any, __: Fact) -> None:
 
 
 def _captured(order: OrderProgress, event: PaymentCaptured, _: Fact) -> None:
+    order.captures_count += 1
     order.captured_cents += event.amount_cents
 
 
@@ -278,6 +280,7 @@ ORDERS = ReadModel(
     tables=("orders",),
     events=(OrderPlaced, *MOVES),
     project=project,
+    version=2,
     personal={
         "orders": ("customer_id", "customer_unique_id", "ship_to_zip_prefix", "ship_to_city"),
     },

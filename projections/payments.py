@@ -1,6 +1,7 @@
 """What is each payment of an order for, and what became of its money?
 
-A payment stands here from the placing of its order on (`planned`), before the provider is asked.
+A payment stands here from the placing of its order on (`planned`), before the provider is asked. What went
+wrong with a call for it (`trouble`) stands until the same call comes to something.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ from domain.order import OrderPlaced
 from domain.payment import (
     AuthorizationExpired,
     AuthorizationRequested,
+    CaptureFailed,
     CaptureRequested,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
     PaymentDiscrepancyOpened,
+    PaymentProviderUnavailable,
     PaymentRefunded,
     PaymentVoided,
+    RefundFailed,
     RefundRequested,
+    VoidFailed,
     VoidRequested,
 )
 from projections.orders import latest
@@ -62,8 +67,6 @@ class PaymentProgress:
     voided: bool | None = None
     expired: bool | None = None
     captures_count: int = 0
-    capture_requested_cents: int = 0
-    refund_requested_cents: int = 0
     authorized_cents: int = 0
     captured_cents: int = 0
     refunded_cents: int = 0
@@ -78,6 +81,39 @@ class PaymentProgress:
     captured_at: datetime | None = None
     refunded_at: datetime | None = None
     voided_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class RequestRow:
+    """A capture or refund that was asked for: a failure names it, but not its amount."""
+
+    merchant: str
+    payment_id: str
+    call: str
+    reference: str
+    amount_cents: int
+
+
+@dataclass(slots=True)
+class Settled:
+    """Whether a capture or refund has failed, as far as is known by now."""
+
+    merchant: str
+    payment_id: str
+    call: str
+    reference: str
+    failed: bool
+
+
+@dataclass(slots=True)
+class TroubleRow:
+    """What last went wrong with a call, at which position; no `kind`, if it came to something since."""
+
+    merchant: str
+    payment_id: str
+    call: str
+    kind: str | None
+    position: int
 
 
 def _planned(event: OrderPlaced, fact: Fact) -> list[PaymentRow]:
@@ -134,10 +170,6 @@ def _declined(payment: PaymentProgress, event: PaymentDeclined, _: Fact) -> None
     payment.declined_at = event.happened_at
 
 
-def _capture_requested(payment: PaymentProgress, event: CaptureRequested, _: Fact) -> None:
-    payment.capture_requested_cents += event.amount_cents
-
-
 def _captured(payment: PaymentProgress, event: PaymentCaptured, _: Fact) -> None:
     payment.captures_count += 1
     payment.captured_cents += event.amount_cents
@@ -154,10 +186,6 @@ def _voided(payment: PaymentProgress, event: PaymentVoided, _: Fact) -> None:
     payment.voided_at = event.happened_at
 
 
-def _refund_requested(payment: PaymentProgress, event: RefundRequested, _: Fact) -> None:
-    payment.refund_requested_cents += event.amount_cents
-
-
 def _refunded(payment: PaymentProgress, event: PaymentRefunded, _: Fact) -> None:
     payment.refunded_cents += event.amount_cents
     payment.refunded_at = latest(payment.refunded_at, event.happened_at)
@@ -172,38 +200,99 @@ def _contradicted(payment: PaymentProgress, event: PaymentDiscrepancyOpened, _: 
     payment.discrepancy = event.kind
 
 
+def _derived(_: PaymentProgress, __: Any, ___: Fact) -> None:
+    """Its row is derived from what was asked for, and from its troubles."""
+
+
 _MOVES: dict[type[Event], Callable[[PaymentProgress, Any, Fact], None]] = {
     AuthorizationRequested: _requested,
     PaymentAuthorized: _authorized,
     PaymentDeclined: _declined,
-    CaptureRequested: _capture_requested,
+    CaptureRequested: _derived,
+    CaptureFailed: _derived,
     PaymentCaptured: _captured,
     VoidRequested: _void_requested,
+    VoidFailed: _derived,
     PaymentVoided: _voided,
-    RefundRequested: _refund_requested,
+    RefundRequested: _derived,
+    RefundFailed: _derived,
     PaymentRefunded: _refunded,
     AuthorizationExpired: _expired,
     PaymentDiscrepancyOpened: _contradicted,
+    PaymentProviderUnavailable: _derived,
 }
+_COMES_OF: dict[type[Event], tuple[str, ...]] = {
+    PaymentAuthorized: ("authorize",),
+    PaymentDeclined: ("authorize",),
+    PaymentCaptured: ("capture",),
+    PaymentVoided: ("authorize", "void"),
+    AuthorizationExpired: ("void",),
+    PaymentRefunded: ("refund",),
+}
+"""Which calls have come to something by an event, so that their trouble is over."""
+_FAILED: dict[type[Event], str] = {CaptureFailed: "capture", VoidFailed: "void", RefundFailed: "refund"}
+
+
+class _Batch:
+    def __init__(self) -> None:
+        self.planned: dict[tuple[str, str], PaymentRow] = {}
+        self.moved: dict[tuple[str, str], PaymentProgress] = {}
+        self.asked: dict[tuple[str, ...], RequestRow] = {}
+        self.settled: dict[tuple[str, ...], Settled] = {}
+        self.troubles: dict[tuple[str, ...], TroubleRow] = {}
+
+    def take(self, event: Any, fact: Fact) -> None:
+        kind, key = type(event), (fact.merchant, event.payment_id)
+        if kind is AuthorizationRequested and key not in self.planned:
+            self.planned[key] = _unplanned(event, fact)
+        payment = self.moved.get(key)
+        if payment is None:
+            payment = self.moved[key] = PaymentProgress(*key)
+        _MOVES[kind](payment, event, fact)
+        match event:
+            case CaptureRequested() | PaymentCaptured() | CaptureFailed():
+                self.settle((*key, "capture", event.capture_id), event)
+            case RefundRequested() | PaymentRefunded() | RefundFailed():
+                self.settle((*key, "refund", event.refund_id), event)
+            case PaymentProviderUnavailable(call=call):
+                self.troubled(key, call, "unavailable", fact)
+        for call in _COMES_OF.get(kind, ()):
+            self.troubled(key, call, None, fact)
+        if kind in _FAILED:
+            self.troubled(key, _FAILED[kind], "failed", fact)
+
+    def settle(self, key: tuple[str, str, str, str], event: Any) -> None:
+        if isinstance(event, CaptureRequested | RefundRequested):
+            self.asked[key] = RequestRow(*key, event.amount_cents)
+        self.settled[key] = Settled(*key, type(event) in _FAILED)
+
+    def troubled(self, key: tuple[str, str], call: str, kind: str | None, fact: Fact) -> None:
+        self.troubles[*key, call] = TroubleRow(*key, call, kind, fact.position)
 
 
 def project(facts: Sequence[Fact]) -> Rows:
-    planned: dict[tuple[str, str], PaymentRow] = {}
-    moved: dict[tuple[str, str], PaymentProgress] = {}
+    batch = _Batch()
     for fact in facts:
         event: Any = fact.event
         if type(event) is OrderPlaced:
             for row in _planned(event, fact):
-                planned[row.merchant, row.payment_id] = row
-            continue
-        key = (fact.merchant, event.payment_id)
-        if type(event) is AuthorizationRequested and key not in planned:
-            planned[key] = _unplanned(event, fact)
-        payment = moved.get(key)
-        if payment is None:
-            payment = moved[key] = PaymentProgress(*key)
-        _MOVES[type(event)](payment, event, fact)
-    return {"plan_payments": list(planned.values()), "move_payments": list(moved.values())}
+                batch.planned[row.merchant, row.payment_id] = row
+        else:
+            batch.take(event, fact)
+    return {
+        "plan_payments": list(batch.planned.values()),
+        "keep_requests": list(batch.asked.values()),
+        "settle_requests": list(batch.settled.values()),
+        "mend_troubles": [each for each in batch.troubles.values() if each.kind is None],
+        "keep_troubles": [each for each in batch.troubles.values() if each.kind],
+        "move_payments": list(batch.moved.values()),
+    }
 
 
-PAYMENTS = ReadModel("payments", ("payments",), (OrderPlaced, *_MOVES), project)
+PAYMENTS = ReadModel(
+    "payments",
+    ("payments", "payment_requests", "payment_troubles"),
+    (OrderPlaced, *_MOVES),
+    project,
+    version=2,
+)

@@ -1,7 +1,8 @@
 """What was sold: by day (UTC), by product and by category, for each currency by itself?
 
 Sales count on the day of their order; what was called off or given back counts on the day when that happened,
-so that a day which is over never changes. An order that came back counts as refunded, not also as cancelled.
+so that a day which is over never changes. Of an order that ends cancelled, as one that came back does, what
+was captured stays a sale until it is refunded, and all else is cancelled: it comes to captured less refunded.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from domain.kernel import Fact
 from domain.order import OrderCancelled, OrderPlaced
-from domain.payment import PaymentRefunded
+from domain.payment import PaymentCaptured, PaymentRefunded
 from projections.read_model import ReadModel, Rows
 
 NO_CATEGORY = "(none)"
@@ -21,13 +22,12 @@ NO_CATEGORY = "(none)"
 
 @dataclass(slots=True)
 class SoldOrderRow:
-    """What a later cancellation or refund needs to know of its order."""
+    """What a later cancellation, capture or refund needs to know of its order."""
 
     merchant: str
     order_id: str
     currency: str
     total_cents: int
-    on_account: bool
 
 
 @dataclass(slots=True)
@@ -67,10 +67,22 @@ class NamedSales:
 
 @dataclass(slots=True)
 class CancelledOrder:
+    """`captured_cents` are those of the same batch from before; the table knows those of earlier ones."""
+
     merchant: str
     order_id: str
     day: date
-    returned: bool
+    captured_cents: int
+
+
+@dataclass(slots=True)
+class Capture:
+    """What was captured of an order that was not cancelled in this batch, or was cancelled before."""
+
+    merchant: str
+    order_id: str
+    day: date
+    captured_cents: int = 0
 
 
 @dataclass(slots=True)
@@ -92,11 +104,12 @@ class _Batch:
         self.products: Named = {}
         self.categories: Named = {}
         self.cancelled: list[CancelledOrder] = []
+        self.captures: dict[tuple[str, str], dict[date, Capture]] = {}
         self.refunds: dict[tuple[str, str, date], Refund] = {}
 
     def sold(self, event: OrderPlaced, fact: Fact) -> None:
         merchant, order_id, currency = fact.merchant, event.order_id, event.currency
-        self.orders.append(SoldOrderRow(merchant, order_id, currency, event.total_cents, event.on_account))
+        self.orders.append(SoldOrderRow(merchant, order_id, currency, event.total_cents))
         key = (merchant, _day(fact), currency)
         day = self.days.get(key) or self.days.setdefault(key, DaySales(*key))
         day.orders_count += 1
@@ -120,6 +133,16 @@ class _Batch:
                 named.shipping_cents += shipping
                 seen.add((kind, name))
 
+    def captured(self, event: PaymentCaptured, fact: Fact) -> None:
+        key, day = (fact.merchant, event.order_id), _day(fact)
+        capture = self.captures.setdefault(key, {}).setdefault(day, Capture(*key, day))
+        capture.captured_cents += event.amount_cents
+
+    def called_off(self, event: OrderCancelled, fact: Fact) -> None:
+        key = (fact.merchant, event.order_id)
+        cents = sum(each.captured_cents for each in self.captures.pop(key, {}).values())
+        self.cancelled.append(CancelledOrder(*key, _day(fact), cents))
+
 
 def _day(fact: Fact) -> date:
     return fact.occurred_at.astimezone(UTC).date()
@@ -132,10 +155,10 @@ def project(facts: Sequence[Fact]) -> Rows:
         match event:
             case OrderPlaced():
                 batch.sold(event, fact)
-            case OrderCancelled(order_id=order_id, reason=reason):
-                batch.cancelled.append(
-                    CancelledOrder(fact.merchant, order_id, _day(fact), reason == "returned")
-                )
+            case OrderCancelled():
+                batch.called_off(event, fact)
+            case PaymentCaptured():
+                batch.captured(event, fact)
             case PaymentRefunded(order_id=order_id, amount_cents=cents):
                 key = (fact.merchant, order_id, _day(fact))
                 batch.refunds.setdefault(key, Refund(*key)).refunded_cents += cents
@@ -148,6 +171,7 @@ def project(facts: Sequence[Fact]) -> Rows:
         "cancel_days": batch.cancelled,
         "cancel_products": batch.cancelled,
         "cancel_categories": batch.cancelled,
+        "capture_days": [each for days in batch.captures.values() for each in days.values()],
         "refund_days": list(batch.refunds.values()),
     }
 
@@ -155,6 +179,7 @@ def project(facts: Sequence[Fact]) -> Rows:
 SALES = ReadModel(
     "sales",
     ("sales_by_day", "sales_by_product", "sales_by_category", "sold_orders", "sold_lines"),
-    (OrderPlaced, OrderCancelled, PaymentRefunded),
+    (OrderPlaced, OrderCancelled, PaymentCaptured, PaymentRefunded),
     project,
+    version=2,
 )

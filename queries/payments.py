@@ -27,6 +27,15 @@ PaymentState = Literal[
     "partially_refunded",
     "refunded",
 ]
+Trouble = Literal[
+    "authorize_unavailable",
+    "capture_unavailable",
+    "capture_failed",
+    "void_unavailable",
+    "void_failed",
+    "refund_unavailable",
+    "refund_failed",
+]
 
 
 class Payment(Answer):
@@ -49,6 +58,10 @@ class Payment(Answer):
     provider_reference: str | None
     decline_reason: str | None
     discrepancy: str | None
+    trouble: Trouble | None = Field(
+        description="what went wrong last and is not mended since: the provider would not do it (failed), or"
+        " could not be reached (unavailable; it is asked again)"
+    )
     planned_at: datetime
     requested_at: datetime | None
     authorized_at: datetime | None = Field(description="by the provider's clock, as all that follow")
@@ -62,11 +75,15 @@ async def list_payments(
     reader: MerchantReader,
     page: Page,
     status: PaymentState | None = None,
+    trouble: Annotated[
+        Trouble | Literal["any"] | None, Query(description="those with this trouble, or with any")
+    ] = None,
     order_id: Annotated[str | None, Query(max_length=200)] = None,
 ) -> PageOf[Payment]:
     after_at, after_id = page.after("newest", as_datetime, as_str) or (None, None)
     arguments = {
         "status": status,
+        "trouble": trouble,
         "order_id": order_id,
         "after_at": after_at,
         "after_id": after_id,

@@ -30,7 +30,8 @@ class DaySales(Answer):
     adjustment_cents: Cents
     cancelled_count: int
     cancelled_cents: Cents = Field(
-        description="totals of orders called off; those that came back are refunded"
+        description="what was not captured of orders called off or returned; what was is refunded. Below zero"
+        " where money of an order called off before was captured after all"
     )
     refunded_cents: Cents
     net_cents: Cents = Field(description="gross + shipping + adjustments - cancelled - refunded")

@@ -121,7 +121,7 @@ def rebuild(
 
 @app.command()
 def verify(as_json: AsJson = False) -> None:
-    """Check the log (hashes, versions, positions) and the read models against it. Exit 1 if not clean."""
+    """Check the log and its ledger, that nobody is behind, and the read models. Exit 1 if not clean."""
     from services.console import verify_all  # noqa: PLC0415
 
     _run(verify_all(Settings.load(), as_json=as_json))

@@ -17,6 +17,8 @@ from services.agents.parking import retry_parked as retry_agent
 from services.console import console
 from services.context import open_context
 from services.processes import AGENTS
+from services.scheduler import FOLLOWER as SCHEDULER
+from services.scheduler import retry_parked as retry_deadline
 from services.settings import Settings
 
 _PARKED = """
@@ -56,20 +58,23 @@ async def show_parked(settings: Settings, *, as_json: bool) -> int:
 
 async def retry(settings: Settings, follower: str, key: str) -> None:
     """Let a key go on with what is parked of it; raises CannotRetry."""
-    role: Role = "write" if follower.startswith(AGENT) else "project"
+    role: Role = "write" if follower == SCHEDULER or follower.startswith(AGENT) else "project"
     async with open_context(settings, "parked", role, follow=False) as context:
         events = await retry_key(context.pool, context.log, context.keyring, follower, key)
     console.print(f"{follower}: {key} goes on, after {events:,} events that had waited")
 
 
 async def retry_key(pool: Pool, log: Log, keyring: Keyring, follower: str, key: str) -> int:
-    """How many events had waited. `follower` is as `tillroll parked` tells it, or a read model's name."""
+    """How many events had waited, or 1 for a deadline. `follower` is as `tillroll parked` tells it, or a read
+    model's name."""
     of_agent = follower.startswith(AGENT)
     name = follower.partition(":")[2] if of_agent else follower.removeprefix("projection:").partition(":")[0]
-    if name not in (_AGENTS if of_agent else READ_MODELS):
+    if follower != SCHEDULER and name not in (_AGENTS if of_agent else READ_MODELS):
         raise CannotRetry(f"there is no follower {follower}; `tillroll parked` tells which have parked keys")
     try:
-        if of_agent:
+        if follower == SCHEDULER:
+            events = await retry_deadline(pool, key)
+        elif of_agent:
             events = await retry_agent(pool, log, _AGENTS, name, key)
         else:
             events = await retry_parked(pool, log, keyring, name, key)

@@ -1,6 +1,7 @@
 """The scheduler: appends `DeadlineReached` when a deadline that an agent asked for has come.
 
-Live deadlines run on the wall clock; those of played history on the business clock of their checkout.
+Live deadlines run on the wall clock; those of played history on the business clock of their checkout. One
+that can't be appended is parked, whatever the reason, and holds up no other.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from commands.executor import Context, Executor, TooMuchContention
 from domain.deadline import ReachDeadline
 from domain.kernel import one
 from domain.streams import deadline_stream
-from eventstore.log import LogUnavailable
+from eventstore.appender import passes
+from eventstore.checkpoints import Pool
+from eventstore.log import EpochChanged, LogUnavailable
 from eventstore.queries import load_queries
 from eventstore.seams import Clock, key_id
 from eventstore.tasks import TaskGroup
 
 BATCH = 500
 POLL_SECONDS = 0.25
-EXPECTED = (psycopg.Error, OSError, TimeoutError, LogUnavailable, TooMuchContention)
+ERROR_LENGTH_MAX = 500
+FOLLOWER = "scheduler"
+"""The name under which deadlines are parked, by a key that is agent, key and name with spaces between."""
 _QUERIES = load_queries("services", "scheduler.sql")
 logger = structlog.get_logger()
 
@@ -40,22 +45,28 @@ class Scheduler:
         while True:
             try:
                 reached = await self.reach()
-            except EXPECTED as error:
+            except (psycopg.Error, OSError, TimeoutError) as error:
                 logger.warning("scheduler_waits", error=str(error))
                 reached = 0
             if reached < BATCH:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def reach(self) -> int:
-        """Append what is due, then forget what was appended; how many those were. The others come again."""
+        """Append what is due, then forget what was appended; how many those were. What failed comes again,
+        unless it would fail for ever."""
         async with self._pool.connection() as connection:
             arguments = {"now": self._clock.now(), "limit": BATCH}
             rows = await (await connection.execute(_QUERIES.due_deadlines.sql.encode(), arguments)).fetchall()
         async with TaskGroup() as tasks:
             appending = [(row, tasks.create_task(self._append(*row))) for row in rows]
-        appended = [row for row, task in appending if task.result()]
+        outcomes = [(row, task.result()) for row, task in appending]
+        appended = [row for row, error in outcomes if error is None]
+        broken = [(row, error) for row, error in outcomes if error and not _is_over_soon(error)]
         if appended:
-            await self._forget(appended)
+            await self._run("forget_deadlines", appended, due_at=[row[7] for row in appended])
+        if broken:
+            errors = [f"{type(error).__name__}: {error}"[:ERROR_LENGTH_MAX] for _, error in broken]
+            await self._run("park_deadlines", [row for row, _ in broken], errors=errors)
         return len(appended)
 
     async def _append(
@@ -68,9 +79,8 @@ class Scheduler:
         clock: str,
         cause: str,
         due_at: Any,
-    ) -> bool:
-        """Whether it was appended. A failure is of this deadline alone: its neighbours go on."""
-        command = ReachDeadline(agent=agent, key=key, name=name, due_at=due_at)
+    ) -> Exception | None:
+        """What it failed by, if it did: a failure is of this deadline alone, its neighbours go on."""
         context = Context(
             command_id=key_id("deadline", agent, key, name, due_at.isoformat()),
             merchant=merchant,
@@ -81,18 +91,29 @@ class Scheduler:
             clock=clock,
         )
         try:
+            command = ReachDeadline(agent=agent, key=key, name=name, due_at=due_at)
             await self._executor.execute(one(deadline_stream(merchant, agent, key, name), command), context)
-        except EXPECTED as error:
-            logger.warning("deadline_waits", agent=agent, key=key, name=name, error=str(error))
-            return False
-        return True
+        except EpochChanged:
+            raise  # nobody can append anything
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others must not suffer
+            logger.warning("deadline_failed", agent=agent, key=key, name=name, error=str(error))
+            return error
+        return None
 
-    async def _forget(self, rows: list[Any]) -> None:
-        arguments = {
-            "agents": [row[0] for row in rows],
-            "keys": [row[1] for row in rows],
-            "names": [row[2] for row in rows],
-            "due_at": [row[7] for row in rows],
-        }
+    async def _run(self, query: str, rows: list[Any], **arguments: list[Any]) -> None:
+        which = {"agents": [row[0] for row in rows], "keys": [row[1] for row in rows]}
+        arguments |= {**which, "names": [row[2] for row in rows]}
         async with self._pool.connection() as connection:
-            await connection.execute(_QUERIES.forget_deadlines.sql.encode(), arguments)
+            await connection.execute(getattr(_QUERIES, query).sql.encode(), arguments)
+
+
+def _is_over_soon(error: Exception) -> bool:
+    """Whether it is the servers' trouble, or other writers', and not the deadline's own."""
+    return isinstance(error, LogUnavailable | TooMuchContention) or passes(error)
+
+
+async def retry_parked(pool: Pool, key: str) -> int:
+    """Let a parked deadline be due again; 0 if it is not parked. If it still fails, it is parked anew."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(_QUERIES.unpark_deadline.sql.encode(), {"key": key})
+        return len(await cursor.fetchall())

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypedDict
 
+from eventstore.tasks import end_tasks
 from services.embedded.children import Child, ServerFailed, spawn
 from services.embedded.directory import appended
 
@@ -183,12 +184,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop everything, the last started first."""
-        for each in self._watched.values():
-            if each.watcher:
-                each.watcher.cancel()
-        await asyncio.gather(
-            *(each.watcher for each in self._watched.values() if each.watcher), return_exceptions=True
-        )
+        await end_tasks(*(each.watcher for each in self._watched.values() if each.watcher))
         for name, each in reversed(list(self._watched.items())):
             try:
                 await each.service.stop()

@@ -1,23 +1,30 @@
 """Is the log whole, and is everything derived from it what it must be? `tillroll verify` answers.
 
 Reads the log once: positions 1..n, versions 1..n in each stream, every leaf hash recomputed, every event
-decodable; then the followers (nothing parked, nobody ahead of the log) and the read models against a fold.
+decodable; then the ledger (an entry for each event that it must still know), the followers (nobody behind,
+nobody ahead, nothing parked or left lying) and the read models against a fold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from domain.kernel import Fact
 from eventstore.codec import UnknownEvent, decode
 from eventstore.leaf import leaf_hash_of
 from eventstore.log import StoredEvent
+from eventstore.queries import load_queries
 from projections.compare import compare
 from services.context import ProcessContext
+from services.stragglers import STILL_SECONDS, read_due, verify_stragglers
 
 PAGE = 5_000
 PROBLEMS_MAX = 100
+SWEEP_MARGIN = timedelta(hours=1)
+_QUERIES = load_queries("services", "verify.sql")
 Progress = Callable[[str, int, int], None]
 """(what, done, of how many)"""
 
@@ -40,36 +47,50 @@ class Verdict:
             self.problems.append(problem)
 
 
-async def verify(context: ProcessContext, progress: Progress) -> Verdict:
-    """Check everything up to the head of this moment."""
+async def verify(context: ProcessContext, progress: Progress, patience_s: float = STILL_SECONDS) -> Verdict:
+    """Check everything up to the head of this moment; who is behind it gets `patience_s` seconds to move."""
     verdict = Verdict()
-    await _verify_log(context, verdict, progress)
+    due = await read_due(context)
+    forgotten = await _verify_log(context, verdict, progress, due.head)
+    await _verify_ledger(context, verdict, forgotten)
+    await verify_stragglers(context, due, verdict.wrong, progress, patience_s)
     await _verify_followers(context, verdict)
     await _verify_read_models(context, verdict, progress)
     return verdict
 
 
-async def _verify_log(context: ProcessContext, verdict: Verdict, progress: Progress) -> None:
-    head = await context.log.head()
+async def _verify_log(context: ProcessContext, verdict: Verdict, progress: Progress, head: int) -> int:
+    """The last position that the ledger may have forgotten."""
+    kept_since = _kept_since(context)
     versions: dict[str, int] = {}
-    position = 0
+    position = forgotten = 0
     async with context.pool.connection() as connection:
         while position < head:
-            cursor = await connection.execute(_READ, (position, PAGE), prepare=True, binary=True)
+            cursor = await connection.execute(
+                _READ, {"after": position, "head": head, "limit": PAGE}, prepare=True, binary=True
+            )
             page = [StoredEvent(*row) for row in await cursor.fetchall()]
             if not page:
                 verdict.wrong(f"the log ends at {position}, but its head is {head}")
                 break
             for event in page:
                 position = _verify_event(event, position, versions, verdict)
+                if event.recorded_at <= kept_since:
+                    forgotten = position
             progress("events", position, head)
     verdict.events, verdict.streams = position, len(versions)
+    return forgotten
+
+
+def _kept_since(context: ProcessContext) -> datetime:
+    """Entries of events after this are not swept, also if the sweeper goes on meanwhile."""
+    return context.clock.now() - timedelta(days=context.settings.ledger_days) + SWEEP_MARGIN
 
 
 _READ = """
 SELECT position, stream, version, type, schema, data, merchant, correlation, causation, metadata, event_id,
        occurred_at, recorded_at, leaf_hash
-FROM events WHERE position > %s ORDER BY position LIMIT %s
+FROM events WHERE position > %(after)s AND position <= %(head)s ORDER BY position LIMIT %(limit)s
 """
 
 
@@ -98,33 +119,31 @@ def _decoded(event: StoredEvent, verdict: Verdict) -> Fact | None:
         return None
 
 
-async def _verify_followers(context: ProcessContext, verdict: Verdict) -> None:
-    async with context.pool.connection() as connection:
-        parked = await (await connection.execute(_PARKED)).fetchall()
-        ahead = await (await connection.execute(_AHEAD)).fetchall()
-        orphans = await (await connection.execute(_LEDGER)).fetchall()
-    for follower, key, position, error in parked:
-        verdict.wrong(f"{follower}: {key} is parked since position {position}: {error}")
-    for follower, position in ahead:
-        verdict.wrong(f"{follower} stands at {position}, beyond the log's head")
-    for command_id, merchant, last in orphans:
+async def _verify_ledger(context: ProcessContext, verdict: Verdict, forgotten: int) -> None:
+    """Each event that is young enough is of exactly one command; no command is of an event to come."""
+    arguments = {"after": forgotten, "head": verdict.events}
+    for first, covered in await _fetch(context, "read_ledger_faults", **arguments):
+        if first > covered + 1:
+            verdict.wrong(f"no entry of the ledger covers the events {covered + 1} to {first - 1}")
+        else:
+            verdict.wrong(f"more than one entry of the ledger covers the event {first}")
+    for command_id, merchant, last in await _fetch(context, "read_ledger_ahead"):
         verdict.wrong(
             f"the ledger says that command {command_id} of {merchant} ended at {last}, beyond the head"
         )
 
 
-_PARKED = """
-SELECT follower, key, min(position), (array_agg(error ORDER BY position))[1]
-FROM parked GROUP BY follower, key ORDER BY follower, key LIMIT 100
-"""
-_AHEAD = """
-SELECT follower, position FROM checkpoints
-WHERE position > (SELECT coalesce(max(position), 0) FROM events)
-"""
-_LEDGER = """
-SELECT command_id, merchant, last_position FROM commands
-WHERE last_position > (SELECT coalesce(max(position), 0) FROM events) LIMIT 100
-"""
+async def _verify_followers(context: ProcessContext, verdict: Verdict) -> None:
+    for follower, key, position, error in await _fetch(context, "read_parked"):
+        verdict.wrong(f"{follower}: {key} is parked since position {position}: {error}")
+    for follower, position in await _fetch(context, "read_ahead"):
+        verdict.wrong(f"{follower} stands at {position}, beyond the log's head")
+
+
+async def _fetch(context: ProcessContext, query: str, **arguments: Any) -> list[Any]:
+    async with context.pool.connection() as connection:
+        cursor = await connection.execute(getattr(_QUERIES, query).sql.encode(), arguments)
+        return await cursor.fetchall()
 
 
 async def _verify_read_models(context: ProcessContext, verdict: Verdict, progress: Progress) -> None:

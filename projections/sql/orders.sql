@@ -28,6 +28,7 @@ CREATE TABLE orders_g0 (
     declined_count bigint NOT NULL DEFAULT 0,
     voided_count bigint NOT NULL DEFAULT 0,
     expired_count bigint NOT NULL DEFAULT 0,
+    captures_count bigint NOT NULL DEFAULT 0,
     authorized_cents bigint NOT NULL DEFAULT 0,
     captured_cents bigint NOT NULL DEFAULT 0,
     refunded_cents bigint NOT NULL DEFAULT 0,
@@ -50,8 +51,8 @@ CREATE TABLE orders_g0 (
         CASE
             WHEN refunded_cents > 0 AND refunded_cents >= captured_cents THEN 'refunded'
             WHEN refunded_cents > 0 THEN 'partially_refunded'
-            WHEN captured_cents > 0 AND captured_cents >= total_cents THEN 'captured'
-            WHEN captured_cents > 0 THEN 'partially_captured'
+            WHEN captures_count > 0 AND captured_cents >= total_cents THEN 'captured'
+            WHEN captures_count > 0 THEN 'partially_captured'
             WHEN payments_count = 0 AND on_account THEN 'on_account'
             WHEN payments_count = 0 THEN 'none'
             WHEN voided_count > 0 AND voided_count + declined_count + expired_count >= payments_count THEN 'voided'
@@ -110,6 +111,7 @@ UPDATE orders_g0 AS o SET
     declined_count = o.declined_count + m.declined_count,
     voided_count = o.voided_count + m.voided_count,
     expired_count = o.expired_count + m.expired_count,
+    captures_count = o.captures_count + m.captures_count,
     authorized_cents = o.authorized_cents + m.authorized_cents,
     captured_cents = o.captured_cents + m.captured_cents,
     refunded_cents = o.refunded_cents + m.refunded_cents,
@@ -128,12 +130,12 @@ UPDATE orders_g0 AS o SET
     completed_at = coalesce(m.completed_at, o.completed_at)
 FROM unnest(
     :merchant, :order_id, :status, :cancel_reason, :cancel_note, :preparing, :discrepancy, :authorized_count,
-    :declined_count, :voided_count, :expired_count, :authorized_cents, :captured_cents, :refunded_cents,
+    :declined_count, :voided_count, :expired_count, :captures_count, :authorized_cents, :captured_cents, :refunded_cents,
     :voided_cents, :expired_cents, :shipments_count, :labels_voided_count, :dispatched_count, :delivered_count,
     :returned_count, :confirmed_at, :approved_at, :dispatched_at, :delivered_at, :cancelled_at, :completed_at
 ) AS m (
     merchant, order_id, status, cancel_reason, cancel_note, preparing, discrepancy, authorized_count,
-    declined_count, voided_count, expired_count, authorized_cents, captured_cents, refunded_cents,
+    declined_count, voided_count, expired_count, captures_count, authorized_cents, captured_cents, refunded_cents,
     voided_cents, expired_cents, shipments_count, labels_voided_count, dispatched_count, delivered_count,
     returned_count, confirmed_at, approved_at, dispatched_at, delivered_at, cancelled_at, completed_at
 )

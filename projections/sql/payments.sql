@@ -28,6 +28,7 @@ CREATE TABLE payments_g0 (
     provider_reference text,
     decline_reason text,
     discrepancy text,
+    trouble text COLLATE "C",
     requested_at timestamptz,
     authorized_at timestamptz,
     declined_at timestamptz,
@@ -53,6 +54,24 @@ CREATE TABLE payments_g0 (
 CREATE INDEX ON payments_g0 (merchant, order_id);
 CREATE INDEX ON payments_g0 (merchant, planned_at DESC, payment_id DESC);
 CREATE INDEX ON payments_g0 (merchant, status, planned_at DESC, payment_id DESC);
+CREATE INDEX ON payments_g0 (merchant, planned_at DESC, payment_id DESC) WHERE trouble IS NOT NULL;
+CREATE TABLE payment_requests_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    payment_id text COLLATE "C" NOT NULL,
+    call text COLLATE "C" NOT NULL,
+    reference text COLLATE "C" NOT NULL,
+    amount_cents bigint NOT NULL,
+    failed boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (merchant, payment_id, call, reference)
+);
+CREATE TABLE payment_troubles_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    payment_id text COLLATE "C" NOT NULL,
+    call text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (merchant, payment_id, call)
+);
 
 -- name: plan_payments!
 -- The first row of a payment stays: that of its order, where there is one.
@@ -66,7 +85,28 @@ SELECT * FROM unnest(
 )
 ON CONFLICT (merchant, payment_id) DO NOTHING;
 
+-- name: keep_requests!
+INSERT INTO payment_requests_g0 (merchant, payment_id, call, reference, amount_cents)
+SELECT * FROM unnest(:merchant, :payment_id, :call, :reference, :amount_cents)
+ON CONFLICT (merchant, payment_id, call, reference) DO UPDATE SET amount_cents = excluded.amount_cents;
+
+-- name: settle_requests!
+UPDATE payment_requests_g0 AS r SET failed = s.failed
+FROM unnest(:merchant, :payment_id, :call, :reference, :failed) AS s (merchant, payment_id, call, reference, failed)
+WHERE r.merchant = s.merchant AND r.payment_id = s.payment_id AND r.call = s.call AND r.reference = s.reference
+  AND r.failed <> s.failed;
+
+-- name: mend_troubles!
+DELETE FROM payment_troubles_g0 AS t USING unnest(:merchant, :payment_id, :call) AS m (merchant, payment_id, call)
+WHERE t.merchant = m.merchant AND t.payment_id = m.payment_id AND t.call = m.call;
+
+-- name: keep_troubles!
+INSERT INTO payment_troubles_g0 (merchant, payment_id, call, kind, position)
+SELECT * FROM unnest(:merchant, :payment_id, :call, :kind, :position)
+ON CONFLICT (merchant, payment_id, call) DO UPDATE SET kind = excluded.kind, position = excluded.position;
+
 -- name: move_payments!
+-- Last of all: what is asked for, and the trouble, are derived from the tables of both.
 UPDATE payments_g0 AS p SET
     requested = coalesce(m.requested, p.requested),
     authorized = coalesce(m.authorized, p.authorized),
@@ -75,8 +115,14 @@ UPDATE payments_g0 AS p SET
     voided = coalesce(m.voided, p.voided),
     expired = coalesce(m.expired, p.expired),
     captures_count = p.captures_count + m.captures_count,
-    capture_requested_cents = p.capture_requested_cents + m.capture_requested_cents,
-    refund_requested_cents = p.refund_requested_cents + m.refund_requested_cents,
+    capture_requested_cents = (
+        SELECT coalesce(sum(r.amount_cents), 0) FROM payment_requests_g0 AS r
+        WHERE r.merchant = p.merchant AND r.payment_id = p.payment_id AND r.call = 'capture' AND NOT r.failed
+    ),
+    refund_requested_cents = (
+        SELECT coalesce(sum(r.amount_cents), 0) FROM payment_requests_g0 AS r
+        WHERE r.merchant = p.merchant AND r.payment_id = p.payment_id AND r.call = 'refund' AND NOT r.failed
+    ),
     authorized_cents = p.authorized_cents + m.authorized_cents,
     captured_cents = p.captured_cents + m.captured_cents,
     refunded_cents = p.refunded_cents + m.refunded_cents,
@@ -85,6 +131,10 @@ UPDATE payments_g0 AS p SET
     provider_reference = coalesce(m.provider_reference, p.provider_reference),
     decline_reason = coalesce(m.decline_reason, p.decline_reason),
     discrepancy = coalesce(m.discrepancy, p.discrepancy),
+    trouble = (
+        SELECT t.call || '_' || t.kind FROM payment_troubles_g0 AS t
+        WHERE t.merchant = p.merchant AND t.payment_id = p.payment_id ORDER BY t.position DESC LIMIT 1
+    ),
     requested_at = coalesce(m.requested_at, p.requested_at),
     authorized_at = coalesce(m.authorized_at, p.authorized_at),
     declined_at = coalesce(m.declined_at, p.declined_at),
@@ -93,13 +143,11 @@ UPDATE payments_g0 AS p SET
     voided_at = coalesce(m.voided_at, p.voided_at)
 FROM unnest(
     :merchant, :payment_id, :requested, :authorized, :declined, :void_requested, :voided, :expired,
-    :captures_count, :capture_requested_cents, :refund_requested_cents, :authorized_cents, :captured_cents,
-    :refunded_cents, :voided_cents, :expired_cents, :provider_reference, :decline_reason, :discrepancy,
+    :captures_count, :authorized_cents, :captured_cents, :refunded_cents, :voided_cents, :expired_cents, :provider_reference, :decline_reason, :discrepancy,
     :requested_at, :authorized_at, :declined_at, :captured_at, :refunded_at, :voided_at
 ) AS m (
     merchant, payment_id, requested, authorized, declined, void_requested, voided, expired,
-    captures_count, capture_requested_cents, refund_requested_cents, authorized_cents, captured_cents,
-    refunded_cents, voided_cents, expired_cents, provider_reference, decline_reason, discrepancy,
+    captures_count, authorized_cents, captured_cents, refunded_cents, voided_cents, expired_cents, provider_reference, decline_reason, discrepancy,
     requested_at, authorized_at, declined_at, captured_at, refunded_at, voided_at
 )
 WHERE p.merchant = m.merchant AND p.payment_id = m.payment_id;

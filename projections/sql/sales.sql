@@ -47,9 +47,10 @@ CREATE TABLE sold_orders_g0 (
     order_id text COLLATE "C" NOT NULL,
     currency text COLLATE "C" NOT NULL,
     total_cents bigint NOT NULL,
-    on_account boolean NOT NULL,
+    captured_cents bigint NOT NULL DEFAULT 0,
+    cancelled boolean NOT NULL DEFAULT false,
     PRIMARY KEY (merchant, order_id)
-);
+) WITH (fillfactor = 80);
 CREATE TABLE sold_lines_g0 (
     merchant text COLLATE "C" NOT NULL,
     order_id text COLLATE "C" NOT NULL,
@@ -61,7 +62,8 @@ CREATE TABLE sold_lines_g0 (
 );
 
 -- name: remember_orders!
-INSERT INTO sold_orders_g0 SELECT * FROM unnest(:merchant, :order_id, :currency, :total_cents, :on_account);
+INSERT INTO sold_orders_g0 (merchant, order_id, currency, total_cents)
+SELECT * FROM unnest(:merchant, :order_id, :currency, :total_cents);
 
 -- name: remember_lines!
 INSERT INTO sold_lines_g0
@@ -101,13 +103,15 @@ ON CONFLICT (merchant, category, currency) DO UPDATE SET
     shipping_cents = s.shipping_cents + excluded.shipping_cents;
 
 -- name: cancel_days!
--- What came back is refunded, and counted there, unless it was on account: then nothing was ever paid.
+-- What was not captured by then is called off; what was stays, to be refunded.
+WITH cancelled AS (
+    UPDATE sold_orders_g0 AS o SET cancelled = true, captured_cents = o.captured_cents + c.captured_cents
+    FROM unnest(:merchant, :order_id, :day, :captured_cents) AS c (merchant, order_id, day, captured_cents)
+    WHERE o.merchant = c.merchant AND o.order_id = c.order_id
+    RETURNING c.merchant, c.day, o.currency, o.total_cents - o.captured_cents AS cancelled_cents
+)
 INSERT INTO sales_by_day_g0 AS s (merchant, day, currency, cancelled_count, cancelled_cents)
-SELECT c.merchant, c.day, o.currency, count(*),
-    sum(CASE WHEN c.returned AND NOT o.on_account THEN 0 ELSE o.total_cents END)
-FROM unnest(:merchant, :order_id, :day, :returned) AS c (merchant, order_id, day, returned)
-JOIN sold_orders_g0 AS o ON o.merchant = c.merchant AND o.order_id = c.order_id
-GROUP BY c.merchant, c.day, o.currency
+SELECT merchant, day, currency, count(*), sum(cancelled_cents) FROM cancelled GROUP BY merchant, day, currency
 ON CONFLICT (merchant, day, currency) DO UPDATE SET
     cancelled_count = s.cancelled_count + excluded.cancelled_count,
     cancelled_cents = s.cancelled_cents + excluded.cancelled_cents;
@@ -133,6 +137,22 @@ GROUP BY l.merchant, l.category, o.currency
 ON CONFLICT (merchant, category, currency) DO UPDATE SET
     cancelled_units_count = s.cancelled_units_count + excluded.cancelled_units_count,
     cancelled_cents = s.cancelled_cents + excluded.cancelled_cents;
+
+-- name: capture_days!
+-- Of an order that is not cancelled it is kept for later; of one that is, that much was not called off after all.
+WITH captured AS (
+    SELECT * FROM unnest(:merchant, :order_id, :day, :captured_cents) AS c (merchant, order_id, day, cents)
+), kept AS (
+    UPDATE sold_orders_g0 AS o SET captured_cents = o.captured_cents + c.cents
+    FROM (SELECT merchant, order_id, sum(cents) AS cents FROM captured GROUP BY merchant, order_id) AS c
+    WHERE o.merchant = c.merchant AND o.order_id = c.order_id AND NOT o.cancelled
+)
+INSERT INTO sales_by_day_g0 AS s (merchant, day, currency, cancelled_cents)
+SELECT c.merchant, c.day, o.currency, -sum(c.cents)
+FROM captured AS c JOIN sold_orders_g0 AS o ON o.merchant = c.merchant AND o.order_id = c.order_id
+WHERE o.cancelled
+GROUP BY c.merchant, c.day, o.currency
+ON CONFLICT (merchant, day, currency) DO UPDATE SET cancelled_cents = s.cancelled_cents + excluded.cancelled_cents;
 
 -- name: refund_days!
 INSERT INTO sales_by_day_g0 AS s (merchant, day, currency, refunded_cents)

@@ -41,7 +41,7 @@ class PageRequest:
             if name != order:
                 raise invalid("cursor", f"it belongs to a list sorted by {name}, this one is by {order}")
             return tuple(parse(key) for parse, key in zip(parsers, keys, strict=True))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise invalid("cursor", "it is not a cursor that a list gave") from None
 
 
@@ -60,8 +60,8 @@ def as_date(text: Any) -> date:
 
 def as_int(number: Any) -> int:
     """A parser of cursor keys; what the database could not hold is refused."""
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise TypeError("not an integer")
+    if not isinstance(number, int) or isinstance(number, bool) or number.bit_length() > 63:
+        raise TypeError("not an integer of 64 bits")
     return number
 
 

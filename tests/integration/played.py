@@ -29,6 +29,7 @@ from domain.streams import order_stream
 from eventstore.codec import decode
 from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.seams import key_id
+from eventstore.tasks import end_tasks
 from projections.runner import ProjectionRunner
 from services.play.plan import (
     Cancel,
@@ -235,7 +236,7 @@ async def projected(trade: Trade, keyring: Keyring) -> AsyncIterator[None]:
         await at_rest(trade, "projection:%")
         yield
     finally:
-        running.cancel()
+        await end_tasks(running)
         (result,) = await asyncio.gather(running, return_exceptions=True)
         assert isinstance(result, asyncio.CancelledError), result
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from domain.stock import StockReservationRefused, StockReserved
 from eventstore.bus import MemoryBus
 from eventstore.feed import Feed
+from eventstore.tasks import end_tasks
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.runner import AgentRunner
 from tests.integration.api_client import an_order, serving
@@ -32,7 +33,6 @@ async def test_one_last_unit_is_sold_once(database: str, nats_url: str, tmp_path
                     while len(decided := await api.events(StockReserved, StockReservationRefused)) < SHOPPERS:
                         await asyncio.sleep(0.1)
             finally:
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
+                await end_tasks(running)
     assert sum(isinstance(each, StockReserved) for each in decided) == 1
     assert len({each.order_id for each in decided}) == SHOPPERS

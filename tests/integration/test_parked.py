@@ -25,6 +25,7 @@ async def test_a_parked_key_goes_on_by_the_names_that_were_told(database: str) -
             ("agent:order", "no parked key"),
             ("agent:nobody", "no follower agent:nobody"),
             ("nobody", "no follower nobody"),
+            ("scheduler", "no parked key"),
         ):
             with pytest.raises(CannotRetry, match=problem):
                 await retry_key(*parts, name, key)

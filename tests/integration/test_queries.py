@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,6 +14,9 @@ import pytest
 from fastapi import FastAPI
 from openapi_spec_validator import validate
 
+from domain.payment import PaymentProviderUnavailable
+from domain.streams import payment_stream
+from eventstore.tasks import end_tasks
 from queries import routers
 from queries.waiting import ProjectionsWaiter
 from services.web.pagination import cursor_of
@@ -73,9 +76,7 @@ async def running(trade: Trade) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end_tasks(task)
 
 
 @pytest.fixture
@@ -265,6 +266,9 @@ async def test_bad_input_is_a_problem_that_names_it(api: Api) -> None:
         ("/v1/orders?limit=201", "m1", 422, "limit"),
         ("/v1/orders?cursor=zzz", "m1", 422, "cursor"),
         (f"/v1/payments?cursor={cursor_of('sku', 'A')}", "m1", 422, "cursor"),
+        (f"/v1/payments?cursor={cursor_of('newest', '0001-01-01T00:00:00+14:00', 'A')}", "m1", 422, "cursor"),
+        (f"/v1/orders?cursor={cursor_of('newest', '9999-12-31T23:59:59-14:00', 'A')}", "m1", 422, "cursor"),
+        (f"/v1/sales/products?cursor={cursor_of('gross', 2**63, 'A', 'BRL')}", "m1", 422, "cursor"),
         ("/v1/orders?placed_from=2018-01-01T00:00:00", "m1", 422, "placed_from"),
         ("/v1/orders/%00", "m1", 422, None),
     ]
@@ -285,6 +289,20 @@ async def test_the_openapi_document_is_valid_and_names_every_operation(api: Api)
     assert len(set(names)) == len(names) == 15
     assert all(name.split("_")[0] in ("get", "list") for name in names)
     assert all("503" in operation["responses"] for operation in operations)
+
+
+async def test_payments_in_trouble_are_found(api: Api) -> None:
+    await sell(api.trade)
+    ids = {"payment_id": "open.1", "order_id": "open"}
+    away = PaymentProviderUnavailable(**ids, call="authorize", attempts=3)
+    last = await api.trade.append("m1", [(payment_stream("m1", "open.1"), away)])
+    for trouble, found in (("any", ["open.1"]), ("authorize_unavailable", ["open.1"]), ("void_failed", [])):
+        payments = (await api.ok("/v1/payments", at_least=last, trouble=trouble))["items"]
+        assert [each["payment_id"] for each in payments] == found
+    (open_one,) = (await api.ok("/v1/payments", at_least=last, order_id="open"))["items"]
+    assert (open_one["trouble"], open_one["status"]) == ("authorize_unavailable", "planned")
+    assert (await api.ok("/v1/payments", order_id="done"))["items"][0]["trouble"] is None
+    assert (await api.get("/v1/payments?trouble=none", "m1")).status_code == 422
 
 
 async def test_the_right_index_serves_every_list(api: Api) -> None:

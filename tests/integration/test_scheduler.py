@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import psycopg
+import pytest
+
 from commands.executor import Context, Done, Executor, TooMuchContention
 from domain.kernel import Group
-from eventstore.log import LogUnavailable
+from eventstore.log import EpochChanged, InvalidAppend, LogUnavailable
 from eventstore.seams import WallClock
+from services import scheduler as scheduler_module
+from services.parked import retry_key
 from services.scheduler import Scheduler
-from tests.integration.trade import NOW, trading
+from tests.integration.trade import NOW, Trade, agents_running, trading
 
 DEADLINES = """
 INSERT INTO deadlines
@@ -30,18 +35,66 @@ class Failing(Executor):
         return await super().execute(group, context, answer)
 
 
+async def fetch(trade: Trade, query: str, *arguments: Any) -> list[Any]:
+    async with trade.log.pool.connection() as connection:
+        cursor = await connection.execute(query.encode(), arguments)
+        return list(await cursor.fetchall()) if cursor.description else []
+
+
+def scheduler_that_fails(trade: Trade, **failures: Exception) -> Scheduler:
+    trade.executor.__class__ = Failing
+    assert isinstance(trade.executor, Failing)
+    trade.executor.failures = failures
+    return Scheduler(trade.executor, trade.log.pool, WallClock())
+
+
 async def test_a_deadline_that_fails_comes_again_and_its_neighbours_are_forgotten(database: str) -> None:
     async with trading(database) as trade:
-        async with trade.log.pool.connection() as connection:
-            await connection.execute(DEADLINES, (NOW - timedelta(days=1),))
-        trade.executor.__class__ = Failing
-        assert isinstance(trade.executor, Failing)
-        trade.executor.failures = {"k2": LogUnavailable("away"), "k4": TooMuchContention("busy")}
-        scheduler = Scheduler(trade.executor, trade.log.pool, WallClock())
+        await fetch(trade, DEADLINES, NOW - timedelta(days=1))
+        away, busy = LogUnavailable("away"), TooMuchContention("busy")
+        scheduler = scheduler_that_fails(trade, k2=away, k4=busy)
         assert await scheduler.reach() == 3
-        async with trade.log.pool.connection() as connection:
-            left = await (await connection.execute("SELECT key FROM deadlines ORDER BY key")).fetchall()
-        assert left == [("k2",), ("k4",)]
+        assert await fetch(trade, "SELECT key FROM deadlines ORDER BY key") == [("k2",), ("k4",)]
         assert await scheduler.reach() == 2
         assert (await trade.types()).count("DeadlineReached") == 5
         assert await scheduler.reach() == 0
+
+
+@pytest.mark.parametrize(
+    "failure", [InvalidAppend("too long"), psycopg.errors.ProgramLimitExceeded("index row"), KeyError("k")]
+)
+async def test_a_deadline_that_would_fail_for_ever_is_parked_and_fills_no_page(
+    database: str, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler_module, "BATCH", 2)
+    async with trading(database) as trade:
+        await fetch(trade, DEADLINES, NOW - timedelta(days=1))
+        scheduler = scheduler_that_fails(trade, k1=failure, k2=failure)
+        assert [await scheduler.reach() for _ in range(3)] == [0, 2, 1]
+        parked = await fetch(trade, "SELECT follower, key, position, error FROM parked ORDER BY key")
+        error = f"{type(failure).__name__}: {failure}"
+        assert parked == [("scheduler", f"order {key} late", 0, error) for key in ("k1", "k2")]
+        assert await retry_key(trade.log.pool, trade.log, trade.keyring, "scheduler", "order k1 late") == 1
+        assert [await scheduler.reach() for _ in range(2)] == [1, 0]
+        assert await fetch(trade, "SELECT key FROM parked") == [("order k2 late",)]
+
+
+async def test_a_changed_epoch_parks_nothing(database: str) -> None:
+    async with trading(database) as trade:
+        await fetch(trade, DEADLINES, NOW - timedelta(days=1))
+        scheduler = scheduler_that_fails(trade, k1=EpochChanged("restored"))
+        with pytest.raises(ExceptionGroup) as raised:
+            await scheduler.reach()
+        assert isinstance(raised.value.exceptions[0], EpochChanged)
+        assert await fetch(trade, "SELECT FROM parked") == []
+
+
+async def test_the_deadline_of_an_order_with_a_long_name_is_reached(database: str) -> None:
+    async with trading(database) as trade, agents_running(trade):
+        await trade.stock("a", 1)
+        await trade.place("\N{SNOWMAN}" * 33)
+        await trade.rest()
+        await fetch(trade, "INSERT INTO business_clocks VALUES ('c1', %s)", NOW + timedelta(hours=2))
+        assert await Scheduler(trade.executor, trade.log.pool, WallClock()).reach() == 1
+        await trade.rest()
+        assert "OrderCancelled" in await trade.types()

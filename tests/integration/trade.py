@@ -22,6 +22,7 @@ from eventstore.feed import Feed
 from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds, WallClock, key_id
+from eventstore.tasks import end_tasks
 from services.agents.runner import AgentRunner
 from services.processes import AGENTS, persist
 
@@ -150,7 +151,6 @@ async def agents_running(
     try:
         yield tasks
     finally:
-        for task in tasks:
-            task.cancel()
+        await end_tasks(*tasks)
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(result, asyncio.CancelledError) for result in results), results

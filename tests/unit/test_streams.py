@@ -50,6 +50,13 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
     assert {aggregate_of(stream).category for stream in streams} == set(AGGREGATES)
 
 
+def test_a_deadline_of_any_key_has_a_stream_with_a_short_name() -> None:
+    longest = order_stream("m", "\N{SNOWMAN}" * 54)
+    streams = {deadline_stream("m", *asked) for asked in (("a", longest, "n"), ("a.n", longest, "n"))}
+    assert {len(stream) for stream in streams} == {len("deadline-m.") + 64}
+    assert len(streams) == 2
+
+
 def test_a_stream_of_no_aggregate_is_an_error() -> None:
     with pytest.raises(KeyError):
         aggregate_of("cart-m1.c1")

@@ -1,0 +1,59 @@
+-- name: read_places
+-- How far everybody is who follows the log: who, everything up to where is done, whether somebody is at it.
+-- :followers and :read_models text[] (of these the live generation; without one it was never made).
+SELECT f.follower, coalesce(c.done, 0), coalesce(c.leased_until > now(), false)
+FROM (
+    SELECT unnest(:followers::text[]) AS follower
+    UNION ALL
+    SELECT coalesce(projection_follower(r.name, r.generation), 'projection:' || m.name)
+    FROM unnest(:read_models::text[]) AS m (name) LEFT JOIN read_models AS r ON r.name = m.name AND r.live
+) AS f
+LEFT JOIN checkpoints AS c ON c.follower = f.follower
+ORDER BY f.follower;
+
+-- name: read_overdue
+-- Deadlines that have come by their own clock, those that are parked aside. :now wall clock.
+SELECT d.agent || ' ' || d.key || ' ' || d.name
+FROM deadlines AS d LEFT JOIN business_clocks AS c ON c.clock = d.clock
+WHERE d.due_at <= CASE d.clock WHEN 'wall' THEN :now ELSE c.now END AND NOT EXISTS (
+    SELECT FROM parked AS p WHERE p.follower = 'scheduler' AND p.key = d.agent || ' ' || d.key || ' ' || d.name
+);
+
+-- name: read_left_lying
+-- What waits for a provider for more than :seconds: calls without an outcome, webhooks that match nothing.
+(
+    SELECT c.gateway || ': the call for position ' || c.position || ' is open after ' || c.attempts || ' attempts'
+    FROM provider_calls AS c JOIN events AS e ON e.position = c.position
+    WHERE e.recorded_at < now() - make_interval(secs => :seconds) ORDER BY c.position LIMIT 100
+) UNION ALL (
+    SELECT provider || ': webhook ' || webhook_id || ' matches nothing after ' || attempts || ' attempts'
+    FROM webhook_inbox
+    WHERE matched_at IS NULL AND received_at < now() - make_interval(secs => :seconds)
+    ORDER BY received_at LIMIT 100
+);
+
+-- name: read_parked()
+SELECT follower, key, min(position), (array_agg(error ORDER BY position))[1]
+FROM parked GROUP BY follower, key ORDER BY follower, key LIMIT 100;
+
+-- name: read_ahead()
+SELECT follower, position FROM checkpoints
+WHERE position > (SELECT coalesce(max(position), 0) FROM events) ORDER BY follower;
+
+-- name: read_ledger_ahead()
+SELECT command_id, merchant, last_position FROM commands
+WHERE last_position > (SELECT coalesce(max(position), 0) FROM events) LIMIT 100;
+
+-- name: read_ledger_faults(after, head)
+-- Where entries of the ledger do not follow one another without a gap from :after to :head: the first position
+-- of an entry (beyond the head, for the end) and the last one that those before it cover.
+WITH entries AS (
+    SELECT first_position, last_position, coalesce(max(last_position) OVER (
+        ORDER BY first_position, last_position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ), :after) AS covered
+    FROM commands WHERE first_position > :after AND first_position <= :head AND first_position <= last_position
+)
+SELECT first_position, covered FROM entries WHERE first_position <> covered + 1
+UNION ALL
+SELECT :head + 1, coalesce(max(last_position), :after) FROM entries HAVING coalesce(max(last_position), :after) < :head
+ORDER BY 1 LIMIT 100;

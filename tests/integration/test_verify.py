@@ -1,0 +1,195 @@
+"""Does `verify` notice what nobody did, and leave a running system in peace?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventstore.checkpoints import holding
+from eventstore.keyring import Keyring, PostgresKeyStore
+from eventstore.seams import WallClock
+from eventstore.tasks import end_tasks
+from projections.runner import ProjectionRunner
+from services import stragglers
+from services.context import ProcessContext, open_context
+from services.settings import Settings
+from services.stragglers import NOTHING_RUNS
+from services.verify import verify
+from tests.integration.trade import Trade, agents_running, trading
+
+EVERYBODY = ("agents", "gateway:payment", "gateway:carrier", "projector")
+
+
+@pytest.fixture
+async def context(database: str, nats_url: str, tmp_path: Path) -> AsyncIterator[ProcessContext]:
+    settings = Settings(data_dir=tmp_path, database_url=database, nats_url=nats_url)
+    async with open_context(settings, "verify", follow=False) as context:
+        keyring = Keyring(bytes(32), PostgresKeyStore(context.pool))  # that of `trading`
+        yield replace(context, keyring=keyring)
+
+
+async def problems(context: ProcessContext, patience_s: float = 5.0) -> list[str]:
+    return (await verify(context, lambda *_: None, patience_s)).problems
+
+
+async def execute(context: ProcessContext, statement: str, *arguments: Any) -> None:
+    async with context.pool.connection() as connection:
+        await connection.execute(statement.encode(), arguments)
+
+
+@asynccontextmanager
+async def following(trade: Trade, *names: str) -> AsyncIterator[None]:
+    """Those who follow the log: agents and projector as they are; of a gateway, its checkpoint."""
+    async with AsyncExitStack() as stack:
+        if "agents" in names:
+            await stack.enter_async_context(agents_running(trade))
+        work = [_pass_over(trade, name) for name in names if name.startswith("gateway:")]
+        if "projector" in names:
+            work.append(ProjectionRunner(trade.feed, trade.log.pool, trade.keyring).run())
+        tasks = [asyncio.create_task(each) for each in work]
+        stack.push_async_callback(end_tasks, *tasks)
+        yield
+
+
+async def _pass_over(trade: Trade, follower: str) -> None:
+    async with holding(trade.log.pool, follower) as checkpoint:
+        while True:
+            head = await trade.log.head()
+            async with trade.log.pool.connection() as connection:
+                await checkpoint.move(connection, head)
+            checkpoint.moved(head)
+            await asyncio.sleep(0.02)
+
+
+async def trade_a_little(trade: Trade) -> None:
+    await trade.stock("a", 3)
+    for order_id in ("o1", "o2"):
+        await trade.place(order_id)
+
+
+async def test_a_running_system_catches_up_and_is_clean(database: str, context: ProcessContext) -> None:
+    async with trading(database) as trade, following(trade, *EVERYBODY):
+        await trade_a_little(trade)  # nobody waits for anybody to be done with it
+        assert await problems(context) == []
+
+
+async def test_who_stopped_is_named_and_those_who_go_on_are_not(
+    database: str, context: ProcessContext
+) -> None:
+    async with trading(database) as trade:
+        async with following(trade, *EVERYBODY):
+            await trade_a_little(trade)
+            await trade.rest()
+            assert await problems(context) == []
+        for stopped in EVERYBODY:
+            async with following(trade, *(name for name in EVERYBODY if name != stopped)):
+                await trade.place(f"after {stopped}")
+                found = await problems(context, patience_s=2.0)
+                named = {problem.partition(" is done up to ")[0].partition(":g")[0] for problem in found}
+                if stopped == "projector":
+                    assert "projection:orders" in named
+                    assert all(each.startswith("projection:") for each in named)
+                else:
+                    assert named == {stopped}
+            async with following(trade, *EVERYBODY):
+                await trade.rest()
+                assert await problems(context) == []
+
+
+async def test_that_nothing_runs_is_a_problem_of_its_own(database: str, context: ProcessContext) -> None:
+    async with trading(database) as trade:
+        assert (await problems(context))[0] == NOTHING_RUNS
+        async with following(trade, *EVERYBODY):
+            await trade_a_little(trade)
+            await trade.rest()
+            assert await problems(context) == []
+        assert await problems(context) == [NOTHING_RUNS]
+        await trade.place("o3")
+        first, *behind = await problems(context)
+        assert first == NOTHING_RUNS
+        assert any(each.startswith("agents is done up to") for each in behind)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The clock of somebody who looks some days later."""
+
+    days: int
+
+    def now(self) -> datetime:
+        return WallClock().now() + timedelta(days=self.days)
+
+
+LEDGER_FAULTS = {
+    "DELETE FROM commands": "covers the events 1 to ",
+    "DELETE FROM commands WHERE first_position = 2": "covers the events 2 to 2",
+    "DELETE FROM commands WHERE last_position = (SELECT max(position) FROM events)": "covers the events",
+    "UPDATE commands SET last_position = 3 WHERE first_position = 2": "more than one entry",
+    "INSERT INTO commands SELECT gen_random_uuid(), 'x', '', 1, 9, '', now()": "more than one entry",
+}
+
+
+@pytest.mark.parametrize(("damage", "problem"), LEDGER_FAULTS.items())
+async def test_the_ledger_covers_each_event_once_until_it_may_forget(
+    database: str, context: ProcessContext, damage: str, problem: str
+) -> None:
+    async with trading(database) as trade, following(trade, *EVERYBODY):
+        await trade_a_little(trade)
+        await trade.rest()
+        assert await problems(context) == []
+        await execute(context, damage)
+        found = await problems(context)
+        assert found
+        assert all("of the ledger covers the event" in each for each in found)
+        assert problem in found[0]
+        days = context.settings.ledger_days
+        assert await problems(replace(context, clock=Later(days + 1))) == []
+        assert await problems(replace(context, clock=Later(days - 1))) == found
+
+
+async def test_what_is_left_lying_is_told_once_it_is_old(
+    database: str, context: ProcessContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with trading(database) as trade, following(trade, *EVERYBODY):
+        await trade_a_little(trade)
+        await trade.rest()
+        await execute(context, "INSERT INTO provider_calls VALUES ('payment', 1, 'c1', 4)")
+        await execute(
+            context,
+            "INSERT INTO webhook_inbox (provider, webhook_id, stream, correlation, body)"
+            " VALUES ('carrier', 'w1', 'shipment-m.o9', 'c1', '')",
+        )
+        assert await problems(context) == []
+        monkeypatch.setattr(stragglers, "LEFT_LYING_SECONDS", -60.0)
+        assert await problems(context) == [
+            "payment: the call for position 1 is open after 4 attempts",
+            "carrier: webhook w1 matches nothing after 0 attempts",
+        ]
+
+
+async def test_a_deadline_that_nobody_reaches_is_told(database: str, context: ProcessContext) -> None:
+    async with trading(database) as trade, following(trade, *EVERYBODY):
+        await trade_a_little(trade)
+        await trade.rest()
+        assert await problems(context) == []
+        statement = "INSERT INTO business_clocks VALUES ('c1', now() + interval '100 years')"
+        await execute(context, statement)
+        assert await problems(context, patience_s=0.5) == [
+            f"the deadline inventory order-m.{order_id} reservation has come, and is not reached"
+            for order_id in ("o1", "o2")
+        ]
+        statement = (
+            "INSERT INTO deadlines VALUES ('order', 'k', 'n', 'm', 'c', 'wall', 'e', now() - interval '1 s')"
+        )
+        await execute(context, "DELETE FROM deadlines")
+        await execute(context, statement)
+        assert await problems(context, patience_s=0.5) == [
+            "the deadline order k n has come, and is not reached"
+        ]
