@@ -1,0 +1,10 @@
+"""How does a message reach a user? Through whatever sends mail; the access services know this much of it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Mailer(Protocol):
+    async def send(self, to: str, subject: str, text: str) -> None:
+        """Takes a message over; it may hold a token, and so stands in no log line."""
