@@ -57,6 +57,7 @@ class AccessGate:
         self._tokens = tokens
         self._clock = clock
         self._policy = policy
+        self.looked_up = 0
         self._forgotten = 0
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
@@ -118,6 +119,7 @@ class AccessGate:
             if fresh := self._fresh(name):
                 return fresh
             # taken before the question is asked: what changes meanwhile is seen a second later at most
+            self.looked_up += 1
             now, forgotten = self._clock.now(), self._forgotten
             self._known.pop(name, None)
             known = await (self._key(secret, now) if kind == "key" else self._session(kind, secret, now))

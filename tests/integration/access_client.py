@@ -16,7 +16,7 @@ from fastapi import APIRouter, FastAPI
 from commands.executor import Executor
 from domain.kernel import Event, Fact, one
 from domain.merchant import RegisterMerchant
-from domain.permissions import ON_PLATFORM, PLATFORM
+from domain.permissions import ON_PLATFORM
 from domain.streams import merchant_stream
 from eventstore.codec import decode
 from eventstore.keyring import Keyring, PostgresKeyStore
@@ -99,6 +99,7 @@ class Doors:
     clock: HandClock
     letters: Letters
     database: str
+    directory: Path
 
     async def user(self, email: str, merchant: str, role: str, *permissions: str, subject: str = "") -> str:
         """A user who joined, with PASSWORD and a role."""
@@ -169,7 +170,7 @@ async def doors(database: str, directory: Path, policy: Policy = CHEAP) -> Async
         app = make_app(access)
         transport = httpx.ASGITransport(app, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url="http://doors") as client:
-            found = Doors(client, access, app, log, clock, letters, database)
+            found = Doors(client, access, app, log, clock, letters, database, directory)
             for merchant in ("m1", "m2"):
                 await register(found, merchant)
             yield found
@@ -181,6 +182,3 @@ async def register(found: Doors, merchant: str) -> None:
     context = found.access.facts.context(merchant, SYSTEM)
     done = await found.access.executor.execute(command, context)
     assert done.refused is None
-
-
-__all__ = ["CHEAP", "PASSWORD", "PLATFORM", "Doors", "HandClock", "doors"]
