@@ -77,7 +77,8 @@ class Resets:
 
     async def _send(self, address: str) -> None:
         user_id = await self._addresses.user_of(address)
-        if user_id is None or (await self._facts.user(user_id)).disabled:
+        user = await self._facts.user(user_id) if user_id else None
+        if user_id is None or user is None or user.disabled or not user.invited:
             return
         last = await self._store.row("newest_single_use_token", user_id=user_id, purpose="reset")
         if last and self._clock.now() < last["made_at"] + self._policy.between_resets:
