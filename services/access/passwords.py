@@ -49,6 +49,8 @@ class Passwords:
         self._turns = asyncio.Semaphore(policy.hashing)
         self._waiting_max = policy.hashing_waiting
         self._waiting = 0
+        self.verified = 0
+        """How many were; the same for every try, whoever it is for."""
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -83,6 +85,7 @@ class Passwords:
             right, newer = self._hashes.verify_and_update(_plain(password), known or dummy)
             return (right, newer) if known else (False, None)
 
+        self.verified += 1
         return await self._run(check)
 
     async def _run(self, work: Callable[[], T]) -> T:
