@@ -57,10 +57,13 @@ class Addresses:
 
 
 def check_address(address: str, field: str = "email") -> str:
-    """The address as it is kept; a 422 problem for what no mail could reach."""
+    """The address as it is kept; a 422 problem for what no mail could reach.
+
+    ASCII only, an international domain in its `xn--` form: else two people's addresses might count as one.
+    """
     address = address.strip()
     local, at, domain = address.rpartition("@")
-    printable = address.isprintable() and " " not in address
+    printable = address.isascii() and address.isprintable() and " " not in address
     if not (local and at and domain and printable) or len(address) > LENGTH_MAX or "@" in local:
         raise invalid(field, "it is not an address like ana@example.com", where="body")
     return address

@@ -45,7 +45,8 @@ class Parts:
         ids: Ids,
         mailer: Mailer,
     ) -> None:
-        store, seals, self.later = Store(pool), Seals(master_key), Later()
+        self.store = store = Store(pool)
+        seals, self.later = Seals(master_key), Later()
         self.log = log
         self.executor = executor
         self.clock = clock

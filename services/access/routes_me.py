@@ -67,7 +67,9 @@ async def list_sessions(me: Me, access: WantedParts) -> list[SessionAnswer]:
     responses={404: problem_responses(404)[404]},
 )
 async def end_session(
-    session_id: Annotated[str, Path(max_length=64, examples=["0190c3f2a1b47c3d8e9f001122334455"])],
+    session_id: Annotated[
+        str, Path(pattern=r"^[0-9a-f]{32}$", examples=["0190c3f2a1b47c3d8e9f001122334455"])
+    ],
     me: Me,
     access: WantedParts,
 ) -> Ended:

@@ -17,7 +17,7 @@ TOKEN_BYTES = 32
 
 def normalised(address: str) -> str:
     """The form by which two ways of writing an address are one."""
-    return unicodedata.normalize("NFKC", address).strip().casefold()
+    return unicodedata.normalize("NFC", address).strip().lower()
 
 
 def digest_of(token: str) -> bytes:

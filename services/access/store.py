@@ -18,8 +18,10 @@ class Store:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self.asked = 0
 
     async def rows(self, name: str, **arguments: Any) -> list[Row]:
+        self.asked += 1
         sql: str = getattr(_QUERIES, name).sql
         async with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=dict_row)

@@ -228,3 +228,9 @@ async def test_who_it_is_not_is_not_told_why(door: Doors) -> None:
         assert answer.content == answers[0].content
         assert answer.headers["www-authenticate"].startswith("Bearer")
     assert PASSWORD not in answers[0].text
+
+
+@pytest.mark.parametrize("name", ["%00", "a%00b", "x" * 32, "%F0%9F%8C%8D", "0" * 33])
+async def test_an_odd_name_of_a_session_is_refused(door: Doors, name: str) -> None:
+    token = await door.token("ana@example.com")
+    problem(await door.send("DELETE", f"/v1/auth/sessions/{name}", token), 422, "invalid-input")

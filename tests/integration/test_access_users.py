@@ -172,6 +172,7 @@ async def test_nothing_that_is_not_asked_for_is_taken(door: Doors) -> None:
         {"email": "no address"},
         {"email": "a@b@c"},
         {"email": "a\n@b.c"},
+        {"email": "\uff41na@example.com"},
     ):
         body = {"email": "x@example.com", "role": "owner", **more}
         problem(await door.post("/v1/users", ana, body), 422, "invalid-input")
