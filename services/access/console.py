@@ -18,7 +18,7 @@ from domain.streams import merchant_stream
 from services.access.addresses import check_address
 from services.access.composition import Access
 from services.access.mail import NoMail
-from services.access.models import MemberAnswer
+from services.access.models_members import MemberAnswer
 from services.access.parts import Parts
 from services.access.users import Wanted
 from services.context import open_context

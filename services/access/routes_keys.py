@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Path
 
 from commands.http import CommandRoute
 from queries.models import PageOf
-from services.access.models import AtMerchant, IssueKeyBody, KeyAnswer, KeyRevoked, NewKey, never_kept
+from services.access.models import AtMerchant, never_kept
+from services.access.models_members import IssueKeyBody, KeyAnswer, KeyRevoked, NewKey
 from services.access.parts import WantedParts
 from services.web.access import Allowed, requires
 from services.web.openapi import problem_responses

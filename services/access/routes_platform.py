@@ -10,7 +10,8 @@ from commands.http import CommandRoute
 from domain.permissions import PLATFORM
 from queries.models import PageOf
 from services.access.addresses import check_address
-from services.access.models import (
+from services.access.models import UserId, never_kept
+from services.access.models_members import (
     InvitePlatformUserBody,
     IssueKeyBody,
     KeyAnswer,
@@ -19,8 +20,6 @@ from services.access.models import (
     NewKey,
     PlatformRoleBody,
     UserAnswer,
-    UserId,
-    never_kept,
 )
 from services.access.parts import WantedParts
 from services.access.routes_keys import ORDER as KEY_ORDER

@@ -7,14 +7,8 @@ from fastapi import APIRouter
 from commands.http import CommandRoute
 from queries.models import PageOf
 from services.access.addresses import check_address
-from services.access.models import (
-    AtMerchant,
-    InviteMemberBody,
-    MemberAnswer,
-    MemberRoleBody,
-    UserAnswer,
-    UserId,
-)
+from services.access.models import AtMerchant, UserId
+from services.access.models_members import InviteMemberBody, MemberAnswer, MemberRoleBody, UserAnswer
 from services.access.parts import WantedParts
 from services.access.users import Wanted
 from services.web.access import Allowed, requires
