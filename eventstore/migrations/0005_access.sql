@@ -18,6 +18,7 @@ COMMENT ON TABLE members IS
 CREATE TABLE credentials (
     user_id text COLLATE "C" PRIMARY KEY,
     password_hash text,
+    password_changes integer NOT NULL DEFAULT 0,
     totp_seed bytea,
     totp_pending bytea,
     totp_counter bigint NOT NULL DEFAULT 0,

@@ -39,12 +39,15 @@ class Sessions:
         self._ids = ids
         self._policy = policy
 
-    async def begin(self, user_id: str, client: str, *, cookie: bool) -> Begun:
-        """`client` is what the caller says of itself, for the list that its owner sees."""
+    async def begin(self, user_id: str, client: str, *, cookie: bool, proof: int | None = None) -> Begun:
+        """`client` is what the caller says of itself, for the list that its owner sees.
+
+        `proof` is how often the password that was shown was changed: a 401 problem where it is more by now.
+        """
         now = self._clock.now()
         session_id = self._ids.new().hex
         secret = fresh_token(COOKIE_PREFIX if cookie else REFRESH_PREFIX)
-        await self._store.rows(
+        begun = await self._store.row(
             "begin_session",
             session_id=session_id,
             user_id=user_id,
@@ -55,7 +58,10 @@ class Sessions:
             idle_until=now + self._policy.session_idle,
             expires_at=now + self._policy.session,
             token_digest=None if cookie else digest_of(secret),
+            proof=proof,
         )
+        if begun is None:
+            raise unauthenticated()
         return Begun(session_id, user_id, secret)
 
     async def rotate(self, token: str) -> Begun:

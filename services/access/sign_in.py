@@ -65,11 +65,11 @@ class SignIn:
         """A new session. Raises a 401 problem, or 503 where too many try."""
         row = await self._store.row("user_of_address", digest=self._seals.address(address))
         user_id = row["user_id"] if row else _NOBODY
-        await self.prove(user_id, password, code)
-        return await self._sessions.begin(user_id, client, cookie=cookie)
+        proof = await self.prove(user_id, password, code)
+        return await self._sessions.begin(user_id, client, cookie=cookie, proof=proof)
 
-    async def prove(self, user_id: str, password: str, code: str | None) -> None:
-        """Whether it is who it says. Raises a 401 problem; failures count towards a lock-out."""
+    async def prove(self, user_id: str, password: str, code: str | None) -> int:
+        """Whether it is who it says; how often its password was changed. A 401 problem; failures lock it out."""
         user = await self._facts.user(user_id)
         # read and counted within one's turn: of many at once, few get a try before the lock-out is seen
         async with self._passwords.turn():
@@ -86,6 +86,8 @@ class SignIn:
         if newer:
             was = row["password_hash"]
             await self._store.rows("rehash_password", user_id=user_id, was=was, password_hash=newer)
+        changes: int = row["password_changes"]
+        return changes
 
     async def _prove_second(self, user_id: str, row: Row, code: str | None) -> None:
         if not code:

@@ -9,6 +9,7 @@ import pytest
 
 from domain.permissions import PLATFORM
 from domain.user import UserLockedOut, UserUnlocked
+from services.web.problems import Problem
 from tests.integration.access_client import PASSWORD, Doors, doors
 from tests.integration.api_client import problem
 
@@ -141,3 +142,13 @@ async def test_keys_rotate_and_old_tokens_stay_good_until_they_are_over(door: Do
     door.clock.move(minutes=15)
     (after,) = (await door.get("/.well-known/jwks.json")).json()["keys"]
     assert after["kid"] != before["kid"]
+
+
+async def test_a_password_that_was_changed_meanwhile_begins_no_session(door: Doors) -> None:
+    ana = await door.access.addresses.user_of("ana@example.com") or ""
+    proof = await door.access.sign_in.prove(ana, PASSWORD, None)
+    await door.access.resets.change(ana, "another roll of paper", but="")
+    with pytest.raises(Problem) as refused:
+        await door.access.sessions.begin(ana, "test", cookie=False, proof=proof)
+    assert refused.value.status == 401
+    assert await door.access.sessions.alive(ana) == []

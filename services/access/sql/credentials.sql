@@ -17,14 +17,16 @@ INSERT INTO members (merchant, user_id) VALUES (:merchant, :user_id) ON CONFLICT
 SELECT user_id FROM members WHERE merchant = :merchant AND user_id > :after ORDER BY user_id LIMIT :limit;
 
 -- name: read_credential(user_id)
-SELECT password_hash, totp_seed, totp_pending, totp_counter, failures, locked_until,
+SELECT password_hash, password_changes, totp_seed, totp_pending, totp_counter, failures, locked_until,
        cardinality(recovery_digests) AS recovery_codes
 FROM credentials WHERE user_id = :user_id;
 
 -- name: set_password(user_id, password_hash)!
 -- A new password also ends a lock-out.
 INSERT INTO credentials (user_id, password_hash) VALUES (:user_id, :password_hash)
-ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash, failures = 0, locked_until = NULL;
+ON CONFLICT (user_id) DO UPDATE SET
+    password_hash = excluded.password_hash, password_changes = credentials.password_changes + 1,
+    failures = 0, locked_until = NULL;
 
 -- name: rehash_password(user_id, was, password_hash)!
 -- The same password in a newer hash, unless it was changed meanwhile.
@@ -93,5 +95,7 @@ WITH used AS (
     WHERE t.user_id = used.user_id AND t.used_at IS NULL AND t.digest <> :digest
 )
 INSERT INTO credentials (user_id, password_hash) SELECT user_id, :password_hash FROM used
-ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash, failures = 0, locked_until = NULL
+ON CONFLICT (user_id) DO UPDATE SET
+    password_hash = excluded.password_hash, password_changes = credentials.password_changes + 1,
+    failures = 0, locked_until = NULL
 RETURNING user_id;

@@ -1,15 +1,22 @@
--- name: begin_session(session_id, user_id, kind, cookie_digest, client, now, idle_until, expires_at, token_digest)!
--- A session, and the first of its refresh tokens (NULL for a cookie's).
-WITH begun AS (
+-- name: begin_session(session_id, user_id, kind, cookie_digest, client, now, idle_until, expires_at, token_digest, proof)
+-- A session, and the first of its refresh tokens (NULL for a cookie's); no row where the password was
+-- changed more often than :proof times (NULL where it was not by a password). The lock makes a change of the password wait, or us for it:
+-- whichever comes second knows of the first.
+WITH proved AS (
+    SELECT FROM credentials WHERE user_id = :user_id AND password_changes = :proof FOR SHARE
+), begun AS (
     INSERT INTO sessions (
         session_id, user_id, kind, cookie_digest, client, created_at, seen_at, idle_until, expires_at
-    ) VALUES (
-        :session_id, :user_id, :kind, :cookie_digest, :client, :now, :now,
-        least(:idle_until::timestamptz, :expires_at::timestamptz), :expires_at
-    ) RETURNING session_id
+    )
+    SELECT :session_id, :user_id, :kind, :cookie_digest::bytea, :client, :now::timestamptz, :now::timestamptz,
+           least(:idle_until::timestamptz, :expires_at::timestamptz), :expires_at::timestamptz
+    WHERE :proof::integer IS NULL OR EXISTS (SELECT FROM proved)
+    RETURNING session_id
+), first AS (
+    INSERT INTO refresh_tokens (digest, session_id, issued_at)
+    SELECT :token_digest::bytea, session_id, :now::timestamptz FROM begun WHERE :token_digest::bytea IS NOT NULL
 )
-INSERT INTO refresh_tokens (digest, session_id, issued_at)
-SELECT :token_digest::bytea, session_id, :now::timestamptz FROM begun WHERE :token_digest::bytea IS NOT NULL;
+SELECT session_id FROM begun;
 
 -- name: rotate(digest, successor, now, idle_until)
 -- Uses a token up and makes its successor, if its session is alive. One row with the session where the token was
