@@ -69,7 +69,7 @@ class SignIn:
         return await self._sessions.begin(user_id, client, cookie=cookie, proof=proof)
 
     async def prove(self, user_id: str, password: str, code: str | None) -> int:
-        """Whether it is who it says; how often its password was changed. A 401 problem; failures lock it out."""
+        """Whether it is who it says (else a 401 problem); how often its password was changed."""
         user = await self._facts.user(user_id)
         # read and counted within one's turn: of many at once, few get a try before the lock-out is seen
         async with self._passwords.turn():
