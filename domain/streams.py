@@ -66,3 +66,11 @@ def deadline_stream(merchant: str, agent: str, key: str, name: str) -> str:
     """By the hash of what was asked for: `key` is a stream's name itself, too long as a part of another."""
     asked = sha256(stream_name("deadline", agent, key, name).encode()).hexdigest()
     return stream_name("deadline", merchant, asked)
+
+
+def user_stream(user_id: str) -> str:
+    return stream_name("user", user_id)
+
+
+def api_key_stream(key_id: str) -> str:
+    return stream_name("apikey", key_id)

@@ -27,8 +27,20 @@ play_app = typer.Typer(help="Play trade through the running system.", no_args_is
 app.add_typer(play_app, name="play")
 parked_app = typer.Typer(help="Keys that wait because a handler failed on one of their events.")
 app.add_typer(parked_app, name="parked")
+user_app = typer.Typer(help="Who may come in, and as what.", no_args_is_help=True)
+app.add_typer(user_app, name="user")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+Merchant = Annotated[str, typer.Option(help="The merchant; without it, the platform.")]
+
+
+class ConsoleRole(StrEnum):
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+    OWNER = "owner"
 
 
 class World(StrEnum):
@@ -145,6 +157,47 @@ def retry(
     from services.parked import retry as retry_parked_key  # noqa: PLC0415
 
     _run(retry_parked_key(Settings.load(), follower, key))
+
+
+@user_app.command("add")
+def add_user(
+    email: Annotated[str, typer.Argument(help="Where the user gets mail; it signs in with it.")],
+    role: Annotated[ConsoleRole, typer.Option(help="An owner has a merchant; an admin has none.")],
+    merchant: Merchant = "",
+    generate_password: Annotated[
+        bool, typer.Option("--generate-password", help="Make up a password and print it, once.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let somebody in, the first admin too: prints a token to set a password with, good for once."""
+    from services.access import console  # noqa: PLC0415
+
+    _run(
+        console.add_user(
+            Settings.load(),
+            email,
+            role.value,
+            merchant,
+            generate_password=generate_password,
+            as_json=as_json,
+        )
+    )
+
+
+@user_app.command("list")
+def list_users(merchant: Merchant = "", as_json: AsJson = False) -> None:
+    """Those of the platform, or the members of a merchant."""
+    from services.access import console  # noqa: PLC0415
+
+    _run(console.list_users(Settings.load(), merchant, as_json=as_json))
+
+
+@user_app.command("unlock")
+def unlock_user(email: Annotated[str, typer.Argument(help="Whose lock-out shall end.")]) -> None:
+    """End a lock-out before its time."""
+    from services.access import console  # noqa: PLC0415
+
+    _run(console.unlock_user(Settings.load(), email))
 
 
 @play_app.command()

@@ -92,6 +92,20 @@ class Settings(BaseSettings):
     ledger_days: int = Field(
         default=30, ge=1, description="How long a repeated Idempotency-Key gets its first answer, in days."
     )
+    token_issuer: str = Field(
+        default="tillroll",
+        min_length=1,
+        description="The name in access tokens of who made them (`iss`, `aud`).",
+    )
+    signing_key_days: int = Field(
+        default=30, ge=1, description="How long one key signs access tokens, in days."
+    )
+    session_days: int = Field(
+        default=30, ge=1, description="When one must sign in again at the latest, in days."
+    )
+    session_idle_hours: int = Field(
+        default=168, ge=1, description="How long a session lasts that nobody uses, in hours."
+    )
     master_key_file: Path = Field(
         default=Path("secrets/master.key"),
         description="Wraps the keys of data subjects; without it their data is erased. Relative to data_dir.",

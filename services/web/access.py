@@ -7,18 +7,27 @@ does not start (`install_rules`). The rules stand in the OpenAPI document: the t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import Depends, FastAPI, Header, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from services.web.problems import Problem
 
 HEADER = "Tillroll-Merchant"
 LENGTH_MAX = 200
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "an access token, or an API key"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-tillroll",
+        "description": "a browser's session; what changes something needs the header Tillroll-CSRF as well",
+    },
+}
 Scope = Literal["merchant", "platform", "self", "public"]
 """`merchant`: about one merchant's data. `platform`: across merchants. `self`: about who asks. `public`: for
 anybody."""
@@ -170,9 +179,16 @@ Allowed = Annotated[Asked, Depends(asked_of)]
 """The type of a route's parameter that wants to know who asks."""
 
 
-def rule_of(route: APIRoute) -> Rule | None:
-    """The rule that a route declares."""
+def rule_of(route: APIRoute | RouteContext) -> Rule | None:
+    """The rule that a route declares, or a router that it is included by."""
     return _rule_in(route.dependant)
+
+
+def routes_of(app: FastAPI) -> Iterator[RouteContext]:
+    """All API routes of `app`. Its `routes` don't tell: they hold a router that was included as one thing."""
+    for context in iter_route_contexts(app.routes):
+        if isinstance(context.original_route, APIRoute):
+            yield context
 
 
 def _rule_in(dependant: Dependant) -> Rule | None:
@@ -189,15 +205,35 @@ class RouteWithoutRule(Exception):
 
 
 def install_rules(app: FastAPI) -> None:
-    """Show each route's rule in the OpenAPI document. Raises RouteWithoutRule."""
-    for route in app.routes:
-        if not isinstance(route, APIRoute):
-            continue
+    """Show each route's rule in the OpenAPI document. Raises RouteWithoutRule.
+
+    After all routers are included: what comes later is not looked at.
+    """
+    rules: dict[tuple[str, str], Rule] = {}
+    for route in routes_of(app):
         rule = rule_of(route)
         if rule is None:
             raise RouteWithoutRule(f"{sorted(route.methods or ())} {route.path} declares no permission")
-        extra = dict(route.openapi_extra or {})
-        extra["x-permission"] = rule.permission or rule.scope
-        extra["x-scope"] = rule.scope
-        extra["security"] = [] if rule.scope == "public" else [{"bearer": []}, {"session": []}]
-        route.openapi_extra = extra
+        for method in route.methods or ():
+            rules[str(route.path_format), method.lower()] = rule
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes.update(SECURITY_SCHEMES)
+        for path, operations in document["paths"].items():
+            for method in operations:
+                if rule := rules.get((path, method)):
+                    operations[method].update(_shown(rule))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _shown(rule: Rule) -> dict[str, Any]:
+    return {
+        "x-permission": rule.permission or rule.scope,
+        "x-scope": rule.scope,
+        "security": [] if rule.scope == "public" else [{"bearer": []}, {"session": []}],
+    }

@@ -11,6 +11,8 @@ MEDIA_TYPE = "application/problem+json"
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTIONS = {
     400: "No merchant, an unknown one, a body that is not JSON, or a position of another log",
+    401: "Nobody is signed in, or what proves it is not good",
+    403: "Who asks may not do this; `permission` names what is missing",
     404: "There is no such thing, or it is another merchant's",
     409: "The command is against a rule; `rule` names it",
     422: "The input is not valid; `errors` names each field",

@@ -6,6 +6,7 @@ import pytest
 
 from domain.aggregates import AGGREGATES, aggregate_of
 from domain.streams import (
+    api_key_stream,
     category_stream,
     deadline_stream,
     encode_part,
@@ -16,6 +17,7 @@ from domain.streams import (
     shipment_stream,
     stock_stream,
     stream_name,
+    user_stream,
 )
 
 
@@ -45,6 +47,8 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
         product_stream("m", "x"),
         category_stream("m", "x"),
         deadline_stream("m", "order", "x", "expiry"),
+        user_stream("x"),
+        api_key_stream("x"),
     ]
     assert len(set(streams)) == len(AGGREGATES)
     assert {aggregate_of(stream).category for stream in streams} == set(AGGREGATES)
