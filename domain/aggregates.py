@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from domain.api_key import API_KEY
 from domain.catalogue import CATEGORY, PRODUCT
 from domain.deadline import DEADLINE
 from domain.kernel import Command, Decider, Event
@@ -12,11 +13,13 @@ from domain.order import ORDER
 from domain.payment import PAYMENT
 from domain.shipment import SHIPMENT
 from domain.stock import STOCK
+from domain.user import USER
 
 AnyDecider = Decider[Any, Any, Any]
 
 AGGREGATES: dict[str, AnyDecider] = {
-    each.category: each for each in (ORDER, STOCK, PAYMENT, SHIPMENT, MERCHANT, PRODUCT, CATEGORY, DEADLINE)
+    each.category: each
+    for each in (ORDER, STOCK, PAYMENT, SHIPMENT, MERCHANT, PRODUCT, CATEGORY, DEADLINE, USER, API_KEY)
 }
 
 EVENT_TYPES: dict[str, type[Event]] = {

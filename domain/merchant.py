@@ -54,6 +54,8 @@ class Merchant:
 
 def decide(command: MerchantCommand, merchant: Merchant) -> tuple[MerchantEvent, ...]:
     match command:
+        case RegisterMerchant(merchant_id=merchant_id) if merchant_id.startswith("."):
+            raise Refused("merchant_id_not_reserved", "names that begin with a dot are the platform's own")
         case RegisterMerchant():
             return () if merchant.registered else (MerchantRegistered(**dict(command)),)
         case SetMerchantTerms() if not merchant.registered:

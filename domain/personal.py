@@ -53,3 +53,9 @@ class Customer(Value):
     customer_unique_id: str
     zip_prefix: str
     city: str
+
+
+class EmailAddress(Value):
+    """Where a user gets mail, as it was written."""
+
+    address: str

@@ -63,3 +63,11 @@ def category_stream(merchant: str, category: str) -> str:
 
 def deadline_stream(merchant: str, agent: str, key: str, name: str) -> str:
     return stream_name("deadline", merchant, agent, key, name)
+
+
+def user_stream(user_id: str) -> str:
+    return stream_name("user", user_id)
+
+
+def api_key_stream(key_id: str) -> str:
+    return stream_name("apikey", key_id)

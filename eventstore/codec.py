@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 
 from domain.aggregates import EVENT_TYPES
-from domain.kernel import Event, Fact
+from domain.kernel import Event, Fact, Value
 from domain.personal import Erased, PersonalField, Sealed
 from eventstore.keyring import Keyring
 from eventstore.log import NewEvent, StoredEvent
@@ -29,10 +29,21 @@ class UnknownEvent(Exception):
 
 
 @cache
-def personal_fields(event_type: type[Event]) -> tuple[str, ...]:
-    """The names of the personal fields of an event class."""
+def personal_fields(event_type: type[Event]) -> dict[str, type[Value]]:
+    """The personal fields of an event class: by name, what a field holds when it is plain."""
     fields = event_type.model_fields.items()
-    return tuple(name for name, field in fields if any(isinstance(m, PersonalField) for m in field.metadata))
+    return {
+        name: _plain_kind(field.annotation)
+        for name, field in fields
+        if any(isinstance(m, PersonalField) for m in field.metadata)
+    }
+
+
+def _plain_kind(annotation: Any) -> type[Value]:
+    """Of the three forms that a personal field takes, the one that is neither sealed nor erased."""
+    kind: type[Value]
+    (kind,) = (each for each in get_args(annotation) if each not in {Sealed, Erased})
+    return kind
 
 
 def subject_of(event: Event) -> str | None:
@@ -98,10 +109,10 @@ def subjects_in(facts: Iterable[Fact]) -> set[str]:
 def opened(event: Event, keyring: Keyring) -> Event:
     """The event with its personal fields plain, or `Erased`; the keys must be loaded (`Keyring.load`)."""
     update = {}
-    for name in personal_fields(type(event)):
+    for name, kind in personal_fields(type(event)).items():
         value = getattr(event, name)
         if isinstance(value, Sealed):
-            update[name] = keyring.open(event.subject, value)  # type: ignore[attr-defined]
+            update[name] = keyring.open(event.subject, value, kind)  # type: ignore[attr-defined]
     return event.model_copy(update=update) if update else event
 
 

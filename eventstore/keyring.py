@@ -13,7 +13,7 @@ from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import AsyncConnection
@@ -21,10 +21,11 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from domain.kernel import Value
-from domain.personal import Customer, Erased, Sealed
+from domain.personal import Erased, Sealed
 from eventstore.queries import load_queries
 from eventstore.seams import Ids
 
+V = TypeVar("V", bound=Value)
 _NONCE = 12
 CACHED_KEYS = 20_000
 KEPT_LOADS = 4
@@ -127,14 +128,14 @@ class Keyring:
         plain = value.__pydantic_serializer__.to_json(value)
         return Sealed(sealed=b64encode(nonce + key.encrypt(nonce, plain, subject.encode())).decode())
 
-    def open(self, subject: str, sealed: Sealed) -> Customer | Erased:
-        """Decrypt a value, or say that it is erased."""
+    def open(self, subject: str, sealed: Sealed, kind: type[V]) -> V | Erased:
+        """Decrypt a value of that kind, or say that it is erased."""
         key = self._keys[subject]
         if key is None:
             return Erased()
         raw = b64decode(sealed.sealed)
         plain = key.decrypt(raw[:_NONCE], raw[_NONCE:], subject.encode())
-        return Customer.__pydantic_validator__.validate_json(plain)  # type: ignore[no-any-return]
+        return kind.__pydantic_validator__.validate_json(plain)  # type: ignore[no-any-return]
 
     async def _load(self, subjects: Iterable[str]) -> list[str]:
         wanted = dict.fromkeys(subjects)

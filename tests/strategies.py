@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from domain.aggregates import AnyDecider
+from domain.api_key import IssueApiKey, RevokeApiKey
 from domain.catalogue import ImportProduct, TranslateCategory
 from domain.deadline import ReachDeadline
 from domain.kernel import Command
@@ -42,7 +43,8 @@ from domain.payment import (
     RequestVoid,
 )
 from domain.payment import RecordUnavailable as RecordProviderUnavailable
-from domain.personal import Customer, Erased, Sealed
+from domain.permissions import PLATFORM
+from domain.personal import Customer, EmailAddress, Erased, Sealed
 from domain.shipment import (
     RecordCarrierShipment,
     RequestLabelVoid,
@@ -59,6 +61,24 @@ from domain.stock import (
     ReserveStock,
     ReturnStock,
     ShipStock,
+)
+from domain.user import (
+    DisableSecondFactor,
+    DisableUser,
+    EnableSecondFactor,
+    EnableUser,
+    GrantRole,
+    InviteUser,
+    JoinUser,
+    LinkIdentity,
+    LockUserOut,
+    RecordPasswordChange,
+    RecordRecoveryCode,
+    RecordSessionsEnd,
+    RecordTokenReuse,
+    RequestPasswordReset,
+    RevokeRole,
+    UnlockUser,
 )
 
 START = datetime(2024, 2, 29, 23, tzinfo=UTC)
@@ -182,6 +202,22 @@ _payment: dict[str, Any] = {"payment_id": st.just("p1")}
 _shipment: dict[str, Any] = {"shipment_id": st.just("s1")}
 _merchant: dict[str, Any] = {"merchant_id": st.just("m1")}
 _call: dict[str, Any] = {"call": st.sampled_from(["ask", "undo"]), "attempts": st.integers(1, 3)}
+_user: dict[str, Any] = {"user_id": st.just("u1")}
+EMAIL = EmailAddress(address="ana@example.com")
+merchants = st.sampled_from(["m1", "m2", PLATFORM])
+roles = st.sampled_from(["admin", "owner", "staff", "customer", "auditor", "operator"])
+permissions = st.lists(
+    st.sampled_from(["orders:read", "stock:write", "users:write", "fly:high"]), max_size=2
+).map(tuple)
+key_issues = st.builds(
+    IssueApiKey,
+    key_id=st.just("k1"),
+    name=st.sampled_from(["till", "shop"]),
+    merchant=merchants,
+    permissions=permissions,
+    expires_at=moments,
+    issued_by=st.just("user:u1"),
+)
 
 COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     PlaceOrder: good_placements() | odd_placements,
@@ -239,6 +275,36 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     ReachDeadline: st.builds(
         ReachDeadline, agent=st.just("order"), key=st.just("o1"), name=st.just("expiry"), due_at=moments
     ),
+    InviteUser: st.builds(
+        InviteUser,
+        **_user,
+        subject=st.just("s1"),
+        email=st.sampled_from([EMAIL, Sealed(sealed="bm9uY2U="), Erased()]),
+    ),
+    JoinUser: st.builds(JoinUser, **_user),
+    GrantRole: st.builds(
+        GrantRole,
+        **_user,
+        merchant=merchants,
+        role=roles,
+        permissions=permissions,
+        subject=st.sampled_from(["", "p1"]),
+    ),
+    RevokeRole: st.builds(RevokeRole, **_user, merchant=merchants),
+    RecordPasswordChange: st.builds(RecordPasswordChange, **_user),
+    RequestPasswordReset: st.builds(RequestPasswordReset, **_user, reset_id=references),
+    EnableSecondFactor: st.builds(EnableSecondFactor, **_user, recovery_codes=st.integers(0, 3)),
+    DisableSecondFactor: st.builds(DisableSecondFactor, **_user),
+    RecordRecoveryCode: st.builds(RecordRecoveryCode, **_user, left=st.integers(0, 3)),
+    LockUserOut: st.builds(LockUserOut, **_user, until=moments),
+    UnlockUser: st.builds(UnlockUser, **_user),
+    RecordTokenReuse: st.builds(RecordTokenReuse, **_user, session_id=references),
+    RecordSessionsEnd: st.builds(RecordSessionsEnd, **_user, reason=st.just("signed_out")),
+    DisableUser: st.builds(DisableUser, **_user),
+    EnableUser: st.builds(EnableUser, **_user),
+    LinkIdentity: st.builds(LinkIdentity, **_user, issuer=st.just("i1"), digest=references),
+    IssueApiKey: key_issues,
+    RevokeApiKey: st.builds(RevokeApiKey, key_id=st.just("k1")),
 }
 
 
@@ -261,6 +327,7 @@ OPENINGS: dict[str, tuple[Command, ...]] = {
         ),
     ),
     "merchant": (RegisterMerchant(merchant_id="m1"),),
+    "user": (InviteUser(user_id="u1", subject="s1", email=EMAIL),),
 }
 """What brings an aggregate to where most of its rules matter."""
 

@@ -10,7 +10,7 @@ import structlog
 
 from commands.executor import Context, Executor
 from domain.kernel import Command, Fact, one
-from eventstore.codec import personal_fields, subject_of
+from eventstore.codec import opened, subject_of
 from eventstore.keyring import Keyring
 from eventstore.seams import Clock, derived_id
 from services.gateways.calls import Call
@@ -91,9 +91,7 @@ class Caller:
         subject = subject_of(fact.event)
         if subject:
             await self._keyring.load((subject,))
-            sealed = {name: getattr(fact.event, name) for name in personal_fields(type(fact.event))}
-            opened = {name: self._keyring.open(subject, value) for name, value in sealed.items()}
-            fact = replace(fact, event=fact.event.model_copy(update=opened))
+            fact = replace(fact, event=opened(fact.event, self._keyring))
         return self._gateway.request(fact)
 
     def _ours(self, account: Account, fact: Fact) -> Account:

@@ -23,7 +23,7 @@ async def test_a_key_outlasts_the_load_of_others() -> None:
     await keyring.ensure(["a", "b", "c"])
     sealed = keyring.seal("a", CUSTOMER, RandomIds())
     await keyring.load(["a", "d", "e"])
-    assert keyring.open("a", sealed) == CUSTOMER
+    assert keyring.open("a", sealed, Customer) == CUSTOMER
 
 
 async def test_a_known_state_is_loaded_though_a_neighbour_pushes_it_out() -> None:

@@ -10,6 +10,7 @@ from domain.merchant import (
     SetMerchantTerms,
 )
 from domain.order import Terms
+from domain.permissions import PLATFORM
 from tests.specification import Specification
 
 merchant = Specification(MERCHANT)
@@ -38,3 +39,7 @@ def test_the_same_terms_again_change_nothing() -> None:
     merchant.given(REGISTERED, changed).when(SetMerchantTerms(merchant_id="m1", terms=Terms())).then(
         MerchantTermsSet(merchant_id="m1", terms=Terms())
     )
+
+
+def test_is_never_called_what_the_platform_is() -> None:
+    merchant.given().when(RegisterMerchant(merchant_id=PLATFORM)).then_refused("merchant_id_not_reserved")
