@@ -109,6 +109,13 @@ class Settings(BaseSettings):
         default="",
         description="Where browsers find the API, https://HOST: providers of sign-in send them back there.",
     )
+    smtp_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="The mail server: smtps://user:password@host:port, or smtp:// to upgrade to TLS;"
+        " without it mails are files in data_dir/mail.",
+    )
+    mail_from: str = Field(default="tillroll@localhost", description="The sender of our mails.")
     oidc_providers: dict[str, OidcSetting] = Field(
         default={},
         description="Who else may sign people in, as JSON: name -> issuer, client_id, client_secret_file,"

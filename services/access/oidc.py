@@ -22,7 +22,7 @@ import aiohttp
 from yarl import URL
 
 from eventstore.seams import Clock
-from services.access.oidc_http import OidcRefused, fetch_object, is_loopback, is_safe, open_oidc_http
+from services.access.oidc_http import OidcRefused, fetch_object, is_safe, open_oidc_http
 from services.access.oidc_refreshed import Refreshed
 from services.access.oidc_token import (
     Expected,
@@ -31,6 +31,7 @@ from services.access.oidc_token import (
     key_set,
     verified_claims,
 )
+from services.loopback import is_loopback
 from services.settings import Settings
 
 __all__ = ["Begun", "Client", "Identity", "OidcProvider", "OidcRefused", "open_oidc"]
@@ -105,7 +106,7 @@ class OidcProvider:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         issuer = URL(client.issuer)
-        self._on_loopback = is_loopback(issuer)
+        self._on_loopback = is_loopback(issuer.host)
         if not is_safe(issuer, loopback=self._on_loopback) or issuer.query_string:
             raise ValueError(f"an issuer is an https address, or http on loopback: {client.issuer}")
         self._client = client

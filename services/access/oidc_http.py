@@ -6,13 +6,14 @@ come from the discovery document, and nobody else may send us on.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 import orjson
 from yarl import URL
+
+from services.loopback import is_loopback
 
 ANSWER_BYTES_MAX = 256 * 1024
 TIMEOUT_S = 5.0
@@ -97,14 +98,6 @@ def _parsed(content: bytes, what: str) -> dict[str, Any]:
     return parsed
 
 
-def is_loopback(url: URL) -> bool:
-    host = url.host or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def is_safe(url: URL, *, loopback: bool) -> bool:
     """Whether we may talk to it: over https, or in the clear where it can't leave this machine.
 
@@ -112,6 +105,6 @@ def is_safe(url: URL, *, loopback: bool) -> bool:
     """
     if not url.host or url.user or url.password or url.fragment:
         return False
-    return (url.scheme == "https" and not is_loopback(url)) or (
-        loopback and is_loopback(url) and url.scheme in {"http", "https"}
+    return (url.scheme == "https" and not is_loopback(url.host)) or (
+        loopback and is_loopback(url.host) and url.scheme in {"http", "https"}
     )

@@ -16,8 +16,8 @@ from yarl import URL
 
 from eventstore.seams import Clock, WallClock
 from services.access.oidc import Identity, OidcProvider, OidcRefused
-from services.access.oidc_http import is_loopback
 from services.access.oidc_pending import VALID_S, Pending, PendingSeal
+from services.loopback import is_loopback
 from services.web.access import public
 from services.web.openapi import problem_responses
 from services.web.problems import Problem, invalid, not_found, try_later
@@ -186,7 +186,7 @@ class _Door:
         if self._public_url:
             return self._public_url
         base = str(request.base_url).rstrip("/")
-        if not is_loopback(URL(base)):
+        if not is_loopback(URL(base).host):
             raise Problem(
                 400, "public-url-unknown", "TILLROLL_PUBLIC_URL does not say where browsers find us"
             )

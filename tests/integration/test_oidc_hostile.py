@@ -411,6 +411,7 @@ async def test_userinfo_is_asked_for_the_address_only_if_it_is_the_same_person(w
     [
         "https://evil.example",
         "//evil.example",
+        "///evil.example",
         "/\\evil.example",
         "\\\\evil.example",
         "/\t/evil.example",
@@ -443,6 +444,16 @@ async def test_behind_https_the_cookie_is_for_this_host_alone(world: World) -> N
     assert {"Secure", "HttpOnly", "Path=/"} <= set(cookie.split("; "))
     back = URL(answer.headers["location"]).query["redirect_uri"]
     assert back == "https://shop.example/v1/auth/oidc/liar/callback"
+
+
+async def test_the_provider_itself_takes_no_answer_to_another_sign_in(world: World) -> None:
+    async with open_oidc_http() as http:
+        provider = OidcProvider(Client(world.liar.url, CLIENT_ID), http, world.clock)
+        begun = await provider.begin("https://us.example/back")
+        for state in ({}, {"state": ""}, {"state": "another"}):
+            with pytest.raises(OidcRefused, match="belongs to another sign-in"):
+                await provider.finish(begun, "https://us.example/back", {"code": "c", **state})
+    assert world.liar.asked_for("/token") == 0
 
 
 async def test_an_unknown_provider_is_not_found(world: World) -> None:
