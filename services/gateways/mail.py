@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -12,20 +11,12 @@ from domain.mail import Letter, RequestMail
 from domain.streams import mail_stream
 from eventstore.keyring import Keyring
 from eventstore.seams import Clock, Ids, key_id
+from services.gateways.mail_message import check_address
 from services.gateways.mail_secrets import MailSeal, MailSecrets
 from services.gateways.mail_templates import TEMPLATES
 
 PLATFORM = ".platform"
-ADDRESS_LENGTH_MAX = 254
 VALUES_LENGTH_MAX = 10_000
-_ADDRESS = re.compile(r"[^\s@<>,;:\"\\()\[\]]+@[^\s@<>,;:\"\\()\[\]]+")
-
-
-def check_address(address: str) -> None:
-    """Raises ValueError, which does not repeat it, for what no mail could be sent to."""
-    fits = len(address) <= ADDRESS_LENGTH_MAX and address.isprintable()
-    if not fits or not _ADDRESS.fullmatch(address):
-        raise ValueError("this is no address that mail could be sent to")
 
 
 class Mails:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -12,9 +13,19 @@ from email.utils import format_datetime
 from domain.mail import Letter
 from services.gateways.mail_templates import TEMPLATES
 
+ADDRESS_LENGTH_MAX = 254
+_ADDRESS = re.compile(r"[^\s@<>,;:\"\\()\[\]]+@[^\s@<>,;:\"\\()\[\]]+")
+
 
 class NotWritable(Exception):
     """No mail can be made of it; the message says why, and nothing that stands in it."""
+
+
+def check_address(address: str) -> None:
+    """Raises ValueError, which does not repeat it, for what no mail could be sent to."""
+    fits = len(address) <= ADDRESS_LENGTH_MAX and address.isprintable()
+    if not fits or not _ADDRESS.fullmatch(address):
+        raise ValueError("this is no address that mail could be sent to")
 
 
 def make_message(
@@ -33,8 +44,8 @@ def make_message(
         raise NotWritable("template-blanks") from None
     message = EmailMessage(policy=SMTPUTF8)
     try:
-        message["From"] = Address(addr_spec=sender)
-        message["To"] = Address(addr_spec=letter.to)
+        message["From"] = _address(sender)
+        message["To"] = _address(letter.to)
     except (ValueError, MessageError):
         raise NotWritable("address") from None
     message["Subject"] = subject
@@ -43,3 +54,9 @@ def make_message(
     message["Auto-Submitted"] = "auto-generated"  # nobody's holiday notice is to answer
     message.set_content(text)
     return message
+
+
+def _address(address: str) -> Address:
+    check_address(address)
+    name, _, domain = address.partition("@")
+    return Address(username=name, domain=domain)
