@@ -106,7 +106,7 @@ class SmtpTransport:
         except smtplib.SMTPResponseException as error:
             return _refusal(error.smtp_code)
         except smtplib.SMTPNotSupportedError:
-            return Delivery("postponed", "no-tls")
+            return Delivery("postponed", "not-supported")  # no TLS, or no way to sign in
         except (OSError, smtplib.SMTPException):
             return Delivery("postponed", "unreachable")
 
