@@ -8,6 +8,7 @@ from domain.api_key import API_KEY
 from domain.catalogue import CATEGORY, PRODUCT
 from domain.deadline import DEADLINE
 from domain.kernel import Command, Decider, Event
+from domain.mail import MAIL
 from domain.merchant import MERCHANT
 from domain.order import ORDER
 from domain.payment import PAYMENT
@@ -19,7 +20,7 @@ AnyDecider = Decider[Any, Any, Any]
 
 AGGREGATES: dict[str, AnyDecider] = {
     each.category: each
-    for each in (ORDER, STOCK, PAYMENT, SHIPMENT, MERCHANT, PRODUCT, CATEGORY, DEADLINE, USER, API_KEY)
+    for each in (ORDER, STOCK, PAYMENT, SHIPMENT, MERCHANT, PRODUCT, CATEGORY, DEADLINE, USER, API_KEY, MAIL)
 }
 
 EVENT_TYPES: dict[str, type[Event]] = {

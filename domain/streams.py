@@ -74,3 +74,7 @@ def user_stream(user_id: str) -> str:
 
 def api_key_stream(key_id: str) -> str:
     return stream_name("apikey", key_id)
+
+
+def mail_stream(mail_id: str) -> str:
+    return stream_name("mail", mail_id)

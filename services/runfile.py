@@ -19,11 +19,11 @@ class Run(BaseModel):
 
     pid: int
     started_at_ticks: int | None
-    settings: dict[str, str | int]
+    settings: dict[str, str | int | dict[str, Any]]
     processes: dict[str, dict[str, int | bool | None]]
 
 
-def write_run(data_dir: Path, settings: Mapping[str, str | int], processes: Mapping[str, Any]) -> None:
+def write_run(data_dir: Path, settings: Mapping[str, Any], processes: Mapping[str, Any]) -> None:
     """Replace `run.json` whole, readable by its owner alone: the addresses hold passwords."""
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     run = Run(

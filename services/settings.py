@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import secrets
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventstore.roles import ROLES, Role, password_of, url_as, user_of
@@ -29,6 +30,25 @@ SECRET_BYTES = 32
 
 class NotRunning(Exception):
     """No system to work with: neither a running `up` nor addresses in the environment."""
+
+
+class OidcSetting(BaseModel):
+    """A provider of OpenID Connect that may sign people in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str = Field(description="As its discovery document says, letter by letter: https://…")
+    client_id: str = Field(min_length=1, description="How the provider knows us.")
+    client_secret_file: Path | None = Field(
+        default=None, description="Holds the secret that the provider gave us. Relative to data_dir."
+    )
+    scopes: tuple[str, ...] = Field(
+        default=("openid", "email", "profile"), description="What we ask to be told."
+    )
+    trust_email: bool = Field(
+        default=False,
+        description="Whether an address counts as proven when this provider says that it has verified it.",
+    )
 
 
 class Settings(BaseSettings):
@@ -122,6 +142,22 @@ class Settings(BaseSettings):
         default=Path("secrets/carrier_webhook.key"),
         description="What the carrier signs its webhooks with. Relative to data_dir.",
     )
+    public_url: str = Field(
+        default="",
+        description="Where browsers find the API, https://HOST: providers of sign-in send them back there.",
+    )
+    smtp_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="The mail server: smtps://user:password@host:port, or smtp:// to upgrade to TLS;"
+        " without it mails are files in data_dir/mail.",
+    )
+    mail_from: str = Field(default="tillroll@localhost", description="The sender of our mails.")
+    oidc_providers: dict[str, OidcSetting] = Field(
+        default={},
+        description="Who else may sign people in, as JSON: name -> issuer, client_id, client_secret_file,"
+        " scopes, trust_email.",
+    )
 
     @classmethod
     def load(cls, **given: Any) -> Self:
@@ -144,7 +180,10 @@ class Settings(BaseSettings):
         """As variables for a child process, whose working directory may be another."""
         values = self.model_dump(mode="json", exclude_none=True)
         values["data_dir"] = str(self.data_dir.absolute())
-        return {f"{PREFIX}{name.upper()}": str(value) for name, value in values.items()}
+        return {
+            f"{PREFIX}{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+            for name, value in values.items()
+        }
 
     def url(self, role: Role) -> str:
         """The database, as that role sees it: the address that was given for it, else its password is ours.
@@ -190,6 +229,11 @@ class Settings(BaseSettings):
 
     def carrier_webhook_secret(self) -> bytes:
         return secret(self.data_dir / self.carrier_webhook_secret_file)
+
+    def oidc_client_secret(self, name: str) -> str:
+        """What the provider `name` gave us; empty if it gave us none."""
+        file = self.oidc_providers[name].client_secret_file
+        return "" if file is None else (self.data_dir / file).read_text().strip()
 
 
 def secret(path: Path) -> bytes:

@@ -16,6 +16,7 @@ from domain.api_key import IssueApiKey, RevokeApiKey
 from domain.catalogue import ImportProduct, TranslateCategory
 from domain.deadline import ReachDeadline
 from domain.kernel import Command
+from domain.mail import Letter, RecordMailFailure, RecordMailSent, RecordMailUnknown, RequestMail
 from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.money import split_by_largest_remainder
 from domain.order import (
@@ -84,6 +85,8 @@ from domain.user import (
 
 START = datetime(2024, 2, 29, 23, tzinfo=UTC)
 CUSTOMER = Customer(customer_id="c1", customer_unique_id="u1", zip_prefix="01310", city="São Paulo")
+
+LETTER = Letter(to="ana@example.com", values={"until": "noon"})
 
 hours = st.integers(0, 5)
 moments = hours.map(lambda hour: START + timedelta(hours=hour))
@@ -203,6 +206,7 @@ _order: dict[str, Any] = {"order_id": st.just("o1")}
 _payment: dict[str, Any] = {"payment_id": st.just("p1")}
 _shipment: dict[str, Any] = {"shipment_id": st.just("s1")}
 _merchant: dict[str, Any] = {"merchant_id": st.just("m1")}
+_mail: dict[str, Any] = {"mail_id": st.just("l1")}
 _call: dict[str, Any] = {"call": st.sampled_from(["ask", "undo"]), "attempts": st.integers(1, 3)}
 _user: dict[str, Any] = {"user_id": st.just("u1")}
 EMAIL = EmailAddress(address="ana@example.com")
@@ -307,6 +311,19 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     RecordSessionsEnd: st.builds(RecordSessionsEnd, **_user, reason=st.just("signed_out")),
     DisableUser: st.builds(DisableUser, **_user),
     EnableUser: st.builds(EnableUser, **_user),
+    RequestMail: st.builds(
+        RequestMail,
+        **_mail,
+        template=st.sampled_from(["password-reset", "locked-out"]),
+        subject=st.just("s1"),
+        letter=st.sampled_from([LETTER, Sealed(sealed="bm9uY2U="), Erased()]),
+        has_secret=st.booleans(),
+    ),
+    RecordMailSent: st.builds(RecordMailSent, **_mail, attempts=st.integers(1, 3)),
+    RecordMailFailure: st.builds(
+        RecordMailFailure, **_mail, reason=st.sampled_from(["550", "unreachable"]), attempts=st.integers(1, 3)
+    ),
+    RecordMailUnknown: st.builds(RecordMailUnknown, **_mail),
     LinkIdentity: st.builds(LinkIdentity, **_user, issuer=st.just("i1"), digest=references),
     IssueApiKey: key_issues,
     RevokeApiKey: st.builds(RevokeApiKey, key_id=st.just("k1")),
@@ -332,6 +349,7 @@ OPENINGS: dict[str, tuple[Command, ...]] = {
         ),
     ),
     "merchant": (RegisterMerchant(merchant_id="m1"),),
+    "mail": (RequestMail(mail_id="l1", template="locked-out", subject="s1", letter=LETTER),),
     "user": (InviteUser(user_id="u1", subject="s1", email=EMAIL),),
 }
 """What brings an aggregate to where most of its rules matter."""

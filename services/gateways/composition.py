@@ -11,6 +11,10 @@ from services.gateways.breaker import PATIENCE
 from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.gateway import Gateway
 from services.gateways.inbox import Inbox
+from services.gateways.mail_runner import MAIL_PATIENCE, MailRunner
+from services.gateways.mail_secrets import MailSeal
+from services.gateways.mail_sender import MailSender
+from services.gateways.mail_transport import open_transport
 from services.gateways.payment import PAYMENT_GATEWAY
 from services.gateways.provider import Provider, open_http
 from services.gateways.runner import GatewayRunner
@@ -20,7 +24,7 @@ Persist = Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]
 
 
 async def run_gateways(context: ProcessContext, persist: Persist) -> None:
-    """Both gateways, their inbox and its door; `persist` outlives the servers' failures."""
+    """All gateways, their inbox and its door; `persist` outlives the servers' failures."""
     gc.set_threshold(50_000, 20, 50)  # what lives long here has no cycles: the usual haste costs a fifth
     settings = context.settings
     inbox = Inbox((PAYMENT_GATEWAY, CARRIER_GATEWAY), context.executor, context.pool, context.clock)
@@ -42,11 +46,27 @@ async def run_gateways(context: ProcessContext, persist: Persist) -> None:
 
         payment = runner(PAYMENT_GATEWAY, str(settings.payment_url))
         carrier = runner(CARRIER_GATEWAY, str(settings.carrier_url))
+        mail = _mail_runner(context)
         async with TaskGroup() as tasks:
             tasks.create_task(_run(door.run()))
             tasks.create_task(_run(persist("inbox", inbox.run)))
             tasks.create_task(_run(persist(payment.follower, payment.run)))
             tasks.create_task(_run(persist(carrier.follower, carrier.run)))
+            tasks.create_task(_run(persist(mail.follower, mail.run)))
+
+
+def _mail_runner(context: ProcessContext) -> MailRunner:
+    settings = context.settings
+    sender = MailSender(
+        open_transport(settings.smtp_url, settings.data_dir / "mail"),
+        MailSeal(settings.master_key()),
+        context.executor,
+        context.keyring,
+        context.clock,
+        settings.mail_from,
+        MAIL_PATIENCE,
+    )
+    return MailRunner(sender, context.feed, context.pool)
 
 
 async def _run(part: Awaitable[None]) -> None:

@@ -15,6 +15,7 @@ from services.settings import Settings, secret
 from tests.integration.processes import Starter
 
 CHOSEN: dict[str, str | int] = {"database_url": "postgresql://chosen/tillroll", "api_port": 4711}
+PROVIDERS = {"company": {"issuer": "https://id.example", "client_id": "us", "trust_email": True}}
 PROCESSES = {"relay": {"pid": 17, "restarts": 2, "alive": True}}
 RUN = """
 import pathlib, sys
@@ -41,9 +42,10 @@ def test_another_terminal_finds_what_up_chose_and_the_environment_goes_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert Settings.load().api_port == 8460
-    write_run(tmp_path, CHOSEN, PROCESSES)
+    write_run(tmp_path, {**CHOSEN, "oidc_providers": PROVIDERS}, PROCESSES)
     assert Settings.load().api_port == 4711
     assert Settings.load().database_url == "postgresql://chosen/tillroll"
+    assert Settings.load().oidc_providers["company"].trust_email
     monkeypatch.setenv("TILLROLL_API_PORT", "99")
     assert Settings.load().api_port == 99
     assert Settings.load(api_port=100).api_port == 100
@@ -71,7 +73,9 @@ def test_children_get_the_same_settings_by_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = Settings.load(data_dir=Path("var"), api_port=12, nats_url="nats://a,nats://b")
+    settings = Settings.load(
+        data_dir=Path("var"), api_port=12, nats_url="nats://a,nats://b", oidc_providers=PROVIDERS
+    )
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     assert Settings.load() == settings.model_copy(update={"data_dir": tmp_path / "var"})

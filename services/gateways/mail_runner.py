@@ -1,0 +1,121 @@
+"""Sends the mails that the log requests, each at most once, and keeps the place.
+
+A mail is begun by one transaction: the checkpoint moves past its request, a row says that it is open, and its
+secret is taken out of the table. Only then is anything sent. So a mail that stands open when a worker starts
+was begun by one that did not live to record the outcome: that is recorded as unknown, and the mail is not
+sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from domain.kernel import Fact
+from domain.mail import MailRequested
+from eventstore.checkpoints import Checkpoint, LeaseLost, Pool, holding
+from eventstore.feed import Feed
+from eventstore.log import StoredEvent
+from eventstore.pace import Pace
+from eventstore.queries import load_queries
+from eventstore.tasks import TaskGroup
+from services.gateways.breaker import Patience
+from services.gateways.mail_sender import ACTOR, MailSender
+from services.gateways.trouble import task_group
+
+GATEWAY = "mail"
+MAIL_PATIENCE = Patience(attempts=8, pause_s_first=1.0)
+IN_FLIGHT_MAX = 8
+PAGE = 1_000
+PAGE_SECONDS = 0.05
+KEEP_EVENTS = 10_000
+SECRET_DAYS = 1
+_QUERIES = load_queries("services.gateways", "mail.sql", "gateways.sql")
+_INTEREST = MailRequested.__name__
+
+
+class MailRunner:
+    """Follows the log for mail. `run` ends only by an error, or by being cancelled."""
+
+    follower = ACTOR
+
+    def __init__(self, sender: MailSender, feed: Feed, pool: Pool) -> None:
+        self._sender = sender
+        self._feed = feed
+        self._pool = pool
+
+    async def run(self) -> None:
+        async with holding(self._pool, self.follower) as checkpoint:
+            await self._execute("sweep_secrets", days=SECRET_DAYS)
+            await self._settle_open()
+            async with task_group() as tasks:
+                await self._follow(checkpoint, tasks)
+
+    async def _settle_open(self) -> None:
+        """What the last worker began and did not end."""
+        for _, _, *stored in await self._execute("load_calls", gateway=GATEWAY):
+            fact = self._feed.fact(StoredEvent(*stored))
+            await self._sender.record_unknown(fact)
+            await self._close(fact)
+
+    async def _follow(self, checkpoint: Checkpoint, tasks: TaskGroup) -> None:
+        pace = Pace(PAGE_SECONDS)
+        slots = asyncio.Semaphore(IN_FLIGHT_MAX)
+        taken = checkpoint.position
+        while True:
+            await pace.turn()
+            page = await self._feed.page(taken, PAGE)
+            checkpoint.check()
+            for stored in page:
+                if stored.type == _INTEREST:
+                    await slots.acquire()
+                    fact, sealed = await self._begin(checkpoint, stored)
+                    tasks.create_task(self._see_through(fact, sealed, slots))
+            taken = page[-1].position if page else taken
+            # where nothing is sent, nothing is lost with our place: kept when there is time, or much to lose
+            if not page or taken - checkpoint.position >= KEEP_EVENTS:
+                await self._keep(checkpoint, taken)
+
+    async def _begin(self, checkpoint: Checkpoint, stored: StoredEvent) -> tuple[Fact, bytes | None]:
+        """Durably: from here on it is ours to send, and nobody's to send again."""
+        fact = self._feed.fact(stored)
+        rows = await self._execute(
+            "take_mail",
+            follower=self.follower,
+            lease=checkpoint.lease,
+            was=checkpoint.position,
+            position=stored.position,
+            gateway=GATEWAY,
+            correlation=stored.correlation,
+            mail_id=fact.event.mail_id,  # type: ignore[attr-defined]
+        )
+        is_ours, sealed = rows[0]
+        if not is_ours:
+            raise LeaseLost(f"{self.follower} is followed by another worker now")
+        checkpoint.moved(stored.position)
+        return fact, sealed
+
+    async def _see_through(self, fact: Fact, sealed: bytes | None, slots: asyncio.Semaphore) -> None:
+        try:
+            await self._sender.see_through(fact, sealed)
+            await self._close(fact)
+        finally:
+            slots.release()
+
+    async def _close(self, fact: Fact) -> None:
+        await self._execute("close_mail", gateway=GATEWAY, position=fact.position)
+
+    async def _keep(self, checkpoint: Checkpoint, taken: int) -> None:
+        """Commit without waiting for the disk: what was begun since has committed with it."""
+        if taken == checkpoint.position:
+            return
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute("SELECT set_config('synchronous_commit', 'off', true)")
+            await checkpoint.move(connection, taken)
+        checkpoint.moved(taken)
+
+    async def _execute(self, query: str, **arguments: Any) -> list[Any]:
+        async with self._pool.connection() as connection:
+            sql = getattr(_QUERIES, query).sql.encode()
+            cursor = await connection.execute(sql, arguments, binary=query == "load_calls")
+            return await cursor.fetchall() if cursor.description else []
