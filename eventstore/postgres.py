@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from eventstore.appender import Appender
-from eventstore.connections import connect, read_identity, read_parameters
+from eventstore.connections import STATEMENT_SECONDS, connect, read_identity, read_parameters
 from eventstore.log import PAGE, STREAM_LIMIT, Append, LogIdentity, Outcome, StoredEvent
 from eventstore.queries import load_queries
 from eventstore.seams import Clock
@@ -23,14 +23,16 @@ from eventstore.seams import Clock
 _QUERIES = load_queries("eventstore", "log.sql")
 
 
-def make_pool(database_url: str, *, max_size: int = 8) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
+def make_pool(
+    database_url: str, *, max_size: int = 8, statement_seconds: float = STATEMENT_SECONDS
+) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
     """A closed pool of autocommit connections in UTC with a statement time-out."""
     return AsyncConnectionPool(
         min_size=1,
         max_size=max_size,
         open=False,
         timeout=20,
-        kwargs={"autocommit": True, **read_parameters(database_url)},
+        kwargs={"autocommit": True, **read_parameters(database_url, statement_seconds)},
         check=check_open,
     )
 

@@ -19,10 +19,15 @@ import queries
 from commands.executor import Executor, TooMuchContention
 from eventstore.keyring import Keyring
 from eventstore.log import EpochChanged, Log, LogUnavailable
+from eventstore.postgres import make_pool
 from eventstore.seams import Clock, Ids
 from queries.waiting import ProjectionsWaiter
 from services.context import ProcessContext
 from services.health import router as health_router
+from services.limit_settings import LimitSettings
+from services.limits import connection_bounds, harden
+from services.rates import SharedRates
+from services.web.connections import guarded
 from services.web.problems import install_problems, try_later
 
 STOP_SECONDS = 10
@@ -72,8 +77,8 @@ class Parts(Protocol):
     def ids(self) -> Ids: ...
 
 
-def create_app(parts: Parts) -> FastAPI:
-    """The whole API over the parts of a process."""
+def create_app(parts: Parts, settings: LimitSettings | None = None) -> FastAPI:
+    """The whole API over the parts of a process, with its limits around it."""
     app = FastAPI(
         title="Tillroll",
         summary="A commerce backend that keeps every fact, in order, for ever",
@@ -87,14 +92,20 @@ def create_app(parts: Parts) -> FastAPI:
     share(app, parts)
     for router in (health_router, *commands.routers(), *queries.routers):
         app.include_router(router)
+    harden(app, settings or LimitSettings())
     return app
 
 
 @contextlib.asynccontextmanager
 async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
     """The whole API with what runs beside it."""
-    app = create_app(context)
-    async with ProjectionsWaiter(context.database_url, context.pool).running() as waiter:
+    app = create_app(context, context.settings)
+    async with (
+        make_pool(context.database_url, statement_seconds=context.settings.query_seconds) as pool,
+        SharedRates(app.state.rate_counts, context.database_url).running(),
+        ProjectionsWaiter(context.database_url, pool).running() as waiter,
+    ):
+        app.state.pool = pool  # for reads alone: a heavy one keeps no command waiting
         app.state.projections_waiter = waiter
         yield app
 
@@ -143,7 +154,7 @@ async def run_api(context: ProcessContext) -> None:
     """
     listener = _listen(context.settings.api_host, context.settings.api_port)
     async with running_app(context) as app:
-        server = make_server(app)
+        server = make_server(app, context.settings)
         serving = asyncio.create_task(server.serve([listener]))
         try:
             await asyncio.shield(serving)
@@ -152,12 +163,12 @@ async def run_api(context: ProcessContext) -> None:
             await serving
 
 
-def make_server(app: FastAPI) -> uvicorn.Server:
+def make_server(app: FastAPI, settings: LimitSettings | None = None) -> uvicorn.Server:
     """A server on the running loop; `serve([socket])` until its `should_exit` is set."""
     return _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=guarded(connection_bounds(settings or LimitSettings())),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -16,19 +16,16 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.embedded.directory import sync_directory
+from services.limit_settings import PREFIX, LimitSettings
 from services.runfile import read_run
 
-PREFIX = "TILLROLL_"
 SECRET_BYTES = 32
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings):
     """Use `Settings.load()`: it also sees what a running `up` chose."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     data_dir: Path = Field(
         default=Path("var"),
