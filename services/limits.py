@@ -56,14 +56,14 @@ def harden(app: FastAPI, settings: LimitSettings) -> None:
 
     `app.state` gets `rates` (for `services.web.rates`) and their `rate_counts` (for `services.rates`).
     """
-    addresses = _addresses(settings)
+    addresses, origins = _addresses(settings), _origins(settings)
     app.state.rate_counts = RateCounts()
     app.state.rates = _rates(app.state.rate_counts, settings)
     make_inner = app.build_middleware_stack
 
     def make_stack() -> ASGIApp:
         inner = make_inner()
-        doors = _doors(inner, app, settings, addresses)
+        doors = _doors(inner, app, settings, addresses, origins)
 
         async def hardened(scope: Scope, receive: Receive, send: Send) -> None:
             await (doors if scope["type"] == "http" else inner)(scope, receive, send)
@@ -88,12 +88,14 @@ def connection_bounds(settings: LimitSettings) -> ConnectionBounds:
     )
 
 
-def _doors(inner: ASGIApp, app: FastAPI, settings: LimitSettings, addresses: Addresses) -> ASGIApp:
+def _doors(
+    inner: ASGIApp, app: FastAPI, settings: LimitSettings, addresses: Addresses, origins: list[str]
+) -> ASGIApp:
     doors: ASGIApp = WorkLimits(inner, _work_bounds(settings), spared=SPARED)
     doors = Bodies(doors, _body_bounds(settings))
     doors = AddressRates(doors, app.state.rates, addresses, spared=SPARED)
     doors = Shapes(doors, hosts=listed(settings.allowed_hosts))
-    if origins := _origins(settings):
+    if origins:
         doors = CORSMiddleware(
             doors,
             allow_origins=origins,

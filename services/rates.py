@@ -40,10 +40,13 @@ logger = structlog.get_logger()
 class SharedRates:
     """Shares the counts of this process with those of the others on the database."""
 
-    def __init__(self, counts: RateCounts, database_url: str) -> None:
+    def __init__(
+        self, counts: RateCounts, database_url: str, *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         self._counts = counts
+        self._patience_seconds = patience_seconds
         # a connection of its own: under load, reads keep the others
-        self._pool = make_pool(database_url, max_size=1, statement_seconds=PATIENCE_SECONDS)
+        self._pool = make_pool(database_url, max_size=1, statement_seconds=patience_seconds)
         self._away = False
 
     @asynccontextmanager
@@ -101,7 +104,7 @@ class SharedRates:
             "hits": [moved[each][1] for each in told],
             "ends": [moved[each][2] for each in told],
         }
-        async with self._pool.connection(timeout=PATIENCE_SECONDS) as connection:
+        async with self._pool.connection(timeout=self._patience_seconds) as connection:
             cursor = await connection.execute(_QUERIES.share_rates.sql.encode(), arguments)
             rows = await cursor.fetchall()
         for at, hits, _ in moved.values():
@@ -110,7 +113,7 @@ class SharedRates:
 
     async def sweep(self) -> None:
         """Forget old windows in the database."""
-        async with self._pool.connection(timeout=PATIENCE_SECONDS) as connection:
+        async with self._pool.connection(timeout=self._patience_seconds) as connection:
             await connection.execute(_QUERIES.sweep_rates.sql.encode(), {"now": int(self._counts.now)})
 
 

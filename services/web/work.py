@@ -9,7 +9,6 @@ Who is one too many is answered 503 at once, with when to come back. A request t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from services.web.asgi import ASGIApp, Message, Receive, Scope, Send, refuse, state_of
+from services.web.budgets import Budgets, OutOfTime
 from services.web.problems import try_later
 from services.web.slots import NoSlot, Slots
 
@@ -57,20 +57,22 @@ class WorkLimits:
         self._spared = {
             path: Slots(4, waiting_max=16, wait_seconds=self.bounds.wait_seconds) for path in spared
         }
+        self.budgets = Budgets(self.bounds.budget_seconds)
         self.resting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        piece = PieceOfWork(self, self._spared.get(scope["path"], self.slots))
+        slots = self._spared.get(scope["path"], self.slots)
         try:
-            await piece.slots.take()
+            await slots.take()
         except NoSlot:
             await refuse(_OVERLOADED, scope, receive, send)
             return
+        piece = PieceOfWork(self, slots)
         try:
             await self._work(piece, scope, receive, send)
         finally:
             if piece.holds:
-                piece.slots.give()
+                slots.give()
 
     async def _work(self, piece: PieceOfWork, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -82,10 +84,10 @@ class WorkLimits:
 
         state_of(scope)["work"] = piece
         try:
-            async with asyncio.timeout(self.bounds.budget_seconds) as piece.time:
+            with piece.budget:
                 await self._app(scope, receive, send_noting)
-        except TimeoutError:
-            if started or piece.time is None or not piece.time.expired():
+        except OutOfTime:
+            if started:
                 raise  # the server ends the connection: half an answer is none
             await refuse(_TOO_LONG, scope, receive, send)
 
@@ -93,13 +95,13 @@ class WorkLimits:
 class PieceOfWork:
     """One request in the work: `request.state.work`."""
 
-    __slots__ = ("_limits", "holds", "slots", "time")
+    __slots__ = ("_limits", "_slots", "budget", "holds")
 
     def __init__(self, limits: WorkLimits, slots: Slots) -> None:
         self._limits = limits
-        self.slots = slots
+        self._slots = slots
         self.holds = True
-        self.time: asyncio.Timeout | None = None
+        self.budget = limits.budgets.begin()
 
     @asynccontextmanager
     async def rest(self) -> AsyncIterator[None]:
@@ -109,37 +111,26 @@ class PieceOfWork:
         """
         if self._limits.resting >= self._limits.bounds.resting_max:
             raise try_later("too many wait already", RETRY_SECONDS, kind="overloaded")
-        left = self._stop_time()
+        left = self.budget.pause()
         self._limits.resting += 1
         self._give()
         try:
             yield
         finally:
             self._limits.resting -= 1
-            self._start_time(left)
+            self.budget.go_on(left)
         await self._take_back()
 
     def _give(self) -> None:
         self.holds = False
-        self.slots.give()
+        self._slots.give()
 
     async def _take_back(self) -> None:
         try:
-            await self.slots.take(back=True)
+            await self._slots.take(back=True)
         except NoSlot:
             raise try_later("there is too much to do just now", RETRY_SECONDS, kind="overloaded") from None
         self.holds = True
-
-    def _stop_time(self) -> float:
-        assert self.time is not None
-        until = self.time.when()
-        assert until is not None
-        self.time.reschedule(None)
-        return until - asyncio.get_running_loop().time()
-
-    def _start_time(self, left: float) -> None:
-        assert self.time is not None
-        self.time.reschedule(asyncio.get_running_loop().time() + left)
 
 
 def resting(request: Request) -> AbstractAsyncContextManager[None]:
