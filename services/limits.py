@@ -83,6 +83,7 @@ def connection_bounds(settings: LimitSettings) -> ConnectionBounds:
         head_seconds=settings.head_seconds,
         head_bytes_max=settings.head_bytes_max,
         head_fields_max=settings.head_fields_max,
+        rest_seconds=settings.head_seconds,
         stall_seconds=settings.stall_seconds,
         addresses=_addresses(settings),
     )

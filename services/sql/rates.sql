@@ -13,6 +13,6 @@ FROM counted
 LEFT JOIN rates AS before
     ON before.key = counted.key AND before.window_number = counted.window_number - 1;
 
--- name: sweep_rates
+-- name: sweep_rates!
 -- Forgets windows that nobody asks about any more.
 DELETE FROM rates WHERE ends_at <= %(now)s;

@@ -32,6 +32,8 @@ class Addresses:
     def client(self, scope: Scope) -> str:
         """The client's address, or its network for IPv6; empty on a Unix socket, which has none."""
         peer: str = scope["client"][0] if scope.get("client") else ""
+        if not self._trusted:
+            return _client_named(peer)
         address = parsed(peer)
         if self.trusts(address):
             for hop in _forwarded(scope):
@@ -68,6 +70,12 @@ def client_of(address: Address) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
     return str(IPv6Network((int(address), CLIENT_PREFIX_V6), strict=False))
+
+
+@lru_cache(maxsize=4096)
+def _client_named(peer: str) -> str:
+    address = parsed(peer)
+    return client_of(address) if address else peer
 
 
 def _forwarded(scope: Scope) -> Iterator[str]:

@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass
 
 from services.web.asgi import ASGIApp, Message, Receive, Scope, Send, refuse
+from services.web.budgets import Budgets, OutOfTime
 from services.web.nesting import DEPTH_MAX, too_deep
 from services.web.problems import Problem, try_later
 
@@ -37,6 +38,7 @@ class Bodies:
     def __init__(self, app: ASGIApp, bounds: BodyBounds | None = None) -> None:
         self._app = app
         self._bounds = bounds or BodyBounds()
+        self._patience = Budgets(self._bounds.pause_seconds)
         self._in_hand = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,10 +63,10 @@ class Bodies:
         clock = asyncio.get_running_loop().time
         until = clock() + self._bounds.whole_seconds
         try:
-            async with asyncio.timeout(self._bounds.pause_seconds) as patience:
+            with self._patience.begin() as patience:
                 while await self._take(body, receive):
-                    patience.reschedule(min(until, clock() + self._bounds.pause_seconds))
-        except TimeoutError:
+                    patience.until = min(until, clock() + self._bounds.pause_seconds)
+        except OutOfTime:
             # the connection ends with it: the rest of the body would stand before the next request
             headers = {"Connection": "close"}
             raise _Refused(Problem(408, "too-slow", "the body came too slowly", headers=headers)) from None

@@ -36,7 +36,7 @@ class ConnectionBounds:
     head_seconds: float = 10.0
     head_bytes_max: int = 32 * 1024
     head_fields_max: int = 100
-    rest_seconds: float = 5.0
+    rest_seconds: float = 10.0
     rest_bytes_max: int = 2**20
     stall_seconds: float = 10.0
     stall_bytes: int = 16 * 1024
@@ -207,7 +207,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if not self._in_head and answered:
             self._mind_rest(size)
-        elif self._in_head and (self._begun or (size and answered)):
+        elif self._in_head and not self.flow.read_paused and (self._begun or (size and answered)):
             self._head_bytes += size if was_in_head else 0
             if self._head_bytes > self.bounds.head_bytes_max:
                 self._refuse(self._head_too_large())

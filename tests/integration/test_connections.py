@@ -253,7 +253,7 @@ async def test_who_asks_first_need_not_send_what_is_too_large() -> None:
 
 
 async def test_what_comes_after_a_refusal_is_bounded() -> None:
-    async with serving(body_bytes_max=2048) as served, served.client() as client:
+    async with serving(body_bytes_max=2048, head_seconds=60) as served, served.client() as client:
         await client.send(b"POST /body HTTP/1.1\r\nHost: api\r\nContent-Length: 900000000\r\n\r\n")
         assert (await client.answer())[0] == 413
         await client.dribble(b"x" * 65536)
@@ -269,10 +269,20 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
 
 
 async def test_pipelining_has_an_end() -> None:
-    async with serving() as served, served.client() as client:
+    async with serving(head_seconds=60) as served, served.client() as client:
         await client.send(b"GET /slow HTTP/1.1\r\nHost: api\r\n\r\n" + REQUEST * 5000)
         assert await client.rest() == b""
         assert await served.answers()
+
+
+async def test_who_may_not_send_on_is_not_late() -> None:
+    async with serving(head_seconds=SHORT) as served, served.client() as client:
+        slow = b"GET /slow HTTP/1.1\r\nHost: api\r\n\r\n"
+        await client.send(slow + REQUEST + REQUEST[:10])  # nothing more is read until the first is answered
+        await asyncio.sleep(4 * SHORT)
+        await client.send(REQUEST[10:])
+        served.door.set()
+        assert [(await client.answer())[0] for _ in range(3)] == [200] * 3
 
 
 async def test_garbage_after_a_request_is_no_answer_to_it() -> None:
