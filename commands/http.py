@@ -16,7 +16,6 @@ import orjson
 from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
-from starlette.requests import ClientDisconnect
 
 from commands.executor import Context, Done, Executor
 from commands.names import check_names
@@ -31,7 +30,6 @@ from services.web.positions import POSITION_HEADER, POSITION_RESPONSE_HEADER
 from services.web.problems import Problem, conflict, invalid, problem_responses, unknown_merchant
 
 KEY_HEADER = "Idempotency-Key"
-BODY_BYTES_MAX = 512 * 1024
 C = TypeVar("C", bound=Command)
 Handler = Callable[[Executor, C, Context, bytes], Awaitable[Done]]
 PROBLEMS = problem_responses(404, 409, 413, 415, 503)
@@ -66,7 +64,9 @@ class Parts(Protocol):
 
 
 class CommandRequest(Request):
-    """A request whose body was read: not too large, and JSON if there is one."""
+    """A request whose body was read, and is JSON if there is one. How large and how deep it may be is seen to
+    before: `services.web.bodies`.
+    """
 
     async def body(self) -> bytes:
         return self._body
@@ -75,17 +75,8 @@ class CommandRequest(Request):
         return self._json
 
     async def read(self) -> None:
-        """Read the body. Raises a 400, 413 or 415 problem for what no command can be made of."""
-        length = self.headers.get("content-length", "")
-        _check_size(int(length) if length.isdigit() else 0)
-        chunks = bytearray()
-        try:
-            async for chunk in self.stream():
-                chunks += chunk
-                _check_size(len(chunks))
-        except ClientDisconnect:
-            raise Problem(400, "incomplete", "the connection ended before the body did") from None
-        self._body = bytes(chunks)
+        """Read the body. Raises a 400 or 415 problem for what no command can be made of."""
+        self._body = await super().body()
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if self._body and kind != "application/json":
             raise Problem(415, "unsupported-media-type", "send JSON: Content-Type: application/json")
@@ -97,15 +88,7 @@ class CommandRequest(Request):
     def fingerprint(self) -> bytes:
         """Equal for requests that ask the same: SHA-256 of method, path and body, its members sorted."""
         asked = f"{self.method} {self.scope['path']}\n".encode()
-        try:
-            return sha256(asked + orjson.dumps(self._json, option=orjson.OPT_SORT_KEYS)).digest()
-        except orjson.JSONEncodeError:  # nested deeper than any command: it will be refused for that
-            return sha256(asked + self._body).digest()
-
-
-def _check_size(size: int) -> None:
-    if size > BODY_BYTES_MAX:
-        raise Problem(413, "too-large", f"the body of a command holds at most {BODY_BYTES_MAX} bytes")
+        return sha256(asked + orjson.dumps(self._json, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 class CommandRoute(APIRoute):

@@ -14,7 +14,7 @@ Connection = psycopg.AsyncConnection[TupleRow]
 _OPTIONS = (
     "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
 )
-_READ_OPTIONS = "-c statement_timeout=30s -c timezone=UTC"
+STATEMENT_SECONDS = 30.0
 _IDENTITY = """
 SELECT log_id, epoch, log.system_identifier = control.system_identifier
        AND log.timeline = checkpoint.timeline_id AS same
@@ -32,9 +32,12 @@ def with_options(database_url: str, options: str) -> dict[str, Any]:
     }
 
 
-def read_parameters(database_url: str, options: str = "") -> dict[str, Any]:
-    """The parameters of a connection that reads: in UTC, with a statement time-out, and further options."""
-    return with_options(database_url, f"{_READ_OPTIONS} {options}")
+def read_parameters(
+    database_url: str, statement_seconds: float = STATEMENT_SECONDS, options: str = ""
+) -> dict[str, Any]:
+    """The parameters of a connection that reads: in UTC, with a statement time-out, and further `options`."""
+    milliseconds = max(1, round(statement_seconds * 1000))  # 0 would be no time-out at all
+    return with_options(database_url, f"-c statement_timeout={milliseconds} -c timezone=UTC {options}")
 
 
 async def connect(database_url: str, identity: LogIdentity | None = None) -> Connection:

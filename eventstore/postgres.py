@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from eventstore.appender import Appender
-from eventstore.connections import connect, read_identity, read_parameters
+from eventstore.connections import STATEMENT_SECONDS, connect, read_identity, read_parameters
 from eventstore.log import PAGE, STREAM_LIMIT, Append, LogIdentity, Outcome, StoredEvent
 from eventstore.queries import load_queries
 from eventstore.seams import Clock
@@ -24,7 +24,11 @@ _QUERIES = load_queries("eventstore", "log.sql")
 
 
 def make_pool(
-    database_url: str, *, max_size: int = 8, options: str = ""
+    database_url: str,
+    *,
+    max_size: int = 8,
+    statement_seconds: float = STATEMENT_SECONDS,
+    options: str = "",
 ) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
     """A closed pool of autocommit connections in UTC with a statement time-out, and further `options`."""
     return AsyncConnectionPool(
@@ -32,7 +36,7 @@ def make_pool(
         max_size=max_size,
         open=False,
         timeout=20,
-        kwargs={"autocommit": True, **read_parameters(database_url, options)},
+        kwargs={"autocommit": True, **read_parameters(database_url, statement_seconds, options)},
         check=check_open,
     )
 

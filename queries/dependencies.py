@@ -9,8 +9,10 @@ Routes take a `MerchantReader` or an `OperatorReader`. The application must have
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import psycopg
@@ -26,6 +28,7 @@ from queries.waiting import ProjectionsWaiter
 from services.web.merchant import Merchant
 from services.web.positions import POSITION_HEADER, Freshness, WantedFreshness, foreign_position
 from services.web.problems import Problem, try_later, unknown_merchant
+from services.web.work import resting
 
 PARKED_HEADER = "Tillroll-Parked"
 """How many keys of the read models are parked: what the answer shows of those is not up to its position."""
@@ -42,11 +45,13 @@ class Shown:
     pool: Pool
     identity: LogIdentity
     waiter: ProjectionsWaiter
+    resting: Callable[[], AbstractAsyncContextManager[None]]
+    """Around what it only waits for: it then keeps no place in the work."""
 
 
 def shown_of(request: Request) -> Shown:
     state = request.app.state
-    return Shown(state.pool, state.identity, state.projections_waiter)
+    return Shown(state.pool, state.identity, state.projections_waiter, partial(resting, request))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +73,16 @@ class Reader:
         """
         wanted = self._wanted_position()
         if wanted and self.freshness.wait_seconds and self.shown.waiter.shown(models) < wanted:
-            await self.shown.waiter.wait(tuple(models), wanted, self.freshness.wait_seconds)
+            async with self.shown.resting():
+                await self.shown.waiter.wait(tuple(models), wanted, self.freshness.wait_seconds)
         try:
             standing, *found = await self._snapshot(models, statements, models if views is None else views)
         except psycopg.errors.UndefinedTable:
             raise try_later(
                 "the read models are not made yet: the projector makes them", RETRY_SECONDS
             ) from None
+        except psycopg.errors.QueryCanceled:
+            raise try_later("the query took too long", RETRY_SECONDS, kind="took-too-long") from None
         except (psycopg.OperationalError, PoolTimeout, OSError):
             raise try_later("the database can't be reached", RETRY_SECONDS) from None
         except psycopg.DataError:

@@ -24,6 +24,10 @@ from eventstore.seams import Clock, Ids
 from queries.waiting import ProjectionsWaiter
 from services.context import ProcessContext
 from services.health import router as health_router
+from services.limit_settings import LimitSettings
+from services.limits import connection_bounds, harden
+from services.rates import SharedRates
+from services.web.connections import guarded
 from services.web.problems import install_problems, try_later
 
 STOP_SECONDS = 10
@@ -72,8 +76,8 @@ class Parts(Protocol):
     def ids(self) -> Ids: ...
 
 
-def create_app(parts: Parts) -> FastAPI:
-    """The whole API over the parts of a process."""
+def create_app(parts: Parts, settings: LimitSettings | None = None) -> FastAPI:
+    """The whole API over the parts of a process, with its limits around it."""
     app = FastAPI(
         title="Tillroll",
         summary="A commerce backend that keeps every fact, in order, for ever",
@@ -87,16 +91,23 @@ def create_app(parts: Parts) -> FastAPI:
     share(app, parts)
     for router in (health_router, *commands.routers(), *queries.routers):
         app.include_router(router)
+    harden(app, settings or LimitSettings())
     return app
 
 
 @contextlib.asynccontextmanager
 async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
-    """The whole API with what runs beside it. Reads go over connections that see one merchant at a time."""
-    app = create_app(context)
-    reading = context.settings.url("query")
+    """The whole API with what runs beside it.
+
+    Reads go over connections of their own, which see one merchant at a time: a heavy one keeps no command
+    waiting.
+    """
+    settings = context.settings
+    app = create_app(context, settings)
+    reading = settings.url("query")
     async with (
-        make_pool(reading, max_size=READ_CONNECTIONS) as pool,
+        make_pool(reading, max_size=READ_CONNECTIONS, statement_seconds=settings.query_seconds) as pool,
+        SharedRates(app.state.rate_counts, context.database_url).running(),
         ProjectionsWaiter(reading, pool).running() as waiter,
     ):
         app.state.pool = pool
@@ -147,7 +158,7 @@ async def run_api(context: ProcessContext) -> None:
     """
     listener = _listen(context.settings.api_host, context.settings.api_port)
     async with running_app(context) as app:
-        server = make_server(app)
+        server = make_server(app, context.settings)
         serving = asyncio.create_task(server.serve([listener]))
         try:
             await asyncio.shield(serving)
@@ -156,12 +167,12 @@ async def run_api(context: ProcessContext) -> None:
             await serving
 
 
-def make_server(app: FastAPI) -> uvicorn.Server:
+def make_server(app: FastAPI, settings: LimitSettings | None = None) -> uvicorn.Server:
     """A server on the running loop; `serve([socket])` until its `should_exit` is set."""
     return _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=guarded(connection_bounds(settings or LimitSettings())),
             ws="none",
             lifespan="off",
             log_config=None,

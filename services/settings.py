@@ -18,13 +18,12 @@ from typing import Any, Self
 
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventstore.roles import ROLES, Role, password_of, url_as, user_of
 from services.embedded.directory import sync_directory
+from services.limit_settings import PREFIX, LimitSettings
 from services.runfile import read_run
 
-PREFIX = "TILLROLL_"
 SECRET_BYTES = 32
 
 
@@ -51,10 +50,8 @@ class OidcSetting(BaseModel):
     )
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings):
     """Use `Settings.load()`: it also sees what a running `up` chose."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     data_dir: Path = Field(
         default=Path("var"),

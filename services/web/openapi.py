@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from fastapi import FastAPI
@@ -9,14 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 MEDIA_TYPE = "application/problem+json"
 _REFERENCE = "#/components/schemas/{model}"
+_METHODS = {"get", "put", "post", "delete", "patch"}
 _DESCRIPTIONS = {
     400: "No merchant, an unknown one, a body that is not JSON, or a position of another log",
     401: "Nobody is signed in, or what proves it is not good",
     403: "Who asks may not do this; `permission` names what is missing",
     404: "There is no such thing, or it is another merchant's",
+    408: "The body came too slowly",
     409: "The command is against a rule; `rule` names it",
     422: "The input is not valid; `errors` names each field",
-    503: "Not ready, or not yet as far as asked for; try again after `Retry-After` seconds",
+    413: "The body is too large",
+    429: "Too many requests; try again after `Retry-After` seconds",
+    503: "Not ready, too much to do, or not yet as far as asked for; try again after `Retry-After` seconds",
 }
 
 
@@ -57,9 +62,28 @@ def _response(status: int) -> dict[str, Any]:
         "description": _DESCRIPTIONS.get(status, "An error"),
         "content": {MEDIA_TYPE: {"schema": reference}},
     }
-    if status == 503:
+    if status in {429, 503}:
         described["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
     return described
+
+
+def document_limits(app: FastAPI, spared: Collection[str] = ()) -> None:
+    """Say in the OpenAPI document what any request may meet: 429 and 503, with a body 408 and 413."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        for path, operations in document["paths"].items():
+            for method in operations.keys() & _METHODS:
+                statuses = {503} if path in spared else {429, 503}
+                if method in {"post", "put", "patch"}:
+                    statuses |= {408, 413}
+                answers = operations[method]["responses"]
+                for status in sorted(statuses):
+                    answers.setdefault(str(status), _response(status))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def install_schema(app: FastAPI) -> None:

@@ -24,6 +24,7 @@ from eventstore.memory import MemoryLog
 from eventstore.seams import RandomIds, WallClock
 from services.api import create_app, make_server, running_app, share
 from services.context import ProcessContext, open_context
+from services.limit_settings import LimitSettings
 from services.settings import Settings
 
 MERCHANT = "m1"
@@ -82,13 +83,13 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(database: str, nats_url: str, directory: Path) -> AsyncIterator[Api]:
+async def serving(database: str, nats_url: str, directory: Path, **changes: Any) -> AsyncIterator[Api]:
     """The API as its process runs it, on a free port; the merchant is registered."""
-    settings = Settings(data_dir=directory, database_url=database, nats_url=nats_url)
+    settings = Settings(data_dir=directory, database_url=database, nats_url=nats_url, **changes)
     async with (
         open_context(settings, "test", follow=False) as context,
         running_app(context) as app,
-        listening(app) as url,
+        listening(app, settings) as url,
         httpx.AsyncClient(base_url=url, timeout=30) as client,
     ):
         api = Api(client, context.log, context=context)
@@ -97,10 +98,10 @@ async def serving(database: str, nats_url: str, directory: Path) -> AsyncIterato
 
 
 @asynccontextmanager
-async def listening(app: FastAPI) -> AsyncIterator[str]:
+async def listening(app: FastAPI, settings: LimitSettings | None = None) -> AsyncIterator[str]:
     """The address at which the app is served."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = make_server(app)
+    server = make_server(app, settings)
     serving = asyncio.create_task(server.serve([listener]))
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
