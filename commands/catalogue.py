@@ -13,6 +13,7 @@ from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answer
 from domain.catalogue import ImportProduct, TranslateCategory
 from domain.kernel import one
 from domain.streams import category_stream, product_stream
+from services.web.access import requires
 
 
 async def import_product(
@@ -86,6 +87,7 @@ CategoryInPath = Annotated[
 @router.put(
     "/products/{sku:path}",
     operation_id="import_product",
+    dependencies=[requires("catalogue:write")],
     summary="Take in a product",
     response_model=ProductAnswer,
     responses=answers(200, "The product is known like this"),
@@ -99,6 +101,7 @@ async def _import_product(call: WantedCall, sku: SkuInPath, body: ProductBody) -
 @router.put(
     "/categories/{category:path}",
     operation_id="translate_category",
+    dependencies=[requires("catalogue:write")],
     summary="Name a category in English",
     response_model=CategoryAnswer,
     responses=answers(200, "The category is known by this name"),

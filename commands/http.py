@@ -25,7 +25,7 @@ from domain.streams import merchant_stream
 from eventstore.keyring import Keyring
 from eventstore.log import Log, LogIdentity
 from eventstore.seams import Clock, Ids, key_id
-from services.web.merchant import Merchant
+from services.web.access import Allowed, Asked, forbidden
 from services.web.positions import POSITION_HEADER, POSITION_RESPONSE_HEADER
 from services.web.problems import Problem, conflict, invalid, problem_responses, unknown_merchant
 
@@ -110,9 +110,19 @@ class Call:
     """One call of a command over HTTP; `fingerprint` is empty where nobody can repeat it."""
 
     parts: Parts
-    merchant: str
+    asked: Asked
     command_id: UUID
     fingerprint: bytes
+
+    @property
+    def merchant(self) -> str:
+        return self.asked.merchant
+
+    def check_own(self, subject: str) -> None:
+        """A 403 problem where who asks may act for one person only, and that is another one."""
+        own = self.asked.grant.subject if self.asked.grant else ""
+        if own and own != subject:
+            raise forbidden("orders:write of somebody else", self.merchant)
 
     def context(self, correlation: str = "") -> Context:
         """The command's context; by default it belongs to nothing but itself."""
@@ -120,7 +130,7 @@ class Call:
         return Context(
             command_id=self.command_id,
             merchant=self.merchant,
-            actor=f"merchant:{self.merchant}",
+            actor=self.asked.principal.actor,
             correlation=correlation or causation,
             causation=causation,
             occurred_at=self.parts.clock.now(),
@@ -185,7 +195,7 @@ def _refusal(refused: Refused, position: str) -> Problem:
 
 async def call_of_request(
     request: Request,
-    merchant: Merchant,
+    asked: Allowed,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -200,10 +210,11 @@ async def call_of_request(
 ) -> Call:
     parts: Parts = request.app.state
     if idempotency_key is None:
-        return Call(parts, merchant, parts.ids.new(), b"")
+        return Call(parts, asked, parts.ids.new(), b"")
     assert isinstance(request, CommandRequest)
-    command_id = key_id("idempotency-key", merchant, idempotency_key)
-    return Call(parts, merchant, command_id, request.fingerprint())
+    # a key is its sender's own: nobody is told what another one asked for
+    command_id = key_id("idempotency-key", asked.merchant, asked.principal.actor, idempotency_key)
+    return Call(parts, asked, command_id, request.fingerprint())
 
 
 WantedCall = Annotated[Call, Depends(call_of_request)]

@@ -14,7 +14,7 @@ from domain.kernel import one
 from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.order import Terms
 from domain.streams import merchant_stream
-from services.web.merchant import HEADER
+from services.web.access import HEADER, requires
 from services.web.problems import invalid
 
 
@@ -77,6 +77,7 @@ router = APIRouter(prefix="/v1/merchant", tags=["merchant"], route_class=Command
 @router.post(
     "",
     operation_id="register_merchant",
+    dependencies=[requires("merchants:write")],
     summary="Register the merchant",
     status_code=201,
     response_model=MerchantAnswer,
@@ -93,6 +94,7 @@ async def _register_merchant(call: WantedCall, body: RegisterMerchantBody) -> Re
 @router.put(
     "/terms",
     operation_id="set_merchant_terms",
+    dependencies=[requires("merchant:write")],
     summary="Set the merchant's terms",
     response_model=TermsAnswer,
     responses=answers(200, "Orders are placed on these terms from now on"),

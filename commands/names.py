@@ -26,7 +26,7 @@ from domain.streams import (
     stock_stream,
 )
 from eventstore.log import MAX_NAME_CHARACTERS
-from services.web.merchant import HEADER
+from services.web.access import HEADER
 
 Field = tuple[str | int, ...]
 """Where a value came from: `("body", "lines", 0, "sku")`."""

@@ -14,10 +14,12 @@ from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answer
 from commands.order_body import CancelOrderBody, PlaceOrderBody
 from commands.personal import sealed, subject_of
 from domain.kernel import one
-from domain.order import CancelOrder, PlaceOrder, StartPreparation, order_total
+from domain.order import CancelOrder, OrderPlaced, PlaceOrder, StartPreparation, order_total
 from domain.streams import order_stream
+from eventstore.codec import decode
 from eventstore.log import Log
 from eventstore.seams import derived_id, key_id
+from services.web.access import requires
 
 
 async def place_order(executor: Executor, command: PlaceOrder, context: Context, answer: bytes = b"") -> Done:
@@ -45,10 +47,14 @@ async def start_preparation(
     )
 
 
-async def correlation_of(log: Log, stream: str) -> str:
-    """What the order belongs to: its checkout; nothing if there is no such order."""
+async def placing_of(log: Log, stream: str) -> tuple[str, str]:
+    """What the order belongs to and whose it is: checkout and subject; nothing where there is none."""
     (events,) = await log.read_streams([(stream, 0)])
-    return events[0].correlation if events else ""
+    if not events:
+        return "", ""
+    placed = decode(events[0]).event
+    assert isinstance(placed, OrderPlaced)
+    return events[0].correlation, placed.subject
 
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=CommandRoute, responses=PROBLEMS)
@@ -75,6 +81,7 @@ class OrderPlacedAnswer(OrderAnswer):
 @router.post(
     "",
     operation_id="place_order",
+    dependencies=[requires("orders:write")],
     summary="Place an order",
     status_code=201,
     response_model=OrderPlacedAnswer,
@@ -93,6 +100,7 @@ async def _place_order(call: WantedCall, body: PlaceOrderBody) -> Response:
     order_id = body.order_id or str(derived_id(call.command_id, "order"))
     checkout_id = body.checkout_id or str(key_id("checkout", call.merchant, order_id))
     subject = subject_of(call.parts.keyring, call.merchant, body.customer.person)
+    call.check_own(subject)
     customer = await sealed(call.parts.keyring, call.parts.ids, subject, body.customer.to_domain())
     command = body.to_command(order_id, checkout_id, subject, customer, merchant.terms)
     answer = {
@@ -111,6 +119,7 @@ async def _place_order(call: WantedCall, body: PlaceOrderBody) -> Response:
 @router.post(
     "/{order_id}/cancel",
     operation_id="cancel_order",
+    dependencies=[requires("orders:write")],
     summary="Cancel an order",
     response_model=OrderAnswer,
     responses=answers(200, "The order is cancelled, now or before"),
@@ -121,13 +130,15 @@ async def _cancel_order(call: WantedCall, order_id: OrderId, body: CancelOrderBo
     """
     await call.settings()
     command = CancelOrder(order_id=order_id, reason=body.reason, note=body.note)
-    correlation = await correlation_of(call.parts.log, order_stream(call.merchant, order_id))
+    correlation, subject = await placing_of(call.parts.log, order_stream(call.merchant, order_id))
+    call.check_own(subject)
     return await call.carry_out(cancel_order, command, {"order_id": order_id}, correlation=correlation)
 
 
 @router.post(
     "/{order_id}/prepare",
     operation_id="start_preparation",
+    dependencies=[requires("orders:fulfil")],
     summary="Start to prepare an order",
     response_model=OrderAnswer,
     responses=answers(200, "The order is being prepared, since now or before"),
@@ -136,5 +147,5 @@ async def _start_preparation(call: WantedCall, order_id: OrderId) -> Response:
     """A milestone on the way from confirmed to shipped: somebody is picking and packing it. Takes no body."""
     await call.settings()
     command = StartPreparation(order_id=order_id)
-    correlation = await correlation_of(call.parts.log, order_stream(call.merchant, order_id))
+    correlation, _ = await placing_of(call.parts.log, order_stream(call.merchant, order_id))
     return await call.carry_out(start_preparation, command, {"order_id": order_id}, correlation=correlation)

@@ -13,6 +13,7 @@ from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answer
 from domain.kernel import one
 from domain.stock import AdjustReason, AdjustStock, ReceiveStock
 from domain.streams import stock_stream
+from services.web.access import requires
 
 
 async def receive_stock(
@@ -87,6 +88,7 @@ router = APIRouter(prefix="/v1/stock", tags=["stock"], route_class=CommandRoute,
 @router.post(
     "/receive",
     operation_id="receive_stock",
+    dependencies=[requires("stock:write")],
     summary="Receive stock",
     response_model=StockAnswer,
     responses=answers(200, "The units are on hand"),
@@ -101,6 +103,7 @@ async def _receive_stock(call: WantedCall, body: ReceiveStockBody) -> Response:
 @router.post(
     "/adjust",
     operation_id="adjust_stock",
+    dependencies=[requires("stock:write")],
     summary="Adjust stock",
     response_model=StockAnswer,
     responses=answers(200, "What is on hand is corrected"),

@@ -27,6 +27,7 @@ TRADE_READS = frozenset(
 )
 AT_MERCHANT = TRADE_READS | {
     "orders:write",
+    "orders:fulfil",
     "stock:write",
     "catalogue:write",
     "merchant:write",

@@ -4,6 +4,7 @@
     project  reads the log, owns the read models
     query    reads read models, of one merchant at a time
     audit    reads the log and the read models, of one merchant or, said explicitly, of all
+    access   keeps who may come in: digests, sessions, counts of rates; of the log it sees users and keys only
 
 None may change what is in the log. The roles and their rights are in `migrations/0009_roles.sql`.
 """
@@ -18,7 +19,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-Role = Literal["write", "project", "query", "audit"]
+Role = Literal["write", "project", "query", "audit", "access"]
 ALL_MERCHANTS = "-c tillroll.reach=all"
 """An option of a connection that reads across merchants; only `query` and `audit` need it."""
 ROLES: tuple[Role, ...] = get_args(Role)

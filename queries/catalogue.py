@@ -10,6 +10,7 @@ from pydantic import Field
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader
 from queries.models import Answer, PageOf, documented, page_of
+from services.web.access import requires
 from services.web.pagination import Page, as_str
 
 router = APIRouter(prefix="/v1", tags=["catalogue"], responses=documented())
@@ -35,7 +36,12 @@ class Category(Answer):
     english: str = Field(examples=["toys"])
 
 
-@router.get("/products", operation_id="list_products", summary="Products, by SKU")
+@router.get(
+    "/products",
+    operation_id="list_products",
+    dependencies=[requires("catalogue:read")],
+    summary="Products, by SKU",
+)
 async def list_products(
     reader: MerchantReader, page: Page, category: Annotated[str | None, Query(max_length=200)] = None
 ) -> PageOf[Product]:
@@ -45,7 +51,12 @@ async def list_products(
     return page_of(Product, rows, page, "sku", "sku")
 
 
-@router.get("/categories", operation_id="list_categories", summary="Categories with their English names")
+@router.get(
+    "/categories",
+    operation_id="list_categories",
+    dependencies=[requires("catalogue:read")],
+    summary="Categories with their English names",
+)
 async def list_categories(reader: MerchantReader, page: Page) -> PageOf[Category]:
     (after,) = page.after("category", as_str) or (None,)
     arguments = {"after_category": after, "limit": page.limit + 1}

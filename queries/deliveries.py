@@ -11,6 +11,7 @@ from pydantic import Field
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader
 from queries.models import Answer, PageOf, documented, page_of
+from services.web.access import requires
 from services.web.pagination import Page, as_datetime, as_str
 
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"], responses=documented())
@@ -28,7 +29,12 @@ class LateDelivery(Answer):
     days_late: int = Field(description="calendar days in UTC; 0 on the promised day", examples=[3])
 
 
-@router.get("/late", operation_id="list_late_deliveries", summary="Late deliveries, the last first")
+@router.get(
+    "/late",
+    operation_id="list_late_deliveries",
+    dependencies=[requires("deliveries:read")],
+    summary="Late deliveries, the last first",
+)
 async def list_late_deliveries(
     reader: MerchantReader,
     page: Page,

@@ -25,7 +25,7 @@ from eventstore.checkpoints import Pool
 from eventstore.log import LogIdentity
 from eventstore.queries import load_queries
 from queries.waiting import ProjectionsWaiter
-from services.web.merchant import Merchant
+from services.web.access import Allowed
 from services.web.positions import POSITION_HEADER, Freshness, WantedFreshness, foreign_position
 from services.web.problems import Problem, try_later, unknown_merchant
 from services.web.work import resting
@@ -56,12 +56,18 @@ def shown_of(request: Request) -> Shown:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads in one snapshot, and says in the response's headers which position it shows."""
+    """Reads in one snapshot, and says in the response's headers which position it shows.
+
+    What the database shows is bound to `merchant`, and to the person `subject` if there is one; to none where
+    `reach` is `all`.
+    """
 
     shown: Shown
     merchant: str
     freshness: Freshness
     response: Response
+    subject: str = ""
+    reach: str = ""
 
     async def rows(
         self, models: Sequence[str], *statements: Statement, views: Sequence[str] | None = None
@@ -111,7 +117,9 @@ class Reader:
                     await connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                     await connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(locked))
                     await connection.execute(
-                        b"SELECT set_config('tillroll.merchant', %s, true)", (self.merchant,)
+                        b"SELECT set_config('tillroll.merchant', %s, true),"
+                        b" set_config('tillroll.subject', %s, true), set_config('tillroll.reach', %s, true)",
+                        (self.merchant, self.subject, self.reach),
                     )
                     cursors = []
                     for text, arguments in (standing, *statements):
@@ -150,15 +158,22 @@ class Reader:
 
 
 async def merchant_reader(
-    request: Request, response: Response, merchant: Merchant, freshness: WantedFreshness
+    request: Request, response: Response, asked: Allowed, freshness: WantedFreshness
 ) -> Reader:
-    return Reader(shown_of(request), merchant, freshness, response)
+    subject = asked.grant.subject if asked.grant else ""
+    return Reader(shown_of(request), asked.merchant, freshness, response, subject)
+
+
+async def platform_reader(request: Request, response: Response, freshness: WantedFreshness) -> Reader:
+    """Reads across merchants, for a route whose rule is of the platform."""
+    return Reader(shown_of(request), "", freshness, response, reach="all")
 
 
 async def operator_reader(request: Request, response: Response, freshness: WantedFreshness) -> Reader:
-    """Reads across merchants; who may do that is for the permissions to say, once there are any."""
+    """Reads how the system fares, and no trade."""
     return Reader(shown_of(request), "", freshness, response)
 
 
 MerchantReader = Annotated[Reader, Depends(merchant_reader)]
+PlatformReader = Annotated[Reader, Depends(platform_reader)]
 OperatorReader = Annotated[Reader, Depends(operator_reader)]

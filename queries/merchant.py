@@ -10,6 +10,7 @@ from pydantic import Field
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader, Statement
 from queries.models import Answer, Cents, documented
+from services.web.access import requires
 
 router = APIRouter(prefix="/v1/merchant", tags=["merchant"], responses=documented())
 _QUERIES = load_queries("queries", "merchant.sql")
@@ -48,7 +49,12 @@ class MerchantOverview(Answer):
     units_on_hand: int
 
 
-@router.get("", operation_id="get_merchant", summary="How the merchant stands")
+@router.get(
+    "",
+    operation_id="get_merchant",
+    dependencies=[requires("merchant:read")],
+    summary="How the merchant stands",
+)
 async def get_merchant(reader: MerchantReader) -> MerchantOverview:
     models = ("merchants", "merchant_overview")
     names = ("get_merchant", "get_overview", "get_money")

@@ -8,8 +8,9 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from eventstore.queries import load_queries
-from queries.dependencies import OperatorReader
+from queries.dependencies import OperatorReader, PlatformReader
 from queries.models import Answer, Cents, PageOf, documented, page_of
+from services.web.access import requires
 from services.web.pagination import Page, as_datetime, as_str
 
 router = APIRouter(prefix="/v1/operator", tags=["operator"], responses=documented())
@@ -63,8 +64,13 @@ class Projection(Answer):
     moved_at: datetime
 
 
-@router.get("/checkouts", operation_id="list_checkouts", summary="Checkouts of all merchants, newest first")
-async def list_checkouts(reader: OperatorReader, page: Page) -> PageOf[Checkout]:
+@router.get(
+    "/checkouts",
+    operation_id="list_checkouts",
+    dependencies=[requires("checkouts:read", "platform")],
+    summary="Checkouts of all merchants, newest first",
+)
+async def list_checkouts(reader: PlatformReader, page: Page) -> PageOf[Checkout]:
     keys = page.after("newest", as_datetime, as_str, as_str) or (None, None, None)
     after_at, after_id, after_currency = keys
     arguments = {
@@ -77,7 +83,12 @@ async def list_checkouts(reader: OperatorReader, page: Page) -> PageOf[Checkout]
     return page_of(Checkout, rows, page, "newest", "placed_at", "checkout_id", "currency")
 
 
-@router.get("/projections", operation_id="list_projections", summary="How far each read model is")
+@router.get(
+    "/projections",
+    operation_id="list_projections",
+    dependencies=[requires("system:read", "platform")],
+    summary="How far each read model is",
+)
 async def list_projections(reader: OperatorReader) -> list[Projection]:
     rows = (await reader.rows(("merchants",), (_QUERIES.list_projections.sql, {})))[0]
     return [Projection.model_validate(row) for row in rows]

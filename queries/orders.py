@@ -14,6 +14,7 @@ from queries.dependencies import MerchantReader
 from queries.models import Answer, Cents, PageOf, documented, page_of
 from queries.payments import Payment
 from queries.shipments import Shipment
+from services.web.access import requires
 from services.web.pagination import Page, Parse, as_datetime, as_int, as_str
 from services.web.problems import not_found
 
@@ -127,7 +128,9 @@ class OrderDetail(Order):
     timeline: list[Moment] = Field(description="in the order of the log; the first thousand")
 
 
-@router.get("", operation_id="list_orders", summary="Orders, newest first")
+@router.get(
+    "", operation_id="list_orders", dependencies=[requires("orders:read")], summary="Orders, newest first"
+)
 async def list_orders(
     reader: MerchantReader,
     page: Page,
@@ -164,6 +167,7 @@ async def list_orders(
 @router.get(
     "/{order_id}",
     operation_id="get_order",
+    dependencies=[requires("orders:read")],
     summary="An order with its lines, payments, parcels and timeline",
     responses=documented(404),
 )

@@ -11,6 +11,7 @@ from pydantic import Field
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader
 from queries.models import Answer, Cents, PageOf, documented, page_of
+from services.web.access import requires
 from services.web.pagination import Page, as_datetime, as_str
 
 router = APIRouter(prefix="/v1/payments", tags=["payments"], responses=documented())
@@ -70,7 +71,12 @@ class Payment(Answer):
     voided_at: datetime | None
 
 
-@router.get("", operation_id="list_payments", summary="Payments, newest first")
+@router.get(
+    "",
+    operation_id="list_payments",
+    dependencies=[requires("payments:read")],
+    summary="Payments, newest first",
+)
 async def list_payments(
     reader: MerchantReader,
     page: Page,

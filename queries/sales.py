@@ -11,6 +11,7 @@ from pydantic import Field
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader, Reader
 from queries.models import Answer, Cents, PageOf, documented, page_of
+from services.web.access import requires
 from services.web.pagination import Page, PageRequest, as_date, as_int, as_str
 
 router = APIRouter(prefix="/v1/sales", tags=["sales"], responses=documented())
@@ -58,7 +59,12 @@ class CategorySales(NamedSales):
 NamedT = TypeVar("NamedT", ProductSales, CategorySales)
 
 
-@router.get("/days", operation_id="list_sales_by_day", summary="Sales by day, the last first")
+@router.get(
+    "/days",
+    operation_id="list_sales_by_day",
+    dependencies=[requires("sales:read")],
+    summary="Sales by day, the last first",
+)
 async def list_sales_by_day(
     reader: MerchantReader,
     page: Page,
@@ -80,14 +86,24 @@ async def list_sales_by_day(
     return page_of(DaySales, rows, page, "day", "day", "currency")
 
 
-@router.get("/products", operation_id="list_sales_by_product", summary="Sales by product, the most first")
+@router.get(
+    "/products",
+    operation_id="list_sales_by_product",
+    dependencies=[requires("sales:read")],
+    summary="Sales by product, the most first",
+)
 async def list_sales_by_product(
     reader: MerchantReader, page: Page, currency: Currency = None
 ) -> PageOf[ProductSales]:
     return await _named(reader, page, currency, ProductSales, "product", "sku")
 
 
-@router.get("/categories", operation_id="list_sales_by_category", summary="Sales by category, the most first")
+@router.get(
+    "/categories",
+    operation_id="list_sales_by_category",
+    dependencies=[requires("sales:read")],
+    summary="Sales by category, the most first",
+)
 async def list_sales_by_category(
     reader: MerchantReader, page: Page, currency: Currency = None
 ) -> PageOf[CategorySales]:

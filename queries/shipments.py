@@ -11,6 +11,7 @@ from pydantic import Field
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader
 from queries.models import Answer, PageOf, documented, page_of
+from services.web.access import requires
 from services.web.pagination import Page, as_datetime, as_str
 from services.web.problems import not_found
 
@@ -58,7 +59,12 @@ class ShipmentDetail(Shipment):
     scans: list[Scan] = Field(description="by their own time; those without one last")
 
 
-@router.get("", operation_id="list_shipments", summary="Parcels, newest first")
+@router.get(
+    "",
+    operation_id="list_shipments",
+    dependencies=[requires("shipments:read")],
+    summary="Parcels, newest first",
+)
 async def list_shipments(
     reader: MerchantReader,
     page: Page,
@@ -80,6 +86,7 @@ async def list_shipments(
 @router.get(
     "/{shipment_id}",
     operation_id="get_shipment",
+    dependencies=[requires("shipments:read")],
     summary="A parcel with its scans",
     responses=documented(404),
 )

@@ -10,6 +10,7 @@ from pydantic import Field
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader
 from queries.models import Answer, PageOf, documented, page_of
+from services.web.access import requires
 from services.web.pagination import Page, as_str
 
 router = APIRouter(prefix="/v1/stock", tags=["stock"], responses=documented())
@@ -28,7 +29,9 @@ class StockLevel(Answer):
     available: int
 
 
-@router.get("", operation_id="list_stock", summary="Stock levels, by SKU")
+@router.get(
+    "", operation_id="list_stock", dependencies=[requires("stock:read")], summary="Stock levels, by SKU"
+)
 async def list_stock(
     reader: MerchantReader,
     page: Page,

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import importlib.metadata
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Protocol
 
 import psycopg
 import structlog
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 
 import commands
 import queries
@@ -22,19 +22,29 @@ from eventstore.log import EpochChanged, Log, LogUnavailable
 from eventstore.postgres import make_pool
 from eventstore.seams import Clock, Ids
 from queries.waiting import ProjectionsWaiter
+from services.access.composition import ROUTERS as ACCESS_ROUTERS
+from services.access.composition import TAGS as ACCESS_TAGS
+from services.access.composition import access_of
+from services.access.oidc import open_oidc
+from services.access.oidc_routes import make_router as make_oidc_router
+from services.access.sign_in_by import SignInBy
 from services.context import ProcessContext
 from services.health import router as health_router
 from services.limit_settings import LimitSettings
 from services.limits import connection_bounds, harden
 from services.rates import SharedRates
+from services.web.access import NobodyGate, install_rules
 from services.web.connections import guarded
 from services.web.problems import install_problems, try_later
+from services.web.rates import RatedGate
 
 STOP_SECONDS = 10
-READ_CONNECTIONS = 8
+READ_CONNECTIONS, ACCESS_CONNECTIONS = 8, 4
 RETRY_SECONDS = 2.0
 DESCRIPTION = """\
-Commands say what shall happen, queries what has. Each names its merchant in the header `Tillroll-Merchant`.
+Commands say what shall happen, queries what has. Who asks signs in, or sends an API key, as
+`Authorization: Bearer …`. Whose data it is about is the merchant of who asks; who acts for several names one
+in the header `Tillroll-Merchant`.
 
 A command takes an `Idempotency-Key` and answers with its position, `Tillroll-Position`. A query that
 is given it as `Tillroll-Min-Position` shows what the command did. An error is a problem document (RFC 9457).
@@ -49,6 +59,8 @@ TAGS = [
     {"name": "shipments", "description": "Parcels, from the label to the last scan."},
     {"name": "deliveries", "description": "What came later than it was promised."},
     {"name": "sales", "description": "What was sold: by day, by product, by category."},
+    *ACCESS_TAGS,
+    {"name": "sign-in", "description": "Sign-in by somebody else: OpenID Connect."},
     {"name": "operator", "description": "What spans merchants: for who runs the system."},
     {"name": "system", "description": "Is it there, and what does it offer?"},
 ]
@@ -76,8 +88,13 @@ class Parts(Protocol):
     def ids(self) -> Ids: ...
 
 
-def create_app(parts: Parts, settings: LimitSettings | None = None) -> FastAPI:
-    """The whole API over the parts of a process, with its limits around it."""
+def create_app(
+    parts: Parts, settings: LimitSettings | None = None, further: Sequence[APIRouter] = ()
+) -> FastAPI:
+    """The whole API over the parts of a process, with its limits around it; its gate lets nobody in yet.
+
+    `further` are routers that are made of settings. Raises RouteWithoutRule.
+    """
     app = FastAPI(
         title="Tillroll",
         summary="A commerce backend that keeps every fact, in order, for ever",
@@ -89,8 +106,9 @@ def create_app(parts: Parts, settings: LimitSettings | None = None) -> FastAPI:
     install_problems(app)
     _install_unavailable(app)
     share(app, parts)
-    for router in (health_router, *commands.routers(), *queries.routers):
+    for router in (health_router, *commands.routers(), *queries.routers, *ACCESS_ROUTERS, *further):
         app.include_router(router)
+    install_rules(app)
     harden(app, settings or LimitSettings())
     return app
 
@@ -99,24 +117,40 @@ def create_app(parts: Parts, settings: LimitSettings | None = None) -> FastAPI:
 async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
     """The whole API with what runs beside it.
 
-    Reads go over connections of their own, which see one merchant at a time: a heavy one keeps no command
-    waiting.
+    Reads, and what asks who somebody is, go over connections of their own, which may do no more than that; so
+    a heavy read keeps no command waiting.
     """
     settings = context.settings
-    app = create_app(context, settings)
-    reading = settings.url("query")
+    reading, knowing = settings.url("query"), settings.url("access")
     async with (
         make_pool(reading, max_size=READ_CONNECTIONS, statement_seconds=settings.query_seconds) as pool,
-        SharedRates(app.state.rate_counts, context.database_url).running(),
         ProjectionsWaiter(reading, pool).running() as waiter,
+        make_pool(knowing, max_size=ACCESS_CONNECTIONS) as access_pool,
+        open_oidc(settings, context.clock) as providers,
     ):
+        access = access_of(context, access_pool)
+        oidc = make_oidc_router(
+            providers,
+            access.seals.oidc,
+            SignInBy(access),
+            public_url=settings.public_url,
+            clock=context.clock,
+        )
+        app = create_app(context, settings, (oidc,))
+        access.install(app)
+        app.state.gate = RatedGate(access.gate, app.state.rates)
         app.state.pool = pool
         app.state.projections_waiter = waiter
-        yield app
+        try:
+            async with SharedRates(app.state.rate_counts, knowing).running():
+                yield app
+        finally:
+            await access.close()
 
 
 def share(app: FastAPI, parts: Parts) -> None:
     """What routes find in `app.state`; `pool` and `projections_waiter` come with `running_app`."""
+    app.state.gate = NobodyGate()
     app.state.log = parts.log
     app.state.identity = parts.log.identity
     app.state.executor = parts.executor

@@ -9,6 +9,7 @@ import psycopg
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.web.access import public
 from services.web.openapi import problem_responses
 from services.web.problems import try_later
 
@@ -43,6 +44,7 @@ class Root(BaseModel):
 @router.get(
     "/health",
     operation_id="get_health",
+    dependencies=[public("whoever watches must see whether it is there")],
     summary="Is it ready?",
     responses={503: problem_responses(503)[503]},
 )
@@ -58,7 +60,11 @@ async def get_health(request: Request) -> Health:
 
 
 @router.get(
-    "/", operation_id="get_root", summary="What is here?", responses={500: problem_responses(500)[500]}
+    "/",
+    operation_id="get_root",
+    dependencies=[public("the way in, which says nothing")],
+    summary="What is here?",
+    responses={500: problem_responses(500)[500]},
 )
 async def get_root(request: Request) -> Root:
     """The way in for a person with a browser."""

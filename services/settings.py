@@ -123,6 +123,9 @@ class Settings(LimitSettings):
     session_idle_hours: int = Field(
         default=168, ge=1, description="How long a session lasts that nobody uses, in hours."
     )
+    access_url: str | None = Field(
+        default=None, repr=False, description="The database for who may come in: sign-in and rates."
+    )
     master_key_file: Path = Field(
         default=Path("secrets/master.key"),
         description="Wraps the keys of data subjects; without it their data is erased. Relative to data_dir.",

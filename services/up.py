@@ -12,8 +12,9 @@ from typing import Any
 from eventstore.roles import ROLES, Role, let_in
 from eventstore.schema import migrate
 from services.embedded import NatsServer, PostgresServer, check_database, check_nats
+from services.limit_settings import PREFIX
 from services.runfile import remove_run, write_run
-from services.settings import PREFIX, Settings
+from services.settings import Settings
 from services.supervisor import Status, Supervisor
 
 PROCESSES: dict[str, tuple[Role, ...]] = {
@@ -22,7 +23,7 @@ PROCESSES: dict[str, tuple[Role, ...]] = {
     "agents": ("write",),
     "gateways": ("write",),
     "scheduler": ("write",),
-    "api": ("write", "query"),
+    "api": ("write", "query", "access"),
 }
 """What runs, and as whom it works in the database."""
 WORLDS = ("payment", "carrier")

@@ -4,6 +4,7 @@
 --   tillroll_project  reads the log and owns the read models
 --   tillroll_query    reads the read models, of one merchant at a time
 --   tillroll_audit    reads the log and the read models, of one merchant, or (said explicitly) of all
+--   tillroll_access   keeps sign-in's secrets and the counts of rates, which nobody else can read
 --
 -- Roles belong to the whole server, so they may be there already. Who runs this needs CREATEROLE, or roles that
 -- somebody made before. They get a password, and may log in, after the migration (`eventstore/roles.py`).
@@ -12,7 +13,7 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['tillroll_write', 'tillroll_project', 'tillroll_query', 'tillroll_audit'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['tillroll_write', 'tillroll_project', 'tillroll_query', 'tillroll_audit', 'tillroll_access'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS', wanted);
         END IF;
@@ -22,7 +23,8 @@ END $$;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public TO tillroll_write, tillroll_project, tillroll_query, tillroll_audit;
+GRANT USAGE ON SCHEMA public
+    TO tillroll_write, tillroll_project, tillroll_query, tillroll_audit, tillroll_access;
 
 -- The function is the only way into the log: it runs as its owner, its caller may not insert.
 DO $$
@@ -44,7 +46,8 @@ CREATE POLICY audit ON events FOR SELECT TO tillroll_audit USING (
     merchant = current_setting('tillroll.merchant', true) OR current_setting('tillroll.reach', true) = 'all'
 );
 ALTER VIEW events_readable SET (security_invoker = true);
-GRANT SELECT ON events TO tillroll_write, tillroll_project, tillroll_audit;
+CREATE POLICY access ON events FOR SELECT TO tillroll_access USING (stream LIKE 'user-%' OR stream LIKE 'apikey-%');
+GRANT SELECT ON events TO tillroll_write, tillroll_project, tillroll_audit, tillroll_access;
 GRANT SELECT ON events_readable TO tillroll_audit;
 
 -- How far the log is, is no merchant's secret; what is in it, is.
@@ -79,6 +82,13 @@ GRANT EXECUTE ON FUNCTION move_projections(text[], bigint[], bigint, bigint) TO 
 GRANT SELECT ON provider_calls, webhook_inbox, deadlines, business_clocks, reactions, agent_processes
     TO tillroll_project, tillroll_audit;
 GRANT SELECT ON checkpoints, parked TO tillroll_query, tillroll_audit;
+
+GRANT SELECT, INSERT, DELETE ON mail_secrets TO tillroll_write;
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+    credentials, email_digests, sessions, refresh_tokens, api_key_secrets, single_use_tokens, signing_keys, members,
+    rates
+    TO tillroll_access;
+GRANT SELECT ON log TO tillroll_access;
 
 -- Whether an order belongs to the person that a customer's read is limited to. Bound late, by name: the view is
 -- made anew at each switch of generations.

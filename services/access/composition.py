@@ -13,6 +13,9 @@ from services.access import routes, routes_keys, routes_me, routes_password, rou
 from services.access.mail import Mailer
 from services.access.parts import Parts
 from services.access.policy import Policy
+from services.context import ProcessContext
+from services.gateways.mail import Mails
+from services.gateways.mail_secrets import MailSeal, PostgresMailSecrets
 from services.settings import Settings
 
 ROUTERS = (
@@ -57,3 +60,25 @@ class Access(Parts):
         """What the routes and their rules find in `app.state`; the routers are for the app to include."""
         app.state.access = self
         app.state.gate = self.gate
+
+
+def access_of(context: ProcessContext, pool: Pool) -> Access:
+    """Of a process; `pool` is of the role `access`. Its mails go through the log and the gateways."""
+    mails = Mails(
+        context.executor,
+        context.keyring,
+        PostgresMailSecrets(context.pool),
+        MailSeal(context.settings.master_key()),
+        context.ids,
+        context.clock,
+    )
+    return Access(
+        context.settings,
+        context.log,
+        context.executor,
+        context.keyring,
+        pool,
+        context.clock,
+        context.ids,
+        mails,
+    )

@@ -15,9 +15,9 @@ from rich.table import Table
 
 from domain.permissions import ON_PLATFORM, PLATFORM, permissions_of
 from domain.streams import merchant_stream
+from eventstore.postgres import make_pool
 from services.access.addresses import check_address
-from services.access.composition import Access
-from services.access.mail import NoMail
+from services.access.composition import Access, access_of
 from services.access.models_members import MemberAnswer
 from services.access.parts import Parts
 from services.access.users import Wanted
@@ -108,17 +108,11 @@ async def members(access: Parts, merchant: str) -> list[MemberAnswer]:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Access]:
-    async with open_context(settings, "user", follow=False) as context:
-        access = Access(
-            settings,
-            context.log,
-            context.executor,
-            context.keyring,
-            context.pool,
-            context.clock,
-            context.ids,
-            NoMail(),
-        )
+    async with (
+        open_context(settings, "user", follow=False) as context,
+        make_pool(settings.url("access"), max_size=2) as pool,
+    ):
+        access = access_of(context, pool)
         try:
             yield access
         finally:

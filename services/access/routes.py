@@ -13,6 +13,7 @@ from services.access.parts import Parts, WantedParts
 from services.access.sessions import Begun
 from services.web.access import public, requires
 from services.web.openapi import problem_responses
+from services.web.rates import limit_account, limit_sign_in
 
 router = APIRouter(
     tags=["auth"],
@@ -26,11 +27,12 @@ router = APIRouter(
     "/v1/auth/sign-in",
     operation_id="sign_in",
     summary="Sign in",
-    dependencies=[public("here one says who one is")],
+    dependencies=[public("here one says who one is"), Depends(limit_sign_in)],
 )
 async def sign_in(body: SignInBody, access: WantedParts, request: Request, response: Response) -> SignedIn:
     """Whatever is wrong, the answer is the same; where the password is right and a second factor is wanted,
     it says so. After several failures a user is locked out for a while, longer each time."""
+    await limit_account(request, body.email)
     cookie = body.session == "cookie"
     begun = await access.sign_in.sign_in(
         body.email,
@@ -53,7 +55,7 @@ async def sign_in(body: SignInBody, access: WantedParts, request: Request, respo
     "/v1/auth/refresh",
     operation_id="refresh_session",
     summary="Go on with a session",
-    dependencies=[public("the refresh token says who one is")],
+    dependencies=[public("the refresh token says who one is"), Depends(limit_sign_in)],
 )
 async def refresh(body: RefreshBody, access: WantedParts) -> SignedIn:
     """A refresh token is good for once. One that comes a second time was copied: its session is ended."""

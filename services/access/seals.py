@@ -39,6 +39,11 @@ class Seals:
         self._csrf = self._key("csrf")
         self._recovery = self._key("recovery codes")
 
+    @property
+    def oidc(self) -> bytes:
+        """What seals a sign-in that is under way at a provider."""
+        return self._key("oidc")
+
     def _key(self, purpose: str) -> bytes:
         return hmac.digest(self._master_key, b"tillroll access: " + purpose.encode(), "sha256")
 

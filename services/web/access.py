@@ -72,6 +72,13 @@ class Gate(Protocol):
         """Raises a 401 problem for who is not known."""
 
 
+class NobodyGate:
+    """Lets nobody in: what an application has before it is given another."""
+
+    async def principal_of(self, request: Request) -> Principal:
+        raise unauthenticated()
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Who asks for what, once it is allowed: `request.state.asked`."""
@@ -145,8 +152,12 @@ def public(reason: str) -> Any:
 
 def _at_merchant(principal: Principal, permission: str, named: str) -> Asked:
     merchant = named or _only_merchant(principal)
-    if len(merchant) > LENGTH_MAX or not merchant.isprintable():
-        raise Problem(400, "merchant-unknown", f"{HEADER} must be at most {LENGTH_MAX} printable characters")
+    if len(merchant) > LENGTH_MAX or not merchant.isprintable() or merchant.startswith("."):
+        raise Problem(
+            400,
+            "merchant-unknown",
+            f"{HEADER} must be at most {LENGTH_MAX} printable characters, no dot first",
+        )
     grant = principal.grant(merchant)
     if grant is None or permission not in grant.permissions:
         raise forbidden(permission, merchant)
@@ -168,6 +179,14 @@ def forbidden(permission: str, merchant: str = "") -> Problem:
 def unauthenticated(detail: str = "sign in, or send an API key") -> Problem:
     """401; what was wrong with the token is for the log, not for who sent it."""
     return Problem(401, "unauthenticated", detail, headers={"WWW-Authenticate": 'Bearer realm="tillroll"'})
+
+
+async def merchant_of_request(request: Request) -> str:
+    return asked_of(request).merchant
+
+
+Merchant = Annotated[str, Depends(merchant_of_request)]
+"""The type of a route's parameter that wants the merchant whose data it is about."""
 
 
 def asked_of(request: Request) -> Asked:

@@ -26,11 +26,14 @@ from services.access.composition import TAGS, Access
 from services.access.facts import SYSTEM
 from services.access.policy import Policy
 from services.access.users import Wanted
+from services.limit_settings import LimitSettings
+from services.limits import harden
 from services.settings import Settings
 from services.web.access import Allowed, Grant, install_rules, requires
 from services.web.problems import install_problems
 
 START = datetime(2024, 2, 29, 12, tzinfo=UTC)
+RATES = ("rate_address", "rate_principal", "rate_sign_in_address", "rate_sign_in_account")
 PASSWORD = "a till roll of paper"
 CHEAP = Policy(hash_time=1, hash_memory_kib=8, hash_lanes=1)
 TOKEN = re.compile(r"tlr_su_\S+")
@@ -155,6 +158,7 @@ def make_app(access: Access) -> FastAPI:
     for router in (*access.routers, work):
         app.include_router(router)
     install_rules(app)
+    harden(app, LimitSettings(**dict.fromkeys(RATES, "100000/minute")))
     return app
 
 

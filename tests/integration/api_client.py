@@ -7,27 +7,32 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from commands.executor import Executor
 from domain.kernel import Event, Fact
+from domain.permissions import ON_PLATFORM, PLATFORM, possible_at
 from eventstore.codec import decode
 from eventstore.keyring import Keyring, MemoryKeyStore
 from eventstore.log import Log
 from eventstore.memory import MemoryLog
 from eventstore.seams import RandomIds, WallClock
+from services.access.composition import Access
 from services.api import create_app, make_server, running_app, share
 from services.context import ProcessContext, open_context
 from services.limit_settings import LimitSettings
 from services.settings import Settings
+from services.web.access import Asked, Grant, Principal, unauthenticated
 
 MERCHANT = "m1"
+MEMORY_KEY = "everything"
 
 
 def an_order(**changes: Any) -> dict[str, Any]:
@@ -50,19 +55,30 @@ def problem(response: httpx.Response, status: int, kind: str) -> dict[str, Any]:
     return document
 
 
+class OneKeyGate:
+    """Knows one API key, which may do everything everywhere; for applications that have no database."""
+
+    async def principal_of(self, request: Request) -> Principal:
+        if request.headers.get("authorization") != f"Bearer {MEMORY_KEY}":
+            raise unauthenticated()
+        return Principal("key:test", "key", "test", platform=Grant("admin", frozenset(ON_PLATFORM)))
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
-    """What a test sends, as a merchant, and what it finds in the log."""
+    """What a test sends, by an API key that may do everything, and what it finds in the log."""
 
     client: httpx.AsyncClient
     log: Log
     merchant: str = MERCHANT
+    key: str = MEMORY_KEY
     context: ProcessContext | None = field(default=None)
 
     async def send(
         self, method: str, path: str, body: Any = None, *, key: str = "", merchant: str = "", **more: Any
     ) -> httpx.Response:
-        headers = {"Tillroll-Merchant": merchant or self.merchant} | ({"Idempotency-Key": key} if key else {})
+        headers = {"Tillroll-Merchant": merchant or self.merchant, "Authorization": f"Bearer {self.key}"}
+        headers |= {"Idempotency-Key": key} if key else {}
         json = {} if body is None else {"json": body}
         return await self.client.request(method, path, headers=headers, **json, **more)
 
@@ -92,9 +108,19 @@ async def serving(database: str, nats_url: str, directory: Path, **changes: Any)
         listening(app, settings) as url,
         httpx.AsyncClient(base_url=url, timeout=30) as client,
     ):
-        api = Api(client, context.log, context=context)
+        api = Api(client, context.log, key=await a_key(app), context=context)
         assert (await api.post("/v1/merchant", {})).status_code == 201
         yield api
+
+
+async def a_key(app: FastAPI, merchant: str = PLATFORM, *permissions: str) -> str:
+    """A new API key; without permissions it has all that there are."""
+    access: Access = app.state.access
+    wanted = frozenset(permissions or possible_at(merchant))
+    issuer = Principal("user:test", "user", "test", platform=Grant("admin", possible_at(PLATFORM)))
+    asked = Asked(issuer, merchant, issuer.platform)
+    shown = await access.api_keys.issue(asked, merchant, "tests", wanted, timedelta(days=1))
+    return shown.secret
 
 
 @asynccontextmanager
@@ -134,6 +160,7 @@ async def serving_in_memory() -> AsyncIterator[Api]:
     """The API without a socket or a database; what nobody expected comes out as it was raised."""
     app = app_in_memory()
     share(app, in_memory())
+    app.state.gate = OneKeyGate()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
         api = Api(client, app.state.log)
         assert (await api.post("/v1/merchant", {})).status_code == 201

@@ -21,6 +21,7 @@ from queries import routers
 from queries.waiting import ProjectionsWaiter
 from services.web.pagination import cursor_of
 from services.web.problems import install_problems
+from tests.integration.api_client import MEMORY_KEY, OneKeyGate
 from tests.integration.projections_trade import START, Bought, Trade, open_trade, setting_up
 
 LISTS = (
@@ -48,7 +49,8 @@ class Api:
     async def get(
         self, path: str, merchant: str = "m1", at_least: int | str = 0, **query: Any
     ) -> httpx.Response:
-        headers = {"Tillroll-Merchant": merchant} if merchant else {}
+        headers = {"Authorization": f"Bearer {MEMORY_KEY}"}
+        headers |= {"Tillroll-Merchant": merchant} if merchant else {}
         if at_least:
             token = at_least if isinstance(at_least, str) else self.trade.log.identity.token(at_least)
             headers |= {"Tillroll-Min-Position": token, "Prefer": "wait=20"}
@@ -86,6 +88,7 @@ async def api(database: str) -> AsyncIterator[Api]:
         install_problems(app)
         for router in routers:
             app.include_router(router)
+        app.state.gate = OneKeyGate()
         app.state.pool = trade.log.pool
         app.state.identity = trade.log.identity
         app.state.projections_waiter = waiter
