@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.metadata
-import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Protocol
 
@@ -23,6 +22,7 @@ from eventstore.seams import Clock, Ids
 from queries.waiting import ProjectionsWaiter
 from services.context import ProcessContext
 from services.health import router as health_router
+from services.listening import API, listen
 from services.web.problems import install_problems, try_later
 
 STOP_SECONDS = 10
@@ -47,12 +47,6 @@ TAGS = [
     {"name": "system", "description": "Is it there, and what does it offer?"},
 ]
 logger = structlog.get_logger()
-
-
-class CannotListen(Exception):
-    """Somebody else listens there, or the address is not ours."""
-
-    expected = True
 
 
 class Parts(Protocol):
@@ -141,7 +135,7 @@ async def run_api(context: ProcessContext) -> None:
 
     Raises CannotListen with a message that names the setting.
     """
-    listener = _listen(context.settings.api_host, context.settings.api_port)
+    listener = listen(context.settings.api_host, context.settings.api_port, API)
     async with running_app(context) as app:
         server = make_server(app)
         serving = asyncio.create_task(server.serve([listener]))
@@ -169,12 +163,3 @@ def make_server(app: FastAPI) -> uvicorn.Server:
             backlog=1024,
         )
     )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), backlog=1024, reuse_port=False)
-    except OSError as error:
-        raise CannotListen(
-            f"cannot listen on {host}:{port} (TILLROLL_API_HOST, TILLROLL_API_PORT): {error.strerror}"
-        ) from error

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from services.console import console, print_addresses, verify_all
 from services.play.command import play_olist, play_synthetic
 from services.settings import Settings
+from services.supervisor import Status
 from services.up import running
 
 STOPPED_BEFORE_THE_END = 130
@@ -27,7 +29,10 @@ def settings_of_demo(settings: Settings, data: Path | None, orders: int, seed: i
 async def demo(
     settings: Settings, *, data: Path | None, oracles: Path | None, once: bool, orders: int, seed: int
 ) -> int:
-    """0 if every oracle matches and `verify` is clean; 130 if a signal came before the end of `once`."""
+    """0 if every oracle matches, `verify` is clean and every process ran through.
+
+    130 if a signal came before the end of `once`.
+    """
     settings = settings_of_demo(settings, data, orders, seed)
     async with running(settings) as (chosen, supervisor):
         _print_where(chosen)
@@ -43,8 +48,24 @@ async def demo(
             console.print("Ctrl-C stops it.")
             await supervisor.run_until_stopped()
         await asyncio.sleep(0)
-        return max(played, verified)
+        return max(played, verified, _told_troubles(supervisor.status()))
     return STOPPED_BEFORE_THE_END if once else 0
+
+
+def troubles(status: Mapping[str, Status]) -> list[str]:
+    """What did not run through: whoever was killed from outside is forgiven, if it is there again."""
+    return [
+        f"{name} ended by itself {each['failed']} times" if each["failed"] else f"{name} is not alive"
+        for name, each in status.items()
+        if each["failed"] or not each["alive"]
+    ]
+
+
+def _told_troubles(status: Mapping[str, Status]) -> int:
+    found = troubles(status)
+    for trouble in found:
+        console.print(f"[red]✗[/] {trouble}")
+    return 1 if found else 0
 
 
 def _print_where(settings: Settings) -> None:

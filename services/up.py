@@ -11,7 +11,9 @@ from typing import Any
 
 from eventstore.schema import migrate
 from services.embedded import NatsServer, PostgresServer, check_database, check_nats
-from services.runfile import remove_run, write_run
+from services.listening import API, CARRIER_WORLD, PAYMENT_WORLD, WEBHOOKS, check_free
+from services.ready import wait_until_ready
+from services.runfile import read_run, remove_run, write_run
 from services.settings import Settings
 from services.supervisor import Status, Supervisor
 
@@ -43,9 +45,23 @@ def _chosen(settings: Settings, database_url: str, nats_url: str) -> Settings:
     return settings.model_copy(update=chosen)
 
 
+def check_addresses(settings: Settings) -> None:
+    """Before anything is started: raises CannotListen if somebody else has an address that was asked for."""
+    check_free(settings.api_host, settings.api_port, API)
+    host = settings.internal_host
+    check_free(host, settings.webhook_port, WEBHOOKS)
+    check_free(host, settings.payment_world_port, PAYMENT_WORLD)
+    check_free(host, settings.carrier_world_port, CARRIER_WORLD)
+
+
 @asynccontextmanager
 async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tuple[Settings, Supervisor]]:
-    """The whole system, up and migrated; gives its settings with all addresses, and its supervisor."""
+    """The whole system, up, migrated and answering: its settings with all addresses, and its supervisor.
+
+    Raises CannotListen before anything is started, and NotReady if something does not come to its work.
+    """
+    if read_run(settings.data_dir) is None:  # else its servers' locks say that it runs already
+        check_addresses(settings)
     chosen = settings
 
     def tell(status: dict[str, Status]) -> None:
@@ -72,6 +88,7 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tu
                 await _start(supervisor, chosen, f"world-{kind}", "world", kind)
             for name in PROCESSES:
                 await _start(supervisor, chosen, name, name)
+            await wait_until_ready(chosen, supervisor)
             yield chosen, supervisor
     finally:
         remove_run(settings.data_dir)

@@ -69,6 +69,25 @@ async def test_a_killed_child_is_started_again(tmp_path: Path, capfd: pytest.Cap
     assert changes[-1] == {}
 
 
+async def test_what_ends_by_itself_is_counted_and_its_last_words_are_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+
+    def told() -> bool:
+        said.append(capfd.readouterr().err)
+        return "brief said last: cannot listen there" in "".join(said)
+
+    async with Supervisor(tmp_path) as supervisor:
+        await supervisor.add("brief", ["/bin/sh", "-c", "echo cannot listen there; exit 2"], {})
+        await supervisor.add("sleeper", SLEEP, os.environ)
+        _kill(supervisor, "sleeper")
+        await _until(told)
+        await _until(lambda: supervisor.status()["sleeper"]["restarts"] == 1)
+        assert supervisor.status()["brief"]["failed"] >= 1
+        assert supervisor.status()["sleeper"]["failed"] == 0
+
+
 async def test_killed_servers_come_back_with_their_data_at_the_same_address(tmp_path: Path) -> None:
     async with Supervisor(tmp_path) as supervisor:
         dsn = await supervisor.add_server("postgres", PostgresServer(tmp_path, fsync=False))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.demo import settings_of_demo
+from services.demo import settings_of_demo, troubles
 from services.settings import Settings
+from services.supervisor import Status
 
 SETTINGS = Settings(data_dir=Path("var"), database_url=None)
 
@@ -23,3 +24,12 @@ def test_each_input_has_a_data_directory_of_its_own() -> None:
 def test_with_a_database_of_ones_own_the_keys_stay_where_they_are() -> None:
     own = SETTINGS.model_copy(update={"database_url": "postgresql://somewhere"})
     assert settings_of_demo(own, None, 1000, 1).data_dir == Path("var")
+
+
+def test_a_process_that_ended_by_itself_or_is_not_there_spoils_it_and_a_killed_one_does_not() -> None:
+    status = {
+        "relay": Status(pid=1, restarts=2, failed=0, alive=True),
+        "api": Status(pid=2, restarts=7, failed=7, alive=True),
+        "agents": Status(pid=None, restarts=0, failed=0, alive=False),
+    }
+    assert troubles(status) == ["api ended by itself 7 times", "agents is not alive"]

@@ -1,0 +1,71 @@
+"""Does `up` refuse before it starts anything, and say that it is up only when all of it answers?"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from services.listening import CannotListen, check_free
+from services.runfile import read_run
+from tests.integration.system import EVERYTHING, SECONDS_MAX, TILLROLL, system, tillroll, wait
+
+
+def refused(data_dir: Path, **variables: str) -> str:
+    """What `up` says when it ends at once; it has started nothing."""
+    environment = os.environ | {"TILLROLL_DATA_DIR": str(data_dir), "TILLROLL_API_PORT": "0"} | variables
+    done = subprocess.run(
+        [*TILLROLL, "up"], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+    )
+    assert done.returncode == 2, done
+    assert not (data_dir / "postgres").exists()
+    said = done.stdout.decode() + done.stderr.decode()
+    assert said.count("\n") == 1, said
+    return said
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "TILLROLL_API_PORT",
+        "TILLROLL_WEBHOOK_PORT",
+        "TILLROLL_PAYMENT_WORLD_PORT",
+        "TILLROLL_CARRIER_WORLD_PORT",
+    ],
+)
+def test_a_taken_port_is_told_before_anything_is_started(tmp_path: Path, setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        said = refused(tmp_path / "var", **{setting: str(port)})
+    assert f"127.0.0.1:{port}" in said
+    assert setting in said
+
+
+def test_an_address_that_is_not_ours_names_the_setting(tmp_path: Path) -> None:
+    assert "TILLROLL_API_HOST" in refused(tmp_path / "var", TILLROLL_API_HOST="192.0.2.1")
+
+
+def test_a_free_address_may_be_listened_on_afterwards() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(CannotListen, match="A_HOST, A_PORT"):
+            check_free("127.0.0.1", port, ("A_HOST", "A_PORT"))
+    check_free("127.0.0.1", port, ("A_HOST", "A_PORT"))
+    socket.create_server(("127.0.0.1", port)).close()
+
+
+@pytest.mark.slow
+def test_it_is_up_only_when_every_process_holds_what_it_works_on(tmp_path: Path) -> None:
+    with system(tmp_path) as environment:
+        said = tmp_path / "up.log"
+        wait(lambda: "Tillroll is up" in said.read_text())
+        code, status = tillroll(environment, "status")
+        run = read_run(tmp_path)
+    assert code == 0, status
+    assert {each["follower"] for each in status["followers"]} > {"relay", "agents"}
+    assert run
+    assert set(run.processes) == set(EVERYTHING)
+    assert "world_away" not in (tmp_path / "logs" / "gateways.log").read_text()
