@@ -26,6 +26,7 @@ from eventstore.log import EpochChanged, LogUnavailable
 from eventstore.schema import MigrationChanged, migrate
 from services.context import NotRunning, open_context
 from services.embedded import ServerFailed, Unreachable, check_database
+from services.master_key import refuse_wrong_master_key
 from services.settings import Settings
 from services.up import running
 from services.verify import verify
@@ -104,6 +105,7 @@ async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool
     if not settings.database_url:
         raise NotRunning("set TILLROLL_DATABASE_URL, or start `tillroll up`, which migrates by itself")
     await check_database(settings.database_url)
+    await refuse_wrong_master_key(settings)
     run = await asyncio.to_thread(migrate, settings.database_url, new_epoch=new_epoch)
     if as_json:
         sys.stdout.write(orjson.dumps({"run": run}).decode() + "\n")

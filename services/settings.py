@@ -110,6 +110,7 @@ class Settings(BaseSettings):
         return {f"{PREFIX}{name.upper()}": str(value) for name, value in values.items()}
 
     def master_key(self) -> bytes:
+        """Made up if it is missing: `services.master_key` knows whether it may be."""
         return secret(self.data_dir / self.master_key_file)
 
     def payment_webhook_secret(self) -> bytes:

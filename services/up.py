@@ -12,6 +12,7 @@ from typing import Any
 from eventstore.schema import migrate
 from services.embedded import NatsServer, PostgresServer, check_database, check_nats
 from services.listening import API, CARRIER_WORLD, PAYMENT_WORLD, WEBHOOKS, check_free
+from services.master_key import prove_master_key
 from services.ready import wait_until_ready
 from services.runfile import read_run, remove_run, write_run
 from services.settings import Settings
@@ -83,7 +84,7 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tu
                 nats_url = await supervisor.add_server("nats", NatsServer(settings.data_dir))
             migrate(database_url)
             chosen = _chosen(settings, database_url, nats_url)
-            chosen.master_key()
+            await prove_master_key(chosen)
             for kind in WORLDS:
                 await _start(supervisor, chosen, f"world-{kind}", "world", kind)
             for name in PROCESSES:
