@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eventstore.log import EpochChanged, LogUnavailable
-from eventstore.schema import MigrationChanged, migrate
+from eventstore.schema import MigrationChanged, migrate, read_epoch
 from services.context import NotRunning, open_context
 from services.embedded import ServerFailed, Unreachable, check_database
 from services.master_key import refuse_wrong_master_key
@@ -107,10 +107,13 @@ async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool
     await check_database(settings.database_url)
     await refuse_wrong_master_key(settings)
     run = await asyncio.to_thread(migrate, settings.database_url, new_epoch=new_epoch)
+    epoch = await asyncio.to_thread(read_epoch, settings.database_url)
     if as_json:
-        sys.stdout.write(orjson.dumps({"run": run}).decode() + "\n")
-    else:
-        console.print(f"run: {', '.join(run)}" if run else "the schema is up to date")
+        sys.stdout.write(orjson.dumps({"run": run, "epoch": epoch}).decode() + "\n")
+        return
+    console.print(f"run: {', '.join(run)}" if run else "the schema is up to date")
+    if new_epoch:
+        console.print(f"epoch {epoch} minted: running processes end and are started again in it")
 
 
 async def verify_all(settings: Settings, *, as_json: bool) -> int:

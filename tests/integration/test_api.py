@@ -224,6 +224,7 @@ async def test_a_log_that_stops_or_was_restored_is_said_so(api: Api) -> None:
     async with api.context.pool.connection() as connection:
         await connection.execute("UPDATE log SET epoch = epoch + 1")
     problem(await api.post("/v1/merchant", {}, merchant="m2"), 503, "epoch-changed")
+    problem(await api.client.get("/health"), 503, "epoch-changed")
     await api.context.log.close()
     answer = await api.post("/v1/merchant", {}, merchant="m3")
     problem(answer, 503, "unavailable")

@@ -6,11 +6,14 @@ import os
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from services.listening import CannotListen, check_free
 from services.runfile import read_run
+from services.up import PROCESSES
 from tests.integration.system import EVERYTHING, SECONDS_MAX, TILLROLL, system, tillroll, wait
 
 
@@ -69,3 +72,35 @@ def test_it_is_up_only_when_every_process_holds_what_it_works_on(tmp_path: Path)
     assert run
     assert set(run.processes) == set(EVERYTHING)
     assert "world_away" not in (tmp_path / "logs" / "gateways.log").read_text()
+
+
+def healthy(port: int, log: str) -> bool:
+    """Whether the API answers as the one of this log and epoch."""
+    try:
+        return bool(httpx.get(f"http://127.0.0.1:{port}/health").json()["log"]["name"] == log)
+    except (httpx.HTTPError, KeyError):
+        return False
+
+
+@pytest.mark.slow
+def test_a_new_epoch_is_taken_up_by_every_process_while_the_system_runs(tmp_path: Path) -> None:
+    with system(tmp_path) as environment:
+        wait(lambda: "Tillroll is up" in (tmp_path / "up.log").read_text())
+        run = read_run(tmp_path)
+        assert run
+        port = int(run.settings["api_port"])
+        before = httpx.get(f"http://127.0.0.1:{port}/health").json()["log"]["name"].rpartition(".")[0]
+        code, minted = tillroll(environment, "migrate", "--new-epoch")
+        assert (code, minted) == (0, {"run": [], "epoch": 2})
+        wait(lambda: healthy(port, f"{before}.2"))
+        wait(lambda: all(restarts(tmp_path, name) for name in PROCESSES))
+        headers = {"Tillroll-Merchant": "m1"}
+        answer = httpx.post(f"http://127.0.0.1:{port}/v1/merchant", json={}, headers=headers)
+        assert answer.status_code == 201, answer.text
+        wait(lambda: tillroll(environment, "status")[0] == 0)
+    assert "this process ends with it" in (tmp_path / "up.log").read_text()
+
+
+def restarts(data_dir: Path, name: str) -> Any:
+    run = read_run(data_dir)
+    return run and run.processes[name]["restarts"]
