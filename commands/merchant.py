@@ -21,7 +21,7 @@ from services.web.problems import invalid
 async def register_merchant(
     executor: Executor, command: RegisterMerchant, context: Context, answer: bytes = b""
 ) -> Done:
-    """Make a merchant known; one that is known stays as it is."""
+    """Make a merchant known; one that is known stays as it is, and other data for it is refused."""
     return await executor.execute(one(merchant_stream(command.merchant_id), command), context, answer)
 
 
@@ -83,7 +83,9 @@ router = APIRouter(prefix="/v1/merchant", tags=["merchant"], route_class=Command
     responses=answers(201, "The merchant is registered, now or before"),
 )
 async def _register_merchant(call: WantedCall, body: RegisterMerchantBody) -> Response:
-    """The merchant that the header names. One that is registered already stays as it is."""
+    """The merchant that the header names. To register it again with the same data changes nothing; with other
+    data it is refused (rule `registered_once`).
+    """
     if len(call.merchant.encode()) > NAME_BYTES_MAX:
         raise invalid(HEADER, f"it is longer than {NAME_BYTES_MAX} bytes in UTF-8", where="header")
     command = RegisterMerchant(merchant_id=call.merchant, **dict(body))

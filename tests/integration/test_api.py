@@ -199,6 +199,16 @@ async def test_an_erased_customer_is_refused_and_not_kept(api: Api) -> None:
     assert (await api.types()).count("OrderPlaced") == 1
 
 
+async def test_a_merchant_registered_again_keeps_its_data_and_is_told_so(api: Api) -> None:
+    first = await api.post("/v1/merchant", {"city": "Recife"}, merchant="m7")
+    again = await api.post("/v1/merchant", {"city": "Recife"}, merchant="m7")
+    assert (again.status_code, again.json()) == (201, first.json())
+    other = await api.post("/v1/merchant", {"city": "Olinda"}, merchant="m7")
+    refusal = problem(other, 409, "conflict")
+    assert refusal["rule"] == "registered_once"
+    assert "Recife" in refusal["detail"]
+
+
 async def test_health_and_root(api: Api) -> None:
     health = (await api.client.get("/health")).json()
     name = api.log.identity.name
