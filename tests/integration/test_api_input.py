@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.kernel import Fact
+from domain.money import MOST_CENTS
 from domain.order import OrderConfirmed, OrderPlaced, OrderReserved
 from domain.payment import PaymentAuthorized, PaymentCaptured
 from domain.shipment import ShipmentDispatched, ShipmentReturned
@@ -48,6 +49,8 @@ CUSTOMER = an_order()["customer"]
         ({"lines": [{**LINE, "quantity": True}]}, "lines[0].quantity"),
         ({"lines": [{**LINE, "quantity": 1.5}]}, "lines[0].quantity"),
         ({"lines": [{**LINE, "unit_price_cents": -1}]}, "lines[0].unit_price_cents"),
+        ({"lines": [{**LINE, "quantity": 10**6, "unit_price_cents": MOST_CENTS}]}, "lines"),
+        ({"lines": [{**LINE, "quantity": 1, "unit_price_cents": MOST_CENTS}] * 2}, "lines"),
         ({"lines": [{**LINE, "sku": " A"}]}, "lines[0].sku"),
         ({"lines": [{**LINE, "name": "a\x00b"}]}, "lines[0].name"),
         ({"lines": [{**LINE, "warehouse": "a b"}]}, "lines[0].warehouse"),
@@ -82,6 +85,8 @@ async def test_bad_input_names_its_field(api: Api, changes: dict[str, Any], fiel
         ({"adjustments": [{"kind": "shortfall", "amount_cents": 9999}]}, "total_not_negative"),
         ({"lines": [LINE | {"line": 1}] * 2, "on_account": True, "payments": []}, "lines_unique"),
         ({"payments": [{**PAYMENT, "amount_cents": 3145}] * 2}, "payments_unique"),
+        ({"adjustments": [{"kind": "surcharge", "amount_cents": MOST_CENTS}] * 50}, "total_within_limit"),
+        ({"adjustments": [{"kind": "shortfall", "amount_cents": MOST_CENTS}] * 50}, "total_not_negative"),
     ],
 )  # fmt: skip
 async def test_what_does_not_add_up_names_its_rule(api: Api, changes: dict[str, Any], rule: str) -> None:
