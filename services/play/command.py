@@ -15,10 +15,10 @@ import aiohttp
 import orjson
 from rich.table import Table
 
-from eventstore.checkpoints import Pool
 from eventstore.queries import load_queries
 from services.console import console, progressing
 from services.context import ProcessContext, open_context
+from services.play.claim import claim_log
 from services.play.driver import Driver, Report, keep_trying
 from services.play.facts import compute_facts
 from services.play.oracles import Answer, ask_oracles
@@ -51,12 +51,6 @@ class Outcome:
         return not self.report.refused and all(answer.good for answer in self.answers)
 
 
-class OtherTrade(Exception):
-    """The oracles ask of the whole log, so other trade in it would make them say no."""
-
-    expected = True
-
-
 async def play_olist(settings: Settings, directory: Path, oracles: Path | None, *, as_json: bool) -> int:
     rows = await asyncio.to_thread(read_olist, directory)
     expected = await asyncio.to_thread(_expected, rows, oracles)
@@ -87,9 +81,9 @@ async def _play(settings: Settings, rows: OlistRows, expected: dict[str, Any], *
 async def play_rows(context: ProcessContext, rows: OlistRows, expected: dict[str, Any]) -> Outcome:
     """Set up, play, wait until every read model has caught up, and ask the oracles.
 
-    Raises OtherTrade before anything is written.
+    Raises OtherTrade or OtherDataset before anything is written.
     """
-    await refuse_other_trade(context.pool, context.settings.data_dir, rows)
+    await claim_log(context.pool, context.settings.data_dir, rows)
     async with aiohttp.ClientSession() as http:
         driver = Driver(context, Worlds(context.settings, http))
         with progressing() as progress:
@@ -105,23 +99,6 @@ async def play_rows(context: ProcessContext, rows: OlistRows, expected: dict[str
             seconds = time.perf_counter() - started
     answers = await keep_trying(lambda: ask_oracles(context.pool, expected))
     return Outcome(report, account_for(rows), seconds, answers)
-
-
-async def refuse_other_trade(pool: Pool, data_dir: Path, rows: OlistRows) -> None:
-    """Raises OtherTrade if the log holds a checkout that is not of this play; the same play may go on."""
-    arguments = {"checkouts": [row.order_id for row in rows.orders]}
-
-    async def other() -> bool:
-        async with pool.connection() as connection:
-            cursor = await connection.execute(_QUERIES.other_checkouts.sql.encode(), arguments)
-            return bool(await cursor.fetchone())
-
-    if await keep_trying(other):
-        raise OtherTrade(
-            f"the log in {data_dir} holds other trade: its oracles could not be told apart;"
-            " use another TILLROLL_DATA_DIR or remove it"
-            " (with a TILLROLL_DATABASE_URL of your own: another database)"
-        )
 
 
 async def caught_up(context: ProcessContext) -> None:
