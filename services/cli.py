@@ -109,12 +109,14 @@ def migrate(
 
 @app.command()
 def rebuild(
-    name: Annotated[str, typer.Argument(help="The read model, for example sales_by_day; or `all`.")],
+    name: Annotated[str, typer.Argument(help="The read model, for example sales; or `all`.")],
     as_json: AsJson = False,
 ) -> None:
     """Build a read model anew from the log beside the old one, then switch; it serves all the while."""
+    from services.logs import configure_logs  # noqa: PLC0415
     from services.rebuild import rebuild_read_models  # noqa: PLC0415
 
+    configure_logs("WARNING")  # its lines of progress are for a projector's log, not for a person
     _run(rebuild_read_models(Settings.load(), name, as_json=as_json))
 
 

@@ -32,6 +32,9 @@ from services.up import running
 from services.verify import verify
 
 console = Console(stderr=True)
+"""Where progress is told, and what a person should know on the way."""
+results = Console()
+"""Where a command's answer goes: standard output, so that it can be kept apart from the rest."""
 EXPECTED = (NotRunning, Unreachable, ServerFailed, EpochChanged, LogUnavailable, MigrationChanged)
 
 
@@ -111,9 +114,9 @@ async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool
     if as_json:
         sys.stdout.write(orjson.dumps({"run": run, "epoch": epoch}).decode() + "\n")
         return
-    console.print(f"run: {', '.join(run)}" if run else "the schema is up to date")
+    results.print(f"run: {', '.join(run)}" if run else "the schema is up to date")
     if new_epoch:
-        console.print(f"epoch {epoch} minted: running processes end and are started again in it")
+        results.print(f"epoch {epoch} minted: running processes end and are started again in it")
 
 
 async def verify_all(settings: Settings, *, as_json: bool) -> int:
@@ -127,8 +130,8 @@ async def verify_all(settings: Settings, *, as_json: bool) -> int:
         sys.stdout.write(orjson.dumps(fields).decode() + "\n")
     else:
         for problem in verdict.problems:
-            console.print(f"[red]✗[/] {problem}")
+            results.print(f"[red]✗[/] {problem}")
         sign = "[green]✓ clean[/]" if verdict.clean else "[red]✗ not clean[/]"
         counts = f"{verdict.events:,} events, {verdict.streams:,} streams, {verdict.read_models} read models"
-        console.print(f"{sign}: {counts}")
+        results.print(f"{sign}: {counts}")
     return 0 if verdict.clean else 1

@@ -16,7 +16,7 @@ import orjson
 from rich.table import Table
 
 from eventstore.queries import load_queries
-from services.console import console, progressing
+from services.console import progressing, results
 from services.context import ProcessContext, open_context
 from services.play.claim import claim_log
 from services.play.driver import Driver, Report, keep_trying
@@ -124,19 +124,19 @@ def show(outcome: Outcome) -> None:
         table.add_row(
             sign, answer.name, _short(answer.expected), _short(answer.found), answer.reason or answer.query
         )
-    console.print(table)
+    results.print(table)
     asked = [answer for answer in outcome.answers if not answer.reason]
     matching = sum(answer.good for answer in asked)
     for file, count in outcome.rows.played.items():
-        console.print(f"{file}: {count:,} rows played")
+        results.print(f"{file}: {count:,} rows played")
     unplayed = Counter((each.file, each.reason) for each in outcome.rows.unplayed)
     for (file, reason), count in unplayed.items():
-        console.print(f"{file}: {count:,} {'row' if count == 1 else 'rows'} not played: {reason}")
+        results.print(f"{file}: {count:,} {'row' if count == 1 else 'rows'} not played: {reason}")
     if unplayed:
-        console.print("each of these by its line: `tillroll play … --json`")
+        results.print("each of these by its line: `tillroll play … --json`")
     for checkout, what, why in outcome.report.refused[:20]:
-        console.print(f"[red]refused[/] {checkout} {what}: {why}")
-    console.print(
+        results.print(f"[red]refused[/] {checkout} {what}: {why}")
+    results.print(
         f"{outcome.report.checkouts:,} checkouts, {outcome.report.orders:,} merchant orders in"
         f" {outcome.seconds:.1f} s: {outcome.orders_per_second:.1f} checkouts a second;"
         f" {matching} of {len(asked)} oracles match, {len(outcome.answers) - len(asked)} can't be asked"

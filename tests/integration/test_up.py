@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,18 +61,49 @@ def test_a_free_address_may_be_listened_on_afterwards() -> None:
     socket.create_server(("127.0.0.1", port)).close()
 
 
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("up")
+
+
+@pytest.fixture(scope="module")
+def environment(data_dir: Path) -> Iterator[dict[str, str]]:
+    """In which commands find a system that has said that it is up."""
+    with system(data_dir) as environment:
+        wait(lambda: "Tillroll is up" in (data_dir / "up.log").read_text())
+        yield environment
+
+
 @pytest.mark.slow
-def test_it_is_up_only_when_every_process_holds_what_it_works_on(tmp_path: Path) -> None:
-    with system(tmp_path) as environment:
-        said = tmp_path / "up.log"
-        wait(lambda: "Tillroll is up" in said.read_text())
-        code, status = tillroll(environment, "status")
-        run = read_run(tmp_path)
+def test_it_is_up_only_when_every_process_holds_what_it_works_on(
+    data_dir: Path, environment: dict[str, str]
+) -> None:
+    code, status = tillroll(environment, "status")
     assert code == 0, status
     assert {each["follower"] for each in status["followers"]} > {"relay", "agents"}
+    run = read_run(data_dir)
     assert run
     assert set(run.processes) == set(EVERYTHING)
-    assert "world_away" not in (tmp_path / "logs" / "gateways.log").read_text()
+    assert "world_away" not in (data_dir / "logs" / "gateways.log").read_text()
+
+
+@pytest.mark.slow
+def test_results_are_on_standard_output_and_nothing_else_is(environment: dict[str, str]) -> None:
+    said = {
+        ("status",): "gateway:payment",
+        ("verify",): "clean",
+        ("rebuild", "sales"): "sales: generation 2 serves",
+        ("migrate",): "the schema is up to date",
+        ("parked",): "nothing is parked",
+    }
+    for arguments, result in said.items():
+        done = subprocess.run(
+            [*TILLROLL, *arguments], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+        )
+        assert done.returncode == 0, done
+        assert result in done.stdout.decode(), done
+        assert result not in done.stderr.decode(), done
+        assert b"read_model" not in done.stderr, "a log line is for a process's log"
 
 
 def healthy(port: int, log: str) -> bool:
@@ -83,22 +115,22 @@ def healthy(port: int, log: str) -> bool:
 
 
 @pytest.mark.slow
-def test_a_new_epoch_is_taken_up_by_every_process_while_the_system_runs(tmp_path: Path) -> None:
-    with system(tmp_path) as environment:
-        wait(lambda: "Tillroll is up" in (tmp_path / "up.log").read_text())
-        run = read_run(tmp_path)
-        assert run
-        port = int(run.settings["api_port"])
-        before = httpx.get(f"http://127.0.0.1:{port}/health").json()["log"]["name"].rpartition(".")[0]
-        code, minted = tillroll(environment, "migrate", "--new-epoch")
-        assert (code, minted) == (0, {"run": [], "epoch": 2})
-        wait(lambda: healthy(port, f"{before}.2"))
-        wait(lambda: all(restarts(tmp_path, name) for name in PROCESSES))
-        headers = {"Tillroll-Merchant": "m1"}
-        answer = httpx.post(f"http://127.0.0.1:{port}/v1/merchant", json={}, headers=headers)
-        assert answer.status_code == 201, answer.text
-        wait(lambda: tillroll(environment, "status")[0] == 0)
-    assert "this process ends with it" in (tmp_path / "up.log").read_text()
+def test_a_new_epoch_is_taken_up_by_every_process_while_the_system_runs(
+    data_dir: Path, environment: dict[str, str]
+) -> None:
+    run = read_run(data_dir)
+    assert run
+    port = int(run.settings["api_port"])
+    before = httpx.get(f"http://127.0.0.1:{port}/health").json()["log"]["name"].rpartition(".")[0]
+    code, minted = tillroll(environment, "migrate", "--new-epoch")
+    assert (code, minted) == (0, {"run": [], "epoch": 2})
+    wait(lambda: healthy(port, f"{before}.2"))
+    wait(lambda: all(restarts(data_dir, name) for name in PROCESSES))
+    headers = {"Tillroll-Merchant": "m1"}
+    answer = httpx.post(f"http://127.0.0.1:{port}/v1/merchant", json={}, headers=headers)
+    assert answer.status_code == 201, answer.text
+    wait(lambda: tillroll(environment, "status")[0] == 0)
+    assert "this process ends with it" in (data_dir / "up.log").read_text()
 
 
 def restarts(data_dir: Path, name: str) -> Any:
