@@ -46,6 +46,8 @@ def main() -> None:
         app()
     except Exception as error:  # noqa: BLE001 - shown, or raised again, there
         sys.exit(report_failure(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _run(awaitable: Awaitable[int | None]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import orjson
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -27,7 +28,7 @@ from eventstore.schema import MigrationChanged, migrate, read_epoch
 from services.context import NotRunning, open_context
 from services.embedded import ServerFailed, Unreachable, check_database
 from services.master_key import refuse_wrong_master_key
-from services.settings import Settings
+from services.settings import Settings, wrong_settings
 from services.up import running
 from services.verify import verify
 
@@ -44,6 +45,9 @@ def report_failure(error: Exception) -> int:
         return report_failure(error.exceptions[0])
     if isinstance(error, EXPECTED) or getattr(error, "expected", False):
         print(f"tillroll: {error}", file=sys.stderr)
+        return 2
+    if isinstance(error, ValidationError) and error.title == Settings.__name__:
+        print(f"tillroll: {wrong_settings(error)}", file=sys.stderr)
         return 2
     raise error
 

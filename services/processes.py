@@ -91,7 +91,7 @@ def run_process(name: str, settings: Settings, main: Main, *, follow: bool = Tru
         assert task is not None
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
+            loop.add_signal_handler(number, _cancel_once, task)
         loop.add_signal_handler(signal.SIGUSR1, say_where_tasks_wait)
         with contextlib.suppress(asyncio.CancelledError):
             async with open_context(settings, name, follow=follow) as context:
@@ -99,6 +99,12 @@ def run_process(name: str, settings: Settings, main: Main, *, follow: bool = Tru
 
     spare_the_collector()
     uvloop.run(process())
+
+
+def _cancel_once(task: asyncio.Task[None]) -> None:
+    """A second signal must not break off what the first one has begun to end in order."""
+    if not task.cancelling():
+        task.cancel()
 
 
 def spare_the_collector() -> None:

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.embedded.directory import sync_directory
@@ -23,6 +23,12 @@ from services.runfile import read_run
 
 PREFIX = "TILLROLL_"
 SECRET_BYTES = 32
+
+
+class SecretDamaged(ValueError):
+    """A file of ours does not hold a secret."""
+
+    expected = True
 
 
 class Settings(BaseSettings):
@@ -120,6 +126,14 @@ class Settings(BaseSettings):
         return secret(self.data_dir / self.carrier_webhook_secret_file)
 
 
+def wrong_settings(error: ValidationError) -> str:
+    """Which variables are wrong, and how: `TILLROLL_API_PORT: …`, without what they hold."""
+    return "; ".join(
+        f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}"
+        for each in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+
+
 def secret(path: Path) -> bytes:
     """The secret (32 bytes) in a file, which is made up if it is missing: by one process, whoever else tries.
 
@@ -150,5 +164,5 @@ def _decoded(path: Path) -> bytes:
     except ValueError:
         value = b""
     if len(value) != SECRET_BYTES:
-        raise ValueError(f"{path} does not hold {SECRET_BYTES} bytes in base64: put the right file back")
+        raise SecretDamaged(f"{path} does not hold {SECRET_BYTES} bytes in base64: put the right file back")
     return value

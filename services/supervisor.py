@@ -275,6 +275,10 @@ class Supervisor:
         finally:
             for number in STOP_SIGNALS:
                 asyncio.get_running_loop().remove_signal_handler(number)
+                if (
+                    self.stopped_by
+                ):  # it is being stopped already: an impatient Ctrl-C adds nothing but a trace
+                    signal.signal(number, signal.SIG_IGN)
         ours = self.stopped_by is not None and isinstance(error, asyncio.CancelledError)
         if ours and self._owner:
             self._owner.uncancel()

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from eventstore.schema import migrate
-from services.embedded import NatsServer, PostgresServer, check_database, check_nats
+from services.embedded import NatsServer, PostgresServer, ServerFailed, check_database, check_nats
 from services.listening import API, CARRIER_WORLD, PAYMENT_WORLD, WEBHOOKS, check_free
 from services.master_key import prove_master_key
 from services.ready import wait_until_ready
@@ -59,8 +59,10 @@ def check_addresses(settings: Settings) -> None:
 async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tuple[Settings, Supervisor]]:
     """The whole system, up, migrated and answering: its settings with all addresses, and its supervisor.
 
-    Raises CannotListen before anything is started, and NotReady if something does not come to its work.
+    Raises ServerFailed or CannotListen before anything is started, NotReady if something does not come to work.
     """
+    if settings.data_dir.exists() and not settings.data_dir.is_dir():
+        raise ServerFailed(f"TILLROLL_DATA_DIR: {settings.data_dir} is not a directory")
     if read_run(settings.data_dir) is None:  # else its servers' locks say that it runs already
         check_addresses(settings)
     chosen = settings

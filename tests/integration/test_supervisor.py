@@ -174,6 +174,31 @@ async def test_output_bears_the_name_of_who_said_it(
     assert sum(line.count("x") for line in lines) == 200_000
 
 
+IMPATIENT = """
+import asyncio, os, pathlib, signal, sys
+from services.supervisor import Supervisor
+
+async def main(data_dir: pathlib.Path) -> None:
+    async with Supervisor(data_dir) as supervisor:
+        await supervisor.add("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"], os.environ)
+        os.kill(os.getpid(), signal.SIGINT)
+        await supervisor.run_until_stopped()
+    os.kill(os.getpid(), signal.SIGINT)  # while the rest of the program comes to its end
+    await asyncio.sleep(0)
+
+asyncio.run(main(pathlib.Path(sys.argv[1])))
+os.kill(os.getpid(), signal.SIGINT)
+print("ended in order", flush=True)
+"""
+
+
+async def test_a_second_ctrl_c_while_it_stops_changes_nothing(tmp_path: Path) -> None:
+    with (tmp_path / "said").open("wb") as said, Starter.of(IMPATIENT, tmp_path, stderr=said) as starter:
+        assert starter.line() == "ended in order\n"
+        assert starter.wait() == 0
+    assert (tmp_path / "said").read_text() == ""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 async def test_a_signalled_supervisor_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     with (tmp_path / "said").open("wb") as said, Starter.of(SYSTEM, tmp_path / "var", stderr=said) as starter:

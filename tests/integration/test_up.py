@@ -52,6 +52,29 @@ def test_an_address_that_is_not_ours_names_the_setting(tmp_path: Path) -> None:
     assert "TILLROLL_API_HOST" in refused(tmp_path / "var", TILLROLL_API_HOST="192.0.2.1")
 
 
+def test_a_setting_that_is_nonsense_is_named(tmp_path: Path) -> None:
+    assert "TILLROLL_API_PORT: Input should be a valid integer" in refused(
+        tmp_path / "var", TILLROLL_API_PORT="abc"
+    )
+
+
+def test_a_file_in_the_place_of_the_data_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "file is not a directory" in refused(tmp_path / "file")
+
+
+@pytest.mark.slow
+def test_gateways_that_can_not_listen_say_so_in_a_line(data_dir: Path, environment: dict[str, str]) -> None:
+    run = read_run(data_dir)
+    assert run
+    done = subprocess.run(
+        [*TILLROLL, "gateways"], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+    )
+    assert done.returncode == 2
+    assert "TILLROLL_WEBHOOK_PORT" in done.stderr.decode().splitlines()[-1]
+    assert b"Traceback" not in done.stderr
+
+
 def test_a_free_address_may_be_listened_on_afterwards() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
