@@ -8,14 +8,12 @@ from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
 from commands.executor import Context, Done, Executor
-from commands.fields import NAME_BYTES_MAX, Body, Text, whole
+from commands.fields import Body, Text, whole
 from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
 from domain.kernel import one
 from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.order import Terms
 from domain.streams import merchant_stream
-from services.web.merchant import HEADER
-from services.web.problems import invalid
 
 
 async def register_merchant(
@@ -86,8 +84,6 @@ async def _register_merchant(call: WantedCall, body: RegisterMerchantBody) -> Re
     """The merchant that the header names. To register it again with the same data changes nothing; with other
     data it is refused (rule `registered_once`).
     """
-    if len(call.merchant.encode()) > NAME_BYTES_MAX:
-        raise invalid(HEADER, f"it is longer than {NAME_BYTES_MAX} bytes in UTF-8", where="header")
     command = RegisterMerchant(merchant_id=call.merchant, **dict(body))
     return await call.carry_out(register_merchant, command, {"merchant_id": call.merchant}, status=201)
 

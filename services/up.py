@@ -59,7 +59,7 @@ def check_addresses(settings: Settings) -> None:
 async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tuple[Settings, Supervisor]]:
     """The whole system, up, migrated and answering: its settings with all addresses, and its supervisor.
 
-    Raises ServerFailed or CannotListen before anything is started, NotReady if something does not come to work.
+    Raises ServerFailed or CannotListen before anything is started, NotReady if a process never comes to work.
     """
     if settings.data_dir.exists() and not settings.data_dir.is_dir():
         raise ServerFailed(f"TILLROLL_DATA_DIR: {settings.data_dir} is not a directory")

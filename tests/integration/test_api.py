@@ -153,8 +153,21 @@ async def test_a_merchant_must_be_named_and_known(api: Api) -> None:
     ):
         problem(await api.send(method, path, body, merchant="nobody"), 400, "merchant-unknown")
     assert await api.types() == ["MerchantRegistered"]
-    long = await api.post("/v1/merchant", {}, merchant="m" * 101)
-    assert problem(long, 422, "invalid-input")["errors"][0]["name"] == "Tillroll-Merchant"
+
+
+@pytest.mark.parametrize("name", ["m" * 101, "a b", "a/b", ".m", "café".encode(), b"caf\xe9", "a\tb"])
+async def test_what_is_no_name_of_a_merchant_is_told_so(api: Api, name: str | bytes) -> None:
+    for method, path in (("POST", "/v1/merchant"), ("GET", "/v1/orders")):
+        answer = await api.client.request(method, path, headers={b"Tillroll-Merchant": name}, json={})  # type: ignore[dict-item]
+        document = problem(answer, 422, "invalid-input")
+        assert document["errors"] == [
+            {"in": "header", "name": "Tillroll-Merchant", "detail": document["errors"][0]["detail"]}
+        ]
+    assert await api.types() == ["MerchantRegistered"]
+
+
+async def test_a_merchant_may_have_a_name_as_long_as_any_id(api: Api) -> None:
+    assert (await api.post("/v1/merchant", {}, merchant="m" * 100)).status_code == 201
 
 
 async def test_stock_is_received_and_adjusted_within_what_is_free(api: Api) -> None:
