@@ -15,6 +15,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from services.web.openapi import MEDIA_TYPE, install_schema, problem_responses
 
@@ -31,6 +32,7 @@ __all__ = [
     "unknown_merchant",
 ]
 
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 logger = structlog.get_logger()
 _TITLES = {
     400: "The request can't be understood",
@@ -130,9 +132,11 @@ def install_problems(app: FastAPI) -> None:
         return _validation_problem(error.errors()).response()
 
     @app.exception_handler(HTTPException)
-    async def answer_http(_: Request, error: HTTPException) -> Response:
+    async def answer_http(request: Request, error: HTTPException) -> Response:
         kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
-        return Problem(error.status_code, kind, str(error.detail), headers=error.headers).response()
+        allowed = {"Allow": ", ".join(_methods(request))} if error.status_code == 405 else {}
+        headers = {**(error.headers or {}), **allowed}
+        return Problem(error.status_code, kind, str(error.detail), headers=headers).response()
 
     @app.exception_handler(Exception)
     async def answer_broken(request: Request, error: Exception) -> Response:
@@ -141,6 +145,16 @@ def install_problems(app: FastAPI) -> None:
         return Problem(500, "internal", "this is our mistake; it was noted").response()
 
     install_schema(app)
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be asked of the path: by any of its routes, where the framework knows of one alone."""
+    return [method for method in METHODS if _has_route(request, method)]
+
+
+def _has_route(request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] == Match.FULL for route in request.app.routes)
 
 
 def _validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:

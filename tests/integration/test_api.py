@@ -198,6 +198,21 @@ async def test_commands_and_queries_share_their_paths(api: Api) -> None:
     problem(await api.send("PATCH", "/v1/products/A-1", {}), 405, "method-not-allowed")
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/orders", "GET, POST"),
+        ("/v1/products/A-1", "PUT"),
+        ("/v1/merchant", "GET, POST"),
+        ("/health", "GET"),
+    ],
+)
+async def test_a_wrong_method_is_told_which_there_are(api: Api, path: str, allowed: str) -> None:
+    for method in ("OPTIONS", "HEAD", "DELETE"):
+        answer = await api.send(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed), method
+
+
 async def test_an_erased_customer_is_refused_and_not_kept(api: Api) -> None:
     assert api.context is not None
     await api.post("/v1/orders", an_order(order_id="o1"))
