@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from services.web.openapi import MEDIA_TYPE, install_schema, problem_responses
+from services.web.wording import worded
 
 __all__ = [
     "MEDIA_TYPE",
@@ -159,7 +160,7 @@ def _has_route(request: Request, method: str) -> bool:
 
 def _validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """422, with each field that is wrong; 400 where what came is not even JSON."""
-    named = [_error(error["loc"], error["msg"]) for error in errors]
+    named = [_error(error["loc"], worded(error)) for error in errors]
     if any(error["type"] == "json_invalid" for error in errors):
         return Problem(400, "malformed-json", f"the body is not JSON: {errors[0]['ctx']['error']}")
     first = named[0]

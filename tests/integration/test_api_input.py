@@ -78,6 +78,36 @@ async def test_bad_input_names_its_field(api: Api, changes: dict[str, Any], fiel
 
 
 @pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"order_id": "a/b"}, "it holds what may not stand in it"),
+        ({"order_id": "é" * 51}, "it is longer than 100 bytes in UTF-8"),
+        ({"order_id": 3}, "a text is asked for"),
+        ({"currency": "real"}, "three capital letters"),
+        ({"lines": []}, "it must have at least 1 entry"),
+        ({"lines": 3}, "a list is asked for"),
+        ({"lines": [3]}, "an object with fields is asked for"),
+        ({"lines": [{**LINE, "quantity": 0}]}, "it must be at least 1"),
+        ({"lines": [{**LINE, "quantity": 1.5}]}, "a whole number is asked for"),
+        ({"lines": [{**LINE, "ship_by": "soon"}]}, "a time is asked for"),
+        ({"lines": [{**LINE, "ship_by": "2026-05-20T00:00:00"}]}, "a time needs its zone"),
+        ({"payments": [{**PAYMENT, "payment_id": "a.b"}]}, "it may hold letters and digits"),
+        ({"adjustments": [{"kind": "gift", "amount_cents": 1}]}, "it must be 'surcharge' or 'shortfall'"),
+        ({"customer": {"customer_id": "c1", "zip_prefix": "1"}}, "it is missing"),
+        ({"imported": True}, "there is no such field"),
+        ({"on_account": "yes"}, "true or false is asked for"),
+    ],
+)
+async def test_what_is_wrong_is_told_in_words_for_people(
+    api: Api, changes: dict[str, Any], words: str
+) -> None:
+    document = problem(await api.post("/v1/orders", an_order(**changes)), 422, "invalid-input")
+    (error,) = document["errors"]
+    assert error["detail"].startswith(words)
+    assert error["detail"] in document["detail"]
+
+
+@pytest.mark.parametrize(
     ("changes", "rule"),
     [
         ({"payments": [{**PAYMENT, "amount_cents": 1}]}, "paid_equals_total"),
