@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import psycopg
 import structlog
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 
 import commands
 import queries
@@ -23,6 +23,7 @@ from queries.waiting import ProjectionsWaiter
 from services.context import ProcessContext
 from services.health import router as health_router
 from services.listening import API, listen
+from services.web.parameters import refuse_unknown_parameters
 from services.web.problems import install_problems, try_later
 
 STOP_SECONDS = 10
@@ -75,6 +76,7 @@ def create_app(parts: Parts) -> FastAPI:
         version=importlib.metadata.version("tillroll"),
         openapi_tags=TAGS,
         redoc_url=None,
+        dependencies=[Depends(refuse_unknown_parameters)],
     )
     install_problems(app)
     _install_unavailable(app)

@@ -102,7 +102,7 @@ def conflict(rule: str, detail: str) -> Problem:
 
 def invalid(name: str, detail: str, *, where: str = "query", kind: str = "invalid-input") -> Problem:
     """422: one field of the input is wrong. `where` is `query`, `path`, `header` or `body`."""
-    return Problem(422, kind, f"{name}: {detail}", errors=[_error((where, name), detail)])
+    return Problem(422, kind, f"{name}: {detail}", errors=[field_error((where, name), detail)])
 
 
 def merchant_required() -> Problem:
@@ -160,7 +160,7 @@ def _has_route(request: Request, method: str) -> bool:
 
 def _validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """422, with each field that is wrong; 400 where what came is not even JSON."""
-    named = [_error(error["loc"], worded(error)) for error in errors]
+    named = [field_error(error["loc"], worded(error)) for error in errors]
     if any(error["type"] == "json_invalid" for error in errors):
         return Problem(400, "malformed-json", f"the body is not JSON: {errors[0]['ctx']['error']}")
     first = named[0]
@@ -168,7 +168,7 @@ def _validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:
     return Problem(422, "invalid-input", f"{first['name']}: {first['detail']}{more}", errors=named)
 
 
-def _error(location: Sequence[str | int], detail: str) -> dict[str, str]:
+def field_error(location: Sequence[str | int], detail: str) -> dict[str, str]:
     """One wrong field: `in`, `name` as a person writes it, and for a body the JSON pointer."""
     where, *path = location
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")

@@ -267,3 +267,21 @@ def agents_can_take(fact: Fact, placed: OrderPlaced) -> None:
             told = Fact(**{name: getattr(fact, name) for name in Fact.__slots__} | {"event": event})
             assert len(order_key(told)) <= 1000
             process = agent.react(process, told).process
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "names"),
+    [
+        ("GET", "/v1/orders?limit=1&statuss=placed&limt=2", ["statuss", "limt"]),
+        ("GET", "/v1/operator/checkouts?merchant=m1", ["merchant"]),
+        ("POST", "/v1/stock/receive?sku=A", ["sku"]),
+        ("GET", "/health?verbose=1", ["verbose"]),
+    ],
+)
+async def test_unknown_parameters_of_a_query_are_refused(
+    api: Api, method: str, path: str, names: list[str]
+) -> None:
+    answer = await api.send(method, path, {"sku": "A", "quantity": 1} if method == "POST" else None)
+    document = problem(answer, 422, "invalid-input")
+    assert [(each["in"], each["name"]) for each in document["errors"]] == [("query", n) for n in names]
+    assert await api.types() == ["MerchantRegistered"]
