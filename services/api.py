@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.metadata
-import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Protocol
 
 import psycopg
 import structlog
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 
 import commands
 import queries
@@ -23,6 +22,8 @@ from eventstore.seams import Clock, Ids
 from queries.waiting import ProjectionsWaiter
 from services.context import ProcessContext
 from services.health import router as health_router
+from services.listening import API, listen
+from services.web.parameters import refuse_unknown_parameters
 from services.web.problems import install_problems, try_later
 
 STOP_SECONDS = 10
@@ -47,12 +48,6 @@ TAGS = [
     {"name": "system", "description": "Is it there, and what does it offer?"},
 ]
 logger = structlog.get_logger()
-
-
-class CannotListen(Exception):
-    """Somebody else listens there, or the address is not ours."""
-
-    expected = True
 
 
 class Parts(Protocol):
@@ -81,6 +76,7 @@ def create_app(parts: Parts) -> FastAPI:
         version=importlib.metadata.version("tillroll"),
         openapi_tags=TAGS,
         redoc_url=None,
+        dependencies=[Depends(refuse_unknown_parameters)],
     )
     install_problems(app)
     _install_unavailable(app)
@@ -141,7 +137,7 @@ async def run_api(context: ProcessContext) -> None:
 
     Raises CannotListen with a message that names the setting.
     """
-    listener = _listen(context.settings.api_host, context.settings.api_port)
+    listener = listen(context.settings.api_host, context.settings.api_port, API)
     async with running_app(context) as app:
         server = make_server(app)
         serving = asyncio.create_task(server.serve([listener]))
@@ -169,12 +165,3 @@ def make_server(app: FastAPI) -> uvicorn.Server:
             backlog=1024,
         )
     )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), backlog=1024, reuse_port=False)
-    except OSError as error:
-        raise CannotListen(
-            f"cannot listen on {host}:{port} (TILLROLL_API_HOST, TILLROLL_API_PORT): {error.strerror}"
-        ) from error

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.embedded.directory import sync_directory
@@ -23,6 +23,12 @@ from services.runfile import read_run
 
 PREFIX = "TILLROLL_"
 SECRET_BYTES = 32
+
+
+class SecretDamaged(ValueError):
+    """A file of ours does not hold a secret."""
+
+    expected = True
 
 
 class Settings(BaseSettings):
@@ -110,6 +116,7 @@ class Settings(BaseSettings):
         return {f"{PREFIX}{name.upper()}": str(value) for name, value in values.items()}
 
     def master_key(self) -> bytes:
+        """Made up if it is missing: `services.master_key` knows whether it may be."""
         return secret(self.data_dir / self.master_key_file)
 
     def payment_webhook_secret(self) -> bytes:
@@ -117,6 +124,14 @@ class Settings(BaseSettings):
 
     def carrier_webhook_secret(self) -> bytes:
         return secret(self.data_dir / self.carrier_webhook_secret_file)
+
+
+def wrong_settings(error: ValidationError) -> str:
+    """Which variables are wrong, and how: `TILLROLL_API_PORT: …`, without what they hold."""
+    return "; ".join(
+        f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}"
+        for each in error.errors(include_url=False, include_input=False, include_context=False)
+    )
 
 
 def secret(path: Path) -> bytes:
@@ -149,5 +164,5 @@ def _decoded(path: Path) -> bytes:
     except ValueError:
         value = b""
     if len(value) != SECRET_BYTES:
-        raise ValueError(f"{path} does not hold {SECRET_BYTES} bytes in base64: put the right file back")
+        raise SecretDamaged(f"{path} does not hold {SECRET_BYTES} bytes in base64: put the right file back")
     return value

@@ -13,7 +13,10 @@ _DESCRIPTIONS = {
     400: "No merchant, an unknown one, a body that is not JSON, or a position of another log",
     404: "There is no such thing, or it is another merchant's",
     409: "The command is against a rule; `rule` names it",
+    413: "The body is larger than a command may be",
+    415: "The body is not sent as `application/json`",
     422: "The input is not valid; `errors` names each field",
+    500: "Something broke on our side; it was noted",
     503: "Not ready, or not yet as far as asked for; try again after `Retry-After` seconds",
 }
 
@@ -52,7 +55,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def _response(status: int) -> dict[str, Any]:
     reference = {"$ref": _REFERENCE.format(model=ProblemDocument.__name__)}
     described: dict[str, Any] = {
-        "description": _DESCRIPTIONS.get(status, "An error"),
+        "description": _DESCRIPTIONS[status],
         "content": {MEDIA_TYPE: {"schema": reference}},
     }
     if status == 503:
