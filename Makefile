@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?=
 ONCE ?=
+ALL ?=
 ORDERS ?= 1000
 SEED ?= 1
 
@@ -45,8 +46,8 @@ test: venv ## every test; those on real data run where TILLROLL_OLIST_DIR is set
 bench: venv ## the benchmarks, side by side in one run: a table, and build/bench.json
 	$(BIN)/python -m tests.benchmarks
 
-demo: venv ## everything up, trade played through it: DATA=DIR for Olist, ONCE=1 to stop after the table
-	$(BIN)/tillroll demo $(if $(DATA),--data $(DATA)) $(if $(ONCE),--once) --orders $(ORDERS) --seed $(SEED)
+demo: venv ## everything up, trade played through it: DATA=DIR for Olist, ONCE=1 to stop after the table, ALL=1 for all of it
+	$(BIN)/tillroll demo $(if $(DATA),--data $(DATA)) $(if $(ONCE),--once) $(if $(ALL),--all) --orders $(ORDERS) --seed $(SEED)
 
 clean: ## remove what was built (data directories stay)
 	rm -rf .venv build *.egg-info

@@ -8,20 +8,19 @@ from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
 from commands.executor import Context, Done, Executor
-from commands.fields import NAME_BYTES_MAX, Body, Text, whole
+from commands.fields import Body, Text, whole
 from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
 from domain.kernel import one
 from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.order import Terms
 from domain.streams import merchant_stream
-from services.web.access import HEADER, requires
-from services.web.problems import invalid
+from services.web.access import requires
 
 
 async def register_merchant(
     executor: Executor, command: RegisterMerchant, context: Context, answer: bytes = b""
 ) -> Done:
-    """Make a merchant known; one that is known stays as it is."""
+    """Make a merchant known; one that is known stays as it is, and other data for it is refused."""
     return await executor.execute(one(merchant_stream(command.merchant_id), command), context, answer)
 
 
@@ -84,9 +83,9 @@ router = APIRouter(prefix="/v1/merchant", tags=["merchant"], route_class=Command
     responses=answers(201, "The merchant is registered, now or before"),
 )
 async def _register_merchant(call: WantedCall, body: RegisterMerchantBody) -> Response:
-    """The merchant that the header names. One that is registered already stays as it is."""
-    if len(call.merchant.encode()) > NAME_BYTES_MAX:
-        raise invalid(HEADER, f"it is longer than {NAME_BYTES_MAX} bytes in UTF-8", where="header")
+    """The merchant that the header names. To register it again with the same data changes nothing; with other
+    data it is refused (rule `registered_once`).
+    """
     command = RegisterMerchant(merchant_id=call.merchant, **dict(body))
     return await call.carry_out(register_merchant, command, {"merchant_id": call.merchant}, status=201)
 

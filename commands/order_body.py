@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 
 from commands.fields import (
     LINE_UNITS_MAX,
@@ -121,6 +121,14 @@ class PaymentBody(Body):
         )
 
 
+def _within_limit(lines: list[LineBody]) -> list[LineBody]:
+    """The answer holds the total before the order's rules are asked: it must be one that JSON can hold."""
+    total = sum(line.quantity * (line.unit_price_cents + line.unit_shipping_cents) for line in lines)
+    if total > MOST_CENTS:
+        raise ValueError(f"together they come to {total} cents; at most {MOST_CENTS} may be")
+    return lines
+
+
 class PlaceOrderBody(Body):
     """An order, as it was bought."""
 
@@ -135,7 +143,7 @@ class PlaceOrderBody(Body):
         "", description="the region that the parcel goes to; not personal", examples=["SP"]
     )
     currency: Currency = Field(description="ISO 4217")
-    lines: list[LineBody] = Field(min_length=1, max_length=LINES_MAX)
+    lines: Annotated[list[LineBody], Field(min_length=1, max_length=LINES_MAX), AfterValidator(_within_limit)]
     adjustments: list[AdjustmentBody] = Field(default=[], max_length=ADJUSTMENTS_MAX)
     payments: list[PaymentBody] = Field(default=[], max_length=PAYMENTS_MAX)
     on_account: StrictBool = Field(default=False, description="it is paid later, outside: no payments")

@@ -49,6 +49,8 @@ MerchantCommand: TypeAlias = RegisterMerchant | SetMerchantTerms
 @dataclass(frozen=True, slots=True)
 class Merchant:
     registered: bool = False
+    place: tuple[str, str, str] = ("", "", "")
+    """Zip prefix, city and state that it was registered with."""
     terms: Terms = field(default_factory=Terms)
 
 
@@ -56,8 +58,17 @@ def decide(command: MerchantCommand, merchant: Merchant) -> tuple[MerchantEvent,
     match command:
         case RegisterMerchant(merchant_id=merchant_id) if merchant_id.startswith("."):
             raise Refused("merchant_id_not_reserved", "names that begin with a dot are the platform's own")
-        case RegisterMerchant():
-            return () if merchant.registered else (MerchantRegistered(**dict(command)),)
+        case RegisterMerchant() if not merchant.registered:
+            return (MerchantRegistered(**dict(command)),)
+        case RegisterMerchant() if _place(command) == merchant.place:
+            return ()
+        case RegisterMerchant(merchant_id=merchant_id):
+            zip_prefix, city, state = merchant.place
+            raise Refused(
+                "registered_once",
+                f"merchant {merchant_id} is registered already, with zip_prefix {zip_prefix!r},"
+                f" city {city!r} and state {state!r}",
+            )
         case SetMerchantTerms() if not merchant.registered:
             raise Refused("merchant_exists", f"there is no merchant {command.merchant_id}; register it first")
         case SetMerchantTerms(merchant_id=merchant_id, terms=terms):
@@ -66,10 +77,14 @@ def decide(command: MerchantCommand, merchant: Merchant) -> tuple[MerchantEvent,
             )
 
 
+def _place(registered: RegisterMerchant | MerchantRegistered) -> tuple[str, str, str]:
+    return registered.zip_prefix, registered.city, registered.state
+
+
 def evolve(merchant: Merchant, event: MerchantEvent) -> Merchant:
     match event:
         case MerchantRegistered():
-            return replace(merchant, registered=True)
+            return replace(merchant, registered=True, place=_place(event))
         case MerchantTermsSet(terms=terms):
             return replace(merchant, terms=terms)
 

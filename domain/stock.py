@@ -271,10 +271,11 @@ def _adjust(command: AdjustStock, stock: Stock) -> tuple[StockEvent, ...]:
     if command.delta == 0:
         raise Refused("adjust_changes_something", "an adjustment by 0 changes nothing")
     if command.delta < 0 and stock.on_hand + command.delta < spoken_for:
+        held = f", {spoken_for} are held: cancel those orders first" if spoken_for else ""
         raise Refused(
             "adjust_within_available",
-            f"{stock.available} of {stock.on_hand} units are available; an adjustment by {command.delta}"
-            f" would take units that are held ({spoken_for}): cancel those orders first",
+            f"{stock.available} of {stock.on_hand} units of {command.sku} are available in warehouse"
+            f" {command.warehouse}, so they can't be adjusted by {command.delta}{held}",
         )
     return (StockAdjusted(**dict(command)),)
 

@@ -151,7 +151,7 @@ class Keyring:
 
     def _remember(self, wrapped: dict[str, bytes | None]) -> None:
         for subject, key in wrapped.items():
-            opened = key and AESGCM(self._wrap.decrypt(key[:_NONCE], key[_NONCE:], subject.encode()))
+            opened = key and AESGCM(_unwrapped(self._wrap, subject, key))
             self._keys[subject] = opened or None
         while len(self._keys) > max(self._capacity, KEPT_LOADS * len(wrapped)):
             self._keys.popitem(last=False)
@@ -161,3 +161,12 @@ class Keyring:
         for subject in subjects:
             if subject in self._keys:
                 self._keys.move_to_end(subject)
+
+
+def unwrapped(master_key: bytes, subject: str, wrapped: bytes) -> bytes:
+    """A data subject's key; InvalidTag if it was wrapped by another master key."""
+    return _unwrapped(AESGCM(master_key), subject, wrapped)
+
+
+def _unwrapped(wrap: AESGCM, subject: str, wrapped: bytes) -> bytes:
+    return wrap.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], subject.encode())

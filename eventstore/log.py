@@ -170,6 +170,12 @@ class Log(Protocol):
     async def head(self) -> int:
         """The highest position, 0 for an empty log."""
 
+    async def present(self) -> tuple[LogIdentity, bool]:
+        """The identity that the store has now, and whether its epoch was minted on this very server.
+
+        Writes are taken only while that is this log's own `identity`, and the second is true.
+        """
+
 
 @dataclass(slots=True)
 class Batch:

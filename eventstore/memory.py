@@ -90,3 +90,6 @@ class MemoryLog:
 
     async def head(self) -> int:
         return len(self.events)
+
+    async def present(self) -> tuple[LogIdentity, bool]:
+        return self.identity, True

@@ -107,6 +107,10 @@ class PostgresLog:
         rows = await self._fetch(_QUERIES.read_head.sql, {})
         return int(rows[0][0])
 
+    async def present(self) -> tuple[LogIdentity, bool]:
+        async with self.pool.connection() as connection:
+            return await read_identity(connection)
+
     async def _fetch(self, sql: str, arguments: dict[str, Any]) -> list[TupleRow]:
         async with self.pool.connection() as connection:
             cursor = await connection.execute(sql.encode(), arguments, prepare=True, binary=True)

@@ -33,6 +33,14 @@ def migrations() -> list[tuple[str, str]]:
     return [(each.name, each.read_text()) for each in sorted(found, key=lambda each: each.name)]
 
 
+def read_epoch(database_url: str) -> int:
+    """The epoch of the log in a database that is migrated."""
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT epoch FROM log").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def migrate(
     database_url: str, *, new_epoch: bool = False, ids: Ids | None = None, only: Collection[str] = ()
 ) -> list[str]:

@@ -131,11 +131,15 @@ class ProjectionRunner:
                 logger.warning("leases_not_renewed", error=str(error))
 
     async def _turns(self, advancer: Advancer, connection: Connection) -> None:
-        """Move what is followed; until something was switched, or, not all being followed, for a while."""
+        """Move what is followed; for a while where not all is, or nothing moves, and until a switch is met.
+
+        A page finds a switch out by failing. Where no page comes, the caller has to look for it.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + STANDBY_SECONDS
+        moved = 0
         try:
-            while len(self._follows) == len(self._models) or loop.time() < until:
+            while loop.time() < until or (moved and len(self._follows) == len(self._models)):
                 moved = 0
                 for group, end in self._groups():
                     if group[0].attempts:

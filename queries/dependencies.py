@@ -147,11 +147,12 @@ class Reader:
             raise unknown_merchant(self.merchant)
 
     def _behind(self, position: int, wanted: int) -> Problem:
+        missing = wanted - position
         problem = try_later(
-            f"this shows position {position}; {wanted - position} events are missing to {wanted}",
+            f"this shows position {position}, {missing} event{'s'[: missing > 1]} before {wanted}",
             RETRY_SECONDS,
             kind="behind",
-            behind=wanted - position,
+            behind=missing,
         )
         problem.headers[POSITION_HEADER] = self.shown.identity.token(position)
         return problem

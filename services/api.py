@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.metadata
-import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Protocol
 
 import psycopg
 import structlog
 import uvicorn
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
 import commands
 import queries
@@ -32,9 +31,11 @@ from services.context import ProcessContext
 from services.health import router as health_router
 from services.limit_settings import LimitSettings
 from services.limits import connection_bounds, harden
+from services.listening import API, listen
 from services.rates import SharedRates
 from services.web.access import NobodyGate, install_rules
 from services.web.connections import guarded
+from services.web.parameters import refuse_unknown_parameters
 from services.web.problems import install_problems, try_later
 from services.web.rates import RatedGate
 
@@ -67,12 +68,6 @@ TAGS = [
 logger = structlog.get_logger()
 
 
-class CannotListen(Exception):
-    """Somebody else listens there, or the address is not ours."""
-
-    expected = True
-
-
 class Parts(Protocol):
     """What the API is made over: a process context, or its twins in memory."""
 
@@ -102,6 +97,7 @@ def create_app(
         version=importlib.metadata.version("tillroll"),
         openapi_tags=TAGS,
         redoc_url=None,
+        dependencies=[Depends(refuse_unknown_parameters)],
     )
     install_problems(app)
     _install_unavailable(app)
@@ -190,7 +186,7 @@ async def run_api(context: ProcessContext) -> None:
 
     Raises CannotListen with a message that names the setting.
     """
-    listener = _listen(context.settings.api_host, context.settings.api_port)
+    listener = listen(context.settings.api_host, context.settings.api_port, API)
     async with running_app(context) as app:
         server = make_server(app, context.settings)
         serving = asyncio.create_task(server.serve([listener]))
@@ -218,12 +214,3 @@ def make_server(app: FastAPI, settings: LimitSettings | None = None) -> uvicorn.
             backlog=1024,
         )
     )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), backlog=1024, reuse_port=False)
-    except OSError as error:
-        raise CannotListen(
-            f"cannot listen on {host}:{port} (TILLROLL_API_HOST, TILLROLL_API_PORT): {error.strerror}"
-        ) from error

@@ -30,6 +30,7 @@ app.add_typer(parked_app, name="parked")
 user_app = typer.Typer(help="Who may come in, and as what.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
 
+Every = Annotated[bool, typer.Option("--all", help="Show every oracle, and the query that found it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
@@ -58,6 +59,8 @@ def main() -> None:
         app()
     except Exception as error:  # noqa: BLE001 - shown, or raised again, there
         sys.exit(report_failure(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _run(awaitable: Awaitable[int | None]) -> None:
@@ -86,8 +89,9 @@ def demo(
         Path | None, typer.Option(help="A JSON file of facts to compare with; else DATA/oracles.json.")
     ] = None,
     once: Annotated[bool, typer.Option(help="Stop after the table; exit 0 only if all is well.")] = False,
-    orders: Annotated[int, typer.Option(help="Orders to make up, without --data.")] = 1000,
+    orders: Annotated[int, typer.Option(min=1, help="Orders to make up, without --data.")] = 1000,
     seed: Annotated[int, typer.Option(help="What made-up orders are made from.")] = 1,
+    every: Every = False,
 ) -> None:
     """Everything up, trade played through it, the books compared; then stay up."""
     from services.demo import demo as run_demo  # noqa: PLC0415
@@ -96,7 +100,7 @@ def demo(
         raise typer.BadParameter(
             "it needs --data: made-up trade is compared with its own facts", param_hint="--oracles"
         )
-    _run(run_demo(Settings(), data=data, oracles=oracles, once=once, orders=orders, seed=seed))
+    _run(run_demo(Settings(), data=data, oracles=oracles, once=once, orders=orders, seed=seed, every=every))
 
 
 @app.command()
@@ -122,12 +126,14 @@ def migrate(
 
 @app.command()
 def rebuild(
-    name: Annotated[str, typer.Argument(help="The read model, for example sales_by_day; or `all`.")],
+    name: Annotated[str, typer.Argument(help="The read model, for example sales; or `all`.")],
     as_json: AsJson = False,
 ) -> None:
     """Build a read model anew from the log beside the old one, then switch; it serves all the while."""
+    from services.logs import configure_logs  # noqa: PLC0415
     from services.rebuild import rebuild_read_models  # noqa: PLC0415
 
+    configure_logs("WARNING")  # its lines of progress are for a projector's log, not for a person
     _run(rebuild_read_models(Settings.load(), name, as_json=as_json))
 
 
@@ -204,24 +210,30 @@ def unlock_user(email: Annotated[str, typer.Argument(help="Whose lock-out shall 
 def olist(
     directory: Annotated[Path, typer.Argument(help="The CSV files of the Olist dataset, plain or gzipped.")],
     oracles: Annotated[Path | None, typer.Option(help="A JSON file of facts to compare with.")] = None,
+    every: Every = False,
     as_json: AsJson = False,
 ) -> None:
     """Play the Olist dataset: sellers are merchants, every row happens at its time."""
-    from services.play.command import play_olist  # noqa: PLC0415
+    from services.play.command import olist_trade, play_trade  # noqa: PLC0415
 
-    _run(play_olist(Settings.load(), directory, oracles, as_json=as_json))
+    async def play() -> int:
+        trade = await olist_trade(directory, oracles)
+        return await play_trade(Settings.load(), trade, as_json=as_json, every=every)
+
+    _run(play())
 
 
 @play_app.command()
 def synthetic(
-    orders: Annotated[int, typer.Option(help="How many orders to make up.")] = 1000,
+    orders: Annotated[int, typer.Option(min=1, help="How many orders to make up.")] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same trade.")] = 1,
+    every: Every = False,
     as_json: AsJson = False,
 ) -> None:
     """Play made-up trade in the shape of the Olist dataset."""
-    from services.play.command import play_synthetic  # noqa: PLC0415
+    from services.play.command import play_trade, synthetic_trade  # noqa: PLC0415
 
-    _run(play_synthetic(Settings.load(), orders, seed, as_json=as_json))
+    _run(play_trade(Settings.load(), synthetic_trade(orders, seed), as_json=as_json, every=every))
 
 
 @app.command()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import orjson
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -24,14 +25,18 @@ from rich.text import Text
 
 from eventstore.log import EpochChanged, LogUnavailable
 from eventstore.roles import let_in
-from eventstore.schema import MigrationChanged, migrate
+from eventstore.schema import MigrationChanged, migrate, read_epoch
 from services.context import open_context
 from services.embedded import ServerFailed, Unreachable, check_database, owner_of_embedded
-from services.settings import NotRunning, Settings
+from services.master_key import refuse_wrong_master_key
+from services.settings import NotRunning, Settings, wrong_settings
 from services.up import running
 from services.verify import verify
 
 console = Console(stderr=True)
+"""Where progress is told, and what a person should know on the way."""
+results = Console()
+"""Where a command's answer goes: standard output, so that it can be kept apart from the rest."""
 EXPECTED = (NotRunning, Unreachable, ServerFailed, EpochChanged, LogUnavailable, MigrationChanged)
 
 
@@ -41,6 +46,9 @@ def report_failure(error: Exception) -> int:
         return report_failure(error.exceptions[0])
     if isinstance(error, EXPECTED) or getattr(error, "expected", False):
         print(f"tillroll: {error}", file=sys.stderr)
+        return 2
+    if isinstance(error, ValidationError) and error.title == Settings.__name__:
+        print(f"tillroll: {wrong_settings(error)}", file=sys.stderr)
         return 2
     raise error
 
@@ -105,13 +113,18 @@ async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool
     database_url = settings.database_url or owner_of_embedded(settings.data_dir)
     if not database_url:
         raise NotRunning("set TILLROLL_DATABASE_URL, or start `tillroll up`, which migrates by itself")
+    settings = settings.of_owner(database_url)
     await check_database(database_url)
+    await refuse_wrong_master_key(settings)
     run = await asyncio.to_thread(migrate, database_url, new_epoch=new_epoch)
-    await asyncio.to_thread(let_in, database_url, settings.of_owner(database_url).role_passwords())
+    await asyncio.to_thread(let_in, database_url, settings.role_passwords())
+    epoch = await asyncio.to_thread(read_epoch, database_url)
     if as_json:
-        sys.stdout.write(orjson.dumps({"run": run}).decode() + "\n")
-    else:
-        console.print(f"run: {', '.join(run)}" if run else "the schema is up to date")
+        sys.stdout.write(orjson.dumps({"run": run, "epoch": epoch}).decode() + "\n")
+        return
+    results.print(f"run: {', '.join(run)}" if run else "the schema is up to date")
+    if new_epoch:
+        results.print(f"epoch {epoch} minted: running processes end and are started again in it")
 
 
 async def verify_all(settings: Settings, *, as_json: bool) -> int:
@@ -125,8 +138,8 @@ async def verify_all(settings: Settings, *, as_json: bool) -> int:
         sys.stdout.write(orjson.dumps(fields).decode() + "\n")
     else:
         for problem in verdict.problems:
-            console.print(f"[red]✗[/] {problem}")
+            results.print(f"[red]✗[/] {problem}")
         sign = "[green]✓ clean[/]" if verdict.clean else "[red]✗ not clean[/]"
         counts = f"{verdict.events:,} events, {verdict.streams:,} streams, {verdict.read_models} read models"
-        console.print(f"{sign}: {counts}")
+        results.print(f"{sign}: {counts}")
     return 0 if verdict.clean else 1

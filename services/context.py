@@ -15,6 +15,7 @@ from eventstore.roles import Role
 from eventstore.seams import Clock, Ids, RandomIds, WallClock
 from services.bus import NatsBus
 from services.embedded.reachable import check_database, check_nats
+from services.master_key import master_key_of_log
 from services.settings import NotRunning, Settings
 
 
@@ -43,7 +44,7 @@ async def open_context(
 ) -> AsyncIterator[ProcessContext]:
     """Open all parts for the process `name`, which works as `role`; `follow` starts its feed.
 
-    Raises NotRunning, or Unreachable with a message that names the setting.
+    Raises NotRunning, KeyRefused, or Unreachable with a message that names the setting.
     """
     url = settings.url(role)
     if not settings.nats_url:
@@ -60,6 +61,8 @@ async def open_context(
         feed = Feed(log, bus)
         if follow:
             await stack.enter_async_context(feed.running())
-        keyring = Keyring(settings.master_key(), PostgresKeyStore(log.pool))
+        async with log.pool.connection() as connection:
+            master_key = await master_key_of_log(settings, connection)
+        keyring = Keyring(master_key, PostgresKeyStore(log.pool))
         executor = Executor(log, ids, keyring)
         yield ProcessContext(settings, url, log, bus, feed, keyring, executor, log.pool, clock, ids)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from services.console import console, print_addresses, verify_all
-from services.play.command import play_olist, play_synthetic
+from services.play.claim import OtherTrade
+from services.play.command import Trade, olist_trade, play_trade, synthetic_trade
 from services.settings import Settings
+from services.supervisor import Status
 from services.up import running
 
 STOPPED_BEFORE_THE_END = 130
@@ -16,35 +19,82 @@ STOPPED_BEFORE_THE_END = 130
 def settings_of_demo(settings: Settings, data: Path | None, orders: int, seed: int) -> Settings:
     """With a data directory for each input, as oracles ask of a whole log, which must hold that trade alone.
 
-    A database of one's own is outside of it, and goes with the keys in the directory that was given.
+    A directory that the caller chose is used as it is: it may be the one that a demo told to export. And a
+    database of one's own goes with the keys in the directory that was given.
     """
-    if settings.database_url:
+    if settings.database_url or "data_dir" in settings.model_fields_set:
         return settings
     what = data.resolve().name if data else f"{orders}-{seed}"
     return settings.model_copy(update={"data_dir": settings.data_dir / f"demo-{what}"})
 
 
 async def demo(
-    settings: Settings, *, data: Path | None, oracles: Path | None, once: bool, orders: int, seed: int
+    settings: Settings,
+    *,
+    data: Path | None,
+    oracles: Path | None,
+    once: bool,
+    orders: int,
+    seed: int,
+    every: bool = False,
 ) -> int:
-    """0 if every oracle matches and `verify` is clean; 130 if a signal came before the end of `once`."""
+    """0 if every oracle matches, `verify` is clean and every process ran through.
+
+    130 if a signal came before the end of `once`.
+    """
     settings = settings_of_demo(settings, data, orders, seed)
+    trade = await _read(data, oracles, orders, seed)
     async with running(settings) as (chosen, supervisor):
         _print_where(chosen)
-        if data:
-            beside = data / "oracles.json"
-            facts = oracles or (beside if beside.exists() else None)
-            played = await play_olist(chosen, data, facts, as_json=False)
-        else:
-            played = await play_synthetic(chosen, orders, seed, as_json=False)
+        played = await _play(chosen, trade, every=every, ours=not settings.database_url)
         verified = await verify_all(chosen, as_json=False)
         if not once:
             _print_where(chosen)
             console.print("Ctrl-C stops it.")
             await supervisor.run_until_stopped()
         await asyncio.sleep(0)
-        return max(played, verified)
+        return max(played, verified, _told_troubles(supervisor.status()))
     return STOPPED_BEFORE_THE_END if once else 0
+
+
+async def _read(data: Path | None, oracles: Path | None, orders: int, seed: int) -> Trade:
+    """Before anything is started: what is wrong with the input is best known at once."""
+    if not data:
+        return synthetic_trade(orders, seed)
+    beside = data / "oracles.json"
+    return await olist_trade(data, oracles or (beside if beside.exists() else None))
+
+
+async def _play(settings: Settings, trade: Trade, *, every: bool, ours: bool) -> int:
+    """1 also where the books can't be compared: somebody has traded in a demo's log (`ours`), too."""
+    try:
+        return await play_trade(settings, trade, as_json=False, every=every)
+    except OtherTrade:
+        if not ours:
+            raise
+        console.print(
+            f"[yellow]![/] {settings.data_dir} holds trade that is not this demo's, such as orders that were"
+            " placed by hand. So nothing is played and the oracles are not asked, since they are about all"
+            " of it. Remove the directory to begin anew.",
+            soft_wrap=True,
+        )
+        return 1
+
+
+def troubles(status: Mapping[str, Status]) -> list[str]:
+    """What did not run through: whoever was killed from outside is forgiven, if it is there again."""
+    return [
+        f"{name} ended by itself {each['failed']} times" if each["failed"] else f"{name} is not alive"
+        for name, each in status.items()
+        if each["failed"] or not each["alive"]
+    ]
+
+
+def _told_troubles(status: Mapping[str, Status]) -> int:
+    found = troubles(status)
+    for trouble in found:
+        console.print(f"[red]✗[/] {trouble}")
+    return 1 if found else 0
 
 
 def _print_where(settings: Settings) -> None:

@@ -49,13 +49,17 @@ class Root(BaseModel):
     responses={503: problem_responses(503)[503]},
 )
 async def get_health(request: Request) -> Health:
-    """503 where the log can't be reached: then the process is alive, but can do nothing."""
+    """503 where the log can't be reached, or takes no writes: the process is alive, but of little use."""
     log = request.app.state.log
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             head = await log.head()
+            identity, same_server = await log.present()
     except (TimeoutError, OSError, psycopg.OperationalError):
         raise try_later("the log can't be reached", PATIENCE_SECONDS) from None
+    if identity != log.identity or not same_server:
+        detail = "the log was restored or promoted; it takes no writes yet"
+        raise try_later(detail, PATIENCE_SECONDS, kind="epoch-changed")
     return Health(status="ready", log=LogHealth(name=log.identity.name, head=head))
 
 

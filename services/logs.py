@@ -11,10 +11,13 @@ from typing import Any
 import structlog
 
 
-def configure_logs() -> None:
-    """Standard output is for answers; everything that is said on the way goes to standard error."""
+def configure_logs(default: str = "INFO") -> None:
+    """Standard output is for answers; everything that is said on the way goes to standard error.
+
+    `default` is the level where TILLROLL_LOG_LEVEL does not say another.
+    """
     level = logging.getLevelNamesMapping().get(
-        os.environ.get("TILLROLL_LOG_LEVEL", "INFO").upper(), logging.INFO
+        os.environ.get("TILLROLL_LOG_LEVEL", default).upper(), logging.INFO
     )
     structlog.configure(
         processors=[

@@ -14,7 +14,7 @@ from eventstore.roles import Role
 from projections.parking import retry_parked
 from projections.read_models import READ_MODELS
 from services.agents.parking import retry_parked as retry_agent
-from services.console import console
+from services.console import results
 from services.context import open_context
 from services.processes import AGENTS
 from services.scheduler import FOLLOWER as SCHEDULER
@@ -50,9 +50,9 @@ async def show_parked(settings: Settings, *, as_json: bool) -> int:
         table = Table(*_COLUMNS)
         for row in rows:
             table.add_row(*map(str, row))
-        console.print(table)
+        results.print(table)
     else:
-        console.print("nothing is parked")
+        results.print("nothing is parked")
     return 1 if rows else 0
 
 
@@ -61,7 +61,7 @@ async def retry(settings: Settings, follower: str, key: str) -> None:
     role: Role = "write" if follower == SCHEDULER or follower.startswith(AGENT) else "project"
     async with open_context(settings, "parked", role, follow=False) as context:
         events = await retry_key(context.pool, context.log, context.keyring, follower, key)
-    console.print(f"{follower}: {key} goes on, after {events:,} events that had waited")
+    results.print(f"{follower}: {key} goes on, after {events:,} events that had waited")
 
 
 async def retry_key(pool: Pool, log: Log, keyring: Keyring, follower: str, key: str) -> int:

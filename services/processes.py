@@ -15,6 +15,7 @@ import uvloop
 from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LeaseLost
+from eventstore.log import EpochChanged
 from eventstore.roles import Role
 from eventstore.tasks import TaskGroup
 from projections.runner import ProjectionRunner
@@ -31,7 +32,9 @@ from services.scheduler import Scheduler
 from services.settings import Settings
 
 AGENTS = (ORDER_AGENT, INVENTORY_AGENT, PAYMENT_AGENT, SHIPPING_AGENT)
+Main = Callable[[ProcessContext], Awaitable[None]]
 RETRY_SECONDS = 0.5
+EPOCH_SECONDS = 1.0
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, LeaseLost, OSError, TimeoutError)
 """Failures of infrastructure, which end by themselves; anything else ends the process."""
 
@@ -48,29 +51,63 @@ async def persist(name: str, run: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(RETRY_SECONDS)
 
 
+async def end_with_the_epoch(context: ProcessContext) -> None:
+    """Look once in a while. Raises EpochChanged when another epoch was minted: the next start is in that one.
+
+    A server that was restored without a new epoch is waited for: to start again would change nothing.
+    """
+    ours = context.log.identity
+    while True:
+        await asyncio.sleep(EPOCH_SECONDS)
+        try:
+            present, _ = await context.log.present()
+        except AWAY:
+            continue
+        if present != ours:
+            raise EpochChanged(
+                f"the log is {present.name} now, and not {ours.name}: this process ends with it"
+            )
+
+
+async def _as_long_as_the_epoch(context: ProcessContext, main: Main) -> None:
+    async def work() -> None:
+        try:
+            await main(context)
+        finally:
+            watching.cancel()
+
+    async with TaskGroup() as tasks:
+        watching = tasks.create_task(end_with_the_epoch(context))
+        tasks.create_task(work())
+
+
 def run_process(
-    name: str,
-    settings: Settings,
-    main: Callable[[ProcessContext], Awaitable[None]],
-    role: Role = "write",
-    *,
-    follow: bool = True,
+    name: str, settings: Settings, main: Main, role: Role = "write", *, follow: bool = True
 ) -> None:
-    """Run `main` until SIGTERM or SIGINT, then leave in order."""
+    """Run `main` until SIGTERM or SIGINT, then leave in order.
+
+    Raises EpochChanged when the log begins a new epoch: whoever supervises us starts us again, in that one.
+    """
 
     async def process() -> None:
         task = asyncio.current_task()
         assert task is not None
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
+            loop.add_signal_handler(number, _cancel_once, task)
         loop.add_signal_handler(signal.SIGUSR1, say_where_tasks_wait)
         with contextlib.suppress(asyncio.CancelledError):
             async with open_context(settings, name, role, follow=follow) as context:
-                await main(context)
+                await _as_long_as_the_epoch(context, main)
 
     spare_the_collector()
     uvloop.run(process())
+
+
+def _cancel_once(task: asyncio.Task[None]) -> None:
+    """A second signal must not break off what the first one has begun to end in order."""
+    if not task.cancelling():
+        task.cancel()
 
 
 def spare_the_collector() -> None:

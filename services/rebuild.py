@@ -7,13 +7,20 @@ from dataclasses import asdict
 
 import orjson
 
+from projections.fold import Progress
 from projections.read_models import READ_MODELS
-from projections.rebuild import rebuild
-from services.console import console, telling_progress
-from services.context import open_context
+from projections.rebuild import RebuildRunning, Rebuilt, rebuild
+from services.console import results, telling_progress
+from services.context import ProcessContext, open_context
 from services.settings import Settings
 
 ALL = "all"
+
+
+class AlreadyRebuilding(Exception):
+    """Somebody else rebuilds it just now."""
+
+    expected = True
 
 
 class UnknownReadModel(Exception):
@@ -32,12 +39,19 @@ async def rebuild_read_models(settings: Settings, name: str, *, as_json: bool) -
     async with open_context(settings, "rebuild", "project", follow=False) as context:
         for each in names:
             with telling_progress() as tell:
-                rebuilt = await rebuild(context.pool, context.log, context.keyring, each, tell)
+                rebuilt = await _rebuilt(context, each, tell)
             done.append(asdict(rebuilt))
             if not as_json:
-                console.print(
+                results.print(
                     f"{rebuilt.name}: generation {rebuilt.generation} serves,"
                     f" from position {rebuilt.position:,}"
                 )
     if as_json:
         sys.stdout.write(orjson.dumps(done).decode() + "\n")
+
+
+async def _rebuilt(context: ProcessContext, name: str, tell: Progress) -> Rebuilt:
+    try:
+        return await rebuild(context.pool, context.log, context.keyring, name, tell)
+    except RebuildRunning as error:
+        raise AlreadyRebuilding(str(error)) from None

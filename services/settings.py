@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eventstore.roles import ROLES, Role, password_of, url_as, user_of
 from services.embedded.directory import sync_directory
@@ -29,6 +29,12 @@ SECRET_BYTES = 32
 
 class NotRunning(Exception):
     """No system to work with: neither a running `up` nor addresses in the environment."""
+
+
+class SecretDamaged(ValueError):
+    """A file of ours does not hold a secret."""
+
+    expected = True
 
 
 class OidcSetting(BaseModel):
@@ -222,6 +228,7 @@ class Settings(LimitSettings):
         return secret(self.data_dir / self.database_roles_file)
 
     def master_key(self) -> bytes:
+        """Made up if it is missing: `services.master_key` knows whether it may be."""
         return secret(self.data_dir / self.master_key_file)
 
     def payment_webhook_secret(self) -> bytes:
@@ -234,6 +241,14 @@ class Settings(LimitSettings):
         """What the provider `name` gave us; empty if it gave us none."""
         file = self.oidc_providers[name].client_secret_file
         return "" if file is None else (self.data_dir / file).read_text().strip()
+
+
+def wrong_settings(error: ValidationError) -> str:
+    """Which variables are wrong, and how: `TILLROLL_API_PORT: …`, without what they hold."""
+    return "; ".join(
+        f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}"
+        for each in error.errors(include_url=False, include_input=False, include_context=False)
+    )
 
 
 def secret(path: Path) -> bytes:
@@ -266,5 +281,5 @@ def _decoded(path: Path) -> bytes:
     except ValueError:
         value = b""
     if len(value) != SECRET_BYTES:
-        raise ValueError(f"{path} does not hold {SECRET_BYTES} bytes in base64: put the right file back")
+        raise SecretDamaged(f"{path} does not hold {SECRET_BYTES} bytes in base64: put the right file back")
     return value

@@ -11,7 +11,7 @@ import orjson
 from rich.table import Table
 
 from eventstore.checkpoints import read_checkpoints
-from services.console import console
+from services.console import results
 from services.context import ProcessContext, open_context
 from services.runfile import read_run
 from services.settings import Settings
@@ -62,11 +62,11 @@ async def show_status(settings: Settings, *, as_json: bool) -> int:
 
 
 def _show(status: Status) -> None:
-    console.print(f"log {status.log}, head {status.head:,}")
+    results.print(f"log {status.log}, head {status.head:,}")
     table = Table("process", "pid", "restarts", "alive")
     for name, each in status.processes.items():
         table.add_row(name, str(each["pid"]), str(each["restarts"]), _sign(each["alive"]))
-    console.print(table)
+    results.print(table)
     table = Table("follower", "position", "behind", "alive", "moved")
     for each in status.followers:
         moved: datetime = each["moved_at"]
@@ -77,8 +77,8 @@ def _show(status: Status) -> None:
             _sign(each["alive"]),
             f"{moved:%Y-%m-%d %H:%M:%S}",
         )
-    console.print(table)
-    console.print(
+    results.print(table)
+    results.print(
         ", ".join(f"{count:,} {what.replace('_', ' ')} waiting" for what, count in status.waiting.items())
     )
 

@@ -33,6 +33,7 @@ RESTART_S_MIN = 0.1
 RESTART_S_MAX = 5.0
 RAN_WELL_S = 10.0
 LAST_WORDS_S_MAX = 1.0
+LAST_WORDS_BYTES_MAX = 500
 LINE_BYTES_MAX = 65_536
 
 
@@ -51,6 +52,8 @@ class Status(TypedDict):
 
     pid: int | None
     restarts: int
+    failed: int
+    """How often it ended by itself: not by a SIGKILL from outside."""
     alive: bool
 
 
@@ -64,6 +67,7 @@ class Process:
         self._arguments = list(arguments)
         self._environment = dict(environment)
         self._log = log
+        self._log_begins = 0
         self._child: Child | None = None
         self._echo: asyncio.Task[None] | None = None
 
@@ -74,6 +78,7 @@ class Process:
     async def start(self) -> None:
         if self._log:
             with appended(self._log) as output:
+                self._log_begins = os.fstat(output).st_size
                 self._child = spawn(self._arguments, environment=self._environment, output=output)
             return
         reading, writing = os.pipe()
@@ -96,6 +101,15 @@ class Process:
         if self._child:
             await self._child.stop((signal.SIGTERM, STOP_S_MAX))
             await self._swept()
+
+    def last_words(self) -> str:
+        """The last line that it wrote to its log since it was started, cut short; what it echoed was seen."""
+        if not self._log:
+            return ""
+        with self._log.open("rb") as log:
+            log.seek(max(self._log_begins, log.seek(0, os.SEEK_END) - LAST_WORDS_BYTES_MAX))
+            lines = log.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     async def _swept(self) -> None:
         """End what the process had started itself (its group is its own), then take its last words."""
@@ -135,6 +149,7 @@ async def _line(lines: asyncio.StreamReader) -> bytes:
 class _Watched:
     service: Service
     restarts: int = 0
+    failed: int = 0
     watcher: asyncio.Task[None] | None = field(default=None)
 
 
@@ -174,7 +189,12 @@ class Supervisor:
     def status(self) -> dict[str, Status]:
         """In the order in which they were started."""
         return {
-            name: Status(pid=each.service.pid, restarts=each.restarts, alive=each.service.pid is not None)
+            name: Status(
+                pid=each.service.pid,
+                restarts=each.restarts,
+                failed=each.failed,
+                alive=each.service.pid is not None,
+            )
             for name, each in self._watched.items()
         }
 
@@ -205,7 +225,10 @@ class Supervisor:
                 f"{name} ended ({_reason(code)}): it is started again"
                 + (f" in {pause_s:.1f} s" if pause_s else "")
             )
+            if code >= 0 and (words := _last_words(watched.service)):
+                _say(f"{name} said last: {words}")
             watched.restarts += 1
+            watched.failed += code != -signal.SIGKILL
             self._changed()
             pause_s = await self._start_again(name, watched.service, pause_s)
             self._changed()
@@ -248,10 +271,21 @@ class Supervisor:
         finally:
             for number in STOP_SIGNALS:
                 asyncio.get_running_loop().remove_signal_handler(number)
+                if (
+                    self.stopped_by
+                ):  # it is being stopped already: an impatient Ctrl-C adds nothing but a trace
+                    signal.signal(number, signal.SIG_IGN)
         ours = self.stopped_by is not None and isinstance(error, asyncio.CancelledError)
         if ours and self._owner:
             self._owner.uncancel()
         return ours
+
+
+def _last_words(service: Service) -> str:
+    """Servers have none: they say themselves why they did not start."""
+    with contextlib.suppress(OSError):
+        return service.last_words() if isinstance(service, Process) else ""
+    return ""
 
 
 def _reason(code: int) -> str:

@@ -11,9 +11,12 @@ from typing import Any
 
 from eventstore.roles import ROLES, Role, let_in
 from eventstore.schema import migrate
-from services.embedded import NatsServer, PostgresServer, check_database, check_nats
+from services.embedded import NatsServer, PostgresServer, ServerFailed, check_database, check_nats
 from services.limit_settings import PREFIX
-from services.runfile import remove_run, write_run
+from services.listening import API, CARRIER_WORLD, PAYMENT_WORLD, WEBHOOKS, check_free
+from services.master_key import prove_master_key
+from services.ready import wait_until_ready
+from services.runfile import read_run, remove_run, write_run
 from services.settings import Settings
 from services.supervisor import Status, Supervisor
 
@@ -53,9 +56,25 @@ def _chosen(settings: Settings, database_url: str, nats_url: str) -> Settings:
     return settings.model_copy(update=chosen)
 
 
+def check_addresses(settings: Settings) -> None:
+    """Before anything is started: raises CannotListen if somebody else has an address that was asked for."""
+    check_free(settings.api_host, settings.api_port, API)
+    host = settings.internal_host
+    check_free(host, settings.webhook_port, WEBHOOKS)
+    check_free(host, settings.payment_world_port, PAYMENT_WORLD)
+    check_free(host, settings.carrier_world_port, CARRIER_WORLD)
+
+
 @asynccontextmanager
 async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tuple[Settings, Supervisor]]:
-    """The whole system, up and migrated; gives its settings with all addresses, and its supervisor."""
+    """The whole system, up, migrated and answering: its settings with all addresses, and its supervisor.
+
+    Raises ServerFailed or CannotListen before anything is started, NotReady if a process never comes to work.
+    """
+    if settings.data_dir.exists() and not settings.data_dir.is_dir():
+        raise ServerFailed(f"TILLROLL_DATA_DIR: {settings.data_dir} is not a directory")
+    if read_run(settings.data_dir) is None:  # else its servers' locks say that it runs already
+        check_addresses(settings)
     chosen = settings
 
     def tell(status: dict[str, Status]) -> None:
@@ -78,12 +97,13 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tu
             migrate(database_url)
             chosen = _chosen(settings, database_url, nats_url)
             let_in(database_url, chosen.role_passwords())
-            chosen.master_key()
+            await prove_master_key(chosen)
             chosen = chosen.of_roles(*ROLES)  # from here on nobody is the owner of the schema
             for kind in WORLDS:
                 await _start(supervisor, chosen.of_roles(), f"world-{kind}", "world", kind)
             for name, roles in PROCESSES.items():
                 await _start(supervisor, chosen.of_roles(*roles), name, name)
+            await wait_until_ready(chosen, supervisor)
             yield chosen, supervisor
     finally:
         remove_run(settings.data_dir)

@@ -13,3 +13,12 @@ WITH created AS (
 )
 SELECT subject, wrapped_key FROM created
 UNION ALL SELECT subject, wrapped_key FROM data_keys WHERE subject = ANY(:subjects);
+
+-- name: read_check_value
+-- What the master key of this log gives, if it was recorded; and a wrapped key that it opens, if there is one.
+SELECT (SELECT check_value FROM master_key),
+    (SELECT array[convert_to(subject, 'UTF8'), wrapped_key] FROM data_keys WHERE wrapped_key IS NOT NULL LIMIT 1);
+
+-- name: record_check_value!
+-- The first one stays. :check_value bytea.
+INSERT INTO master_key (check_value) VALUES (:check_value) ON CONFLICT DO NOTHING;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
 
 from services.gateways.inbox import Inbox, InboxUnavailable, NotUnderstood
+from services.listening import WEBHOOKS, listen
 
 BODY_BYTES_MAX = 2**20
 STOP_WITHIN_S = 5
@@ -96,12 +96,12 @@ class WebhookApplication:
 class WebhookServer:
     """Listens as soon as it is made; `run` serves until it is cancelled. Port 0 takes a free one: see `url`.
 
-    Raises OSError if the address can't be had.
+    Raises CannotListen if the address can't be had.
     """
 
     def __init__(self, inbox: Inbox, secrets: Mapping[str, bytes], host: str, port: int) -> None:
         self._application = WebhookApplication(inbox, secrets)
-        self._listener = socket.create_server((host, port), backlog=1024)
+        self._listener = listen(host, port, WEBHOOKS)
         address = self._listener.getsockname()
         self.url = f"http://{address[0]}:{address[1]}"
 

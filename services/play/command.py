@@ -5,27 +5,26 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
-from rich.table import Table
 
-from eventstore.checkpoints import Pool
 from eventstore.postgres import make_pool
 from eventstore.queries import load_queries
 from eventstore.roles import ALL_MERCHANTS
-from services.console import console, progressing
+from services.console import progressing
 from services.context import ProcessContext, open_context
-from services.play.driver import Driver, Report, keep_trying
+from services.play.claim import claim_log
+from services.play.driver import Driver, keep_trying
 from services.play.facts import compute_facts
-from services.play.oracles import Answer, ask_oracles
-from services.play.plan import PlannedRows, account_for, plan_catalogue, plan_checkouts
-from services.play.reader import read_olist
+from services.play.oracles import ask_oracles
+from services.play.outcome import Outcome, as_members, show
+from services.play.plan import account_for, plan_catalogue, plan_checkouts
+from services.play.reader import BadInput, read_olist
 from services.play.rows import OlistRows
 from services.play.synthetic import synthetic_rows
 from services.play.worlds import Worlds
@@ -36,62 +35,55 @@ _QUERIES = load_queries("services.play", "play.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a play ended: what was played, how fast, and each oracle with its answer."""
+class Trade:
+    """What is to be played, and the facts that it must come to."""
 
-    report: Report
-    rows: PlannedRows
-    seconds: float
-    answers: list[Answer]
-
-    @property
-    def orders_per_second(self) -> float:
-        return self.report.checkouts / self.seconds if self.seconds else 0.0
-
-    @property
-    def good(self) -> bool:
-        return not self.report.refused and all(answer.good for answer in self.answers)
+    rows: OlistRows
+    expected: dict[str, Any]
 
 
-class OtherTrade(Exception):
-    """The oracles ask of the whole log, so other trade in it would make them say no."""
-
-    expected = True
-
-
-async def play_olist(settings: Settings, directory: Path, oracles: Path | None, *, as_json: bool) -> int:
+async def olist_trade(directory: Path, oracles: Path | None) -> Trade:
+    """Read and checked; raises BadInput. `oracles` are facts that were computed elsewhere."""
     rows = await asyncio.to_thread(read_olist, directory)
-    expected = await asyncio.to_thread(_expected, rows, oracles)
-    return await _play(settings, rows, expected, as_json=as_json)
+    facts = await asyncio.to_thread(compute_facts, rows)
+    return Trade(rows, facts | (read_oracles(oracles) if oracles else {}))
 
 
-def _expected(rows: OlistRows, oracles: Path | None) -> dict[str, Any]:
-    """The facts that were computed elsewhere, and those of our own that they do not hold."""
-    facts: dict[str, Any] = compute_facts(rows)
-    return facts | orjson.loads(oracles.read_bytes()) if oracles else facts
-
-
-async def play_synthetic(settings: Settings, orders: int, seed: int, *, as_json: bool) -> int:
+def synthetic_trade(orders: int, seed: int) -> Trade:
     rows = synthetic_rows(orders, seed)
-    return await _play(settings, rows, compute_facts(rows), as_json=as_json)
+    return Trade(rows, compute_facts(rows))
 
 
-async def _play(settings: Settings, rows: OlistRows, expected: dict[str, Any], *, as_json: bool) -> int:
+def read_oracles(path: Path) -> dict[str, Any]:
+    """`{name: {"value": …, "what": …}}`; raises BadInput."""
+    try:
+        facts = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise BadInput(str(path), None, error.strerror or "it can't be read") from None
+    except orjson.JSONDecodeError as error:
+        raise BadInput(str(path), error.lineno, f"it is not JSON: {error.msg}") from None
+    if not isinstance(facts, dict) or not all(isinstance(f, dict) and "value" in f for f in facts.values()):
+        raise BadInput(str(path), None, 'it should hold {"name": {"value": …}, …}')
+    return facts
+
+
+async def play_trade(settings: Settings, trade: Trade, *, as_json: bool, every: bool = False) -> int:
+    """0 if nothing was refused and every oracle matches; `every` one is shown, or those that need a look."""
     async with open_context(settings, "play", follow=False) as context:
-        outcome = await play_rows(context, rows, expected)
+        outcome = await play_rows(context, trade.rows, trade.expected)
     if as_json:
-        sys.stdout.write(orjson.dumps(_as_json(outcome), option=orjson.OPT_INDENT_2).decode() + "\n")
+        sys.stdout.write(orjson.dumps(as_members(outcome), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        show(outcome)
+        show(outcome, every=every)
     return 0 if outcome.good else 1
 
 
 async def play_rows(context: ProcessContext, rows: OlistRows, expected: dict[str, Any]) -> Outcome:
     """Set up, play, wait until every read model has caught up, and ask the oracles.
 
-    Raises OtherTrade before anything is written.
+    Raises OtherTrade or OtherDataset before anything is written.
     """
-    await refuse_other_trade(context.pool, context.settings.data_dir, rows)
+    await claim_log(context.pool, context.settings.data_dir, rows)
     async with aiohttp.ClientSession() as http:
         driver = Driver(context, Worlds(context.settings, http))
         with progressing() as progress:
@@ -110,23 +102,6 @@ async def play_rows(context: ProcessContext, rows: OlistRows, expected: dict[str
     return Outcome(report, account_for(rows), seconds, answers)
 
 
-async def refuse_other_trade(pool: Pool, data_dir: Path, rows: OlistRows) -> None:
-    """Raises OtherTrade if the log holds a checkout that is not of this play; the same play may go on."""
-    arguments = {"checkouts": [row.order_id for row in rows.orders]}
-
-    async def other() -> bool:
-        async with pool.connection() as connection:
-            cursor = await connection.execute(_QUERIES.other_checkouts.sql.encode(), arguments)
-            return bool(await cursor.fetchone())
-
-    if await keep_trying(other):
-        raise OtherTrade(
-            f"the log in {data_dir} holds other trade: its oracles could not be told apart;"
-            " use another TILLROLL_DATA_DIR or remove it"
-            " (with a TILLROLL_DATABASE_URL of your own: another database)"
-        )
-
-
 async def caught_up(context: ProcessContext) -> None:
     """Wait until every read model shows the head of the log."""
 
@@ -138,50 +113,3 @@ async def caught_up(context: ProcessContext) -> None:
     head = await keep_trying(context.log.head)
     while await keep_trying(built) < head:  # noqa: ASYNC110 - it is built by another process
         await asyncio.sleep(0.05)
-
-
-def show(outcome: Outcome) -> None:
-    """The table of oracles, then what was played and what was not."""
-    table = Table(title="Oracles", title_justify="left", show_lines=False)
-    for column in ("", "oracle", "expected", "found", "found by"):
-        table.add_column(column, overflow="fold")
-    for answer in outcome.answers:
-        sign = "[green]✓[/]" if answer.good and not answer.reason else "·" if answer.reason else "[red]✗[/]"
-        table.add_row(
-            sign, answer.name, _short(answer.expected), _short(answer.found), answer.reason or answer.query
-        )
-    console.print(table)
-    asked = [answer for answer in outcome.answers if not answer.reason]
-    matching = sum(answer.good for answer in asked)
-    for file, count in outcome.rows.played.items():
-        console.print(f"{file}: {count:,} rows played")
-    unplayed = Counter((each.file, each.reason) for each in outcome.rows.unplayed)
-    for (file, reason), count in unplayed.items():
-        console.print(f"{file}: {count:,} {'row' if count == 1 else 'rows'} not played: {reason}")
-    if unplayed:
-        console.print("each of these by its line: `tillroll play … --json`")
-    for checkout, what, why in outcome.report.refused[:20]:
-        console.print(f"[red]refused[/] {checkout} {what}: {why}")
-    console.print(
-        f"{outcome.report.checkouts:,} checkouts, {outcome.report.orders:,} merchant orders in"
-        f" {outcome.seconds:.1f} s: {outcome.orders_per_second:.1f} checkouts a second;"
-        f" {matching} of {len(asked)} oracles match, {len(outcome.answers) - len(asked)} can't be asked"
-    )
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _as_json(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "checkouts": outcome.report.checkouts,
-        "merchant_orders": outcome.report.orders,
-        "seconds": outcome.seconds,
-        "checkouts_per_second": outcome.orders_per_second,
-        "refused": outcome.report.refused,
-        "played": outcome.rows.played,
-        "unplayed": [asdict(each) for each in outcome.rows.unplayed],
-        "oracles": [{**asdict(each), "good": each.good} for each in outcome.answers],
-    }

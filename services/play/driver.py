@@ -85,6 +85,8 @@ class Report:
 
     checkouts: int = 0
     orders: int = 0
+    done: int = 0
+    """Of the commands, those that had not been carried out by an earlier run of the same play."""
     refused: list[tuple[str, str, str]] = field(default_factory=list)
 
 
@@ -268,6 +270,7 @@ class Driver:
 
     async def _execute(self, group: Group, context: Context, what: str) -> Done:
         done = await keep_trying(lambda: self._context.executor.execute(group, context))
+        self.report.done += not done.repeated
         if done.refused:
             kind = type(group.targets[0].command).__name__
             self.report.refused.append((what, kind, done.refused.message))

@@ -7,6 +7,7 @@ does not start (`install_rules`). The rules stand in the OpenAPI document: the t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol
@@ -15,10 +16,11 @@ from fastapi import Depends, FastAPI, Header, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from services.web.problems import Problem
+from services.web.problems import Problem, invalid, merchant_required
 
 HEADER = "Tillroll-Merchant"
-LENGTH_MAX = 200
+BYTES_MAX = 100
+_NAME = re.compile(r"[!-~]+", re.ASCII)
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "an access token, or an API key"},
     "session": {
@@ -152,22 +154,26 @@ def public(reason: str) -> Any:
 
 def _at_merchant(principal: Principal, permission: str, named: str) -> Asked:
     merchant = named or _only_merchant(principal)
-    if len(merchant) > LENGTH_MAX or not merchant.isprintable() or merchant.startswith("."):
-        raise Problem(
-            400,
-            "merchant-unknown",
-            f"{HEADER} must be at most {LENGTH_MAX} printable characters, no dot first",
-        )
+    _check_name(merchant)
     grant = principal.grant(merchant)
     if grant is None or permission not in grant.permissions:
         raise forbidden(permission, merchant)
     return Asked(principal, merchant, grant)
 
 
+def _check_name(merchant: str) -> None:
+    """The rule is that of other ids, in ASCII alone: HTTP says not how other characters stand in a header."""
+    if not _NAME.fullmatch(merchant):
+        raise invalid(HEADER, "it holds more than printable ASCII without white space", where="header")
+    if len(merchant) > BYTES_MAX or "/" in merchant or merchant.startswith("."):
+        detail = f"it has at most {BYTES_MAX} characters, no slash, and no dot in front"
+        raise invalid(HEADER, detail, where="header")
+
+
 def _only_merchant(principal: Principal) -> str:
     if len(principal.grants) == 1:
         return next(iter(principal.grants))
-    raise Problem(400, "merchant-required", f"say whose data it is about: the header {HEADER}")
+    raise merchant_required()
 
 
 def forbidden(permission: str, merchant: str = "") -> Problem:

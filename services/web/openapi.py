@@ -18,9 +18,11 @@ _DESCRIPTIONS = {
     404: "There is no such thing, or it is another merchant's",
     408: "The body came too slowly",
     409: "The command is against a rule; `rule` names it",
+    413: "The body is larger than a command may be",
+    415: "The body is not sent as `application/json`",
     422: "The input is not valid; `errors` names each field",
-    413: "The body is too large",
     429: "Too many requests; try again after `Retry-After` seconds",
+    500: "Something broke on our side; it was noted",
     503: "Not ready, too much to do, or not yet as far as asked for; try again after `Retry-After` seconds",
 }
 
@@ -59,7 +61,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def _response(status: int) -> dict[str, Any]:
     reference = {"$ref": _REFERENCE.format(model=ProblemDocument.__name__)}
     described: dict[str, Any] = {
-        "description": _DESCRIPTIONS.get(status, "An error"),
+        "description": _DESCRIPTIONS[status],
         "content": {MEDIA_TYPE: {"schema": reference}},
     }
     if status in {429, 503}:

@@ -18,6 +18,7 @@ from fastapi import Depends, Query
 from services.web.problems import invalid
 
 LIMIT_DEFAULT, LIMIT_MAX = 50, 200
+BOUND = 2**63  # of a bigint
 Key = str | int | datetime | date
 Parse = Callable[[Any], Key]
 
@@ -60,7 +61,7 @@ def as_date(text: Any) -> date:
 
 def as_int(number: Any) -> int:
     """A parser of cursor keys; what the database could not hold is refused."""
-    if not isinstance(number, int) or isinstance(number, bool) or number.bit_length() > 63:
+    if not isinstance(number, int) or isinstance(number, bool) or not -BOUND <= number < BOUND:
         raise TypeError("not an integer of 64 bits")
     return number
 

@@ -15,8 +15,10 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from services.web.openapi import MEDIA_TYPE, install_schema, problem_responses
+from services.web.wording import worded
 
 __all__ = [
     "MEDIA_TYPE",
@@ -31,6 +33,7 @@ __all__ = [
     "unknown_merchant",
 ]
 
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 logger = structlog.get_logger()
 _TITLES = {
     400: "The request can't be understood",
@@ -103,7 +106,7 @@ def conflict(rule: str, detail: str) -> Problem:
 
 def invalid(name: str, detail: str, *, where: str = "query", kind: str = "invalid-input") -> Problem:
     """422: one field of the input is wrong. `where` is `query`, `path`, `header` or `body`."""
-    return Problem(422, kind, f"{name}: {detail}", errors=[_error((where, name), detail)])
+    return Problem(422, kind, f"{name}: {detail}", errors=[field_error((where, name), detail)])
 
 
 def merchant_required() -> Problem:
@@ -134,9 +137,11 @@ def install_problems(app: FastAPI) -> None:
         return _validation_problem(error.errors()).response()
 
     @app.exception_handler(HTTPException)
-    async def answer_http(_: Request, error: HTTPException) -> Response:
+    async def answer_http(request: Request, error: HTTPException) -> Response:
         kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
-        return Problem(error.status_code, kind, str(error.detail), headers=error.headers).response()
+        allowed = {"Allow": ", ".join(_methods(request))} if error.status_code == 405 else {}
+        headers = {**(error.headers or {}), **allowed}
+        return Problem(error.status_code, kind, str(error.detail), headers=headers).response()
 
     @app.exception_handler(Exception)
     async def answer_broken(request: Request, error: Exception) -> Response:
@@ -147,9 +152,19 @@ def install_problems(app: FastAPI) -> None:
     install_schema(app)
 
 
+def _methods(request: Request) -> list[str]:
+    """What may be asked of the path: by any of its routes, where the framework knows of one alone."""
+    return [method for method in METHODS if _has_route(request, method)]
+
+
+def _has_route(request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] == Match.FULL for route in request.app.routes)
+
+
 def _validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """422, with each field that is wrong; 400 where what came is not even JSON."""
-    named = [_error(error["loc"], error["msg"]) for error in errors]
+    named = [field_error(error["loc"], worded(error)) for error in errors]
     if any(error["type"] == "json_invalid" for error in errors):
         return Problem(400, "malformed-json", f"the body is not JSON: {errors[0]['ctx']['error']}")
     first = named[0]
@@ -157,7 +172,7 @@ def _validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:
     return Problem(422, "invalid-input", f"{first['name']}: {first['detail']}{more}", errors=named)
 
 
-def _error(location: Sequence[str | int], detail: str) -> dict[str, str]:
+def field_error(location: Sequence[str | int], detail: str) -> dict[str, str]:
     """One wrong field: `in`, `name` as a person writes it, and for a body the JSON pointer."""
     where, *path = location
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")

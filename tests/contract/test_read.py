@@ -19,6 +19,7 @@ async def test_an_empty_log(log: Log) -> None:
     assert await log.read(0) == []
     assert await log.read_streams([("order-1", 0)]) == [[]]
     assert await log.read_streams([]) == []
+    assert await log.present() == (log.identity, True)
 
 
 async def test_pages_follow_one_another(filled: Log) -> None:

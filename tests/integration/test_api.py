@@ -153,8 +153,21 @@ async def test_a_merchant_must_be_named_and_known(api: Api) -> None:
     ):
         problem(await api.send(method, path, body, merchant="nobody"), 400, "merchant-unknown")
     assert await api.types() == ["MerchantRegistered"]
-    long = await api.post("/v1/merchant", {}, merchant="m" * 101)
-    assert problem(long, 422, "invalid-input")["errors"][0]["name"] == "Tillroll-Merchant"
+
+
+@pytest.mark.parametrize("name", ["m" * 101, "a b", "a/b", ".m", "café".encode(), b"caf\xe9", "a\tb"])
+async def test_what_is_no_name_of_a_merchant_is_told_so(api: Api, name: str | bytes) -> None:
+    for method, path in (("POST", "/v1/merchant"), ("GET", "/v1/orders")):
+        answer = await api.client.request(method, path, headers={b"Tillroll-Merchant": name}, json={})  # type: ignore[dict-item]
+        document = problem(answer, 422, "invalid-input")
+        assert document["errors"] == [
+            {"in": "header", "name": "Tillroll-Merchant", "detail": document["errors"][0]["detail"]}
+        ]
+    assert await api.types() == ["MerchantRegistered"]
+
+
+async def test_a_merchant_may_have_a_name_as_long_as_any_id(api: Api) -> None:
+    assert (await api.post("/v1/merchant", {}, merchant="m" * 100)).status_code == 201
 
 
 async def test_stock_is_received_and_adjusted_within_what_is_free(api: Api) -> None:
@@ -185,6 +198,21 @@ async def test_commands_and_queries_share_their_paths(api: Api) -> None:
     problem(await api.send("PATCH", "/v1/products/A-1", {}), 405, "method-not-allowed")
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/orders", "GET, POST"),
+        ("/v1/products/A-1", "PUT"),
+        ("/v1/merchant", "GET, POST"),
+        ("/health", "GET"),
+    ],
+)
+async def test_a_wrong_method_is_told_which_there_are(api: Api, path: str, allowed: str) -> None:
+    for method in ("OPTIONS", "HEAD", "DELETE"):
+        answer = await api.send(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed), method
+
+
 async def test_an_erased_customer_is_refused_and_not_kept(api: Api) -> None:
     assert api.context is not None
     await api.post("/v1/orders", an_order(order_id="o1"))
@@ -197,6 +225,16 @@ async def test_an_erased_customer_is_refused_and_not_kept(api: Api) -> None:
     again = await api.post("/v1/orders", an_order(order_id="o2"))
     assert problem(again, 409, "conflict")["rule"] == "customer_not_erased"
     assert (await api.types()).count("OrderPlaced") == 1
+
+
+async def test_a_merchant_registered_again_keeps_its_data_and_is_told_so(api: Api) -> None:
+    first = await api.post("/v1/merchant", {"city": "Recife"}, merchant="m7")
+    again = await api.post("/v1/merchant", {"city": "Recife"}, merchant="m7")
+    assert (again.status_code, again.json()) == (201, first.json())
+    other = await api.post("/v1/merchant", {"city": "Olinda"}, merchant="m7")
+    refusal = problem(other, 409, "conflict")
+    assert refusal["rule"] == "registered_once"
+    assert "Recife" in refusal["detail"]
 
 
 async def test_health_and_root(api: Api) -> None:
@@ -224,6 +262,7 @@ async def test_a_log_that_stops_or_was_restored_is_said_so(api: Api) -> None:
     async with api.context.pool.connection() as connection:
         await connection.execute("UPDATE log SET epoch = epoch + 1")
     problem(await api.post("/v1/merchant", {}, merchant="m2"), 503, "epoch-changed")
+    problem(await api.client.get("/health"), 503, "epoch-changed")
     await api.context.log.close()
     answer = await api.post("/v1/merchant", {}, merchant="m3")
     problem(answer, 503, "unavailable")

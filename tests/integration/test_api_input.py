@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.kernel import Fact
+from domain.money import MOST_CENTS
 from domain.order import OrderConfirmed, OrderPlaced, OrderReserved
 from domain.payment import PaymentAuthorized, PaymentCaptured
 from domain.shipment import ShipmentDispatched, ShipmentReturned
@@ -47,6 +48,8 @@ CUSTOMER = an_order()["customer"]
         ({"lines": [{**LINE, "quantity": True}]}, "lines[0].quantity"),
         ({"lines": [{**LINE, "quantity": 1.5}]}, "lines[0].quantity"),
         ({"lines": [{**LINE, "unit_price_cents": -1}]}, "lines[0].unit_price_cents"),
+        ({"lines": [{**LINE, "quantity": 10**6, "unit_price_cents": MOST_CENTS}]}, "lines"),
+        ({"lines": [{**LINE, "quantity": 1, "unit_price_cents": MOST_CENTS}] * 2}, "lines"),
         ({"lines": [{**LINE, "sku": " A"}]}, "lines[0].sku"),
         ({"lines": [{**LINE, "name": "a\x00b"}]}, "lines[0].name"),
         ({"lines": [{**LINE, "warehouse": "a b"}]}, "lines[0].warehouse"),
@@ -105,6 +108,36 @@ async def test_what_makes_a_name_too_long_is_refused_by_its_field(
 
 
 @pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"order_id": "a/b"}, "it holds what may not stand in it"),
+        ({"order_id": "é" * 51}, "it is longer than 100 bytes in UTF-8"),
+        ({"order_id": 3}, "a text is asked for"),
+        ({"currency": "real"}, "three capital letters"),
+        ({"lines": []}, "it must have at least 1 entry"),
+        ({"lines": 3}, "a list is asked for"),
+        ({"lines": [3]}, "an object with fields is asked for"),
+        ({"lines": [{**LINE, "quantity": 0}]}, "it must be at least 1"),
+        ({"lines": [{**LINE, "quantity": 1.5}]}, "a whole number is asked for"),
+        ({"lines": [{**LINE, "ship_by": "soon"}]}, "a time is asked for"),
+        ({"lines": [{**LINE, "ship_by": "2026-05-20T00:00:00"}]}, "a time needs its zone"),
+        ({"payments": [{**PAYMENT, "payment_id": "a.b"}]}, "it may hold letters and digits"),
+        ({"adjustments": [{"kind": "gift", "amount_cents": 1}]}, "it must be 'surcharge' or 'shortfall'"),
+        ({"customer": {"customer_id": "c1", "zip_prefix": "1"}}, "it is missing"),
+        ({"imported": True}, "there is no such field"),
+        ({"on_account": "yes"}, "true or false is asked for"),
+    ],
+)
+async def test_what_is_wrong_is_told_in_words_for_people(
+    api: Api, changes: dict[str, Any], words: str
+) -> None:
+    document = problem(await api.post("/v1/orders", an_order(**changes)), 422, "invalid-input")
+    (error,) = document["errors"]
+    assert error["detail"].startswith(words)
+    assert error["detail"] in document["detail"]
+
+
+@pytest.mark.parametrize(
     ("changes", "rule"),
     [
         ({"payments": [{**PAYMENT, "amount_cents": 1}]}, "paid_equals_total"),
@@ -112,6 +145,8 @@ async def test_what_makes_a_name_too_long_is_refused_by_its_field(
         ({"adjustments": [{"kind": "shortfall", "amount_cents": 9999}]}, "total_not_negative"),
         ({"lines": [LINE | {"line": 1}] * 2, "on_account": True, "payments": []}, "lines_unique"),
         ({"payments": [{**PAYMENT, "amount_cents": 3145}] * 2}, "payments_unique"),
+        ({"adjustments": [{"kind": "surcharge", "amount_cents": MOST_CENTS}] * 50}, "total_within_limit"),
+        ({"adjustments": [{"kind": "shortfall", "amount_cents": MOST_CENTS}] * 50}, "total_not_negative"),
     ],
 )  # fmt: skip
 async def test_what_does_not_add_up_names_its_rule(api: Api, changes: dict[str, Any], rule: str) -> None:
@@ -263,3 +298,21 @@ def agents_can_take(fact: Fact, placed: OrderPlaced) -> None:
         for event in events:
             told = Fact(**{name: getattr(fact, name) for name in Fact.__slots__} | {"event": event})
             process = agent.react(process, told).process
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "names"),
+    [
+        ("GET", "/v1/orders?limit=1&statuss=placed&limt=2", ["statuss", "limt"]),
+        ("GET", "/v1/operator/checkouts?merchant=m1", ["merchant"]),
+        ("POST", "/v1/stock/receive?sku=A", ["sku"]),
+        ("GET", "/health?verbose=1", ["verbose"]),
+    ],
+)
+async def test_unknown_parameters_of_a_query_are_refused(
+    api: Api, method: str, path: str, names: list[str]
+) -> None:
+    answer = await api.send(method, path, {"sku": "A", "quantity": 1} if method == "POST" else None)
+    document = problem(answer, 422, "invalid-input")
+    assert [(each["in"], each["name"]) for each in document["errors"]] == [("query", n) for n in names]
+    assert await api.types() == ["MerchantRegistered"]

@@ -9,8 +9,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from services.api import CannotListen, run_api
+from services.api import run_api
 from services.context import open_context
+from services.listening import CannotListen
 from services.settings import Settings
 
 

@@ -11,7 +11,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from services.play.command import OtherTrade, refuse_other_trade
+from services.play.claim import (
+    OtherDataset,
+    OtherTrade,
+    claim_log,
+    dataset_digest,
+    refuse_other_trade,
+)
 from services.play.synthetic import synthetic_rows
 from services.play.worlds import Worlds
 from services.settings import Settings
@@ -59,3 +65,23 @@ async def test_a_log_with_other_trade_is_refused_and_the_same_play_is_not(databa
         await refuse_other_trade(trade.log.pool, Path("var"), own)
         with pytest.raises(OtherTrade, match="log in var holds other trade"):
             await refuse_other_trade(trade.log.pool, Path("var"), others)
+
+
+async def test_a_changed_dataset_is_not_played_over_the_first(database: str) -> None:
+    rows = synthetic_rows(3, 1)
+    dearer = replace(rows.items[0], price_cents=rows.items[0].price_cents + 1)
+    changed = replace(rows, items=(dearer, *rows.items[1:]))
+    async with trading(database) as trade:
+        await claim_log(trade.log.pool, Path("var"), rows)
+        await claim_log(trade.log.pool, Path("var"), synthetic_rows(3, 1))
+        with pytest.raises(OtherDataset, match="this one before it was changed"):
+            await claim_log(trade.log.pool, Path("var"), changed)
+        await claim_log(trade.log.pool, Path("var"), rows)
+
+
+def test_a_digest_is_of_what_rows_say_and_not_of_where_they_stand() -> None:
+    rows = synthetic_rows(3, 1)
+    moved = replace(rows, orders=tuple(replace(row, line=row.line + 1) for row in rows.orders))
+    assert dataset_digest(moved) == dataset_digest(rows)
+    for name in ("orders", "items", "payments", "customers", "products", "sellers", "translations"):
+        assert dataset_digest(replace(rows, **{name: getattr(rows, name)[1:]})) != dataset_digest(rows), name

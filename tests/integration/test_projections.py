@@ -12,6 +12,7 @@ import pytest
 
 from domain.kernel import Fact
 from domain.order import OrderCancelled, OrderPlaced
+from eventstore.checkpoints import read_checkpoints
 from eventstore.log import Append, NewEvent, StreamAppend
 from eventstore.tasks import end_tasks
 from projections import runner as runner_module
@@ -280,6 +281,20 @@ async def test_a_rebuild_beside_flowing_trade_switches_without_a_gap(trade: Trad
     await no_differences(trade)
     assert await fetch(trade, "SELECT 1 FROM pg_tables WHERE tablename = 'orders_g1'") == []
     assert len(await fetch(trade, "SELECT 1 FROM orders")) == 15
+
+
+async def test_a_rebuilt_read_model_is_followed_though_nothing_happens(trade: Trade) -> None:
+    last = await trade.append("m1", lives())
+    async with running(trade):
+        await shown(trade, last)
+        done = await rebuild(trade.log.pool, trade.log, trade.keyring, "orders")
+
+        async def followed() -> bool:
+            alive = {each["follower"] for each in await read_checkpoints(trade.log.pool) if each["alive"]}
+            return f"projection:orders:g{done.generation}" in alive
+
+        await until(followed)
+    assert await trade.log.head() == last
 
 
 async def test_what_a_killed_rebuild_left_is_dropped_by_the_next(trade: Trade) -> None:

@@ -69,6 +69,25 @@ async def test_a_killed_child_is_started_again(tmp_path: Path, capfd: pytest.Cap
     assert changes[-1] == {}
 
 
+async def test_what_ends_by_itself_is_counted_and_its_last_words_are_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+
+    def told() -> bool:
+        said.append(capfd.readouterr().err)
+        return "brief said last: cannot listen there" in "".join(said)
+
+    async with Supervisor(tmp_path) as supervisor:
+        await supervisor.add("brief", ["/bin/sh", "-c", "echo cannot listen there; exit 2"], {})
+        await supervisor.add("sleeper", SLEEP, os.environ)
+        _kill(supervisor, "sleeper")
+        await _until(told)
+        await _until(lambda: supervisor.status()["sleeper"]["restarts"] == 1)
+        assert supervisor.status()["brief"]["failed"] >= 1
+        assert supervisor.status()["sleeper"]["failed"] == 0
+
+
 async def test_killed_servers_come_back_with_their_data_at_the_same_address(tmp_path: Path) -> None:
     async with Supervisor(tmp_path) as supervisor:
         dsn = await supervisor.add_server("postgres", PostgresServer(tmp_path, fsync=False))
@@ -153,6 +172,31 @@ async def test_output_bears_the_name_of_who_said_it(
     lines = "".join(said).splitlines()
     assert all(line.startswith("      chatty | ") for line in lines)
     assert sum(line.count("x") for line in lines) == 200_000
+
+
+IMPATIENT = """
+import asyncio, os, pathlib, signal, sys
+from services.supervisor import Supervisor
+
+async def main(data_dir: pathlib.Path) -> None:
+    async with Supervisor(data_dir) as supervisor:
+        await supervisor.add("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"], os.environ)
+        os.kill(os.getpid(), signal.SIGINT)
+        await supervisor.run_until_stopped()
+    os.kill(os.getpid(), signal.SIGINT)  # while the rest of the program comes to its end
+    await asyncio.sleep(0)
+
+asyncio.run(main(pathlib.Path(sys.argv[1])))
+os.kill(os.getpid(), signal.SIGINT)
+print("ended in order", flush=True)
+"""
+
+
+async def test_a_second_ctrl_c_while_it_stops_changes_nothing(tmp_path: Path) -> None:
+    with (tmp_path / "said").open("wb") as said, Starter.of(IMPATIENT, tmp_path, stderr=said) as starter:
+        assert starter.line() == "ended in order\n"
+        assert starter.wait() == 0
+    assert (tmp_path / "said").read_text() == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])

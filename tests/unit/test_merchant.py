@@ -24,6 +24,13 @@ def test_registers_once() -> None:
     merchant.given(REGISTERED).when(register).then_nothing()
 
 
+def test_other_data_than_the_first_is_refused_and_not_lost_in_silence() -> None:
+    for other in ({"city": "Olinda", "state": "PE"}, {"city": "Recife"}, {}):
+        merchant.given(REGISTERED).when(RegisterMerchant(merchant_id="m1", **other)).then_refused(
+            "registered_once"
+        )
+
+
 def test_sets_terms_of_a_merchant_that_exists() -> None:
     change = SetMerchantTerms(merchant_id="m1", terms=PATIENT)
     changed = MerchantTermsSet(merchant_id="m1", terms=PATIENT)

@@ -210,10 +210,17 @@ def test_a_return_waits_in_quality_control() -> None:
     assert (back.state.on_hand, back.state.quality_control, back.state.available) == (1, 1, 0)
 
 
+def test_an_adjustment_of_what_was_never_there_does_not_talk_of_orders() -> None:
+    said = stock.given().when(adjust(-1)).then_refused("adjust_within_available")
+    assert "0 of 0" in said
+    assert "order" not in said
+
+
 def test_an_adjustment_never_takes_what_is_held() -> None:
     given = stock.given(received(3), reserved("o1", 2))
     given.when(adjust(-1)).then(StockAdjusted(delta=-1, reason="count", **PLACE))
     assert "1 of 3" in given.when(adjust(-2)).then_refused("adjust_within_available")
+    assert "cancel those orders" in given.when(adjust(-2)).then_refused("adjust_within_available")
     given.when(adjust(0)).then_refused("adjust_changes_something")
     in_quality_control = stock.given(StockReturned(order_id="o1", quantity=1, **PLACE))
     in_quality_control.when(adjust(-1)).then_refused("adjust_within_available")

@@ -26,3 +26,11 @@ WHERE r.live;
 -- name: other_checkouts
 -- A checkout that is none of :checkouts text[], if the log holds one.
 SELECT correlation FROM events WHERE type = 'OrderPlaced' AND correlation <> ALL(:checkouts::text[]) LIMIT 1;
+
+-- name: record_dataset!
+-- The first play's stays. :digest bytea.
+INSERT INTO plays (dataset_digest) VALUES (:digest) ON CONFLICT DO NOTHING;
+
+-- name: read_dataset
+-- The digest of what was played into this log.
+SELECT dataset_digest FROM plays;

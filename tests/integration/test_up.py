@@ -1,0 +1,161 @@
+"""Does `up` refuse before it starts anything, and say that it is up only when all of it answers?"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.listening import CannotListen, check_free
+from services.runfile import read_run
+from services.up import PROCESSES
+from tests.integration.system import EVERYTHING, SECONDS_MAX, TILLROLL, system, tillroll, wait
+
+
+def refused(data_dir: Path, **variables: str) -> str:
+    """What `up` says when it ends at once; it has started nothing."""
+    environment = os.environ | {"TILLROLL_DATA_DIR": str(data_dir), "TILLROLL_API_PORT": "0"} | variables
+    done = subprocess.run(
+        [*TILLROLL, "up"], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+    )
+    assert done.returncode == 2, done
+    assert not (data_dir / "postgres").exists()
+    said = done.stdout.decode() + done.stderr.decode()
+    assert said.count("\n") == 1, said
+    return said
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "TILLROLL_API_PORT",
+        "TILLROLL_WEBHOOK_PORT",
+        "TILLROLL_PAYMENT_WORLD_PORT",
+        "TILLROLL_CARRIER_WORLD_PORT",
+    ],
+)
+def test_a_taken_port_is_told_before_anything_is_started(tmp_path: Path, setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        said = refused(tmp_path / "var", **{setting: str(port)})
+    assert f"127.0.0.1:{port}" in said
+    assert setting in said
+
+
+def test_an_address_that_is_not_ours_names_the_setting(tmp_path: Path) -> None:
+    assert "TILLROLL_API_HOST" in refused(tmp_path / "var", TILLROLL_API_HOST="192.0.2.1")
+
+
+def test_a_setting_that_is_nonsense_is_named(tmp_path: Path) -> None:
+    assert "TILLROLL_API_PORT: Input should be a valid integer" in refused(
+        tmp_path / "var", TILLROLL_API_PORT="abc"
+    )
+
+
+def test_a_file_in_the_place_of_the_data_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "file is not a directory" in refused(tmp_path / "file")
+
+
+@pytest.mark.slow
+def test_gateways_that_can_not_listen_say_so_in_a_line(data_dir: Path, environment: dict[str, str]) -> None:
+    run = read_run(data_dir)
+    assert run
+    done = subprocess.run(
+        [*TILLROLL, "gateways"], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+    )
+    assert done.returncode == 2
+    assert "TILLROLL_WEBHOOK_PORT" in done.stderr.decode().splitlines()[-1]
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_free_address_may_be_listened_on_afterwards() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(CannotListen, match="A_HOST, A_PORT"):
+            check_free("127.0.0.1", port, ("A_HOST", "A_PORT"))
+    check_free("127.0.0.1", port, ("A_HOST", "A_PORT"))
+    socket.create_server(("127.0.0.1", port)).close()
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("up")
+
+
+@pytest.fixture(scope="module")
+def environment(data_dir: Path) -> Iterator[dict[str, str]]:
+    """In which commands find a system that has said that it is up."""
+    with system(data_dir) as environment:
+        wait(lambda: "Tillroll is up" in (data_dir / "up.log").read_text())
+        yield environment
+
+
+@pytest.mark.slow
+def test_it_is_up_only_when_every_process_holds_what_it_works_on(
+    data_dir: Path, environment: dict[str, str]
+) -> None:
+    code, status = tillroll(environment, "status")
+    assert code == 0, status
+    assert {each["follower"] for each in status["followers"]} > {"relay", "agents"}
+    run = read_run(data_dir)
+    assert run
+    assert set(run.processes) == set(EVERYTHING)
+    assert "world_away" not in (data_dir / "logs" / "gateways.log").read_text()
+
+
+@pytest.mark.slow
+def test_results_are_on_standard_output_and_nothing_else_is(environment: dict[str, str]) -> None:
+    said = {
+        ("status",): "gateway:payment",
+        ("verify",): "clean",
+        ("rebuild", "sales"): "sales: generation 2 serves",
+        ("migrate",): "the schema is up to date",
+        ("parked",): "nothing is parked",
+    }
+    for arguments, result in said.items():
+        done = subprocess.run(
+            [*TILLROLL, *arguments], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+        )
+        assert done.returncode == 0, done
+        assert result in done.stdout.decode(), done
+        assert result not in done.stderr.decode(), done
+        assert b"read_model" not in done.stderr, "a log line is for a process's log"
+
+
+def healthy(port: int, log: str) -> bool:
+    """Whether the API answers as the one of this log and epoch."""
+    try:
+        return bool(httpx.get(f"http://127.0.0.1:{port}/health").json()["log"]["name"] == log)
+    except (httpx.HTTPError, KeyError):
+        return False
+
+
+@pytest.mark.slow
+def test_a_new_epoch_is_taken_up_by_every_process_while_the_system_runs(
+    data_dir: Path, environment: dict[str, str]
+) -> None:
+    run = read_run(data_dir)
+    assert run
+    port = int(run.settings["api_port"])
+    before = httpx.get(f"http://127.0.0.1:{port}/health").json()["log"]["name"].rpartition(".")[0]
+    code, minted = tillroll(environment, "migrate", "--new-epoch")
+    assert (code, minted) == (0, {"run": [], "epoch": 2})
+    wait(lambda: healthy(port, f"{before}.2"))
+    wait(lambda: all(restarts(data_dir, name) for name in PROCESSES))
+    headers = {"Tillroll-Merchant": "m1"}
+    answer = httpx.post(f"http://127.0.0.1:{port}/v1/merchant", json={}, headers=headers)
+    assert answer.status_code == 201, answer.text
+    wait(lambda: tillroll(environment, "status")[0] == 0)
+    assert "this process ends with it" in (data_dir / "up.log").read_text()
+
+
+def restarts(data_dir: Path, name: str) -> Any:
+    run = read_run(data_dir)
+    return run and run.processes[name]["restarts"]
