@@ -38,6 +38,21 @@ class NotRunning(Exception):
     """No system to work with: neither a running `up` nor addresses in the environment."""
 
 
+def _servers(settings: Settings) -> tuple[str, str]:
+    """Both addresses, or NotRunning with the name of the setting that is missing."""
+    servers = {"TILLROLL_DATABASE_URL": settings.database_url, "TILLROLL_NATS_URL": settings.nats_url}
+    missing = [name for name, url in servers.items() if not url]
+    if len(missing) == 1:
+        (there,) = servers.keys() - missing
+        raise NotRunning(
+            f"{missing[0]} is not set, but {there} is: a server of your own needs the other, too"
+        )
+    if missing or not settings.database_url or not settings.nats_url:
+        names = " and ".join(missing)
+        raise NotRunning(f"nothing runs in {settings.data_dir}: start it with `tillroll up`, or set {names}")
+    return settings.database_url, settings.nats_url
+
+
 @asynccontextmanager
 async def open_context(
     settings: Settings, name: str, *, follow: bool = True
@@ -46,17 +61,13 @@ async def open_context(
 
     Raises NotRunning, KeyRefused, or Unreachable with a message that names the setting.
     """
-    if not settings.database_url or not settings.nats_url:
-        raise NotRunning(
-            f"nothing runs in {settings.data_dir}: start it with `tillroll up`,"
-            " or set TILLROLL_DATABASE_URL and TILLROLL_NATS_URL"
-        )
-    await check_database(settings.database_url)
-    await check_nats(settings.nats_url)
+    database_url, nats_url = _servers(settings)
+    await check_database(database_url)
+    await check_nats(nats_url)
     clock, ids = WallClock(), RandomIds()
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(await PostgresLog.connect(settings.database_url))
-        bus = NatsBus(settings.nats_url, log.identity, name)
+        log = await stack.enter_async_context(await PostgresLog.connect(database_url))
+        bus = NatsBus(nats_url, log.identity, name)
         stack.push_async_callback(bus.close)
         feed = Feed(log, bus)
         if follow:
@@ -65,6 +76,4 @@ async def open_context(
             master_key = await master_key_of_log(settings, connection)
         keyring = Keyring(master_key, PostgresKeyStore(log.pool))
         executor = Executor(log, ids, keyring)
-        yield ProcessContext(
-            settings, settings.database_url, log, bus, feed, keyring, executor, log.pool, clock, ids
-        )
+        yield ProcessContext(settings, database_url, log, bus, feed, keyring, executor, log.pool, clock, ids)
