@@ -6,7 +6,7 @@
     audit    reads the log and the read models, of one merchant or, said explicitly, of all
     access   keeps who may come in: digests, sessions, counts of rates; of the log it sees users and keys only
 
-None may change what is in the log. The roles and their rights are in `migrations/0009_roles.sql`.
+None may change what is in the log. The roles and their rights are in `migrations/0010_roles.sql`.
 """
 
 from __future__ import annotations

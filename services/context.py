@@ -38,6 +38,22 @@ class ProcessContext:
     ids: Ids
 
 
+def _servers(settings: Settings, role: Role) -> tuple[str, str]:
+    """Both addresses, or NotRunning with the name of the setting that is missing."""
+    given = settings.database_url or getattr(settings, f"{role}_url")
+    servers = {"TILLROLL_DATABASE_URL": given, "TILLROLL_NATS_URL": settings.nats_url}
+    missing = [name for name, url in servers.items() if not url]
+    if len(missing) == 1:
+        (there,) = servers.keys() - missing
+        raise NotRunning(
+            f"{missing[0]} is not set, but {there} is: a server of your own needs the other, too"
+        )
+    if missing or not settings.nats_url:
+        names = " and ".join(missing)
+        raise NotRunning(f"nothing runs in {settings.data_dir}: start it with `tillroll up`, or set {names}")
+    return settings.url(role), settings.nats_url
+
+
 @asynccontextmanager
 async def open_context(
     settings: Settings, name: str, role: Role = "write", *, follow: bool = True
@@ -46,17 +62,13 @@ async def open_context(
 
     Raises NotRunning, KeyRefused, or Unreachable with a message that names the setting.
     """
-    url = settings.url(role)
-    if not settings.nats_url:
-        raise NotRunning(
-            f"nothing runs in {settings.data_dir}: start `tillroll up`, or set TILLROLL_NATS_URL"
-        )
-    await check_database(url)
-    await check_nats(settings.nats_url)
+    database_url, nats_url = _servers(settings, role)
+    await check_database(database_url)
+    await check_nats(nats_url)
     clock, ids = WallClock(), RandomIds()
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(await PostgresLog.connect(url))
-        bus = NatsBus(settings.nats_url, log.identity, name)
+        log = await stack.enter_async_context(await PostgresLog.connect(database_url))
+        bus = NatsBus(nats_url, log.identity, name)
         stack.push_async_callback(bus.close)
         feed = Feed(log, bus)
         if follow:
@@ -65,4 +77,4 @@ async def open_context(
             master_key = await master_key_of_log(settings, connection)
         keyring = Keyring(master_key, PostgresKeyStore(log.pool))
         executor = Executor(log, ids, keyring)
-        yield ProcessContext(settings, url, log, bus, feed, keyring, executor, log.pool, clock, ids)
+        yield ProcessContext(settings, database_url, log, bus, feed, keyring, executor, log.pool, clock, ids)

@@ -18,7 +18,8 @@ class Unreachable(Exception):
     """A server that a setting names does not answer. The message is for people, and holds no password."""
 
     def __init__(self, setting: str, address: str, reason: str, remedy: str) -> None:
-        super().__init__(f"{setting}: cannot use {address}: {reason}. {remedy}")
+        end = "" if reason.endswith(("?", "!")) else "."
+        super().__init__(f"{setting}: cannot use {address}: {reason}{end} {remedy}")
         self.setting = setting
 
 

@@ -74,6 +74,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON
     agent_processes, reactions, deadlines, business_clocks, provider_calls, webhook_inbox, parked
     TO tillroll_write;
 GRANT SELECT, INSERT, UPDATE ON checkpoints TO tillroll_write;
+GRANT SELECT, INSERT ON plays TO tillroll_write;
 GRANT SELECT ON read_models TO tillroll_write, tillroll_query, tillroll_audit;
 GRANT EXECUTE ON FUNCTION projection_follower(text, integer)
     TO tillroll_write, tillroll_project, tillroll_query, tillroll_audit;
