@@ -89,10 +89,9 @@ class _Look:
 
 @asynccontextmanager
 async def _looking(settings: Settings) -> AsyncIterator[_Look]:
-    assert settings.database_url, "it is up"
     patience = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX)
     async with (
-        await PostgresLog.connect(settings.database_url) as log,
+        await PostgresLog.connect(settings.url("write")) as log,
         aiohttp.ClientSession(timeout=patience) as http,
     ):
         yield _Look(settings, log, http)
