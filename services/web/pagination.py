@@ -60,7 +60,7 @@ def as_date(text: Any) -> date:
 
 def as_int(number: Any) -> int:
     """A parser of cursor keys; what the database could not hold is refused."""
-    if not isinstance(number, int) or isinstance(number, bool) or number.bit_length() > 63:
+    if not isinstance(number, int) or isinstance(number, bool) or not -(2**63) <= number < 2**63:
         raise TypeError("not an integer of 64 bits")
     return number
 

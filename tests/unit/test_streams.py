@@ -10,6 +10,7 @@ from domain.streams import (
     category_stream,
     deadline_stream,
     encode_part,
+    mail_stream,
     merchant_stream,
     order_stream,
     payment_stream,
@@ -49,6 +50,7 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
         deadline_stream("m", "order", "x", "expiry"),
         user_stream("x"),
         api_key_stream("x"),
+        mail_stream("x"),
     ]
     assert len(set(streams)) == len(AGGREGATES)
     assert {aggregate_of(stream).category for stream in streams} == set(AGGREGATES)
