@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import psycopg
 
+from eventstore.roles import NotPermitted
 from eventstore.seams import Ids, RandomIds
 
 _LOCK = 7246170
@@ -46,7 +47,7 @@ def migrate(
 ) -> list[str]:
     """Run what was not run yet; the names of what was run. `new_epoch` mints one (after a restore).
 
-    `only` names the migrations to run; none: all.
+    `only` names the migrations to run; none: all. Raises NotPermitted where who runs it may do too little.
     """
     ids = ids or RandomIds()
     run: list[str] = []
@@ -62,7 +63,10 @@ def migrate(
             if known.get(name, digest) != digest:
                 raise MigrationChanged(f"{name} was changed after it was run on this database")
             if name not in known and (not only or name in only):
-                connection.execute(sql.encode())
+                try:
+                    connection.execute(sql.encode())
+                except psycopg.errors.InsufficientPrivilege as refused:
+                    raise NotPermitted(f"{name}: {refused.diag.message_primary}") from refused
                 connection.execute("INSERT INTO migrations VALUES (%s, %s)", (name, digest))
                 run.append(name)
         empty = connection.execute("SELECT FROM log").fetchone() is None

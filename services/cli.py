@@ -257,7 +257,7 @@ _process("relay", "Publishes the log to NATS, in order.", follow=False)
 _process("projector", "Builds the read models from the log.", "project")
 _process("agents", "The order, inventory, payment and shipping agents.")
 _process("gateways", "Calls the payment provider and the carrier, and takes their webhooks.")
-_process("scheduler", "Appends the deadlines that have come, and sweeps the ledger.", follow=False)
+_process("scheduler", "Appends the deadlines that have come; sweeps what is over.", follow=False)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,11 @@ from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LeaseLost
 from eventstore.log import EpochChanged
+from eventstore.postgres import make_pool
 from eventstore.roles import Role
 from eventstore.tasks import TaskGroup
 from projections.runner import ProjectionRunner
+from services.access.forgetting import keep_forgetting
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.order import ORDER_AGENT
 from services.agents.payment import PAYMENT_AGENT
@@ -128,8 +130,10 @@ async def agents(context: ProcessContext) -> None:
 
 async def scheduler(context: ProcessContext) -> None:
     run = Scheduler(context.executor, context.pool, context.clock).run
-    async with TaskGroup() as tasks:
+    knowing = make_pool(context.settings.url("access"), max_size=1)
+    async with knowing, TaskGroup() as tasks:
         tasks.create_task(keep_sweeping(context.pool, context.clock, context.settings.ledger_days))
+        tasks.create_task(keep_forgetting(knowing, context.clock))
         await persist("scheduler", run)
 
 

@@ -23,6 +23,7 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
+from eventstore.checkpoints import Pool
 from eventstore.postgres import make_pool
 from eventstore.queries import load_queries
 from eventstore.tasks import end_tasks
@@ -113,8 +114,13 @@ class SharedRates:
 
     async def sweep(self) -> None:
         """Forget old windows in the database."""
-        async with self._pool.connection(timeout=self._patience_seconds) as connection:
-            await connection.execute(_QUERIES.sweep_rates.sql.encode(), {"now": int(self._counts.now)})
+        await sweep_rates(self._pool, int(self._counts.now), self._patience_seconds)
+
+
+async def sweep_rates(pool: Pool, now: int, patience_seconds: float | None = None) -> None:
+    """Forget the windows that are over; `now` in seconds since 1970."""
+    async with pool.connection(timeout=patience_seconds) as connection:
+        await connection.execute(_QUERIES.sweep_rates.sql.encode(), {"now": now})
 
 
 def _digest(at: CountKey) -> bytes:

@@ -25,7 +25,7 @@ PROCESSES: dict[str, tuple[Role, ...]] = {
     "projector": ("project",),
     "agents": ("write",),
     "gateways": ("write",),
-    "scheduler": ("write",),
+    "scheduler": ("write", "access"),
     "api": ("write", "query", "access"),
 }
 """What runs, and as whom it works in the database."""

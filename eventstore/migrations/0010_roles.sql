@@ -6,18 +6,31 @@
 --   tillroll_audit    reads the log and the read models, of one merchant, or (said explicitly) of all
 --   tillroll_access   keeps sign-in's secrets and the counts of rates, which nobody else can read
 --
--- Roles belong to the whole server, so they may be there already. Who runs this needs CREATEROLE, or roles that
--- somebody made before. They get a password, and may log in, after the migration (`eventstore/roles.py`).
+-- Roles belong to the whole server, so they may be there already, or be made by another database's migration at
+-- this moment. Who runs this needs CREATEROLE, or roles that somebody made before. They get a password, and may
+-- log in, after the migration (`eventstore/roles.py`).
 
 DO $$
 DECLARE
     wanted text;
+    missing text[] := '{}';
 BEGIN
     FOREACH wanted IN ARRAY ARRAY['tillroll_write', 'tillroll_project', 'tillroll_query', 'tillroll_audit', 'tillroll_access'] LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+        CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = wanted);
+        BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS', wanted);
-        END IF;
+        EXCEPTION
+            WHEN duplicate_object OR unique_violation THEN
+                NULL; -- it waited for the other's commit, and there the role is
+            WHEN insufficient_privilege THEN
+                missing := missing || wanted;
+        END;
     END LOOP;
+    IF missing <> '{}' THEN
+        RAISE EXCEPTION '% may not make roles: let who may run CREATE ROLE, with LOGIN and a password, for %',
+            current_user, array_to_string(missing, ', ')
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
 END $$;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
@@ -138,6 +151,14 @@ DO $$
 DECLARE
     each record;
 BEGIN
+    IF NOT pg_has_role(CURRENT_USER, 'tillroll_project', 'SET')
+       AND EXISTS (SELECT FROM read_models) THEN
+        BEGIN
+            GRANT tillroll_project TO CURRENT_USER; -- who gives something away must be a member of who gets it
+        EXCEPTION WHEN unique_violation THEN
+            NULL; -- another database's migration did it meanwhile
+        END;
+    END IF;
     FOR each IN
         SELECT c.oid::regclass AS relation, c.relkind AS kind FROM pg_class AS c
         WHERE c.relnamespace = current_schema()::regnamespace

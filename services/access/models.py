@@ -66,6 +66,22 @@ class SignInBody(Body):
     session: Literal["token", "cookie"] = "token"
 
 
+class PublicKey(BaseModel):
+    """An elliptic curve's point, as RFC 7517 and RFC 7518 write it."""
+
+    kty: str = Field(examples=["EC"])
+    crv: str = Field(examples=["P-256"])
+    kid: str = Field(description="as in the header of a token that it verifies")
+    x: str
+    y: str
+    use: str = Field(examples=["sig"])
+    alg: str = Field(examples=["ES256"])
+
+
+class PublicKeys(BaseModel):
+    keys: list[PublicKey]
+
+
 class SignedIn(BaseModel):
     """A session. Tokens are shown here and nowhere else."""
 

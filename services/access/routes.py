@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Depends, Request, Response
 
 from commands.http import CommandRoute
 from services.access.gate import COOKIE
-from services.access.models import Ended, Me, RefreshBody, SignedIn, SignInBody, never_kept
+from services.access.models import Ended, Me, PublicKeys, RefreshBody, SignedIn, SignInBody, never_kept
 from services.access.parts import Parts, WantedParts
 from services.access.sessions import Begun
 from services.web.access import public, requires
@@ -105,8 +103,7 @@ async def sign_out_everywhere(me: Me, access: WantedParts, response: Response) -
     operation_id="get_jwks",
     summary="The keys that verify access tokens",
     dependencies=[public("public keys")],
-    responses={200: {"content": {"application/json": {"example": {"keys": [{"kty": "EC", "kid": "…"}]}}}}},
 )
-async def get_jwks(access: WantedParts) -> dict[str, Any]:
+async def get_jwks(access: WantedParts) -> PublicKeys:
     """A JSON Web Key Set (RFC 7517). Ask again for a `kid` that is not in it."""
-    return await access.tokens.keys.public()
+    return PublicKeys.model_validate(await access.tokens.keys.public())

@@ -104,8 +104,3 @@ class Sessions:
         if ended or not but:
             await self._facts.of_user(user_id, RecordSessionsEnd(user_id=user_id, reason=reason), actor=actor)
         return len(ended)
-
-    async def forget(self, before: datetime) -> None:
-        """Sessions and single-use tokens that were over before then."""
-        await self._store.rows("forget_sessions", before=before)
-        await self._store.rows("forget_single_use_tokens", before=before)

@@ -72,6 +72,8 @@ class Api:
     log: Log
     merchant: str = MERCHANT
     key: str = MEMORY_KEY
+    began: int = 0
+    """The log's position after what the test itself needed to be let in."""
     context: ProcessContext | None = field(default=None)
 
     async def send(
@@ -89,7 +91,7 @@ class Api:
         return await self.send("PUT", path, body, **more)
 
     async def facts(self) -> list[Fact]:
-        return [decode(stored) for stored in await self.log.read(0, 10_000)]
+        return [decode(stored) for stored in await self.log.read(self.began, 10_000)]
 
     async def events(self, *kinds: type[Event]) -> list[Any]:
         return [fact.event for fact in await self.facts() if isinstance(fact.event, kinds)]
@@ -108,7 +110,8 @@ async def serving(database: str, nats_url: str, directory: Path, **changes: Any)
         listening(app, settings) as url,
         httpx.AsyncClient(base_url=url, timeout=30) as client,
     ):
-        api = Api(client, context.log, key=await a_key(app), context=context)
+        key = await a_key(app)
+        api = Api(client, context.log, key=key, began=await context.log.head(), context=context)
         assert (await api.post("/v1/merchant", {})).status_code == 201
         yield api
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from services.runfile import read_run
 from services.up import PROCESSES, WORLDS
 
@@ -56,3 +58,15 @@ def tillroll(environment: dict[str, str], *arguments: str) -> tuple[int, Any]:
     )
     assert done.stdout, done.stderr.decode()[-3000:]
     return done.returncode, json.loads(done.stdout)
+
+
+def token_of_admin(environment: dict[str, str], client: httpx.Client) -> str:
+    """The access token of an admin, who was made on the command line and signs in at the API."""
+    address = ("admin@example.com", "--role", "admin", "--generate-password")
+    code, added = tillroll(environment, "user", "add", *address)
+    assert code == 0
+    body = {"email": added["email"], "password": added["password"]}
+    answer = client.post("/v1/auth/sign-in", json=body)
+    assert answer.status_code == 200, answer.text
+    token: str = answer.json()["access_token"]
+    return token

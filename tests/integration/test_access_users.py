@@ -104,11 +104,13 @@ async def test_a_merchant_never_touches_the_platform_or_another(door: Doors) -> 
     ana = await door.token("ana@example.com")
     problem(await invite(door, ana, "x@example.com", "admin"), 422, "invalid-input")
     problem(await invite(door, ana, "x@example.com", "operator"), 422, "invalid-input")
-    for merchant in (PLATFORM, "m2", "m3"):
-        response = await door.post(
-            "/v1/users", ana, {"email": "x@example.com", "role": "owner"}, merchant=merchant
-        )
-        problem(response, 403, "forbidden")
+    for merchant, status, kind in (
+        (PLATFORM, 400, "merchant-unknown"),  # no merchant's name, whoever asks
+        ("m2", 403, "forbidden"),
+        ("m3", 403, "forbidden"),
+    ):
+        body = {"email": "x@example.com", "role": "owner"}
+        problem(await door.post("/v1/users", ana, body, merchant=merchant), status, kind)
     root = await door.access.addresses.user_of("root@example.com")
     eve = await door.access.addresses.user_of("eve@example.com")
     for stranger in (root, eve, "0" * 32):

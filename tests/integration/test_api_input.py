@@ -156,6 +156,7 @@ async def test_what_does_not_add_up_names_its_rule(api: Api, changes: dict[str, 
 async def test_bad_bodies(api: Api) -> None:
     async def raw(content: bytes, **headers: str) -> httpx.Response:
         given = {
+            "Authorization": f"Bearer {api.key}",
             "Tillroll-Merchant": "m1",
             "Content-Type": "application/json",
             "Idempotency-Key": "k",
@@ -178,7 +179,11 @@ async def test_bad_bodies(api: Api) -> None:
         for _ in range(600):
             yield b" " * 1024
 
-    headers = {"Tillroll-Merchant": "m1", "Content-Type": "application/json"}
+    headers = {
+        "Authorization": f"Bearer {api.key}",
+        "Tillroll-Merchant": "m1",
+        "Content-Type": "application/json",
+    }
     problem(await api.client.post("/v1/orders", content=chunks(), headers=headers), 413, "too-large")
     # a command without a body takes none that is broken either
     garbage = await api.client.post("/v1/orders/o1/prepare", content=b"{", headers=headers)

@@ -44,6 +44,7 @@ async def test_a_statement_has_a_time(database: str) -> None:
 async def test_a_query_that_takes_too_long_is_given_up(database: str, nats_url: str, tmp_path: Path) -> None:
     with psycopg.connect(database) as blocking:
         blocking.execute("CREATE TABLE merchants (); CREATE TABLE orders ()")
+        blocking.execute("GRANT SELECT ON merchants, orders TO tillroll_query")
         blocking.commit()
         async with serving(database, nats_url, tmp_path, request_seconds=5.2) as api:
             blocking.execute("LOCK TABLE merchants IN ACCESS EXCLUSIVE MODE")

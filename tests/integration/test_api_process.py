@@ -9,10 +9,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from services.api import run_api
+from services.api import run_api, running_app
 from services.context import open_context
 from services.listening import CannotListen
 from services.settings import Settings
+from tests.integration.api_client import a_key
 
 
 def a_free_port() -> int:
@@ -37,11 +38,15 @@ async def test_what_is_in_hand_gets_its_answer_and_no_more_is_taken(
     port = a_free_port()
     settings = Settings(data_dir=tmp_path, database_url=database, nats_url=nats_url, api_port=port)
     async with open_context(settings, "test", follow=False) as context:
+        async with running_app(context) as app:
+            key = await a_key(app)
+        before = await context.log.head()
         serving = asyncio.create_task(run_api(context))
         reader, writer = await connected(port)
         body = orjson.dumps({"city": "Recife"})
         head = (
             "POST /v1/merchant HTTP/1.1\r\nHost: api\r\nTillroll-Merchant: m1\r\nExpect: 100-continue\r\n"
+            f"Authorization: Bearer {key}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         writer.write(head.encode())
@@ -61,7 +66,7 @@ async def test_what_is_in_hand_gets_its_answer_and_no_more_is_taken(
         assert b"HTTP/1.1 201" in answer
         with pytest.raises(asyncio.CancelledError):
             await serving
-        assert await context.log.head() == 1
+        assert await context.log.head() == before + 1
 
 
 async def test_a_taken_port_names_the_setting(database: str, nats_url: str, tmp_path: Path) -> None:

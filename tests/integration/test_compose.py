@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from eventstore.roles import ROLES, Role
 from services.embedded.binaries import nats_program
-from services.settings import PREFIX, Settings
+from services.settings import PREFIX, SECRET_BYTES, Settings, secret
+from services.up import PROCESSES, WORLDS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -71,24 +73,44 @@ def test_no_secret_stands_in_it() -> None:
             assert "@" not in value
 
 
-def test_its_secrets_are_made_once_and_fit_the_servers(tmp_path: Path) -> None:
-    """The script of `secrets` itself, on a directory of ours and without the change of owners."""
-    script = SERVICES["secrets"]["command"][0].replace("$$", "$").replace("cd /secrets", f"cd {tmp_path}")
+def volumes(name: str) -> dict[str, str]:
+    """Where in the container each volume of the service is."""
+    return {each.split(":")[0]: each.split(":")[1] for each in SERVICES[name].get("volumes", ())}
+
+
+def test_each_process_mounts_its_own_secrets_and_nobody_elses() -> None:
+    for name in OURS:
+        secret = {volume: where for volume, where in volumes(name).items() if volume.startswith("secrets-")}
+        assert secret == {f"secrets-{name}": "/secrets"}
+        assert f"secrets-{name}:/secrets:ro" in SERVICES[name]["volumes"]
+    for name in SERVICES.keys() - OURS.keys() - {"secrets"}:
+        assert not volumes(name).keys() & {f"secrets-{each}" for each in OURS}
+    journals = {name for name in OURS if "data" in volumes(name)}
+    assert journals == {f"world-{kind}" for kind in WORLDS}
+
+
+def make_secrets(directory: Path) -> dict[str, str]:
+    """Run the script of `secrets` itself, on a directory of ours and without the change of owners."""
+    (script,) = SERVICES["secrets"]["command"]
+    script = script.replace("$$", "$").replace("cd /secrets", f"cd {directory}")
     script = re.sub(r"^chown .*$", "", script, flags=re.MULTILINE)
-    for name in ("postgres", "nats", "tillroll"):
-        (tmp_path / name).mkdir()
+    for where in volumes("secrets").values():
+        (directory / Path(where).name).mkdir(parents=True, exist_ok=True)
+    subprocess.run(["/bin/sh", "-euc", script], check=True)
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): path.read_text() for path in files}
 
-    def make() -> dict[str, str]:
-        subprocess.run(["/bin/sh", "-euc", script], check=True)
-        return {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
 
-    made = make()
-    assert make() == made
+def test_its_secrets_are_made_once_and_fit_the_servers(tmp_path: Path) -> None:
+    made = make_secrets(tmp_path)
+    assert make_secrets(tmp_path) == made
     assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.rglob("*") if path.is_file())
-    settings = Settings(_secrets_dir=tmp_path / "tillroll")
-    assert settings.database_url == f"postgresql://tillroll:{made['password']}@postgres:5432/tillroll"
-    assert settings.nats_url
-    assert len(settings.nats_url.split(",")) == 3
+    owner = Settings(_secrets_dir=tmp_path / "migrate")
+    assert owner.database_url == f"postgresql://tillroll:{made['postgres/password']}@postgres:5432/tillroll"
+    for name in PROCESSES:
+        settings = Settings(_secrets_dir=tmp_path / name)
+        assert settings.nats_url
+        assert len(settings.nats_url.split(",")) == 3
     check = subprocess.run(
         [nats_program(None), "-t", "--config", tmp_path / "nats" / "nats.conf"],
         env={"NATS_NAME": "nats-1"},
@@ -97,3 +119,40 @@ def test_its_secrets_are_made_once_and_fit_the_servers(tmp_path: Path) -> None:
         check=False,
     )
     assert check.returncode == 0, check.stderr
+
+
+def test_a_process_has_the_addresses_of_its_roles_and_no_other(tmp_path: Path) -> None:
+    made = make_secrets(tmp_path)
+    owner = Settings(_secrets_dir=tmp_path / "migrate")
+    passwords = owner.role_passwords()
+    assert len(set(passwords.values())) == len(ROLES)
+    wanted: dict[str, tuple[Role, ...]] = {**PROCESSES, **{f"world-{kind}": () for kind in WORLDS}}
+    for name, roles in wanted.items():
+        settings = Settings(_secrets_dir=tmp_path / name)
+        assert settings.database_url is None
+        given = {role: getattr(settings, f"{role}_url") for role in ROLES}
+        assert given == {role: owner.url(role) if role in roles else None for role in ROLES}, name
+        held = "".join(text for path, text in made.items() if path.startswith(f"{name}/"))
+        hidden = {password for role, password in passwords.items() if role not in roles}
+        assert not [each for each in (made["postgres/password"], *hidden) if each in held], name
+    for kind in WORLDS:
+        assert {path for path in made if path.startswith(f"world-{kind}/")} == {
+            f"world-{kind}/{kind}_webhook.key"
+        }
+        assert made[f"world-{kind}/{kind}_webhook.key"] == made[f"gateways/{kind}_webhook.key"]
+    keys = {made[f"{name}/master.key"] for name in PROCESSES}
+    assert len(keys) == 1
+    assert len(secret(tmp_path / "api" / "master.key")) == SECRET_BYTES
+
+
+def test_what_an_older_version_made_is_kept(tmp_path: Path) -> None:
+    """Its passwords, and the master key: without it all personal data would be erased."""
+    old = make_secrets(tmp_path / "old")
+    new = tmp_path / "new"
+    for file in ("postgres/password", "nats/nats.conf", "data/secrets/master.key"):
+        (new / file).parent.mkdir(parents=True)
+        (new / file).write_text(old.get(file, old["api/master.key"]))
+    made = make_secrets(new)
+    for file in ("postgres/password", "nats/nats.conf", "api/master.key", "migrate/tillroll_database_url"):
+        assert made[file] == old[file]
+    assert not [file for file in made if file.startswith("data/")], "the worlds mount it"

@@ -30,8 +30,8 @@ def _head(data_dir: Path) -> int:
     run = read_run(data_dir)
     assert run is not None
     try:
-        with psycopg.connect(str(run.settings["database_url"]), connect_timeout=5) as connection:
-            row = connection.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
+        with psycopg.connect(str(run.settings["query_url"]), connect_timeout=5) as connection:
+            row = connection.execute("SELECT log_head()").fetchone()
             return int(row[0]) if row else 0
     except psycopg.OperationalError:
         return 0

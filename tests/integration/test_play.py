@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from services.runfile import read_run
-from tests.integration.system import SECONDS_MAX, TILLROLL, system, tillroll
+from tests.integration.system import SECONDS_MAX, TILLROLL, system, tillroll, token_of_admin
 
 MINIATURE = Path(__file__).parent.parent / "fixtures" / "olist_miniature"
 OLIST = os.environ.get("TILLROLL_OLIST_DIR")
@@ -27,12 +27,14 @@ def play(environment: dict[str, str], directory: Path, *options: str) -> subproc
     )
 
 
-def ask_the_api(data_dir: Path) -> None:
-    """Every list of the API process answers, fresh."""
+def ask_the_api(environment: dict[str, str], data_dir: Path) -> None:
+    """Every list of the API process answers who signed in, fresh."""
     run = read_run(data_dir)
     assert run is not None
     api = f"http://127.0.0.1:{run.settings['api_port']}"
     with httpx.Client(base_url=api, headers={"Tillroll-Merchant": "olist", "Prefer": "wait=20"}) as client:
+        assert client.get("/v1/orders").status_code == 401
+        client.headers["Authorization"] = f"Bearer {token_of_admin(environment, client)}"
         for path in (
             "orders",
             "stock",
@@ -54,8 +56,8 @@ def test_the_miniature_with_all_its_oddities_then_bad_input_then_a_rebuild(tmp_p
     with system(tmp_path) as environment:
         first = play(environment, MINIATURE, "--oracles", str(MINIATURE / "oracles.json"))
         assert first.returncode == 0, first.stdout.decode()[-3000:] + first.stderr.decode()[-3000:]
+        ask_the_api(environment, tmp_path)
         head = tillroll(environment, "status")[1]["head"]
-        ask_the_api(tmp_path)
         again = play(environment, MINIATURE, "--oracles", str(MINIATURE / "oracles.json"))
         assert again.returncode == 0, again.stderr.decode()[-3000:]
         assert tillroll(environment, "status")[1]["head"] == head, "played twice, it happened once"

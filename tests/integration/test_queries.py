@@ -244,7 +244,11 @@ async def test_a_read_waits_for_the_position_that_is_asked_for(api: Api) -> None
 async def test_a_position_that_is_not_reached_is_told(api: Api) -> None:
     last = await sell(api.trade)
     await api.ok("/v1/orders", at_least=last)
-    headers = {"Tillroll-Merchant": "m1", "Tillroll-Min-Position": api.trade.log.identity.token(last + 7)}
+    headers = {
+        "Authorization": f"Bearer {MEMORY_KEY}",
+        "Tillroll-Merchant": "m1",
+        "Tillroll-Min-Position": api.trade.log.identity.token(last + 7),
+    }
     answer = await api.client.get("/v1/orders", headers=headers)
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) >= 1
