@@ -118,10 +118,14 @@ class Call:
     def merchant(self) -> str:
         return self.asked.merchant
 
+    @property
+    def own(self) -> str:
+        """The one person that who asks may act for; empty for who may act for anybody."""
+        return self.asked.grant.subject if self.asked.grant else ""
+
     def check_own(self, subject: str) -> None:
         """A 403 problem where who asks may act for one person only, and that is another one."""
-        own = self.asked.grant.subject if self.asked.grant else ""
-        if own and own != subject:
+        if self.own and self.own != subject:
             raise forbidden("orders:write of somebody else", self.merchant)
 
     def context(self, correlation: str = "") -> Context:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from commands.executor import Context, Done, Executor
 from commands.fields import Id
-from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
+from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, answers
 from commands.order_body import CancelOrderBody, PlaceOrderBody
 from commands.personal import sealed, subject_of
 from domain.kernel import one
@@ -19,7 +19,7 @@ from domain.streams import order_stream
 from eventstore.codec import decode
 from eventstore.log import Log
 from eventstore.seams import derived_id, key_id
-from services.web.access import requires
+from services.web.access import forbidden, requires
 
 
 async def place_order(executor: Executor, command: PlaceOrder, context: Context, answer: bytes = b"") -> Done:
@@ -59,6 +59,10 @@ async def placing_of(log: Log, stream: str) -> tuple[str, str]:
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=CommandRoute, responses=PROBLEMS)
 OrderId = Annotated[Id, Path(description="the order", examples=["1001"])]
+
+
+OWN_REASONS = frozenset({"customer", "other"})
+"""Why a customer may cancel; the others are for the merchant to say."""
 
 
 class OrderAnswer(Positioned):
@@ -101,6 +105,7 @@ async def _place_order(call: WantedCall, body: PlaceOrderBody) -> Response:
     checkout_id = body.checkout_id or str(key_id("checkout", call.merchant, order_id))
     subject = subject_of(call.parts.keyring, call.merchant, body.customer.person)
     call.check_own(subject)
+    _check_terms(call, body)
     customer = await sealed(call.parts.keyring, call.parts.ids, subject, body.customer.to_domain())
     command = body.to_command(order_id, checkout_id, subject, customer, merchant.terms)
     answer = {
@@ -114,6 +119,12 @@ async def _place_order(call: WantedCall, body: PlaceOrderBody) -> Response:
     return await call.carry_out(
         place_order, command, answer, status=201, correlation=checkout_id, headers=location
     )
+
+
+def _check_terms(call: Call, body: PlaceOrderBody) -> None:
+    """A 403 problem for a customer who grants itself what a merchant grants."""
+    if call.own and (body.on_account or body.adjustments):
+        raise forbidden("orders:write on account, or with adjustments", call.merchant)
 
 
 @router.post(
@@ -132,6 +143,8 @@ async def _cancel_order(call: WantedCall, order_id: OrderId, body: CancelOrderBo
     command = CancelOrder(order_id=order_id, reason=body.reason, note=body.note)
     correlation, subject = await placing_of(call.parts.log, order_stream(call.merchant, order_id))
     call.check_own(subject)
+    if call.own and body.reason not in OWN_REASONS:
+        raise forbidden("orders:write for this reason", call.merchant)
     return await call.carry_out(cancel_order, command, {"order_id": order_id}, correlation=correlation)
 
 

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader
 from queries.models import Answer, Cents, PageOf, documented, page_of
+from queries.orders_own import OwnOrder, OwnOrderDetail, own_detail
 from queries.payments import Payment
 from queries.shipments import Shipment
 from services.web.access import requires
@@ -145,7 +146,8 @@ async def list_orders(
         Query(min_length=1, max_length=200, description="the beginning of an order or checkout id"),
     ] = None,
     sort: Sort = "newest",
-) -> PageOf[Order]:
+) -> PageOf[Order] | PageOf[OwnOrder]:
+    """A customer sees its own, and less of them."""
     key, _, _, parse = _SORTS[sort]
     after_key, after_id = page.after(sort, parse, as_str) or (None, None)
     arguments = {
@@ -161,7 +163,10 @@ async def list_orders(
         "limit": page.limit + 1,
     }
     rows = (await reader.rows(("orders",), (_LIST[sort], arguments)))[0]
-    return page_of(Order, rows, page, sort, key, "order_id")
+    keys = (key, "order_id")
+    if reader.subject:
+        return page_of(OwnOrder, rows, page, sort, *keys)
+    return page_of(Order, rows, page, sort, *keys)
 
 
 @router.get(
@@ -171,7 +176,10 @@ async def list_orders(
     summary="An order with its lines, payments, parcels and timeline",
     responses=documented(404),
 )
-async def get_order(reader: MerchantReader, order_id: Annotated[str, Path(max_length=200)]) -> OrderDetail:
+async def get_order(
+    reader: MerchantReader, order_id: Annotated[str, Path(max_length=200)]
+) -> OrderDetail | OwnOrderDetail:
+    """A customer is shown less."""
     names = (
         "get_order",
         "get_order_lines",
@@ -184,7 +192,9 @@ async def get_order(reader: MerchantReader, order_id: Annotated[str, Path(max_le
     found, lines, payments, shipments, timeline = await reader.rows(models, *statements)
     if not found:
         raise not_found("order", order_id)
+    parts = {"lines": lines, "payments": payments, "shipments": shipments, "timeline": timeline}
+    if reader.subject:
+        return own_detail(found[0], parts)
     for moment in timeline:
         moment["details"] = orjson.loads(moment["details"])
-    parts = {"lines": lines, "payments": payments, "shipments": shipments, "timeline": timeline}
     return OrderDetail.model_validate({**found[0], **parts})

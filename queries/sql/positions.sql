@@ -8,12 +8,11 @@ WHERE r.live;
 -- In the snapshot of a read: the position that all of :names text[] show, how many keys of theirs are parked
 -- (so that rows of those are missing something), and whether there is such a merchant.
 SELECT coalesce(min(c.position), 0) AS position, count(*) AS found,
-    (SELECT count(*) FROM (
-        SELECT DISTINCT p.follower, p.key FROM parked AS p
+    (SELECT coalesce(sum(p.keys), 0)::bigint FROM parked_keys AS p
         WHERE p.follower IN (
             SELECT projection_follower(l.name, l.generation) FROM read_models AS l WHERE l.live AND l.name = ANY(:names)
         )
-    ) AS keys) AS parked,
+    ) AS parked,
     EXISTS (SELECT FROM merchants AS m WHERE m.merchant = :merchant) AS known
 FROM read_models AS r JOIN checkpoints AS c ON c.follower = projection_follower(r.name, r.generation)
 WHERE r.live AND r.name = ANY(:names);
@@ -22,6 +21,6 @@ WHERE r.live AND r.name = ANY(:names);
 -- Each live read model: how far it is, whether someone moves it, and what is parked.
 SELECT r.name, r.generation, r.version, c.position, c.moved_at, c.leased_until > now() AS alive,
     log_head() - c.position AS behind,
-    (SELECT count(DISTINCT p.key) FROM parked AS p WHERE p.follower = c.follower) AS parked_keys
+    coalesce((SELECT p.keys FROM parked_keys AS p WHERE p.follower = c.follower), 0) AS parked_keys
 FROM read_models AS r JOIN checkpoints AS c ON c.follower = projection_follower(r.name, r.generation)
 WHERE r.live ORDER BY r.name;

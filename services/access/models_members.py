@@ -14,7 +14,7 @@ from services.access.models import Address
 from services.access.users import Member
 
 EXPIRY_DAYS_MAX = 366
-Permission = Annotated[str, Field(pattern=r"^[a-z]{1,40}:(read|write)$", examples=["orders:read"])]
+Permission = Annotated[str, Field(pattern=r"^[a-z]{1,40}:(read|write|fulfil)$", examples=["orders:read"])]
 Permissions = Annotated[tuple[Permission, ...], Field(max_length=50)]
 MerchantRole = Literal["owner", "staff", "customer", "auditor"]
 PlatformRole = Literal["admin", "auditor", "operator"]

@@ -120,6 +120,8 @@ def requires(permission: str, scope: Scope = "merchant") -> Any:
     ) -> Asked:
         gate: Gate = request.app.state.gate
         principal = await gate.principal_of(request)
+        if len(request.headers.getlist(HEADER)) > 1:
+            raise Problem(400, "merchant-unknown", f"{HEADER} stands there more than once")
         asked = _at_merchant(principal, permission, (tillroll_merchant or "").strip())
         request.state.asked = asked
         return asked

@@ -1,0 +1,115 @@
+"""What does a customer see of an order of its own? Not how the merchant works on it, nor what it thinks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from queries.dependencies import Rows
+from queries.models import Answer, Cents
+
+TOLD = frozenset(
+    {
+        "OrderPlaced",
+        "OrderReserved",
+        "OrderConfirmed",
+        "OrderShipped",
+        "OrderCancelled",
+        "OrderCompleted",
+        "PaymentAuthorized",
+        "PaymentDeclined",
+        "PaymentCaptured",
+        "PaymentVoided",
+        "PaymentRefunded",
+        "AuthorizationExpired",
+        "ShipmentDispatched",
+        "ShipmentScanned",
+        "ShipmentDelivered",
+        "ShipmentReturned",
+    }
+)
+"""What of the timeline a customer is told; the rest is the merchant's own affair."""
+
+
+class OwnOrder(Answer):
+    """An order, for the person who bought it."""
+
+    order_id: str = Field(examples=["o1"])
+    checkout_id: str
+    status: str = Field(examples=["completed"])
+    payment_status: str = Field(examples=["captured"])
+    fulfilment_status: str = Field(examples=["delivered"])
+    cancel_reason: str | None = Field(examples=["customer"])
+    currency: str = Field(examples=["BRL"])
+    lines_count: int
+    units_count: int
+    items_cents: Cents
+    shipping_cents: Cents
+    adjustment_cents: Cents = Field(description="surcharges less shortfalls; may be negative")
+    total_cents: Cents = Field(examples=[2300])
+    captured_cents: Cents
+    refunded_cents: Cents
+    ship_to_zip_prefix: str | None
+    ship_to_city: str | None
+    ship_to_state: str
+    placed_at: datetime
+    dispatched_at: datetime | None
+    delivered_at: datetime | None
+    cancelled_at: datetime | None
+    completed_at: datetime | None
+    estimated_delivery_at: datetime | None
+
+
+class OwnLine(Answer):
+    line: int
+    sku: str
+    name: str
+    quantity: int
+    currency: str
+    unit_price_cents: Cents
+    unit_shipping_cents: Cents
+
+
+class OwnPayment(Answer):
+    payment_id: str
+    status: str = Field(examples=["captured"])
+    method: str = Field(examples=["credit_card"])
+    installments: int
+    currency: str
+    amount_cents: Cents
+    captured_cents: Cents
+    refunded_cents: Cents
+
+
+class OwnShipment(Answer):
+    shipment_id: str
+    status: str = Field(examples=["delivered"])
+    carrier: str | None
+    tracking_number: str | None
+    dispatched_at: datetime | None
+    delivered_at: datetime | None
+    returned_at: datetime | None
+
+
+class OwnMoment(Answer):
+    """Something that happened to the order."""
+
+    type: str = Field(examples=["OrderShipped"])
+    occurred_at: datetime
+    happened_at: datetime | None
+
+
+class OwnOrderDetail(OwnOrder):
+    lines: list[OwnLine]
+    payments: list[OwnPayment]
+    shipments: list[OwnShipment]
+    timeline: list[OwnMoment]
+
+
+def own_detail(order: Mapping[str, Any], parts: Mapping[str, Rows]) -> OwnOrderDetail:
+    """Of the rows that staff would be shown, what is the customer's to know."""
+    timeline = [moment for moment in parts["timeline"] if moment["type"] in TOLD]
+    return OwnOrderDetail.model_validate({**order, **parts, "timeline": timeline})
