@@ -21,6 +21,7 @@ from eventstore.queries import load_queries
 from eventstore.roles import ALL_MERCHANTS
 from services.console import console, progressing
 from services.context import ProcessContext, open_context
+from services.play.catalogue import TRIAL
 from services.play.driver import Driver, Report, keep_trying
 from services.play.facts import compute_facts
 from services.play.oracles import Answer, ask_oracles
@@ -57,6 +58,15 @@ class OtherTrade(Exception):
     """The oracles ask of the whole log, so other trade in it would make them say no."""
 
     expected = True
+
+    def __init__(self, data_dir: Path, merchants: frozenset[str]) -> None:
+        super().__init__(
+            f"the log in {data_dir} holds other trade: its oracles could not be told apart;"
+            " use another TILLROLL_DATA_DIR or remove it"
+            " (with a TILLROLL_DATABASE_URL of your own: another database)"
+        )
+        self.only_tried = merchants == {TRIAL}
+        """Whether it is that of who tried the API of a demo, and no more."""
 
 
 async def play_olist(settings: Settings, directory: Path, oracles: Path | None, *, as_json: bool) -> int:
@@ -114,17 +124,13 @@ async def refuse_other_trade(pool: Pool, data_dir: Path, rows: OlistRows) -> Non
     """Raises OtherTrade if the log holds a checkout that is not of this play; the same play may go on."""
     arguments = {"checkouts": [row.order_id for row in rows.orders]}
 
-    async def other() -> bool:
+    async def other() -> frozenset[str]:
         async with pool.connection() as connection:
             cursor = await connection.execute(_QUERIES.other_checkouts.sql.encode(), arguments)
-            return bool(await cursor.fetchone())
+            return frozenset(merchant for (merchant,) in await cursor.fetchall())
 
-    if await keep_trying(other):
-        raise OtherTrade(
-            f"the log in {data_dir} holds other trade: its oracles could not be told apart;"
-            " use another TILLROLL_DATA_DIR or remove it"
-            " (with a TILLROLL_DATABASE_URL of your own: another database)"
-        )
+    if merchants := await keep_trying(other):
+        raise OtherTrade(data_dir, merchants)
 
 
 async def caught_up(context: ProcessContext) -> None:
