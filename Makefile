@@ -9,7 +9,7 @@ ORDERS ?= 1000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lock check format test bench demo clean
+.PHONY: help venv lock check format test nightly bench demo clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ check: venv ## format, lint, types, import contracts, unit and property tests: u
 
 test: venv ## every test; those on real data run where TILLROLL_OLIST_DIR is set
 	$(BIN)/pytest -q tests
+
+nightly: venv ## more made-up requests against the API than the tests send
+	TILLROLL_FUZZ_EXAMPLES=200 $(BIN)/pytest -q tests/integration/test_schemathesis.py
 
 bench: venv ## the benchmarks, side by side in one run: a table, and build/bench.json
 	$(BIN)/python -m tests.benchmarks

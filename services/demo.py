@@ -1,4 +1,7 @@
-"""`make demo`: everything up, trade played through it, the books compared and verified; then stay up."""
+"""`make demo`: everything up, trade played through it, the books compared and verified; then stay up.
+
+Last it tells who may come in: see `services/demo_people.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.console import console, print_addresses, verify_all
+from services.demo_people import let_people_in, tell_people
+from services.play.catalogue import TRIAL
 from services.play.claim import OtherTrade
 from services.play.command import Trade, olist_trade, play_trade, synthetic_trade
 from services.settings import Settings
@@ -46,10 +51,13 @@ async def demo(
     trade = await _read(data, oracles, orders, seed)
     async with running(settings) as (chosen, supervisor):
         _print_where(chosen)
-        played = await _play(chosen, trade, every=every, ours=not settings.database_url)
+        played = await _play(chosen, trade, every=every, ours=not settings.database_url, once=once)
         verified = await verify_all(chosen, as_json=False)
+        people = await let_people_in(chosen)
         if not once:
             _print_where(chosen)
+        tell_people(people, chosen.data_dir)
+        if not once:
             console.print("Ctrl-C stops it.")
             await supervisor.run_until_stopped()
         await asyncio.sleep(0)
@@ -65,20 +73,26 @@ async def _read(data: Path | None, oracles: Path | None, orders: int, seed: int)
     return await olist_trade(data, oracles or (beside if beside.exists() else None))
 
 
-async def _play(settings: Settings, trade: Trade, *, every: bool, ours: bool) -> int:
-    """1 also where the books can't be compared: somebody has traded in a demo's log (`ours`), too."""
+async def _play(settings: Settings, trade: Trade, *, every: bool, ours: bool, once: bool) -> int:
+    """1 also where the books can't be compared: somebody has traded in a demo's log (`ours`), too.
+
+    Trade of who only tried the API is no reason not to stay up.
+    """
     try:
         return await play_trade(settings, trade, as_json=False, every=every)
-    except OtherTrade:
+    except OtherTrade as other:
         if not ours:
             raise
+        if other.only_tried:
+            what = f"orders that were placed at the merchant {TRIAL} since the play"
+        else:
+            what = "trade that is not this demo's"
         console.print(
-            f"[yellow]![/] {settings.data_dir} holds trade that is not this demo's, such as orders that were"
-            " placed by hand. So nothing is played and the oracles are not asked, since they are about all"
-            " of it. Remove the directory to begin anew.",
+            f"[yellow]![/] {settings.data_dir} holds {what}. So nothing is played and the oracles are not"
+            " asked, since they are about all of it. Remove the directory to begin anew.",
             soft_wrap=True,
         )
-        return 1
+        return 0 if other.only_tried and not once else 1
 
 
 def troubles(status: Mapping[str, Status]) -> list[str]:

@@ -71,6 +71,14 @@ async def verify_stragglers(
         wrong(problem)
 
 
+async def wait_for_followers(context: ProcessContext, seconds: float = WAIT_SECONDS_MAX) -> None:
+    """Until somebody follows the log: processes that were just started take a moment. At most so long."""
+    due, now = Due(0, frozenset()), asyncio.get_running_loop().time
+    end = now() + seconds
+    while now() < end and not (await _left(context, due)).alive:  # noqa: ASYNC110 - another process does it
+        await asyncio.sleep(LOOK_SECONDS)
+
+
 async def _wait(
     context: ProcessContext, due: Due, progress: Callable[[str, int, int], None], patience_s: float
 ) -> Left:

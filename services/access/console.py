@@ -50,10 +50,13 @@ class Added:
     password: str = ""
 
 
-async def add(access: Parts, email: str, role: str, merchant: str, *, generate_password: bool) -> Added:
+async def add(
+    access: Parts, email: str, role: str, merchant: str, *, generate_password: bool, password: str = ""
+) -> Added:
     """Invite a user with a role at `merchant`, or on the platform where it is ''. Raises NotDone.
 
-    Only who never had a password gets one made up: nobody is taken over by being added.
+    Only who never had a password gets one made up (or the `password` that the caller made up): nobody is
+    taken over by being added.
     """
     place = merchant or PLATFORM
     try:
@@ -69,11 +72,15 @@ async def add(access: Parts, email: str, role: str, merchant: str, *, generate_p
         token = await access.resets.make_token(user_id, "join", access.policy.invitation)
         if not generate_password:
             return Added(**asdict(added) | {"token": token})
-        password = secrets.token_urlsafe(18)
+        password = password or new_password()
         await access.resets.confirm(token, password)
         return Added(**asdict(added) | {"password": password})
     except Problem as problem:
         raise NotDone(problem.detail) from None
+
+
+def new_password() -> str:
+    return secrets.token_urlsafe(18)
 
 
 async def _check(access: Parts, role: str, place: str) -> None:

@@ -17,6 +17,8 @@ from services.play.rows import OlistRows
 
 HOUSE: Final = "olist"
 """The merchant of orders without items, and of the catalogue, which the dataset shares among its sellers."""
+TRIAL: Final = "demo"
+"""The merchant that `make demo` registers for trying the API. It is no part of what is played."""
 WAREHOUSE: Final = "main"
 _VALID_S = 400 * 86400
 TERMS: Final = Terms(reservation_valid_s=_VALID_S, authorization_valid_s=_VALID_S)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from eventstore.checkpoints import Pool
 from eventstore.queries import load_queries
+from services.play.catalogue import TRIAL
 from services.play.driver import keep_trying
 from services.play.rows import OlistRows
 
@@ -22,6 +23,13 @@ class OtherTrade(Exception):
     """The oracles ask of the whole log, so other trade in it would make them say no."""
 
     expected = True
+
+    def __init__(self, data_dir: Path, merchants: frozenset[str]) -> None:
+        super().__init__(
+            f"the log in {data_dir} holds other trade: its oracles could not be told apart; {_REMEDY}"
+        )
+        self.only_tried = merchants == {TRIAL}
+        """Whether it is that of who tried the API of a demo, and no more."""
 
 
 class OtherDataset(Exception):
@@ -40,15 +48,13 @@ async def refuse_other_trade(pool: Pool, data_dir: Path, rows: OlistRows) -> Non
     """Raises OtherTrade if the log holds a checkout that is not of this play."""
     arguments = {"checkouts": [row.order_id for row in rows.orders]}
 
-    async def other() -> bool:
+    async def other() -> frozenset[str]:
         async with pool.connection() as connection:
             cursor = await connection.execute(_QUERIES.other_checkouts.sql.encode(), arguments)
-            return bool(await cursor.fetchone())
+            return frozenset(merchant for (merchant,) in await cursor.fetchall())
 
-    if await keep_trying(other):
-        raise OtherTrade(
-            f"the log in {data_dir} holds other trade: its oracles could not be told apart; {_REMEDY}"
-        )
+    if merchants := await keep_trying(other):
+        raise OtherTrade(data_dir, merchants)
 
 
 async def refuse_other_dataset(pool: Pool, data_dir: Path, rows: OlistRows) -> None:

@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from domain.money import format_cents
 from eventstore.checkpoints import Pool
 from eventstore.queries import load_queries
-from services.play.catalogue import HOUSE
+from services.play.catalogue import HOUSE, TRIAL
 from services.play.fact import written
 from services.play.facts import matches
 
@@ -87,7 +87,7 @@ async def _ask(connection: AsyncConnection[TupleRow], oracle: str, expected: Any
 
 
 async def _found(connection: AsyncConnection[TupleRow], name: str) -> Any:
-    cursor = await connection.execute(getattr(_QUERIES, name).sql.encode(), {"house": HOUSE})
+    cursor = await connection.execute(getattr(_QUERIES, name).sql.encode(), {"house": HOUSE, "trial": TRIAL})
     row = await cursor.fetchone()
     assert row is not None, f"{name} is an aggregate, which always has a row"
     assert cursor.description is not None

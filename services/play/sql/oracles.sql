@@ -362,16 +362,16 @@ FROM (
 ) AS untranslated;
 
 -- name: olist_catalogue_sellers$
--- Every merchant but the house.
-SELECT count(*) AS value FROM merchants WHERE merchant <> :house;
+-- Every merchant but the house, and the one that is there for trying the API.
+SELECT count(*) AS value FROM merchants WHERE merchant NOT IN (:house, :trial);
 
 -- name: olist_catalogue_sellers_city_numeric$
 -- Sellers whose city is a number.
-SELECT count(*) AS value FROM merchants WHERE merchant <> :house AND city ~ '^[0-9]+$';
+SELECT count(*) AS value FROM merchants WHERE merchant NOT IN (:house, :trial) AND city ~ '^[0-9]+$';
 
 -- name: olist_catalogue_sellers_zip_leading_zero$
 -- Sellers whose zip begins with 0.
-SELECT count(*) AS value FROM merchants WHERE merchant <> :house AND starts_with(zip_prefix, '0');
+SELECT count(*) AS value FROM merchants WHERE merchant NOT IN (:house, :trial) AND starts_with(zip_prefix, '0');
 
 -- name: tillroll_captured$
 -- Captured and kept: without what was refunded.

@@ -24,8 +24,8 @@ FROM read_models AS r LEFT JOIN checkpoints AS c ON c.follower = projection_foll
 WHERE r.live;
 
 -- name: other_checkouts
--- A checkout that is none of :checkouts text[], if the log holds one.
-SELECT correlation FROM events WHERE type = 'OrderPlaced' AND correlation <> ALL(:checkouts::text[]) LIMIT 1;
+-- Two, at most, of the merchants with an order of a checkout that is none of :checkouts text[].
+SELECT DISTINCT merchant FROM events WHERE type = 'OrderPlaced' AND correlation <> ALL(:checkouts::text[]) LIMIT 2;
 
 -- name: record_dataset!
 -- The first play's stays. :digest bytea.
