@@ -30,6 +30,7 @@ class ShipmentMachine(AggregateMachine):
         super().__init__()
         self.requested = False
         self.tracking_number = ""
+        self.refused = False
         self.void = "no"
         self.told: set[str] = set()
 
@@ -60,8 +61,9 @@ class ShipmentMachine(AggregateMachine):
         if not self.requested:
             assert came == "shipment_exists"
         elif self.void == "no" and not self.dispatched:
-            assert came == ["LabelVoidRequested"]
-            self.void = "requested"
+            never_bought = self.refused and not self.tracking_number
+            assert came == ["LabelVoidRequested", *(["LabelVoided"] if never_bought else [])]
+            self.void = "done" if never_bought else "requested"
         else:
             assert came == []
 
@@ -72,6 +74,9 @@ class ShipmentMachine(AggregateMachine):
             assert came == "shipment_exists"
             return
         assert ("LabelBought" in came) == (account.tracking_number != "" and not self.tracking_number)
+        refuses = account.booking_refused and not (account.tracking_number or self.tracking_number)
+        assert ("LabelRefused" in came) == bool(refuses and not self.refused)
+        self.refused = self.refused or bool(refuses)
         self.tracking_number = self.tracking_number or account.tracking_number
         self.told |= {scan.scan_id for scan in account.scans}
         if account.voided:
