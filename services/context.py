@@ -50,7 +50,8 @@ async def open_context(
         raise NotRunning(
             f"nothing runs in {settings.data_dir}: start `tillroll up`, or set TILLROLL_NATS_URL"
         )
-    await check_database(url)
+    given = f"{role}_url" if getattr(settings, f"{role}_url") else "database_url"
+    await check_database(url, f"TILLROLL_{given.upper()}")
     await check_nats(settings.nats_url)
     clock, ids = WallClock(), RandomIds()
     async with AsyncExitStack() as stack:

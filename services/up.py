@@ -80,8 +80,9 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tu
             let_in(database_url, chosen.role_passwords())
             chosen.master_key()
             chosen = chosen.of_roles(*ROLES)  # from here on nobody is the owner of the schema
+            outside = chosen.of_roles().model_copy(update={"nats_url": None})
             for kind in WORLDS:
-                await _start(supervisor, chosen.of_roles(), f"world-{kind}", "world", kind)
+                await _start(supervisor, outside, f"world-{kind}", "world", kind)
             for name, roles in PROCESSES.items():
                 await _start(supervisor, chosen.of_roles(*roles), name, name)
             yield chosen, supervisor
