@@ -63,7 +63,8 @@ async def open_context(
     Raises NotRunning, KeyRefused, or Unreachable with a message that names the setting.
     """
     database_url, nats_url = _servers(settings, role)
-    await check_database(database_url)
+    given = f"{role}_url" if getattr(settings, f"{role}_url") else "database_url"
+    await check_database(database_url, f"TILLROLL_{given.upper()}")
     await check_nats(nats_url)
     clock, ids = WallClock(), RandomIds()
     async with AsyncExitStack() as stack:

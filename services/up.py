@@ -99,8 +99,9 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tu
             let_in(database_url, chosen.role_passwords())
             await prove_master_key(chosen)
             chosen = chosen.of_roles(*ROLES)  # from here on nobody is the owner of the schema
+            outside = chosen.of_roles().model_copy(update={"nats_url": None})
             for kind in WORLDS:
-                await _start(supervisor, chosen.of_roles(), f"world-{kind}", "world", kind)
+                await _start(supervisor, outside, f"world-{kind}", "world", kind)
             for name, roles in PROCESSES.items():
                 await _start(supervisor, chosen.of_roles(*roles), name, name)
             await wait_until_ready(chosen, supervisor)

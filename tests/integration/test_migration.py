@@ -75,16 +75,11 @@ def names_of(url: str, role: Role) -> str:
 def test_several_databases_of_a_server_may_be_migrated_at_once(server: PostgresServer) -> None:
     urls = [new_database(server) for _ in range(4)] * 2  # and each by two
 
-    def bring_up(url: str) -> None:
-        migrate(url)
-        for _ in range(5):
-            let_in(url, PASSWORDS)
-            execute(
-                url, "ALTER ROLE tillroll_write NOLOGIN"
-            )  # so that there is something to do, for all of them
-
     with ThreadPoolExecutor(len(urls)) as pool:
-        list(pool.map(bring_up, urls))
+        list(pool.map(migrate, urls))
+        for _ in range(5):
+            list(pool.map(let_in, urls, [PASSWORDS] * len(urls)))
+            execute(urls[0], *(f"ALTER ROLE tillroll_{role} NOLOGIN" for role in ROLES))
     let_in(urls[0], PASSWORDS)
     for url, role in itertools.product(urls, ROLES):
         assert names_of(url, role) == f"tillroll_{role}"

@@ -11,7 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from eventstore.roles import ROLES
 from services.runfile import read_run
+from services.up import PROCESSES, WORLDS
 from tests.integration.system import SECONDS_MAX, TILLROLL, system, tillroll, token_of_admin
 
 MINIATURE = Path(__file__).parent.parent / "fixtures" / "olist_miniature"
@@ -52,8 +54,24 @@ def ask_the_api(environment: dict[str, str], data_dir: Path) -> None:
             assert again.status_code == 200, again.text
 
 
+def addresses_given(data_dir: Path) -> dict[str, set[str]]:
+    """By process of ours: whose addresses of the database, and of NATS, its environment holds."""
+    run = read_run(data_dir)
+    assert run is not None
+    found = {}
+    for name in (*PROCESSES, *(f"world-{kind}" for kind in WORLDS)):
+        environment = Path(f"/proc/{run.processes[name]['pid']}/environ").read_text().split("\0")
+        variables = {each.partition("=")[0] for each in environment}
+        found[name] = {
+            each for each in ("database", "nats", *ROLES) if f"TILLROLL_{each.upper()}_URL" in variables
+        }
+    return found
+
+
 def test_the_miniature_with_all_its_oddities_then_bad_input_then_a_rebuild(tmp_path: Path) -> None:
     with system(tmp_path) as environment:
+        wanted: dict[str, set[str]] = {name: {*roles, "nats"} for name, roles in PROCESSES.items()}
+        assert addresses_given(tmp_path) == {**wanted, **{f"world-{kind}": set() for kind in WORLDS}}
         first = play(environment, MINIATURE, "--oracles", str(MINIATURE / "oracles.json"))
         assert first.returncode == 0, first.stdout.decode()[-3000:] + first.stderr.decode()[-3000:]
         ask_the_api(environment, tmp_path)
