@@ -79,8 +79,9 @@ class Reader:
     ) -> list[Rows]:
         """The rows of each statement, over these read models, in `views` (None: of the same names).
 
-        Every statement gets the parameters `merchant` and `subject` (NULL for everybody). Raises problems: 400 for a position of another log and
-        for an unknown merchant, 503 where the read models are not as far as asked for.
+        Every statement gets the parameters `merchant` and `subject` (NULL for everybody). Raises problems:
+        400 for a position of another log and for an unknown merchant, 503 where the read models are not as
+        far as asked for.
         """
         wanted = self._wanted_position()
         if wanted and self.freshness.wait_seconds and self.shown.waiter.shown(models) < wanted:

@@ -1,4 +1,4 @@
-"""Would the tests notice? Holes are planted, in code or in the database, and the check that guards it must go red.
+"""Would the tests notice? Holes are planted, in code or in the database, and the check must go red.
 
 The checks are those of the tests beside this one: of roles, of tenants, of the database's roles.
 """
@@ -34,7 +34,6 @@ from tests.integration.test_database_roles import (
     check_append_closed,
     check_nothing_leaks,
     check_reader,
-    check_walls,
 )
 from tests.integration.test_roles import OPERATIONS, check_role, check_rules_shown, the_app
 from tests.integration.test_tenants import (
@@ -47,6 +46,7 @@ from tests.integration.test_tenants import (
     two_merchants,
 )
 from tests.integration.walls import World, age
+from tests.integration.walls_schema import check_walls
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Patch = pytest.MonkeyPatch
@@ -153,6 +153,7 @@ async def test_set_that_stays_with_a_pooled_connection(
         await check_nothing_leaks(two.world, connections)
 
 
+QUAL = "SELECT qual FROM pg_policies WHERE tablename = 'payments_g1' AND policyname = 'read'"
 POLICY = "CREATE POLICY read ON {table} FOR SELECT TO tillroll_query, tillroll_audit USING ({seen})"
 
 
@@ -173,13 +174,15 @@ async def test_a_policy_that_was_dropped(two: Two) -> None:
     wide = "DROP POLICY read ON payments_g1; " + POLICY.format(table="payments_g1", seen="true")
     with planted(database, wide, f"DROP POLICY read ON payments_g1; {mended}"), goes_red():
         check_reader(two.world.settings.url("query"))
-    with planted(
-        database,
-        "ALTER TABLE payments_g1 NO FORCE ROW LEVEL SECURITY",
-        "ALTER TABLE payments_g1 FORCE ROW LEVEL SECURITY",
+    with (
+        planted(
+            database,
+            "ALTER TABLE payments_g1 NO FORCE ROW LEVEL SECURITY",
+            "ALTER TABLE payments_g1 FORCE ROW LEVEL SECURITY",
+        ),
+        goes_red(),
     ):
-        with goes_red():
-            check_walls(database)
+        check_walls(database)
     check_walls(database)
     check_reader(two.world.settings.url("query"))
 
@@ -207,7 +210,8 @@ async def test_a_cursor_that_carries_anothers_key(two: Two, monkeypatch: Patch) 
     """A list that believes its cursor: it goes on where the key belongs."""
     (orders,) = [each for each in LISTS if each.id == "list_orders"]
     await check_cursor(two, orders)
-    whose = "merchant = coalesce((SELECT o.merchant FROM orders AS o WHERE o.order_id = %(after_id)s), %(merchant)s)"
+    of_key = "SELECT o.merchant FROM orders AS o WHERE o.order_id = %(after_id)s"
+    whose = f"merchant = coalesce(({of_key}), %(merchant)s)"
     believing = {s: q.replace("merchant = %(merchant)s", whose) for s, q in queries.orders._LIST.items()}
     assert believing != queries.orders._LIST
     monkeypatch.setattr(queries.orders, "_LIST", believing)
@@ -221,7 +225,8 @@ async def check_key_is_not_kept(found: World) -> None:
     secret = await a_key(found.app, "m1")
     with psycopg.connect(found.database) as owner:
         tables = owner.execute(
-            "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+            "SELECT oid::regclass::text FROM pg_class"
+            " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         ).fetchall()
         for (table,) in tables:
             for (row,) in owner.execute(f"SELECT t::text FROM {table} AS t".encode()).fetchall():

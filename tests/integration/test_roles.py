@@ -1,7 +1,7 @@
 """Who may ask for what? One test for each operation and role, made from the OpenAPI document.
 
-What each role allows is said by `domain.permissions`; what each operation wants, by the document of the API that
-runs. Whoever may gets past the door, whatever comes of it then; whoever may not gets 401 or 403.
+What each role allows is said by `domain.permissions`; what each operation wants, by the document of the
+running API. Whoever may gets past the door, whatever comes of it then; whoever may not gets 401 or 403.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def may(role: str, operation: Operation) -> bool:
             return operation.permission in allowed
 
 
-async def secret_of(found: World, role: str, operation: Operation) -> str:
+async def secret_of(found: World, role: str, operation: Operation) -> str:  # noqa: C901 - a case a role
     """A way in for such a one. Where nobody can hold just that permission, it holds another."""
     wanted = operation.permission
     at_merchant = wanted if wanted in AT_MERCHANT else another(wanted, AT_MERCHANT)
@@ -236,7 +236,7 @@ async def test_the_running_api_has_just_these_operations(found: World) -> None:
 
 
 def check_rules_shown(app: FastAPI) -> None:
-    """Each operation shows the rule that it should have; what is open to anybody stands in the golden list."""
+    """Each operation shows the rule that it should have; what is open to anybody is in the golden list."""
     shown = operations_of(app.openapi())
     assert {each.id for each in shown if each.scope == "public"} == PUBLIC.keys()
     wanted = {name: rule for rule, names in RULES.items() for name in names.split()}

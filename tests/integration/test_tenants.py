@@ -1,7 +1,7 @@
 """Does anything of one merchant's show, or change, for another? And of one person's, for another customer?
 
-The markers of the second merchant's data must stand in no answer that the first one gets, whatever it sends; but for
-what it sent itself.
+The markers of the second merchant's data must stand in no answer that the first one gets, whatever it sends;
+but for what it sent itself.
 """
 
 from __future__ import annotations
@@ -484,8 +484,8 @@ async def test_ones_own_sessions_only(two: Two) -> None:
 
 HIDDEN = {
     "cancel_note", "actor", "causation", "discrepancy", "details", "stream", "subject", "customer_unique_id",
-    "provider_reference", "trouble", "decline_reason", "warehouse", "preparing", "recorded_at", "position", "ship_by",
-    "dispatch_inferred",
+    "provider_reference", "trouble", "decline_reason", "warehouse", "preparing", "recorded_at", "position",
+    "ship_by", "dispatch_inferred",
 }  # fmt: skip
 
 

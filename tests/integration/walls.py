@@ -1,4 +1,4 @@
-"""What do the tests of roles and tenants try? The API as its process runs it, over real trade of two merchants.
+"""What do the tests of roles and tenants try? The API as its process runs it, over real trade.
 
 Whoever asks is made by the real services of access; only passwords are left out, as hashing takes time.
 """
