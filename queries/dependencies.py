@@ -34,6 +34,11 @@ PARKED_HEADER = "Tillroll-Parked"
 """How many keys of the read models are parked: what the answer shows of those is not up to its position."""
 RETRY_SECONDS = 1.0
 _QUERIES = load_queries("queries", "positions.sql")
+_BIND = (
+    b"SELECT set_config('tillroll.merchant', %s, true), set_config('tillroll.subject', %s, true),"
+    b" set_config('tillroll.reach', %s, true)"
+)
+"""For the transaction only (`true`): the pool's next user of the connection must not inherit it."""
 Rows = list[dict[str, Any]]
 Statement = tuple[str, dict[str, Any]]
 
@@ -74,8 +79,9 @@ class Reader:
     ) -> list[Rows]:
         """The rows of each statement, over these read models, in `views` (None: of the same names).
 
-        Every statement gets the parameter `merchant`. Raises problems: 400 for a position of another log and
-        for an unknown merchant, 503 where the read models are not as far as asked for.
+        Every statement gets the parameters `merchant` and `subject` (NULL for everybody). Raises problems:
+        400 for a position of another log and for an unknown merchant, 503 where the read models are not as
+        far as asked for.
         """
         wanted = self._wanted_position()
         if wanted and self.freshness.wait_seconds and self.shown.waiter.shown(models) < wanted:
@@ -111,23 +117,18 @@ class Reader:
         generations comes wholly before it or wholly after it."""
         locked = SQL(", ").join(map(Identifier, dict.fromkeys(("merchants", *views))))
         standing = (_QUERIES.read_standing.sql, {"names": list(models)})
+        bound = {"merchant": self.merchant, "subject": self.subject or None}
         async with self.shown.pool.connection() as connection:
             try:
                 async with connection.pipeline():
                     await connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                     await connection.execute(SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(locked))
-                    await connection.execute(
-                        b"SELECT set_config('tillroll.merchant', %s, true),"
-                        b" set_config('tillroll.subject', %s, true), set_config('tillroll.reach', %s, true)",
-                        (self.merchant, self.subject, self.reach),
-                    )
+                    await connection.execute(_BIND, (self.merchant, self.subject, self.reach))
                     cursors = []
                     for text, arguments in (standing, *statements):
                         cursor = connection.cursor(row_factory=dict_row)
                         # not prepared: a plan must know which filters there are
-                        await cursor.execute(
-                            text.encode(), {**arguments, "merchant": self.merchant}, prepare=False
-                        )
+                        await cursor.execute(text.encode(), {**arguments, **bound}, prepare=False)
                         cursors.append(cursor)
                     await connection.execute(b"COMMIT")
             except psycopg.Error:
@@ -143,7 +144,8 @@ class Reader:
             self.response.headers[PARKED_HEADER] = str(standing["parked"])
         if position < wanted:
             raise self._behind(position, wanted)
-        if self.merchant and not standing["known"]:
+        # a customer, who does not see the merchant's own row, was let in by the merchant
+        if self.merchant and not self.subject and not standing["known"]:
             raise unknown_merchant(self.merchant)
 
     def _behind(self, position: int, wanted: int) -> Problem:

@@ -1,4 +1,4 @@
-"""What does a customer see of an order of its own? Not how the merchant works on it, nor what it thinks."""
+"""What does a customer see of its own order? Not how the merchant works on it, nor what it thinks of it."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 -- NULL, and gone from the plan.
 SELECT * FROM orders
 WHERE merchant = :merchant
+  AND (:subject::text IS NULL OR subject = :subject)
   AND (:status::text IS NULL OR status = :status)
   AND (:payment_status::text IS NULL OR payment_status = :payment_status)
   AND (:fulfilment_status::text IS NULL OR fulfilment_status = :fulfilment_status)
@@ -15,7 +16,9 @@ ORDER BY {key} {direction}, order_id {direction}
 LIMIT :limit;
 
 -- name: get_order
-SELECT * FROM orders WHERE merchant = :merchant AND order_id = :order_id;
+-- Where it finds nothing, nothing of what the statements below find is shown.
+SELECT * FROM orders
+WHERE merchant = :merchant AND (:subject::text IS NULL OR subject = :subject) AND order_id = :order_id;
 
 -- name: get_order_lines
 SELECT * FROM order_lines WHERE merchant = :merchant AND order_id = :order_id ORDER BY line LIMIT 1000;

@@ -66,7 +66,8 @@ class AccessGate:
         header = request.headers.get("authorization")
         if header is not None:
             scheme, _, secret = header.partition(" ")
-            if scheme.lower() != "bearer" or len(secret) > SECRET_LENGTH_MAX:
+            several = len(request.headers.getlist("authorization")) > 1
+            if several or scheme.lower() != "bearer" or len(secret) > SECRET_LENGTH_MAX:
                 raise unauthenticated()
             secret = secret.strip()
             return await (self._of_key(secret) if secret.startswith(PREFIX) else self._of_token(secret))

@@ -319,7 +319,7 @@ async def test_the_right_index_serves_every_list(api: Api) -> None:
     await api.ok("/v1/orders", at_least=await sell(api.trade))
     filters = dict.fromkeys(
         ("payment_status", "fulfilment_status", "placed_from", "placed_to", "checkout", "q", "after_key",
-         "after_id", "status")
+         "after_id", "status", "subject")
     )  # fmt: skip
     async with api.trade.log.pool.connection() as connection, connection.transaction():
         await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")

@@ -1,0 +1,587 @@
+"""Does anything of one merchant's show, or change, for another? And of one person's, for another customer?
+
+The markers of the second merchant's data must stand in no answer that the first one gets, whatever it sends;
+but for what it sent itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import pytest_asyncio
+
+from commands.personal import subject_of
+from domain.kernel import Event
+from domain.order import OrderDiscrepancyOpened
+from domain.permissions import PLATFORM
+from domain.streams import order_stream
+from services.embedded import NatsServer, PostgresServer
+from services.web.pagination import cursor_of
+from tests.integration.api_client import an_order, problem
+from tests.integration.projections_trade import START, Bought, Step, setting_up
+from tests.integration.test_roles import OPERATIONS
+from tests.integration.walls import Operation, World, fresh_database, world
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MARK = "m2marker"
+THEIR_ORDER, THEIR_SKU, THEIR_CATEGORY, THEIR_CURRENCY = f"{MARK}-open", f"{MARK}-A", f"{MARK}-toys", "JPY"
+HEADERS = ("Tillroll-Merchant", "Tillroll-Min-Position", "Prefer", "Idempotency-Key", "prefer")
+LISTS = [each for each in OPERATIONS if ("cursor", "query") in each.parameters and each.scope == "merchant"]
+AT_MERCHANT = [each for each in OPERATIONS if each.scope == "merchant"]
+COMMANDS = [each for each in AT_MERCHANT if each.method != "GET"]
+BODIES: dict[str, Any] = {
+    "place_order": an_order(order_id=f"{MARK}-done", checkout_id=f"checkout-{MARK}-done"),
+    "cancel_order": {"reason": "customer"},
+    "receive_stock": {"sku": THEIR_SKU, "quantity": 5},
+    "adjust_stock": {"sku": THEIR_SKU, "delta": -1, "reason": "damage"},
+    "register_merchant": {},
+    "set_merchant_terms": {"reservation_valid_s": 3600, "authorization_valid_s": 86400},
+    "import_product": {"category": THEIR_CATEGORY},
+    "translate_category": {"english": "Ours"},
+    "invite_user": {"email": "nobody-new@example.com", "role": "auditor"},
+    "grant_role": {"role": "auditor"},
+    "issue_api_key": {"name": "ours", "permissions": ["orders:read"]},
+}
+"""What each command is sent; those that take no body are not here."""
+
+
+@dataclass
+class Two:
+    """Two merchants with trade, the first one's way in, and what is known of the second."""
+
+    world: World
+    owner: str
+    key: str
+    their_owner: str
+    ids: dict[str, str]
+    """By the name of a path's parameter: the second merchant's."""
+    secrets: tuple[str, ...]
+    position: str
+
+    async def as_first(self, method: str, path: str, **more: Any) -> list[httpx.Response]:
+        """What the first merchant's owner gets, and its key."""
+        return [await self.world.ask(method, path, secret, **more) for secret in (self.owner, self.key)]
+
+    def leaks(self, answer: httpx.Response) -> list[str]:
+        """Markers in the answer that the request did not bring along itself."""
+        return leaks(answer, (MARK, *self.secrets))
+
+
+def leaks(answer: httpx.Response, markers: tuple[str, ...]) -> list[str]:
+    sent = answer.request
+    text = f"{answer.text}\n{dict(answer.headers)}"
+    for value in sorted(_sent(sent), key=len, reverse=True):
+        text = text.replace(value, "")
+    return [marker for marker in markers if marker in text]
+
+
+def _sent(request: httpx.Request) -> Iterator[str]:
+    """All names that a request holds; the shortest would hide what they must not."""
+    words: list[Any] = [*request.url.path.split("/"), *request.url.params.values()]
+    if request.content:
+        words += list(_texts(json.loads(request.content)))
+    yield from (word for word in words if MARK in word or len(word) == 32)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for each in value.values():
+                yield from _texts(each)
+        case list():
+            for each in value:
+                yield from _texts(each)
+
+
+def their_setting_up() -> list[Step]:
+    """As `setting_up`, under names that carry the marker, and two of each thing, so that lists have pages."""
+    steps: list[Step] = []
+    for sku in (THEIR_SKU, f"{THEIR_SKU}2"):
+        renamed = [
+            (stream.replace("toys", THEIR_CATEGORY + sku[-1]), event)
+            for stream, event in setting_up("m2", sku)
+        ]
+        steps += [(stream, _in_category(event, THEIR_CATEGORY + sku[-1])) for stream, event in renamed]
+    registered, *_ = steps
+    return [registered, *(step for step in steps if step[0] != registered[0])]
+
+
+def _in_category(event: Event, category: str) -> Event:
+    if getattr(event, "category", None):
+        return event.model_copy(update={"category": category})
+    return event
+
+
+def their_trade() -> list[tuple[list[Step], Any]]:
+    orders = []
+    for number, name in enumerate(("open", "done", "late")):
+        placed_at = START + timedelta(days=number)
+        sku = THEIR_SKU if number else f"{THEIR_SKU}2"
+        bought = Bought(
+            "m2", f"{MARK}-{name}", f"checkout-{MARK}-{name}", sku, f"{THEIR_CATEGORY}{sku[-1]}",
+            unit_price_cents=76543, currency=THEIR_CURRENCY, placed_at=placed_at, person=f"{MARK}-p",
+        )  # fmt: skip
+        orders.append((bought.life() if number else bought.placing(), placed_at))
+    for number in range(2):
+        late = Bought(
+            "m2", f"{MARK}-late{number}", person=f"{MARK}-p", sku=THEIR_SKU, category=f"{THEIR_CATEGORY}A"
+        )
+        steps = [
+            *late.placing(),
+            *late.paying(),
+            *late.shipping(),
+            *late.delivering(START + timedelta(days=20 + number)),
+        ]
+        orders.append((steps, START))
+    return orders
+
+
+async def our_trade(found: World) -> str:
+    await found.append("m1", setting_up("m1"))
+    await found.append("m1", Bought("m1", "own-done").life())
+    cancelled = Bought("m1", "own-cancelled", portions=2)
+    note = [*cancelled.placing(), *cancelled.paying(), *cancelled.cancelling()]
+    await found.append("m1", note)
+    odd = OrderDiscrepancyOpened(order_id="own-done", kind="not_captured")
+    await found.append("m1", [(order_stream("m1", "own-done"), odd)])
+    await found.append("m1", Bought("m1", "other-done", "checkout-other", person="p2").life())
+    return await found.append("m1", Bought("m1", "own-open").placing())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def two(
+    postgres_server: PostgresServer,
+    migrated_template: str,
+    nats_server: NatsServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Two]:
+    directory: Path = tmp_path_factory.mktemp("tenants")
+    async with two_merchants(postgres_server, migrated_template, nats_server, directory) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def two_merchants(
+    server: PostgresServer, template: str, nats_server: NatsServer, directory: Path
+) -> AsyncIterator[Two]:
+    with fresh_database(server, template) as database:
+        async with world(database, nats_server.url, directory) as found:
+            await our_trade(found)
+            last = await found.append("m2", their_setting_up())
+            for steps, at in their_trade():
+                last = await found.append("m2", steps, at)
+            await found.shown(await found.key(PLATFORM), last, "m2")
+            yield await two_of(found, last)
+
+
+async def two_of(found: World, position: str) -> Two:
+    members = [await found.user("owner", "m2"), await found.user("auditor", "m2")]
+    session_id, their_owner = await found.session(members[0])
+    issued = [
+        (
+            await found.ask(
+                "POST", "/v1/api-keys", their_owner, body={"name": MARK, "permissions": ["orders:read"]}
+            )
+        ).json()
+        for _ in range(2)
+    ]
+    ids = {
+        "order_id": THEIR_ORDER,
+        "shipment_id": f"{MARK}-done",
+        "sku": THEIR_SKU,
+        "category": THEIR_CATEGORY,
+        "user_id": members[1],
+        "key_id": issued[0]["key_id"],
+        "session_id": session_id,
+    }
+    secrets = (*members, session_id, *(each["key_id"] for each in issued), *(each["key"] for each in issued))
+    owner = await found.signed_in("owner", "m1")
+    return Two(found, owner, await found.key("m1"), their_owner, ids, secrets, position)
+
+
+async def all_of(found: World, secret: str) -> dict[str, Any]:
+    """What somebody sees of its merchant: every list, every detail of what is in them."""
+    seen: dict[str, Any] = {}
+    for each in AT_MERCHANT:
+        if each.method == "GET" and "{" not in each.path:
+            answer = await found.ask("GET", each.path, secret)
+            assert answer.status_code == 200, answer.text
+            seen[each.path] = answer.json()
+    for order in seen["/v1/orders"]["items"]:
+        path = f"/v1/orders/{order['order_id']}"
+        seen[path] = (await found.ask("GET", path, secret)).json()
+    for parcel in seen["/v1/shipments"]["items"]:
+        path = f"/v1/shipments/{parcel['shipment_id']}"
+        seen[path] = (await found.ask("GET", path, secret)).json()
+    for key in seen["/v1/api-keys"]["items"]:
+        key["last_used_at"] = None
+    return seen
+
+
+async def facts_of_second(found: World) -> int:
+    """How much happened at the second merchant."""
+    async with await psycopg.AsyncConnection.connect(found.database) as connection:
+        row = await (await connection.execute("SELECT count(*) FROM events WHERE merchant = 'm2'")).fetchone()
+    assert row
+    return int(row[0])
+
+
+async def test_the_search_finds_what_is_there(two: Two) -> None:
+    """Its own merchant sees the markers in every list: else there were nothing to find."""
+    seen = await all_of(two.world, two.their_owner)
+    for each in LISTS:
+        if each.id != "list_users":
+            assert MARK in str(seen[each.path]) or THEIR_CURRENCY in str(seen[each.path]), each.path
+    answer = await two.world.ask("GET", f"/v1/orders/{THEIR_ORDER}", two.their_owner)
+    assert leaks(answer, (MARK,)) == [MARK]
+    assert set(two.secrets) & set(str(seen["/v1/users"]["items"]).replace("'", " ").split())
+
+
+async def check_reads(two: Two) -> None:
+    """Nothing of the second merchant's shows in what the first one reads."""
+    for secret in (two.owner, two.key):
+        text = str(await all_of(two.world, secret))
+        assert not [mark for mark in (MARK, THEIR_CURRENCY, "76543", *two.secrets) if mark in text]
+
+
+async def test_what_one_reads_is_its_own(two: Two) -> None:
+    await check_reads(two)
+
+
+def with_ids(two: Two, operation: Operation) -> str:
+    return operation.at(**{name: two.ids[name] for name, where in operation.parameters if where == "path"})
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [e for e in OPERATIONS if e.method == "GET" and "{" in e.path and e.scope != "public"],
+    ids=lambda e: e.id,
+)
+async def test_ids_of_another_lead_nowhere(two: Two, operation: Operation) -> None:
+    for answer in await two.as_first("GET", with_ids(two, operation)):
+        assert answer.status_code == 404
+        assert not two.leaks(answer)
+
+
+FILTERS = {
+    "order_id": (f"{MARK}-done",),
+    "checkout": (f"checkout-{MARK}-done",),
+    "q": (MARK, f"checkout-{MARK}", "%", "_"),
+    "sku": (THEIR_SKU,),
+    "category": (f"{THEIR_CATEGORY}A",),
+    "currency": (THEIR_CURRENCY,),
+}
+CLOSED = {
+    "status",
+    "payment_status",
+    "fulfilment_status",
+    "trouble",
+    "sort",
+    "warehouse",
+    "available_below",
+    "placed_from",
+    "placed_to",
+    "day_from",
+    "day_to",
+    "days_late_min",
+    "limit",
+    "cursor",
+}
+"""Parameters that name nothing of anybody's; the lists show the same with them, or less."""
+
+
+@pytest.mark.parametrize("operation", LISTS, ids=lambda e: e.id)
+async def test_filters_find_nothing_of_another(two: Two, operation: Operation) -> None:
+    named = {name for name, where in operation.parameters if where == "query"}
+    assert named <= FILTERS.keys() | CLOSED, "a new parameter: what of another could it name?"
+    for name in named & FILTERS.keys():
+        for value in FILTERS[name]:
+            theirs = await two.world.ask("GET", operation.path, two.their_owner, params={name: value})
+            assert theirs.json()["items"] or value in "%_", f"{name}={value} finds nothing for its owner"
+            for answer in await two.as_first("GET", operation.path, params={name: value}):
+                assert answer.json()["items"] == []
+                assert not two.leaks(answer)
+
+
+async def check_cursor(two: Two, operation: Operation) -> None:
+    """A cursor of the second merchant's list leads the first one through its own."""
+    theirs = await two.world.ask("GET", operation.path, two.their_owner, params={"limit": 1})
+    cursor = theirs.json()["next_cursor"]
+    assert cursor, f"{operation.path}: their list has one page only"
+    whole = {str(item) for secret in (two.owner,) for item in await walk(two.world, operation.path, secret)}
+    for answer in await two.as_first("GET", operation.path, params={"cursor": cursor}):
+        assert answer.status_code == 200
+        assert not two.leaks(answer)
+        if operation.id != "list_api_keys":  # `last_used_at` moves
+            assert {str(item) for item in answer.json()["items"]} <= whole
+
+
+async def walk(found: World, path: str, secret: str) -> list[Any]:
+    items, cursor = [], None
+    while True:
+        query = {"limit": 200, **({"cursor": cursor} if cursor else {})}
+        page = (await found.ask("GET", path, secret, params=query)).json()
+        items += page["items"]
+        cursor = page["next_cursor"]
+        if not cursor:
+            return items
+
+
+@pytest.mark.parametrize("operation", LISTS, ids=lambda e: e.id)
+async def test_cursors_of_another_show_nothing(two: Two, operation: Operation) -> None:
+    await check_cursor(two, operation)
+
+
+async def test_a_cursor_that_is_made_up_shows_nothing(two: Two) -> None:
+    """Also one that names the second merchant where there is no such key."""
+    for keys in (
+        ("newest", "2030-01-01T00:00:00Z", f"{MARK}-zzz"),
+        ("newest", "2030-01-01T00:00:00Z", "m2", "x"),
+    ):
+        for answer in await two.as_first("GET", "/v1/orders", params={"cursor": cursor_of(*keys)}):
+            assert not two.leaks(answer)
+            assert MARK not in answer.text
+
+
+@pytest.mark.parametrize("operation", AT_MERCHANT, ids=lambda e: e.id)
+async def test_naming_another_merchant_is_refused(two: Two, operation: Operation) -> None:
+    path, body = with_ids(two, operation), BODIES.get(operation.id)
+    before = await facts_of_second(two.world)
+    for answer in await two.as_first(operation.method, path, merchant="m2", body=body):
+        problem(answer, 403, "forbidden")
+        assert not two.leaks(answer)
+    unknown = (await two.as_first(operation.method, path, merchant="m9", body=body))[0]
+    assert unknown.status_code == 403
+    named = (await two.as_first(operation.method, path, merchant="m2", body=body))[0]
+    assert unknown.text.replace("m9", "m2") == named.text, "it tells who is a merchant, and who is not"
+    assert await facts_of_second(two.world) == before
+
+
+SPELLINGS = [
+    "M2",
+    "m2,m1",
+    "m1,m2",
+    "m1 m2",
+    "m1;m2",
+    "%6d2",
+    "m2/",
+    "./m2",
+    "../m2",
+    ".platform",
+    "m2\t",
+    " m2",
+    "*",
+    "m%",
+    "null",
+    "x" * 201,
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+async def test_odd_spellings_reach_nobody(two: Two, spelling: str) -> None:
+    for path in ("/v1/orders", f"/v1/orders/{THEIR_ORDER}", "/v1/users", "/v1/merchant"):
+        for answer in await two.as_first("GET", path, merchant=spelling):
+            assert answer.status_code in (400, 403)
+            assert not two.leaks(answer)
+
+
+@pytest.mark.parametrize("names", [("m1", "m2"), ("m2", "m1"), ("m1", "m1"), ("m1", "")])
+async def test_several_headers_are_refused(two: Two, names: tuple[str, str]) -> None:
+    """Who stands between may go by another one of them than we do."""
+    for secret in (two.owner, await two.world.signed_in("admin", PLATFORM)):
+        headers = [("Authorization", f"Bearer {secret}"), *(("tillroll-merchant", name) for name in names)]
+        answer = await two.world.client.get("/v1/orders", headers=headers)
+        problem(answer, 400, "merchant-unknown")
+
+
+async def test_several_credentials_are_refused(two: Two) -> None:
+    for secrets in ((two.owner, two.their_owner), (two.their_owner, two.owner)):
+        headers = [("Authorization", f"Bearer {secret}") for secret in secrets]
+        problem(await two.world.client.get("/v1/orders", headers=headers), 401, "unauthenticated")
+
+
+async def test_a_position_of_another_shows_nothing_of_it(two: Two) -> None:
+    for each in AT_MERCHANT:
+        if each.method == "GET":
+            headers = {"Tillroll-Min-Position": two.position, "Prefer": "wait=20"}
+            for answer in await two.as_first("GET", with_ids(two, each), headers=headers):
+                assert answer.status_code in (200, 404)
+                assert not two.leaks(answer)
+
+
+RECEIVED = {"sku": "A", "quantity": 5}
+
+
+async def check_key_is_its_senders(two: Two) -> None:
+    """The same idempotency key, sent by others, does their own work, and tells no one what was answered."""
+    body, headers = an_order(), {"Idempotency-Key": f"{MARK}-key"}
+    theirs = await two.world.ask("POST", "/v1/orders", two.their_owner, body=body, headers=headers)
+    again = await two.world.ask("POST", "/v1/orders", two.their_owner, body=body, headers=headers)
+    assert (theirs.status_code, again.json()) == (201, theirs.json())
+    seen = {theirs.json()["order_id"]}
+    staff = await two.world.signed_in("staff", "m1", "orders:write")
+    admin = await two.world.signed_in("admin", PLATFORM)
+    for secret, merchant in ((two.owner, ""), (two.key, ""), (staff, ""), (admin, "m1"), (admin, "m2")):
+        answer = await two.world.ask("POST", "/v1/orders", secret, merchant, body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["order_id"] not in seen, "it was told another's answer"
+        seen.add(answer.json()["order_id"])
+    for secret in (two.owner, two.key):
+        # for another request: whoever used the key before would be told that it was used
+        other = await two.world.ask("POST", "/v1/stock/receive", secret, body=RECEIVED, headers=headers)
+        assert other.status_code == 422
+    fresh = await two.world.signed_in("staff", "m1", "stock:write")
+    other = await two.world.ask("POST", "/v1/stock/receive", fresh, body=RECEIVED, headers=headers)
+    assert other.status_code == 200, "that another used the key must not show"
+
+
+async def test_an_idempotency_key_is_its_senders_own(two: Two) -> None:
+    await check_key_is_its_senders(two)
+
+
+@pytest.mark.parametrize("operation", COMMANDS, ids=lambda e: e.id)
+async def test_no_command_changes_what_is_anothers(two: Two, operation: Operation) -> None:
+    assert operation.has_body == (operation.id in BODIES), "say what it is sent"
+    await two.world.settled()
+    before, events = await all_of(two.world, two.their_owner), await facts_of_second(two.world)
+    for answer in await two.as_first(
+        operation.method, with_ids(two, operation), body=BODIES.get(operation.id)
+    ):
+        assert answer.status_code < 500
+        assert not two.leaks(answer)
+        if operation.id in (
+            "cancel_order",
+            "start_preparation",
+            "grant_role",
+            "revoke_role",
+            "revoke_api_key",
+        ):
+            assert answer.status_code == 404, answer.text
+    assert await facts_of_second(two.world) == events
+    await two.world.settled()
+    assert await all_of(two.world, two.their_owner) == before
+
+
+async def test_ones_own_sessions_only(two: Two) -> None:
+    answer = await two.world.ask("DELETE", f"/v1/auth/sessions/{two.ids['session_id']}", two.owner)
+    assert answer.status_code == 404
+    assert (await two.world.ask("GET", "/v1/auth/me", two.their_owner)).status_code == 200
+    for path in ("/v1/auth/sessions", "/v1/auth/me"):
+        assert not two.leaks(await two.world.ask("GET", path, two.owner))
+
+
+HIDDEN = {
+    "cancel_note", "actor", "causation", "discrepancy", "details", "stream", "subject", "customer_unique_id",
+    "provider_reference", "trouble", "decline_reason", "warehouse", "preparing", "recorded_at", "position",
+    "ship_by", "dispatch_inferred",
+}  # fmt: skip
+
+
+def _names(value: Any) -> Iterator[str]:
+    match value:
+        case dict():
+            yield from value
+            for each in value.values():
+                yield from _names(each)
+        case list():
+            for each in value:
+                yield from _names(each)
+
+
+async def check_customer(two: Two) -> None:
+    """A customer sees its own orders, whole but for what is the merchant's own affair; and nobody else's."""
+    ask, customer = two.world.ask, await two.world.signed_in("customer", "m1", subject="subject-p1")
+    own = {"own-done", "own-cancelled", "own-open"}
+    answer = await ask("GET", "/v1/orders", customer)
+    assert answer.status_code == 200, answer.text
+    listed = answer.json()
+    assert {each["order_id"] for each in listed["items"]} == own
+    for query in ({"q": "other"}, {"checkout": "checkout-other"}, {"sort": "largest"}, {"sort": "oldest"}):
+        found = (await ask("GET", "/v1/orders", customer, params=query)).json()
+        assert {each["order_id"] for each in found["items"]} <= own
+    assert (await ask("GET", "/v1/orders/other-done", customer)).status_code == 404
+    assert (await ask("GET", f"/v1/orders/{THEIR_ORDER}", customer)).status_code == 404
+    detail = (await ask("GET", "/v1/orders/own-done", customer)).json()
+    assert [len(detail[part]) for part in ("lines", "payments", "shipments")] == [1, 1, 1]
+    assert detail["timeline"][0]["type"] == "OrderPlaced"
+    cancelled = (await ask("GET", "/v1/orders/own-cancelled", customer)).json()
+    for shown in (listed, detail, cancelled):
+        assert not HIDDEN & set(_names(shown))
+        assert not [
+            word
+            for word in ("subject-", "tester", "changed my mind", "not_captured", "Discrepancy")
+            if word in str(shown)
+        ]
+
+
+async def test_a_customer_sees_its_own_orders(two: Two) -> None:
+    await check_customer(two)
+    full = (await two.world.ask("GET", "/v1/orders/own-done", two.owner)).json()
+    assert full["discrepancy"]
+    assert {"actor", "causation", "details"} <= full["timeline"][0].keys()
+
+
+async def test_a_customer_acts_for_itself(two: Two) -> None:
+    keyring = two.world.trade.keyring
+    person, subject = "c-own", subject_of(keyring, "m1", "c-own")
+    customer = await two.world.signed_in("customer", "m1", subject=subject)
+    ask = two.world.ask
+
+    def order(person: str, **changes: Any) -> dict[str, Any]:
+        return an_order(customer={"customer_id": person, "zip_prefix": "1", "city": "x"}, **changes)
+
+    placed = await ask("POST", "/v1/orders", customer, body=order(person, order_id="c-own-1"))
+    assert placed.status_code == 201, placed.text
+    problem(await ask("POST", "/v1/orders", customer, body=order("c1")), 403, "forbidden")
+    granted = order(person, payments=[], on_account=True)
+    problem(await ask("POST", "/v1/orders", customer, body=granted), 403, "forbidden")
+    shortfall = [{"kind": "shortfall", "amount_cents": 6289}]
+    paid = [{"method": "voucher", "amount_cents": 1}]
+    problem(
+        await ask("POST", "/v1/orders", customer, body=order(person, adjustments=shortfall, payments=paid)),
+        403,
+        "forbidden",
+    )
+    for order_id in ("other-done", "own-open", "none"):
+        cancel = await ask("POST", f"/v1/orders/{order_id}/cancel", customer, body={"reason": "customer"})
+        problem(cancel, 403, "forbidden")
+        problem(await ask("POST", f"/v1/orders/{order_id}/prepare", customer), 403, "forbidden")
+    problem(await ask("POST", "/v1/orders/c-own-1/prepare", customer), 403, "forbidden")
+    problem(
+        await ask("POST", "/v1/orders/c-own-1/cancel", customer, body={"reason": "fraud"}), 403, "forbidden"
+    )
+    done = await ask("POST", "/v1/orders/c-own-1/cancel", customer, body={"reason": "customer"})
+    assert done.status_code == 200, done.text
+
+
+async def test_nobody_is_a_customer_of_nobody(two: Two) -> None:
+    """Without a person a customer would be staff."""
+    body = {"email": "c@example.com", "role": "customer"}
+    problem(await two.world.ask("POST", "/v1/users", two.owner, body=body), 409, "conflict")
+
+
+async def test_staff_can_be_given_every_permission(two: Two) -> None:
+    body = {"name": "packers", "permissions": ["orders:fulfil"]}
+    assert (await two.world.ask("POST", "/v1/api-keys", two.owner, body=body)).status_code == 201
+
+
+async def test_the_second_merchants_trade_changes_no_answer_of_the_first(two: Two) -> None:
+    """Sums too: they are of nobody's rows but one's own."""
+    await two.world.settled()
+    before = await all_of(two.world, two.owner)
+    more = replace(Bought("m2", f"{MARK}-more", person=f"{MARK}-p"), sku="A", category="toys")
+    last = await two.world.append("m2", more.life())
+    await two.world.shown(await two.world.key(PLATFORM), last)
+    assert await all_of(two.world, two.owner) == before
