@@ -23,7 +23,7 @@ from tests.benchmarks.report import Report
 
 ROUNDS = 7
 SECONDS = 1.0
-WRITERS = 16
+WRITERS, MANY = 16, 64
 CROWD, EACH_IN_FLIGHT = 200, 4
 CROWD_SECONDS = float(os.environ.get("BENCH_CROWD_SECONDS", "60"))
 AFTER_SECONDS, FULL = 5, 0.9
@@ -58,7 +58,7 @@ async def the_price(report: Report, doors: Doors) -> Rates:
     return rates
 
 
-async def measure(api: Api, kind: str, seconds: float) -> tuple[float, float]:
+async def measure(api: Api, kind: str, seconds: float, writers: int = WRITERS) -> tuple[float, float]:
     """Requests a second of some clients who each wait for their answer, and CPU of the API for each."""
     count = 0
     deadline = (started := time.perf_counter()) + seconds
@@ -72,7 +72,7 @@ async def measure(api: Api, kind: str, seconds: float) -> tuple[float, float]:
                 assert status in {200, 201}, status
                 count += 1
 
-        await asyncio.gather(*(work() for _ in range(WRITERS)))
+        await asyncio.gather(*(work() for _ in range(writers)))
     return count / (time.perf_counter() - started), 1e6 * (api.cpu_seconds - cpu) / count
 
 
@@ -113,13 +113,13 @@ class Crowd:
 
 async def the_crowd(report: Report, doors: Doors) -> Crowd:
     api = doors.guarded
-    found = Crowd(median([(await measure(api, "commands", 2.0))[0] for _ in range(3)]))
+    found = Crowd(median([(await measure(api, "commands", 2.0, MANY))[0] for _ in range(3)]))
     report.say(f"doors: {CROWD} clients, {2 * found.capacity:.0f} commands a second, {CROWD_SECONDS:.0f} s")
     watching = asyncio.create_task(_watch(api, found))
     deadline = time.perf_counter() + CROWD_SECONDS
     await asyncio.gather(*(_client(api, found, number, deadline) for number in range(CROWD)))
     for _ in range(2 * AFTER_SECONDS):
-        found.after.append((await measure(api, "commands", 1.0))[0])
+        found.after.append((await measure(api, "commands", 1.0, MANY))[0])
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     found.lost = len(found.accepted - _placed(doors))
