@@ -44,7 +44,7 @@ test: venv ## every test; those on real data run where TILLROLL_OLIST_DIR is set
 	$(BIN)/pytest -q tests
 
 nightly: venv ## more made-up requests against the API than the tests send
-	TILLROLL_FUZZ_EXAMPLES=200 $(BIN)/pytest -q tests/integration/test_schemathesis.py
+	TILLROLL_FUZZ_EXAMPLES=30 $(BIN)/pytest -q tests/integration/test_schemathesis.py
 
 bench: venv ## the benchmarks, side by side in one run: a table, and build/bench.json
 	$(BIN)/python -m tests.benchmarks

@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI, Header, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
+from services.web.openapi import problem_responses
 from services.web.problems import Problem, invalid, merchant_required
 
 HEADER = "Tillroll-Merchant"
@@ -202,7 +203,12 @@ def asked_of(request: Request) -> Asked:
     return request.state.asked  # type: ignore[no-any-return]
 
 
-Allowed = Annotated[Asked, Depends(asked_of)]
+async def asked_of_request(request: Request) -> Asked:
+    """The same as a dependency: one that is no coroutine would be run in a thread, for each request."""
+    return asked_of(request)
+
+
+Allowed = Annotated[Asked, Depends(asked_of_request)]
 """The type of a route's parameter that wants to know who asks."""
 
 
@@ -253,9 +259,18 @@ def install_rules(app: FastAPI) -> None:
             for method in operations:
                 if rule := rules.get((path, method)):
                     operations[method].update(_shown(rule))
+                    for status in _refusals(rule):
+                        answer = problem_responses(status)[status]
+                        operations[method]["responses"].setdefault(str(status), answer)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _refusals(rule: Rule) -> tuple[int, ...]:
+    """What who does not keep to the rule is answered with."""
+    refusals: dict[Scope, tuple[int, ...]] = {"public": (), "self": (401,)}
+    return refusals.get(rule.scope, (401, 403))
 
 
 def _shown(rule: Rule) -> dict[str, Any]:

@@ -17,6 +17,7 @@ _DESCRIPTIONS = {
     403: "Who asks may not do this; `permission` names what is missing",
     404: "There is no such thing, or it is another merchant's",
     408: "The body came too slowly",
+    414: "The path or the query string is too long",
     409: "The command is against a rule; `rule` names it",
     413: "The body is larger than a command may be",
     415: "The body is not sent as `application/json`",
@@ -70,14 +71,14 @@ def _response(status: int) -> dict[str, Any]:
 
 
 def document_limits(app: FastAPI, spared: Collection[str] = ()) -> None:
-    """Say in the OpenAPI document what any request may meet: 429 and 503, with a body 408 and 413."""
+    """Say in the OpenAPI document what any request may meet: 414, 429 and 503, with a body 408 and 413."""
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = make()
         for path, operations in document["paths"].items():
             for method in operations.keys() & _METHODS:
-                statuses = {503} if path in spared else {429, 503}
+                statuses = {414, 503} if path in spared else {414, 429, 503}
                 if method in {"post", "put", "patch"}:
                     statuses |= {408, 413}
                 answers = operations[method]["responses"]

@@ -16,7 +16,7 @@ import uvloop
 
 from tests.benchmarks.report import Report
 
-SUITES = ("append", "flow")
+SUITES = ("append", "flow", "doors")
 
 
 async def _run(suites: tuple[str, ...]) -> None:
