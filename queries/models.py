@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from queries.dependencies import PARKED_HEADER, Rows
+from queries.dependencies import PARKED_HEADER, Reader, Rows
 from services.web.pagination import Key, PageRequest, cursor_of, cut
 from services.web.positions import POSITION_RESPONSE_HEADER
 from services.web.problems import problem_responses
@@ -41,6 +42,12 @@ def page_of(model: type[T], rows: Rows, page: PageRequest, order: str, *keys: st
 
 def _keys(row: dict[str, Any], keys: Sequence[str]) -> tuple[Key, ...]:
     return tuple(row[key] for key in keys)
+
+
+def as_it_is(reader: Reader, answer: BaseModel) -> Response:
+    """The answer of a route with several models: it is one of them, and need not be tried as each again."""
+    headers = dict(reader.response.headers)
+    return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
