@@ -169,7 +169,7 @@ def document_of(served: Served) -> Any:
     checks = schema.config.checks
     # rules that no schema can say: sums of money, a code that fits, a permission that there is
     checks.positive_data_acceptance.expected_statuses += ["400", "422"]
-    checks.negative_data_rejection.expected_statuses += ["408", "413", "414"]
+    checks.negative_data_rejection.expected_statuses += ["408", "413", "414", "431"]
     return schema
 
 
