@@ -22,6 +22,7 @@ _DESCRIPTIONS = {
     413: "The body is larger than a command may be",
     415: "The body is not sent as `application/json`",
     422: "The input is not valid; `errors` names each field",
+    431: "The head of the request is too large",
     429: "Too many requests; try again after `Retry-After` seconds",
     500: "Something broke on our side; it was noted",
     503: "Not ready, too much to do, or not yet as far as asked for; try again after `Retry-After` seconds",
@@ -71,14 +72,14 @@ def _response(status: int) -> dict[str, Any]:
 
 
 def document_limits(app: FastAPI, spared: Collection[str] = ()) -> None:
-    """Say in the OpenAPI document what any request may meet: 414, 429 and 503, with a body 408 and 413."""
+    """Say in the OpenAPI document what any request may meet: 414, 429, 431, 503, with a body 408 and 413."""
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = make()
         for path, operations in document["paths"].items():
             for method in operations.keys() & _METHODS:
-                statuses = {414, 503} if path in spared else {414, 429, 503}
+                statuses = {414, 431, 503} if path in spared else {414, 429, 431, 503}
                 if method in {"post", "put", "patch"}:
                     statuses |= {408, 413}
                 answers = operations[method]["responses"]
