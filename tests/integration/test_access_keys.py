@@ -105,7 +105,7 @@ async def test_one_for_the_platform_reaches_every_merchant(door: Doors) -> None:
     problem(
         await door.post("/v1/platform/api-keys", await door.token("ana@example.com"), {}), 403, "forbidden"
     )
-    problem(await door.get("/v1/api-keys", root, merchant=PLATFORM), 400, "merchant-unknown")
+    problem(await door.get("/v1/api-keys", root, merchant=PLATFORM), 422, "invalid-input")
 
 
 async def test_has_no_password_and_no_sessions(door: Doors) -> None:

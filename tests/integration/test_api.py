@@ -163,12 +163,13 @@ async def test_a_merchant_must_be_named_and_known(api: Api) -> None:
 @pytest.mark.parametrize("name", ["m" * 101, "a b", "a/b", ".m", "café".encode(), b"caf\xe9", "a\tb"])
 async def test_what_is_no_name_of_a_merchant_is_told_so(api: Api, name: str | bytes) -> None:
     for method, path in (("POST", "/v1/merchant"), ("GET", "/v1/orders")):
-        answer = await api.client.request(method, path, headers={b"Tillroll-Merchant": name}, json={})  # type: ignore[dict-item]
+        headers = {b"Tillroll-Merchant": name, b"Authorization": f"Bearer {api.key}"}
+        answer = await api.client.request(method, path, headers=headers, json={})  # type: ignore[arg-type]
         document = problem(answer, 422, "invalid-input")
         assert document["errors"] == [
             {"in": "header", "name": "Tillroll-Merchant", "detail": document["errors"][0]["detail"]}
         ]
-    assert await api.types() == ["MerchantRegistered"]
+    assert await api.types() == ["ApiKeyIssued", "MerchantRegistered"]
 
 
 async def test_a_merchant_may_have_a_name_as_long_as_any_id(api: Api) -> None:

@@ -15,7 +15,7 @@ from tests.integration.api_client import an_order, app_in_memory, problem, servi
 
 
 async def test_two_processes_limit_together(database: str, nats_url: str, tmp_path: Path) -> None:
-    limited = {"rate_address": "4 per hour"}
+    limited = {"rate_address": "4 per hour", "master_key_file": tmp_path / "master.key"}
     async with (
         serving(database, nats_url, tmp_path / "one", **limited) as first,
         serving(database, nats_url, tmp_path / "two", **limited) as second,

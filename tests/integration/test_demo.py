@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.demo_people import let_people_in
 from services.runfile import read_run
+from services.settings import Settings
 from tests.integration.api_client import an_order
 from tests.integration.system import SECONDS_MAX, TILLROLL, system, tillroll, wait
 
@@ -69,11 +72,11 @@ def test_input_that_can_not_be_played_is_told_before_anything_is_started(
 def test_a_demo_in_whose_log_somebody_traded_says_so_and_does_not_break(tmp_path: Path) -> None:
     with system(tmp_path) as environment:
         wait(lambda: "Tillroll is up" in (tmp_path / "up.log").read_text())
-        run = read_run(tmp_path)
-        assert run
-        headers = {"Tillroll-Merchant": "m1"}
-        address = f"http://127.0.0.1:{run.settings['api_port']}/v1"
-        with httpx.Client(base_url=address, headers=headers) as api:
+        known = asyncio.run(let_people_in(Settings.load(data_dir=tmp_path)))
+        signing_in = {"email": known["DEMO_ADMIN"], "password": known["DEMO_ADMIN_PASSWORD"]}
+        with httpx.Client(base_url=f"{known['API']}/v1") as api:
+            token = api.post("/auth/sign-in", json=signing_in).json()["access_token"]
+            api.headers.update({"Authorization": f"Bearer {token}", "Tillroll-Merchant": "m1"})
             assert api.post("/merchant", json={}).status_code == 201
             assert api.post("/orders", json=an_order()).status_code == 201
         head = tillroll(environment, "status")[1]["head"]
