@@ -80,8 +80,7 @@ GRANT SELECT, DELETE ON commands TO tillroll_write;
 GRANT SELECT ON commands TO tillroll_project, tillroll_audit;
 GRANT SELECT, INSERT ON data_keys TO tillroll_write;
 GRANT SELECT ON data_keys TO tillroll_project;
-GRANT SELECT, INSERT ON master_key TO tillroll_write;
-GRANT SELECT ON master_key TO tillroll_project;
+GRANT SELECT, INSERT ON master_key TO tillroll_write, tillroll_project;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     agent_processes, reactions, deadlines, business_clocks, provider_calls, webhook_inbox, parked

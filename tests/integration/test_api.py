@@ -169,7 +169,7 @@ async def test_what_is_no_name_of_a_merchant_is_told_so(api: Api, name: str | by
         assert document["errors"] == [
             {"in": "header", "name": "Tillroll-Merchant", "detail": document["errors"][0]["detail"]}
         ]
-    assert await api.types() == ["ApiKeyIssued", "MerchantRegistered"]
+    assert await api.types() == ["MerchantRegistered"]
 
 
 async def test_a_merchant_may_have_a_name_as_long_as_any_id(api: Api) -> None:

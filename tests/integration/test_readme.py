@@ -50,7 +50,7 @@ def run(lines: str, directory: Path) -> str:
 @contextmanager
 def demo(directory: Path, log: Path) -> Iterator[str]:
     """A small one, up; gives what it printed. It stops without complaint."""
-    environment = os.environ | {"TILLROLL_DATA_DIR": "var", "TILLROLL_API_PORT": "0", "COLUMNS": "100"}
+    environment = os.environ | {"TILLROLL_DATA_DIR": PRINTED, "TILLROLL_API_PORT": "0", "COLUMNS": "100"}
     environment["PYTHONPATH"] = str(ROOT)
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -70,9 +70,7 @@ def demo(directory: Path, log: Path) -> Iterator[str]:
 
 
 def test_the_printed_lines_and_a_second_start(tmp_path: Path) -> None:
-    (tmp_path / "var").mkdir()
-    (tmp_path / PRINTED).symlink_to("demo-15-1")
-    kept = tmp_path / "var/demo-15-1/secrets/demo.env"
+    kept = tmp_path / PRINTED / "secrets/demo.env"
     with demo(tmp_path, tmp_path / "first.log") as told:
         first = kept.read_text()
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600

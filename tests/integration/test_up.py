@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -12,8 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
+from services.demo_people import let_people_in
 from services.listening import CannotListen, check_free
 from services.runfile import read_run
+from services.settings import Settings
 from services.up import PROCESSES
 from tests.integration.system import EVERYTHING, SECONDS_MAX, TILLROLL, system, tillroll, wait
 
@@ -149,9 +152,11 @@ def test_a_new_epoch_is_taken_up_by_every_process_while_the_system_runs(
     assert (code, minted) == (0, {"run": [], "epoch": 2})
     wait(lambda: healthy(port, f"{before}.2"))
     wait(lambda: all(restarts(data_dir, name) for name in PROCESSES))
-    headers = {"Tillroll-Merchant": "m1"}
-    answer = httpx.post(f"http://127.0.0.1:{port}/v1/merchant", json={}, headers=headers)
-    assert answer.status_code == 201, answer.text
+    known = asyncio.run(let_people_in(Settings.load(data_dir=data_dir)))
+    headers = {"Authorization": f"Bearer {known['DEMO_KEY']}"}
+    goods = {"sku": "A", "quantity": 1}
+    answer = httpx.post(f"http://127.0.0.1:{port}/v1/stock/receive", json=goods, headers=headers)
+    assert answer.status_code == 200, answer.text
     wait(lambda: tillroll(environment, "status")[0] == 0)
     assert "this process ends with it" in (data_dir / "up.log").read_text()
 
