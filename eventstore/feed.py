@@ -25,7 +25,7 @@ CAPACITY = 5_000
 HEAD_SECONDS = 1.0
 BUSY_PER_SECOND = 400.0
 CALM_SECONDS = 3
-LOOK_SECONDS = 0.01
+LOOK_SECONDS = 0.005
 logger = structlog.get_logger()
 
 

@@ -32,7 +32,7 @@ __all__ = ["ProjectionRunner", "compare"]
 
 PAGE = 5_000
 SMALL_PAGE = 500
-REST_SECONDS_MAX = 0.01
+REST_SECONDS_MAX = 0.005
 """After a small page the runner rests as long as it worked, and no longer than this. So pages come close upon
 one another while the machine has time, and hold more events when it has not."""
 STANDBY_SECONDS = 1.0

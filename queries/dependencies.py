@@ -9,10 +9,11 @@ Routes take a `MerchantReader` or an `OperatorReader`. The application must have
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Any
 
 import psycopg
@@ -39,6 +40,7 @@ _BIND = (
     b" set_config('tillroll.reach', %s, true)"
 )
 """For the transaction only (`true`): the pool's next user of the connection must not inherit it."""
+_FILTER_THAT_MAY_BE_MISSING = re.compile(r"%\((?!subject\))\w+\)s::\w+ IS NULL OR ")
 Rows = list[dict[str, Any]]
 Statement = tuple[str, dict[str, Any]]
 
@@ -95,6 +97,8 @@ class Reader:
             ) from None
         except psycopg.errors.QueryCanceled:
             raise try_later("the query took too long", RETRY_SECONDS, kind="took-too-long") from None
+        except psycopg.errors.FeatureNotSupported:
+            raise try_later("the read models were just made anew", RETRY_SECONDS) from None
         except (psycopg.OperationalError, PoolTimeout, OSError):
             raise try_later("the database can't be reached", RETRY_SECONDS) from None
         except psycopg.DataError:
@@ -127,12 +131,13 @@ class Reader:
                     cursors = []
                     for text, arguments in (standing, *statements):
                         cursor = connection.cursor(row_factory=dict_row)
-                        # not prepared: a plan must know which filters there are
-                        await cursor.execute(text.encode(), {**arguments, **bound}, prepare=False)
+                        await cursor.execute(text.encode(), {**arguments, **bound}, prepare=is_prepared(text))
                         cursors.append(cursor)
                     await connection.execute(b"COMMIT")
-            except psycopg.Error:
-                if not connection.closed:
+            except psycopg.Error as error:
+                if isinstance(error, psycopg.errors.FeatureNotSupported):
+                    await connection.close()  # its plans are for columns of other types, which a rebuild made
+                elif not connection.closed:
                     await connection.rollback()
                 raise
             return [await cursor.fetchall() for cursor in cursors]
@@ -158,6 +163,12 @@ class Reader:
         )
         problem.headers[POSITION_HEADER] = self.shown.identity.token(position)
         return problem
+
+
+@cache
+def is_prepared(statement: str) -> bool:
+    """Whether its plan is kept: not where it has filters that may be missing, which a plan must know of."""
+    return not _FILTER_THAT_MAY_BE_MISSING.search(statement)
 
 
 async def merchant_reader(

@@ -55,47 +55,66 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class Pair:
     guarded: Api
     open: Api
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The servers, with an owner who can sign in."""
+
     settings: Settings
+    password: str
+    log: int
+
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[Pair]:
+        """Two new processes on the same log: the API with its doors, and the one without."""
+        urls = [f"http://127.0.0.1:{free_port('127.0.0.1')}" for _ in range(2)]
+        database = self.settings.database_url
+        as_owner = self.settings.model_copy(update={f"{role}_url": database for role in ROLES})
+        kinds = (
+            ("services.cli", ("api",), self.settings.of_roles(*ROLES)),
+            ("tests.benchmarks.open_api", (), as_owner),
+        )
+        children: list[Child] = []
+        try:
+            for url, (module, arguments, settings) in zip(urls, kinds, strict=True):
+                environment = _environment(
+                    settings.model_copy(update={"api_port": int(url.rpartition(":")[2])})
+                )
+                children.append(
+                    spawn(
+                        [sys.executable, "-m", module, *arguments], environment=environment, output=self.log
+                    )
+                )
+            token = await _sign_in(urls[0], self.password)
+            await _healthy(urls[1])
+            headers = {"Tillroll-Merchant": MERCHANT}
+            guarded = Api(urls[0], children[0], {**headers, "Authorization": f"Bearer {token}"})
+            yield Pair(guarded, Api(urls[1], children[1], headers))
+        finally:
+            for child in children:
+                await child.stop()
 
 
 @asynccontextmanager
 async def doors_system(directory: Path) -> AsyncIterator[Doors]:
-    """Both APIs, up, with an owner who is signed in and some orders in the read models."""
+    """Both servers, up, with an owner and some orders in the read models."""
     postgres, nats = PostgresServer(directory), NatsServer(directory)
-    children: list[Child] = []
     try:
         database, nats_url = await postgres.start(), await nats.start()
         migrate(database)
         settings = Settings(data_dir=directory, database_url=database, nats_url=nats_url)
         let_in(database, settings.role_passwords())
         password = await _people(settings)
-        ports = [free_port("127.0.0.1") for _ in range(2)]
-        roles = settings.of_roles(*ROLES)
-        as_owner = settings.model_copy(update={f"{role}_url": database for role in ROLES})
         log = os.open(directory / "api.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        for at, (module, chosen) in enumerate(
-            (("services.cli", roles), ("tests.benchmarks.open_api", as_owner))
-        ):
-            environment = _environment(chosen.model_copy(update={"api_port": ports[at]}))
-            arguments = [sys.executable, "-m", module, *(["api"] if at == 0 else [])]
-            children.append(spawn(arguments, environment=environment, output=log))
-        urls = [f"http://127.0.0.1:{port}" for port in ports]
-        token = await _sign_in(urls[0], password)
-        headers = {"Tillroll-Merchant": MERCHANT, "Authorization": f"Bearer {token}"}
-        await _healthy(urls[1])
-        found = Doors(
-            Api(urls[0], children[0], headers),
-            Api(urls[1], children[1], {"Tillroll-Merchant": MERCHANT}),
-            settings,
-        )
-        await _some_trade(found, log)
-        yield found
+        doors = Doors(settings, password, log)
+        async with doors.pair() as pair:
+            await _some_trade(doors, pair.guarded)
+        yield doors
     finally:
-        for child in children:
-            await child.stop()
         await nats.stop()
         await postgres.stop()
 
@@ -133,19 +152,17 @@ async def _sign_in(url: str, password: str) -> str:
         return str((await answer.json())["access_token"])
 
 
-async def _some_trade(found: Doors, log: int) -> None:
+async def _some_trade(doors: Doors, api: Api) -> None:
     """Orders to read, in read models that a projector makes, which then ends."""
-    async with aiohttp.ClientSession(headers=found.guarded.headers) as http:
+    async with aiohttp.ClientSession(headers=api.headers) as http:
         for number in range(ORDERS_AT_FIRST):
-            async with http.post(
-                f"{found.guarded.url}/v1/orders", json=an_order(f"first-{number}")
-            ) as answer:
+            async with http.post(f"{api.url}/v1/orders", json=an_order(f"first-{number}")) as answer:
                 assert answer.status == 201, await answer.text()
     arguments = [sys.executable, "-m", "services.cli", "projector"]
-    environment = _environment(found.settings.of_roles("project"))
-    projector = spawn(arguments, environment=environment, output=log)
+    environment = _environment(doors.settings.of_roles("project"))
+    projector = spawn(arguments, environment=environment, output=doors.log)
     try:
-        async with open_context(found.settings, "bench", follow=False) as context:
+        async with open_context(doors.settings, "bench", follow=False) as context:
             await caught_up(context)
     finally:
         await projector.stop()

@@ -1,0 +1,33 @@
+"""Which statements of the queries keep their plan?"""
+
+from __future__ import annotations
+
+from eventstore.queries import load_queries
+from queries.dependencies import is_prepared
+
+_PLANNED_ANEW = {
+    "list_categories",
+    "list_checkouts",
+    "list_late_deliveries",
+    "list_orders",
+    "list_payments",
+    "list_products",
+    "list_sales_by_category",
+    "list_sales_by_day",
+    "list_sales_by_product",
+    "list_shipments",
+    "list_stock",
+}
+
+
+def test_what_has_filters_that_may_be_missing_is_planned_anew() -> None:
+    files = ("catalogue", "deliveries", "merchant", "operator", "orders", "payments", "positions", "sales")
+    statements = {
+        name: getattr(queries, name).sql
+        for queries in (load_queries("queries", f"{file}.sql") for file in (*files, "shipments", "stock"))
+        for name in queries.available_queries
+        if not name.endswith("_cursor")
+    }
+    assert {name for name, text in statements.items() if not is_prepared(text)} == _PLANNED_ANEW
+    # where none are missing, or only the person: the key finds the row
+    assert {"get_order", "get_order_lines", "read_standing"} < statements.keys()
