@@ -129,7 +129,8 @@ class Executor:
                 states, fresh = None, True
                 continue
             kept = decision.kept()
-            if not kept and not fresh:
+            if len(kept) < len(streams) and not fresh:
+                # the append checks the versions of the streams that it adds to: of the others nobody would
                 states, fresh = None, True
                 continue
             outcome = await self._append(kept, context, answer)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from domain.aggregates import aggregate_of
 from domain.kernel import Event, Fact
 from eventstore.codec import decode_event
-from eventstore.log import STREAM_LIMIT, Log
+from eventstore.log import STREAM_LIMIT, Log, StoredEvent
 
 CACHED_STREAMS = 10_000
 LOAD_MAX = 500
@@ -45,6 +45,10 @@ class States:
 
     def initial(self, stream: str) -> State:
         return State(0, aggregate_of(stream).initial)
+
+    def forget(self) -> None:
+        """After others may have appended what nobody here was told of."""
+        self._cache.clear()
 
     def applied(self, stream: str, base: State, events: Sequence[Event]) -> None:
         """Keep the state after `events`, which were appended on `base`."""
@@ -78,31 +82,43 @@ class States:
             try:
                 loaded = await self._read(list(batch))
             except Exception as error:  # noqa: BLE001 - handed to those who wait for it
-                for waiting in batch.values():
-                    waiting.set_exception(error)
-            else:
-                for stream, waiting in batch.items():
-                    waiting.set_result(loaded[stream])
+                loaded = dict.fromkeys(batch, error)
+            for stream, waiting in batch.items():
+                found = loaded[stream]
+                if isinstance(found, Exception):
+                    waiting.set_exception(found)
+                else:
+                    waiting.set_result(found)
 
-    async def _read(self, streams: list[str]) -> dict[str, State]:
-        """Folded in pages, so that a stream may be as long as it likes."""
+    async def _read(self, streams: list[str]) -> dict[str, State | Exception]:
+        """Folded in pages, so that a stream may be as long as it likes.
+
+        A stream that can't be read has its error: it must not hold up those that are loaded with it.
+        """
         loaded = {stream: self._cache.get(stream) or self.initial(stream) for stream in streams}
+        unreadable: dict[str, Exception] = {}
         while streams:
             tails = await self._log.read_streams([(stream, loaded[stream].version) for stream in streams])
             for stream, tail in zip(streams, tails, strict=True):
-                events = [decode_event(each.type, each.schema, each.data) for each in tail]
-                base = loaded[stream]
-                folded = aggregate_of(stream).fold(events, base.state)
-                loaded[stream] = State(base.version + len(events), folded)
-            streams = [s for s, tail in zip(streams, tails, strict=True) if len(tail) == STREAM_LIMIT]
+                try:
+                    loaded[stream] = _folded(stream, loaded[stream], tail)
+                except Exception as error:  # noqa: BLE001 - handed to those who wait for it
+                    unreadable[stream] = error
+            long = [s for s, tail in zip(streams, tails, strict=True) if len(tail) == STREAM_LIMIT]
+            streams = [stream for stream in long if stream not in unreadable]
         for stream, state in loaded.items():
             known = self._cache.get(stream)
             if state.version and (known is None or known.version <= state.version):
                 self._keep(stream, state)
-        return loaded
+        return {**loaded, **unreadable}
 
     def _keep(self, stream: str, state: State) -> None:
         self._cache[stream] = state
         self._cache.move_to_end(stream)
         if len(self._cache) > self._capacity:
             self._cache.popitem(last=False)
+
+
+def _folded(stream: str, base: State, tail: Sequence[StoredEvent]) -> State:
+    events = [decode_event(each.type, each.schema, each.data) for each in tail]
+    return State(base.version + len(events), aggregate_of(stream).fold(events, base.state))

@@ -258,6 +258,7 @@ class Payment:
     declined: bool = False
     expired: bool = False
     void: Literal["no", "requested", "refused", "done"] = "no"
+    voided_cents: int = 0
     captures: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     refunds: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     discrepancies: frozenset[str] = frozenset()
@@ -266,6 +267,12 @@ class Payment:
     def is_voiding(self) -> bool:
         """It is voided, or about to be; a void that the provider refused leaves it as it was."""
         return self.void in ("requested", "done")
+
+    @property
+    def is_held_after_void(self) -> bool:
+        """The provider authorised it only once it had been voided as unknown: so it is to be voided again."""
+        unvoided = (self.authorized_cents or 0) > self.voided_cents
+        return self.void == "done" and unvoided and not self.expired
 
     @property
     def captured_cents(self) -> int:
@@ -329,7 +336,8 @@ def _capture(command: RequestCapture, payment: Payment) -> tuple[PaymentEvent, .
 
 
 def _void(command: RequestVoid, payment: Payment) -> tuple[PaymentEvent, ...]:
-    if payment.is_voiding or payment.expired or (payment.declined and payment.authorized_cents is None):
+    voiding = payment.is_voiding and not payment.is_held_after_void
+    if voiding or payment.expired or (payment.declined and payment.authorized_cents is None):
         return ()
     if _sum(payment.captures, "done", "requested"):
         raise Refused("void_uncaptured", "the payment is captured, or about to be; refund it instead")
@@ -452,7 +460,7 @@ def _record(told: RecordProviderPayment, payment: Payment) -> tuple[PaymentEvent
             news.append(claim)
             known = evolve(known, claim)
     ids = {"payment_id": told.payment_id, "order_id": payment.order_id}
-    if told.voided and known.void != "done":
+    if told.voided and (known.void != "done" or known.is_held_after_void):
         held = 0 if known.expired else known.authorized_cents or 0
         voided = PaymentVoided(**ids, amount_cents=held, happened_at=told.voided_at)
         news.append(voided)
@@ -508,11 +516,12 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:
         case CaptureFailed(capture_id=reference):
             return replace(payment, captures=_moved(payment.captures, reference, None, "failed"))
         case VoidRequested():
-            return replace(payment, void="done" if payment.void == "done" else "requested")
+            is_over = payment.void == "done" and not payment.is_held_after_void
+            return replace(payment, void="done" if is_over else "requested")
         case VoidFailed():
             return replace(payment, void="done" if payment.void == "done" else "refused")
-        case PaymentVoided():
-            return replace(payment, void="done")
+        case PaymentVoided(amount_cents=cents):
+            return replace(payment, void="done", voided_cents=payment.voided_cents + cents)
         case RefundRequested(refund_id=reference, amount_cents=cents):
             return replace(payment, refunds=_moved(payment.refunds, reference, cents, "requested"))
         case PaymentRefunded(refund_id=reference, amount_cents=cents):

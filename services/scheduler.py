@@ -19,6 +19,7 @@ from domain.kernel import one
 from domain.streams import deadline_stream
 from eventstore.appender import passes
 from eventstore.checkpoints import Pool
+from eventstore.codec import UnknownEvent
 from eventstore.log import EpochChanged, LogUnavailable
 from eventstore.queries import load_queries
 from eventstore.seams import Clock, key_id
@@ -108,8 +109,8 @@ class Scheduler:
 
 
 def _is_over_soon(error: Exception) -> bool:
-    """Whether it is the servers' trouble, or other writers', and not the deadline's own."""
-    return isinstance(error, LogUnavailable | TooMuchContention) or passes(error)
+    """Whether it is the trouble of servers, other writers or a newer version, and not the deadline's own."""
+    return isinstance(error, LogUnavailable | TooMuchContention | UnknownEvent) or passes(error)
 
 
 async def retry_parked(pool: Pool, key: str) -> int:

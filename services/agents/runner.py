@@ -83,6 +83,7 @@ class AgentRunner:
 
     async def _follow(self, checkpoint: Checkpoint) -> None:
         self._processes.clear()
+        self._executor.states.forget()  # another worker may have led meanwhile
         self._parked = await self._parked_keys()
         await self._resume(checkpoint)
         pace = Pace(PAGE_SECONDS)
@@ -177,6 +178,10 @@ class AgentRunner:
             except (LogUnavailable, TooMuchContention) as error:
                 logger.warning("command_delayed", actor=context.actor, error=str(error))
                 await asyncio.sleep(0.5)
+                continue
+            except UnknownEvent as error:  # of a newer process: not the key's fault, and mended by an upgrade
+                logger.error("halted", error=str(error), remedy="start the newer version of this process")  # noqa: TRY400
+                await asyncio.sleep(HALT_SECONDS)
                 continue
             if done.refused and not done.repeated:
                 logger.info("command_refused", actor=context.actor, rule=done.refused.rule)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -45,7 +46,7 @@ class Caller:
 
         Raises Unavailable if the provider gave no usable answer, and what the executor and the database do.
         """
-        if await self._is_answered(call):
+        if await self._is_over(call):
             return
         asked_first = call.doubtful
         command = await self._outcome(call)
@@ -59,13 +60,20 @@ class Caller:
         command = self._gateway.unavailable(fact, call.attempts)
         await self._record(fact, command, await self._occurred_at(fact, late=True), "unavailable")
 
-    async def _is_answered(self, call: Call) -> bool:
-        """A stale state is no harm: an answer that it does not know of yet is found by asking."""
-        states, stream = self._executor.states, call.fact.stream
-        state = None if call.doubtful else states.known(stream)
-        if state is None:
-            (state,) = await states.load([stream])
-        return self._gateway.answered(call.fact.event, state.state)
+    async def _is_over(self, call: Call) -> bool:
+        """Whether there is nothing to ask for, or nothing any more.
+
+        A stale state is no harm: an answer that it does not know of yet is found by asking.
+        """
+        gateway, event = self._gateway, call.fact.event
+        known = None if call.doubtful else self._executor.states.known(call.fact.stream)
+        state = known.state if known else await self._state(call.fact)
+        return gateway.answered(event, state) or (not call.doubtful and gateway.unwanted(event, state))
+
+    async def _state(self, fact: Fact) -> Any:
+        """As the log has it now."""
+        (state,) = await self._executor.states.load([fact.stream])
+        return state.state
 
     async def _outcome(self, call: Call) -> Command | None:
         """What to record. A provider that may know of the call is asked, and called only if it does not."""
@@ -84,7 +92,7 @@ class Caller:
         account = await self._provider.ask(path)
         if account is not None and gateway.shows(fact.event, self._ours(account, fact)):
             return gateway.record(fact.stream, account)
-        return gateway.refused(fact, account, answer.reason)
+        return gateway.refused(fact, await self._state(fact), account, answer.reason)
 
     async def _request(self, fact: Fact) -> Request:
         """The call, with the event's personal fields opened: here, and on the wire to the provider, only."""

@@ -15,18 +15,22 @@ from domain.shipment import (
     ShipmentRequested,
 )
 from domain.streams import stream_parts
-from services.gateways.gateway import NOT_FOUND, REFUSALS, Account, Gateway, Request, account_path
+from services.gateways.gateway import NOT_FOUND, REFUSALS, Account, Gateway, Request, account_path, gone
 
 PATH = "/v1/shipments"
 
 
 def answered(event: Event, shipment: Shipment) -> bool:
     match event:
-        case ShipmentRequested():  # a label that is not wanted any more is not asked for
-            return bool(shipment.tracking_number) or shipment.label_refused or shipment.void != "no"
+        case ShipmentRequested():
+            return bool(shipment.tracking_number) or shipment.label_refused
         case LabelVoidRequested():
             return shipment.void in ("refused", "done")
     return True
+
+
+def unwanted(event: Event, shipment: Shipment) -> bool:
+    return isinstance(event, ShipmentRequested) and shipment.void != "no"
 
 
 def request(fact: Fact) -> Request:
@@ -68,8 +72,10 @@ def record(stream: str, account: Account) -> RecordCarrierShipment:
     )
 
 
-def refused(fact: Fact, account: Account | None, reason: str) -> Command | None:
+def refused(fact: Fact, shipment: Shipment, account: Account | None, reason: str) -> Command | None:
     """A booking that is refused is a fact for a person; a label that can't be given back stays ours."""
+    if account is None and shipment.tracking_number:
+        raise gone(fact.stream)
     shipment_id = stream_parts(fact.stream)[1]
     unknown = RecordCarrierShipment(shipment_id=shipment_id, carrier="", tracking_number="")
     if isinstance(fact.event, ShipmentRequested):
@@ -101,6 +107,7 @@ CARRIER_GATEWAY = Gateway(
     path=PATH,
     interests=(ShipmentRequested, LabelVoidRequested),
     answered=answered,
+    unwanted=unwanted,
     request=request,
     shows=shows,
     record=record,

@@ -19,11 +19,16 @@ Account = dict[str, Any]
 REFUSALS = frozenset({400, 402, 404, 409, 410, 422})
 """Answers about what was asked; any other 4xx (not allowed, too many …) is about us."""
 NOT_FOUND = 404
-"""To a call that makes something new it means that nobody listens there."""
+"""To a call that makes something new, or is about what is known to be there, it means that nobody listens."""
 
 
 class Unavailable(Exception):
     """There is no usable answer; whether the call was carried out is unknown."""
+
+
+def gone(stream: str) -> Unavailable:
+    """What is known to be there can't be unknown to the provider: whoever answered is somebody else."""
+    return Unavailable(f"it knows nothing of {stream}, which it has told us of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +50,14 @@ class Gateway:
     """One provider's side of one aggregate. The provider knows a payment or shipment by our stream's name.
 
     `interests` are the events that request something.
-    `answered(event, state)`: the stream's state holds the answer already, or none is to be asked for.
+    `answered(event, state)`: the stream's state holds the answer already, or there is nothing to ask for.
+    `unwanted(event, state)`: what was not asked for yet need not be. What may have been is seen through: a
+    call that is still on its way would be carried out after we had looked away.
     `request(fact)`: the call to make; personal fields of the event are open or erased.
     `shows(event, account)`: the provider did what was requested, or decided not to.
     `record(stream, account)`: the command that records what the provider says; None if it says nothing yet.
-    `refused(fact, account, reason)`: the same, where the provider would not do it; `account` is None where it
-    knows of nothing. Raises Unavailable where a refusal is no outcome.
+    `refused(fact, state, account, reason)`: the same, where the provider would not do it; `account` is None
+    where it knows of nothing. Raises Unavailable where a refusal is no outcome.
     `unavailable(fact, attempts)`: the command that records that it can't be reached.
     `told(stream, data)`: the command for a webhook's data, whose member `subject` names the stream.
     """
@@ -61,10 +68,11 @@ class Gateway:
     path: str
     interests: tuple[type[Event], ...]
     answered: Callable[[Event, Any], bool]
+    unwanted: Callable[[Event, Any], bool]
     request: Callable[[Fact], Request]
     shows: Callable[[Event, Account], bool]
     record: Callable[[str, Account], Command | None]
-    refused: Callable[[Fact, Account | None, str], Command | None]
+    refused: Callable[[Fact, Any, Account | None, str], Command | None]
     unavailable: Callable[[Fact, int], Command]
     told: Callable[[str, Account], Command | None]
 

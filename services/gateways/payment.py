@@ -18,7 +18,7 @@ from domain.payment import (
     VoidRequested,
 )
 from domain.streams import stream_parts
-from services.gateways.gateway import Account, Gateway, Request, account_path
+from services.gateways.gateway import Account, Gateway, Request, account_path, gone
 
 PATH = "/v1/payments"
 DECLINES = frozenset({402})
@@ -35,8 +35,8 @@ _CALLS = {
 def answered(event: Event, payment: Payment) -> bool:
     """Also what is about no money: the decision itself has answered that."""
     match event:
-        case AuthorizationRequested(amount_cents=cents):  # what is not wanted any more is not asked for
-            return not cents or payment.authorized_cents is not None or payment.declined or payment.is_voiding
+        case AuthorizationRequested(amount_cents=cents):
+            return not cents or payment.authorized_cents is not None or payment.declined
         case CaptureRequested(capture_id=reference, amount_cents=cents):
             return not cents or _is_over(payment.captures.get(reference))
         case RefundRequested(refund_id=reference, amount_cents=cents):
@@ -44,6 +44,10 @@ def answered(event: Event, payment: Payment) -> bool:
         case VoidRequested():
             return not payment.requested_cents or payment.void in ("refused", "done")
     return True
+
+
+def unwanted(event: Event, payment: Payment) -> bool:
+    return isinstance(event, AuthorizationRequested) and payment.is_voiding
 
 
 def _is_over(movement: tuple[int, str] | None) -> bool:
@@ -128,8 +132,10 @@ def _told(reference: str, movements: Sequence[Account]) -> tuple[Movement, ...]:
     )
 
 
-def refused(fact: Fact, account: Account | None, reason: str) -> Command | None:
-    """What the provider would not do has failed. A void of what it never saw has nothing left to void."""
+def refused(fact: Fact, payment: Payment, account: Account | None, reason: str) -> Command | None:
+    """What the provider would not do has failed. What it never saw, or declined, leaves nothing to void."""
+    if account is None and payment.authorized_cents is not None:
+        raise gone(fact.stream)
     known = record(fact.stream, account) if account else None
     told = known or RecordProviderPayment(
         payment_id=stream_parts(fact.stream)[1], provider_reference="", status="pending", amount_cents=0
@@ -144,7 +150,8 @@ def refused(fact: Fact, account: Account | None, reason: str) -> Command | None:
         case RefundRequested(refund_id=reference, amount_cents=cents):
             failed = Movement(reference=reference, amount_cents=cents, succeeded=False, reason=reason)
             return told.model_copy(update={"refunds": (*told.refunds, failed)})
-    return told.model_copy(update={"void_refused": reason} if account else {"voided": True})
+    holds = account is not None and account["status"] != "declined"
+    return told.model_copy(update={"void_refused": reason} if holds else {"voided": True})
 
 
 def unavailable(fact: Fact, attempts: int) -> Command:
@@ -159,6 +166,7 @@ PAYMENT_GATEWAY = Gateway(
     path=PATH,
     interests=(AuthorizationRequested, CaptureRequested, VoidRequested, RefundRequested),
     answered=answered,
+    unwanted=unwanted,
     request=request,
     shows=shows,
     record=record,

@@ -8,21 +8,25 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from psycopg.rows import TupleRow
 
-from commands.executor import Context, Done
+from commands.executor import Context, Done, Executor
 from domain.kernel import Fact, Group, Reaction, Value
 from domain.order import CancelOrder
 from domain.stock import Stock
 from domain.streams import order_stream, stock_stream
-from eventstore.seams import WallClock
+from eventstore.log import Append, NewEvent, StreamAppend
+from eventstore.seams import RandomIds, WallClock
+from eventstore.tasks import end_tasks
 from services.agents.parking import StillFails, retry_parked
 from services.agents.runner import AgentRunner
 from services.parked import CannotRetry, retry_key
 from services.processes import AGENTS
 from services.scheduler import Scheduler
+from tests.integration.test_worlds import eventually
 from tests.integration.trade import MERCHANT, NOW, Trade, agents_running, trading
 
 
@@ -224,6 +228,49 @@ async def test_a_command_that_can_not_be_carried_out_parks_its_key_alone(databas
             await trade.rest()
         assert await parked_keys(trade) == [("agent:inventory", order_stream(MERCHANT, "o1"))]
         assert Counter(await trade.types())["StockReserved"] == 1
+
+
+async def test_an_authorisation_that_is_told_after_the_void_is_voided_again(database: str) -> None:
+    async with trading(database) as trade, agents_running(trade):
+        await trade.stock("a", 1)
+        await trade.place("o1")
+        await trade.rest()
+        await trade.command(order_stream(MERCHANT, "o1"), CancelOrder(order_id="o1", reason="customer"))
+        await trade.rest()
+        await trade.provider_says("o1", "pending", voided=True)
+        await trade.rest()
+        await trade.provider_says("o1", "authorized")
+        await trade.rest()
+        assert (await trade.types()).count("VoidRequested") == 2
+        await trade.provider_says("o1", "authorized", voided=True)
+        await trade.rest()
+        types = await trade.types()
+        assert (types.count("VoidRequested"), types.count("PaymentVoided")) == (2, 2)
+
+
+async def test_an_event_of_a_newer_version_parks_nobody(database: str) -> None:
+    """It is mended by an upgrade. Whom it does not concern goes on."""
+    async with trading(database) as trade:
+        await trade.stock("a", 1)
+        await trade.stock("b", 1)
+        await trade.place("o1", sku="a")
+        await trade.place("o2", sku="b")
+        newer = NewEvent("StockReceived", 99, b"{}", uuid4())
+        stream = StreamAppend(stock_stream(MERCHANT, "b", "main"), 1, (newer,))
+        await trade.log.append(Append(uuid4(), MERCHANT, "c", "c", NOW, (stream,)))
+        trade.executor = Executor(trade.log, RandomIds(), trade.keyring)
+        runner = AgentRunner(AGENTS, trade.feed, trade.executor, trade.log.pool, WallClock())
+        running = asyncio.create_task(runner.run())
+        try:
+
+            async def reserved() -> bool:
+                return [each.type for each in await trade.log.read(0)].count("StockReserved") == 1
+
+            await eventually(reserved)
+            async with trade.log.pool.connection() as connection:
+                assert await (await connection.execute("SELECT * FROM parked")).fetchall() == []
+        finally:
+            await end_tasks(running)
 
 
 async def test_a_parked_key_stays_so_through_a_crash(database: str) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+import pytest_asyncio
 from standardwebhooks import Webhook as Signer
 
 from commands.executor import Context, Executor
@@ -45,6 +46,7 @@ from services.gateways.payment import PAYMENT_GATEWAY
 from services.gateways.provider import Provider, open_http
 from services.gateways.runner import GatewayRunner
 from services.gateways.webhooks import BODY_BYTES_MAX, WebhookServer
+from tests.integration.between import Between
 from tests.integration.test_worlds import (
     PATIENCE_S,
     SECRET,
@@ -421,6 +423,53 @@ async def test_a_void_of_what_the_provider_never_saw_counts_as_voided(system: Sy
     await system.start()
     facts = await system.until(stream, "AuthorizationRequested", "VoidRequested", "PaymentVoided")
     assert facts[-1].event.amount_cents == 0  # type: ignore[attr-defined]
+
+
+@pytest_asyncio.fixture
+async def between(system: System) -> AsyncIterator[Between]:
+    """The gateways reach the payment world through it."""
+    async with Between(system.payment.url).running() as between:
+        await system.gateways.kill()
+        await system.gateways.start(between.url, system.carrier.url)
+        yield between
+        between.passing.set()
+        await system.at_rest()
+
+
+async def test_a_void_does_not_overtake_an_authorisation_that_is_on_its_way(
+    system: System, between: Between
+) -> None:
+    """Whether it will be carried out nobody knows: were it given up, money might be held and no one know."""
+    between.passing.clear()
+    stream = await system.authorize("slow")
+    await system.until_attempts(1)
+    await system.command(stream, RequestVoid(payment_id="slow"))
+    await system.until_attempts(2)
+    between.passing.set()
+    expected = ("AuthorizationRequested", "VoidRequested", "PaymentAuthorized", "PaymentVoided")
+    facts = await system.until(stream, *expected)
+    assert facts[-1].event.amount_cents == 1000  # type: ignore[attr-defined]
+    assert (await system.account(stream))["voided"]
+
+
+@pytest.mark.parametrize("what", ["capture", "void"])
+async def test_who_does_not_know_what_was_authorised_is_not_the_provider(
+    system: System, between: Between, what: str
+) -> None:
+    stream = await system.authorize("known")
+    await system.until(stream, *AUTHORIZED)
+    between.astray = True
+    if what == "capture":
+        await system.capture(stream, "known")
+    else:
+        await system.command(stream, RequestVoid(payment_id="known"))
+    await system.until_attempts(2)
+    between.astray = False
+    outcome = {"capture": ("CaptureRequested", "PaymentCaptured"), "void": ("VoidRequested", "PaymentVoided")}
+    await system.until(stream, *AUTHORIZED, *outcome[what])
+    account = await system.account(stream)
+    assert bool(account["captures"]) == (what == "capture")
+    assert account["voided"] == (what == "void")
 
 
 async def test_played_history_takes_its_time_from_its_checkout(system: System) -> None:

@@ -147,7 +147,8 @@ def last_word(told: list[Event], reference: str) -> type[Event]:
 
 
 def money(payment: Payment) -> Payment:
-    return replace(payment, discrepancies=frozenset())
+    """Without what only the order tells: of a void that came first nobody knew what it voided."""
+    return replace(payment, discrepancies=frozenset(), voided_cents=0)
 
 
 @given(facts=st.lists(loose_accounts, min_size=1, max_size=5), asked=requests, data=st.data())
@@ -190,7 +191,7 @@ def test_a_contradiction_is_open_in_whatever_order_it_was_told(
     assert state.discrepancies - hasty <= {kind for kind, holds in true.items() if holds}
     # of a void and an authorisation only the one that came after tells whether they contradict each other
     told = [event for event in stream if isinstance(event, PaymentAuthorized | PaymentVoided)]
-    voided_first = [type(event) for event in told] == [PaymentVoided, PaymentAuthorized]
+    voided_first = [type(event) for event in told][:2] == [PaymentVoided, PaymentAuthorized]
     assert ("authorized_after_void" in state.discrepancies) == voided_first
     opened = [type(event).__name__ for event in stream].count("PaymentDiscrepancyOpened")
     assert opened == len(state.discrepancies)

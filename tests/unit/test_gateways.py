@@ -43,7 +43,7 @@ from domain.streams import payment_stream, shipment_stream
 from services.gateways.breaker import Breaker, Patience
 from services.gateways.calls import Call, OpenCalls
 from services.gateways.carrier import CARRIER_GATEWAY
-from services.gateways.gateway import REFUSALS, Gateway
+from services.gateways.gateway import REFUSALS, Gateway, Unavailable
 from services.gateways.payment import PAYMENT_GATEWAY
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -227,34 +227,54 @@ def test_the_provider_shows_what_it_did() -> None:
         (VOID, None, [PaymentVoided]),
         (VOID, account(), [PaymentAuthorized, VoidFailed]),
         (VOID, account("pending"), [VoidFailed]),
+        (VOID, account("declined"), [PaymentDeclined, PaymentVoided]),
         (CAPTURE, account("pending"), [CaptureFailed]),
     ],
 )
 def test_what_the_provider_refuses_has_failed(
     request_: Event, known: dict[str, Any] | None, expected: list[type[Event]]
 ) -> None:
-    command = PAYMENT_GATEWAY.refused(fact(request_), known, "code: why")
     history = (AUTHORIZATION,) if request_ is AUTHORIZATION else (AUTHORIZATION, request_)
+    command = PAYMENT_GATEWAY.refused(fact(request_), PAYMENT.fold(history), known, "code: why")
     assert events_of(PAYMENT_GATEWAY, history, command) == expected
+
+
+@pytest.mark.parametrize("request_", [CAPTURE, REFUND, VOID])
+def test_what_the_provider_has_told_of_is_not_unknown_to_it(request_: Event) -> None:
+    """Somebody else answered: a proxy without the route, a wrong base path."""
+    authorized = PaymentAuthorized(payment_id="p/1", order_id="o1", amount_cents=1000, provider_reference="R")
+    state = PAYMENT.fold((AUTHORIZATION, authorized, request_))
+    with pytest.raises(Unavailable):
+        PAYMENT_GATEWAY.refused(fact(request_), state, None, "status 404")
+    bought = LabelBought(**PARCEL, carrier="R", tracking_number="T")
+    label = SHIPMENT.fold((SHIPMENT_REQUESTED, bought, LABEL_VOID))
+    with pytest.raises(Unavailable):
+        CARRIER_GATEWAY.refused(fact(LABEL_VOID), label, None, "status 404")
 
 
 def test_a_label_that_is_refused_stays_and_a_booking_that_is_refused_is_a_fact() -> None:
     history = (SHIPMENT_REQUESTED, LabelBought(**PARCEL, carrier="R", tracking_number="T"), LABEL_VOID)
-    command = CARRIER_GATEWAY.refused(fact(LABEL_VOID), shipment(), "collected")
+    bought = SHIPMENT.fold(history)
+    command = CARRIER_GATEWAY.refused(fact(LABEL_VOID), bought, shipment(), "collected")
     assert events_of(CARRIER_GATEWAY, history, command) == [LabelVoidFailed]
-    command = CARRIER_GATEWAY.refused(fact(LABEL_VOID), None, "not found")
+    history = (SHIPMENT_REQUESTED, LABEL_VOID)
+    command = CARRIER_GATEWAY.refused(fact(LABEL_VOID), SHIPMENT.fold(history), None, "not found")
     assert events_of(CARRIER_GATEWAY, history, command) == [LabelVoided]
-    command = CARRIER_GATEWAY.refused(fact(SHIPMENT_REQUESTED), None, "no such state")
+    asked = SHIPMENT.fold((SHIPMENT_REQUESTED,))
+    command = CARRIER_GATEWAY.refused(fact(SHIPMENT_REQUESTED), asked, None, "no such state")
     assert events_of(CARRIER_GATEWAY, (SHIPMENT_REQUESTED,), command) == [LabelRefused]
 
 
 def test_what_is_not_wanted_any_more_is_not_asked_for() -> None:
+    """Nor is it answered: a call that was made before is seen through."""
     payment = PAYMENT.fold((AUTHORIZATION, VOID))
-    assert PAYMENT_GATEWAY.answered(AUTHORIZATION, payment)
-    assert not PAYMENT_GATEWAY.answered(VOID, payment)
+    assert PAYMENT_GATEWAY.unwanted(AUTHORIZATION, payment)
+    assert not PAYMENT_GATEWAY.answered(AUTHORIZATION, payment)
+    assert not PAYMENT_GATEWAY.unwanted(VOID, payment)
     parcel = SHIPMENT.fold((SHIPMENT_REQUESTED, LABEL_VOID))
-    assert CARRIER_GATEWAY.answered(SHIPMENT_REQUESTED, parcel)
-    assert not CARRIER_GATEWAY.answered(LABEL_VOID, parcel)
+    assert CARRIER_GATEWAY.unwanted(SHIPMENT_REQUESTED, parcel)
+    assert not CARRIER_GATEWAY.answered(SHIPMENT_REQUESTED, parcel)
+    assert not CARRIER_GATEWAY.unwanted(LABEL_VOID, parcel)
     refused = SHIPMENT.fold((SHIPMENT_REQUESTED, LabelRefused(**PARCEL, reason="no"), LABEL_VOID))
     assert CARRIER_GATEWAY.answered(SHIPMENT_REQUESTED, refused)
 

@@ -328,6 +328,19 @@ def test_an_authorisation_after_the_void_is_a_discrepancy_told_once() -> None:
     payment.given(*OPEN, VOID).when(told(voided=True)).then(VOIDED)
 
 
+def test_what_is_held_after_the_void_is_voided_again_once() -> None:
+    unseen = (REQUESTED, VOID, PaymentVoided(**IDS, amount_cents=0))
+    held = (*unseen, AUTHORIZED, discrepancy("authorized_after_void"))
+    for reversal in (RequestVoid(payment_id="p1"), RequestReversal(payment_id="p1")):
+        payment.given(*held).when(reversal).then(VOID)
+        payment.given(*held, VOID).when(reversal).then_nothing()
+        payment.given(*held, VOID, VOIDED).when(reversal).then_nothing()
+    payment.given(*held, VOID).when(told(voided=True)).then(VOIDED)
+    payment.given(*held, VOID).when(told(void_refused="no")).then(VoidFailed(**IDS, reason="no"))
+    # the provider, who was late to tell of both, had voided it
+    payment.given(*held).when(told(voided=True)).then(VOIDED)
+
+
 def test_an_unreachable_provider_is_a_fact() -> None:
     payment.given(REQUESTED).when(RecordUnavailable(payment_id="p1", call="authorize", attempts=3)).then(
         PaymentProviderUnavailable(**IDS, call="authorize", attempts=3)
