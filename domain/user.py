@@ -327,9 +327,12 @@ def _grant(command: GrantRole, user: User) -> tuple[UserEvent, ...]:
     allowed = permissions_of(command.role, command.merchant, command.permissions)
     if not allowed:
         where = "the platform" if is_platform(command.merchant) else f"merchant {command.merchant}"
-        raise Refused("role_of_place", f"nobody is {command.role} on {where}, or with these permissions")
+        needed = "staff needs `permissions` that there are" if command.role == "staff" else "nobody is that"
+        raise Refused("role_of_place", f"{command.role} on {where}: {needed}")
     if (command.role == "customer") != bool(command.subject):
-        raise Refused("customer_has_subject", "a customer sees one person's data, and others have no such")
+        raise Refused(
+            "customer_has_subject", "the role customer is of one person (`customer`), and no other role is"
+        )
     if user.grants.get(command.merchant) == Held(command.role, allowed, command.subject):
         return ()
     chosen = tuple(sorted(set(command.permissions)))

@@ -93,19 +93,26 @@ def print_addresses(settings: Settings) -> None:
     """Where everything is."""
     table = Table(title="Tillroll is up", show_header=False, title_justify="left")
     api = f"http://{settings.api_host}:{settings.api_port}"
-    table.add_row("API", f"{api}/v1")
+    table.add_row("API", api)
     table.add_row("API documents", f"{api}/docs")
     table.add_row("payment world", str(settings.payment_url))
     table.add_row("carrier world", str(settings.carrier_url))
     table.add_row("data", str(settings.data_dir.absolute()))
     table.add_row("logs", str(settings.data_dir.absolute() / "logs"))
     console.print(table)
+    console.print("In another terminal, so that `.venv/bin/tillroll status` finds it:")
+    console.print(f"export TILLROLL_DATA_DIR={settings.data_dir.absolute()}", soft_wrap=True, markup=False)
 
 
 async def stay_up(settings: Settings, *, echo: bool) -> None:
     async with running(settings, echo=echo) as (chosen, supervisor):
         print_addresses(chosen)
-        console.print("Ctrl-C stops it. In another terminal: `tillroll status`.")
+        console.print(
+            "Nobody comes in who was not let in: begin with"
+            " `.venv/bin/tillroll user add YOU@EXAMPLE.COM --role admin --generate-password`.",
+            soft_wrap=True,
+        )
+        console.print("Ctrl-C stops it.")
         await supervisor.run_until_stopped()
 
 

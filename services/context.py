@@ -50,7 +50,10 @@ def _servers(settings: Settings, role: Role) -> tuple[str, str]:
         )
     if missing or not settings.nats_url:
         names = " and ".join(missing)
-        raise NotRunning(f"nothing runs in {settings.data_dir}: start it with `tillroll up`, or set {names}")
+        raise NotRunning(
+            f"nothing runs in {settings.data_dir}: start it with `tillroll up`, or set TILLROLL_DATA_DIR to"
+            f" where it runs, or {names}"
+        )
     return settings.url(role), settings.nats_url
 
 

@@ -50,12 +50,12 @@ async def demo(
     settings = settings_of_demo(settings, data, orders, seed)
     trade = await _read(data, oracles, orders, seed)
     async with running(settings) as (chosen, supervisor):
-        _print_where(chosen)
+        print_addresses(chosen)
         played = await _play(chosen, trade, every=every, ours=not settings.database_url, once=once)
         verified = await verify_all(chosen, as_json=False)
         people = await let_people_in(chosen)
         if not once:
-            _print_where(chosen)
+            print_addresses(chosen)
         tell_people(people, chosen.data_dir)
         if not once:
             console.print("Ctrl-C stops it.")
@@ -109,9 +109,3 @@ def _told_troubles(status: Mapping[str, Status]) -> int:
     for trouble in found:
         console.print(f"[red]✗[/] {trouble}")
     return 1 if found else 0
-
-
-def _print_where(settings: Settings) -> None:
-    print_addresses(settings)
-    console.print("In another terminal, so that `.venv/bin/tillroll status` finds it:")
-    console.print(f"export TILLROLL_DATA_DIR={settings.data_dir}", soft_wrap=True, markup=False)

@@ -33,7 +33,11 @@ PEOPLE = (
 async def let_people_in(settings: Settings) -> dict[str, str]:
     """Make those who are not there yet; the variables of all, by name."""
     file = settings.data_dir / FILE
-    known = _read(file) | {"API": f"http://{settings.api_host}:{settings.api_port}"}
+    known = _read(file) | {
+        "API": f"http://{settings.api_host}:{settings.api_port}",
+        "PAYMENT": str(settings.payment_url),
+        "CARRIER": str(settings.carrier_url),
+    }
     async with opened(settings) as access:
         await _register(access)
         for variable, email, role, merchant in PEOPLE:

@@ -201,13 +201,18 @@ class Settings(LimitSettings):
             return given
         if not self.database_url:
             raise NotRunning(
-                f"nothing runs in {self.data_dir}: start it with `tillroll up`, or set"
-                f" TILLROLL_{role.upper()}_URL or TILLROLL_DATABASE_URL, and TILLROLL_NATS_URL"
+                f"nothing runs in {self.data_dir}: start it with `tillroll up`, or set TILLROLL_DATA_DIR to"
+                f" where it runs, or TILLROLL_{role.upper()}_URL or TILLROLL_DATABASE_URL, and"
+                " TILLROLL_NATS_URL"
             )
         return url_as(self.database_url, role, password_of(role, self._roles_key()))
 
     def role_passwords(self) -> dict[Role, str]:
         """What the roles' passwords must be for these settings to work; of users with our names only."""
+        if self.database_url:
+            secret(
+                self.data_dir / self.database_roles_file
+            )  # made up here, and nowhere else, where it is missing
         passwords: dict[Role, str] = {}
         for role in ROLES:
             parts = conninfo_to_dict(self.url(role))
@@ -225,7 +230,13 @@ class Settings(LimitSettings):
         return self.model_copy(update={**addresses, "database_url": None})
 
     def _roles_key(self) -> bytes:
-        return secret(self.data_dir / self.database_roles_file)
+        file = self.data_dir / self.database_roles_file
+        if not file.exists():
+            raise NotRunning(
+                f"{file} is not there, by which the database knows our roles: set TILLROLL_DATA_DIR or"
+                " TILLROLL_DATABASE_ROLES_FILE, or make it with `tillroll migrate`"
+            )
+        return secret(file)
 
     def master_key(self) -> bytes:
         """Made up if it is missing: `services.master_key` knows whether it may be."""

@@ -24,7 +24,7 @@ UserId = Annotated[
 ]
 
 
-def user_of(asked: Allowed) -> Principal:
+async def user_of(asked: Allowed) -> Principal:
     """Who asks, if it is a user: an API key has neither password nor sessions."""
     if asked.principal.kind != "user":
         raise Problem(403, "users-only", "this is for users, who sign in; an API key has no such thing")

@@ -5,31 +5,52 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from commands.fields import Body, Text
+from domain.permissions import ON_PLATFORM
 from domain.user import User
 from services.access.api_keys import Shown
 from services.access.models import Address
 from services.access.users import Member
 
 EXPIRY_DAYS_MAX = 366
-Permission = Annotated[str, Field(pattern=r"^[a-z]{1,40}:(read|write|fulfil)$", examples=["orders:read"])]
+_NAMES = sorted(ON_PLATFORM)
+
+
+def _known(name: str) -> str:
+    if name not in ON_PLATFORM:
+        raise PydanticCustomError("permission", f"there is no such permission; there are {', '.join(_NAMES)}")
+    return name
+
+
+Permission = Annotated[
+    str, AfterValidator(_known), Field(json_schema_extra={"enum": _NAMES}, examples=["orders:read"])
+]
 Permissions = Annotated[tuple[Permission, ...], Field(max_length=50)]
 MerchantRole = Literal["owner", "staff", "customer", "auditor"]
 PlatformRole = Literal["admin", "auditor", "operator"]
 
 
 class MemberRoleBody(Body):
-    """A role at the merchant. `permissions` are for staff, `subject` is for a customer."""
+    """A role at the merchant."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"role": "staff", "permissions": ["orders:read", "stock:read"]}]}
     )
 
     role: MerchantRole
-    permissions: Permissions = ()
-    subject: Annotated[Text, Field(max_length=100)] = ""
+    permissions: Annotated[Permissions, Field(description="for staff, who have no others")] = ()
+    customer: Annotated[
+        Text,
+        Field(
+            max_length=200,
+            description="for a customer: whose orders it sees and may place, by the `customer_unique_id` of"
+            " these orders, or the `customer_id` where they have no other",
+            examples=["c-4711"],
+        ),
+    ] = ""
 
 
 class InviteMemberBody(MemberRoleBody):

@@ -81,7 +81,7 @@ class Parts:
             policy,
         )
         self.users = Users(
-            store, self.facts, self.addresses, self.resets, self.sessions, mailer, self.later, policy
+            store, self.facts, self.addresses, self.resets, self.sessions, mailer, self.later, policy, keyring
         )
         self.api_keys = ApiKeys(store, self.facts, clock, ids)
         self.gate = AccessGate(store, seals, self.facts, self.tokens, clock, policy)
@@ -93,7 +93,7 @@ class Parts:
         self.passwords.close()
 
 
-def parts_of(request: Request) -> Parts:
+async def parts_of(request: Request) -> Parts:
     return request.app.state.access  # type: ignore[no-any-return]
 
 

@@ -10,7 +10,6 @@ from services.access.addresses import check_address
 from services.access.models import AtMerchant, UserId
 from services.access.models_members import InviteMemberBody, MemberAnswer, MemberRoleBody, UserAnswer
 from services.access.parts import WantedParts
-from services.access.users import Wanted
 from services.web.access import Allowed, requires
 from services.web.openapi import problem_responses
 from services.web.pagination import Page, as_str, cursor_of
@@ -36,7 +35,7 @@ async def invite_user(
 ) -> UserAnswer:
     """Who is new gets a token by mail to set a password. Nobody grants more than it has."""
     assert asked.grant
-    wanted = Wanted(body.role, body.permissions, body.subject)
+    wanted = access.users.wanted(merchant, body.role, body.permissions, body.customer)
     address, actor = check_address(body.email), asked.principal.actor
     user_id = await access.users.invite(address, merchant, wanted, asked.grant, actor=actor)
     return UserAnswer(user_id=user_id)
@@ -66,7 +65,7 @@ async def grant_role(
 ) -> UserAnswer:
     """In place of the one it has. Nobody changes the role of who may do more."""
     assert asked.grant
-    wanted = Wanted(body.role, body.permissions, body.subject)
+    wanted = access.users.wanted(merchant, body.role, body.permissions, body.customer)
     await access.users.grant(user_id, merchant, wanted, asked.grant, actor=asked.principal.actor)
     return UserAnswer(user_id=user_id)
 

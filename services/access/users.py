@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commands.personal import subject_of
 from domain.kernel import Command
 from domain.permissions import PLATFORM, permissions_of
 from domain.user import DisableUser, EnableUser, GrantRole, InviteUser, RevokeRole, UnlockUser, User
+from eventstore.keyring import Keyring
 from services.access.addresses import Addresses
 from services.access.facts import Facts
 from services.access.later import Later
@@ -55,7 +57,9 @@ class Users:
         mailer: Mailer,
         later: Later,
         policy: Policy,
+        keyring: Keyring,
     ) -> None:
+        self._keyring = keyring
         self._store = store
         self._facts = facts
         self._addresses = addresses
@@ -64,6 +68,11 @@ class Users:
         self._mailer = mailer
         self._later = later
         self._policy = policy
+
+    def wanted(self, merchant: str, role: str, permissions: tuple[str, ...], customer: str) -> Wanted:
+        """A role as it is asked for: the person goes by a pseudonym, as in the person's orders."""
+        subject = subject_of(self._keyring, merchant, customer) if customer else ""
+        return Wanted(role, permissions, subject)
 
     async def invite(
         self, address: str, merchant: str, wanted: Wanted, own: Grant, *, actor: str, mail: bool = True

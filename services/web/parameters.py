@@ -22,6 +22,10 @@ async def refuse_unknown_parameters(request: Request) -> None:
     if not request.query_params or SPARED in route.tags:
         return
     known = _known(request)
+    twice = [name for name in known if len(request.query_params.getlist(name)) > 1]
+    if twice:
+        errors = [field_error(("query", name), "it stands there more than once") for name in twice]
+        raise Problem(422, "invalid-input", f"{twice[0]}: {errors[0]['detail']}", errors=errors)
     unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
     if unknown:
         takes = f"; it takes {', '.join(known)}" if known else "; it takes none"

@@ -80,7 +80,7 @@ async def test_nobody_grants_more_than_it_has(door: Doors) -> None:
         ("staff", ["orders:read", "orders:write"]),
         ("staff", ["users:write"]),
     ):
-        more = {"permissions": permissions, "subject": "p1" if role == "customer" else ""}
+        more = {"permissions": permissions, "customer": "p1" if role == "customer" else ""}
         problem(await invite(door, sam, "x@example.com", role, **more), 403, "forbidden")
     granted = await invite(door, sam, "x@example.com", "staff", permissions=["orders:read"])
     assert granted.status_code == 201

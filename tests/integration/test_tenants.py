@@ -24,6 +24,7 @@ from domain.kernel import Event
 from domain.order import OrderDiscrepancyOpened
 from domain.permissions import PLATFORM
 from domain.streams import order_stream
+from domain.user import JoinUser
 from services.embedded import NatsServer, PostgresServer
 from services.web.pagination import cursor_of
 from tests.integration.api_client import an_order, problem
@@ -531,6 +532,21 @@ async def test_a_customer_sees_its_own_orders(two: Two) -> None:
     full = (await two.world.ask("GET", "/v1/orders/own-done", two.owner)).json()
     assert full["discrepancy"]
     assert {"actor", "causation", "details"} <= full["timeline"][0].keys()
+
+
+async def test_a_customer_is_invited_by_the_id_that_its_orders_have(two: Two) -> None:
+    body = {"email": "cara@example.com", "role": "customer", "customer": "c-invited"}
+    invited = await two.world.ask("POST", "/v1/users", two.owner, body=body)
+    assert invited.status_code == 201, invited.text
+    user_id = invited.json()["user_id"]
+    await two.world.access.facts.of_user(user_id, JoinUser(user_id=user_id), actor="test")
+    customer = (await two.world.session(user_id))[1]
+    who = {"customer_id": "c-invited", "zip_prefix": "1", "city": "x"}
+    order = an_order(customer=who, order_id="c-invited-1")
+    placed = await two.world.ask("POST", "/v1/orders", customer, body=order)
+    assert placed.status_code == 201, placed.text
+    other = an_order(customer={**who, "customer_id": "c-else"})
+    problem(await two.world.ask("POST", "/v1/orders", customer, body=other), 403, "forbidden")
 
 
 async def test_a_customer_acts_for_itself(two: Two) -> None:
