@@ -128,17 +128,29 @@ class Users:
         ]
         return found, ids[-1] if len(rows) > limit else None
 
-    async def unlock(self, user_id: str, *, actor: str) -> None:
+    async def unlock(self, user_id: str, own: Grant, *, actor: str) -> None:
+        await self._check_reach(user_id, own)
         await self._facts.of_user(user_id, UnlockUser(user_id=user_id), actor=actor)
         await self._store.rows("forget_failures", user_id=user_id)
 
-    async def disable(self, user_id: str, *, actor: str) -> None:
+    async def disable(self, user_id: str, own: Grant, *, actor: str) -> None:
         """No way in works from now on; sessions are over for good."""
+        await self._check_reach(user_id, own)
         await self._facts.of_user(user_id, DisableUser(user_id=user_id), actor=actor)
         await self._sessions.end_all(user_id, "disabled", actor=actor)
 
-    async def enable(self, user_id: str, *, actor: str) -> None:
+    async def enable(self, user_id: str, own: Grant, *, actor: str) -> None:
+        """Nothing of before comes to life again, not even what was begun while it was disabled."""
+        if (await self._check_reach(user_id, own)).disabled:
+            await self._sessions.end_all(user_id, "enabled", actor=actor)
         await self._facts.of_user(user_id, EnableUser(user_id=user_id), actor=actor)
+
+    async def _check_reach(self, user_id: str, own: Grant) -> User:
+        """The user. A 403 problem where it may do, wherever that is, what `own` does not allow."""
+        user = await self._facts.user(user_id)
+        for place in user.grants:
+            _check_held(user, place, own)
+        return user
 
 
 def _grant(user_id: str, merchant: str, wanted: Wanted) -> GrantRole:
@@ -169,5 +181,5 @@ def _check_held(user: User, merchant: str, own: Grant) -> None:
 
 def _beyond(permission: str) -> Problem:
     problem = forbidden(permission)
-    problem.detail = f"nobody grants or takes a role that may do more than itself: {permission}"
+    problem.detail = f"nobody decides about a role that may do more than itself: {permission}"
     return problem

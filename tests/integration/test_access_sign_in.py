@@ -11,7 +11,7 @@ import pytest
 from domain.permissions import PLATFORM
 from domain.user import UserLockedOut, UserUnlocked
 from services.web.problems import Problem
-from tests.integration.access_client import PASSWORD, Doors, doors
+from tests.integration.access_client import EVERYTHING, PASSWORD, Doors, doors
 from tests.integration.api_client import problem
 
 WRONG = "not the password of anyone"
@@ -40,7 +40,7 @@ async def test_the_answer_never_tells_whose_fault_it_was(door: Doors) -> None:
     """A wrong password, an unknown address, who never joined, who is disabled or locked out: one answer."""
     await door.user("off@example.com", "m1", "owner")
     off = (await door.access.addresses.user_of("off@example.com")) or ""
-    await door.access.users.disable(off, actor="user:x")
+    await door.access.users.disable(off, EVERYTHING, actor="user:x")
     await door.access.addresses.claim("claimed@example.com")
     await door.user("locked@example.com", "m1", "owner")
     for _ in range(5):

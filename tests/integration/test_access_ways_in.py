@@ -20,7 +20,7 @@ from domain.user import (
     UserLockedOut,
 )
 from services.access.second_factor import code_at
-from tests.integration.access_client import PASSWORD, Doors, doors
+from tests.integration.access_client import EVERYTHING, PASSWORD, Doors, doors
 from tests.integration.api_client import problem
 
 NEW_PASSWORD = "a new roll of paper"
@@ -158,7 +158,7 @@ async def test_asking_tells_nothing_and_fills_no_mailbox(door: Doors) -> None:
     assert len({answer.content for answer in answers}) == 1
     assert [to for to, _, _ in door.letters.sent] == ["ana@example.com"]
     ana = await door.access.addresses.user_of("ana@example.com") or ""
-    await door.access.users.disable(ana, actor="user:x")
+    await door.access.users.disable(ana, EVERYTHING, actor="user:x")
     door.clock.move(minutes=2)
     assert (await reset(door)).content == answers[0].content
     assert len(door.letters.sent) == 1
