@@ -81,7 +81,7 @@ class Parts:
             policy,
         )
         self.users = Users(
-            store, self.facts, self.addresses, self.resets, self.sessions, mailer, self.later, policy
+            store, self.facts, self.addresses, self.resets, self.sessions, mailer, self.later, clock, policy
         )
         self.api_keys = ApiKeys(store, self.facts, clock, ids)
         self.gate = AccessGate(store, seals, self.facts, self.tokens, clock, policy)

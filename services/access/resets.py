@@ -80,8 +80,9 @@ class Resets:
         user = await self._facts.user(user_id) if user_id else None
         if user_id is None or user is None or user.disabled or not user.invited:
             return
-        last = await self._store.row("newest_single_use_token", user_id=user_id, purpose="reset")
-        if last and self._clock.now() < last["made_at"] + self._policy.between_resets:
+        now = self._clock.now()
+        before = now - self._policy.between_mails
+        if await self._store.row("may_mail_reset", user_id=user_id, now=now, before=before) is None:
             return  # whoever asks again and again fills nobody's mailbox
         token = await self.make_token(user_id, "reset", self._policy.password_reset)
         reset_id = digest_of(digest_of(token).hex()).hex()[:32]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
 from commands.http import CommandRoute
 from services.access.models import (
@@ -22,6 +22,7 @@ from services.access.models import (
 from services.access.parts import WantedParts
 from services.web.access import public, requires
 from services.web.openapi import problem_responses
+from services.web.rates import limit_account, limit_sign_in
 
 router = APIRouter(
     prefix="/v1/auth",
@@ -50,10 +51,12 @@ async def change_password(body: ChangePasswordBody, me: Me, access: WantedParts)
     operation_id="request_password_reset",
     summary="Ask for a token to set a new password",
     status_code=202,
-    dependencies=[public("who forgot the password can't sign in")],
+    dependencies=[public("who forgot the password can't sign in"), Depends(limit_sign_in)],
 )
-async def request_password_reset(body: ResetBody, access: WantedParts) -> Accepted:
+async def request_password_reset(body: ResetBody, access: WantedParts, request: Request) -> Accepted:
     """The answer is the same for every address. The token goes there by mail, and is good for once."""
+    # counted apart from sign-ins: who tries those in vain keeps nobody from a new password
+    await limit_account(request, f"reset {body.email.strip()}")
     access.resets.request(body.email)
     return Accepted(detail="if somebody has this address, a message is on its way")
 
@@ -62,7 +65,7 @@ async def request_password_reset(body: ResetBody, access: WantedParts) -> Accept
     "/password-reset/confirm",
     operation_id="confirm_password_reset",
     summary="Set a password with a token",
-    dependencies=[public("the token says who one is")],
+    dependencies=[public("the token says who one is"), Depends(limit_sign_in)],
 )
 async def confirm_password_reset(body: ConfirmResetBody, access: WantedParts) -> PasswordSet:
     """Also for who was invited. Ends every session; a second factor stays."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from domain.kernel import Command
 from domain.permissions import PLATFORM, permissions_of
 from domain.user import DisableUser, EnableUser, GrantRole, InviteUser, RevokeRole, UnlockUser, User
+from eventstore.seams import Clock
 from services.access.addresses import Addresses
 from services.access.facts import Facts
 from services.access.later import Later
@@ -54,6 +55,7 @@ class Users:
         sessions: Sessions,
         mailer: Mailer,
         later: Later,
+        clock: Clock,
         policy: Policy,
     ) -> None:
         self._store = store
@@ -63,6 +65,7 @@ class Users:
         self._sessions = sessions
         self._mailer = mailer
         self._later = later
+        self._clock = clock
         self._policy = policy
 
     async def invite(
@@ -86,8 +89,12 @@ class Users:
 
     async def _tell(self, user_id: str, merchant: str, role: str, joined: bool) -> None:
         to = await self._addresses.of_user(user_id)
-        if to is None:
-            return
+        now = self._clock.now()
+        before = now - self._policy.between_mails
+        if to is None or not await self._store.row(
+            "may_mail_invitation", user_id=user_id, now=now, before=before
+        ):
+            return  # whoever invites again and again fills nobody's mailbox
         where = "the platform" if merchant == PLATFORM else merchant
         if joined:
             await self._mailer.send(to, "A new role", _GRANTED_TEXT.format(role=role, where=where))

@@ -76,9 +76,17 @@ RETURNING cardinality(recovery_digests) AS left;
 INSERT INTO single_use_tokens (digest, purpose, user_id, made_at, expires_at)
 VALUES (:digest, :purpose, :user_id, :now, :expires_at);
 
--- name: newest_single_use_token(user_id, purpose)
-SELECT made_at FROM single_use_tokens WHERE user_id = :user_id AND purpose = :purpose
-ORDER BY made_at DESC LIMIT 1;
+-- name: may_mail_reset(user_id, now, before)
+-- A row where the last one went :before or earlier: then this one goes. Of several at once, one gets it.
+UPDATE email_digests SET reset_mailed_at = :now
+WHERE user_id = :user_id AND (reset_mailed_at IS NULL OR reset_mailed_at <= :before)
+RETURNING user_id;
+
+-- name: may_mail_invitation(user_id, now, before)
+-- The same, with a time of its own: who invites somebody keeps no reset from them.
+UPDATE email_digests SET invitation_mailed_at = :now
+WHERE user_id = :user_id AND (invitation_mailed_at IS NULL OR invitation_mailed_at <= :before)
+RETURNING user_id;
 
 -- name: read_single_use_token(digest, purposes, now)
 SELECT user_id, purpose FROM single_use_tokens
