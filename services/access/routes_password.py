@@ -41,8 +41,8 @@ router = APIRouter(
 )
 async def change_password(body: ChangePasswordBody, me: Me, access: WantedParts) -> PasswordSet:
     """Ends every other session. A wrong password counts as at sign-in."""
-    await access.sign_in.prove(me.id, body.password.get_secret_value(), body.code)
-    await access.resets.change(me.id, body.new_password.get_secret_value(), but=me.session_id)
+    proof = await access.sign_in.prove(me.id, body.password.get_secret_value(), body.code)
+    await access.resets.change(me.id, body.new_password.get_secret_value(), proof=proof, but=me.session_id)
     return PasswordSet(user_id=me.id)
 
 
@@ -81,9 +81,9 @@ async def confirm_password_reset(body: ConfirmResetBody, access: WantedParts) ->
 )
 async def begin_second_factor(body: ProveBody, me: Me, access: WantedParts) -> ProposedSeed:
     """Gives a seed for an authenticator; until it is confirmed nothing changes."""
-    await access.sign_in.prove(me.id, body.password.get_secret_value(), body.code)
+    proof = await access.sign_in.prove(me.id, body.password.get_secret_value(), body.code)
     label = await access.addresses.of_user(me.id)
-    proposed = await access.second_factor.begin(me.id, label or me.id)
+    proposed = await access.second_factor.begin(me.id, label or me.id, proof=proof)
     return ProposedSeed(seed=proposed.seed, uri=proposed.uri)
 
 
@@ -107,6 +107,6 @@ async def confirm_second_factor(body: ConfirmCodeBody, me: Me, access: WantedPar
 )
 async def remove_second_factor(body: ProveBody, me: Me, access: WantedParts) -> SecondFactorState:
     """With the password and a code, or a recovery code."""
-    await access.sign_in.prove(me.id, body.password.get_secret_value(), body.code)
-    await access.second_factor.remove(me.id, actor=me.actor)
+    proof = await access.sign_in.prove(me.id, body.password.get_secret_value(), body.code)
+    await access.second_factor.remove(me.id, actor=me.actor, proof=proof)
     return SecondFactorState(second_factor=False)

@@ -156,7 +156,7 @@ async def test_keys_rotate_and_old_tokens_stay_good_until_they_are_over(door: Do
 async def test_a_password_that_was_changed_meanwhile_begins_no_session(door: Doors) -> None:
     ana = await door.access.addresses.user_of("ana@example.com") or ""
     proof = await door.access.sign_in.prove(ana, PASSWORD, None)
-    await door.access.resets.change(ana, "another roll of paper", but="")
+    await door.access.resets.change(ana, "another roll of paper", proof=proof, but="")
     with pytest.raises(Problem) as refused:
         await door.access.sessions.begin(ana, "test", cookie=False, proof=proof)
     assert refused.value.status == 401

@@ -74,6 +74,31 @@ async def test_a_clock_may_be_half_a_minute_off_and_no_more(door: Doors) -> None
     await door.sign_in("ana@example.com", code=code_at(seed, early))
 
 
+async def test_a_seed_that_is_proposed_is_good_for_a_few_codes(door: Doors) -> None:
+    token = await door.token("ana@example.com")
+    begin, path = "/v1/auth/second-factor", "/v1/auth/second-factor/confirm"
+    seed = (await door.post(begin, token, {"password": PASSWORD})).json()["seed"]
+    right = code_at(seed, door.clock.now())
+    wrong = [f"{(int(right) + 500_000 + n) % 1_000_000:06}" for n in range(20)]
+    answers = await asyncio.gather(*(door.post(path, token, {"code": code}) for code in wrong))
+    assert {answer.status_code for answer in answers} == {422}
+    problem(await door.post(path, token, {"code": right}), 422, "invalid-input")
+    seed = (await door.post(begin, token, {"password": PASSWORD})).json()["seed"]
+    for code in wrong[:4]:
+        problem(await door.post(path, token, {"code": code}), 422, "invalid-input")
+    assert (await door.post(path, token, {"code": code_at(seed, door.clock.now())})).status_code == 200
+
+
+async def test_a_seed_that_is_proposed_is_good_for_ten_minutes(door: Doors) -> None:
+    body = {"password": PASSWORD}
+    seed = (await door.post("/v1/auth/second-factor", await door.token("ana@example.com"), body)).json()[
+        "seed"
+    ]
+    door.clock.move(minutes=10)
+    token, code = await door.token("ana@example.com"), code_at(seed, door.clock.now())
+    problem(await door.post("/v1/auth/second-factor/confirm", token, {"code": code}), 422, "invalid-input")
+
+
 async def test_codes_are_not_tried_until_one_fits(door: Doors) -> None:
     await enable(door)
     for number in range(6):
