@@ -253,7 +253,9 @@ def _cancel(command: CancelOrder, order: Order) -> tuple[OrderEvent, ...]:
         case "shipped" | "completed" if returned:
             pass
         case "shipped":
-            raise Refused("cancel_before_shipping", "the order is shipped; it can only come back through the carrier")
+            raise Refused(
+                "cancel_before_shipping", "the order is shipped; it can only come back through the carrier"
+            )
         case _:
             raise Refused("cancel_before_shipping", f"the order is {order.status}; it can't be cancelled")
     return (OrderCancelled(order_id=command.order_id, reason=command.reason, note=command.note),)

@@ -32,6 +32,7 @@ _CORS_ASK = (
     "Content-Type",
     "Idempotency-Key",
     "Prefer",
+    "Tillroll-CSRF",
     "Tillroll-Merchant",
     "Tillroll-Min-Position",
 )

@@ -18,7 +18,7 @@ from eventstore.seams import Clock, Ids
 from services.access.facts import Facts
 from services.access.seals import digest_of
 from services.access.store import Row, Store
-from services.web.access import Asked, forbidden
+from services.web.access import Asked, Grant, forbidden
 from services.web.problems import not_found
 
 PREFIX = "tlr_key_"
@@ -97,8 +97,11 @@ class ApiKeys:
         ]
         return shown, rows[-1]["key_id"] if len(found) > limit else None
 
-    async def revoke(self, merchant: str, key_id: str, *, actor: str) -> None:
-        """A 404 problem for one that is not there, or another merchant's."""
+    async def revoke(self, merchant: str, key_id: str, own: Grant, *, actor: str) -> None:
+        """A 404 problem for one that is not there, or another merchant's; 403 for one that may do more."""
         if await self._store.row("read_api_key", merchant=merchant, key_id=key_id) is None:
             raise not_found("API key", key_id)
+        (key,) = await self._facts.keys([key_id])
+        if key.issued and (missing := frozenset(key.issued.permissions) - own.permissions):
+            raise forbidden(min(missing), merchant)
         await self._facts.of_key(key_id, RevokeApiKey(key_id=key_id), actor=actor, merchant=merchant)

@@ -98,7 +98,7 @@ async def unlock(access: Parts, email: str) -> str:
     user_id = await access.addresses.user_of(email)
     if user_id is None or not (await access.facts.user(user_id)).invited:
         raise NotDone(f"there is no user {email}")
-    await access.users.unlock(user_id, actor=ACTOR)
+    await access.users.unlock(user_id, _EVERYTHING, actor=ACTOR)
     return user_id
 
 

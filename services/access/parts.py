@@ -57,7 +57,7 @@ class Parts:
         self.addresses = Addresses(store, seals, self.facts, keyring, ids)
         self.tokens = AccessTokens(SigningKeys(store, seals, clock, policy), clock, ids, policy)
         self.sessions = Sessions(store, self.facts, clock, ids, policy)
-        self.second_factor = SecondFactor(store, seals, self.facts, clock, policy.issuer)
+        self.second_factor = SecondFactor(store, seals, self.facts, clock, policy)
         self.sign_in = SignIn(
             store,
             seals,
@@ -81,7 +81,16 @@ class Parts:
             policy,
         )
         self.users = Users(
-            store, self.facts, self.addresses, self.resets, self.sessions, mailer, self.later, policy, keyring
+            store,
+            self.facts,
+            self.addresses,
+            self.resets,
+            self.sessions,
+            mailer,
+            self.later,
+            clock,
+            policy,
+            keyring,
         )
         self.api_keys = ApiKeys(store, self.facts, clock, ids)
         self.gate = AccessGate(store, seals, self.facts, self.tokens, clock, policy)

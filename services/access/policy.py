@@ -24,7 +24,9 @@ class Policy:
     lock_longest: timedelta = timedelta(hours=1)
     invitation: timedelta = timedelta(days=7)
     password_reset: timedelta = timedelta(minutes=30)
-    between_resets: timedelta = timedelta(minutes=1)
+    between_mails: timedelta = timedelta(minutes=1)
+    pending_seed: timedelta = timedelta(minutes=10)
+    pending_tries: int = 5
     hash_time: int = 3
     hash_memory_kib: int = 64 * 1024
     hash_lanes: int = 4

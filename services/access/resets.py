@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-from domain.user import JoinUser, RecordPasswordChange, RequestPasswordReset
+from domain.kernel import Command
+from domain.user import JoinUser, RecordPasswordChange, RecordSessionsEnd, RequestPasswordReset
 from eventstore.seams import Clock, key_id
 from services.access.addresses import Addresses
 from services.access.facts import Facts
@@ -16,6 +17,7 @@ from services.access.policy import Policy
 from services.access.seals import digest_of, fresh_token
 from services.access.sessions import Sessions
 from services.access.store import Store
+from services.web.access import unauthenticated
 from services.web.problems import Problem, invalid, try_later
 
 TOKEN_PREFIX = "tlr_su_"  # noqa: S105 - what tokens begin with
@@ -80,8 +82,9 @@ class Resets:
         user = await self._facts.user(user_id) if user_id else None
         if user_id is None or user is None or user.disabled or not user.invited:
             return
-        last = await self._store.row("newest_single_use_token", user_id=user_id, purpose="reset")
-        if last and self._clock.now() < last["made_at"] + self._policy.between_resets:
+        now = self._clock.now()
+        before = now - self._policy.between_mails
+        if await self._store.row("may_mail_reset", user_id=user_id, now=now, before=before) is None:
             return  # whoever asks again and again fills nobody's mailbox
         token = await self.make_token(user_id, "reset", self._policy.password_reset)
         reset_id = digest_of(digest_of(token).hex()).hex()[:32]
@@ -93,7 +96,10 @@ class Resets:
             await self._mailer.send(to, "A new password", _RESET_TEXT.format(token=token, minutes=minutes))
 
     async def confirm(self, token: str, password: str) -> str:
-        """Sets the password and ends every session; the user. A 422 problem for a token that is not good."""
+        """Sets the password and ends every session, in one; the user. A 422 problem for a token that is bad.
+
+        Its facts come after: nothing is told that did not happen.
+        """
         digest = digest_of(token)
         found = await self._store.row(
             "read_single_use_token", digest=digest, purposes=["join", "reset"], now=self._clock.now()
@@ -101,36 +107,52 @@ class Resets:
         if found is None:
             raise _no_such_token()
         user_id: str = found["user_id"]
-        if (await self._facts.user(user_id)).disabled:
+        user = await self._facts.user(user_id)
+        if user.disabled:
             raise _no_such_token()
-        check_password(password, await self._addresses.of_user(user_id) or "")
+        check_password(password, (await self._addresses.of_users([user]))[0] or "")
         async with self._passwords.turn():
             hashed = await self._passwords.hash(password)
-        # the fact first, under an id of the token: who stops in between may come again with it
+        actor = f"user:{user_id}"
+        if not user.joined:
+            # before the token is used up: who stops in between may come again with it
+            await self._facts.of_user(user_id, JoinUser(user_id=user_id), actor=actor)
+        async with self._store.of_user(user_id) as statements:
+            used = await statements.row("use_single_use_token", digest=digest, now=self._clock.now())
+            if used is None:
+                raise _no_such_token()
+            await statements.rows("put_password", user_id=user_id, password_hash=hashed)
+            await self._sessions.end_with(statements, user_id)
+        self._facts.told()
         await self._facts.of_user(
             user_id,
-            JoinUser(user_id=user_id),
             RecordPasswordChange(user_id=user_id),
-            actor=f"user:{user_id}",
+            RecordSessionsEnd(user_id=user_id, reason="password_reset"),
+            actor=actor,
             command_id=key_id("single-use token", digest.hex()),
         )
-        used = await self._store.row(
-            "use_single_use_token", digest=digest, now=self._clock.now(), password_hash=hashed
-        )
-        if used is None:
-            raise _no_such_token()
-        await self._sessions.end_all(user_id, "password_reset", actor=f"user:{user_id}")
         return user_id
 
-    async def change(self, user_id: str, password: str, *, but: str) -> None:
-        """A new password, once the old one was proved; ends every session `but` the one that asks."""
+    async def change(self, user_id: str, password: str, *, proof: int, but: str) -> None:
+        """A new password, once the old one was proved; ends every session `but` the one that asks.
+
+        `proof` is what `SignIn.prove` gave: a 401 problem where the password was changed since.
+        """
         check_password(password, await self._addresses.of_user(user_id) or "", "new_password")
         async with self._passwords.turn():
             hashed = await self._passwords.hash(password)
-        await self._store.rows("set_password", user_id=user_id, password_hash=hashed)
-        actor = f"user:{user_id}"
-        await self._facts.of_user(user_id, RecordPasswordChange(user_id=user_id), actor=actor)
-        await self._sessions.end_all(user_id, "password_changed", actor=actor, but=but)
+        async with self._store.of_user(user_id) as statements:
+            changed = await statements.row(
+                "change_password", user_id=user_id, proof=proof, password_hash=hashed
+            )
+            if changed is None:
+                raise unauthenticated()
+            ended = await self._sessions.end_with(statements, user_id, but=but)
+        self._facts.told()
+        commands: list[Command] = [RecordPasswordChange(user_id=user_id)]
+        if ended or not but:
+            commands.append(RecordSessionsEnd(user_id=user_id, reason="password_changed"))
+        await self._facts.of_user(user_id, *commands, actor=f"user:{user_id}")
 
 
 def _no_such_token() -> Problem:

@@ -67,6 +67,7 @@ async def list_api_keys(merchant: AtMerchant, access: WantedParts, page: Page) -
 async def revoke_api_key(
     key_id: KeyId, asked: Allowed, merchant: AtMerchant, access: WantedParts
 ) -> KeyRevoked:
-    """At once, and for good."""
-    await access.api_keys.revoke(merchant, key_id, actor=asked.principal.actor)
+    """At once, and for good; one that may do no more than who asks."""
+    assert asked.grant
+    await access.api_keys.revoke(merchant, key_id, asked.grant, actor=asked.principal.actor)
     return KeyRevoked(key_id=key_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
 from commands.http import CommandRoute
 from services.access.models import (
@@ -22,6 +22,7 @@ from services.access.models import (
 from services.access.parts import WantedParts
 from services.web.access import public, requires
 from services.web.openapi import problem_responses
+from services.web.rates import limit_account, limit_sign_in
 
 router = APIRouter(
     prefix="/v1/auth",
@@ -40,8 +41,8 @@ router = APIRouter(
 )
 async def change_password(body: ChangePasswordBody, me: Me, access: WantedParts) -> PasswordSet:
     """Ends every other session. A wrong password counts as at sign-in."""
-    await access.sign_in.prove(me.id, body.password.get_secret_value(), body.code)
-    await access.resets.change(me.id, body.new_password.get_secret_value(), but=me.session_id)
+    proof = await access.sign_in.prove(me.id, body.password.get_secret_value(), body.code)
+    await access.resets.change(me.id, body.new_password.get_secret_value(), proof=proof, but=me.session_id)
     return PasswordSet(user_id=me.id)
 
 
@@ -50,10 +51,12 @@ async def change_password(body: ChangePasswordBody, me: Me, access: WantedParts)
     operation_id="request_password_reset",
     summary="Ask for a token to set a new password",
     status_code=202,
-    dependencies=[public("who forgot the password can't sign in")],
+    dependencies=[public("who forgot the password can't sign in"), Depends(limit_sign_in)],
 )
-async def request_password_reset(body: ResetBody, access: WantedParts) -> Accepted:
+async def request_password_reset(body: ResetBody, access: WantedParts, request: Request) -> Accepted:
     """The answer is the same for every address. The token goes there by mail, and is good for once."""
+    # counted apart from sign-ins: who tries those in vain keeps nobody from a new password
+    await limit_account(request, f"reset {body.email.strip()}")
     access.resets.request(body.email)
     return Accepted(detail="if somebody has this address, a message is on its way")
 
@@ -62,7 +65,7 @@ async def request_password_reset(body: ResetBody, access: WantedParts) -> Accept
     "/password-reset/confirm",
     operation_id="confirm_password_reset",
     summary="Set a password with a token",
-    dependencies=[public("the token says who one is")],
+    dependencies=[public("the token says who one is"), Depends(limit_sign_in)],
 )
 async def confirm_password_reset(body: ConfirmResetBody, access: WantedParts) -> PasswordSet:
     """Also for who was invited. Ends every session; a second factor stays."""
@@ -78,9 +81,9 @@ async def confirm_password_reset(body: ConfirmResetBody, access: WantedParts) ->
 )
 async def begin_second_factor(body: ProveBody, me: Me, access: WantedParts) -> ProposedSeed:
     """Gives a seed for an authenticator; until it is confirmed nothing changes."""
-    await access.sign_in.prove(me.id, body.password.get_secret_value(), body.code)
+    proof = await access.sign_in.prove(me.id, body.password.get_secret_value(), body.code)
     label = await access.addresses.of_user(me.id)
-    proposed = await access.second_factor.begin(me.id, label or me.id)
+    proposed = await access.second_factor.begin(me.id, label or me.id, proof=proof)
     return ProposedSeed(seed=proposed.seed, uri=proposed.uri)
 
 
@@ -104,6 +107,6 @@ async def confirm_second_factor(body: ConfirmCodeBody, me: Me, access: WantedPar
 )
 async def remove_second_factor(body: ProveBody, me: Me, access: WantedParts) -> SecondFactorState:
     """With the password and a code, or a recovery code."""
-    await access.sign_in.prove(me.id, body.password.get_secret_value(), body.code)
-    await access.second_factor.remove(me.id, actor=me.actor)
+    proof = await access.sign_in.prove(me.id, body.password.get_secret_value(), body.code)
+    await access.second_factor.remove(me.id, actor=me.actor, proof=proof)
     return SecondFactorState(second_factor=False)

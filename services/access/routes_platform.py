@@ -109,8 +109,9 @@ async def revoke_platform_role(user_id: UserId, asked: Allowed, access: WantedPa
     dependencies=_WRITES,
 )
 async def unlock_user(user_id: UserId, asked: Allowed, access: WantedParts) -> UserAnswer:
-    """Before its time is over."""
-    await access.users.unlock(user_id, actor=asked.principal.actor)
+    """Before its time is over. Of who may do no more than who asks."""
+    assert asked.grant
+    await access.users.unlock(user_id, asked.grant, actor=asked.principal.actor)
     return UserAnswer(user_id=user_id)
 
 
@@ -122,8 +123,10 @@ async def unlock_user(user_id: UserId, asked: Allowed, access: WantedParts) -> U
     dependencies=_WRITES,
 )
 async def disable_user(user_id: UserId, asked: Allowed, access: WantedParts) -> UserAnswer:
-    """Everywhere and at once; its sessions are over. What it holds stays written down."""
-    await access.users.disable(user_id, actor=asked.principal.actor)
+    """Everywhere and at once; its sessions are over. What it holds stays written down. Of who may do no more
+    than who asks."""
+    assert asked.grant
+    await access.users.disable(user_id, asked.grant, actor=asked.principal.actor)
     return UserAnswer(user_id=user_id)
 
 
@@ -135,8 +138,9 @@ async def disable_user(user_id: UserId, asked: Allowed, access: WantedParts) -> 
     dependencies=_WRITES,
 )
 async def enable_user(user_id: UserId, asked: Allowed, access: WantedParts) -> UserAnswer:
-    """It signs in anew."""
-    await access.users.enable(user_id, actor=asked.principal.actor)
+    """It signs in anew. Of who may do no more than who asks."""
+    assert asked.grant
+    await access.users.enable(user_id, asked.grant, actor=asked.principal.actor)
     return UserAnswer(user_id=user_id)
 
 
@@ -177,6 +181,7 @@ async def list_platform_keys(access: WantedParts, page: Page) -> PageOf[KeyAnswe
     dependencies=[requires("keys:write", "platform")],
 )
 async def revoke_platform_key(key_id: KeyId, asked: Allowed, access: WantedParts) -> KeyRevoked:
-    """At once, and for good."""
-    await access.api_keys.revoke(PLATFORM, key_id, actor=asked.principal.actor)
+    """At once, and for good; one that may do no more than who asks."""
+    assert asked.grant
+    await access.api_keys.revoke(PLATFORM, key_id, asked.grant, actor=asked.principal.actor)
     return KeyRevoked(key_id=key_id)

@@ -15,8 +15,10 @@ import pyotp
 from domain.user import DisableSecondFactor, EnableSecondFactor, RecordRecoveryCode
 from eventstore.seams import Clock
 from services.access.facts import Facts
+from services.access.policy import Policy
 from services.access.seals import Seals
 from services.access.store import Row, Store
+from services.web.access import unauthenticated
 from services.web.problems import conflict, invalid
 
 RECOVERY_CODES = 10
@@ -35,26 +37,37 @@ class Proposed:
 
 
 class SecondFactor:
-    def __init__(self, store: Store, seals: Seals, facts: Facts, clock: Clock, issuer: str) -> None:
+    def __init__(self, store: Store, seals: Seals, facts: Facts, clock: Clock, policy: Policy) -> None:
         self._store = store
         self._seals = seals
         self._facts = facts
         self._clock = clock
-        self._issuer = issuer
+        self._policy = policy
 
-    async def begin(self, user_id: str, label: str) -> Proposed:
-        """Raises a 409 problem where there is one already."""
+    async def begin(self, user_id: str, label: str, *, proof: int) -> Proposed:
+        """Raises a 409 problem where there is one already, and 401 where `proof` is of before a change."""
         row = await self._store.row("read_credential", user_id=user_id)
         if row is None or row["totp_seed"]:
             raise conflict("second_factor_once", "there is a second factor already; remove it first")
         seed = pyotp.random_base32()
         sealed = self._seals.seal(_PURPOSE, user_id, seed.encode())
-        await self._store.rows("propose_seed", user_id=user_id, seed=sealed)
-        return Proposed(seed, pyotp.TOTP(seed).provisioning_uri(name=label, issuer_name=self._issuer))
+        until = self._clock.now() + self._policy.pending_seed
+        proposed = await self._store.row(
+            "propose_seed", user_id=user_id, proof=proof, seed=sealed, until=until
+        )
+        if proposed is None:
+            raise unauthenticated()
+        issuer = self._policy.issuer
+        return Proposed(seed, pyotp.TOTP(seed).provisioning_uri(name=label, issuer_name=issuer))
 
     async def confirm(self, user_id: str, code: str, *, actor: str) -> list[str]:
-        """The recovery codes, shown once. A 422 problem for a code that is not of the proposed seed."""
-        row = await self._store.row("read_credential", user_id=user_id)
+        """The recovery codes, shown once. A 422 problem for a code that is not of the proposed seed.
+
+        A seed is good for a few minutes, and for a few codes.
+        """
+        row = await self._store.row(
+            "try_pending_seed", user_id=user_id, now=self._clock.now(), tries=self._policy.pending_tries
+        )
         pending = row["totp_pending"] if row else None
         counter = self._counter(user_id, pending, code) if pending else None
         if counter is None:
@@ -70,8 +83,10 @@ class SecondFactor:
         await self._facts.of_user(user_id, command, actor=actor)
         return codes
 
-    async def remove(self, user_id: str, *, actor: str) -> None:
-        await self._store.rows("disable_second_factor", user_id=user_id)
+    async def remove(self, user_id: str, *, actor: str, proof: int) -> None:
+        """Raises a 401 problem where `proof` is of before a change."""
+        if await self._store.row("disable_second_factor", user_id=user_id, proof=proof) is None:
+            raise unauthenticated()
         await self._facts.of_user(user_id, DisableSecondFactor(user_id=user_id), actor=actor)
 
     async def agrees(self, user_id: str, credential: Row, code: str) -> bool:

@@ -14,7 +14,7 @@ from eventstore.seams import Clock, Ids, key_id
 from services.access.facts import SYSTEM, Facts
 from services.access.policy import Policy
 from services.access.seals import digest_of, fresh_token
-from services.access.store import Row, Store
+from services.access.store import Row, Statements, Store
 from services.web.access import unauthenticated
 
 REFRESH_PREFIX = "tlr_rt_"
@@ -62,6 +62,7 @@ class Sessions:
         )
         if begun is None:
             raise unauthenticated()
+        await self._end_if_disabled(user_id, session_id)
         return Begun(session_id, user_id, secret)
 
     async def rotate(self, token: str) -> Begun:
@@ -79,7 +80,14 @@ class Sessions:
             await self._end_reused(digest, now)
         if used is None or used["user_id"] is None:
             raise unauthenticated()
+        await self._end_if_disabled(used["user_id"], used["session_id"])
         return Begun(used["session_id"], used["user_id"], successor)
+
+    async def _end_if_disabled(self, user_id: str, session_id: str) -> None:
+        """A 401 problem. Looked at once the session is there: who disables the user meanwhile ends it."""
+        if (await self._facts.user(user_id)).disabled:
+            await self.end(user_id, session_id)
+            raise unauthenticated()
 
     async def _end_reused(self, digest: bytes, now: datetime) -> None:
         ended = await self._store.row("end_reused", digest=digest, now=now)
@@ -98,9 +106,21 @@ class Sessions:
         )
         return found is not None
 
-    async def end_all(self, user_id: str, reason: str, *, actor: str, but: str = "") -> int:
-        """Ends all of a user's, `but` one; how many there were. That it was done is a fact."""
-        ended = await self._store.rows("end_sessions", user_id=user_id, but=but, now=self._clock.now())
-        if ended or not but:
-            await self._facts.of_user(user_id, RecordSessionsEnd(user_id=user_id, reason=reason), actor=actor)
-        return len(ended)
+    async def end_all(self, user_id: str, reason: str, *, actor: str) -> int:
+        """Ends all of a user's; how many there were. What it was sent or proved before is void."""
+        async with self._store.of_user(user_id) as statements:
+            await statements.rows("void_proofs", user_id=user_id)
+            ended = await self.end_with(statements, user_id)
+        self._facts.told()
+        await self._facts.of_user(user_id, RecordSessionsEnd(user_id=user_id, reason=reason), actor=actor)
+        return ended
+
+    async def end_with(self, statements: Statements, user_id: str, *, but: str = "") -> int:
+        """Ends all of a user's, `but` one, and the tokens it was sent, in the transaction of `statements`.
+
+        Call it after the statement that changes what `begin` compares. That one waits for a session which is
+        just begun; this one, being another, sees it.
+        """
+        now = self._clock.now()
+        await statements.rows("use_up_tokens", user_id=user_id, now=now)
+        return len(await statements.rows("end_sessions", user_id=user_id, but=but, now=now))

@@ -69,7 +69,10 @@ class SignIn:
         return await self._sessions.begin(user_id, client, cookie=cookie, proof=proof)
 
     async def prove(self, user_id: str, password: str, code: str | None) -> int:
-        """Whether it is who it says (else a 401 problem); how often its password was changed."""
+        """Whether it is who it says (else a 401 problem); what to compare before one acts on it.
+
+        It is how often the password was changed, or all sessions were ended: `password_changes`.
+        """
         user = await self._facts.user(user_id)
         # read and counted within one's turn: of many at once, few get a try before the lock-out is seen
         async with self._passwords.turn():

@@ -9,6 +9,7 @@ from domain.kernel import Command
 from domain.permissions import PLATFORM, permissions_of
 from domain.user import DisableUser, EnableUser, GrantRole, InviteUser, RevokeRole, UnlockUser, User
 from eventstore.keyring import Keyring
+from eventstore.seams import Clock
 from services.access.addresses import Addresses
 from services.access.facts import Facts
 from services.access.later import Later
@@ -56,6 +57,7 @@ class Users:
         sessions: Sessions,
         mailer: Mailer,
         later: Later,
+        clock: Clock,
         policy: Policy,
         keyring: Keyring,
     ) -> None:
@@ -67,6 +69,7 @@ class Users:
         self._sessions = sessions
         self._mailer = mailer
         self._later = later
+        self._clock = clock
         self._policy = policy
 
     def wanted(self, merchant: str, role: str, permissions: tuple[str, ...], customer: str) -> Wanted:
@@ -95,8 +98,12 @@ class Users:
 
     async def _tell(self, user_id: str, merchant: str, role: str, joined: bool) -> None:
         to = await self._addresses.of_user(user_id)
-        if to is None:
-            return
+        now = self._clock.now()
+        before = now - self._policy.between_mails
+        if to is None or not await self._store.row(
+            "may_mail_invitation", user_id=user_id, now=now, before=before
+        ):
+            return  # whoever invites again and again fills nobody's mailbox
         where = "the platform" if merchant == PLATFORM else merchant
         if joined:
             await self._mailer.send(to, "A new role", _GRANTED_TEXT.format(role=role, where=where))
@@ -137,17 +144,29 @@ class Users:
         ]
         return found, ids[-1] if len(rows) > limit else None
 
-    async def unlock(self, user_id: str, *, actor: str) -> None:
+    async def unlock(self, user_id: str, own: Grant, *, actor: str) -> None:
+        await self._check_reach(user_id, own)
         await self._facts.of_user(user_id, UnlockUser(user_id=user_id), actor=actor)
         await self._store.rows("forget_failures", user_id=user_id)
 
-    async def disable(self, user_id: str, *, actor: str) -> None:
+    async def disable(self, user_id: str, own: Grant, *, actor: str) -> None:
         """No way in works from now on; sessions are over for good."""
+        await self._check_reach(user_id, own)
         await self._facts.of_user(user_id, DisableUser(user_id=user_id), actor=actor)
         await self._sessions.end_all(user_id, "disabled", actor=actor)
 
-    async def enable(self, user_id: str, *, actor: str) -> None:
+    async def enable(self, user_id: str, own: Grant, *, actor: str) -> None:
+        """Nothing of before comes to life again, not even what was begun while it was disabled."""
+        if (await self._check_reach(user_id, own)).disabled:
+            await self._sessions.end_all(user_id, "enabled", actor=actor)
         await self._facts.of_user(user_id, EnableUser(user_id=user_id), actor=actor)
+
+    async def _check_reach(self, user_id: str, own: Grant) -> User:
+        """The user. A 403 problem where it may do, wherever that is, what `own` does not allow."""
+        user = await self._facts.user(user_id)
+        for place in user.grants:
+            _check_held(user, place, own)
+        return user
 
 
 def _grant(user_id: str, merchant: str, wanted: Wanted) -> GrantRole:
@@ -178,5 +197,5 @@ def _check_held(user: User, merchant: str, own: Grant) -> None:
 
 def _beyond(permission: str) -> Problem:
     problem = forbidden(permission)
-    problem.detail = f"nobody grants or takes a role that may do more than itself: {permission}"
+    problem.detail = f"nobody decides about a role that may do more than itself: {permission}"
     return problem

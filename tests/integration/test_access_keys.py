@@ -12,7 +12,7 @@ from domain.api_key import ApiKeyIssued, ApiKeyRevoked
 from domain.permissions import PLATFORM
 from services.access.api_keys import PATTERN, key_id_of
 from tests.integration.access_client import JSON, Doors, doors
-from tests.integration.api_client import problem
+from tests.integration.api_client import a_key, problem
 
 
 @pytest.fixture
@@ -141,3 +141,15 @@ def test_a_key_with_a_wrong_check_is_none() -> None:
     assert key_id_of(f"{key}_{right[::-1]}") is None
     for odd in ("", "tlr_key_", "tlr_key_x_y_z", key, f"{key}_é"):
         assert key_id_of(odd) is None
+
+
+@pytest.mark.parametrize(("place", "path"), [("m1", "/v1/api-keys"), (PLATFORM, "/v1/platform/api-keys")])
+async def test_no_key_revokes_one_that_may_do_more(door: Doors, place: str, path: str) -> None:
+    small = await a_key(door.app, place, "keys:write")
+    same = await a_key(door.app, place, "keys:write")
+    large = await a_key(door.app, place, "keys:write", "orders:read")
+    problem(await door.send("DELETE", f"{path}/{key_id_of(large)}", small), 403, "forbidden")
+    assert (await door.get("/v1/auth/me", large)).status_code == 200
+    assert (await door.send("DELETE", f"{path}/{key_id_of(same)}", small)).status_code == 200
+    assert (await door.send("DELETE", f"{path}/{key_id_of(small)}", large)).status_code == 200
+    assert await door.events(ApiKeyRevoked)

@@ -184,7 +184,7 @@ async def test_what_another_process_takes_away_stops_within_a_second(door: Doors
             wanted = Wanted("staff", ("stock:read",))
             await other.users.grant(ana, "m1", wanted, EVERYTHING, actor="user:x")
         case "disable":
-            await other.users.disable(ana, actor="user:x")
+            await other.users.disable(ana, EVERYTHING, actor="user:x")
         case "end":
             await other.sessions.end(ana, signed_in["session_id"])
     # it may work for a second, as it was looked up at this moment

@@ -11,7 +11,7 @@ import pytest
 from domain.permissions import PLATFORM
 from domain.user import UserLockedOut, UserUnlocked
 from services.web.problems import Problem
-from tests.integration.access_client import PASSWORD, Doors, doors
+from tests.integration.access_client import EVERYTHING, PASSWORD, Doors, doors
 from tests.integration.api_client import problem
 
 WRONG = "not the password of anyone"
@@ -40,7 +40,7 @@ async def test_the_answer_never_tells_whose_fault_it_was(door: Doors) -> None:
     """A wrong password, an unknown address, who never joined, who is disabled or locked out: one answer."""
     await door.user("off@example.com", "m1", "owner")
     off = (await door.access.addresses.user_of("off@example.com")) or ""
-    await door.access.users.disable(off, actor="user:x")
+    await door.access.users.disable(off, EVERYTHING, actor="user:x")
     await door.access.addresses.claim("claimed@example.com")
     await door.user("locked@example.com", "m1", "owner")
     for _ in range(5):
@@ -156,7 +156,7 @@ async def test_keys_rotate_and_old_tokens_stay_good_until_they_are_over(door: Do
 async def test_a_password_that_was_changed_meanwhile_begins_no_session(door: Doors) -> None:
     ana = await door.access.addresses.user_of("ana@example.com") or ""
     proof = await door.access.sign_in.prove(ana, PASSWORD, None)
-    await door.access.resets.change(ana, "another roll of paper", but="")
+    await door.access.resets.change(ana, "another roll of paper", proof=proof, but="")
     with pytest.raises(Problem) as refused:
         await door.access.sessions.begin(ana, "test", cookie=False, proof=proof)
     assert refused.value.status == 401

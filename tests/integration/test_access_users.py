@@ -12,7 +12,7 @@ import pytest
 from domain.permissions import PLATFORM
 from domain.user import RoleGranted, RoleRevoked, UserInvited, UserJoined
 from tests.integration.access_client import Doors, doors
-from tests.integration.api_client import problem
+from tests.integration.api_client import a_key, problem
 
 NEW_PASSWORD = "a new roll of paper"
 
@@ -161,6 +161,21 @@ async def test_who_is_disabled_is_out_until_enabled(door: Doors) -> None:
     problem(await door.get("/v1/auth/me", signed_in["access_token"]), 401, "unauthenticated")
     await door.sign_in("ana@example.com")
     problem(await door.post(f"/v1/platform/users/{'0' * 32}/disable", root), 404, "not-found")
+
+
+async def test_nobody_shuts_out_or_lets_in_who_may_do_more(door: Doors) -> None:
+    root = await door.access.addresses.user_of("root@example.com")
+    ana = await door.access.addresses.user_of("ana@example.com")
+    key = await a_key(door.app, PLATFORM, "users:write", "orders:read")
+    for verb in ("disable", "enable", "unlock"):
+        for more in (root, ana):
+            problem(await door.post(f"/v1/platform/users/{more}/{verb}", key), 403, "forbidden")
+    await door.sign_in("root@example.com")
+    await door.user("sam@example.com", "m1", "staff", "orders:read")
+    sam = await door.access.addresses.user_of("sam@example.com")
+    for verb in ("disable", "enable", "unlock"):
+        assert (await door.post(f"/v1/platform/users/{sam}/{verb}", key)).status_code == 200
+    await door.sign_in("sam@example.com")
 
 
 async def test_nothing_that_is_not_asked_for_is_taken(door: Doors) -> None:

@@ -20,7 +20,7 @@ from domain.user import (
     UserLockedOut,
 )
 from services.access.second_factor import code_at
-from tests.integration.access_client import PASSWORD, Doors, doors
+from tests.integration.access_client import EVERYTHING, PASSWORD, Doors, doors
 from tests.integration.api_client import problem
 
 NEW_PASSWORD = "a new roll of paper"
@@ -72,6 +72,31 @@ async def test_a_clock_may_be_half_a_minute_off_and_no_more(door: Doors) -> None
     problem(await door.try_sign_in("ana@example.com", code=code_at(seed, early)), 401, "sign-in-refused")
     door.clock.move(seconds=-30)
     await door.sign_in("ana@example.com", code=code_at(seed, early))
+
+
+async def test_a_seed_that_is_proposed_is_good_for_a_few_codes(door: Doors) -> None:
+    token = await door.token("ana@example.com")
+    begin, path = "/v1/auth/second-factor", "/v1/auth/second-factor/confirm"
+    seed = (await door.post(begin, token, {"password": PASSWORD})).json()["seed"]
+    right = code_at(seed, door.clock.now())
+    wrong = [f"{(int(right) + 500_000 + n) % 1_000_000:06}" for n in range(20)]
+    answers = await asyncio.gather(*(door.post(path, token, {"code": code}) for code in wrong))
+    assert {answer.status_code for answer in answers} == {422}
+    problem(await door.post(path, token, {"code": right}), 422, "invalid-input")
+    seed = (await door.post(begin, token, {"password": PASSWORD})).json()["seed"]
+    for code in wrong[:4]:
+        problem(await door.post(path, token, {"code": code}), 422, "invalid-input")
+    assert (await door.post(path, token, {"code": code_at(seed, door.clock.now())})).status_code == 200
+
+
+async def test_a_seed_that_is_proposed_is_good_for_ten_minutes(door: Doors) -> None:
+    body = {"password": PASSWORD}
+    seed = (await door.post("/v1/auth/second-factor", await door.token("ana@example.com"), body)).json()[
+        "seed"
+    ]
+    door.clock.move(minutes=10)
+    token, code = await door.token("ana@example.com"), code_at(seed, door.clock.now())
+    problem(await door.post("/v1/auth/second-factor/confirm", token, {"code": code}), 422, "invalid-input")
 
 
 async def test_codes_are_not_tried_until_one_fits(door: Doors) -> None:
@@ -158,7 +183,7 @@ async def test_asking_tells_nothing_and_fills_no_mailbox(door: Doors) -> None:
     assert len({answer.content for answer in answers}) == 1
     assert [to for to, _, _ in door.letters.sent] == ["ana@example.com"]
     ana = await door.access.addresses.user_of("ana@example.com") or ""
-    await door.access.users.disable(ana, actor="user:x")
+    await door.access.users.disable(ana, EVERYTHING, actor="user:x")
     door.clock.move(minutes=2)
     assert (await reset(door)).content == answers[0].content
     assert len(door.letters.sent) == 1

@@ -21,12 +21,28 @@ SELECT password_hash, password_changes, totp_seed, totp_pending, totp_counter, f
        cardinality(recovery_digests) AS recovery_codes
 FROM credentials WHERE user_id = :user_id;
 
--- name: set_password(user_id, password_hash)!
--- A new password also ends a lock-out.
+-- name: lock_user(user_id)!
+-- Until the transaction ends, no other that begins so is about this user.
+SELECT pg_advisory_xact_lock(7246173, hashtext(:user_id));
+
+-- name: change_password(user_id, proof, password_hash)
+-- No row where what was proved by the old password counts no more. A new password also ends a lock-out, and a
+-- second factor that was proposed under the old one.
+UPDATE credentials SET password_hash = :password_hash, password_changes = password_changes + 1,
+                       totp_pending = NULL, failures = 0, locked_until = NULL
+WHERE user_id = :user_id AND password_changes = :proof
+RETURNING user_id;
+
+-- name: put_password(user_id, password_hash)!
+-- The same, whatever it was before: for who has a token.
 INSERT INTO credentials (user_id, password_hash) VALUES (:user_id, :password_hash)
 ON CONFLICT (user_id) DO UPDATE SET
     password_hash = excluded.password_hash, password_changes = credentials.password_changes + 1,
-    failures = 0, locked_until = NULL;
+    totp_pending = NULL, failures = 0, locked_until = NULL;
+
+-- name: void_proofs(user_id)!
+-- Whoever proved the password before, and has not acted on it yet, does so in vain.
+UPDATE credentials SET password_changes = password_changes + 1, totp_pending = NULL WHERE user_id = :user_id;
 
 -- name: rehash_password(user_id, was, password_hash)!
 -- The same password in a newer hash, unless it was changed meanwhile.
@@ -48,8 +64,19 @@ RETURNING locked_until;
 -- name: forget_failures(user_id)!
 UPDATE credentials SET failures = 0, locked_until = NULL WHERE user_id = :user_id;
 
--- name: propose_seed(user_id, seed)!
-UPDATE credentials SET totp_pending = :seed WHERE user_id = :user_id;
+-- name: propose_seed(user_id, proof, seed, until)
+-- No row where what was proved by the password counts no more, or there is a second factor.
+UPDATE credentials SET totp_pending = :seed, totp_pending_tries = 0, totp_pending_until = :until
+WHERE user_id = :user_id AND password_changes = :proof AND totp_seed IS NULL
+RETURNING user_id;
+
+-- name: try_pending_seed(user_id, now, tries)
+-- The proposed seed, for one more of its :tries. Counted before the code is looked at: of many at once, no more
+-- than these get one.
+UPDATE credentials SET totp_pending_tries = totp_pending_tries + 1
+WHERE user_id = :user_id AND totp_pending IS NOT NULL AND totp_pending_until > :now
+    AND totp_pending_tries < :tries
+RETURNING totp_pending;
 
 -- name: enable_second_factor(user_id, pending, counter, recovery)
 -- The proposed seed becomes the one, unless another was proposed meanwhile.
@@ -58,8 +85,11 @@ UPDATE credentials SET totp_seed = totp_pending, totp_pending = NULL, totp_count
 WHERE user_id = :user_id AND totp_pending = :pending AND totp_seed IS NULL
 RETURNING user_id;
 
--- name: disable_second_factor(user_id)!
-UPDATE credentials SET totp_seed = NULL, totp_pending = NULL, recovery_digests = '{}' WHERE user_id = :user_id;
+-- name: disable_second_factor(user_id, proof)
+-- No row where what was proved by the password counts no more.
+UPDATE credentials SET totp_seed = NULL, totp_pending = NULL, recovery_digests = '{}'
+WHERE user_id = :user_id AND password_changes = :proof
+RETURNING user_id;
 
 -- name: take_counter(user_id, counter)
 -- Compare and set: a code, and any before it, is taken once.
@@ -76,26 +106,26 @@ RETURNING cardinality(recovery_digests) AS left;
 INSERT INTO single_use_tokens (digest, purpose, user_id, made_at, expires_at)
 VALUES (:digest, :purpose, :user_id, :now, :expires_at);
 
--- name: newest_single_use_token(user_id, purpose)
-SELECT made_at FROM single_use_tokens WHERE user_id = :user_id AND purpose = :purpose
-ORDER BY made_at DESC LIMIT 1;
+-- name: may_mail_reset(user_id, now, before)
+-- A row where the last one went :before or earlier: then this one goes. Of several at once, one gets it.
+UPDATE email_digests SET reset_mailed_at = :now
+WHERE user_id = :user_id AND (reset_mailed_at IS NULL OR reset_mailed_at <= :before)
+RETURNING user_id;
+
+-- name: may_mail_invitation(user_id, now, before)
+-- The same, with a time of its own: who invites somebody keeps no reset from them.
+UPDATE email_digests SET invitation_mailed_at = :now
+WHERE user_id = :user_id AND (invitation_mailed_at IS NULL OR invitation_mailed_at <= :before)
+RETURNING user_id;
 
 -- name: read_single_use_token(digest, purposes, now)
 SELECT user_id, purpose FROM single_use_tokens
 WHERE digest = :digest AND purpose = ANY (:purposes::text[]) AND used_at IS NULL AND expires_at > :now;
 
--- name: use_single_use_token(digest, now, password_hash)
--- Uses it up and sets the password, in one: of two that come at once, one finds it unused. The user's other
--- tokens are used up with it.
-WITH used AS (
-    UPDATE single_use_tokens SET used_at = :now
-    WHERE digest = :digest AND used_at IS NULL AND expires_at > :now RETURNING user_id
-), others AS (
-    UPDATE single_use_tokens AS t SET used_at = :now FROM used
-    WHERE t.user_id = used.user_id AND t.used_at IS NULL AND t.digest <> :digest
-)
-INSERT INTO credentials (user_id, password_hash) SELECT user_id, :password_hash FROM used
-ON CONFLICT (user_id) DO UPDATE SET
-    password_hash = excluded.password_hash, password_changes = credentials.password_changes + 1,
-    failures = 0, locked_until = NULL
+-- name: use_single_use_token(digest, now)
+-- Of two that come at once, one finds it unused.
+UPDATE single_use_tokens SET used_at = :now WHERE digest = :digest AND used_at IS NULL AND expires_at > :now
 RETURNING user_id;
+
+-- name: use_up_tokens(user_id, now)!
+UPDATE single_use_tokens SET used_at = :now WHERE user_id = :user_id AND used_at IS NULL;

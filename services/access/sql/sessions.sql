@@ -1,7 +1,7 @@
 -- name: begin_session(session_id, user_id, kind, cookie_digest, client, now, idle_until, expires_at, token_digest, proof)
 -- A session, and the first of its refresh tokens (NULL for a cookie's); no row where the password was
--- changed more often than :proof times (NULL where it was not by a password). The lock makes a change of the password wait, or us for it:
--- whichever comes second knows of the first.
+-- changed, or all sessions were ended, more often than :proof times (NULL where it was not by a password). The lock
+-- makes such a change wait, or us for it: whichever comes second knows of the first.
 WITH proved AS (
     SELECT FROM credentials WHERE user_id = :user_id AND password_changes = :proof FOR SHARE
 ), begun AS (
