@@ -24,8 +24,8 @@ def _storable(told: object) -> object:
 
 
 ProviderText = Annotated[str, BeforeValidator(_storable)]
-"""Text that a provider makes up. It is a fact, so it is never refused: what the database can't hold, U+0000, is
-replaced, and what is too long to keep for ever is cut."""
+"""Text that a provider makes up. It is a fact, so it is never refused: what the database can't hold, U+0000,
+is replaced, and what is too long to keep for ever is cut."""
 
 ProviderId = Annotated[str, BeforeValidator(_storable), Field(min_length=1, max_length=200)]
 """The same of something that is known by it: too long a one is refused, as a part of it may be another's."""
