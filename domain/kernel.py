@@ -11,10 +11,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Quantity = Annotated[int, Field(gt=0, le=10**9)]
 """Units of something; the limit keeps every sum of them inside 64 bits."""
+
+PROVIDER_TEXT_MAX = 1_000
+
+
+def _storable(told: object) -> object:
+    return told.replace("\0", "\ufffd")[:PROVIDER_TEXT_MAX] if isinstance(told, str) else told
+
+
+ProviderText = Annotated[str, BeforeValidator(_storable)]
+"""Text that a provider makes up. It is a fact, so it is never refused: what the database can't hold, U+0000,
+is replaced, and what is too long to keep for ever is cut."""
+
+ProviderId = Annotated[str, BeforeValidator(_storable), Field(min_length=1, max_length=200)]
+"""The same of something that is known by it: too long a one is refused, as a part of it may be another's."""
 
 
 class Value(BaseModel):

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
-from domain.kernel import Command, Decider, Event, Refused, Value
+from domain.kernel import Command, Decider, Event, ProviderId, ProviderText, Refused, Value
 from domain.money import Cents, Currency
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
@@ -36,14 +36,14 @@ class PaymentAuthorized(Event):
     payment_id: Id
     order_id: Id
     amount_cents: Cents
-    provider_reference: str
+    provider_reference: ProviderText
     happened_at: AwareDatetime | None = None
 
 
 class PaymentDeclined(Event):
     payment_id: Id
     order_id: Id
-    reason: str
+    reason: ProviderText
     happened_at: AwareDatetime | None = None
 
 
@@ -57,7 +57,7 @@ class CaptureRequested(Event):
 class PaymentCaptured(Event):
     payment_id: Id
     order_id: Id
-    capture_id: Id
+    capture_id: ProviderId
     amount_cents: Cents
     happened_at: AwareDatetime | None = None
 
@@ -65,8 +65,8 @@ class PaymentCaptured(Event):
 class CaptureFailed(Event):
     payment_id: Id
     order_id: Id
-    capture_id: Id
-    reason: str
+    capture_id: ProviderId
+    reason: ProviderText
 
 
 class VoidRequested(Event):
@@ -77,7 +77,7 @@ class VoidRequested(Event):
 class VoidFailed(Event):
     payment_id: Id
     order_id: Id
-    reason: str
+    reason: ProviderText
 
 
 class PaymentVoided(Event):
@@ -99,7 +99,7 @@ class RefundRequested(Event):
 class PaymentRefunded(Event):
     payment_id: Id
     order_id: Id
-    refund_id: Id
+    refund_id: ProviderId
     amount_cents: Cents
     happened_at: AwareDatetime | None = None
 
@@ -107,8 +107,8 @@ class PaymentRefunded(Event):
 class RefundFailed(Event):
     payment_id: Id
     order_id: Id
-    refund_id: Id
-    reason: str
+    refund_id: ProviderId
+    reason: ProviderText
 
 
 class AuthorizationExpired(Event):
@@ -204,10 +204,10 @@ class ExpireAuthorization(Command):
 class Movement(Value):
     """A capture or refund as the provider tells it."""
 
-    reference: Id
+    reference: ProviderId
     amount_cents: Cents
     succeeded: bool
-    reason: str = ""
+    reason: ProviderText = ""
     happened_at: AwareDatetime | None = None
 
 
@@ -218,16 +218,16 @@ class RecordProviderPayment(Command):
     """
 
     payment_id: Id
-    provider_reference: str
+    provider_reference: ProviderText
     status: Literal["pending", "authorized", "declined"]
     amount_cents: Cents
-    reason: str = ""
+    reason: ProviderText = ""
     happened_at: AwareDatetime | None = None
     captures: tuple[Movement, ...] = ()
     refunds: tuple[Movement, ...] = ()
     voided: bool = False
     voided_at: AwareDatetime | None = None
-    void_refused: str = ""
+    void_refused: ProviderText = ""
 
 
 class RecordUnavailable(Command):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
-from domain.kernel import Command, Decider, Event, Refused, Value
+from domain.kernel import Command, Decider, Event, ProviderId, ProviderText, Refused, Value
 from domain.personal import Customer, Personal
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
@@ -31,8 +31,8 @@ class ShipmentRequested(Event):
 class LabelBought(Event):
     shipment_id: Id
     order_id: Id
-    carrier: str
-    tracking_number: str
+    carrier: ProviderText
+    tracking_number: ProviderText
 
 
 class LabelRefused(Event):
@@ -40,7 +40,7 @@ class LabelRefused(Event):
 
     shipment_id: Id
     order_id: Id
-    reason: str
+    reason: ProviderText
 
 
 class LabelVoidRequested(Event):
@@ -58,7 +58,7 @@ class LabelVoidFailed(Event):
 
     shipment_id: Id
     order_id: Id
-    reason: str
+    reason: ProviderText
 
 
 class ShipmentDispatched(Event):
@@ -75,7 +75,7 @@ class ShipmentScanned(Event):
 
     shipment_id: Id
     order_id: Id
-    scan_id: Id
+    scan_id: ProviderId
     type: ScanType
     happened_at: AwareDatetime | None = None
 
@@ -85,7 +85,7 @@ class ShipmentDelivered(Event):
 
     shipment_id: Id
     order_id: Id
-    scan_id: Id
+    scan_id: ProviderId
     happened_at: AwareDatetime | None = None
 
 
@@ -94,7 +94,7 @@ class ShipmentReturned(Event):
 
     shipment_id: Id
     order_id: Id
-    scan_id: Id
+    scan_id: ProviderId
     happened_at: AwareDatetime | None = None
 
 
@@ -137,7 +137,7 @@ class RequestLabelVoid(Command):
 
 
 class Scan(Value):
-    scan_id: Id
+    scan_id: ProviderId
     type: ScanType
     happened_at: AwareDatetime | None = None
 
@@ -146,11 +146,11 @@ class RecordCarrierShipment(Command):
     """All, or some, of what the carrier says of the parcel: an answer or a webhook."""
 
     shipment_id: Id
-    carrier: str
-    tracking_number: str
-    booking_refused: str = ""
+    carrier: ProviderText
+    tracking_number: ProviderText
+    booking_refused: ProviderText = ""
     voided: bool = False
-    void_refused: str = ""
+    void_refused: ProviderText = ""
     scans: tuple[Scan, ...] = ()
 
 

@@ -12,7 +12,12 @@ from eventstore.roles import NotPermitted
 from eventstore.seams import Ids, RandomIds
 
 _LOCK = 7246170
-_LOCK_APPENDS = "SELECT pg_advisory_xact_lock(7246171, 'events'::regclass::oid::integer)"
+_HAS_TURN = (
+    "SELECT FROM pg_class WHERE relname = 'append_turn' AND relnamespace = current_schema()::regnamespace"
+)
+_TAKE_TURN = "LOCK TABLE append_turn IN EXCLUSIVE MODE"
+_TAKE_TURN_OF_LOG_ALONE = "SELECT pg_advisory_xact_lock(7246171, 'events'::regclass::oid::integer)"
+"""A log that is made without what stands around it (`only`) has `append_batch` as it was first."""
 _MINT = """
 INSERT INTO log (log_id, epoch, system_identifier, timeline)
 SELECT %(log_id)s, 1, control.system_identifier, checkpoint.timeline_id
@@ -72,6 +77,7 @@ def migrate(
         empty = connection.execute("SELECT FROM log").fetchone() is None
         if empty or new_epoch:
             # no append of the epoch before may come to its end after this
-            connection.execute(_LOCK_APPENDS)
+            whole = connection.execute(_HAS_TURN).fetchone() is not None
+            connection.execute(_TAKE_TURN if whole else _TAKE_TURN_OF_LOG_ALONE)
             connection.execute(_MINT, {"log_id": ids.new()})
     return run

@@ -104,7 +104,7 @@ class Reader:
         except psycopg.DataError:
             detail = "a parameter holds what no text or number of ours can hold"
             raise Problem(422, "invalid-input", detail) from None
-        self._check(standing[0], wanted, len(models))
+        self._check(standing[0], wanted, models)
         return found
 
     def _wanted_position(self) -> int:
@@ -142,12 +142,13 @@ class Reader:
                 raise
             return [await cursor.fetchall() for cursor in cursors]
 
-    def _check(self, standing: dict[str, Any], wanted: int, models: int) -> None:
-        position = standing["position"] if standing["found"] == models else 0
+    def _check(self, standing: dict[str, Any], wanted: int, models: Sequence[str]) -> None:
+        position = standing["position"] if standing["found"] == len(models) else 0
         self.response.headers[POSITION_HEADER] = self.shown.identity.token(position)
         if standing["parked"]:
             self.response.headers[PARKED_HEADER] = str(standing["parked"])
         if position < wanted:
+            self.shown.waiter.correct(models, position)
             raise self._behind(position, wanted)
         # a customer, who does not see the merchant's own row, was let in by the merchant
         if self.merchant and not self.subject and not standing["known"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,12 +11,12 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime, Field
 
 from eventstore.queries import load_queries
-from queries.dependencies import MerchantReader
+from queries.dependencies import MerchantReader, Rows
 from queries.models import Answer, Cents, PageOf, as_it_is, documented, page_of
 from queries.orders_own import OwnOrder, OwnOrderDetail, own_detail
 from queries.payments import Payment
 from queries.shipments import Shipment
-from services.web.access import requires
+from services.web.access import Allowed, requires
 from services.web.pagination import Page, Parse, as_datetime, as_int, as_str
 from services.web.problems import not_found
 
@@ -124,9 +125,11 @@ class Moment(Answer):
 class OrderDetail(Order):
     cancel_note: str | None
     lines: list[OrderLine]
-    payments: list[Payment]
-    shipments: list[Shipment]
-    timeline: list[Moment] = Field(description="in the order of the log; the first thousand")
+    payments: list[Payment] = Field(description="empty for who has no payments:read at the merchant")
+    shipments: list[Shipment] = Field(description="empty for who has no shipments:read at the merchant")
+    timeline: list[Moment] = Field(
+        description="in the order of the log; of the first thousand, those that who asks may read of"
+    )
 
 
 @router.get(
@@ -181,8 +184,12 @@ async def list_orders(
     response_model=OrderDetail | OwnOrderDetail,
     responses=documented(404),
 )
-async def get_order(reader: MerchantReader, order_id: Annotated[str, Path(max_length=200)]) -> Response:
-    """A customer is shown less."""
+async def get_order(
+    reader: MerchantReader, asked: Allowed, order_id: Annotated[str, Path(max_length=200)]
+) -> Response:
+    """A customer is shown less. Payments, and what the timeline tells of them, are for who has
+    `payments:read` as well; parcels for who has `shipments:read`.
+    """
     names = (
         "get_order",
         "get_order_lines",
@@ -198,6 +205,15 @@ async def get_order(reader: MerchantReader, order_id: Annotated[str, Path(max_le
     parts = {"lines": lines, "payments": payments, "shipments": shipments, "timeline": timeline}
     if reader.subject:
         return as_it_is(reader, own_detail(found[0], parts))
-    for moment in timeline:
+    shown = _allowed(parts, asked.grant.permissions if asked.grant else frozenset())
+    for moment in shown["timeline"]:
         moment["details"] = orjson.loads(moment["details"])
-    return as_it_is(reader, OrderDetail.model_validate({**found[0], **parts}))
+    return as_it_is(reader, OrderDetail.model_validate({**found[0], **shown}))
+
+
+def _allowed(parts: Mapping[str, Rows], permissions: Set[str]) -> dict[str, Rows]:
+    """Without what is of payments and parcels for who may not read those."""
+    hidden = {kind for kind in ("payment", "shipment") if f"{kind}s:read" not in permissions}
+    shown = {name: [] if name.removesuffix("s") in hidden else rows for name, rows in parts.items()}
+    timeline = [moment for moment in parts["timeline"] if moment["stream"].partition("-")[0] not in hidden]
+    return shown | {"timeline": timeline}

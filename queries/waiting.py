@@ -1,6 +1,8 @@
 """How does a reader wait until read models show a position? Woken by the projector's word, not by asking.
 
 One connection of a process listens; a question once a second is the safety net for what it may have missed.
+Whoever gets into the database may send such a word, and a false one too. So what is heard only ends a wait:
+the read looks for itself how far it is, and what it sees goes over what was heard (`correct`).
 """
 
 from __future__ import annotations
@@ -65,6 +67,23 @@ class ProjectionsWaiter:
                     await moved.wait()
         return True
 
+    def correct(self, names: Iterable[str], position: int) -> None:
+        """A read saw less than these were said to show: believe it, and not what was heard."""
+        for name in names:
+            self._positions[name] = min(position, self._positions.get(name, 0))
+
+    def _hear(self, payload: str) -> None:
+        """Note what is said of the read models that somebody has waited for; anything else is nothing."""
+        try:
+            told = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            told = None
+        if not isinstance(told, dict):
+            logger.warning("notice_not_understood", channel=CHANNEL)
+            return
+        known = {name: to for name, to in told.items() if name in self._positions and type(to) is int}
+        self._note(known)
+
     def _note(self, positions: dict[str, int]) -> None:
         """Remember, and wake who waits. A lower position than before is only older news."""
         for name, position in positions.items():
@@ -86,7 +105,7 @@ class ProjectionsWaiter:
                 ) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
                     async for notice in connection.notifies():
-                        self._note(orjson.loads(notice.payload))
+                        self._hear(notice.payload)
             except (psycopg.Error, OSError) as error:
                 logger.warning("waiting_without_notices", error=str(error))
                 await asyncio.sleep(SAFETY_SECONDS)

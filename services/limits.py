@@ -94,7 +94,7 @@ def _doors(
     inner: ASGIApp, app: FastAPI, settings: LimitSettings, addresses: Addresses, origins: list[str]
 ) -> ASGIApp:
     doors: ASGIApp = WorkLimits(inner, _work_bounds(settings), spared=SPARED)
-    doors = Bodies(doors, _body_bounds(settings))
+    doors = Bodies(doors, body_bounds(settings))
     doors = AddressRates(doors, app.state.rates, addresses, spared=SPARED)
     doors = Shapes(doors, hosts=listed(settings.allowed_hosts))
     if origins:
@@ -119,7 +119,8 @@ def _work_bounds(settings: LimitSettings) -> WorkBounds:
     )
 
 
-def _body_bounds(settings: LimitSettings) -> BodyBounds:
+def body_bounds(settings: LimitSettings) -> BodyBounds:
+    """For `services.web.bodies.Bodies`."""
     return BodyBounds(
         bytes_max=settings.body_bytes_max,
         bytes_in_hand_max=settings.bodies_bytes_max,

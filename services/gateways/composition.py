@@ -29,7 +29,7 @@ async def run_gateways(context: ProcessContext, persist: Persist) -> None:
     settings = context.settings
     inbox = Inbox((PAYMENT_GATEWAY, CARRIER_GATEWAY), context.executor, context.pool, context.clock)
     secrets = {"payment": settings.payment_webhook_secret(), "carrier": settings.carrier_webhook_secret()}
-    door = WebhookServer(inbox, secrets, settings.internal_host, settings.webhook_port)
+    door = WebhookServer(inbox, secrets, settings.internal_host, settings.webhook_port, settings)
     async with open_http() as http:
 
         def runner(gateway: Gateway, url: str) -> GatewayRunner:

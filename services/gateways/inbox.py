@@ -27,11 +27,14 @@ from services.gateways.moments import Moment, Moments
 from services.gateways.trouble import OUR_TROUBLE, task_group
 
 BATCH_MAX = 256
+ID_MAX, NAME_MAX = 200, 1_000
+"""Characters of a webhook's id, and of the stream and the checkout that it names."""
 IN_HAND_SECONDS = 30.0
 POLL_SECONDS = 0.5
 KEEP_SECONDS = 0.015
 MATCH_SECONDS = 0.02
 PAUSE_S_FIRST, PAUSE_S_MAX = 0.5, 600.0
+_NOT_STORABLE = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
 _QUERIES = load_queries("services.gateways", "gateways.sql")
 logger = structlog.get_logger()
 
@@ -58,6 +61,9 @@ class Webhook:
     @property
     def key(self) -> tuple[str, str]:
         return self.provider, self.id
+
+
+_Arrival = tuple[Webhook, "asyncio.Future[None]"]
 
 
 @dataclass(slots=True)
@@ -90,7 +96,7 @@ class Inbox:
         self._executor = executor
         self._pool = pool
         self._moments = Moments(pool, clock)
-        self._arrivals: list[tuple[Webhook, asyncio.Future[None]]] = []
+        self._arrivals: list[_Arrival] = []
         self._arrived = asyncio.Event()
         self._unmatched: list[Webhook] = []
         self._matchable = asyncio.Event()
@@ -132,15 +138,26 @@ class Inbox:
             batch, self._arrivals = self._arrivals[:BATCH_MAX], self._arrivals[BATCH_MAX:]
             if not self._arrivals:
                 self._arrived.clear()
-            outcome: Exception | None = InboxUnavailable("the inbox is closed")
             try:
-                await self._keep([webhook for webhook, _ in batch])
-                outcome = None
-            except psycopg.Error as error:
-                logger.warning("webhooks_not_kept", count=len(batch), error=str(error))
-                outcome = InboxUnavailable(str(error))
+                await self._keep_batch(batch)
             finally:
-                _answer(batch, outcome)
+                _answer(batch, InboxUnavailable("the inbox is closed"))
+
+    async def _keep_batch(self, batch: Sequence[_Arrival]) -> None:
+        """All in one statement; one by one where the database can't hold something of one of them."""
+        try:
+            await self._keep([webhook for webhook, _ in batch])
+            _answer(batch)
+        except _NOT_STORABLE as error:
+            if len(batch) == 1:
+                logger.warning("webhook_not_storable", webhook=batch[0][0].id, error=str(error))
+                _answer(batch, NotUnderstood("it holds what can't be kept"))
+            else:
+                for each in batch:
+                    await self._keep_batch([each])
+        except psycopg.Error as error:
+            logger.warning("webhooks_not_kept", count=len(batch), error=str(error))
+            _answer(batch, InboxUnavailable(str(error)))
 
     async def _keep(self, webhooks: Sequence[Webhook]) -> None:
         arguments = {
@@ -260,6 +277,10 @@ def _parse(gateway: Gateway, webhook_id: str, body: bytes) -> Webhook:
         raise NotUnderstood(f"checkout and data.{gateway.subject} must be there: {error}") from error
     if not (isinstance(stream, str) and isinstance(checkout, str)):
         raise NotUnderstood(f"checkout and data.{gateway.subject} must be text")
+    for text, length_max in ((webhook_id, ID_MAX), (stream, NAME_MAX), (checkout, NAME_MAX)):
+        if len(text) > length_max or "\0" in text:
+            limits = f"the id has at most {ID_MAX} characters, checkout and data.{gateway.subject} {NAME_MAX}"
+            raise NotUnderstood(f"{limits}; none is a NUL")
     return Webhook(gateway.name, webhook_id, stream, checkout, body)
 
 
@@ -269,7 +290,7 @@ def _command(gateway: Gateway, webhook: Webhook) -> Command | None:
     return gateway.told(webhook.stream, orjson.loads(webhook.body)["data"])
 
 
-def _answer(batch: Sequence[tuple[Webhook, asyncio.Future[None]]], error: Exception | None) -> None:
+def _answer(batch: Sequence[_Arrival], error: Exception | None = None) -> None:
     for _, kept in batch:
         if kept.done():
             continue  # whoever sent it has gone away

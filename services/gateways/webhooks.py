@@ -1,11 +1,14 @@
-"""How do webhooks come in over HTTP: whose are they, are they signed, and when are they answered?"""
+"""How do webhooks come in over HTTP: whose are they, are they signed, and when are they answered?
+
+Who sends is known only once the body is there. So connections and bodies have the API's limits.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import orjson
 import structlog
@@ -14,14 +17,16 @@ from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
 
 from services.gateways.inbox import Inbox, InboxUnavailable, NotUnderstood
+from services.limit_settings import LimitSettings
+from services.limits import body_bounds, connection_bounds
 from services.listening import WEBHOOKS, listen
+from services.web.asgi import Receive, Scope, Send
+from services.web.bodies import Bodies
+from services.web.connections import guarded
 
 BODY_BYTES_MAX = 2**20
 STOP_WITHIN_S = 5
 PREFIX = "/webhooks/"
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Answer = tuple[int, bytes]
 logger = structlog.get_logger()
 
@@ -29,7 +34,6 @@ _TITLES = {
     401: "Who sends this is not known",
     404: "Not found",
     405: "This method is not for this path",
-    413: "Too large",
     422: "The input is not valid",
     503: "Not ready; try again later",
 }
@@ -50,9 +54,7 @@ class WebhookApplication:
         self._signers = {provider: Signer(secret) for provider, secret in secrets.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _read_body(receive)
-        if body is None:
-            return  # the other side went away in the middle
+        body: bytes = (await receive()).get("body", b"")  # whole, as `Bodies` hands it on
         status, content = await self._answer(scope, body)
         media_type = b"application/json" if status == 200 else b"application/problem+json"
         headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(content))]
@@ -69,8 +71,6 @@ class WebhookApplication:
             return _problem(404, "not-found", f"webhooks go to {PREFIX}{{{', '.join(self._signers)}}}")
         if scope["method"] != "POST":
             return _problem(405, "method-not-allowed", "webhooks are sent with POST")
-        if len(body) > BODY_BYTES_MAX:
-            return _problem(413, "too-large", f"a webhook may have {BODY_BYTES_MAX} bytes")
         headers = {
             name.decode(): value.decode("latin-1")
             for name, value in scope["headers"]
@@ -99,8 +99,18 @@ class WebhookServer:
     Raises CannotListen if the address can't be had.
     """
 
-    def __init__(self, inbox: Inbox, secrets: Mapping[str, bytes], host: str, port: int) -> None:
-        self._application = WebhookApplication(inbox, secrets)
+    def __init__(
+        self,
+        inbox: Inbox,
+        secrets: Mapping[str, bytes],
+        host: str,
+        port: int,
+        limits: LimitSettings | None = None,
+    ) -> None:
+        limits = limits or LimitSettings()
+        bodies = replace(body_bounds(limits), bytes_max=BODY_BYTES_MAX)
+        self._application = Bodies(WebhookApplication(inbox, secrets), bodies)
+        self._protocol = guarded(connection_bounds(limits))
         self._listener = listen(host, port, WEBHOOKS)
         address = self._listener.getsockname()
         self.url = f"http://{address[0]}:{address[1]}"
@@ -109,7 +119,7 @@ class WebhookServer:
         server = _Server(
             uvicorn.Config(
                 self._application,
-                http="httptools",
+                http=self._protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -135,17 +145,3 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-async def _read_body(receive: Receive) -> bytes | None:
-    """The body, or a little more than may be of one that is too large; None if it never ended."""
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if not message.get("more_body") or size > BODY_BYTES_MAX:
-            return b"".join(chunks)

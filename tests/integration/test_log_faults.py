@@ -20,10 +20,8 @@ from services.embedded import PostgresServer
 from tests.contract.appends import IDS, an_append, append_all, appended, to_stream, whole
 
 Connection = psycopg.AsyncConnection[TupleRow]
-LOCK = "SELECT pg_advisory_lock(7246171, 'events'::regclass::oid::integer)"
-UNLOCK = "SELECT pg_advisory_unlock(7246171, 'events'::regclass::oid::integer)"
 APPENDING = "application_name = 'tillroll' AND query LIKE '%append_batch%' AND datname = current_database()"
-WAITING = f"SELECT count(*) FROM pg_stat_activity WHERE {APPENDING} AND wait_event = 'advisory'"
+WAITING = f"SELECT count(*) FROM pg_stat_activity WHERE {APPENDING} AND wait_event = 'relation'"
 COMMITTED = f"SELECT count(*) FROM pg_stat_activity WHERE {APPENDING} AND wait_event = 'SyncRep'"
 KILL = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {APPENDING}"
 KILL_ALL = """
@@ -48,11 +46,11 @@ async def beside(database: str) -> AsyncIterator[Connection]:
 @asynccontextmanager
 async def appends_held(beside: Connection) -> AsyncIterator[None]:
     """Nobody can append meanwhile."""
-    await beside.execute(LOCK)
-    try:
+    async with await psycopg.AsyncConnection.connect(
+        beside.info.dsn, password=beside.info.password
+    ) as holder:
+        await holder.execute("LOCK TABLE append_turn IN EXCLUSIVE MODE")
         yield
-    finally:
-        await beside.execute(UNLOCK)
 
 
 async def until_waiting(beside: Connection, batches: int) -> None:

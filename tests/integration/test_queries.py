@@ -330,3 +330,20 @@ async def test_the_right_index_serves_every_list(api: Api) -> None:
                 plan = "\n".join(row[0] for row in await cursor.fetchall())
                 assert "Index Scan" in plan, (sort, plan)
                 assert "Sort" not in plan, (sort, plan)
+
+
+async def test_a_false_word_of_the_projector_ends_one_wait_and_no_more(api: Api) -> None:
+    last = await sell(api.trade)
+    await api.ok("/v1/orders", at_least=last)
+    waiter: ProjectionsWaiter = api.app.state.projections_waiter
+    async with api.trade.log.pool.connection() as connection:
+        for word in ("no JSON", "[1]", '{"orders": "far", "nobody": 9}', f'{{"orders": {last + 1_000_000}}}'):
+            await connection.execute("SELECT pg_notify('tillroll_projections', %s)", (word,))
+    async with asyncio.timeout(20):
+        while waiter.shown(("orders",)) <= last:
+            await asyncio.sleep(0.005)
+    assert waiter.shown(("nobody",)) == 0
+    answer = await api.get("/v1/orders", at_least=last + 1)
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/behind")
+    assert waiter.shown(("orders",)) <= last
+    await api.ok("/v1/orders", at_least=await api.trade.append("m1", Bought("m1", "later").placing()))

@@ -601,3 +601,18 @@ async def test_the_second_merchants_trade_changes_no_answer_of_the_first(two: Tw
     last = await two.world.append("m2", more.life())
     await two.world.shown(await two.world.key(PLATFORM), last)
     assert await all_of(two.world, two.owner) == before
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("payments:read",), ("shipments:read",), ("payments:read", "shipments:read")]
+)
+async def test_an_order_shows_its_payments_and_parcels_to_who_may_read_those(
+    two: Two, more: tuple[str, ...]
+) -> None:
+    staff = await two.world.signed_in("staff", "m1", "orders:read", *more)
+    detail = (await two.world.ask("GET", "/v1/orders/own-done", staff)).json()
+    shown = {f"{kind}s:read": len(detail[f"{kind}s"]) for kind in ("payment", "shipment")}
+    assert shown == {permission: int(permission in more) for permission in shown}
+    told = {moment["stream"].partition("-")[0] for moment in detail["timeline"]}
+    assert told == {"order", *(permission.removesuffix("s:read") for permission in more)}
+    assert len(detail["lines"]) == 1
