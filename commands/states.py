@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 from domain.aggregates import aggregate_of
 from domain.kernel import Event, Fact
 from eventstore.codec import decode_event
-from eventstore.log import STREAM_LIMIT, Log
+from eventstore.log import STREAM_LIMIT, Log, StoredEvent
 
 CACHED_STREAMS = 10_000
 LOAD_MAX = 500
+FOLD_MAX = 500
+"""Events that are folded in one go, a few milliseconds of work: then all else of the process has its turn."""
 
 
 class State(NamedTuple):
@@ -85,15 +87,19 @@ class States:
                     waiting.set_result(loaded[stream])
 
     async def _read(self, streams: list[str]) -> dict[str, State]:
-        """Folded in pages, so that a stream may be as long as it likes."""
+        """Read in pages and folded in slices, so that a stream may be as long as it likes."""
+        folded = 0
         loaded = {stream: self._cache.get(stream) or self.initial(stream) for stream in streams}
         while streams:
             tails = await self._log.read_streams([(stream, loaded[stream].version) for stream in streams])
             for stream, tail in zip(streams, tails, strict=True):
-                events = [decode_event(each.type, each.schema, each.data) for each in tail]
-                base = loaded[stream]
-                folded = aggregate_of(stream).fold(events, base.state)
-                loaded[stream] = State(base.version + len(events), folded)
+                for start in range(0, len(tail), FOLD_MAX):
+                    part = tail[start : start + FOLD_MAX]
+                    loaded[stream] = _after(stream, loaded[stream], part)
+                    folded += len(part)
+                    if folded >= FOLD_MAX:
+                        folded = 0
+                        await asyncio.sleep(0)
             streams = [s for s, tail in zip(streams, tails, strict=True) if len(tail) == STREAM_LIMIT]
         for stream, state in loaded.items():
             known = self._cache.get(stream)
@@ -106,3 +112,8 @@ class States:
         self._cache.move_to_end(stream)
         if len(self._cache) > self._capacity:
             self._cache.popitem(last=False)
+
+
+def _after(stream: str, base: State, events: Sequence[StoredEvent]) -> State:
+    decoded = [decode_event(each.type, each.schema, each.data) for each in events]
+    return State(base.version + len(events), aggregate_of(stream).fold(decoded, base.state))
