@@ -18,6 +18,8 @@ from eventstore.log import STREAM_LIMIT, Log, StoredEvent
 
 CACHED_STREAMS = 10_000
 LOAD_MAX = 500
+FOLD_MAX = 500
+"""Events that are folded in one go, a few milliseconds of work: then all else of the process has its turn."""
 
 
 class State(NamedTuple):
@@ -36,6 +38,7 @@ class States:
         self._cache: OrderedDict[str, State] = OrderedDict()
         self._wanted: dict[str, asyncio.Future[State]] = {}
         self._loading: asyncio.Task[None] | None = None
+        self._folded_since = 0  # the last turn of the others
 
     def known(self, stream: str) -> State | None:
         state = self._cache.get(stream)
@@ -91,7 +94,7 @@ class States:
                     waiting.set_result(found)
 
     async def _read(self, streams: list[str]) -> dict[str, State | Exception]:
-        """Folded in pages, so that a stream may be as long as it likes.
+        """Read in pages and folded in slices, so that a stream may be as long as it likes.
 
         A stream that can't be read has its error: it must not hold up those that are loaded with it.
         """
@@ -101,7 +104,7 @@ class States:
             tails = await self._log.read_streams([(stream, loaded[stream].version) for stream in streams])
             for stream, tail in zip(streams, tails, strict=True):
                 try:
-                    loaded[stream] = _folded(stream, loaded[stream], tail)
+                    loaded[stream] = await self._folded(stream, loaded[stream], tail)
                 except Exception as error:  # noqa: BLE001 - handed to those who wait for it
                     unreadable[stream] = error
             long = [s for s, tail in zip(streams, tails, strict=True) if len(tail) == STREAM_LIMIT]
@@ -112,6 +115,17 @@ class States:
                 self._keep(stream, state)
         return {**loaded, **unreadable}
 
+    async def _folded(self, stream: str, state: State, tail: Sequence[StoredEvent]) -> State:
+        """The state after `tail`; now and then the others of the loop have their turn."""
+        for start in range(0, len(tail), FOLD_MAX):
+            part = tail[start : start + FOLD_MAX]
+            state = _after(stream, state, part)
+            self._folded_since += len(part)
+            if self._folded_since >= FOLD_MAX:
+                self._folded_since = 0
+                await asyncio.sleep(0)
+        return state
+
     def _keep(self, stream: str, state: State) -> None:
         self._cache[stream] = state
         self._cache.move_to_end(stream)
@@ -119,6 +133,6 @@ class States:
             self._cache.popitem(last=False)
 
 
-def _folded(stream: str, base: State, tail: Sequence[StoredEvent]) -> State:
-    events = [decode_event(each.type, each.schema, each.data) for each in tail]
-    return State(base.version + len(events), aggregate_of(stream).fold(events, base.state))
+def _after(stream: str, base: State, events: Sequence[StoredEvent]) -> State:
+    decoded = [decode_event(each.type, each.schema, each.data) for each in events]
+    return State(base.version + len(events), aggregate_of(stream).fold(decoded, base.state))

@@ -5,15 +5,14 @@ on hand = available + committed (reserved or allocated) + unavailable (in qualit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from types import MappingProxyType
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
 from domain.kernel import Command, Decider, Event, Quantity, Refused
+from domain.persistent_map import PersistentMap
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 AdjustReason: TypeAlias = Literal["count", "damage", "loss", "found", "correction", "other"]
@@ -209,7 +208,7 @@ class Stock:
     on_hand: int = 0
     committed: int = 0
     quality_control: int = 0
-    held: Mapping[str, Held] = field(default_factory=lambda: MappingProxyType({}))
+    held: PersistentMap[str, Held] = field(default_factory=PersistentMap)
 
     @property
     def available(self) -> int:
@@ -310,11 +309,9 @@ def decide(command: StockCommand, stock: Stock) -> tuple[StockEvent, ...]:
 def _hold(stock: Stock, order: str, held: Held | None) -> Stock:
     """The stock with what it holds for `order` replaced by `held`."""
     before = stock.held.get(order)
-    holding = {key: value for key, value in stock.held.items() if key != order}
-    if held:
-        holding[order] = held
+    holding = stock.held.including(order, held) if held else stock.held.without(order)
     change = (held.quantity if held else 0) - (before.quantity if before else 0)
-    return replace(stock, committed=stock.committed + change, held=MappingProxyType(holding))
+    return replace(stock, committed=stock.committed + change, held=holding)
 
 
 def evolve(stock: Stock, event: StockEvent) -> Stock:

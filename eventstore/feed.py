@@ -18,10 +18,14 @@ import structlog
 from domain.kernel import Fact
 from eventstore.bus import Bus
 from eventstore.codec import decode
-from eventstore.log import PAGE, Log, StoredEvent
+from eventstore.log import MAX_DATA_BYTES, PAGE, Log, StoredEvent
 from eventstore.tasks import end_tasks
 
 CAPACITY = 5_000
+RECENT_BYTES = 32 << 20
+FACTS_BYTES = 8 << 20
+PAGE_BYTES = 4 << 20
+"""Of stored data; only very large events meet these bounds. Decoded, an event takes ten times as much."""
 HEAD_SECONDS = 1.0
 BUSY_PER_SECOND = 400.0
 CALM_SECONDS = 3
@@ -43,8 +47,11 @@ class Feed:
         self._log = log
         self._bus = bus
         self._busy_per_second = busy
-        self._recent: deque[StoredEvent] = deque(maxlen=capacity)
+        self._capacity = capacity
+        self._recent: deque[StoredEvent] = deque()
+        self._recent_bytes = 0
         self._facts: dict[int, Fact] = {}
+        self._facts_bytes = 0
         self._news = asyncio.Event()
         self._behind = asyncio.Event()
         self._reading = asyncio.Lock()
@@ -63,7 +70,10 @@ class Feed:
             await end_tasks(following)
 
     async def page(self, after: int, limit: int = PAGE, wait_seconds: float = 1.0) -> list[StoredEvent]:
-        """Up to `limit` events after `after`; waits for the first one, at most `wait_seconds`."""
+        """Up to `limit` events after `after`; waits for the first one, at most `wait_seconds`.
+
+        Fewer, though there are more, where their data would be more than `PAGE_BYTES`.
+        """
         if after >= self.head and wait_seconds:
             with suppress(TimeoutError):
                 # not wait_for: Python 3.11's may swallow a cancellation that comes with the news
@@ -74,8 +84,8 @@ class Feed:
         first = self._recent[0].position if self._recent else self.head + 1
         if after + 1 >= first:
             start = after + 1 - first
-            return list(islice(self._recent, start, start + limit))
-        return await self._log.read(after, limit)
+            return _within_bytes(list(islice(self._recent, start, start + limit)))
+        return _within_bytes(await self._log.read(after, limit))
 
     async def _wait_past(self, after: int) -> None:
         while after >= self.head:
@@ -93,8 +103,10 @@ class Feed:
         fact = self._facts.get(stored.position)
         if fact is None:
             fact = decode(stored)
-            if len(self._facts) > CAPACITY:
+            self._facts_bytes += len(stored.data)
+            if len(self._facts) > CAPACITY or self._facts_bytes > FACTS_BYTES:
                 self._facts.clear()
+                self._facts_bytes = len(stored.data)
             self._facts[stored.position] = fact
         return fact
 
@@ -149,23 +161,41 @@ class Feed:
                 raise _LogAway from error
         for event in missed:
             if event.position == self.head + 1:  # the bus may have been faster meanwhile
-                self._recent.append(event)
-                self.head = event.position
+                self._keep(event)
         if missed:
             self._announce()
         return len(missed)
 
     def _take(self, event: StoredEvent) -> None:
         if event.position == self.head + 1:
-            self._recent.append(event)
-            self.head = event.position
+            self._keep(event)
             self._announce()
         elif event.position > self.head:
             self._behind.set()
 
+    def _keep(self, event: StoredEvent) -> None:
+        """The next event is the head now; the oldest ones make room for it."""
+        self._recent.append(event)
+        self._recent_bytes += len(event.data)
+        while len(self._recent) > self._capacity or self._recent_bytes > RECENT_BYTES:
+            self._recent_bytes -= len(self._recent.popleft().data)
+        self.head = event.position
+
     def _announce(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
+
+
+def _within_bytes(page: list[StoredEvent]) -> list[StoredEvent]:
+    """The first events of the page, as many as their data allow; at least one."""
+    if len(page) <= PAGE_BYTES // MAX_DATA_BYTES:
+        return page
+    size = 0
+    for index, event in enumerate(page):
+        size += len(event.data)
+        if size > PAGE_BYTES:
+            return page[: max(1, index)]
+    return page
 
 
 class _LogAway(OSError):

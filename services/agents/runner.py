@@ -8,7 +8,6 @@ commands are sent again, with the same ids: the ledger knows those that were don
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -20,7 +19,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from commands.executor import Context, Executor, TooMuchContention
-from domain.kernel import Fact, Group, Value
+from domain.kernel import Fact, Group
 from eventstore.checkpoints import Checkpoint, LeaseLost, holding
 from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
@@ -30,11 +29,11 @@ from eventstore.queries import load_queries
 from eventstore.seams import Clock, derived_id
 from eventstore.tasks import TaskGroup
 from services.agents.agent import Agent, order_key
+from services.agents.cache import CACHED_PROCESSES, ProcessCache
 from services.agents.reactions import WAITS, Key, PageOfReactions, decode_groups, parker
 
 PAGE = 400
 PAGE_SECONDS = 0.025
-CACHED_PROCESSES = 10_000
 HALT_SECONDS = 1.0
 INFRASTRUCTURE = (psycopg.Error, PoolTimeout, OSError, TimeoutError, EpochChanged)
 FOLLOWER = "agents"
@@ -54,7 +53,6 @@ class AgentRunner:
         clock: Clock,
         capacity: int = CACHED_PROCESSES,
     ) -> None:
-        self._capacity = capacity
         self._agents = {agent.name: agent for agent in agents}
         self._feed = feed
         self._executor = executor
@@ -64,7 +62,7 @@ class AgentRunner:
         for agent in agents:
             for kind in agent.interests:
                 self._interested.setdefault(kind.__name__, []).append(agent)
-        self._processes: OrderedDict[Key, Value] = OrderedDict()
+        self._processes = ProcessCache(capacity)
         self._parked: set[Key] = set()
         self._connection: AsyncConnection[Any] | None = None
 
@@ -127,16 +125,19 @@ class AgentRunner:
             reactions.take(agent, fact, key, before)
             self._parked.update(whose for whose, _, _ in reactions.parked)
         position = page[-1].position
-        await self._record(checkpoint, position, reactions)
-        self._remember(reactions.processes)
+        recorded = reactions.arguments()
+        await self._record(checkpoint, position, recorded)
+        for (whose, process), state in zip(reactions.processes.items(), recorded["states"], strict=True):
+            self._processes.keep(whose, process, len(state))
+        self._processes.trim()
         await self._carry_out(reactions.commands)
         checkpoint.moved(position)
 
-    async def _record(self, checkpoint: Checkpoint, position: int, reactions: PageOfReactions) -> None:
+    async def _record(self, checkpoint: Checkpoint, position: int, reactions: dict[str, Any]) -> None:
         """One statement, so all of it or nothing."""
         done = checkpoint.position
         move = {"lease": checkpoint.lease, "was": checkpoint.position, "position": position, "done": done}
-        rows = await self._fetch("record_reactions", {"follower": FOLLOWER, **move, **reactions.arguments()})
+        rows = await self._fetch("record_reactions", {"follower": FOLLOWER, **move, **reactions})
         if not rows[0][0]:
             raise LeaseLost(f"{FOLLOWER} are followed by another worker now")
         checkpoint.moved(position, done)
@@ -224,21 +225,14 @@ class AgentRunner:
 
     async def _load(self, keys: set[Key]) -> None:
         """Have the processes of these keys in the cache, where they stay until the page is recorded."""
-        unknown = [key for key in keys if key not in self._processes]
-        for key in keys.difference(unknown):
-            self._processes.move_to_end(key)
+        unknown = self._processes.unknown(keys)
         if not unknown:
             return
         arguments = {"agents": [agent for agent, _ in unknown], "keys": [key for _, key in unknown]}
         for agent, key, state in await self._fetch("load_processes", arguments):
             initial = self._agents[agent].initial
-            self._processes[agent, key] = type(initial).__pydantic_validator__.validate_json(state)
-
-    def _remember(self, processes: dict[Key, Value]) -> None:
-        """Keep what was recorded, and forget what was not wanted for longest."""
-        self._processes.update(processes)
-        while len(self._processes) > self._capacity:
-            self._processes.popitem(last=False)
+            process = type(initial).__pydantic_validator__.validate_json(state)
+            self._processes.keep((agent, key), process, len(state))
 
     async def _parked_keys(self) -> set[Key]:
         parkers = {parker(name): name for name in self._agents}

@@ -19,10 +19,13 @@ from eventstore.memory import MemoryLog
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def append(log: MemoryLog, count: int) -> None:
+RECEIVED = b'{"sku":"a","warehouse":"main","quantity":1}'
+
+
+async def append(log: MemoryLog, count: int, data: bytes = RECEIVED) -> None:
     for _ in range(count):
         number = len(log.events) + 1
-        event = NewEvent("StockReceived", 1, b"{}", UUID(int=number))
+        event = NewEvent("StockReceived", 1, data, UUID(int=number))
         streams = (StreamAppend(f"stock-m.{number}.main", 0, (event,)),)
         await log.append(Append(UUID(int=number), "m", "c", "c", NOW, streams))
 
@@ -95,3 +98,57 @@ async def test_heavy_trade_is_read_from_the_log_and_light_trade_from_the_bus_aga
         await append(log, 1)
         await bus.publish(log.events[-1:])
         assert await follow(feed, heavy + 1) == list(range(1, heavy + 2))
+
+
+def a_large_event(size: int) -> bytes:
+    """Stored in so many bytes."""
+    return RECEIVED[:-1] + b',"reference":"' + b"x" * (size - len(RECEIVED) - 15) + b'"}'
+
+
+async def test_a_page_holds_what_its_data_allow_wherever_it_comes_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feed_module, "PAGE_BYTES", 1_000)
+    async with fed(capacity=10) as (log, bus, feed):
+        for size in [400, 400, 200, 1, 2_000, 400, 400, 400] * 2:
+            await append(log, 1, a_large_event(size) if size > 100 else RECEIVED)
+        await bus.publish(log.events)
+        pages, after = [], 0
+        while page := await feed.page(after, limit=50, wait_seconds=0):
+            pages.append([event.position for event in page])
+            after = page[-1].position
+        first = [[1, 2, 3], [4], [5], [6, 7]]
+        assert pages[:4] == first, "from the log"
+        assert pages[4:] == [[8, 9], [10, 11, 12], [13], [14, 15], [16]], "the newest ten from here"
+
+
+async def test_recent_events_are_kept_by_number_and_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "RECENT_BYTES", 10_000)
+    async with fed(capacity=50) as (log, bus, feed):
+        await append(log, 100)
+        await bus.publish(log.events)
+        assert len(feed._recent) == 50
+        await append(log, 20, a_large_event(1_000))
+        await bus.publish(log.events[100:])
+        assert [event.position for event in feed._recent] == list(range(111, 121))
+        assert await follow(feed, 120) == list(range(1, 121))
+        await append(log, 60)
+        await bus.publish(log.events[120:])
+        assert len(feed._recent) == 50, "room is regained"
+
+
+async def test_facts_are_kept_by_number_and_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "FACTS_BYTES", 10_000)
+    async with fed() as (log, _, feed):
+        await append(log, 50, a_large_event(1_000))
+        for stored in log.events:
+            fact = feed.fact(stored)
+            assert fact is feed.fact(stored), "decoded once for all who ask"
+            assert len(fact.event.reference) > 900  # type: ignore[attr-defined]
+            assert len(feed._facts) <= 10
+        assert len(feed._facts) > 0
+        monkeypatch.setattr(feed_module, "CAPACITY", 7)
+        await append(log, 50)
+        for stored in log.events[50:]:
+            feed.fact(stored)
+            assert len(feed._facts) <= 8

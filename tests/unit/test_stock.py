@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,9 +22,11 @@ from domain.stock import (
     ReserveStock,
     ReturnStock,
     ShipStock,
+    Stock,
     StockAdjusted,
     StockAllocated,
     StockAllocationRefused,
+    StockEvent,
     StockReceived,
     StockReleased,
     StockReservationRefused,
@@ -241,3 +246,39 @@ def test_a_quantity_is_at_least_one_and_has_a_limit(quantity: int) -> None:
 def test_a_time_without_a_zone_is_not_accepted() -> None:
     with pytest.raises(ValidationError, match="timezone"):
         allocate("o1", 1, datetime(2024, 5, 1, 12))
+
+
+MANY = 20_000
+
+
+@contextmanager
+def measured_memory() -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        tracemalloc.stop()
+
+
+def bytes_taken(state: Stock, event: StockEvent) -> tuple[Stock, int]:
+    """The state after the event, and what was allocated on the way."""
+    tracemalloc.reset_peak()
+    before, _ = tracemalloc.get_traced_memory()
+    state = STOCK.evolve(state, event)
+    return state, tracemalloc.get_traced_memory()[1] - before
+
+
+def test_a_hold_more_or_less_costs_the_same_however_many_there_are() -> None:
+    released = [StockReleased(order_id=f"o{number}", quantity=1, **PLACE) for number in range(MANY)]
+    state = STOCK.fold([received(MANY)])
+    with measured_memory():
+        for event in [reserved(f"o{number}", 1) for number in range(MANY)]:
+            state, taken = bytes_taken(state, event)
+            assert taken < 16_384, f"{len(state.held)} are held"
+        assert (state.available, len(state.held)) == (0, MANY)
+        full = state
+        for event in released:
+            state, taken = bytes_taken(state, event)
+            assert taken < 16_384, f"{len(state.held)} are held"
+    assert state == STOCK.fold([received(MANY)])
+    assert (full.available, len(full.held)) == (0, MANY), "a state is a value, whatever comes after it"
