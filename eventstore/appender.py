@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import psycopg
 
-from eventstore.connections import connect
+from eventstore.connections import Connection, connect
 from eventstore.line import Line
 from eventstore.log import Append, Batch, EpochChanged, LogIdentity, LogUnavailable, Outcome, check_append
 from eventstore.seams import Clock, WallClock
@@ -31,6 +32,30 @@ STOP_SECONDS = 10.0
 _PASSING = ("08", "25006", "40", "53", "55P03", "57", "58")
 
 
+class Door(Protocol):
+    """A connection to the log that carries out one batch at a time."""
+
+    async def commit(self, appends: list[Append]) -> list[Outcome]:
+        """All of them in one transaction; the outcome of each. After an error it is closed and left."""
+
+    async def close(self) -> None: ...
+
+
+class _PostgresDoor:
+    def __init__(self, connection: Connection, types: RowTypes, epoch: int, clock: Clock) -> None:
+        self._line = Line(connection)
+        self._types = types
+        self._epoch = epoch
+        self._clock = clock
+
+    async def commit(self, appends: list[Append]) -> list[Outcome]:
+        arguments = encode_batch(appends, self._epoch, self._clock.now(), self._types)
+        return decode_outcomes(appends, await call_append(self._line, arguments))
+
+    async def close(self) -> None:
+        await self._line.close()
+
+
 @dataclass(slots=True)
 class _Waiting:
     append: Append
@@ -42,9 +67,9 @@ class Appender:
     """Appends over its own connections. `start` before use, `stop` at the end (what waits is finished)."""
 
     def __init__(self, database_url: str, identity: LogIdentity, clock: Clock | None = None) -> None:
-        self.database_url = database_url
-        self.identity = identity
-        self.clock = clock or WallClock()
+        self._database_url = database_url
+        self._identity = identity
+        self._clock = clock or WallClock()
         self._queue: deque[_Waiting] = deque()
         self._in_flight = 0
         self._idle: list[asyncio.Future[None]] = []
@@ -53,7 +78,12 @@ class Appender:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._work(_Sender(self))) for _ in range(CONNECTIONS)]
+        self._tasks = [asyncio.create_task(self._work(_Sender(self.open))) for _ in range(CONNECTIONS)]
+
+    async def open(self) -> Door:
+        """A new connection to the log."""
+        connection = await connect(self._database_url, self._identity)
+        return _PostgresDoor(connection, await prepare_append(connection), self._identity.epoch, self._clock)
 
     async def stop(self) -> None:
         """Finish what waits, for some seconds; what is left then fails with LogUnavailable."""
@@ -135,15 +165,14 @@ class Appender:
 class _Sender:
     """One connection to the log, opened when it is needed."""
 
-    def __init__(self, appender: Appender) -> None:
-        self._appender = appender
-        self._line: Line | None = None
-        self._types = RowTypes(0, 0, 0)
+    def __init__(self, open_door: Callable[[], Awaitable[Door]]) -> None:
+        self._open = open_door
+        self._door: Door | None = None
 
     async def close(self) -> None:
-        line, self._line = self._line, None
-        if line:
-            await line.close()
+        door, self._door = self._door, None
+        if door:
+            await door.close()
 
     async def commit(self, taken: list[_Waiting]) -> None:
         """Send until it is answered. A lost reply is no loss: the ledger answers the second time."""
@@ -177,13 +206,9 @@ class _Sender:
             await self.commit([each])
 
     async def _send(self, appends: list[Append]) -> list[Outcome]:
-        if self._line is None:
-            connection = await connect(self._appender.database_url, self._appender.identity)
-            self._types = await prepare_append(connection)
-            self._line = Line(connection)
-        epoch, now = self._appender.identity.epoch, self._appender.clock.now()
-        arguments = encode_batch(appends, epoch, now, self._types)
-        return decode_outcomes(appends, await call_append(self._line, arguments))
+        if self._door is None:
+            self._door = await self._open()
+        return await self._door.commit(appends)
 
 
 def passes(error: Exception) -> bool:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import PoolTimeout
 
 from eventstore.queries import load_queries
+from eventstore.statements import Database, Pool, Rows, Statements
 from eventstore.tasks import end_tasks
 
 LEASE_SECONDS = 5.0
-Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 logger = structlog.get_logger()
 _QUERIES = load_queries("eventstore", "checkpoints.sql")
 
@@ -35,6 +33,7 @@ class Checkpoint:
     lease: int
     position: int
     done: int
+    statements: Statements = field(repr=False)
     lost: bool = False
 
     def check(self) -> None:
@@ -42,67 +41,47 @@ class Checkpoint:
         if self.lost:
             raise LeaseLost(f"{self.follower} is followed by another worker now")
 
-    async def move(
-        self, connection: AsyncConnection[TupleRow], position: int, done: int | None = None
-    ) -> None:
-        """Move to `position` in the transaction that is open on `connection`; LeaseLost if it is not ours.
-
-        Call `moved` once that transaction is committed.
-        """
-        arguments = {
-            "follower": self.follower,
-            "lease": self.lease,
-            "was": self.position,
-            "position": position,
-            "done": position if done is None else done,
-        }
-        cursor = await connection.execute(_QUERIES.move_checkpoint.sql.encode(), arguments, prepare=True)
-        if await cursor.fetchone() is None:
+    async def move(self, position: int) -> None:
+        """Move to `position`, all done; LeaseLost if it is not ours. A crash of the database may undo it."""
+        place = {"follower": self.follower, "lease": self.lease, "was": self.position}
+        if not await self.statements.run("move_checkpoint", **place, position=position, done=position):
             raise LeaseLost(f"{self.follower} is followed by another worker now")
+        self.moved(position)
 
     def moved(self, position: int, done: int | None = None) -> None:
+        """It stands there now, by a statement of its follower's own."""
         self.position = position
         self.done = position if done is None else done
 
 
 @asynccontextmanager
-async def holding(pool: Pool, follower: str, *, start: int = 0) -> AsyncIterator[Checkpoint]:
+async def holding(database: Database, follower: str, *, start: int = 0) -> AsyncIterator[Checkpoint]:
     """Wait for the follower's lease, then hold and renew it; a new follower begins after `start`."""
-    await _run(pool, "create_checkpoint", follower=follower, position=start)
-    row = None
-    while row is None:
-        row = await _run(pool, "take_lease", follower=follower, seconds=LEASE_SECONDS)
-        await asyncio.sleep(0 if row else LEASE_SECONDS / 10)
-    checkpoint = Checkpoint(follower, *row)
-    renewing = asyncio.create_task(_renew(pool, checkpoint))
+    statements = database.statements("eventstore", "checkpoints.sql")
+    await statements.run("create_checkpoint", follower=follower, position=start)
+    rows: Rows = ()
+    while not rows:
+        rows = await statements.run("take_lease", follower=follower, seconds=LEASE_SECONDS)
+        await asyncio.sleep(0 if rows else LEASE_SECONDS / 10)
+    lease, position, done = rows[0]
+    checkpoint = Checkpoint(follower, lease, position, done, statements)
+    renewing = asyncio.create_task(_renew(checkpoint))
     try:
         yield checkpoint
     finally:
         await end_tasks(renewing)
-        await _run(pool, "release_lease", follower=follower, lease=checkpoint.lease)
+        await statements.run("release_lease", follower=follower, lease=lease)
 
 
-async def _renew(pool: Pool, checkpoint: Checkpoint) -> None:
+async def _renew(checkpoint: Checkpoint) -> None:
     """Renew three times a lease. If that fails, the compare-and-set of the next move decides."""
+    lease = {"follower": checkpoint.follower, "lease": checkpoint.lease, "seconds": LEASE_SECONDS}
     while True:
         await asyncio.sleep(LEASE_SECONDS / 3)
         try:
-            held = await _run(
-                pool,
-                "renew_lease",
-                follower=checkpoint.follower,
-                lease=checkpoint.lease,
-                seconds=LEASE_SECONDS,
-            )
-            checkpoint.lost = held is None
-        except (psycopg.Error, OSError, TimeoutError) as error:
+            checkpoint.lost = not await checkpoint.statements.run("renew_lease", **lease)
+        except (psycopg.Error, PoolTimeout, OSError, TimeoutError) as error:
             logger.warning("lease_not_renewed", follower=checkpoint.follower, error=str(error))
-
-
-async def _run(pool: Pool, query: str, **arguments: Any) -> TupleRow | None:
-    async with pool.connection() as connection:
-        cursor = await connection.execute(getattr(_QUERIES, query).sql.encode(), arguments)
-        return await cursor.fetchone() if cursor.description else None
 
 
 async def read_checkpoints(pool: Pool) -> list[dict[str, Any]]:

@@ -94,6 +94,10 @@ class Feed:
             elif not await self._read_on():
                 await asyncio.sleep(LOOK_SECONDS)
 
+    async def log_head(self) -> int:
+        """The highest position of the log, which may not be here yet."""
+        return await self._log.head()
+
     async def read(self, after: int, limit: int) -> list[StoredEvent]:
         """Events of any age, straight from the log."""
         return await self._log.read(after, limit)

@@ -11,7 +11,7 @@ import hmac
 import os
 from base64 import b64decode, b64encode
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
@@ -82,13 +82,20 @@ class PostgresKeyStore:
 class Keyring:
     """Seals and opens values. `ensure` or `load` the subjects' keys first; sealing itself does no I/O."""
 
-    def __init__(self, master_key: bytes, store: KeyStore, capacity: int = CACHED_KEYS) -> None:
+    def __init__(
+        self,
+        master_key: bytes,
+        store: KeyStore,
+        capacity: int = CACHED_KEYS,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
         if len(master_key) != 32:
             raise ValueError("the master key must be 32 bytes")
         self._wrap = AESGCM(master_key)
         self._pseudonym_key = hmac.digest(master_key, b"tillroll pseudonyms", "sha256")
         self._store = store
         self._capacity = capacity
+        self._random = random
         self._keys: OrderedDict[str, AESGCM | None] = OrderedDict()
         self._creating = asyncio.Lock()
         self._wanted: set[str] = set()
@@ -108,7 +115,7 @@ class Keyring:
                 batch, self._wanted = self._wanted.union(wanted), set()
                 missing = sorted(batch.difference(self._keys))  # in one order: none waits for another
                 if missing:
-                    fresh = {each: self._wrapped(each, AESGCM.generate_key(256)) for each in missing}
+                    fresh = {each: self._wrapped(each, self._random(32)) for each in missing}
                     self._remember(await self._store.create(fresh))
 
     async def load(self, subjects: Iterable[str]) -> None:
@@ -146,7 +153,7 @@ class Keyring:
         return [each for each in unknown if each not in self._keys]
 
     def _wrapped(self, subject: str, key: bytes) -> bytes:
-        nonce = os.urandom(_NONCE)
+        nonce = self._random(_NONCE)
         return nonce + self._wrap.encrypt(nonce, key, subject.encode())
 
     def _remember(self, wrapped: dict[str, bytes | None]) -> None:

@@ -19,6 +19,7 @@ from eventstore.connections import STATEMENT_SECONDS, connect, read_identity, re
 from eventstore.log import PAGE, STREAM_LIMIT, Append, LogIdentity, Outcome, StoredEvent
 from eventstore.queries import load_queries
 from eventstore.seams import Clock
+from eventstore.statements import PostgresDatabase
 
 _QUERIES = load_queries("eventstore", "log.sql")
 
@@ -55,6 +56,7 @@ class PostgresLog:
     def __init__(self, database_url: str, identity: LogIdentity, clock: Clock | None = None) -> None:
         self.identity = identity
         self.pool = make_pool(database_url)
+        self.database = PostgresDatabase(self.pool)
         self._appender = Appender(database_url, identity, clock)
 
     @classmethod

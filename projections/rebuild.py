@@ -12,9 +12,9 @@ from itertools import count
 import psycopg
 import structlog
 
-from eventstore.checkpoints import Pool
 from eventstore.keyring import Keyring
 from eventstore.log import Log
+from eventstore.statements import Pool
 from projections.advance import Follow
 from projections.fold import Fold, Progress, no_progress
 from projections.generations import (

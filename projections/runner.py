@@ -16,11 +16,12 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from eventstore.checkpoints import LEASE_SECONDS, Pool
+from eventstore.checkpoints import LEASE_SECONDS
 from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
+from eventstore.statements import Pool
 from eventstore.tasks import end_tasks
 from projections.advance import Advancer, Follow, Moved, Work
 from projections.compare import compare

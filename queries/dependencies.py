@@ -22,9 +22,9 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import PoolTimeout
 
-from eventstore.checkpoints import Pool
 from eventstore.log import LogIdentity
 from eventstore.queries import load_queries
+from eventstore.statements import Pool
 from queries.waiting import ProjectionsWaiter
 from services.web.access import Allowed
 from services.web.positions import POSITION_HEADER, Freshness, WantedFreshness, foreign_position

@@ -16,8 +16,8 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from eventstore.checkpoints import Pool
 from eventstore.queries import load_queries
+from eventstore.statements import Pool
 from eventstore.tasks import end_tasks
 
 CHANNEL = "tillroll_projections"

@@ -7,12 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from commands.executor import Executor
-from eventstore.checkpoints import Pool
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
 from eventstore.roles import Role
 from eventstore.seams import Clock, Ids, RandomIds, WallClock
+from eventstore.statements import Pool
 from services.bus import NatsBus
 from services.embedded.reachable import check_database, check_nats
 from services.master_key import master_key_of_log

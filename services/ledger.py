@@ -9,9 +9,9 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from eventstore.checkpoints import Pool
 from eventstore.queries import load_queries
 from eventstore.seams import Clock
+from eventstore.statements import Pool
 
 BATCH = 5_000
 PAUSE_SECONDS = 0.2

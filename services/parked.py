@@ -7,10 +7,10 @@ import sys
 import orjson
 from rich.table import Table
 
-from eventstore.checkpoints import Pool
 from eventstore.keyring import Keyring
 from eventstore.log import Log
 from eventstore.roles import Role
+from eventstore.statements import Pool, PostgresDatabase
 from projections.parking import retry_parked
 from projections.read_models import READ_MODELS
 from services.agents.parking import retry_parked as retry_agent
@@ -73,7 +73,7 @@ async def retry_key(pool: Pool, log: Log, keyring: Keyring, follower: str, key: 
         raise CannotRetry(f"there is no follower {follower}; `tillroll parked` tells which have parked keys")
     try:
         if follower == SCHEDULER:
-            events = await retry_deadline(pool, key)
+            events = await retry_deadline(PostgresDatabase(pool), key)
         elif of_agent:
             events = await retry_agent(pool, log, _AGENTS, name, key)
         else:

@@ -29,7 +29,7 @@ from services.agents.shipping import SHIPPING_AGENT
 from services.context import ProcessContext, open_context
 from services.ledger import keep_sweeping
 from services.logs import say_where_tasks_wait
-from services.relay import Relay
+from services.relay import NotifiedCommits, Relay
 from services.scheduler import Scheduler
 from services.settings import Settings
 
@@ -120,16 +120,17 @@ def spare_the_collector() -> None:
 
 
 async def relay(context: ProcessContext) -> None:
-    await persist("relay", Relay(context.log, context.bus, context.pool, context.database_url).run)
+    commits = NotifiedCommits(context.database_url)
+    await persist("relay", Relay(context.log, context.bus, context.log.database, commits).run)
 
 
 async def agents(context: ProcessContext) -> None:
-    runner = AgentRunner(AGENTS, context.feed, context.executor, context.pool, context.clock)
+    runner = AgentRunner(AGENTS, context.feed, context.executor, context.log.database, context.clock)
     await persist("agents", runner.run)
 
 
 async def scheduler(context: ProcessContext) -> None:
-    run = Scheduler(context.executor, context.pool, context.clock).run
+    run = Scheduler(context.executor, context.log.database, context.clock).run
     knowing = make_pool(context.settings.url("access"), max_size=1)
     async with knowing, TaskGroup() as tasks:
         tasks.create_task(keep_sweeping(context.pool, context.clock, context.settings.ledger_days))

@@ -23,9 +23,9 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from eventstore.checkpoints import Pool
 from eventstore.postgres import make_pool
 from eventstore.queries import load_queries
+from eventstore.statements import Pool
 from eventstore.tasks import end_tasks
 from services.web.rate_counts import CountKey, RateCounts, Told
 

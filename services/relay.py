@@ -7,20 +7,20 @@ acknowledgements; one that is far behind jumps to the head and lets followers re
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Protocol
 
 import psycopg
 import structlog
-from psycopg_pool import AsyncConnectionPool
 
-from eventstore.bus import BusUnavailable
+from eventstore.bus import Bus, BusUnavailable
 from eventstore.checkpoints import Checkpoint, holding
 from eventstore.connections import connect
 from eventstore.log import Log
 from eventstore.pace import Pace
+from eventstore.statements import Database
 from eventstore.tasks import TaskGroup, end_tasks
-from services.bus import NatsBus
 
 PAGE = 500
 FAR_BEHIND = 50_000
@@ -33,20 +33,52 @@ from the log, goes out in larger ones."""
 logger = structlog.get_logger()
 
 
+class RelayedBus(Bus, Protocol):
+    """A bus that has to be made ready for publishing."""
+
+    async def ensure_stream(self) -> None:
+        """Have what is published kept for a while; raises BusUnavailable."""
+
+
+class Commits(Protocol):
+    """Who tells that something was committed."""
+
+    async def listen(self, on_commit: Callable[[], None]) -> None:
+        """Call `on_commit` after each, and whenever one may have been missed, until cancelled."""
+
+
+class NotifiedCommits:
+    """By the NOTIFY of each batch of appends; comes back after a lost connection."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+
+    async def listen(self, on_commit: Callable[[], None]) -> None:
+        while True:
+            with suppress(psycopg.OperationalError, OSError):
+                connection = await connect(self._database_url)
+                async with connection:
+                    await connection.execute("LISTEN tillroll_events")
+                    on_commit()
+                    async for _ in connection.notifies():
+                        on_commit()
+            await asyncio.sleep(0.5)
+
+
 class Relay:
     """`run` publishes until it is cancelled."""
 
-    def __init__(self, log: Log, bus: NatsBus, pool: AsyncConnectionPool[Any], database_url: str) -> None:
+    def __init__(self, log: Log, bus: RelayedBus, database: Database, commits: Commits) -> None:
         self._log = log
         self._bus = bus
-        self._pool = pool
-        self._database_url = database_url
+        self._database = database
+        self._commits = commits
         self._committed = asyncio.Event()
         self._published = 0
 
     async def run(self) -> None:
-        async with holding(self._pool, "relay") as checkpoint, TaskGroup() as tasks:
-            listening = tasks.create_task(self._listen())
+        async with holding(self._database, "relay") as checkpoint, TaskGroup() as tasks:
+            listening = tasks.create_task(self._commits.listen(self._committed.set))
             try:
                 await self._publish(checkpoint)
             finally:
@@ -82,7 +114,7 @@ class Relay:
             await self._bus.publish(page)
             self._published = page[-1].position
         if self._published - checkpoint.position >= MOVE_EVENTS:
-            await self._move(checkpoint, self._published)
+            await checkpoint.move(self._published)
         return len(page)
 
     async def _wait(self, checkpoint: Checkpoint) -> None:
@@ -91,29 +123,11 @@ class Relay:
                 await self._committed.wait()
             return
         if self._published > checkpoint.position:
-            await self._move(checkpoint, self._published)
+            await checkpoint.move(self._published)
 
     async def _skip_if_far_behind(self, checkpoint: Checkpoint) -> None:
         head = await self._log.head()
         if head - self._published > FAR_BEHIND:
             logger.info("relay_jumps", position=checkpoint.position, head=head)
-            await self._move(checkpoint, head)
+            await checkpoint.move(head)
             self._published = head
-
-    async def _move(self, checkpoint: Checkpoint, position: int) -> None:
-        async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute("SET LOCAL synchronous_commit = off")  # published twice is no harm
-            await checkpoint.move(connection, position)
-        checkpoint.moved(position)
-
-    async def _listen(self) -> None:
-        """Wake the publisher on each commit; come back after a lost connection."""
-        while True:
-            with suppress(psycopg.OperationalError, OSError):
-                connection = await connect(self._database_url)
-                async with connection:
-                    await connection.execute("LISTEN tillroll_events")
-                    self._committed.set()
-                    async for _ in connection.notifies():
-                        self._committed.set()
-            await asyncio.sleep(0.5)

@@ -11,18 +11,17 @@ from typing import Any
 
 import psycopg
 import structlog
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import PoolTimeout
 
 from commands.executor import Context, Executor, TooMuchContention
 from domain.deadline import ReachDeadline
 from domain.kernel import one
 from domain.streams import deadline_stream
 from eventstore.appender import passes
-from eventstore.checkpoints import Pool
 from eventstore.codec import UnknownEvent
 from eventstore.log import EpochChanged, LogUnavailable
-from eventstore.queries import load_queries
 from eventstore.seams import Clock, key_id
+from eventstore.statements import Database
 from eventstore.tasks import TaskGroup
 
 BATCH = 500
@@ -30,23 +29,22 @@ POLL_SECONDS = 0.25
 ERROR_LENGTH_MAX = 500
 FOLLOWER = "scheduler"
 """The name under which deadlines are parked, by a key that is agent, key and name with spaces between."""
-_QUERIES = load_queries("services", "scheduler.sql")
 logger = structlog.get_logger()
 
 
 class Scheduler:
     """`run` until it is cancelled. Two schedulers do no harm: the ledger takes each deadline once."""
 
-    def __init__(self, executor: Executor, pool: AsyncConnectionPool[Any], clock: Clock) -> None:
+    def __init__(self, executor: Executor, database: Database, clock: Clock) -> None:
         self._executor = executor
-        self._pool = pool
+        self._statements = database.statements("services", "scheduler.sql")
         self._clock = clock
 
     async def run(self) -> None:
         while True:
             try:
                 reached = await self.reach()
-            except (psycopg.Error, OSError, TimeoutError) as error:
+            except (psycopg.Error, PoolTimeout, OSError, TimeoutError) as error:
                 logger.warning("scheduler_waits", error=str(error))
                 reached = 0
             if reached < BATCH:
@@ -55,9 +53,7 @@ class Scheduler:
     async def reach(self) -> int:
         """Append what is due, then forget what was appended; how many those were. What failed comes again,
         unless it would fail for ever."""
-        async with self._pool.connection() as connection:
-            arguments = {"now": self._clock.now(), "limit": BATCH}
-            rows = await (await connection.execute(_QUERIES.due_deadlines.sql.encode(), arguments)).fetchall()
+        rows = await self._statements.run("due_deadlines", now=self._clock.now(), limit=BATCH)
         async with TaskGroup() as tasks:
             appending = [(row, tasks.create_task(self._append(*row))) for row in rows]
         outcomes = [(row, task.result()) for row, task in appending]
@@ -103,9 +99,7 @@ class Scheduler:
 
     async def _run(self, query: str, rows: list[Any], **arguments: list[Any]) -> None:
         which = {"agents": [row[0] for row in rows], "keys": [row[1] for row in rows]}
-        arguments |= {**which, "names": [row[2] for row in rows]}
-        async with self._pool.connection() as connection:
-            await connection.execute(getattr(_QUERIES, query).sql.encode(), arguments)
+        await self._statements.run(query, **which, names=[row[2] for row in rows], **arguments)
 
 
 def _is_over_soon(error: Exception) -> bool:
@@ -113,8 +107,6 @@ def _is_over_soon(error: Exception) -> bool:
     return isinstance(error, LogUnavailable | TooMuchContention | UnknownEvent) or passes(error)
 
 
-async def retry_parked(pool: Pool, key: str) -> int:
+async def retry_parked(database: Database, key: str) -> int:
     """Let a parked deadline be due again; 0 if it is not parked. If it still fails, it is parked anew."""
-    async with pool.connection() as connection:
-        cursor = await connection.execute(_QUERIES.unpark_deadline.sql.encode(), {"key": key})
-        return len(await cursor.fetchall())
+    return len(await database.statements("services", "scheduler.sql").run("unpark_deadline", key=key))

@@ -17,10 +17,11 @@ RETURNING lease;
 UPDATE checkpoints SET leased_until = '-infinity' WHERE follower = :follower AND lease = :lease;
 
 -- name: move_checkpoint(follower, lease, was, position, done)
--- Compare and set: a worker that lost its lease, or is not where it thought, moves nothing.
+-- Compare and set: a worker that lost its lease, or is not where it thought, moves nothing. The commit need not
+-- wait for the disk: whoever moves by this statement may take the same events twice.
 UPDATE checkpoints SET position = :position, done = :done, moved_at = now()
 WHERE follower = :follower AND lease = :lease AND position = :was
-RETURNING position;
+RETURNING position, set_config('synchronous_commit', 'off', true);
 
 -- name: read_checkpoints()
 SELECT follower, position, done, leased_until > now() AS alive, moved_at FROM checkpoints ORDER BY follower;

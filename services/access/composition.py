@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from commands.executor import Executor
-from eventstore.checkpoints import Pool
 from eventstore.keyring import Keyring
 from eventstore.log import Log
 from eventstore.seams import Clock, Ids
+from eventstore.statements import Pool
 from services.access import routes, routes_keys, routes_me, routes_password, routes_platform, routes_users
 from services.access.mail import Mailer
 from services.access.parts import Parts

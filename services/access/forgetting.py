@@ -9,8 +9,8 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from eventstore.checkpoints import Pool
 from eventstore.seams import Clock
+from eventstore.statements import Pool
 from services.access.store import Store
 from services.rates import sweep_rates
 

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from commands.executor import Executor
-from eventstore.checkpoints import Pool
 from eventstore.keyring import Keyring
 from eventstore.log import Log
 from eventstore.seams import Clock, Ids
+from eventstore.statements import Pool
 from services.access.addresses import Addresses
 from services.access.api_keys import ApiKeys
 from services.access.facts import Facts

@@ -9,8 +9,8 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow, dict_row
 
-from eventstore.checkpoints import Pool
 from eventstore.queries import load_queries
+from eventstore.statements import Pool
 
 Row = dict[str, Any]
 _QUERIES = load_queries("services.access", "credentials.sql", "sessions.sql", "keys.sql")

@@ -13,10 +13,10 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from eventstore.checkpoints import Pool
 from eventstore.codec import decode
 from eventstore.log import Log
 from eventstore.queries import load_queries
+from eventstore.statements import Pool
 from services.agents.agent import Agent
 from services.agents.reactions import PageOfReactions, parker
 from services.agents.runner import FOLLOWER

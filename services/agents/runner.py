@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from commands.executor import Context, Executor, TooMuchContention
 from domain.kernel import Fact, Group
@@ -25,8 +23,8 @@ from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
 from eventstore.log import EpochChanged, LogUnavailable, StoredEvent
 from eventstore.pace import Pace
-from eventstore.queries import load_queries
 from eventstore.seams import Clock, derived_id
+from eventstore.statements import Database
 from eventstore.tasks import TaskGroup
 from services.agents.agent import Agent, order_key
 from services.agents.cache import CACHED_PROCESSES, ProcessCache
@@ -37,7 +35,6 @@ PAGE_SECONDS = 0.025
 HALT_SECONDS = 1.0
 INFRASTRUCTURE = (psycopg.Error, PoolTimeout, OSError, TimeoutError, EpochChanged)
 FOLLOWER = "agents"
-_QUERIES = load_queries("services.agents", "agents.sql")
 logger = structlog.get_logger()
 
 
@@ -49,14 +46,15 @@ class AgentRunner:
         agents: Sequence[Agent],
         feed: Feed,
         executor: Executor,
-        pool: AsyncConnectionPool[Any],
+        database: Database,
         clock: Clock,
         capacity: int = CACHED_PROCESSES,
     ) -> None:
         self._agents = {agent.name: agent for agent in agents}
         self._feed = feed
         self._executor = executor
-        self._pool = pool
+        self._database = database
+        self._statements = self._relaxed = database.statements("services.agents", "agents.sql")
         self._clock = clock
         self._interested: dict[str, list[Agent]] = {}
         for agent in agents:
@@ -64,20 +62,16 @@ class AgentRunner:
                 self._interested.setdefault(kind.__name__, []).append(agent)
         self._processes = ProcessCache(capacity)
         self._parked: set[Key] = set()
-        self._connection: AsyncConnection[Any] | None = None
 
     async def run(self) -> None:
         """Its commits do not wait for the disk: every command's own append comes later in the write-ahead log
         and does wait, so a reaction is durable before anything that follows from it."""
-        async with holding(self._pool, FOLLOWER) as checkpoint, self._pool.connection() as connection:
-            self._connection = connection
-            await connection.execute("SET synchronous_commit = off")
-            try:
-                await self._follow(checkpoint)
-            finally:
-                self._connection = None
-                with suppress(psycopg.Error):
-                    await connection.execute("RESET synchronous_commit")
+        async with (
+            holding(self._database, FOLLOWER) as checkpoint,
+            self._statements.relaxed() as statements,
+        ):
+            self._relaxed = statements
+            await self._follow(checkpoint)
 
     async def _follow(self, checkpoint: Checkpoint) -> None:
         self._processes.clear()
@@ -137,7 +131,7 @@ class AgentRunner:
         """One statement, so all of it or nothing."""
         done = checkpoint.position
         move = {"lease": checkpoint.lease, "was": checkpoint.position, "position": position, "done": done}
-        rows = await self._fetch("record_reactions", {"follower": FOLLOWER, **move, **reactions})
+        rows = await self._relaxed.run("record_reactions", follower=FOLLOWER, **move, **reactions)
         if not rows[0][0]:
             raise LeaseLost(f"{FOLLOWER} are followed by another worker now")
         checkpoint.moved(position, done)
@@ -168,9 +162,9 @@ class AgentRunner:
         """A command that can't be carried out holds up its own key, and nothing else."""
         self._parked.add((agent.name, key))
         errors = [error, *[WAITS] * (len(positions) - 1)]
-        arguments = {"follower": parker(agent.name), "key": key, "positions": positions, "errors": errors}
-        async with self._pool.connection() as connection:
-            await connection.execute(_QUERIES.park.sql.encode(), arguments)
+        await self._statements.run(
+            "park", follower=parker(agent.name), key=key, positions=positions, errors=errors
+        )
 
     async def _execute(self, group: Group, context: Context) -> None:
         while True:
@@ -203,8 +197,9 @@ class AgentRunner:
     async def _resume(self, checkpoint: Checkpoint) -> None:
         """Send again the commands of reactions that were recorded, but perhaps not carried out."""
         names = list(self._agents)
-        arguments = {"agents": names, "done": checkpoint.done, "position": checkpoint.position}
-        rows = await self._fetch("load_unfinished", arguments)
+        rows = await self._relaxed.run(
+            "load_unfinished", agents=names, done=checkpoint.done, position=checkpoint.position
+        )
         if rows:
             logger.info("reactions_resumed", count=len(rows))
         for start in range(0, len(rows), PAGE):
@@ -216,11 +211,11 @@ class AgentRunner:
                 if (name, key) not in self._parked:  # else it waits until somebody retries it
                     commands.append((self._agents[name], fact, key, decode_groups(recorded)))
             await self._carry_out(commands)
-        await self._fetch("end_resuming", {**_place(checkpoint), "agents": names})
+        await self._relaxed.run("end_resuming", **_place(checkpoint), agents=names)
         checkpoint.moved(checkpoint.position)
 
     async def _finish(self, checkpoint: Checkpoint) -> None:
-        await self._fetch("finish", _place(checkpoint))
+        await self._relaxed.run("finish", **_place(checkpoint))
         checkpoint.moved(checkpoint.position)
 
     async def _load(self, keys: set[Key]) -> None:
@@ -228,22 +223,16 @@ class AgentRunner:
         unknown = self._processes.unknown(keys)
         if not unknown:
             return
-        arguments = {"agents": [agent for agent, _ in unknown], "keys": [key for _, key in unknown]}
-        for agent, key, state in await self._fetch("load_processes", arguments):
+        wanted = {"agents": [agent for agent, _ in unknown], "keys": [key for _, key in unknown]}
+        for agent, key, state in await self._relaxed.run("load_processes", **wanted):
             initial = self._agents[agent].initial
             process = type(initial).__pydantic_validator__.validate_json(state)
             self._processes.keep((agent, key), process, len(state))
 
     async def _parked_keys(self) -> set[Key]:
         parkers = {parker(name): name for name in self._agents}
-        rows = await self._fetch("load_parked_keys", {"followers": list(parkers)})
+        rows = await self._relaxed.run("load_parked_keys", followers=list(parkers))
         return {(parkers[follower], key) for follower, key in rows}
-
-    async def _fetch(self, query: str, arguments: dict[str, Any]) -> list[Any]:
-        assert self._connection is not None
-        sql = getattr(_QUERIES, query).sql.encode()
-        cursor = await self._connection.execute(sql, arguments, prepare=True)
-        return await cursor.fetchall() if cursor.description else []
 
 
 def _concerns(agent: Agent, fact: Fact) -> bool:

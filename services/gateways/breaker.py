@@ -23,6 +23,7 @@ class Patience:
     attempts: int = 6
     pause_s_first: float = 0.4
     pause_s_max: float = 60.0
+    throw: Throw = dice
 
     def pause_s(self, attempts: int, throw: float) -> float:
         """The pause in seconds after this many failed attempts, from 1."""

@@ -16,7 +16,7 @@ from services.gateways.mail_secrets import MailSeal
 from services.gateways.mail_sender import MailSender
 from services.gateways.mail_transport import open_transport
 from services.gateways.payment import PAYMENT_GATEWAY
-from services.gateways.provider import Provider, open_http
+from services.gateways.provider import HttpExchange, Provider, open_http
 from services.gateways.runner import GatewayRunner
 from services.gateways.webhooks import WebhookServer
 
@@ -27,19 +27,19 @@ async def run_gateways(context: ProcessContext, persist: Persist) -> None:
     """All gateways, their inbox and its door; `persist` outlives the servers' failures."""
     gc.set_threshold(50_000, 20, 50)  # what lives long here has no cycles: the usual haste costs a fifth
     settings = context.settings
-    inbox = Inbox((PAYMENT_GATEWAY, CARRIER_GATEWAY), context.executor, context.pool, context.clock)
+    inbox = Inbox((PAYMENT_GATEWAY, CARRIER_GATEWAY), context.executor, context.log.database, context.clock)
     secrets = {"payment": settings.payment_webhook_secret(), "carrier": settings.carrier_webhook_secret()}
     door = WebhookServer(inbox, secrets, settings.internal_host, settings.webhook_port, settings)
     async with open_http() as http:
 
         def runner(gateway: Gateway, url: str) -> GatewayRunner:
-            provider = Provider(url, http, timeout_s=PATIENCE.timeout_s)
+            provider = Provider(HttpExchange(url, http, timeout_s=PATIENCE.timeout_s))
             return GatewayRunner(
                 gateway,
                 provider,
                 context.feed,
                 context.executor,
-                context.pool,
+                context.log.database,
                 context.keyring,
                 context.clock,
             )
@@ -66,7 +66,7 @@ def _mail_runner(context: ProcessContext) -> MailRunner:
         settings.mail_from,
         MAIL_PATIENCE,
     )
-    return MailRunner(sender, context.feed, context.pool)
+    return MailRunner(sender, context.feed, context.log.database)
 
 
 async def _run(part: Awaitable[None]) -> None:

@@ -17,11 +17,10 @@ import structlog
 
 from commands.executor import Context, Executor
 from domain.kernel import Command, one
-from eventstore.checkpoints import Pool
 from eventstore.log import EpochChanged
 from eventstore.pace import Pace
-from eventstore.queries import load_queries
 from eventstore.seams import Clock, key_id
+from eventstore.statements import Database
 from services.gateways.gateway import Gateway
 from services.gateways.moments import Moment, Moments
 from services.gateways.trouble import OUR_TROUBLE, task_group
@@ -35,7 +34,6 @@ KEEP_SECONDS = 0.015
 MATCH_SECONDS = 0.02
 PAUSE_S_FIRST, PAUSE_S_MAX = 0.5, 600.0
 _NOT_STORABLE = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
-_QUERIES = load_queries("services.gateways", "gateways.sql")
 logger = structlog.get_logger()
 
 
@@ -91,11 +89,13 @@ class _Settled:
 class Inbox:
     """Takes the webhooks of all `gateways` while `run` runs. Several inboxes on one table do no harm."""
 
-    def __init__(self, gateways: Iterable[Gateway], executor: Executor, pool: Pool, clock: Clock) -> None:
+    def __init__(
+        self, gateways: Iterable[Gateway], executor: Executor, database: Database, clock: Clock
+    ) -> None:
         self.gateways: Mapping[str, Gateway] = {each.name: each for each in gateways}
         self._executor = executor
-        self._pool = pool
-        self._moments = Moments(pool, clock)
+        self._statements = database.statements("services.gateways", "gateways.sql")
+        self._moments = Moments(database, clock)
         self._arrivals: list[_Arrival] = []
         self._arrived = asyncio.Event()
         self._unmatched: list[Webhook] = []
@@ -169,7 +169,7 @@ class Inbox:
             "seconds": IN_HAND_SECONDS,
         }
         new = {each.key: each for each in reversed(webhooks)}
-        rows = await self._fetch("receive_webhooks", arguments)
+        rows = await self._statements.run("receive_webhooks", **arguments)
         self._hand_over([new[provider, webhook_id] for provider, webhook_id in rows])
 
     def _hand_over(self, webhooks: Sequence[Webhook]) -> None:
@@ -183,10 +183,9 @@ class Inbox:
         while True:
             try:
                 if not released:
-                    await self._fetch("release_webhooks", {})
+                    await self._statements.run("release_webhooks")
                     released = True
-                arguments = {"seconds": IN_HAND_SECONDS, "limit": BATCH_MAX}
-                rows = await self._fetch("due_webhooks", arguments)
+                rows = await self._statements.run("due_webhooks", seconds=IN_HAND_SECONDS, limit=BATCH_MAX)
             except psycopg.Error as error:
                 logger.warning("webhooks_not_taken_up", error=str(error))
                 rows = []
@@ -204,7 +203,7 @@ class Inbox:
             try:
                 settled = await self._match(batch)
                 # not waited for on the disk: what is matched a second time was appended under the same id
-                await self._fetch("settle_webhooks", settled.arguments())
+                await self._statements.run("settle_webhooks", **settled.arguments())
             except psycopg.Error as error:
                 logger.warning("webhooks_not_matched", count=len(batch), error=str(error))
 
@@ -262,11 +261,6 @@ class Inbox:
         )
         done = await self._executor.execute(one(webhook.stream, command), context)
         return done.refused is None
-
-    async def _fetch(self, query: str, arguments: Mapping[str, Any]) -> list[Any]:
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(getattr(_QUERIES, query).sql.encode(), arguments, prepare=True)
-            return await cursor.fetchall() if cursor.description else []
 
 
 def _parse(gateway: Gateway, webhook_id: str, body: bytes) -> Webhook:

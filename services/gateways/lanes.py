@@ -11,7 +11,7 @@ import structlog
 from eventstore.log import EpochChanged
 from eventstore.seams import Clock
 from eventstore.tasks import TaskGroup
-from services.gateways.breaker import Patience, dice
+from services.gateways.breaker import Patience
 from services.gateways.caller import Caller
 from services.gateways.calls import Call, OpenCalls
 from services.gateways.gateway import Unavailable
@@ -66,7 +66,7 @@ class Lanes:
         if call.attempts:
             await asyncio.sleep(max(0.0, (call.next_at - self._clock.now()).total_seconds()))
         while not await self._attempt(call):
-            pause_s = self._patience.pause_s(call.attempts, dice())
+            pause_s = self._patience.pause_s(call.attempts, self._patience.throw())
             call.next_at = self._clock.now() + timedelta(seconds=pause_s)
             self.open.postponed(call)
             self.news.set()

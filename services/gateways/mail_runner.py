@@ -9,15 +9,14 @@ sent again.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from domain.kernel import Fact
 from domain.mail import MailRequested
-from eventstore.checkpoints import Checkpoint, LeaseLost, Pool, holding
+from eventstore.checkpoints import Checkpoint, LeaseLost, holding
 from eventstore.feed import Feed
 from eventstore.log import StoredEvent
 from eventstore.pace import Pace
-from eventstore.queries import load_queries
+from eventstore.statements import Database
 from eventstore.tasks import TaskGroup
 from services.gateways.breaker import Patience
 from services.gateways.mail_sender import ACTOR, MailSender
@@ -30,7 +29,6 @@ PAGE = 1_000
 PAGE_SECONDS = 0.05
 KEEP_EVENTS = 10_000
 SECRET_DAYS = 1
-_QUERIES = load_queries("services.gateways", "mail.sql", "gateways.sql")
 _INTEREST = MailRequested.__name__
 
 
@@ -39,21 +37,22 @@ class MailRunner:
 
     follower = ACTOR
 
-    def __init__(self, sender: MailSender, feed: Feed, pool: Pool) -> None:
+    def __init__(self, sender: MailSender, feed: Feed, database: Database) -> None:
         self._sender = sender
         self._feed = feed
-        self._pool = pool
+        self._database = database
+        self._statements = database.statements("services.gateways", "mail.sql", "gateways.sql")
 
     async def run(self) -> None:
-        async with holding(self._pool, self.follower) as checkpoint:
-            await self._execute("sweep_secrets", days=SECRET_DAYS)
+        async with holding(self._database, self.follower) as checkpoint:
+            await self._statements.run("sweep_secrets", days=SECRET_DAYS)
             await self._settle_open()
             async with task_group() as tasks:
                 await self._follow(checkpoint, tasks)
 
     async def _settle_open(self) -> None:
         """What the last worker began and did not end."""
-        for _, _, *stored in await self._execute("load_calls", gateway=GATEWAY):
+        for _, _, *stored in await self._statements.run("load_calls", gateway=GATEWAY):
             fact = self._feed.fact(StoredEvent(*stored))
             await self._sender.record_unknown(fact)
             await self._close(fact)
@@ -79,7 +78,7 @@ class MailRunner:
     async def _begin(self, checkpoint: Checkpoint, stored: StoredEvent) -> tuple[Fact, bytes | None]:
         """Durably: from here on it is ours to send, and nobody's to send again."""
         fact = self._feed.fact(stored)
-        rows = await self._execute(
+        rows = await self._statements.run(
             "take_mail",
             follower=self.follower,
             lease=checkpoint.lease,
@@ -103,19 +102,10 @@ class MailRunner:
             slots.release()
 
     async def _close(self, fact: Fact) -> None:
-        await self._execute("close_mail", gateway=GATEWAY, position=fact.position)
+        await self._statements.run("close_mail", gateway=GATEWAY, position=fact.position)
 
     async def _keep(self, checkpoint: Checkpoint, taken: int) -> None:
         """Commit without waiting for the disk: what was begun since has committed with it."""
         if taken == checkpoint.position:
             return
-        async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute("SELECT set_config('synchronous_commit', 'off', true)")
-            await checkpoint.move(connection, taken)
-        checkpoint.moved(taken)
-
-    async def _execute(self, query: str, **arguments: Any) -> list[Any]:
-        async with self._pool.connection() as connection:
-            sql = getattr(_QUERIES, query).sql.encode()
-            cursor = await connection.execute(sql, arguments, binary=query == "load_calls")
-            return await cursor.fetchall() if cursor.description else []
+        await checkpoint.move(taken)

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from domain.streams import mail_stream
-from eventstore.checkpoints import Pool
 from eventstore.queries import load_queries
+from eventstore.statements import Pool
 
 _NONCE = 12
 _QUERIES = load_queries("services.gateways", "mail.sql")

@@ -14,7 +14,7 @@ from domain.mail import Letter, MailRequested, RecordMailFailure, RecordMailSent
 from eventstore.codec import opened
 from eventstore.keyring import Keyring
 from eventstore.seams import Clock, derived_id
-from services.gateways.breaker import PATIENCE, Patience, dice
+from services.gateways.breaker import PATIENCE, Patience
 from services.gateways.mail_message import NotWritable, make_message
 from services.gateways.mail_secrets import MailSeal
 from services.gateways.mail_transport import Delivery, Transport
@@ -111,7 +111,7 @@ class MailSender:
             if delivery.outcome != "postponed" or attempts >= self._patience.attempts:
                 return attempts, delivery
             logger.info("mail_postponed", mail=mail_id, reason=delivery.reason, attempts=attempts)
-            await asyncio.sleep(self._patience.pause_s(attempts, dice()))
+            await asyncio.sleep(self._patience.pause_s(attempts, self._patience.throw()))
             attempts += 1
 
 

@@ -6,11 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from eventstore.checkpoints import Pool
-from eventstore.queries import load_queries
 from eventstore.seams import Clock
-
-_QUERIES = load_queries("services.gateways", "gateways.sql")
+from eventstore.statements import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +21,8 @@ class Moment:
 
 
 class Moments:
-    def __init__(self, pool: Pool, clock: Clock) -> None:
-        self._pool = pool
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._statements = database.statements("services.gateways", "gateways.sql")
         self._clock = clock
 
     async def of(self, streams: Iterable[str]) -> dict[str, Moment]:
@@ -34,10 +31,7 @@ class Moments:
         Live trade: now. Played history: its checkout's business clock, but never before the stream's own
         newest event, which the clock may not have reached yet.
         """
-        async with self._pool.connection() as connection:
-            arguments = {"streams": list(set(streams))}
-            cursor = await connection.execute(_QUERIES.load_moments.sql.encode(), arguments, prepare=True)
-            rows = await cursor.fetchall()
+        rows = await self._statements.run("load_moments", streams=sorted(set(streams)))
         now = self._clock.now()
         return {
             stream: Moment(

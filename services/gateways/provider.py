@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import orjson
@@ -46,15 +46,40 @@ class Answer:
         return ": ".join(filter(None, words)) or f"status {self.status}"
 
 
-class Provider:
-    """One provider at `url`, with a breaker of its own."""
+class Exchange(Protocol):
+    """Sends a request and brings the answer: its status and its body.
 
-    def __init__(
-        self, url: str, http: aiohttp.ClientSession, *, timeout_s: float, breaker: Breaker | None = None
-    ) -> None:
+    Raises aiohttp.ClientError, TimeoutError or OSError where none comes.
+    """
+
+    async def __call__(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str] | None
+    ) -> tuple[int, bytes]: ...
+
+
+class HttpExchange:
+    """Over HTTP, with the provider at `url`."""
+
+    def __init__(self, url: str, http: aiohttp.ClientSession, *, timeout_s: float) -> None:
         self._url = url.rstrip("/")
         self._http = http
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+
+    async def __call__(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str] | None
+    ) -> tuple[int, bytes]:
+        url = URL(self._url + path, encoded=True)
+        async with self._http.request(
+            method, url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
+        ) as response:
+            return response.status, await response.read()
+
+
+class Provider:
+    """One provider, with a breaker of its own."""
+
+    def __init__(self, exchange: Exchange, breaker: Breaker | None = None) -> None:
+        self._exchange = exchange
         self._breaker = breaker or Breaker()
 
     async def ask(self, path: str) -> Account | None:
@@ -80,25 +105,19 @@ class Provider:
         if not self._breaker.admits():
             raise Unavailable("it failed again and again, and is left alone for a while")
         try:
-            answer = await self._exchange(method, path, body, headers)
+            status, content = await self._exchange(method, path, body, headers)
+            answer = _answer(status, content)
         except (Unavailable, aiohttp.ClientError, TimeoutError, OSError) as error:
             self._breaker.failed()
             raise Unavailable(f"{method} {path}: {error or type(error).__name__}") from error
         self._breaker.succeeded()
         return answer
 
-    async def _exchange(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str] | None
-    ) -> Answer:
-        url = URL(self._url + path, encoded=True)
-        async with self._http.request(
-            method, url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
-        ) as response:
-            content = await response.read()
-            status = response.status
-        if not (200 <= status < 300 or status in REFUSALS):
-            raise Unavailable(f"status {status}")
-        return Answer(status, _parse(status, content))
+
+def _answer(status: int, content: bytes) -> Answer:
+    if not (200 <= status < 300 or status in REFUSALS):
+        raise Unavailable(f"status {status}")
+    return Answer(status, _parse(status, content))
 
 
 def _parse(status: int, content: bytes) -> dict[str, Any]:

@@ -15,14 +15,14 @@ import structlog
 
 from commands.executor import Executor
 from domain.kernel import Fact
-from eventstore.checkpoints import Checkpoint, LeaseLost, Pool, holding
+from eventstore.checkpoints import Checkpoint, LeaseLost, holding
 from eventstore.codec import subject_of
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
 from eventstore.pace import Pace
-from eventstore.queries import load_queries
 from eventstore.seams import Clock
+from eventstore.statements import Database
 from services.gateways.breaker import PATIENCE, Patience
 from services.gateways.caller import Caller
 from services.gateways.calls import Call
@@ -35,8 +35,6 @@ from services.gateways.trouble import task_group
 PAGE = 1_000
 PAGE_SECONDS = 0.02
 KEEP_SECONDS = 0.05
-_QUERIES = load_queries("services.gateways", "gateways.sql")
-_READ_HEAD = load_queries("eventstore", "log.sql").read_head.sql.encode()
 logger = structlog.get_logger()
 
 
@@ -57,7 +55,7 @@ class GatewayRunner:
         provider: Provider,
         feed: Feed,
         executor: Executor,
-        pool: Pool,
+        database: Database,
         keyring: Keyring,
         clock: Clock,
         patience: Patience = PATIENCE,
@@ -66,17 +64,19 @@ class GatewayRunner:
         self.follower = gateway.actor
         self._feed = feed
         self._executor = executor
-        self._pool = pool
+        self._database = database
+        self._statements = database.statements("services.gateways", "gateways.sql")
         self._keyring = keyring
         self._clock = clock
         self._patience = patience
-        self._caller = Caller(gateway, provider, executor, keyring, Moments(pool, clock), clock)
+        self._caller = Caller(gateway, provider, executor, keyring, Moments(database, clock), clock)
         self._interests = {kind.__name__ for kind in gateway.interests}
         self._prefix = f"{gateway.category}-"
 
     async def run(self) -> None:
-        async with holding(self._pool, self.follower) as checkpoint:
-            doubtful_until = await self._head()
+        async with holding(self._database, self.follower) as checkpoint:
+            # all that stands in the log by now may have been called for, by a worker before us
+            doubtful_until = await self._feed.log_head()
             async with task_group() as tasks:
                 lanes = Lanes(self._caller, self._clock, self._patience, tasks)
                 place = _Place(checkpoint, checkpoint.position)
@@ -84,19 +84,9 @@ class GatewayRunner:
                 await self._resume(lanes)
                 await self._follow(place, lanes, doubtful_until)
 
-    async def _head(self) -> int:
-        """All that stands in the log by now may have been called for, by a worker before us."""
-        async with self._pool.connection() as connection:
-            row = await (await connection.execute(_READ_HEAD)).fetchone()
-        assert row
-        return int(row[0])
-
     async def _resume(self, lanes: Lanes) -> None:
         """Take up again what the last worker left open."""
-        async with self._pool.connection() as connection:
-            arguments = {"gateway": self.gateway.name}
-            cursor = await connection.execute(_QUERIES.load_calls.sql.encode(), arguments, binary=True)
-            rows = await cursor.fetchall()
+        rows = await self._statements.run("load_calls", gateway=self.gateway.name)
         if rows:
             logger.info("calls_resumed", gateway=self.gateway.name, count=len(rows))
         for attempts, next_at, *stored in rows:
@@ -151,16 +141,14 @@ class GatewayRunner:
         """Commit without waiting for the disk: the requests themselves are in the log. Should a crash of the
         database take back our last moves, the checkpoint and the open calls go back together, and what is
         taken a second time is doubtful."""
-        arguments = {
-            "follower": self.follower,
-            "lease": checkpoint.lease,
-            "was": checkpoint.position,
-            "position": position,
-            "gateway": self.gateway.name,
+        rows = await self._statements.run(
+            "keep_place",
+            follower=self.follower,
+            lease=checkpoint.lease,
+            was=checkpoint.position,
+            position=position,
+            gateway=self.gateway.name,
             **changes,
-        }
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(_QUERIES.keep_place.sql.encode(), arguments, prepare=True)
-            row = await cursor.fetchone()
-        if not (row and row[0]):
+        )
+        if not rows[0][0]:
             raise LeaseLost(f"{self.follower} is followed by another worker now")

@@ -7,8 +7,8 @@ from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
 
-from eventstore.checkpoints import Pool
 from eventstore.queries import load_queries
+from eventstore.statements import Pool
 from services.play.catalogue import TRIAL
 from services.play.driver import keep_trying
 from services.play.rows import OlistRows

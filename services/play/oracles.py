@@ -15,8 +15,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from domain.money import format_cents
-from eventstore.checkpoints import Pool
 from eventstore.queries import load_queries
+from eventstore.statements import Pool
 from services.play.catalogue import HOUSE, TRIAL
 from services.play.fact import written
 from services.play.facts import matches

@@ -10,10 +10,28 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 
 class JournalLocked(Exception):
     """Another process has this journal open."""
+
+
+class Lines(Protocol):
+    """What a world remembers by; `Journal` keeps it on the disk."""
+
+    name: str
+
+    def replay(self) -> Iterator[bytes]:
+        """All whole lines, oldest first."""
+
+    def append(self, line: bytes, afterwards: Callable[[], None] | None = None) -> None:
+        """Take a line (without its end); `afterwards` is called once it is kept."""
+
+    async def settled(self) -> None:
+        """Return when every line taken so far is kept."""
+
+    def close(self) -> None: ...
 
 
 class Journal:
@@ -21,7 +39,7 @@ class Journal:
 
     def __init__(self, path: Path, *, on_failure: Callable[[OSError], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
+        self.path, self.name = path, str(path)
         self._on_failure = on_failure
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

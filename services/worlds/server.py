@@ -17,6 +17,7 @@ from services.worlds.carrier import carrier_core
 from services.worlds.journal import Journal, JournalLocked
 from services.worlds.payment import PAYMENT
 from services.worlds.routes import carrier_routes, fault_of, payment_routes
+from services.worlds.webhooks import HttpPost
 from services.worlds.world import JournalUnreadable, World
 
 Kind = Literal["payment", "carrier"]
@@ -81,7 +82,7 @@ async def _run(
     journal = Journal(data_dir / f"{kind}.ndjson", on_failure=fail)
     world, handler = _world(kind, journal, live_after_s)
     listener = _listen(address)
-    world.start(webhook_url, webhook_secret)
+    world.start(HttpPost(webhook_url, webhook_secret))
     try:
         await _serve(Application(handler, fault_of(world), stopping), listener)
     finally:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import orjson
@@ -53,23 +53,60 @@ class Webhook:
         )
 
 
-class Courier:
-    """Takes webhooks to one URL; says `acknowledged` once for each that was answered with 2xx."""
+class Post(Protocol):
+    """Takes one webhook to the other side."""
 
-    def __init__(
-        self, url: str, secret: str, *, acknowledged: Callable[[str], None], faults: Callable[[], Faults]
-    ) -> None:
+    async def __call__(self, webhook: Webhook) -> bool:
+        """Whether it was acknowledged (2xx)."""
+
+    async def close(self) -> None: ...
+
+
+class HttpPost:
+    """Signed, over HTTP, to one URL."""
+
+    def __init__(self, url: str, secret: str) -> None:
         self._url = url
         self._signer = Signer(secret)
-        self._acknowledged = acknowledged
-        self._faults = faults
-        self._lanes: dict[str, list[Webhook]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=IN_FLIGHT_MAX),
             timeout=aiohttp.ClientTimeout(total=ATTEMPT_TIMEOUT_S),
         )
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def __call__(self, webhook: Webhook) -> bool:
+        body, sent_at = webhook.body(), wall_now()
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": webhook.id,
+            "webhook-timestamp": str(int(sent_at.timestamp())),
+            "webhook-signature": self._signer.sign(webhook.id, sent_at, body.decode()),
+        }
+        try:
+            async with (
+                self._in_flight,
+                self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as answer,
+            ):
+                await answer.read()  # an answer read to its end keeps the connection
+                return 200 <= answer.status < 300
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+
+class Courier:
+    """Has webhooks posted; says `acknowledged` once for each that was answered with 2xx."""
+
+    def __init__(
+        self, post: Post, *, acknowledged: Callable[[str], None], faults: Callable[[], Faults]
+    ) -> None:
+        self._send = post
+        self._acknowledged = acknowledged
+        self._faults = faults
+        self._lanes: dict[str, list[Webhook]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def post(self, webhook: Webhook) -> None:
         lane = self._lanes.get(webhook.subject)
@@ -86,7 +123,7 @@ class Courier:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._session.close()
+        await self._send.close()
 
     async def _serve(self, subject: str) -> None:
         lane = self._lanes[subject]
@@ -128,21 +165,3 @@ class Courier:
         if befalls(faults, "webhook_duplicate", webhook.id, attempt):
             return any(await asyncio.gather(self._send(webhook), self._send(webhook)))
         return await self._send(webhook)
-
-    async def _send(self, webhook: Webhook) -> bool:
-        body, sent_at = webhook.body(), wall_now()
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": webhook.id,
-            "webhook-timestamp": str(int(sent_at.timestamp())),
-            "webhook-signature": self._signer.sign(webhook.id, sent_at, body.decode()),
-        }
-        try:
-            async with (
-                self._in_flight,
-                self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as answer,
-            ):
-                await answer.read()  # an answer read to its end keeps the connection
-                return 200 <= answer.status < 300
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return False

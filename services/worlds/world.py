@@ -5,6 +5,8 @@ batch; whoever is to learn of it, by an answer or a webhook, waits for the disk 
 """
 
 import asyncio
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any, Generic
 
@@ -12,10 +14,10 @@ from pydantic import ValidationError
 
 from services.worlds.clock import wall_now
 from services.worlds.core import Core, StateT
-from services.worlds.journal import Journal
+from services.worlds.journal import Lines
 from services.worlds.models import Line
 from services.worlds.stage import Acknowledge, FactTold, TellDue
-from services.worlds.webhooks import Courier
+from services.worlds.webhooks import Courier, Post
 
 
 class JournalUnreadable(Exception):
@@ -23,19 +25,19 @@ class JournalUnreadable(Exception):
 
 
 class World(Generic[StateT]):
-    def __init__(self, core: Core[StateT], journal: Journal) -> None:
+    def __init__(self, core: Core[StateT], journal: Lines, now: Callable[[], datetime] = wall_now) -> None:
         self.core = core
         self.state = core.initial()
         self._journal = journal
+        self._now = now
         self._courier: Courier | None = None
         self._alarms: dict[str, asyncio.TimerHandle] = {}
         self._replay()
 
-    def start(self, webhook_url: str, webhook_secret: str) -> None:
+    def start(self, post: Post) -> None:
         """Take up what the last run left: webhooks not acknowledged, facts due by now, wall-clock plans."""
         self._courier = Courier(
-            webhook_url,
-            webhook_secret,
+            post,
             acknowledged=lambda webhook_id: self._record(Acknowledge(webhook_id)),
             faults=lambda: self.state.stage.faults,
         )
@@ -66,10 +68,10 @@ class World(Generic[StateT]):
             try:
                 self.core.evolve(self.state, self.core.lines.validate_json(data))
             except (ValidationError, KeyError, AssertionError) as error:
-                raise JournalUnreadable(f"{self._journal.path}, line {number}: {error}") from error
+                raise JournalUnreadable(f"{self._journal.name}, line {number}: {error}") from error
 
     def _record(self, command: Any) -> None:
-        for line in self.core.decide(command, self.state, wall_now()):
+        for line in self.core.decide(command, self.state, self._now()):
             self._append(line)
 
     def _append(self, line: Line) -> None:
@@ -89,7 +91,7 @@ class World(Generic[StateT]):
     def _wait_for_wall_clock(self, subject: str) -> None:
         untold = self.state.stage.untold.get(subject)
         if untold is not None and untold.on_wall_clock:
-            wait_s = (untold.facts[0].told_at - wall_now()).total_seconds()
+            wait_s = (untold.facts[0].told_at - self._now()).total_seconds()
             loop = asyncio.get_running_loop()
             self._alarms[subject] = loop.call_later(max(0.0, wait_s), self._alarm, subject)
 

@@ -117,7 +117,7 @@ async def test_a_reservation_expires_by_the_scheduler(database: str) -> None:
             await connection.execute(
                 "INSERT INTO business_clocks VALUES ('c1', %s)", (NOW + timedelta(hours=2),)
             )
-        reached = await Scheduler(trade.executor, trade.log.pool, WallClock()).reach()
+        reached = await Scheduler(trade.executor, trade.log.database, WallClock()).reach()
         await trade.rest()
         assert reached == 1
         assert {"DeadlineReached", "ReservationExpired", "OrderCancelled", "VoidRequested"} <= set(
@@ -137,7 +137,7 @@ async def test_a_deadline_that_was_withdrawn_never_comes(database: str) -> None:
             await connection.execute(
                 "INSERT INTO business_clocks VALUES ('c1', %s)", (NOW + timedelta(hours=2),)
             )
-        assert await Scheduler(trade.executor, trade.log.pool, WallClock()).reach() == 0
+        assert await Scheduler(trade.executor, trade.log.database, WallClock()).reach() == 0
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -183,7 +183,7 @@ async def test_a_process_is_never_forgotten_while_a_page_needs_it(database: str)
     orders = [f"o{n}" for n in range(12)]
     async with trading(database) as trade:
         await trade.stock("a", len(orders))
-        runner = AgentRunner(AGENTS, trade.feed, trade.executor, trade.log.pool, WallClock(), capacity=3)
+        runner = AgentRunner(AGENTS, trade.feed, trade.executor, trade.log.database, WallClock(), capacity=3)
         async with agents_running(trade, runner):
             await asyncio.gather(*(trade.place(order) for order in orders))
             await trade.rest()
@@ -259,7 +259,7 @@ async def test_an_event_of_a_newer_version_parks_nobody(database: str) -> None:
         stream = StreamAppend(stock_stream(MERCHANT, "b", "main"), 1, (newer,))
         await trade.log.append(Append(uuid4(), MERCHANT, "c", "c", NOW, (stream,)))
         trade.executor = Executor(trade.log, RandomIds(), trade.keyring)
-        runner = AgentRunner(AGENTS, trade.feed, trade.executor, trade.log.pool, WallClock())
+        runner = AgentRunner(AGENTS, trade.feed, trade.executor, trade.log.database, WallClock())
         running = asyncio.create_task(runner.run())
         try:
 
@@ -323,7 +323,7 @@ async def test_an_agent_that_fails_as_before_leaves_its_key_parked(database: str
     broken = tuple(replace(agent, react=react) if agent.name == "inventory" else agent for agent in AGENTS)
     async with trading(database) as trade:
         await trade.stock("a", 1)
-        runner = AgentRunner(broken, trade.feed, trade.executor, trade.log.pool, WallClock())
+        runner = AgentRunner(broken, trade.feed, trade.executor, trade.log.database, WallClock())
         async with agents_running(trade, runner):
             await trade.place("o1")
             await trade.rest()

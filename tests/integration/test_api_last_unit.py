@@ -22,7 +22,9 @@ async def test_one_last_unit_is_sold_once(database: str, nats_url: str, tmp_path
         assert context is not None
         await api.post("/v1/stock/receive", {"sku": "A-1", "quantity": 1})
         async with Feed(context.log, MemoryBus()).running() as feed:
-            runner = AgentRunner((INVENTORY_AGENT,), feed, context.executor, context.pool, context.clock)
+            runner = AgentRunner(
+                (INVENTORY_AGENT,), feed, context.executor, context.log.database, context.clock
+            )
             running = asyncio.create_task(runner.run())
             try:
                 placed = await asyncio.gather(

@@ -16,9 +16,9 @@ from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier
 
-from eventstore.checkpoints import Pool
 from eventstore.postgres import PostgresLog, make_pool
 from eventstore.roles import ROLES, Role, user_of
+from eventstore.statements import Pool
 from projections.generations import make_generation
 from projections.read_models import READ_MODELS
 from projections.rebuild import rebuild

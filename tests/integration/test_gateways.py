@@ -43,7 +43,7 @@ from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.gateway import account_path
 from services.gateways.inbox import Inbox
 from services.gateways.payment import PAYMENT_GATEWAY
-from services.gateways.provider import Provider, open_http
+from services.gateways.provider import HttpExchange, Provider, open_http
 from services.gateways.runner import GatewayRunner
 from services.gateways.webhooks import BODY_BYTES_MAX, WebhookServer
 from tests.integration.between import Between
@@ -80,12 +80,12 @@ class Gateways:
         keyring = Keyring(MASTER_KEY, PostgresKeyStore(log.pool))
         self.executor = executor = Executor(log, RandomIds(), keyring)
         http = await self._stack.enter_async_context(open_http())
-        inbox = Inbox((PAYMENT_GATEWAY, CARRIER_GATEWAY), executor, log.pool, clock)
+        inbox = Inbox((PAYMENT_GATEWAY, CARRIER_GATEWAY), executor, log.database, clock)
         server = WebhookServer(inbox, SECRETS, "127.0.0.1", self.port)
         parts: list[Coroutine[Any, Any, None]] = [inbox.run(), server.run(), _relay(log, bus)]
         for gateway, url in ((PAYMENT_GATEWAY, payment_url), (CARRIER_GATEWAY, carrier_url)):
-            provider = Provider(url, http, timeout_s=PATIENCE.timeout_s, breaker=Breaker(rest_s=0.05))
-            runner = GatewayRunner(gateway, provider, feed, executor, log.pool, keyring, clock, PATIENCE)
+            provider = Provider(HttpExchange(url, http, timeout_s=PATIENCE.timeout_s), Breaker(rest_s=0.05))
+            runner = GatewayRunner(gateway, provider, feed, executor, log.database, keyring, clock, PATIENCE)
             self._runs[runner.follower] = asyncio.create_task(runner.run())
         self._tasks = [*self._runs.values(), *map(asyncio.create_task, parts)]
 

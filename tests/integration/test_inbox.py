@@ -36,7 +36,7 @@ GOOD = [(f"evt_{number}", about(f"payment-m1.{number}")) for number in range(20)
 async def inbox(database: str) -> AsyncIterator[Inbox]:
     async with await PostgresLog.connect(database) as log:
         keyring = Keyring(b"m" * 32, PostgresKeyStore(log.pool))
-        yield Inbox((PAYMENT_GATEWAY,), Executor(log, RandomIds(), keyring), log.pool, WallClock())
+        yield Inbox((PAYMENT_GATEWAY,), Executor(log, RandomIds(), keyring), log.database, WallClock())
 
 
 async def received_together(inbox: Inbox, *webhooks: tuple[str, bytes]) -> list[type[BaseException] | None]:

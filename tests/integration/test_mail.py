@@ -54,7 +54,7 @@ class Desk:
         sender = MailSender(
             transport, self.seal, trade.executor, keyring, WallClock(), "shop@example.com", PATIENCE
         )
-        return MailRunner(sender, trade.feed, trade.log.pool)
+        return MailRunner(sender, trade.feed, trade.log.database)
 
     @asynccontextmanager
     async def sending(self, transport: Transport) -> AsyncIterator[asyncio.Task[None]]:

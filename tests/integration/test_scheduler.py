@@ -45,7 +45,7 @@ def scheduler_that_fails(trade: Trade, **failures: Exception) -> Scheduler:
     trade.executor.__class__ = Failing
     assert isinstance(trade.executor, Failing)
     trade.executor.failures = failures
-    return Scheduler(trade.executor, trade.log.pool, WallClock())
+    return Scheduler(trade.executor, trade.log.database, WallClock())
 
 
 async def test_a_deadline_that_fails_comes_again_and_its_neighbours_are_forgotten(database: str) -> None:
@@ -95,6 +95,6 @@ async def test_the_deadline_of_an_order_with_a_long_name_is_reached(database: st
         await trade.place("\N{SNOWMAN}" * 33)
         await trade.rest()
         await fetch(trade, "INSERT INTO business_clocks VALUES ('c1', %s)", NOW + timedelta(hours=2))
-        assert await Scheduler(trade.executor, trade.log.pool, WallClock()).reach() == 1
+        assert await Scheduler(trade.executor, trade.log.database, WallClock()).reach() == 1
         await trade.rest()
         assert "OrderCancelled" in await trade.types()

@@ -146,7 +146,7 @@ async def agents_running(
     trade: Trade, runner: AgentRunner | None = None
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
     """All four agents, until the block ends; they are cancelled wherever they are."""
-    runner = runner or AgentRunner(AGENTS, trade.feed, trade.executor, trade.log.pool, WallClock())
+    runner = runner or AgentRunner(AGENTS, trade.feed, trade.executor, trade.log.database, WallClock())
     tasks = [asyncio.create_task(persist("agents", runner.run))]
     try:
         yield tasks

@@ -27,6 +27,7 @@ from services.worlds.payment_messages import (
     VoidBody,
 )
 from services.worlds.stage import Acknowledge, MoveClocks, PutScenarios, TellDue
+from services.worlds.webhooks import HttpPost
 from services.worlds.world import World
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -145,7 +146,7 @@ async def test_an_answer_that_repeats_another_waits_for_the_disk_too(tmp_path: P
 async def test_no_webhook_leaves_for_a_fact_that_did_not_reach_the_disk(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j.ndjson", on_failure=ignore)
     world = World(PAYMENT, journal)
-    world.start("http://127.0.0.1:9/nobody", "whsec_c2VjcmV0c2VjcmV0")
+    world.start(HttpPost("http://127.0.0.1:9/nobody", "whsec_c2VjcmV0c2VjcmV0"))
     assert world._courier is not None
     await world.execute(scenario("authorized", NOW))
     await world.execute(charge())
