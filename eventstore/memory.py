@@ -88,6 +88,11 @@ class MemoryLog:
         start = max(0, after + 1 - events[0].version) if events else 0
         return events[start : start + STREAM_LIMIT] if events else []
 
+    def last_of(self, stream: str) -> StoredEvent | None:
+        """The newest event of a stream."""
+        events = self._streams.get(stream)
+        return events[-1] if events else None
+
     async def head(self) -> int:
         return len(self.events)
 

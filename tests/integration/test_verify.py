@@ -62,10 +62,7 @@ async def following(trade: Trade, context: ProcessContext, *names: str) -> Async
 async def _pass_over(trade: Trade, follower: str) -> None:
     async with holding(trade.log.database, follower) as checkpoint:
         while True:
-            head = await trade.log.head()
-            async with trade.log.pool.connection() as connection:
-                await checkpoint.move(connection, head)
-            checkpoint.moved(head)
+            await checkpoint.move(await trade.log.head())
             await asyncio.sleep(0.02)
 
 

@@ -1,0 +1,408 @@
+"""What followers keep, in memory: the twin of the statements in `checkpoints.sql`, `agents.sql`,
+`gateways.sql` and `scheduler.sql`, name by name.
+
+Each method is one statement, so it is atomic. What a statement does not have on the disk when it answers may
+be taken back by a crash of the server, the last of it first, as it is with `synchronous_commit = off`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import orjson
+from psycopg.errors import UniqueViolation
+
+from eventstore.memory import MemoryLog
+from eventstore.seams import Clock
+from eventstore.statements import Rows
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+Undo = Callable[[], None]
+
+
+class Table(Generic[K, V]):
+    """Rows by their primary key; each change tells how it is taken back."""
+
+    def __init__(self, changed: Callable[[Undo], None]) -> None:
+        self.rows: dict[K, V] = {}
+        self._changed = changed
+
+    def get(self, key: K) -> V | None:
+        return self.rows.get(key)
+
+    def put(self, key: K, row: V) -> None:
+        before = self.rows.get(key)
+        self._changed(self._undo(key, before))
+        self.rows[key] = row
+
+    def insert(self, key: K, row: V) -> None:
+        """Raises UniqueViolation."""
+        if key in self.rows:
+            raise UniqueViolation(f"there is a row {key} already")
+        self.put(key, row)
+
+    def add(self, key: K, row: V) -> bool:
+        """Whether it is new: ON CONFLICT DO NOTHING."""
+        if key in self.rows:
+            return False
+        self.put(key, row)
+        return True
+
+    def delete(self, key: K) -> bool:
+        before = self.rows.pop(key, None)
+        if before is not None:
+            self._changed(self._undo(key, before))
+        return before is not None
+
+    def _undo(self, key: K, before: V | None) -> Undo:
+        def undo() -> None:
+            if before is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = before
+
+        return undo
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    position: int
+    done: int
+    lease: int = 0
+    leased_until: datetime | None = None
+
+
+class Recorded(NamedTuple):
+    """A reaction; its key in the table is (agent, position)."""
+
+    commands: bytes
+    key: str
+    resend: bool
+
+
+class DeadlineRow(NamedTuple):
+    merchant: str
+    correlation: str
+    clock: str
+    causation: str
+    due_at: datetime
+
+
+class CallRow(NamedTuple):
+    attempts: int
+    next_at: datetime
+
+
+class WebhookRow(NamedTuple):
+    stream: str
+    correlation: str
+    body: bytes
+    attempts: int
+    next_at: datetime
+    matched: bool
+
+
+class Tables:
+    """One database's; `run` is a statement, `crash` the server's."""
+
+    def __init__(self, log: MemoryLog, clock: Clock) -> None:
+        self._log = log
+        self._clock = clock
+        self._volatile: list[Undo] = []
+        """How to take back what is not on the disk yet, the oldest first."""
+        self._commits: list[int] = []
+        """Where each commit begins in it."""
+        self.checkpoints: Table[str, Place] = Table(self._changed)
+        self.processes: Table[tuple[str, str], bytes] = Table(self._changed)
+        self.reactions: Table[tuple[str, int], Recorded] = Table(self._changed)
+        self.deadlines: Table[tuple[str, str, str], DeadlineRow] = Table(self._changed)
+        self.business_clocks: Table[str, datetime] = Table(self._changed)
+        self.calls: Table[tuple[str, int], CallRow] = Table(self._changed)
+        self.inbox: Table[tuple[str, str], WebhookRow] = Table(self._changed)
+        self.parked: Table[tuple[str, str, int], str] = Table(self._changed)
+
+    def run(self, name: str, arguments: dict[str, Any], *, relaxed: bool = False) -> Rows:
+        """The statement of that name: all of it, or an error and nothing."""
+        start = len(self._volatile)
+        statement = getattr(self, name)
+        try:
+            rows: Rows = statement(**arguments)
+        except BaseException:
+            self._take_back(start)
+            raise
+        if relaxed or name in _RELAXED:
+            self._commits.append(start)
+        else:
+            self.sync()
+        return rows
+
+    def sync(self) -> None:
+        """Everything is on the disk, as it is after any commit that waits for it."""
+        self._volatile.clear()
+        self._commits.clear()
+
+    def crash(self, lost: int) -> None:
+        """The server dies: the last `lost` of the commits that are not on the disk are gone."""
+        if lost and self._commits:
+            self._take_back(self._commits[-min(lost, len(self._commits))])
+        self.sync()
+
+    @property
+    def unsynced(self) -> int:
+        """How many commits a crash might take back."""
+        return len(self._commits)
+
+    def _changed(self, undo: Undo) -> None:
+        self._volatile.append(undo)
+
+    def _take_back(self, start: int) -> None:
+        while len(self._volatile) > start:
+            self._volatile.pop()()
+
+    def _in(self, seconds: float) -> datetime:
+        return self._clock.now() + timedelta(seconds=seconds)
+
+    # ---- checkpoints.sql
+
+    def create_checkpoint(self, follower: str, position: int) -> Rows:
+        self.checkpoints.add(follower, Place(position, position))
+        return ()
+
+    def take_lease(self, follower: str, seconds: float) -> Rows:
+        place = self.checkpoints.get(follower)
+        if place is None or (place.leased_until is not None and place.leased_until >= self._clock.now()):
+            return ()
+        self.checkpoints.put(follower, replace(place, lease=place.lease + 1, leased_until=self._in(seconds)))
+        return ((place.lease + 1, place.position, place.done),)
+
+    def renew_lease(self, follower: str, lease: int, seconds: float) -> Rows:
+        place = self.checkpoints.get(follower)
+        if place is None or place.lease != lease:
+            return ()
+        self.checkpoints.put(follower, replace(place, leased_until=self._in(seconds)))
+        return ((lease,),)
+
+    def release_lease(self, follower: str, lease: int) -> Rows:
+        place = self.checkpoints.get(follower)
+        if place is not None and place.lease == lease:
+            self.checkpoints.put(follower, replace(place, leased_until=None))
+        return ()
+
+    def move_checkpoint(self, follower: str, lease: int, was: int, position: int, done: int) -> Rows:
+        moved = self._move(follower, lease, was, position, done)
+        return ((position, "off"),) if moved else ()
+
+    def _move(self, follower: str, lease: int, was: int, position: int, done: int) -> bool:
+        place = self.checkpoints.get(follower)
+        if place is None or (place.lease, place.position) != (lease, was):
+            return False
+        self.checkpoints.put(follower, replace(place, position=position, done=done))
+        return True
+
+    # ---- agents.sql
+
+    def load_processes(self, agents: Sequence[str], keys: Sequence[str]) -> Rows:
+        wanted = zip(agents, keys, strict=True)
+        return [(*key, state) for key in wanted if (state := self.processes.get(key)) is not None]
+
+    def load_parked_keys(self, followers: Sequence[str]) -> Rows:
+        return list(dict.fromkeys((f, key) for f, key, _ in self.parked.rows if f in followers))
+
+    def load_unfinished(self, agents: Sequence[str], done: int, position: int) -> Rows:
+        found = [
+            (agent, at, row.commands)
+            for (agent, at), row in self.reactions.rows.items()
+            if agent in agents and (done < at <= position or row.resend)
+        ]
+        return sorted(found, key=lambda row: row[1])
+
+    def record_reactions(
+        self, follower: str, lease: int, was: int, position: int, done: int, resend: bool, **pages: Any
+    ) -> Rows:
+        if not self._move(follower, lease, was, position, done):
+            return ((False,),)
+        for agent, key, state in _rows(pages, "process_agents", "keys", "states"):
+            self.processes.put((agent, key), state)
+        for agent, at, _, key, _, commands in _rows(
+            pages, "reaction_agents", "reaction_positions", "reaction_events", "reaction_keys",
+            "rule_versions", "reaction_commands",
+        ):  # fmt: skip
+            self.reactions.insert((agent, at), Recorded(commands, key, resend))
+        for key in _rows(pages, "withdrawn_agents", "withdrawn_keys", "withdrawn_names"):
+            self.deadlines.delete(key)
+        self._ask(pages)
+        for follower_, key, at, error in _rows(
+            pages, "parked_agents", "parked_keys", "parked_positions", "parked_errors"
+        ):
+            self.parked.insert((follower_, key, at), error)
+        return ((True,),)
+
+    def _ask(self, pages: dict[str, Any]) -> None:
+        for agent, key, name, merchant, correlation, clock, cause, due_at in _rows(
+            pages, "deadline_agents", "deadline_keys", "deadline_names", "deadline_merchants",
+            "deadline_correlations", "deadline_clocks", "deadline_causes", "due_at",
+        ):  # fmt: skip
+            asked = self.deadlines.get((agent, key, name))
+            new = DeadlineRow(merchant, correlation, clock, cause, due_at)
+            kept = asked._replace(due_at=due_at, causation=cause) if asked else new
+            self.deadlines.put((agent, key, name), kept)
+
+    def finish(self, follower: str, lease: int, position: int) -> Rows:
+        self._finish(follower, lease, position)
+        return ()
+
+    def _finish(self, follower: str, lease: int, position: int) -> bool:
+        place = self.checkpoints.get(follower)
+        if place is None or (place.lease, place.position) != (lease, position):
+            return False
+        self.checkpoints.put(follower, replace(place, done=position))
+        return True
+
+    def end_resuming(self, follower: str, lease: int, position: int, agents: Sequence[str]) -> Rows:
+        if self._finish(follower, lease, position):
+            for (agent, at), row in list(self.reactions.rows.items()):
+                if row.resend and agent in agents:
+                    self.reactions.put((agent, at), row._replace(resend=False))
+        return ()
+
+    def park(self, follower: str, key: str, positions: Sequence[int], errors: Sequence[str]) -> Rows:
+        for position, error in zip(positions, errors, strict=True):
+            self.parked.add((follower, key, position), error)
+        return ()
+
+    # ---- scheduler.sql
+
+    def due_deadlines(self, now: datetime, limit: int) -> Rows:
+        wall: list[tuple[Any, ...]] = []
+        played: list[tuple[Any, ...]] = []
+        for (agent, key, name), row in self.deadlines.rows.items():
+            clock = now if row.clock == "wall" else self.business_clocks.get(row.clock)
+            parked = ("scheduler", f"{agent} {key} {name}", 0) in self.parked.rows
+            if clock is not None and row.due_at <= clock and not parked:
+                (wall if row.clock == "wall" else played).append((agent, key, name, *row))
+        return [*_first_due(wall, limit), *_first_due(played, limit)]
+
+    def forget_deadlines(
+        self, agents: Sequence[str], keys: Sequence[str], names: Sequence[str], due_at: Sequence[datetime]
+    ) -> Rows:
+        for *key, due in zip(agents, keys, names, due_at, strict=True):
+            row = self.deadlines.get(tuple(key))  # type: ignore[arg-type]
+            if row and row.due_at == due:
+                self.deadlines.delete(tuple(key))  # type: ignore[arg-type]
+        return ()
+
+    def park_deadlines(
+        self, agents: Sequence[str], keys: Sequence[str], names: Sequence[str], errors: Sequence[str]
+    ) -> Rows:
+        for agent, key, name, error in zip(agents, keys, names, errors, strict=True):
+            self.parked.add(("scheduler", f"{agent} {key} {name}", 0), error)
+        return ()
+
+    def set_business_clocks(self, clocks: Sequence[str], moments: Sequence[datetime]) -> Rows:
+        for clock, moment in zip(clocks, moments, strict=True):
+            self.business_clocks.put(clock, max(self.business_clocks.get(clock) or moment, moment))
+        return ()
+
+    # ---- gateways.sql
+
+    def load_calls(self, gateway: str) -> Rows:
+        open_calls = sorted((at, row) for (name, at), row in self.calls.rows.items() if name == gateway)
+        return [(row.attempts, row.next_at, *self._log.events[at - 1]) for at, row in open_calls]
+
+    def keep_place(
+        self,
+        follower: str,
+        lease: int,
+        was: int,
+        position: int,
+        gateway: str,
+        closed: Sequence[int],
+        **page: Any,
+    ) -> Rows:
+        if not self._move(follower, lease, was, position, position):
+            return ((False, "off"),)
+        for at, _, attempts, next_at in _rows(page, "positions", "correlations", "attempts", "next_at"):
+            self.calls.put((gateway, at), CallRow(attempts, next_at))
+        for at in closed:
+            self.calls.delete((gateway, at))
+        return ((True, "off"),)
+
+    def load_moments(self, streams: Sequence[str]) -> Rows:
+        found = []
+        for stream in streams:
+            event = self._log.last_of(stream)
+            if event:
+                clock = orjson.loads(event.metadata).get("clock") or "wall"
+                now = self.business_clocks.get(clock)
+                found.append((stream, event.merchant, event.correlation, event.occurred_at, clock, now))
+        return found
+
+    def receive_webhooks(
+        self,
+        providers: Sequence[str],
+        ids: Sequence[str],
+        streams: Sequence[str],
+        correlations: Sequence[str],
+        bodies: Sequence[bytes],
+        seconds: float,
+    ) -> Rows:
+        due = self._in(seconds)
+        arrived = zip(providers, ids, streams, correlations, bodies, strict=True)
+        return [
+            (provider, webhook_id)
+            for provider, webhook_id, stream, correlation, body in arrived
+            if self.inbox.add((provider, webhook_id), WebhookRow(stream, correlation, body, 0, due, False))
+        ]
+
+    def due_webhooks(self, seconds: float, limit: int) -> Rows:
+        now = self._clock.now()
+        due = [(key, row) for key, row in self.inbox.rows.items() if not row.matched and row.next_at <= now]
+        due.sort(key=lambda each: each[1].next_at)
+        for key, row in due[:limit]:
+            self.inbox.put(key, row._replace(next_at=self._in(seconds)))
+        return [(*key, row.stream, row.correlation, row.body, row.attempts) for key, row in due[:limit]]
+
+    def release_webhooks(self) -> Rows:
+        now = self._clock.now()
+        for key, row in list(self.inbox.rows.items()):
+            if not row.matched and row.next_at > now:
+                self.inbox.put(key, row._replace(next_at=now))
+        return ()
+
+    def settle_webhooks(
+        self,
+        matched_providers: Sequence[str],
+        matched_ids: Sequence[str],
+        postponed_providers: Sequence[str],
+        postponed_ids: Sequence[str],
+        attempts: Sequence[int],
+        pauses: Sequence[float],
+    ) -> Rows:
+        for key in zip(matched_providers, matched_ids, strict=True):
+            self._settle(key, matched=True)
+        postponed = zip(postponed_providers, postponed_ids, attempts, pauses, strict=True)
+        for provider, webhook_id, tried, pause_s in postponed:
+            self._settle((provider, webhook_id), attempts=tried, next_at=self._in(pause_s))
+        return (("off",),)
+
+    def _settle(self, key: tuple[str, str], **changes: Any) -> None:
+        row = self.inbox.get(key)
+        if row:
+            self.inbox.put(key, row._replace(**changes))
+
+
+_RELAXED = frozenset({"move_checkpoint", "keep_place", "settle_webhooks"})
+"""Statements whose text says that their commit does not wait for the disk."""
+
+
+def _rows(page: dict[str, Any], *columns: str) -> Iterable[Any]:
+    """The arrays of a statement as rows: `unnest`."""
+    return zip(*(page[column] for column in columns), strict=True)
+
+
+def _first_due(rows: list[tuple[Any, ...]], limit: int) -> list[tuple[Any, ...]]:
+    return sorted(rows, key=lambda row: row[-1])[:limit]
