@@ -187,9 +187,9 @@ async def prepare_append(connection: Connection) -> RowTypes:
     return RowTypes(*row)
 
 
-async def call_append(line: Line, arguments: Sequence[bytes]) -> PGresult:
-    """Run `append_batch`. Raises EpochChanged, or psycopg's own errors."""
-    result = await line.call(_STATEMENT, arguments)
+async def call_append(line: Line, arguments: Sequence[bytes], statement: bytes = _STATEMENT) -> PGresult:
+    """Run `append_batch`, or what calls it. Raises EpochChanged, or psycopg's own errors."""
+    result = await line.call(statement, arguments)
     if result.status != ExecStatus.TUPLES_OK:
         error = psycopg.errors.error_from_result(result)
         if isinstance(error, psycopg.errors.ObjectNotInPrerequisiteState):

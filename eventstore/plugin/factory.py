@@ -1,35 +1,35 @@
 """What the library constructs an application's persistence with, from its environment.
 
 `TILLROLL_DATABASE_URL` is the database; `ORIGINATOR_ID_TYPE` is `uuid` (as a rule) or `text`;
-`CREATE_TABLE=no` leaves the making of tables to somebody else. An application's log lives in the schema
-`<application>_events`.
+`CREATE_TABLE=no` leaves the making of tables to somebody else; `APPLICATION_RECORDER_TOPIC`,
+`TRACKING_RECORDER_TOPIC` and `PROCESS_RECORDER_TOPIC` name subclasses of our recorders. All that an
+application has stands in the schema `<application>_events`.
 """
 
 from __future__ import annotations
 
-import re
 from types import TracebackType
-from typing import Any, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
-import psycopg
 from eventsourcing import persistence
-from eventsourcing.persistence import InfrastructureFactory, NotSupportedError, Transcoder
-from eventsourcing.utils import strtobool
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from eventsourcing.persistence import InfrastructureFactory, Transcoder
+from eventsourcing.utils import resolve_topic, strtobool
 
+from eventstore.plugin.aggregates import AggregateRecorder
+from eventstore.plugin.application import ApplicationRecorder
 from eventstore.plugin.errors import library_errors
 from eventstore.plugin.mapper import Mapper
-from eventstore.plugin.recorder import ApplicationRecorder, IdType
-from eventstore.schema import migrate
+from eventstore.plugin.process import ProcessRecorder
+from eventstore.plugin.recorder import IdType, Recorder
+from eventstore.plugin.tables import create_tables, in_schema, schema_of
+from eventstore.plugin.tracking import TrackingRecorder
 
 DATABASE_URL = "TILLROLL_DATABASE_URL"
-LOG_MIGRATION = "0001_log.sql"
-APPLICATION_NAME_MAX = 56  # of the 63 bytes of a name in Postgres
+R = TypeVar("R", bound=Recorder)
 
 
-class Factory(InfrastructureFactory[persistence.TrackingRecorder]):
-    """Gives applications a mapper and a recorder; what it opened is closed with it."""
+class Factory(InfrastructureFactory[TrackingRecorder]):
+    """Gives applications a mapper and recorders; what it opened is closed with it."""
 
     def __init__(self, env: Any) -> None:
         super().__init__(env)
@@ -37,7 +37,7 @@ class Factory(InfrastructureFactory[persistence.TrackingRecorder]):
         if not url:
             raise OSError(f"set {DATABASE_URL} to the database of the application's log")
         self._database_url = url
-        self._recorders: list[ApplicationRecorder] = []
+        self._recorders: list[Recorder] = []
 
     def mapper(
         self,
@@ -48,26 +48,20 @@ class Factory(InfrastructureFactory[persistence.TrackingRecorder]):
             mapper_class = Mapper
         return super().mapper(transcoder, mapper_class)
 
+    def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
+        return self._make(AggregateRecorder, purpose=purpose)
+
     def application_recorder(self) -> ApplicationRecorder:
-        id_type = self.env.get("ORIGINATOR_ID_TYPE", "uuid").lower()
-        if id_type not in get_args(IdType):
-            raise OSError(f"ORIGINATOR_ID_TYPE is {id_type!r}, and must be one of {get_args(IdType)}")
-        schema = _schema_of(self.env.name)
-        with library_errors():
-            if strtobool(self.env.get("CREATE_TABLE") or "yes"):
-                _create_log(self._database_url, schema)
-        recorder = ApplicationRecorder(_in_schema(self._database_url, schema), id_type=cast(IdType, id_type))
-        self._recorders.append(recorder)
-        return recorder
+        return self._make(self._named(self.APPLICATION_RECORDER_TOPIC, ApplicationRecorder))
 
-    def aggregate_recorder(self, purpose: str = "events") -> persistence.AggregateRecorder:
-        raise NotSupportedError(f"there is no recorder of {purpose} without an application sequence")
+    def tracking_recorder(
+        self, tracking_recorder_class: type[TrackingRecorder] | None = None
+    ) -> TrackingRecorder:
+        kind = tracking_recorder_class or self._named(self.TRACKING_RECORDER_TOPIC, TrackingRecorder)
+        return self._make(kind)
 
-    def tracking_recorder(self, tracking_recorder_class: Any = None) -> persistence.TrackingRecorder:
-        raise NotSupportedError("there is no recorder of tracking records")
-
-    def process_recorder(self) -> persistence.ProcessRecorder:
-        raise NotSupportedError("there is no recorder of tracking records")
+    def process_recorder(self) -> ProcessRecorder:
+        return self._make(self._named(self.PROCESS_RECORDER_TOPIC, ProcessRecorder))
 
     def close(self) -> None:
         while self._recorders:
@@ -82,21 +76,22 @@ class Factory(InfrastructureFactory[persistence.TrackingRecorder]):
         super().__exit__(exc_type, exc_val, exc_tb)
         self.close()
 
+    def _named(self, variable: str, base: type[R]) -> type[R]:
+        """The class whose topic an environment variable holds, or `base`."""
+        topic = self.env.get(variable)
+        named = resolve_topic(topic) if topic else base
+        if not (isinstance(named, type) and issubclass(named, base)):
+            raise OSError(f"{variable} is {topic!r}, which is no subclass of {base.__name__} of ours")
+        return named
 
-def _schema_of(application: str) -> str:
-    plain = re.sub(r"[^a-z0-9_]", "_", application.lower()) or "stored"
-    if len(plain) > APPLICATION_NAME_MAX:
-        raise OSError(f"the application's name {application!r} is too long for a schema's")
-    return f"{plain}_events"
-
-
-def _in_schema(database_url: str, schema: str) -> str:
-    """The URL of the same database, whose unqualified names are those of this schema."""
-    options = conninfo_to_dict(database_url).get("options") or ""
-    return make_conninfo(database_url, options=f"{options} -c search_path={schema}")
-
-
-def _create_log(database_url: str, schema: str) -> None:
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
-    migrate(_in_schema(database_url, schema), only=(LOG_MIGRATION,))
+    def _make(self, kind: type[R], **arguments: Any) -> R:
+        id_type = self.env.get("ORIGINATOR_ID_TYPE", "uuid").lower()
+        if id_type not in get_args(IdType):
+            raise OSError(f"ORIGINATOR_ID_TYPE is {id_type!r}, and must be one of {get_args(IdType)}")
+        schema = schema_of(self.env.name)
+        with library_errors():
+            if strtobool(self.env.get("CREATE_TABLE") or "yes"):
+                create_tables(self._database_url, schema, kind)
+        recorder = kind(in_schema(self._database_url, schema), id_type=cast(IdType, id_type), **arguments)
+        self._recorders.append(recorder)
+        return recorder

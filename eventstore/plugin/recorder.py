@@ -1,48 +1,31 @@
-"""An application's events, recorded and selected as the library wants it, over a log of this engine."""
+"""What has each recorder? A pool of connections to its schema, and the tables that its class names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-import psycopg
-from eventsourcing import persistence
-from eventsourcing.persistence import IntegrityError, Notification, NotSupportedError, StoredEvent
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from eventstore.appender import Appender
-from eventstore.connections import connect, read_identity, read_parameters
-from eventstore.log import Append, Conflict, NewEvent, StreamAppend
-from eventstore.plugin.background import LoopThread
+from eventstore.connections import read_parameters
 from eventstore.plugin.errors import library_errors
-from eventstore.plugin.subscription import Subscription
 from eventstore.queries import load_queries
-from eventstore.seams import RandomIds
 
 IdType = Literal["uuid", "text"]
-# Streams have a category here, ids of the library have none.
-PREFIX = "aggregate-"
 VERSION_MAX = (1 << 63) - 1
-_QUERIES = load_queries("eventstore", "plugin.sql")
+QUERIES = load_queries("eventstore", "plugin.sql")
 
 
-class ApplicationRecorder(persistence.ApplicationRecorder):
-    """Appends through one appender for all threads, reads through a pool; `close` it after use."""
+class Recorder:
+    """`close` it after use."""
+
+    tables: ClassVar[str] = ""
+    """Statements that make what this class needs beside what its bases do, if it is not there yet."""
 
     def __init__(self, database_url: str, *, id_type: IdType = "uuid", pool_size: int = 5) -> None:
         self._database_url = database_url
         self._id_type = id_type
-        self._ids = RandomIds()
-        self._thread = LoopThread("tillroll-appender")
-        try:
-            with library_errors():
-                self._appender = self._thread.run(_start_appender(database_url))
-        except Exception:
-            self._thread.close()
-            raise
         self._pool = ConnectionPool(
             kwargs={"autocommit": True, **read_parameters(database_url)},
             min_size=0,
@@ -52,109 +35,22 @@ class ApplicationRecorder(persistence.ApplicationRecorder):
         )
 
     def close(self) -> None:
-        """Finish what is being appended, and close all connections."""
-        self._thread.run(self._appender.stop())
-        self._thread.close()
+        """Close all connections."""
         self._pool.close()
-
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
-        if kwargs.get("tracking") is not None:
-            raise NotSupportedError("this recorder keeps no tracking records")
-        if not stored_events:
-            return None
-        streams = _by_stream(stored_events)
-        append = Append(
-            self._ids.new(), "", "", "", datetime.now(UTC),
-            tuple(self._stream_append(stream, events) for stream, events in streams.items()),
-        )  # fmt: skip
-        with library_errors():
-            outcome = self._thread.run(self._appender.append(append))
-        if isinstance(outcome, Conflict):
-            raise IntegrityError(f"{outcome.stream} stands at version {outcome.actual_version}")
-        positions = {
-            id(event): position
-            for position, event in enumerate(
-                (event for events in streams.values() for event in events), outcome.first_position
-            )
-        }
-        return [positions[id(event)] for event in stored_events]
-
-    def select_events(
-        self,
-        originator_id: UUID | str,
-        *,
-        gt: int | None = None,
-        lte: int | None = None,
-        desc: bool = False,
-        limit: int | None = None,
-    ) -> Sequence[StoredEvent]:
-        arguments = {
-            "stream": f"{PREFIX}{originator_id}",
-            "after": -VERSION_MAX if gt is None else gt,
-            "until": VERSION_MAX if lte is None else lte,
-            "limit": limit,
-        }
-        query = _QUERIES.select_backwards if desc else _QUERIES.select_forwards
-        rows = self._fetch(query.sql, arguments)
-        return [StoredEvent(self._originator(row[0]), *row[1:]) for row in rows]
-
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> Sequence[Notification]:
-        arguments = {
-            "first": (start or 0) + (not inclusive_of_start),
-            "last": VERSION_MAX if stop is None else stop,
-            "topics": list(topics) or None,
-            "limit": limit,
-        }
-        rows = self._fetch(_QUERIES.select_notifications.sql, arguments)
-        return [Notification(self._originator(row[0]), *row[1:]) for row in rows]
-
-    def max_notification_id(self) -> int | None:
-        return int(self._fetch(_QUERIES.read_max_position.sql, {})[0][0]) or None
-
-    def subscribe(
-        self, gt: int | None = None, topics: Sequence[str] = ()
-    ) -> persistence.Subscription[persistence.ApplicationRecorder]:
-        with library_errors():
-            listening = psycopg.connect(autocommit=True, **read_parameters(self._database_url))
-        return Subscription(self, listening, gt, topics)
-
-    def _stream_append(self, stream: str, events: list[StoredEvent]) -> StreamAppend:
-        first = events[0].originator_version
-        if [event.originator_version for event in events] != list(range(first, first + len(events))):
-            raise IntegrityError(f"the new versions of {stream} do not follow one another")
-        new = tuple(NewEvent(event.topic, 1, event.state, self._ids.new()) for event in events)
-        return StreamAppend(stream, first - 1, new, begins_anywhere=True)
-
-    def _originator(self, stream: str) -> UUID | str:
-        text = stream.removeprefix(PREFIX)
-        return UUID(text) if self._id_type == "uuid" else text
 
     def _fetch(self, sql: str, arguments: dict[str, Any]) -> list[TupleRow]:
         with library_errors(), self._pool.connection() as connection:
-            return connection.execute(sql.encode(), arguments, prepare=True, binary=True).fetchall()
+            cursor = connection.execute(sql.encode(), arguments, prepare=True, binary=True)
+            return cursor.fetchall() if cursor.description else []
+
+    def _originator(self, text: str) -> UUID | str:
+        return UUID(text) if self._id_type == "uuid" else text
 
 
-def _by_stream(stored_events: Sequence[StoredEvent]) -> dict[str, list[StoredEvent]]:
-    streams: dict[str, list[StoredEvent]] = {}
-    for event in stored_events:
-        streams.setdefault(f"{PREFIX}{event.originator_id}", []).append(event)
-    return streams
-
-
-async def _start_appender(database_url: str) -> Appender:
-    connection = await connect(database_url)
-    try:
-        identity, _ = await read_identity(connection)
-    finally:
-        await connection.close()
-    appender = Appender(database_url, identity)
-    await appender.start()
-    return appender
+def version_range(gt: int | None, lte: int | None, limit: int | None) -> dict[str, int | None]:
+    """The arguments of a statement that selects versions, from those of the library."""
+    return {
+        "after": -VERSION_MAX if gt is None else gt,
+        "until": VERSION_MAX if lte is None else lte,
+        "limit": limit,
+    }
