@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
@@ -38,8 +41,14 @@ class Recorder:
         """Close all connections."""
         self._pool.close()
 
-    def _fetch(self, sql: str, arguments: dict[str, Any]) -> list[TupleRow]:
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[TupleRow]]:
+        """An autocommit connection in the schema; psycopg's errors are raised as the library's."""
         with library_errors(), self._pool.connection() as connection:
+            yield connection
+
+    def _fetch(self, sql: str, arguments: dict[str, Any]) -> list[TupleRow]:
+        with self.connection() as connection:
             cursor = connection.execute(sql.encode(), arguments, prepare=True, binary=True)
             return cursor.fetchall() if cursor.description else []
 

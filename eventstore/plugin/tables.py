@@ -34,13 +34,16 @@ def in_schema(database_url: str, schema: str) -> str:
 
 def create_tables(database_url: str, schema: str, kind: type[Recorder]) -> None:
     """Make what recorders of this class need and is not there: the log, and all `tables` of its bases."""
-    make_schema = sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema))
-    own = [str(vars(each).get("tables", "")) for each in reversed(kind.__mro__)]
-    with psycopg.connect(in_schema(database_url, schema), autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        connection.execute(make_schema)
-        if issubclass(kind, ApplicationRecorder):
-            migrate(in_schema(database_url, schema), only=(LOG_MIGRATION,))
-        with connection.transaction():
-            for statements in filter(None, own):
-                connection.execute(statements.encode())
+    url = in_schema(database_url, schema)
+    _run_alone(url, sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)).as_string())
+    if issubclass(kind, ApplicationRecorder):
+        migrate(url, only=(LOG_MIGRATION,))
+    _run_alone(url, *(each.__dict__.get("tables", "") for each in reversed(kind.__mro__)))
+
+
+def _run_alone(database_url: str, *statements: str) -> None:
+    """Run what is not empty, in one transaction that nobody else runs at the time."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        for each in filter(None, statements):
+            connection.execute(each.encode())

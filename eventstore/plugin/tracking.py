@@ -11,7 +11,6 @@ from eventsourcing import persistence
 from eventsourcing.persistence import Tracking
 from psycopg.rows import TupleRow
 
-from eventstore.plugin.errors import library_errors
 from eventstore.plugin.recorder import QUERIES, Recorder
 
 
@@ -34,7 +33,7 @@ class TrackingRecorder(Recorder, persistence.TrackingRecorder):
 
         Raises IntegrityError, before anything is done, for what was tracked already.
         """
-        with library_errors(), self._pool.connection() as connection, connection.transaction():
+        with self.connection() as connection, connection.transaction():
             connection.execute(QUERIES.insert_tracking.sql.encode(), _arguments(tracking))
             yield connection
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import sleep
 from typing import Any, ClassVar
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
@@ -319,3 +324,20 @@ def test_a_class_of_ones_own_is_named_by_its_topic(texts: Variables) -> None:
         for make in (factory.application_recorder, factory.process_recorder):
             with pytest.raises(OSError, match="Ledger"):
                 make()
+
+
+@pytest.mark.usefixtures("all_released")
+def test_the_example_of_the_document_runs_twice(empty_database: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "plugin.md").read_text()
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (printed,) = re.findall(r"^It prints `(.*?)`", text, re.MULTILINE)
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-X", "dev", "-c", example],
+            env={**os.environ, "TILLROLL_DATABASE_URL": empty_database},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{printed}\n", "")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -198,8 +198,10 @@ class EventCounts(TrackingRecorder, projections.EventCountersView):
         self._increment("subsequent", tracking)
 
     def _count(self, kind: str) -> int:
-        rows: list[Any] = self._fetch("SELECT events FROM event_counts WHERE kind = %(kind)s", {"kind": kind})
-        return int(rows[0][0]) if rows else 0
+        with self.connection() as connection:
+            query = "SELECT events FROM event_counts WHERE kind = %s"
+            row = connection.execute(query, (kind,)).fetchone()
+        return int(row[0]) if row else 0
 
     def _increment(self, kind: str, tracking: Tracking) -> None:
         with self.tracked(tracking) as connection:
