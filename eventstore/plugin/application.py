@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -32,8 +31,6 @@ class ApplicationRecorder(Recorder, persistence.ApplicationRecorder):
         super().__init__(database_url, id_type=id_type, pool_size=pool_size)
         self._ids = RandomIds()
         self._thread = LoopThread("tillroll-appender")
-        # Applications are not always closed; the thread must not outlive them.
-        self._end_thread = weakref.finalize(self, self._thread.close)
         try:
             with library_errors():
                 self._appender = self._thread.run(_start_appender(database_url))
@@ -44,7 +41,7 @@ class ApplicationRecorder(Recorder, persistence.ApplicationRecorder):
 
     def close(self) -> None:
         """Finish what is being appended, and close all connections."""
-        self._end_thread()
+        self._thread.close()
         super().close()
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
