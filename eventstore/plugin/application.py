@@ -13,7 +13,7 @@ from eventsourcing.persistence import IntegrityError, Notification, NotSupported
 
 from eventstore.appender import Appender
 from eventstore.connections import connect, read_identity, read_parameters
-from eventstore.log import Append, Conflict, NewEvent, Outcome, StreamAppend
+from eventstore.log import Append, Conflict, LogIdentity, NewEvent, Outcome, StreamAppend
 from eventstore.plugin.background import LoopThread
 from eventstore.plugin.errors import library_errors
 from eventstore.plugin.recorder import QUERIES, VERSION_MAX, IdType, Recorder, version_range
@@ -33,7 +33,9 @@ class ApplicationRecorder(Recorder, persistence.ApplicationRecorder):
         self._thread = LoopThread("tillroll-appender")
         try:
             with library_errors():
-                self._appender = self._thread.run(_start_appender(database_url))
+                self._identity = self._thread.run(_find_log(database_url))
+                self._appender = Appender(database_url, self._identity)
+                self._thread.run(self._appender.start())
         except Exception:
             self.close()
             raise
@@ -129,12 +131,10 @@ def _by_stream(stored_events: Sequence[StoredEvent]) -> dict[str, list[StoredEve
     return streams
 
 
-async def _start_appender(database_url: str) -> Appender:
+async def _find_log(database_url: str) -> LogIdentity:
     connection = await connect(database_url)
     try:
         identity, _ = await read_identity(connection)
     finally:
         await connection.close()
-    appender = Appender(database_url, identity)
-    await appender.start()
-    return appender
+    return identity

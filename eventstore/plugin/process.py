@@ -14,13 +14,14 @@ from typing import Any
 from eventsourcing import persistence
 from eventsourcing.persistence import StoredEvent, Tracking
 
-from eventstore.appender import Appender, passes
+from eventstore.appender import passes
 from eventstore.connections import connect
 from eventstore.line import Line
-from eventstore.log import Append, LogUnavailable, Outcome, check_append
+from eventstore.log import Append, LogIdentity, LogUnavailable, Outcome, check_append
 from eventstore.plugin.application import ApplicationRecorder
 from eventstore.plugin.recorder import QUERIES, IdType
 from eventstore.plugin.tracking import TrackingRecorder
+from eventstore.seams import WallClock
 from eventstore.wire import RowTypes, call_append, decode_outcomes, encode_batch, prepare_append
 
 _STATEMENT = b"append_tracked_call"
@@ -34,7 +35,7 @@ class ProcessRecorder(TrackingRecorder, ApplicationRecorder, persistence.Process
 
     def __init__(self, database_url: str, *, id_type: IdType = "uuid", pool_size: int = 5) -> None:
         super().__init__(database_url, id_type=id_type, pool_size=pool_size)
-        self._sender = _TrackedSender(self._appender)
+        self._sender = _TrackedSender(database_url, self._identity)
         self._thread.at_end(self._sender.close)
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
@@ -51,8 +52,10 @@ class ProcessRecorder(TrackingRecorder, ApplicationRecorder, persistence.Process
 class _TrackedSender:
     """One connection to the log, opened when it is needed, for appends that wait for their turn."""
 
-    def __init__(self, appender: Appender) -> None:
-        self._appender = appender
+    def __init__(self, database_url: str, identity: LogIdentity) -> None:
+        self._database_url = database_url
+        self._identity = identity
+        self._clock = WallClock()
         self._turn = asyncio.Lock()
         self._line: Line | None = None
         self._types = RowTypes(0, 0, 0)
@@ -82,12 +85,12 @@ class _TrackedSender:
         if self._line is None:
             self._line = await self._open()
         name, number = tracking.application_name.encode(), pack(">q", tracking.notification_id)
-        batch = encode_batch([append], self._appender.identity.epoch, self._appender.clock.now(), self._types)
+        batch = encode_batch([append], self._identity.epoch, self._clock.now(), self._types)
         result = await call_append(self._line, (name, number, *batch), _STATEMENT)
         return decode_outcomes([append], result)[0]
 
     async def _open(self) -> Line:
-        connection = await connect(self._appender.database_url, self._appender.identity)
+        connection = await connect(self._database_url, self._identity)
         self._types = await prepare_append(connection)
         await connection.execute(_PREPARE)
         return Line(connection)
