@@ -152,7 +152,7 @@ class Ready(_Connections[bytes | list[bytes]]):
         self._send(connection, work)
 
     async def measure(self, batches: int) -> float:
-        """Rows a second, as appends of three events."""
+        """Appends of three events a second, in rows."""
         ready = []
         for _ in range(batches):
             ready.append(self._encode(make_rows(self._position)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from datetime import UTC, datetime
 from uuid import UUID, SafeUUID
 
@@ -19,7 +20,8 @@ MERCHANT = "merchant-0190c3f2"
 TYPE = "OrderPlaced"
 OCCURRED = datetime(2018, 1, 1, 12, tzinfo=UTC)
 
-_START = RandomIds().new().int >> 64 << 64
+_START = (RandomIds().new().int >> 64 << 64) | os.getpid() << 40
+"""Of this process: another may be started in the same millisecond."""
 _numbers = itertools.count(1)
 _set = object.__setattr__
 
