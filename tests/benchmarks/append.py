@@ -1,8 +1,9 @@
 """How many appends a second, beside what the table could take at most and beside others?
 
-Appends of three events of 300 bytes to a new stream, at several numbers of concurrent writers in one process and
-in two, each of whom waits for its answer before it sends the next. All on one Postgres with fsync on (UmaDB on its
-own server, durable as it comes), in interleaved rounds; figures are medians of the rounds.
+Appends of three events of 300 bytes to a new stream, at several numbers of concurrent writers in one
+process and in two, each of whom waits for its answer before it sends the next. All on one Postgres with
+fsync on (UmaDB on its own server, durable as it comes), in interleaved rounds; figures are medians of the
+rounds.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ AFTER_CEILINGS = ((512, 1), (512, 2))
 CELLS = sorted((*BEFORE_CEILINGS, *AFTER_CEILINGS))
 ROUNDS, SECONDS = 5, 0.6
 CEILING_BATCHES = 40
-RIVALS = {"library": "the library", "umadb": "UmaDB", "message_db": "message-db", "emmett": "Emmett", "pgbench": "pgbench"}
+RIVALS = {
+    "library": "the library",
+    "umadb": "UmaDB",
+    "message_db": "message-db",
+    "emmett": "Emmett",
+    "pgbench": "pgbench",
+}
 CEILINGS = {"batched": "batched", "ready": "ready-made", "copy": "COPY"}
 
 Figures = dict[str, list[float]]
@@ -155,9 +162,9 @@ def _tell(report: Report, figures: Figures, absent: dict[str, str]) -> None:
     report.table("Ours in units of the others'", (head[0], *RIVALS.values(), *CEILINGS.values()), ratios)
     batched, ready, copy = (median(figures[name]) * EVENTS for name in CEILINGS)
     report.note(
-        f"Batched inserts of 1,000 rows a statement on two connections, in rows a second: encoded and hashed as ours"
-        f" are {batched:,.0f}, of ready-made bytes {ready:,.0f}; COPY of those {copy:,.0f}. pgbench has at most"
-        f" {CONNECTIONS_MAX} clients."
+        "Batched inserts of 1,000 rows a statement on two connections, in rows a second: encoded and hashed"
+        f" as ours are {batched:,.0f}, of ready-made bytes {ready:,.0f}; COPY of those {copy:,.0f}."
+        f" pgbench has at most {CONNECTIONS_MAX} clients."
     )
     for name, why in absent.items():
         report.note(f"Not measured: {RIVALS[name]}, since {why}")

@@ -1,4 +1,6 @@
-"""How is a contender measured in one process and in two? By processes that wait to be told, and start together."""
+"""How is a contender measured in one process and in two? By processes that wait to be told, and start
+together.
+"""
 
 from __future__ import annotations
 

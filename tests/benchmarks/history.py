@@ -1,9 +1,10 @@
-"""How does a log of a million events come about in a minute? Whole lives of orders, encoded and hashed for real,
-and brought in by COPY.
+"""How does a log of a million events come about in a minute? Whole lives of orders, encoded and hashed for
+real, and brought in by COPY.
 
 Each life is what the deciders and agents make of an order: placed, reserved, paid, shipped, delivered; of
-twenty, one is cancelled and one comes back. `OPEN` lives are under way at a time, so that what belongs together
-lies far apart, as in trade. Personal fields are sealed, each order under a data subject's key of its own.
+twenty, one is cancelled and one comes back. `OPEN` lives are under way at a time, so that what belongs
+together lies far apart, as in trade. Personal fields are sealed, each order under a data subject's key of
+its own.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from tests.integration.projections_trade import START, Bought, Step, setting_up
 MASTER_KEY = bytes(range(32))
 MERCHANTS, SKUS = 5, 40
 OPEN = 2_000
-"""Lives under way at a time: a life of 17 events lies over 34,000 of the log, more than a page of any reader."""
+"""Lives under way at a time: one of 17 events lies over 34,000 of the log, more than a page of any reader."""
 PAGE = 20_000
 METADATA = b'{"actor":"agent:order","clock":"wall"}'
 COPY = f"COPY events ({','.join(StoredEvent._fields)}) FROM STDIN BINARY".encode()
@@ -109,7 +110,8 @@ class History:
         new = ready.event
         event = StoredEvent(
             self.position, ready.stream, self._versions[ready.stream], new.type, new.schema, new.data,
-            ready.merchant, ready.correlation, ready.correlation, METADATA, new.event_id, ready.at, ready.at, b"",
+            ready.merchant, ready.correlation, ready.correlation, METADATA, new.event_id, ready.at, ready.at,
+            b"",
         )  # fmt: skip
         return event._replace(leaf_hash=leaf_hash_of(event))
 
@@ -139,8 +141,9 @@ def copy_row(event: StoredEvent) -> bytes:
     stream, type_, merchant = event.stream.encode(), event.type.encode(), event.merchant.encode()
     correlation, causation = event.correlation.encode(), event.causation.encode()
     return b"".join((
-        _COLUMNS, pack(">iqi", 8, event.position, len(stream)), stream, pack(">iqi", 8, event.version, len(type_)),
-        type_, pack(">iii", 4, event.schema, len(event.data)), event.data, pack(">i", len(merchant)), merchant,
+        _COLUMNS, pack(">iqi", 8, event.position, len(stream)), stream,
+        pack(">iqi", 8, event.version, len(type_)), type_,
+        pack(">iii", 4, event.schema, len(event.data)), event.data, pack(">i", len(merchant)), merchant,
         pack(">i", len(correlation)), correlation, pack(">i", len(causation)), causation,
         pack(">i", len(event.metadata)), event.metadata, b"\x00\x00\x00\x10", event.event_id.bytes,
         pack(">iqiqi", 8, _time(event.occurred_at), 8, _time(event.recorded_at), len(event.leaf_hash)),

@@ -1,4 +1,6 @@
-"""How do stores for Node come beside ours? Installed by npm into `build/`, if node and the registry are there."""
+"""How do stores for Node come beside ours? Installed by npm into `build/`, if node and the registry are
+there.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-TELL_SECONDS = 2.0
+TELL_SECONDS, WIDTH = 2.0, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Report:
     directory: Path
     """A scratch folder for servers' data, gone after the run."""
     options: Options = field(default_factory=Options)
-    console: Console = field(default_factory=Console)
+    console: Console = field(default_factory=lambda: Console(width=None if sys.stdout.isatty() else WIDTH))
     suite: str = ""
     figures: dict[str, Any] = field(default_factory=dict)
     goals: dict[str, list[Goal]] = field(default_factory=dict)

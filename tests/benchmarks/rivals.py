@@ -1,8 +1,9 @@
-"""Who appends, and how, in a process of its own? Ours, the `eventsourcing` library's recorder, UmaDB's client.
+"""Who appends, and how, in a process of its own? Ours, the `eventsourcing` library's recorder, UmaDB's
+client.
 
-Each makes its appends before the clock starts (`prepare`), and then lets so many writers append them, each of
-whom waits for its answer before it sends the next (`run`). The library and UmaDB's client have threads as
-writers, ours tasks of its event loop, as in the system.
+Each makes its appends before the clock starts (`prepare`), and then lets so many writers append them, each
+of whom waits for its answer before it sends the next (`run`). The library and UmaDB's client have threads
+as writers, ours tasks of its event loop, as in the system.
 """
 
 from __future__ import annotations

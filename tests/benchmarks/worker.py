@@ -1,7 +1,7 @@
 """A process of a contender: `python -m tests.benchmarks.worker NAME ADDRESS`, told by lines what to do.
 
-It says `up`. For each line `WRITERS SECONDS` it makes its appends, says `ready`, waits for a line, appends, and
-says how many a second. At the end of its input it ends. Those that are not in Python keep to the same.
+It says `up`. For each line `WRITERS SECONDS` it makes its appends, says `ready`, waits for a line, appends,
+and says how many a second. At the end of its input it ends. Those that are not in Python keep to the same.
 """
 
 from __future__ import annotations
