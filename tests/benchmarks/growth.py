@@ -3,7 +3,7 @@
 All on one server and measured in turn, in interleaved rounds. The logs hold whole lives of orders, encoded
 and hashed for real, with an entry in the ledger of commands for each event (see `history`); beyond a million,
 copies of those under streams, ids and positions of their own, with the leaf hashes of the originals. The
-smallest is copied anew for each round, as the rounds' own appends would soon make it many times as large.
+smallest has a copy for each round, as the rounds' own appends would soon make it many times as large.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ Figures = dict[tuple[str, int], list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """A log of so many events, and orders of it from everywhere, in no order."""
+    """A log of so many events, its database in each round, and orders of it from everywhere, in no order."""
 
     events: int
-    database: str
+    databases: list[str]
     orders: list[str]
 
 
@@ -112,7 +112,12 @@ async def _make_log(report: Report, server: PostgresServer, size: int, rounds: i
     else:
         _copy(server, f"log_{ORIGINALS}", name)
         await asyncio.to_thread(_multiply, server.dsn_for(name), size, progress.at)
-    return Grown(size, name, _some_orders(server.dsn_for(name), size, rounds))
+    databases = [name] * rounds
+    if size == SMALLEST:
+        databases = [f"{name}_{number}" for number in range(rounds)]
+        for each in databases:
+            _copy(server, name, each)
+    return Grown(size, databases, _some_orders(server.dsn_for(name), size, rounds))
 
 
 def _copy(server: PostgresServer, original: str, name: str) -> None:
@@ -145,11 +150,7 @@ def _some_orders(database_url: str, events: int, rounds: int) -> list[str]:
 
 async def _measure(server: PostgresServer, grown: Grown, number: int, seconds: float) -> tuple[float, ...]:
     """What an append and a load take, as `MEASURES` has them."""
-    database = grown.database
-    if grown.events == SMALLEST:
-        database = f"{grown.database}_{number}"
-        _copy(server, grown.database, database)
-    async with await PostgresLog.connect(server.dsn_for(database)) as log:
+    async with await PostgresLog.connect(server.dsn_for(grown.databases[number])) as log:
         await _rate(log, WRITERS, WARM_SECONDS)
         alone, many = await _rate(log, 1, seconds), await _rate(log, WRITERS, seconds)
         orders = grown.orders[number * ORDERS : (number + 1) * ORDERS]
@@ -189,5 +190,6 @@ def _tell(report: Report, sizes: list[int], figures: Figures) -> None:
     report.table("Cost by the size of the log", ("what", *head, "largest / smallest"), rows)
     if large < 10 * ORIGINALS:
         report.note(
-            f"A log of {10 * ORIGINALS:,} events takes some minutes to make: GROWTH={10 * ORIGINALS} make bench"
+            f"A log of {10 * ORIGINALS:,} events takes some minutes to make:"
+            f" GROWTH={10 * ORIGINALS} make bench"
         )
