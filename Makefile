@@ -46,7 +46,7 @@ test: venv ## every test; those on real data run where TILLROLL_OLIST_DIR is set
 nightly: venv ## more made-up requests against the API than the tests send
 	TILLROLL_FUZZ_EXAMPLES=30 $(BIN)/pytest -q tests/integration/test_schemathesis.py
 
-bench: venv ## the benchmarks, side by side in one run: a table, and build/bench.json
+bench: venv ## the benchmarks, side by side in one run: tables, and build/bench.json; GROWTH=10000000 for the largest log
 	$(BIN)/python -m tests.benchmarks
 
 demo: venv ## everything up, trade played through it: DATA=DIR for Olist, ONCE=1 to stop after the table, ALL=1 for all of it

@@ -28,9 +28,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; none: all")
     parser.add_argument("--rounds", type=int, help="interleaved rounds, of which medians are taken")
     parser.add_argument("--seconds", type=float, help="of each measurement in a round")
-    parser.add_argument("--events", type=int, help="in the log that is read, or rebuilt from")
+    parser.add_argument("--events", type=int, help="in the log that is read or rebuilt from; orders of flow")
     parser.add_argument(
-        "--growth", type=int, default=int(os.environ.get("GROWTH", "0")) or None,
+        "--growth", type=int, default=int(os.environ.get("GROWTH") or 0) or None,
         help="events in the largest log of `growth`; or GROWTH in the environment",
     )  # fmt: skip
     given = parser.parse_args()
