@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -227,13 +228,17 @@ def olist(
 def synthetic(
     orders: Annotated[int, typer.Option(min=1, help="How many orders to make up.")] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same trade.")] = 1,
+    per_second: Annotated[
+        float, typer.Option(min=0.01, help="How many orders begin a second, at most.")
+    ] = math.inf,
     every: Every = False,
     as_json: AsJson = False,
 ) -> None:
     """Play made-up trade in the shape of the Olist dataset."""
     from services.play.command import play_trade, synthetic_trade  # noqa: PLC0415
 
-    _run(play_trade(Settings.load(), synthetic_trade(orders, seed), as_json=as_json, every=every))
+    trade = synthetic_trade(orders, seed)
+    _run(play_trade(Settings.load(), trade, as_json=as_json, every=every, per_second=per_second))
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -67,10 +68,12 @@ def read_oracles(path: Path) -> dict[str, Any]:
     return facts
 
 
-async def play_trade(settings: Settings, trade: Trade, *, as_json: bool, every: bool = False) -> int:
+async def play_trade(
+    settings: Settings, trade: Trade, *, as_json: bool, every: bool = False, per_second: float = math.inf
+) -> int:
     """0 if nothing was refused and every oracle matches; `every` one is shown, or those that need a look."""
     async with open_context(settings, "play", follow=False) as context:
-        outcome = await play_rows(context, trade.rows, trade.expected)
+        outcome = await play_rows(context, trade.rows, trade.expected, per_second)
     if as_json:
         sys.stdout.write(orjson.dumps(as_members(outcome), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
@@ -78,14 +81,16 @@ async def play_trade(settings: Settings, trade: Trade, *, as_json: bool, every: 
     return 0 if outcome.good else 1
 
 
-async def play_rows(context: ProcessContext, rows: OlistRows, expected: dict[str, Any]) -> Outcome:
+async def play_rows(
+    context: ProcessContext, rows: OlistRows, expected: dict[str, Any], per_second: float
+) -> Outcome:
     """Set up, play, wait until every read model has caught up, and ask the oracles.
 
     Raises OtherTrade or OtherDataset before anything is written.
     """
     await claim_log(context.pool, context.settings.data_dir, rows)
     async with aiohttp.ClientSession() as http:
-        driver = Driver(context, Worlds(context.settings, http))
+        driver = Driver(context, Worlds(context.settings, http), per_second=per_second)
         with progressing() as progress:
             opened_at = min(row.purchased_at for row in rows.orders) - OPENED_BEFORE
             for stage in plan_catalogue(rows).stages():
