@@ -20,7 +20,7 @@ _NLMSG_ERROR = 2
 
 
 def reset_connections(port: int) -> int:
-    """Both ends of every established connection to `port`; how many ends there were."""
+    """The client's end of every established connection to `port`, which tells the other; how many there were."""
     ends = list(_ends(port))
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as netlink:
         for end in ends:
@@ -38,11 +38,11 @@ def _check(answer: bytes) -> None:
 
 
 def _ends(port: int) -> Iterator[bytes]:
-    """`struct inet_diag_sockid` of each end: ports and addresses, any interface, any cookie."""
+    """`struct inet_diag_sockid` of each client's end: ports and addresses, any interface, any cookie."""
     for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]:
         _, local, remote, state, *_ = line.split()
         here, there = _address(local), _address(remote)
-        if state == _ESTABLISHED and port in (here[1], there[1]):
+        if state == _ESTABLISHED and port == there[1]:
             ports = struct.pack(">HH", here[1], there[1])
             yield ports + here[0].ljust(16, b"\0") + there[0].ljust(16, b"\0") + bytes(4) + _NO_COOKIE
 
