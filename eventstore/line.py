@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 from collections.abc import Sequence
 
 import psycopg
@@ -31,6 +32,8 @@ class Line:
         self._answer: asyncio.Future[PGresult] | None = None
         self._result: PGresult | None = None
         self._writing = False
+        self._more = select.poll()
+        self._more.register(self._socket, select.POLLIN)
         self._loop.add_reader(self._socket, self._read)
 
     async def call(self, statement: bytes, arguments: Sequence[bytes]) -> PGresult:
@@ -71,21 +74,31 @@ class Line:
         self._writing = unsent != 0
 
     def _read(self) -> None:
+        """Take in all that there is, unless that was the answer: who waits for more might not be called again.
+
+        Of a connection that ended with an error uvloop tells once, and the server's last words come first.
+        """
         try:
             self._pgconn.consume_input()
-            while not self._pgconn.is_busy():
-                result = self._pgconn.get_result()
-                if result is None:
-                    break
-                self._result = result
-            else:
-                return
+            while not self._answered() and self._more.poll(0):
+                self._pgconn.consume_input()
         except psycopg.Error as error:
             self._lost(error)
-            return
-        if self._answer and not self._answer.done() and self._result:
-            self._answer.set_result(self._result)
-        self._result = None
+
+    def _answered(self) -> bool:
+        """Whether a call has its whole answer now."""
+        while not self._pgconn.is_busy():
+            result = self._pgconn.get_result()
+            if result is None:
+                break
+            self._result = result
+        else:
+            return False
+        result, self._result = self._result, None
+        if not (self._answer and not self._answer.done() and result):
+            return False
+        self._answer.set_result(result)
+        return True
 
     def _lost(self, error: psycopg.Error) -> None:
         self._unregister()

@@ -48,6 +48,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--orders", type=int, default=1000, help="that are played in a round")
     parser.add_argument("--faults", type=int, default=FAULTS_A_ROUND, help="of a round")
     parser.add_argument("--only", nargs="+", choices=KINDS, help="kinds of faults; all by default")
+    parser.add_argument("--keep", action="store_true", help="the data of clean rounds, too")
     parser.add_argument("--report", type=Path, help="a file for the result as JSON")
     return parser.parse_args()
 
@@ -66,12 +67,13 @@ def _rounds(
         data_dir = Path(tempfile.mkdtemp(prefix="tillroll-chaos-"))
         seed = arguments.seed * 1_000 + len(rounds)
         chosen = list(islice(faults, arguments.faults))
+        say(f"in {data_dir}")
         done = play_round(data_dir, chosen, arguments.orders, seed, say, own_ground=own_ground)
         say(f"not clean: see {data_dir}" if done.problems else "clean")
         for problem in done.problems:
             say(problem)
         rounds.append(done)
-        if not done.problems:
+        if not (done.problems or arguments.keep):
             shutil.rmtree(data_dir)
     return rounds
 

@@ -20,7 +20,7 @@ _NLMSG_ERROR = 2
 
 
 def reset_connections(port: int) -> int:
-    """The client's end of every established connection to `port`, which tells the other; how many there were."""
+    """The client's end of every connection to `port`, of which the other end is told; how many there were."""
     ends = list(_ends(port))
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as netlink:
         for end in ends:
