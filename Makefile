@@ -7,9 +7,11 @@ ONCE ?=
 ALL ?=
 ORDERS ?= 1000
 SEED ?= 1
+MINUTES ?= 10
+NIGHTLY_MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lock check format test nightly bench demo clean
+.PHONY: help venv lock check format test nightly chaos bench demo clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,8 +45,12 @@ check: venv ## format, lint, types, import contracts, unit and property tests: u
 test: venv ## every test; those on real data run where TILLROLL_OLIST_DIR is set
 	$(BIN)/pytest -q tests
 
-nightly: venv ## more made-up requests against the API than the tests send
+nightly: venv ## more made-up requests against the API than the tests send, and an hour of chaos with a seed of the day
 	TILLROLL_FUZZ_EXAMPLES=30 $(BIN)/pytest -q tests/integration/test_schemathesis.py
+	$(MAKE) chaos SEED=$$(date +%Y%m%d) MINUTES=$(NIGHTLY_MINUTES)
+
+chaos: venv ## real faults on real processes while trade is played: SEED=1 MINUTES=10 ORDERS=1000 (a round)
+	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --orders $(ORDERS)
 
 bench: venv ## the benchmarks, side by side in one run: tables, and build/bench.json; GROWTH=10000000 for the largest log
 	$(BIN)/python -m tests.benchmarks

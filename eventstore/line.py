@@ -74,7 +74,7 @@ class Line:
         self._writing = unsent != 0
 
     def _read(self) -> None:
-        """Take in all that there is, unless that was the answer: who waits for more might not be called again.
+        """Take in all that there is, unless that was the answer: who waits for more may not be called again.
 
         Of a connection that ended with an error uvloop tells once, and the server's last words come first.
         """

@@ -23,7 +23,7 @@ from tests.chaos.system import System, TookTooLong, system, wait_for
 
 EVENTS_AN_ORDER = 14
 """Rather too few than too many, so that the last fault, too, comes in the middle of trade."""
-SECONDS_A_FAULT = 12.0
+SECONDS_A_FAULT = 8.0
 """About what one lasts, with its recovery: trade is played so slowly that it does not end before them."""
 MARK_SECONDS_MAX = 300.0
 PLAY_SECONDS_MAX = 900.0

@@ -37,6 +37,8 @@ async def call_a_crashing_server(data_dir: Path) -> None:
         finally:
             await line.close()
             await other.close()
+            while not await _is_there(dsn):  # a stop amid its recovery would take it a minute
+                await asyncio.sleep(0.05)
     finally:
         await server.stop()
 
