@@ -15,11 +15,13 @@ from tests.chaos.faults import KINDS
 from tests.chaos.recovery import Recovery
 from tests.chaos.round import Round
 
+TABLE_WIDTH = 120
+
 
 def show(console: Console, rounds: Sequence[Round]) -> None:
     table = Table(title="Faults, and seconds from the end of each until …", title_justify="left")
-    table.add_column("fault")
-    table.add_column("target")
+    table.add_column("fault", no_wrap=True)
+    table.add_column("target", no_wrap=True)
     for name in ("times", "answers\nmedian", "answers\nmax", "caught up\nmedian", "caught up\nmax"):
         table.add_column(name, justify="right")
     table.add_column("verdict")
@@ -31,7 +33,7 @@ def show(console: Console, rounds: Sequence[Round]) -> None:
         ]
         sign = "[green]✓[/]" if clean else "[red]✗[/]"
         table.add_row(KINDS[kind].what, target, str(len(recoveries)), *figures, sign)
-    console.print(table)
+    console.print(table, width=TABLE_WIDTH)
     for number, each in enumerate(rounds, 1):
         for problem in each.problems:
             console.print(f"[red]✗[/] round {number}: {problem}", markup=True, soft_wrap=True)
