@@ -19,7 +19,7 @@ from rich.console import Console
 
 from tests.chaos import ground
 from tests.chaos.faults import KINDS, plan, possible_kinds
-from tests.chaos.report import as_members, show
+from tests.chaos.report import TABLE_WIDTH, as_members, show
 from tests.chaos.round import Round, play_round
 
 FAULTS_A_ROUND = len(KINDS)
@@ -28,7 +28,7 @@ FAULTS_A_ROUND = len(KINDS)
 def main() -> int:
     arguments = _arguments()
     own_ground = ground.enter()  # before anything that might start a thread
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, width=TABLE_WIDTH)
     kinds = [name for name in arguments.only or KINDS if name in possible_kinds(own_ground=own_ground)]
     for name in KINDS.keys() - possible_kinds(own_ground=own_ground):
         console.print(f"[yellow]![/] this machine lets nobody else have a disk or a network: no {name}")

@@ -33,7 +33,7 @@ def show(console: Console, rounds: Sequence[Round]) -> None:
         ]
         sign = "[green]✓[/]" if clean else "[red]✗[/]"
         table.add_row(KINDS[kind].what, target, str(len(recoveries)), *figures, sign)
-    console.print(table, width=TABLE_WIDTH)
+    console.print(table)
     for number, each in enumerate(rounds, 1):
         for problem in each.problems:
             console.print(f"[red]✗[/] round {number}: {problem}", markup=True, soft_wrap=True)

@@ -14,7 +14,7 @@ from tests.chaos.faults import KINDS, plan, possible_kinds
 
 FAULTS = 6
 CHAOS = (sys.executable, "-m", "tests.chaos")
-SMALL = ("--seed", "10", "--minutes", "0", "--orders", "600", "--faults", str(FAULTS))
+SMALL = ("--seed", "10", "--minutes", "0", "--orders", "400", "--faults", str(FAULTS))
 
 
 def test_a_seed_gives_the_same_faults_and_another_seed_others() -> None:
