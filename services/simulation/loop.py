@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from itertools import count
 from random import Random
@@ -77,7 +78,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         collecting = gc.isenabled()
         gc.disable()  # what garbage does at its end (async generators!) must happen at fixed steps, too
         try:
-            result = self.run_until_complete(main)
+            task = self.create_task(main, name="main", context=self.outside.context.copy())
+            result: T = self.run_until_complete(task)
             self._look_for_failures()
         finally:
             self._end()
@@ -119,12 +121,20 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Nothing of it runs from now on (but the step that is running now, if it kills itself)."""
         if not process.dead:
             process.die()
-            before, self.process = self.process, self.outside
-            try:
+            with self.within(self.outside):
                 for tell in self.on_death:
                     tell(process)
-            finally:
-                self.process = before
+
+    @contextmanager
+    def within(self, process: Process) -> Iterator[None]:
+        """What is done is done by that process; only for what does not wait."""
+        before, self.process = self.process, process
+        token = PROCESS.set(process)
+        try:
+            yield
+        finally:
+            PROCESS.reset(token)
+            self.process = before
 
     def pause(self, process: Process) -> None:
         process.halted = True

@@ -22,15 +22,15 @@ class Processes:
     """By name. A task that is made by a process's task is of the same process, and so are its timers."""
 
     def __init__(self, loop: SimulatedLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._lives: dict[str, Life] = {}
 
     def start(self, name: str, main: Main) -> Process:
         """Run `main` as a new process; if it fails and nobody awaits its `main`, so does the run."""
         assert not self.alive(name), f"{name} runs already"
-        process = self._loop.new_process(name)
+        process = self.loop.new_process(name)
         self._lives[name] = Life(process, main)
-        process.main = self._loop.create_task(_run(main), name=name, context=process.context.copy())
+        process.main = self.loop.create_task(_run(main), name=name, context=process.context.copy())
         return process
 
     def __getitem__(self, name: str) -> Process:
@@ -47,7 +47,7 @@ class Processes:
 
     def kill(self, name: str) -> None:
         """As kill -9: nothing of it runs any more, no `finally` either."""
-        self._loop.kill(self[name])
+        self.loop.kill(self[name])
 
     def kill_after_steps(self, name: str, steps: int) -> None:
         """Kill it just before the `steps`-th step of its tasks from now: at any await, if that is random."""
@@ -56,11 +56,11 @@ class Processes:
 
     def pause(self, name: str) -> None:
         """As SIGSTOP: what becomes ready waits."""
-        self._loop.pause(self[name])
+        self.loop.pause(self[name])
 
     def resume(self, name: str) -> None:
         """As SIGCONT."""
-        self._loop.resume(self[name])
+        self.loop.resume(self[name])
 
     def restart(self, name: str) -> Process:
         """Kill what still runs of it, and start the same main again."""
