@@ -1,4 +1,4 @@
-"""The line to the simulated store does what is asked once, fails as its faults say, and outlives its clients."""
+"""The line to the simulated store does a call once, fails as its faults say, and outlives its clients."""
 
 from __future__ import annotations
 
