@@ -289,7 +289,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._digest = (self._digest * _MIX + handle.key) & _MASK
             try:
                 handle._context.run(handle._callback, *handle._args)
-            except (SystemExit, KeyboardInterrupt, StepsExceeded):
+            except (SystemExit, KeyboardInterrupt):
                 raise
             except BaseException as error:  # noqa: BLE001 - as asyncio does: it is told at the end
                 self.failures.append(Failure.of_handle(handle, error))

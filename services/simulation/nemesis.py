@@ -17,7 +17,7 @@ JUMPS_SECONDS = (0.01, 1.0, 60.0, 3600.0)
 
 
 class Nemesis:
-    """`run` until it is cancelled; with all `faults` at 0 it only starts again what was killed."""
+    """`run` until it is cancelled; with all `faults` at 0 it only starts again what died."""
 
     def __init__(self, processes: Processes, clock: SimulatedClock, random: Random, faults: Faults) -> None:
         self._processes = processes

@@ -19,18 +19,27 @@ class Life(NamedTuple):
 
 
 class Processes:
-    """By name. A task that is made by a process's task is of the same process, and so are its timers."""
+    """By name. A task that is made by a process's task is of the same process, and so are its timers.
 
-    def __init__(self, loop: SimulatedLoop) -> None:
+    A process whose main ends by an error of the `forgiven` kinds dies, as one that a supervisor starts again;
+    by any other error the run fails, unless somebody awaits the process's `main`.
+    """
+
+    def __init__(self, loop: SimulatedLoop, forgiven: tuple[type[Exception], ...] = ()) -> None:
         self.loop = loop
+        self.exits: list[tuple[str, Exception]] = []
+        """Who ended by which forgiven error."""
+        self._forgiven = forgiven
         self._lives: dict[str, Life] = {}
 
     def start(self, name: str, main: Main) -> Process:
-        """Run `main` as a new process; if it fails and nobody awaits its `main`, so does the run."""
+        """Run `main` as a new process."""
         assert not self.alive(name), f"{name} runs already"
         process = self.loop.new_process(name)
         self._lives[name] = Life(process, main)
-        process.main = self.loop.create_task(_run(main), name=name, context=process.context.copy())
+        process.main = self.loop.create_task(
+            self._run(process, main), name=name, context=process.context.copy()
+        )
         return process
 
     def __getitem__(self, name: str) -> Process:
@@ -67,6 +76,18 @@ class Processes:
         self.kill(name)
         return self.start(name, self._lives[name].main)
 
+    async def _run(self, process: Process, main: Main) -> None:
+        try:
+            await main()
+        except Exception as error:
+            if not _is_of(error, self._forgiven):
+                raise
+            self.exits.append((process.name, error))
+            self.loop.call_soon(self.loop.kill, process, context=self.loop.outside.context)
 
-async def _run(main: Main) -> None:
-    await main()
+
+def _is_of(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
+    """Whether the error, or each one of a group, is of these kinds."""
+    if isinstance(error, ExceptionGroup):
+        return error.split(kinds)[1] is None
+    return isinstance(error, kinds)
