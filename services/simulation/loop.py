@@ -16,7 +16,6 @@ import contextvars
 import gc
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from heapq import heapify, heappop, heappush
 from itertools import count
 from random import Random
 from typing import Any, NoReturn, TypeVar, TypeVarTuple
@@ -25,6 +24,8 @@ from services.simulation.failures import Deadlock, Failure, RunFailed, StepsExce
 from services.simulation.graveyard import Buried, bury
 from services.simulation.handles import Handle, SimulatedFuture, SimulatedTask
 from services.simulation.process import PROCESS, Process
+from services.simulation.ready import Ready
+from services.simulation.timers import Timers
 from services.simulation.waiting import waiting_places
 
 T = TypeVar("T")
@@ -53,9 +54,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._random = seed if isinstance(seed, Random) else Random(seed)
         self._next = count(1).__next__
         self._now = BOOT_SECONDS
-        self._pool: list[Handle | Process] = []
-        self._timers: list[tuple[float, int, Handle]] = []
-        self._timers_cancelled = 0
+        self._pool = Ready(self._random, self.kill)
+        self._timers = Timers()
         self._late_rate = late_rate
         self._steps_max = steps_max
         self._rest_at = min(COLLECT_STEPS, steps_max)
@@ -104,8 +104,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         for process in self._processes:
             process.die()
         self.close()
-        self._pool.clear()
-        self._timers.clear()
+        self._pool.entries.clear()
+        self._timers.heap.clear()
         bury(self, [task for process in self._processes for task in process.tasks])
         for process in self._processes:
             process.tasks.clear()
@@ -142,8 +142,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def resume(self, process: Process) -> None:
         if not process.dead:
             process.halted = False
-            self._pool += process.held
-            process.held.clear()
+            self._pool.release(process)
 
     # What asyncio asks of a loop
 
@@ -165,11 +164,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
                 self._next(),
                 task.number,
             )
-            if not process.dead:
-                self._pool.append(handle)
+            self._pool.add_step(handle)
         else:
             handle = self._handle(callback, args, context)
-            self._queue(handle)
+            self._pool.add_callback(handle)
         if self._closed:
             raise Buried
         return handle
@@ -198,18 +196,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         if self._closed:
             raise Buried
         handle = self._handle(callback, args, context)
-        handle._when = when
-        handle._scheduled = True
-        heappush(self._timers, (when, handle.number, handle))
+        self._timers.set(handle, when)
         return handle
 
     def timer_cancelled(self) -> None:
-        """Forget cancelled timers when they are the most: time-outs that are not met pile up."""
-        self._timers_cancelled += 1
-        if self._timers_cancelled > 100 and 2 * self._timers_cancelled > len(self._timers):
-            self._timers = [timer for timer in self._timers if not timer[2]._cancelled]
-            heapify(self._timers)
-            self._timers_cancelled = 0
+        self._timers.cancelled()
 
     def create_future(self) -> SimulatedFuture:
         if self._closed:
@@ -264,24 +255,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             process = context.get(PROCESS, self.process)
         return Handle(callback, args, self, context, process, self._next(), process.key)
 
-    def _queue(self, handle: Handle) -> None:
-        process = handle.process
-        if process.dead:
-            return
-        process.callbacks.append(handle)
-        if not process.listed:
-            process.listed = True
-            self._pool.append(process)
-
     def _run_once(self) -> None:
         """Until someone stops the loop; with all in one place, since a run makes a million steps."""
-        pool, random, take = self._pool, self._random.random, self._take
+        entries, take, timers = self._pool.entries, self._pool.take, self._timers.heap
         while not self._stopping:
-            if not pool:
+            if not entries:
                 self._jump()
                 continue
-            size = len(pool)
-            handle = take(int(random() * size) if size > 1 else 0)
+            handle = take()
             if handle is None or handle._cancelled:
                 continue
             self.process = handle.process
@@ -294,53 +275,18 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             except BaseException as error:  # noqa: BLE001 - as asyncio does: it is told at the end
                 self.failures.append(Failure.of_handle(handle, error))
             self._now += STEP_SECONDS
-            if self._timers and self._timers[0][0] <= self._now:
+            if timers and timers[0][0] <= self._now:
                 self._ring()
             if self.steps >= self._rest_at:
                 self._rest()
         self.process = self.outside
 
-    def _take(self, index: int) -> Handle | None:
-        """What runs if the choice fell on this place of the pool."""
-        pool = self._pool
-        entry = pool[index]
-        process = entry.process
-        if process.halted:
-            self._remove(index)
-            if not process.dead:
-                process.held.append(entry)
-            return None
-        callbacks = process.callbacks
-        if type(entry) is Process:
-            if callbacks:
-                return callbacks.popleft()
-            self._remove(index)
-            process.listed = False
-            return None
-        assert type(entry) is Handle
-        if callbacks and callbacks[0].number < entry.number:
-            return callbacks.popleft()
-        self._remove(index)
-        if process.dies_in:
-            process.dies_in -= 1
-            if not process.dies_in:
-                self.kill(process)
-                return None
-        return entry
-
-    def _remove(self, index: int) -> None:
-        last = self._pool.pop()
-        if index < len(self._pool):
-            self._pool[index] = last
-
     def _jump(self) -> None:
         """To the next timer, at times a little further."""
-        timers = self._timers
-        while timers and (timers[0][2]._cancelled or timers[0][2].process.dead):
-            self._pop_timer()
-        if not timers:
+        when = self._timers.next_time()
+        if when is None:
             raise Deadlock(waiting_places(self._processes))
-        now = max(self._now, timers[0][0])
+        now = max(self._now, when)
         if self._random.random() < self._late_rate:
             now += self._random.random() * LATE_SECONDS
         self._now = now
@@ -349,18 +295,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def _ring(self) -> None:
         """Timers that are due become callbacks of their processes."""
-        while self._timers and self._timers[0][0] <= self._now:
-            handle = self._pop_timer()
-            if not handle._cancelled:
-                handle._scheduled = False
-                handle.number = self._next()
-                self._queue(handle)
-
-    def _pop_timer(self) -> Handle:
-        handle = heappop(self._timers)[2]
-        if handle._cancelled:
-            self._timers_cancelled -= 1
-        return handle
+        for handle in self._timers.due(self._now):
+            handle.number = self._next()
+            self._pool.add_callback(handle)
 
     def _rest(self) -> None:
         """Now and then: is it too long already? Garbage is collected."""

@@ -68,6 +68,11 @@ class Process:
             self.tasks = [each for each in self.tasks if not each.done() or each.failed_unseen]
             self.prune_at = max(64, 2 * len(self.tasks))
 
+    def hold(self, entry: Handle | Process) -> None:
+        """Keep what is ready while it is paused; the dead need nothing."""
+        if not self.dead:
+            self.held.append(entry)
+
     def die(self) -> None:
         """As by kill -9: what it has is kept as it is, for ever suspended; nothing of it runs again."""
         self.dead = self.halted = True

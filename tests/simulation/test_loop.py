@@ -198,7 +198,7 @@ def test_cancelled_timers_are_forgotten() -> None:
         for _ in range(10_000):
             async with asyncio.timeout(3600):
                 await asyncio.sleep(0)
-        return len(loop._timers)
+        return len(loop._timers.heap)
 
     loop = SimulatedLoop(1)
     assert loop.run(main()) < 300
