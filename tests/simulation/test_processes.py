@@ -217,3 +217,37 @@ def test_the_error_of_a_process_fails_the_run_unless_it_is_taken() -> None:
     with pytest.raises(RunFailed, match="task p"):
         play(untaken)
     play(taken)
+
+
+def test_what_was_ready_when_its_process_died_does_not_run() -> None:
+    async def work(loop: SimulatedLoop, processes: Processes) -> None:
+        turns = 0
+
+        async def spin() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                loop.call_soon(called)
+                await asyncio.sleep(0)
+
+        def called() -> None:
+            nonlocal turns
+            turns += 1
+
+        async def main() -> None:
+            async with TaskGroup() as tasks:
+                for _ in range(5):
+                    tasks.create_task(spin())
+
+        for how in (processes.kill, lambda name: processes.kill_after_steps(name, 1)):
+            processes.start("p", main)
+            await asyncio.sleep(0.001)
+            how("p")
+            await asyncio.sleep(0.001)
+            before = turns
+            await asyncio.sleep(1)
+            assert 0 < turns == before
+            assert not processes.alive("p")
+
+    for seed in SEEDS:
+        play(work, seed)
