@@ -154,16 +154,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     ) -> Handle:
         task = getattr(callback, "__self__", None)
         if type(task) is SimulatedTask:
-            process = task.process
-            handle = Handle(
-                callback,
-                args,
-                self,
-                context or contextvars.copy_context(),
-                process,
-                self._next(),
-                task.number,
-            )
+            context = contextvars.copy_context() if context is None else context
+            handle = Handle(callback, args, self, context, task.process, self._next(), task.number)
             self._pool.add_step(handle)
         else:
             handle = self._handle(callback, args, context)

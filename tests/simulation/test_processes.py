@@ -11,6 +11,7 @@ import pytest
 from eventstore.tasks import TaskGroup
 from services.simulation.failures import RunFailed
 from services.simulation.loop import SimulatedLoop
+from services.simulation.process import Process
 from services.simulation.processes import Processes
 
 SEEDS = range(20)
@@ -221,7 +222,11 @@ def test_the_error_of_a_process_fails_the_run_unless_it_is_taken() -> None:
 
 def test_what_was_ready_when_its_process_died_does_not_run() -> None:
     async def work(loop: SimulatedLoop, processes: Processes) -> None:
-        turns = 0
+        turns = turns_at_death = 0
+
+        def note(_: Process) -> None:
+            nonlocal turns_at_death
+            turns_at_death = turns
 
         async def spin() -> None:
             nonlocal turns
@@ -239,14 +244,13 @@ def test_what_was_ready_when_its_process_died_does_not_run() -> None:
                 for _ in range(5):
                     tasks.create_task(spin())
 
+        loop.on_death.append(note)
         for how in (processes.kill, lambda name: processes.kill_after_steps(name, 1)):
             processes.start("p", main)
             await asyncio.sleep(0.001)
             how("p")
-            await asyncio.sleep(0.001)
-            before = turns
             await asyncio.sleep(1)
-            assert 0 < turns == before
+            assert 0 < turns == turns_at_death
             assert not processes.alive("p")
 
     for seed in SEEDS:
