@@ -47,12 +47,6 @@ class SimulatedTask(asyncio.Task[Any]):
         """Whether it ended with an error at which nobody has looked."""
         return bool(self._log_traceback)
 
-    def disown(self) -> None:
-        """Say nothing when it is dropped, pending or failed."""
-        self._log_destroy_pending = False
-        if self.failed_unseen:
-            self._log_traceback = False
-
 
 class SimulatedFuture(asyncio.Future[Any]):
     """A future that knows which process made it."""

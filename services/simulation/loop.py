@@ -223,6 +223,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         raise Unsimulated(f"{func!r} wants a thread: a simulated system has none; put a port before it")
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """What asyncio complains of is a failure of the run, unless the dead or the end are to blame."""
         owner = context.get("task") or context.get("future") or context.get("handle")
         process = getattr(owner, "process", self.process)
         if not process.dead and not self._closed:

@@ -78,8 +78,6 @@ class Process:
         self.dead = self.halted = True
         self.callbacks.clear()
         self.held.clear()
-        for task in self.tasks:
-            task.disown()
 
 
 PROCESS: contextvars.ContextVar[Process] = contextvars.ContextVar("simulated process")
