@@ -11,7 +11,7 @@ import pytest
 
 from eventstore.tasks import TaskGroup, end_tasks
 from services.simulation.failures import Deadlock, RunFailed, StepsExceeded, Unsimulated
-from services.simulation.loop import SimulatedLoop
+from services.simulation.loop import BOOT_SECONDS, SimulatedLoop
 
 SEEDS = range(30)
 
@@ -87,6 +87,22 @@ def test_a_callback_may_be_run_before_or_after_an_earlier_step() -> None:
     assert {SimulatedLoop(seed).run(main()) for seed in SEEDS} == {"step callback", "callback step"}
 
 
+def test_a_timer_that_is_due_may_run_before_or_after_an_earlier_step() -> None:
+    async def main() -> str:
+        order: list[str] = []
+
+        async def say() -> None:
+            order.append("step")
+
+        asyncio.get_running_loop().call_later(0, order.append, "timer")
+        step = asyncio.create_task(say())
+        await asyncio.sleep(1)
+        await step
+        return " ".join(order)
+
+    assert {SimulatedLoop(seed).run(main()) for seed in SEEDS} == {"step timer", "timer step"}
+
+
 def test_nobody_starves() -> None:
     async def main() -> int:
         turns = 0
@@ -104,7 +120,7 @@ def test_nobody_starves() -> None:
         await end_tasks(*spinning)
         return turns
 
-    assert all(500 < SimulatedLoop(seed).run(main()) < 5000 for seed in SEEDS)
+    assert all(500 < SimulatedLoop(seed, steps_max=100_000).run(main()) < 5000 for seed in SEEDS)
 
 
 def test_a_cancellation_may_come_in_the_moment_when_what_is_waited_for_comes() -> None:
@@ -223,6 +239,18 @@ def test_a_deadlock_says_who_waits_and_where() -> None:
     assert "first -> Lock.acquire" in str(told.value)
 
 
+def test_cancelled_timers_take_no_time() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(3600):
+            await asyncio.sleep(1)
+        await asyncio.Event().wait()
+
+    loop = SimulatedLoop(1)
+    with pytest.raises(Deadlock):
+        loop.run(main())
+    assert loop.time() < BOOT_SECONDS + 2
+
+
 def test_what_spins_comes_to_an_end() -> None:
     async def main() -> None:
         while True:
@@ -277,8 +305,12 @@ def test_what_is_left_at_the_end_leaves_without_a_word(recwarn: pytest.WarningsR
             except Exception:  # noqa: BLE001
                 said.append("an error")
             finally:
-                await asyncio.sleep(0)
+                never_awaited = fails()
+                for _ in range(3):
+                    await asyncio.sleep(0)
                 asyncio.create_task(fails())  # noqa: RUF006
+                await asyncio.sleep(1)
+                await never_awaited
 
     async def main() -> None:
         asyncio.create_task(stubborn())  # noqa: RUF006

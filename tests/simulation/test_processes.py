@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from eventstore.tasks import TaskGroup
-from services.simulation.failures import RunFailed
-from services.simulation.loop import SimulatedLoop
+from services.simulation.failures import Deadlock, RunFailed
+from services.simulation.loop import BOOT_SECONDS, SimulatedLoop
 from services.simulation.process import Process
 from services.simulation.processes import Processes
 
@@ -255,3 +255,16 @@ def test_what_was_ready_when_its_process_died_does_not_run() -> None:
 
     for seed in SEEDS:
         play(work, seed)
+
+
+def test_timers_of_the_dead_take_no_time() -> None:
+    async def work(loop: SimulatedLoop, processes: Processes) -> None:
+        processes.start("p", lambda: asyncio.sleep(3600))
+        await asyncio.sleep(1)
+        processes.kill("p")
+        await loop.create_future()
+
+    loop = SimulatedLoop(1)
+    with pytest.raises(Deadlock, match="main of world"):
+        loop.run(work(loop, Processes(loop)))
+    assert loop.time() < BOOT_SECONDS + 2
