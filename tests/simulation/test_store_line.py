@@ -17,6 +17,7 @@ from services.simulation.loop import SimulatedLoop
 from services.simulation.processes import Processes
 from services.simulation.store_line import StoreLine
 
+SEEDS = range(30)
 Work = Callable[[SimulatedLoop, StoreLine], Coroutine[Any, Any, None]]
 
 
@@ -138,6 +139,24 @@ def test_what_a_dead_or_impatient_client_sent_may_still_be_done(how: str) -> Non
     for seed in range(100):
         play(work, seed=seed)
     assert seen == {(False, False), (True, False), (True, True)}
+
+
+def test_a_call_that_is_on_its_way_when_its_client_dies_is_done_or_not() -> None:
+    seen: set[bool] = set()
+
+    async def work(loop: SimulatedLoop, line: StoreLine) -> None:
+        processes, done = Processes(loop), list[int]()
+        processes.start("client", lambda: line.call(loop.process, lambda: done.append(1)))
+        while not line._in_flight:
+            await asyncio.sleep(0)
+        assert not done
+        processes.kill("client")
+        await asyncio.sleep(1)
+        seen.add(bool(done))
+
+    for seed in SEEDS:
+        play(work, seed=seed)
+    assert seen == {False, True}
 
 
 def test_faults_are_said_in_words() -> None:
