@@ -90,6 +90,7 @@ class States:
                 found = loaded[stream]
                 if isinstance(found, Exception):
                     waiting.set_exception(found)
+                    waiting.exception()  # whoever waited may be gone: then it is nobody's loss
                 else:
                     waiting.set_result(found)
 

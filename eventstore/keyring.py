@@ -49,12 +49,18 @@ class MemoryKeyStore:
         self.keys: dict[str, bytes | None] = {}
 
     async def load(self, subjects: list[str]) -> dict[str, bytes | None]:
-        return {subject: self.keys[subject] for subject in subjects if subject in self.keys}
+        return self.found(subjects)
 
     async def create(self, wrapped: dict[str, bytes]) -> dict[str, bytes | None]:
+        return self.kept(wrapped)
+
+    def found(self, subjects: Iterable[str]) -> dict[str, bytes | None]:
+        return {subject: self.keys[subject] for subject in subjects if subject in self.keys}
+
+    def kept(self, wrapped: dict[str, bytes]) -> dict[str, bytes | None]:
         for subject, key in wrapped.items():
             self.keys.setdefault(subject, key)
-        return await self.load(list(wrapped))
+        return self.found(wrapped)
 
 
 class PostgresKeyStore:

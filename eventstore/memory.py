@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from uuid import UUID
 
 from eventstore.leaf import leaf_hash_of
@@ -35,6 +35,10 @@ class MemoryLog:
 
     async def append(self, append: Append) -> Outcome:
         check_append(append)
+        return self.commit(append)
+
+    def commit(self, append: Append, recorded_at: datetime | None = None) -> Outcome:
+        """Append what was checked before; `recorded_at` is the appender's time, as a rule this log's."""
         known = self.ledger.get((append.merchant, append.command_id))
         if known:
             return known
@@ -44,7 +48,7 @@ class MemoryLog:
             if actual != each.expected_version and (existing or not each.begins_anywhere):
                 return Conflict(each.stream, actual)
         first = len(self.events) + 1
-        self._write(append)
+        self._write(append, recorded_at or self._clock.now())
         done = Appended(first, len(self.events))
         entry = Appended(first, len(self.events), True, append.fingerprint, append.answer)
         self.ledger[append.merchant, append.command_id] = entry
@@ -53,8 +57,7 @@ class MemoryLog:
                 listener(len(self.events))
         return done
 
-    def _write(self, append: Append) -> None:
-        recorded_at = self._clock.now()
+    def _write(self, append: Append, recorded_at: datetime) -> None:
         for each in append.streams:
             for version, new in enumerate(each.events, each.expected_version + 1):
                 event = StoredEvent(
@@ -81,9 +84,10 @@ class MemoryLog:
         return self.events[after : after + limit]
 
     async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
-        return [self._rest(name, after) for name, after in wanted]
+        return [self.rest_of(name, after) for name, after in wanted]
 
-    def _rest(self, stream: str, after: int) -> list[StoredEvent]:
+    def rest_of(self, stream: str, after: int) -> list[StoredEvent]:
+        """The events of a stream after a version, at most STREAM_LIMIT."""
         events = self._streams.get(stream)
         start = max(0, after + 1 - events[0].version) if events else 0
         return events[start : start + STREAM_LIMIT] if events else []

@@ -64,7 +64,9 @@ class Lanes:
     async def _see_through(self, call: Call) -> None:
         """Try until there is an outcome."""
         if call.attempts:
-            await asyncio.sleep(max(0.0, (call.next_at - self._clock.now()).total_seconds()))
+            # no longer than a pause may be: whoever wrote that down may have had a clock that was ahead
+            wait_s = (call.next_at - self._clock.now()).total_seconds()
+            await asyncio.sleep(min(max(0.0, wait_s), self._patience.pause_s_max))
         while not await self._attempt(call):
             pause_s = self._patience.pause_s(call.attempts, self._patience.throw())
             call.next_at = self._clock.now() + timedelta(seconds=pause_s)
