@@ -249,6 +249,28 @@ def world(kind: Annotated[World, typer.Argument(help="Whose world.")]) -> None:
     run_world(kind.value, Settings.load())
 
 
+@app.command()
+def simulate(
+    seed: Annotated[int, typer.Option(help="The first seed; the same seed makes the same history.")] = 1,
+    runs: Annotated[int, typer.Option(min=1, help="How many seeds, from the first on.")] = 1,
+    orders: Annotated[int, typer.Option(min=1, help="Orders in each history.")] = 200,
+    faults: Annotated[
+        str, typer.Option(help="none, mild, all, or rates such as all,crash=0.1; `help` lists them.")
+    ] = "all",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that simulate side by side.")] = 2,
+    export: Annotated[
+        Path | None, typer.Option(help="Where to write the first failing seed, shortened, as a test.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole system on simulated time, under seeds and faults. Exit 1 if any history is wrong."""
+    from services.simulation.command import Asked, run_simulations  # noqa: PLC0415
+
+    seeds = range(seed, seed + runs)
+    asked = Asked(orders, faults)
+    raise typer.Exit(run_simulations(asked, seeds, jobs=jobs, export=export, as_json=as_json))
+
+
 def _process(name: str, about: str, role: Role = "write", *, follow: bool = True) -> None:
     @app.command(name=name, help=about)
     def command() -> None:

@@ -43,6 +43,10 @@ class SimulatedClock:
             seconds += self._ahead.get(self._loop.process.name, 0.0)
         return self._start + timedelta(seconds=seconds)
 
+    def set_right(self, name: str) -> None:
+        """Undo its jumps."""
+        self._ahead.pop(name, None)
+
     def jump(self, name: str, seconds: float) -> None:
         """Set the clock of a process forward, or back; restarts do not change that."""
         self._ahead[name] += seconds

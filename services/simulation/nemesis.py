@@ -23,7 +23,7 @@ class Nemesis:
         self._processes = processes
         self._clock = clock
         self._random = random
-        self._faults = faults
+        self.faults = faults
         processes.loop.on_death.append(self._start_again)
 
     async def run(self) -> None:
@@ -35,13 +35,13 @@ class Nemesis:
 
     def _trouble(self, name: str) -> None:
         random = self._random
-        if random.random() < self._faults.crash:
+        if random.random() < self.faults.crash:
             self._processes.kill_after_steps(name, random.randint(1, STEPS))
-        if random.random() < self._faults.pause:
-            self._processes.pause(name)
-            loop, process = self._processes.loop, self._processes[name]
-            loop.call_later(random.random() * PAUSE_SECONDS, loop.resume, process)
-        if random.random() < self._faults.clock:
+        if random.random() < self.faults.pause:
+            loop, process, begin = self._processes.loop, self._processes[name], random.random()
+            loop.call_later(begin, loop.pause, process)
+            loop.call_later(begin + random.random() * PAUSE_SECONDS, loop.resume, process)
+        if random.random() < self.faults.clock:
             self._clock.jump(name, random.uniform(-1, 1) * random.choice(JUMPS_SECONDS))
 
     def _start_again(self, process: Process) -> None:

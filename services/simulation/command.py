@@ -1,0 +1,136 @@
+"""`tillroll simulate`: histories of the whole system under seeds; what was wrong with those that failed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import orjson
+
+from services.console import progressing, results
+from services.simulation.export import exported
+from services.simulation.faults import Faults
+from services.simulation.plan import Plan
+from services.simulation.run import Outcome, simulate
+from services.simulation.shorten import shortened
+
+SHOWN_MAX = 10
+
+
+class UnknownFaults(ValueError):
+    """There are no such faults."""
+
+    expected = True
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to simulate; `faults` in the words of the command line."""
+
+    orders: int
+    faults: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Of one history, without its events."""
+
+    seed: int
+    digest: str
+    events: int
+    steps: int
+    deaths: int
+    seconds: float
+    violations: tuple[str, ...]
+
+
+def summary_of(seed: int, asked: Asked) -> Summary:
+    outcome = simulate(seed, asked.orders, Faults.parse(asked.faults))
+    return Summary(
+        seed,
+        outcome.digest,
+        len(outcome.events),
+        outcome.steps,
+        outcome.deaths,
+        outcome.seconds,
+        tuple(outcome.violations),
+    )
+
+
+def run_simulations(asked: Asked, seeds: range, *, jobs: int, export: Path | None, as_json: bool) -> int:
+    """0 if all histories are as they must be, else 1."""
+    try:
+        Faults.parse(asked.faults)
+    except ValueError as error:
+        raise UnknownFaults(str(error)) from None
+    found: list[Summary] = []
+    with progressing() as progress:
+        bar = progress.add_task("histories", total=len(seeds))
+        for each in _summaries(asked, seeds, jobs):
+            found.append(each)
+            failed = sum(bool(one.violations) for one in found)
+            progress.update(
+                bar, advance=1, description=f"histories ({failed} failed)" if failed else "histories"
+            )
+    found.sort(key=lambda each: each.seed)
+    failed_ones = [each for each in found if each.violations]
+    if as_json:
+        sys.stdout.write(orjson.dumps(found).decode() + "\n")
+    else:
+        _tell(asked, found, failed_ones)
+    if failed_ones:
+        _tell_shortest(asked, failed_ones[0].seed, export, quiet=as_json)
+    return 1 if failed_ones else 0
+
+
+def _summaries(asked: Asked, seeds: range, jobs: int) -> Iterator[Summary]:
+    if jobs == 1 or len(seeds) == 1:
+        yield from (summary_of(seed, asked) for seed in seeds)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        running = [pool.submit(summary_of, seed, asked) for seed in seeds]
+        yield from (each.result() for each in as_completed(running))
+
+
+def _tell(asked: Asked, found: list[Summary], failed: list[Summary]) -> None:
+    events, deaths = sum(each.events for each in found), sum(each.deaths for each in found)
+    hours = sum(each.seconds for each in found) / 3600
+    results.print(
+        f"{len(found):,} histories of {asked.orders:,} orders under faults {asked.faults}: {events:,} events,"
+        f" {deaths:,} deaths of processes, {hours:.1f} simulated hours; {len(failed):,} failed"
+    )
+    if len(found) == 1:
+        results.print(f"history {found[0].digest}")
+    for each in failed[:SHOWN_MAX]:
+        results.print(f"seed {each.seed}:", style="red")
+        for violation in each.violations[:SHOWN_MAX]:
+            results.print(f"  {violation}", markup=False, highlight=False)
+
+
+def _tell_shortest(asked: Asked, seed: int, export: Path | None, *, quiet: bool) -> None:
+    """Shorten the first failing history, print it, and write it down as a test."""
+    outcome = shortest_of(seed, asked)
+    if not quiet:
+        results.print(f"\nseed {seed}, shortened to {len(outcome.plan.orders)} orders:")
+        for event in outcome.events:
+            line = f"  {event.position:>5} {event.stream} {event.version} {event.type}"
+            results.print(line, markup=False, highlight=False)
+        for violation in outcome.violations[:SHOWN_MAX]:
+            results.print(f"  {violation}", style="red", markup=False, highlight=False)
+    if export:
+        export.write_text(exported(outcome, asked.faults))
+        results.print(f"written to {export}: move it to tests/simulation/ and run it with pytest")
+
+
+def shortest_of(seed: int, asked: Asked) -> Outcome:
+    faults = Faults.parse(asked.faults)
+    whole = simulate(seed, asked.orders, faults)
+
+    def fails(plan: Plan) -> bool:
+        return not simulate(seed, faults=faults, plan=plan).passed
+
+    return simulate(seed, faults=faults, plan=shortened(whole.plan, fails))

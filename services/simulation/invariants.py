@@ -1,0 +1,264 @@
+"""What must be true of every history, whatever went wrong on the way? Each check says what is wrong.
+
+No oversell, money conserved, no command lost or done twice, what is derived equals the fold of the log, every
+order ends: see `docs/architecture.md`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.aggregates import aggregate_of
+from domain.deadline import DeadlineReached
+from domain.kernel import Fact
+from domain.order import Order, OrderPlaced
+from domain.stock import Stock, StockReceived, StockReserved, StockReturned, StockShipped
+from domain.streams import order_stream, stream_parts
+from eventstore.codec import decode
+from eventstore.leaf import leaf_hash_of
+from eventstore.log import StoredEvent
+from services.agents.agent import Agent, order_key
+from services.agents.reactions import encode_groups
+from services.simulation.plan import Plan, PlannedOrder
+from services.simulation.shop import Answered
+from services.simulation.tables import Tables
+from services.worlds.carrier import Shipments
+from services.worlds.payment import Payments
+
+ENDED = ("cancelled", "completed")
+OWED = ("not_refunded", "not_voided")
+
+
+@dataclass(slots=True)
+class History:
+    """A log, folded: what all checks look at."""
+
+    events: Sequence[StoredEvent]
+    facts: list[Fact] = field(init=False)
+    states: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.facts = [decode(event) for event in self.events]
+        self.states = {}
+        for fact in self.facts:
+            aggregate = aggregate_of(fact.stream)
+            state = self.states.get(fact.stream, aggregate.initial)
+            self.states[fact.stream] = aggregate.evolve(state, fact.event)
+
+    def of(self, category: str) -> Iterator[tuple[str, Any]]:
+        return ((name, state) for name, state in self.states.items() if name.startswith(f"{category}-"))
+
+
+def log_is_whole(history: History) -> Iterator[str]:
+    """Positions 1..n, versions 1..n in each stream, hashes that recompute, ids that are unique."""
+    versions: Counter[str] = Counter()
+    for number, event in enumerate(history.events, 1):
+        versions[event.stream] += 1
+        if event.position != number:
+            yield f"position {event.position} stands where {number} should"
+        if event.version != versions[event.stream]:
+            yield f"{event.stream} has version {event.version} where {versions[event.stream]} should be"
+        if leaf_hash_of(event) != event.leaf_hash:
+            yield f"the hash of position {event.position} does not match"
+    if len({event.event_id for event in history.events}) != len(history.events):
+        yield "two events have the same id"
+
+
+def stock_is_never_oversold(history: History) -> Iterator[str]:
+    """At each step: what is promised is there, but for what left without having been promised."""
+    stocks: dict[str, Stock] = {}
+    uncommitted: Counter[str] = Counter()
+    for fact in history.facts:
+        if fact.category != "stock":
+            continue
+        stock = aggregate_of(fact.stream).evolve(stocks.get(fact.stream, Stock()), fact.event)
+        stocks[fact.stream] = stock
+        if isinstance(fact.event, StockShipped):
+            uncommitted[fact.stream] += fact.event.uncommitted
+        if stock.available + uncommitted[fact.stream] < 0:
+            yield f"position {fact.position}: {fact.stream} has promised {-stock.available} units too many"
+        if stock.committed != sum(held.quantity for _, held in stock.held.items()):
+            yield f"position {fact.position}: what {fact.stream} holds does not add up"
+
+
+def stock_moves_once(history: History) -> Iterator[str]:
+    """Each parcel leaves once, and comes back at most once."""
+    moves = Counter(
+        (type(fact.event).__name__, fact.stream, fact.event.order_id)
+        for fact in history.facts
+        if isinstance(fact.event, StockShipped | StockReturned)
+    )
+    yield from (f"{what} {times} times: {key}" for (what, *key), times in moves.items() if times > 1)
+
+
+def promises_are_whole(history: History, plan: Plan) -> Iterator[str]:
+    """Stock for an order is reserved in all its places, or in none."""
+    reserved = defaultdict(set)
+    for fact in history.facts:
+        if isinstance(fact.event, StockReserved):
+            reserved[fact.merchant, fact.event.order_id].add(fact.stream)
+    for order in plan.orders:
+        streams = reserved[order.merchant, order.order_id]
+        if streams and len(streams) != len(order.lines):
+            yield f"{order.order_id} has stock reserved in {len(streams)} of {len(order.lines)} places"
+
+
+def deliveries_count_once(history: History, plan: Plan) -> Iterator[str]:
+    received = Counter(
+        (fact.merchant, fact.event.reference)
+        for fact in history.facts
+        if isinstance(fact.event, StockReceived)
+    )
+    for delivery in plan.deliveries:
+        times = received[delivery.merchant, delivery.reference]
+        if times != 1:
+            yield f"delivery {delivery.reference} was received {times} times"
+
+
+def orders_are_as_planned(history: History, plan: Plan) -> Iterator[str]:
+    """Each was placed once, as it was sent: lines and payments add up to its total."""
+    placed = defaultdict(list)
+    for fact in history.facts:
+        if isinstance(fact.event, OrderPlaced):
+            placed[fact.merchant, fact.event.order_id].append(fact.event)
+    for order in plan.orders:
+        events = placed[order.merchant, order.order_id]
+        if len(events) != 1:
+            yield f"{order.order_id} was placed {len(events)} times"
+            continue
+        paid = sum(portion.amount_cents for portion in events[0].portions)
+        total = events[0].total_cents
+        if not total == paid == order.total_cents:
+            yield f"{order.order_id} is of {total} cents, paid {paid}, not {order.total_cents}"
+
+
+def answers_are_kept(history: History, answered: Answered) -> Iterator[str]:
+    """What was answered is in the log, where the answer said."""
+    for name, done in answered.done.items():
+        for number, event in enumerate(reversed(done.events)):
+            position = done.position - number
+            stored = history.facts[position - 1].event if position <= len(history.facts) else None
+            if stored is None or type(stored) is not type(event):
+                yield f"{name} was answered with position {position}, where {stored!r} stands"
+
+
+def tenants_are_apart(history: History) -> Iterator[str]:
+    for fact in history.facts:
+        if fact.category in ("order", "payment", "shipment", "stock"):
+            merchant = stream_parts(fact.stream)[0]
+            if merchant != fact.merchant:
+                yield f"position {fact.position}: {fact.stream} has an event of {fact.merchant}"
+
+
+def orders_end(history: History, plan: Plan) -> Iterator[str]:
+    """At rest every order is completed or cancelled; of a cancelled one no stock is held."""
+    holders = {(name, order) for name, stock in history.of("stock") for order, _ in stock.held.items()}
+    for order in plan.orders:
+        state: Order = history.states.get(order_stream(order.merchant, order.order_id), Order())
+        troubled = bool(state.discrepancies)
+        if state.status not in ENDED and not troubled:
+            yield f"{order.order_id} is {state.status}, and at rest"
+        if state.status in ENDED and not troubled:
+            for line in order.lines:
+                held = [n for n, o in holders if o == order.order_id and n == _stock(order, line.sku)]
+                if held:
+                    yield f"{order.order_id} is {state.status}, but {held[0]} holds stock for it"
+
+
+def _stock(order: PlannedOrder, sku: str) -> str:
+    return f"stock-{order.merchant}.{sku}.main"
+
+
+def money_is_conserved(history: History, plan: Plan, payments: Payments) -> Iterator[str]:
+    """What we think of each payment is what the provider did; what ended was paid, or given back."""
+    for stream, ours in history.of("payment"):
+        theirs = payments.payments.get(stream)
+        captured, refunded = (theirs.captured_cents, theirs.refunded_cents) if theirs else (0, 0)
+        if (ours.captured_cents, ours.refunded_cents) != (captured, refunded):
+            yield (
+                f"{stream}: captured {ours.captured_cents} and refunded {ours.refunded_cents} cents by our"
+                f" books, {captured} and {refunded} by the provider's"
+            )
+        if ours.captured_cents > (ours.authorized_cents or 0) or ours.refunded_cents > ours.captured_cents:
+            yield f"{stream}: refunded <= captured <= authorised does not hold: {ours}"
+        if theirs and theirs.status != "declined" and bool(theirs.voided_at) != (ours.void == "done"):
+            yield f"{stream}: voided by {'the provider' if theirs.voided_at else 'us'} alone"
+    for order in plan.orders:
+        yield from _order_is_paid(history, order, payments)
+
+
+def _order_is_paid(history: History, order: PlannedOrder, payments: Payments) -> Iterator[str]:
+    state: Order = history.states.get(order_stream(order.merchant, order.order_id), Order())
+    for number, cents in enumerate(order.parts, 1):
+        stream = f"payment-{order.merchant}.{order.order_id}%2E{number}"
+        theirs = payments.payments.get(stream)
+        kept = theirs.captured_cents - theirs.refunded_cents if theirs else 0
+        held = bool(theirs and theirs.status == "authorized" and not theirs.voided_at and not theirs.captures)
+        if state.status == "completed" and kept != cents:
+            yield f"{order.order_id} is completed, and {kept} of {cents} cents are paid by {stream}"
+        if state.status == "cancelled" and not state.discrepancies and (kept or held):
+            yield f"{order.order_id} is cancelled, but {kept} cents of {stream} are kept (held: {held})"
+
+
+def parcels_agree(history: History, shipments: Shipments) -> Iterator[str]:
+    """Each scan that the carrier told is in the log, once; a late one never undoes a delivery."""
+    for stream, theirs in shipments.shipments.items():
+        told = [scan.scan_id for scan in theirs.scans]
+        ours = history.states.get(stream)
+        known = sorted(ours.scans) if ours is not None else []
+        if sorted(told) != known:
+            yield f"{stream}: the carrier told {sorted(told)}, we know {known}"
+
+
+def agents_equal_the_fold(history: History, agents: Sequence[Agent], tables: Tables) -> Iterator[str]:
+    """Each agent took each fact of each key once and in order: its state and what it decided say so."""
+    processes: dict[tuple[str, str], Any] = {}
+    deadlines: dict[tuple[str, str, str], Any] = {}
+    for fact in history.facts:
+        for agent in agents:
+            if type(fact.event) not in agent.interests or _of_another(agent, fact):
+                continue
+            key = order_key(fact)
+            reaction = agent.react(processes.get((agent.name, key), agent.initial), fact)
+            processes[agent.name, key] = reaction.process
+            recorded = tables.reactions.get((agent.name, fact.position))
+            commands = encode_groups(reaction.commands) if reaction.commands else None
+            if (recorded.commands if recorded else None) != commands:
+                yield f"{agent.name} at {fact.position} recorded something else than its rules say"
+            for each in reaction.deadlines:
+                deadlines[agent.name, each.key, each.name] = each.due_at
+    for who, process in processes.items():
+        kept = tables.processes.get(who)
+        known = _initial(agents, who[0]) if kept is None else type(process).model_validate_json(kept)
+        if known != process:
+            yield f"the process of {who} is {known!r}, but the fold of the log is {process!r}"
+    reached = {
+        (event.agent, event.key, event.name, event.due_at)
+        for fact in history.facts
+        if isinstance(event := fact.event, DeadlineReached)
+    }
+    waited = {key for key, due in deadlines.items() if due is not None and (*key, due) not in reached}
+    for wanted in sorted(waited ^ set(tables.deadlines.rows)):
+        yield f"deadline {wanted} {'is lost' if wanted in waited else 'stands, and nobody waits for it'}"
+
+
+def _initial(agents: Sequence[Agent], name: str) -> Any:
+    return next(agent.initial for agent in agents if agent.name == name)
+
+
+def _of_another(agent: Agent, fact: Fact) -> bool:
+    return fact.category == "deadline" and fact.event.agent != agent.name  # type: ignore[attr-defined]
+
+
+def nothing_is_left(head: int, tables: Tables, outstanding: Mapping[str, int]) -> Iterator[str]:
+    """At rest every follower is at the head, and nothing is open, parked, unmatched or untold."""
+    for name, place in tables.checkpoints.rows.items():
+        if place.position != head or place.done != head:
+            yield f"{name} stands at {place.position} (done {place.done}) of {head}"
+    yield from (f"call {key} is open" for key in tables.calls.rows)
+    yield from (f"{key} is parked: {error}" for key, error in tables.parked.rows.items())
+    yield from (f"webhook {key} is not matched" for key, row in tables.inbox.rows.items() if not row.matched)
+    yield from (f"{name} has {count} webhooks outstanding" for name, count in outstanding.items() if count)

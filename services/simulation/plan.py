@@ -1,0 +1,118 @@
+"""What trade does a simulation see? Orders, when they come, what becomes of them outside: by the seed.
+
+A plan is a list, so that a failing one can be made shorter.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Literal, TypeAlias
+
+from domain.kernel import Value
+
+SKUS = 4
+UNITS_AN_ORDER = 0.55
+"""Units on hand at the start for each order: not enough for all."""
+DELIVERIES = 9
+"""Of each product, while trade goes on: they and the orders are after the same streams."""
+ARRIVAL_SECONDS = 0.05
+PaymentFate: TypeAlias = Literal["at_once", "declined", "late", "late_declined", "never"]
+ParcelFate: TypeAlias = Literal["delivered", "told", "returned", "exception", "never"]
+
+
+class PlannedLine(Value):
+    sku: str
+    quantity: int
+    unit_price_cents: int
+
+
+class PlannedOrder(Value):
+    """`at_s` and `cancel_after_s` in seconds of simulated time; the fates are the outside's."""
+
+    order_id: str
+    merchant: str
+    at_s: float
+    lines: tuple[PlannedLine, ...]
+    parts: tuple[int, ...]
+    payment_fate: PaymentFate
+    parcel_fate: ParcelFate
+    told_after_s: float
+    cancel_after_s: float | None = None
+    twice: bool = False
+
+    @property
+    def total_cents(self) -> int:
+        return sum(line.quantity * line.unit_price_cents for line in self.lines)
+
+
+class PlannedDelivery(Value):
+    """Goods that come in; `reference` is unique."""
+
+    reference: str
+    merchant: str
+    at_s: float
+    sku: str
+    quantity: int
+
+
+class Plan(Value):
+    deliveries: tuple[PlannedDelivery, ...]
+    orders: tuple[PlannedOrder, ...]
+
+
+def plan_of(random: Random, orders: int) -> Plan:
+    """So many orders of two merchants; few units of few products, so that buyers meet."""
+    planned = tuple(_order(random, number) for number in range(1, orders + 1))
+    return Plan(deliveries=tuple(_deliveries(random, orders)), orders=planned)
+
+
+def _deliveries(random: Random, orders: int) -> list[PlannedDelivery]:
+    each = max(1, round(orders * UNITS_AN_ORDER / (2 * SKUS * DELIVERIES / 3)))
+    end_s = orders * ARRIVAL_SECONDS
+    return [
+        PlannedDelivery(
+            reference=f"{merchant}-{sku}-{number}",
+            merchant=merchant,
+            at_s=0.0 if number == 0 else random.uniform(0.0, end_s),
+            sku=f"sku{sku}",
+            quantity=each,
+        )
+        for merchant in ("m1", "m2")
+        for sku in range(1, SKUS + 1)
+        for number in range(DELIVERIES)
+    ]
+
+
+def _order(random: Random, number: int) -> PlannedOrder:
+    chosen = random.sample(range(1, SKUS + 1), random.choice((1, 1, 1, 2, 3)))
+    lines = tuple(
+        PlannedLine(
+            sku=f"sku{sku}",
+            quantity=random.choice((1, 1, 2, 3)),
+            unit_price_cents=random.randrange(100, 9_000),
+        )
+        for sku in sorted(chosen)
+    )
+    total = sum(line.quantity * line.unit_price_cents for line in lines)
+    payment_fates: tuple[PaymentFate, ...] = ("at_once", "late", "late_declined", "never", "declined")
+    parcel_fates: tuple[ParcelFate, ...] = ("delivered", "told", "returned", "exception", "never")
+    return PlannedOrder(
+        order_id=f"o{number}",
+        merchant=random.choice(("m1", "m1", "m2")),
+        at_s=number * ARRIVAL_SECONDS * random.uniform(0.5, 1.5),
+        lines=lines,
+        parts=_parts(random, total),
+        payment_fate=random.choices(payment_fates, (10, 3, 1, 1, 1))[0],
+        parcel_fate=random.choices(parcel_fates, (8, 4, 3, 2, 1))[0],
+        told_after_s=random.uniform(0.0, 8.0),
+        cancel_after_s=random.uniform(0.0, 10.0) if random.random() < 0.2 else None,
+        twice=random.random() < 0.1,
+    )
+
+
+def _parts(random: Random, total: int) -> tuple[int, ...]:
+    """How it is paid: by one payment, or by two."""
+    if random.random() < 0.75:
+        return (total,)
+    first = random.randrange(1, total)
+    return (first, total - first)

@@ -1,0 +1,262 @@
+"""The whole system as simulated processes: which there are, what runs in each, how they find one another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from eventstore.keyring import MemoryKeyStore
+from eventstore.memory import MemoryLog
+from eventstore.tasks import TaskGroup
+from services.agents.agent import Agent
+from services.agents.runner import AgentRunner
+from services.gateways.breaker import Breaker, Patience
+from services.gateways.carrier import CARRIER_GATEWAY
+from services.gateways.gateway import Gateway
+from services.gateways.inbox import Inbox, InboxUnavailable
+from services.gateways.payment import PAYMENT_GATEWAY
+from services.gateways.provider import Provider
+from services.gateways.runner import GatewayRunner
+from services.processes import AGENTS, AWAY, persist
+from services.relay import Relay
+from services.scheduler import Scheduler
+from services.simulation.bus import Broker, SimulatedBus
+from services.simulation.clock import SeededIds, SeededRandom, SimulatedClock
+from services.simulation.faults import Faults
+from services.simulation.loop import SimulatedLoop
+from services.simulation.nemesis import Nemesis
+from services.simulation.network import Network
+from services.simulation.node import Line, Node, Server
+from services.simulation.outside import Outside
+from services.simulation.process import Process
+from services.simulation.processes import Processes
+from services.simulation.store_line import StoreLine
+from services.simulation.tables import Tables
+from services.worlds.carrier import carrier_core
+from services.worlds.core import Core
+from services.worlds.payment import PAYMENT
+from services.worlds.webhooks import Webhook
+
+ACKNOWLEDGE_SECONDS = 5.0
+DOORS = ("api-1", "api-2")
+WORLDS: Mapping[str, Core[Any]] = {"payment-world": PAYMENT, "carrier-world": carrier_core()}
+
+
+@dataclass(slots=True)
+class Parts:
+    """What may be put in place of production's, to see whether it is noticed."""
+
+    agents: tuple[Agent, ...] = AGENTS
+    agent_runner: type[AgentRunner] = AgentRunner
+    gateway_runner: type[GatewayRunner] = GatewayRunner
+    inbox: type[Inbox] = Inbox
+    scheduler: type[Scheduler] = Scheduler
+    relay: type[Relay] = Relay
+    gateways: tuple[Gateway, ...] = (PAYMENT_GATEWAY, CARRIER_GATEWAY)
+    log: type[MemoryLog] = MemoryLog
+    tables: type[Tables] = Tables
+    node: type[Node] = Node
+
+
+class System:
+    """Start it inside its loop; `heal` ends all faults."""
+
+    def __init__(self, loop: SimulatedLoop, random: SeededRandom, faults: Faults, parts: Parts) -> None:
+        self.loop = loop
+        self.random = random
+        self.parts = parts
+        self.processes = Processes(loop, forgiven=AWAY)
+        self.clock = SimulatedClock(loop)
+        self.outside_clock = SimulatedClock(loop)
+        ids = SeededIds(self.clock, random.stream("log"))
+        log = parts.log(self.clock, ids)
+        self.server = Server(log, parts.tables(log, self.clock), MemoryKeyStore())
+        self.store = StoreLine(loop, random.stream("store"), faults)
+        self.store.on_down.append(self._lose_unsynced)
+        self.broker = Broker(loop, random.stream("bus"), faults)
+        self.nemesis = Nemesis(self.processes, self.clock, random.stream("nemesis"), faults)
+        self.network = Network(loop, self.processes, random, faults)
+        self.journals: dict[str, list[bytes]] = {name: [] for name in WORLDS}
+        self.outsides: dict[str, Outside] = {}
+        self.nodes: dict[str, Node] = {}
+        self.inboxes: dict[str, Inbox] = {}
+        self.commits = Commits(log)
+        self.deaths = 0
+        loop.on_death.append(self._count_death)
+        self.mains: dict[str, Callable[[Node], Awaitable[None]]] = {
+            **dict.fromkeys(DOORS, _serve),
+            "relay-1": self._relay,
+            "relay-2": self._relay,
+            "agents-1": self._agents,
+            "agents-2": self._agents,
+            "scheduler-1": self._scheduler,
+            "scheduler-2": self._scheduler,
+            "gateways-1": self._gateways,
+            "gateways-2": self._gateways,
+        }
+
+    def start(self) -> None:
+        for name in (*WORLDS, *self.mains):
+            self.start_process(name)
+
+    def start_process(self, name: str) -> None:
+        """Begin the first life of that process."""
+
+        async def main() -> None:
+            await (self._world(name) if name in WORLDS else self._ours(name))
+
+        self.processes.start(name, main)
+
+    def heal(self) -> None:
+        """No faults from now on; who was stopped goes on."""
+        for name in self.processes.names():
+            if self.processes.alive(name):
+                self.processes.resume(name)
+        for name in self.processes.names():
+            self.broker.heal(name)
+            self.clock.set_right(name)
+        self.store.come_up()
+        self.nemesis.faults = self.store.faults = self.broker.faults = self.network.faults = Faults()
+
+    async def ask(self, name: str, work: Callable[[Any], Awaitable[Any]], timeout_s: float) -> Any:
+        """Have work done with the parts of that process, over the network."""
+        there = self.outsides if name in WORLDS else self.nodes
+        return await self.network.ask(name, lambda: work(there[name]), timeout_s)
+
+    def _count_death(self, _: Process) -> None:
+        self.deaths += 1
+
+    def _lose_unsynced(self) -> None:
+        tables = self.server.tables
+        tables.crash(self.random.stream("crash").randint(0, tables.unsynced))
+
+    # ---- what runs in them
+
+    async def _ours(self, name: str) -> None:
+        node = self.parts.node(
+            Line(self.store, self.processes[name]),
+            self.server,
+            SimulatedBus(self.broker),
+            self.clock,
+            SeededIds(self.clock, self.random.stream(f"ids {name}")),
+            self.random.stream(f"chance {name}"),
+        )
+        node.name = name
+        self.nodes[name] = node
+        await node.log.start()
+        await self.mains[name](node)
+
+    async def _relay(self, node: Node) -> None:
+        await persist(
+            "relay", self.parts.relay(node.log, node.bus, node.database, self.commits.of(node.name)).run
+        )
+
+    async def _agents(self, node: Node) -> None:
+        async with node.feed.running():
+            runner = self.parts.agent_runner(
+                self.parts.agents, node.feed, node.executor, node.database, node.clock
+            )
+            await persist("agents", runner.run)
+
+    async def _scheduler(self, node: Node) -> None:
+        await persist("scheduler", self.parts.scheduler(node.executor, node.database, node.clock).run)
+
+    async def _gateways(self, node: Node) -> None:
+        inbox = self.parts.inbox(self.parts.gateways, node.executor, node.database, node.clock)
+        self.inboxes[node.name] = inbox
+        async with node.feed.running(), TaskGroup() as tasks:
+            tasks.create_task(persist("inbox", inbox.run))
+            for gateway in self.parts.gateways:
+                runner = self._gateway_runner(gateway, node)
+                tasks.create_task(persist(runner.follower, runner.run))
+
+    def _gateway_runner(self, gateway: Gateway, node: Node) -> GatewayRunner:
+        patience = Patience(throw=node.random.random)
+
+        async def exchange(
+            method: str, path: str, body: bytes | None, headers: dict[str, str] | None
+        ) -> tuple[int, bytes]:
+            async def work(outside: Outside) -> tuple[int, bytes]:
+                return await outside.answer(method, path, body, headers)
+
+            answer: tuple[int, bytes] = await self.ask(f"{gateway.name}-world", work, patience.timeout_s)
+            return answer
+
+        breaker = Breaker(now=self.loop.time, throw=node.random.random)
+        return self.parts.gateway_runner(
+            gateway,
+            Provider(exchange, breaker),
+            node.feed,
+            node.executor,
+            node.database,
+            node.keyring,
+            node.clock,
+            patience,
+        )
+
+    async def _world(self, name: str) -> None:
+        core = WORLDS[name]
+        outside = Outside(core, self.journals[name], _Post(self, core.kind), self.outside_clock.now)
+        self.outsides[name] = outside
+        await asyncio.Event().wait()
+
+
+class _Post:
+    """A world's webhooks to whichever gateways answer: see `services.worlds.webhooks.Post`."""
+
+    def __init__(self, system: System, provider: str) -> None:
+        self._system = system
+        self._provider = provider
+
+    async def __call__(self, webhook: Webhook) -> bool:
+        names = [name for name in self._system.inboxes if self._system.processes.alive(name)]
+        if not names:
+            return False
+        name = names[int(self._system.random.stream("webhooks").random() * len(names))]
+
+        async def work(_: Node) -> None:
+            await self._system.inboxes[name].receive(self._provider, webhook.id, webhook.body())
+
+        try:
+            await self._system.ask(name, work, ACKNOWLEDGE_SECONDS)
+        except (InboxUnavailable, OSError, TimeoutError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class Commits:
+    """Tells relays of commits, as NOTIFY does; see `services.relay.Commits`."""
+
+    log: MemoryLog
+    listeners: dict[str, Callable[[], None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.log.listeners.append(self._tell)
+
+    def _tell(self, _: int) -> None:
+        for on_commit in self.listeners.values():
+            on_commit()
+
+    def of(self, name: str) -> _CommitsOf:
+        return _CommitsOf(self, name)
+
+
+@dataclass(slots=True)
+class _CommitsOf:
+    commits: Commits
+    name: str
+
+    async def listen(self, on_commit: Callable[[], None]) -> None:
+        self.commits.listeners[self.name] = on_commit
+        on_commit()
+        await asyncio.Event().wait()
+
+
+async def _serve(_: Node) -> None:
+    await asyncio.Event().wait()

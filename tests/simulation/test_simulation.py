@@ -1,0 +1,119 @@
+"""Every history ends well, whatever goes wrong in it; and where the code has a bug, one does not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from services.simulation.command import Asked, Summary, _summaries
+from services.simulation.export import exported
+from services.simulation.faults import Faults
+from services.simulation.plan import Plan, plan_of
+from services.simulation.run import simulate
+from services.simulation.shorten import shortened
+from tests.simulation.mutants import MUTANTS, Mutant
+
+HISTORIES = int(os.environ.get("TILLROLL_SIMULATIONS", "50"))
+ORDERS = 200
+JOBS = 2
+SEEDS_OF_A_MUTANT = 40
+
+
+def test_histories_end_well() -> None:
+    """As many seeds as TILLROLL_SIMULATIONS says, under all faults."""
+    found = list(_summaries(Asked(ORDERS, "all"), range(1, HISTORIES + 1), JOBS))
+    failed = [(each.seed, each.violations[:5]) for each in found if each.violations]
+    assert failed == [], "see `tillroll simulate --seed SEED`"
+    _check_worth(found)
+
+
+def _check_worth(found: list[Summary]) -> None:
+    """There was trade, and there was trouble: a simulation of nothing proves nothing."""
+    assert all(each.events > 5 * ORDERS for each in found)
+    assert all(each.deaths > 0 for each in found)
+
+
+@pytest.mark.parametrize("faults", ["none", "mild"])
+def test_with_few_faults_most_orders_are_completed(faults: str) -> None:
+    outcome = simulate(1, 100, Faults.parse(faults))
+    assert outcome.violations == []
+    completed = sum(event.type == "OrderCompleted" for event in outcome.events)
+    assert completed > 20
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_bug_is_found(mutant: Mutant) -> None:
+    faults = Faults.parse(mutant.faults)
+    for seed in range(1, SEEDS_OF_A_MUTANT + 1):
+        with mutant.planted():
+            outcome = simulate(seed, 40, faults, parts=mutant.parts)
+        if not outcome.passed:
+            return
+    pytest.fail(f"{SEEDS_OF_A_MUTANT} histories ended well, though {mutant.name}")
+
+
+_DIGEST = """
+from services.simulation.faults import Faults
+from services.simulation.run import simulate
+outcome = simulate(7, 40, Faults.parse("all"))
+print(outcome.digest, outcome.schedule, outcome.steps)
+"""
+
+
+def test_one_seed_is_one_history() -> None:
+    """In any process, however it hashes its strings."""
+
+    def history(hash_seed: str) -> str:
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-c", _DIGEST]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+    assert history("1") == history("4711")
+    assert simulate(7, 40, Faults.parse("all")).digest != simulate(8, 40, Faults.parse("all")).digest
+
+
+def test_a_failing_history_becomes_short() -> None:
+    mutant = next(each for each in MUTANTS if each.name == "a cancelled order keeps its stock")
+    faults = Faults.parse("none")
+    whole = simulate(1, 40, faults, parts=mutant.parts)
+    assert not whole.passed
+
+    def fails(plan: Plan) -> bool:
+        return not simulate(1, faults=faults, plan=plan, parts=mutant.parts).passed
+
+    short = shortened(whole.plan, fails)
+    assert len(short.orders) <= 2
+    assert fails(short)
+
+
+def test_a_history_is_exported_as_a_test(tmp_path: Path) -> None:
+    """The test says what is given, passes where nothing is wrong, and fails where the bug is."""
+    outcome = simulate(3, 4, Faults.parse("mild"))
+    outcome.violations.append('something "was" \\ wrong')
+    file = tmp_path / "test_exported.py"
+    file.write_text(exported(outcome, "mild"))
+    names: dict[str, object] = {}
+    exec(compile(file.read_text(), file, "exec"), names)
+    names["test_seed_3"]()  # type: ignore[operator]
+    assert "was" in str(names["__doc__"])
+
+
+def test_the_command_tells_what_failed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "services.cli", "simulate", "--orders", "3", "--runs", "2", "--json"]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    found = orjson.loads(run.stdout)
+    assert run.returncode == 0, run.stderr
+    assert [each["seed"] for each in found] == [1, 2]
+    assert all(each["violations"] == [] for each in found)
+
+
+def test_a_plan_is_of_its_seed() -> None:
+    from random import Random
+
+    assert plan_of(Random(1), 20) == plan_of(Random(1), 20)
+    assert plan_of(Random(1), 20) != plan_of(Random(2), 20)
