@@ -1,13 +1,13 @@
 """Events to stored bytes and back: JSON, schema versions with upcasters, sealed personal fields.
 
-A warning: this file is the storage format. An event class that changes gets a higher `schema_version` and an
-upcaster from the version before.
+A warning: this file is the storage format. An event class that changes gets a higher `schema_version`, an
+upcaster from the version before (`eventstore/upcasters.py`), and samples (`tests/unit/test_events.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache, lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, lru_cache, partial
 from typing import Any, get_args
 
 import orjson
@@ -18,14 +18,56 @@ from domain.personal import Erased, PersonalField, Sealed
 from eventstore.keyring import Keyring
 from eventstore.log import NewEvent, StoredEvent
 from eventstore.seams import Ids
-
-Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
-UPCASTERS: dict[tuple[str, int], Upcaster] = {}
-"""(type, schema) -> a pure function from the data of that schema to the data of the next."""
+from eventstore.upcasters import UPCASTERS, Upcaster
 
 
 class UnknownEvent(Exception):
     """An event of a type or schema that this version of the code does not know: a newer one wrote it."""
+
+
+class Schemas:
+    """How stored events are read: those of the present schema at once, older ones through their upcasters."""
+
+    def __init__(
+        self, kinds: Mapping[str, type[Event]], upcasters: Mapping[tuple[str, int], Upcaster]
+    ) -> None:
+        """Raises ValueError unless there is an upcaster from each schema of the past, and from no other."""
+        past = {(name, schema) for name, kind in kinds.items() for schema in range(1, kind.schema_version)}
+        for name, schema in sorted(past ^ upcasters.keys()):
+            wrong = "has no upcaster" if (name, schema) in past else "has an upcaster, but is not of the past"
+            raise ValueError(f"schema {schema} of {name} {wrong}")
+        self._readers: dict[tuple[str, int], Callable[[bytes], Event]] = {
+            (name, kind.schema_version): kind.__pydantic_validator__.validate_json
+            for name, kind in kinds.items()
+        }
+        for name, schema in past:
+            steps = [upcasters[name, step] for step in range(schema, kinds[name].schema_version)]
+            self._readers[name, schema] = partial(_upcast, steps, kinds[name])
+
+    def knows(self, type_: str, schema: int) -> bool:
+        return (type_, schema) in self._readers
+
+    def decode(self, type_: str, schema: int, data: bytes) -> Event:
+        """The event of stored bytes; raises UnknownEvent for a type or schema of the future."""
+        try:
+            read = self._readers[type_, schema]
+        except KeyError:
+            raise UnknownEvent(
+                f"{type_} of schema {schema} is not known here; a newer version wrote it"
+            ) from None
+        return read(data)
+
+
+def _upcast(steps: Sequence[Upcaster], kind: type[Event], data: bytes) -> Event:
+    fields = orjson.loads(data)
+    for step in steps:
+        fields = step(fields)
+    # as JSON again, whose rules are not those of Python values: what is new is read as what was stored
+    return kind.__pydantic_validator__.validate_json(orjson.dumps(fields))  # type: ignore[no-any-return]
+
+
+SCHEMAS = Schemas(EVENT_TYPES, UPCASTERS)
+decode_event = SCHEMAS.decode
 
 
 @cache
@@ -60,20 +102,6 @@ def encode(event: Event, ids: Ids, keyring: Keyring) -> NewEvent:
     kind = type(event)
     data = kind.__pydantic_serializer__.to_json(event, exclude_defaults=True)
     return NewEvent(kind.__name__, kind.schema_version, data, ids.new())
-
-
-def decode_event(type_: str, schema: int, data: bytes) -> Event:
-    """The event of stored bytes; raises UnknownEvent for a type or schema of the future."""
-    kind = EVENT_TYPES.get(type_)
-    if kind is None or schema > kind.schema_version:
-        raise UnknownEvent(f"{type_} of schema {schema} is not known here; a newer version wrote it")
-    if schema == kind.schema_version:
-        return kind.__pydantic_validator__.validate_json(data)  # type: ignore[no-any-return]
-    fields = orjson.loads(data)
-    while schema < kind.schema_version:
-        fields = UPCASTERS[type_, schema](fields)
-        schema += 1
-    return kind.model_validate(fields)
 
 
 @lru_cache(maxsize=8192)
@@ -116,14 +144,13 @@ def opened(event: Event, keyring: Keyring) -> Event:
     return event.model_copy(update=update) if update else event
 
 
-def known_part(events: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
+def known_part(events: Sequence[StoredEvent], schemas: Schemas = SCHEMAS) -> Sequence[StoredEvent]:
     """The page up to the first event of a type or schema that this code does not know.
 
     Raises UnknownEvent where that is the very first: then a newer worker must go on.
     """
     for index, event in enumerate(events):
-        kind = EVENT_TYPES.get(event.type)
-        if kind is None or event.schema > kind.schema_version:
+        if not schemas.knows(event.type, event.schema):
             if index == 0:
                 raise UnknownEvent(f"{event.type} of schema {event.schema} at {event.position} is not known")
             return events[:index]

@@ -1,16 +1,16 @@
 """Does every event that was ever stored still read the same, under its stored name and with all its fields?
 
 `golden_events.json` is what a log may hold: `stored` as the codec writes it, which leaves defaults out, and
-`reads`, the whole event. It only grows: a new event gets rows, and a changed event a higher `schema_version`,
-an upcaster and new rows. A red test here means that an old log would not be read as it was meant: a changed
-default is red too.
+`reads`, the whole event. `golden_shapes.json` is what each schema allowed. Both only grow: a new event gets
+rows, a changed event a higher `schema_version`, an upcaster and new rows (`eventstore/upcasters.py`). A red
+test here means that an old log would not be read as it was meant, or that an older process, which runs yet,
+could not read a new one: a changed default, and a value that is allowed only now, are red too.
 """
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -18,10 +18,10 @@ import pytest
 from domain.aggregates import AGGREGATES, COMMAND_TYPES, EVENT_TYPES
 from domain.kernel import Event, Value
 from eventstore.codec import decode_event
+from tests.golden import as_lines, changed_shapes, load_rows, sampled, schemas_of, shape_of
 
-GOLDEN: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parent / "golden_events.json").read_text(encoding="utf-8")
-)
+GOLDEN = load_rows("golden_events.json")
+SHAPES = load_rows("golden_shapes.json")
 each_row = pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row['type']}-{row['schema_version']}")
 
 
@@ -30,13 +30,18 @@ def load(row: dict[str, Any]) -> Event:
 
 
 def test_the_events_are_the_golden_list_with_a_sample_of_every_schema() -> None:
-    golden = {(row["type"], row["schema_version"]) for row in GOLDEN}
-    versions = {
-        (name, version)
-        for name, event in EVENT_TYPES.items()
-        for version in range(1, event.schema_version + 1)
-    }
-    assert golden == versions
+    assert sampled(GOLDEN) == schemas_of(EVENT_TYPES)
+
+
+def test_no_event_changed_without_a_higher_schema() -> None:
+    assert sampled(SHAPES) == schemas_of(EVENT_TYPES)
+    rows = (
+        {"type": name, "schema_version": kind.schema_version, "shape": shape_of(kind)}
+        for name in changed_shapes(EVENT_TYPES, SHAPES)
+        for kind in (EVENT_TYPES[name],)
+    )
+    changed = as_lines(rows)
+    assert changed == as_lines([]), f"raise `schema_version`, then add with it, and change no row: {changed}"
 
 
 @each_row

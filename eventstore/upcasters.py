@@ -1,0 +1,23 @@
+"""How does what an older version stored become what an event of the present holds? One step a schema.
+
+An upcaster is a pure function from the data of its schema to the data of the next; the codec chains them.
+The log leaves defaults out, so a field that is not there had the default *of that schema*: where a default
+changes, the upcaster writes the old one. A personal field is sealed or erased here, never plain: it can be
+renamed, not read. To change an event:
+
+1. raise `schema_version` of its class in `domain/`;
+2. write here the function from the schema before, which ends with the fields of the new one;
+3. add samples of the new schema to `tests/unit/golden_events.json`, and say in those of the older ones what
+   they read as now; put its shape into `golden_shapes.json` (`tests/unit/test_events.py` says how).
+
+Followers of the older version halt at the first event of the new schema, and go on once they are upgraded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+"""(type, schema) -> the function from the data of that schema to the data of the next."""
