@@ -25,8 +25,14 @@ class UnknownEvent(Exception):
     """An event of a type or schema that this version of the code does not know: a newer one wrote it."""
 
 
-class Schemas:
-    """How stored events are read: those of the present schema at once, older ones through their upcasters."""
+Read = Callable[[bytes], Event]
+
+
+class Schemas(dict[tuple[str, int], Read]):
+    """(type, schema) -> how its stored bytes are read: at once, or through upcasters if the schema is old.
+
+    To look up a type or schema of the future raises UnknownEvent. A dict, as it is asked for every event.
+    """
 
     def __init__(
         self, kinds: Mapping[str, type[Event]], upcasters: Mapping[tuple[str, int], Upcaster]
@@ -36,26 +42,15 @@ class Schemas:
         for name, schema in sorted(past ^ upcasters.keys()):
             wrong = "has no upcaster" if (name, schema) in past else "has an upcaster, but is not of the past"
             raise ValueError(f"schema {schema} of {name} {wrong}")
-        self._readers: dict[tuple[str, int], Callable[[bytes], Event]] = {
-            (name, kind.schema_version): kind.__pydantic_validator__.validate_json
-            for name, kind in kinds.items()
-        }
+        for name, kind in kinds.items():
+            self[name, kind.schema_version] = kind.__pydantic_validator__.validate_json
         for name, schema in past:
             steps = [upcasters[name, step] for step in range(schema, kinds[name].schema_version)]
-            self._readers[name, schema] = partial(_upcast, steps, kinds[name])
+            self[name, schema] = partial(_upcast, steps, kinds[name])
 
-    def knows(self, type_: str, schema: int) -> bool:
-        return (type_, schema) in self._readers
-
-    def decode(self, type_: str, schema: int, data: bytes) -> Event:
-        """The event of stored bytes; raises UnknownEvent for a type or schema of the future."""
-        try:
-            read = self._readers[type_, schema]
-        except KeyError:
-            raise UnknownEvent(
-                f"{type_} of schema {schema} is not known here; a newer version wrote it"
-            ) from None
-        return read(data)
+    def __missing__(self, key: tuple[str, int]) -> Read:
+        name, schema = key
+        raise UnknownEvent(f"{name} of schema {schema} is not known here; a newer version wrote it")
 
 
 def _upcast(steps: Sequence[Upcaster], kind: type[Event], data: bytes) -> Event:
@@ -67,7 +62,11 @@ def _upcast(steps: Sequence[Upcaster], kind: type[Event], data: bytes) -> Event:
 
 
 SCHEMAS = Schemas(EVENT_TYPES, UPCASTERS)
-decode_event = SCHEMAS.decode
+
+
+def decode_event(type_: str, schema: int, data: bytes) -> Event:
+    """The event of stored bytes; raises UnknownEvent for a type or schema of the future."""
+    return SCHEMAS[type_, schema](data)
 
 
 @cache
@@ -110,23 +109,21 @@ def _metadata(metadata: bytes) -> tuple[str, str]:
     return fields.get("actor", ""), fields.get("clock", "wall")
 
 
+_fact: Callable[[tuple[Any, ...]], Fact] = partial(tuple.__new__, Fact)
+
+
 def decode(stored: StoredEvent) -> Fact:
     """The fact of a stored event; personal fields stay sealed."""
-    actor, clock = _metadata(stored.metadata)
-    return Fact(
-        stored.position,
-        stored.stream,
-        stored.version,
-        decode_event(stored.type, stored.schema, stored.data),
-        stored.merchant,
-        stored.correlation,
-        stored.causation,
-        str(stored.event_id),
-        stored.occurred_at,
-        stored.recorded_at,
-        actor,
-        clock,
-    )
+    (
+        position, stream, version, type_, schema, data, merchant, correlation, causation, metadata, event_id,
+        occurred_at, recorded_at, _,
+    ) = stored  # fmt: skip
+    event = SCHEMAS[type_, schema](data)
+    actor, clock = _metadata(metadata)
+    return _fact((
+        position, stream, version, event, merchant, correlation, causation, event_id, occurred_at,
+        recorded_at, actor, clock,
+    ))  # fmt: skip
 
 
 def subjects_in(facts: Iterable[Fact]) -> set[str]:
@@ -150,7 +147,7 @@ def known_part(events: Sequence[StoredEvent], schemas: Schemas = SCHEMAS) -> Seq
     Raises UnknownEvent where that is the very first: then a newer worker must go on.
     """
     for index, event in enumerate(events):
-        if not schemas.knows(event.type, event.schema):
+        if (event.type, event.schema) not in schemas:
             if index == 0:
                 raise UnknownEvent(f"{event.type} of schema {event.schema} at {event.position} is not known")
             return events[:index]

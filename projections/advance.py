@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -87,7 +87,7 @@ async def decode_page(
         return facts
     await keyring.load(subjects_in(sealed))
     return [
-        replace(fact, event=opened(fact.event, keyring)) if type(fact.event) in OPENED else fact
+        fact._replace(event=opened(fact.event, keyring)) if type(fact.event) in OPENED else fact
         for fact in facts
     ]
 

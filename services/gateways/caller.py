@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -99,7 +98,7 @@ class Caller:
         subject = subject_of(fact.event)
         if subject:
             await self._keyring.load((subject,))
-            fact = replace(fact, event=opened(fact.event, self._keyring))
+            fact = fact._replace(event=opened(fact.event, self._keyring))
         return self._gateway.request(fact)
 
     def _ours(self, account: Account, fact: Fact) -> Account:

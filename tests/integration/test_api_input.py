@@ -301,7 +301,7 @@ def agents_can_take(fact: Fact, placed: OrderPlaced) -> None:
     for agent in AGENTS:
         process = agent.initial
         for event in events:
-            told = Fact(**{name: getattr(fact, name) for name in Fact.__slots__} | {"event": event})
+            told = fact._replace(event=event)
             process = agent.react(process, told).process
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from fastapi.exceptions import RequestValidationError
 from hypothesis import event, example, given
@@ -103,4 +104,4 @@ def names_after(merchant: str, command: PlaceOrder) -> Iterator[str]:
 
 def _fact(merchant: str, told: Event) -> Fact:
     now = datetime(2026, 3, 1, tzinfo=UTC)
-    return Fact(1, "order-1", 1, told, merchant, "k1", "because", "e1", now, now)
+    return Fact(1, "order-1", 1, told, merchant, "k1", "because", UUID(int=1), now, now)

@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -57,7 +58,16 @@ class House:
         while queue:
             stream, event = queue.popleft()
             fact = Fact(
-                len(self.events), stream, 1, event, "m", "c1", "", str(len(self.events)), self.now, self.now
+                len(self.events),
+                stream,
+                1,
+                event,
+                "m",
+                "c1",
+                "",
+                UUID(int=len(self.events)),
+                self.now,
+                self.now,
             )
             for agent in AGENTS:
                 mine = fact.category != "deadline" or event.agent == agent.name  # type: ignore[attr-defined]

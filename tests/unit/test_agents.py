@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -93,7 +94,7 @@ def placed(*, payments: int = 1, lines: int = 1, on_account: bool = False) -> Or
 
 
 def fact(event: Event, position: int = 1) -> Fact:
-    return Fact(position, "order-m.o1", 1, event, "m", "c1", "", f"e{position}", NOW, NOW)
+    return Fact(position, "order-m.o1", 1, event, "m", "c1", "", UUID(int=position), NOW, NOW)
 
 
 def react_to(agent: Agent, *events: Event) -> tuple[Any, list[Command], list[tuple[str, datetime | None]]]:

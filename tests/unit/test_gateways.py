@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -61,7 +62,7 @@ LABEL_VOID = LabelVoidRequested(**PARCEL)
 
 def fact(event: Event, position: int = 1) -> Fact:
     stream = SENT if hasattr(event, "shipment_id") else PAID
-    return Fact(position, stream, 1, event, "m1", "c1", "cause", f"event-{position}", NOW, NOW)
+    return Fact(position, stream, 1, event, "m1", "c1", "cause", UUID(int=position), NOW, NOW)
 
 
 def account(status: str = "authorized", **changed: Any) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def test_each_request_is_a_call_with_a_key_of_its_own() -> None:
         ("refund", f"{of_payment}/refunds"),
         ("void", f"{of_payment}/void"),
     ]
-    assert [each.key for each in requests] == [PAID, f"{PAID}/k%201", f"{PAID}/r1", "event-1"]
+    assert [each.key for each in requests] == [PAID, f"{PAID}/k%201", f"{PAID}/r1", str(UUID(int=1))]
     assert requests[0].body["checkout"] == "c1"
     assert requests[1].body == {"capture_id": "k 1", "amount_cents": 700}
     assert [sorted(each.refusals) for each in requests] == [[402], *[sorted(REFUSALS)] * 3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -52,7 +53,7 @@ def facts_of(steps: Sequence[Step], merchant: str = "m1") -> list[Fact]:
             merchant=merchant,
             correlation="c",
             causation="because",
-            event_id=f"e{position}",
+            id=UUID(int=position),
             occurred_at=START + timedelta(hours=position),
             recorded_at=START,
             actor="tester",

@@ -57,7 +57,7 @@ SCHEMAS = Schemas(KINDS, STEPS)
 
 
 def load(row: dict[str, Any], schemas: Schemas = SCHEMAS) -> Event:
-    return schemas.decode(row["type"], row["schema_version"], json.dumps(row["stored"]).encode())
+    return schemas[row["type"], row["schema_version"]](json.dumps(row["stored"]).encode())
 
 
 def stored(schema: int, position: int = 1, type_: str = "ParcelWeighed") -> StoredEvent:
@@ -126,7 +126,7 @@ def test_older_code_reads_up_to_the_first_event_of_a_newer_schema() -> None:
         with pytest.raises(UnknownEvent):
             known_part([unknown], older)
         with pytest.raises(UnknownEvent, match="a newer version wrote it"):
-            older.decode(unknown.type, unknown.schema, unknown.data)
+            older[unknown.type, unknown.schema](unknown.data)
 
 
 def test_a_raised_schema_without_a_sample_is_noticed() -> None:
