@@ -14,13 +14,15 @@ from weakref import WeakValueDictionary
 
 import orjson
 
-from commands.states import State, States
+from commands.fold import State
+from commands.states import States
 from domain.aggregates import aggregate_of
 from domain.kernel import Event, Group, Refused
 from eventstore.codec import encode, subject_of
 from eventstore.keyring import Keyring
 from eventstore.log import Append, Appended, Conflict, Log, StreamAppend
 from eventstore.seams import Ids
+from eventstore.snapshots import Snapshots
 
 ATTEMPTS = 50
 
@@ -85,8 +87,8 @@ class _Decision:
 class Executor:
     """Carries out groups of commands on a log; one for each process."""
 
-    def __init__(self, log: Log, ids: Ids, keyring: Keyring) -> None:
-        self.states = States(log)
+    def __init__(self, log: Log, ids: Ids, keyring: Keyring, snapshots: Snapshots | None = None) -> None:
+        self.states = States(log, snapshots)
         self._log = log
         self._ids = ids
         self._keyring = keyring

@@ -1,7 +1,7 @@
 """The states that commands are decided on: folded from streams, kept in a bounded cache, loaded together.
 
 A cached state may be old: the append checks its version. What is missing is loaded for all commands that
-wait at that moment in one query.
+wait at that moment in one query; that of a long stream begins at its snapshot, if it has one.
 """
 
 from __future__ import annotations
@@ -9,36 +9,34 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
+from commands.fold import Folder, State
+from commands.snapshotter import Snapshotter
 from domain.aggregates import aggregate_of
 from domain.kernel import Event, Fact
-from eventstore.codec import decode_event
-from eventstore.log import STREAM_LIMIT, Log, StoredEvent
+from eventstore.log import STREAM_LIMIT, Log
+from eventstore.snapshots import Snapshots
 
 CACHED_STREAMS = 10_000
 LOAD_MAX = 500
-FOLD_MAX = 500
-"""Events that are folded in one go, a few milliseconds of work: then all else of the process has its turn."""
-
-
-class State(NamedTuple):
-    """The state of a stream and the version that it stands at (0: the stream does not exist)."""
-
-    version: int
-    state: Any
+PROBE = 64
+"""Events of a stream that are read before a snapshot is asked for: most streams are shorter and have none."""
 
 
 class States:
-    """`load` brings states up to date; `known` gives what is cached without asking."""
+    """`load` brings states up to date; `known` gives what is cached without asking.
 
-    def __init__(self, log: Log, capacity: int = CACHED_STREAMS) -> None:
+    Without `snapshots` every stream is folded from its beginning.
+    """
+
+    def __init__(self, log: Log, snapshots: Snapshots | None = None, capacity: int = CACHED_STREAMS) -> None:
         self._log = log
+        self._folder = Folder()
+        self._snapshotter = Snapshotter(log, snapshots, self._folder) if snapshots else None
         self._capacity = capacity
         self._cache: OrderedDict[str, State] = OrderedDict()
         self._wanted: dict[str, asyncio.Future[State]] = {}
         self._loading: asyncio.Task[None] | None = None
-        self._folded_since = 0  # the last turn of the others
 
     def known(self, stream: str) -> State | None:
         state = self._cache.get(stream)
@@ -58,14 +56,15 @@ class States:
         known = self._cache.get(stream)
         version = base.version + len(events)
         if known is None or known.version < version:
-            self._keep(stream, State(version, aggregate_of(stream).fold(events, base.state)))
+            snapshot = max(base.snapshot, known.snapshot if known else 0)
+            self._keep(stream, State(version, aggregate_of(stream).fold(events, base.state), snapshot))
 
     def follow(self, fact: Fact) -> None:
         """Let a cached state follow what others appended, as the feed tells it."""
         known = self._cache.get(fact.stream)
         if known and known.version + 1 == fact.version:
             evolved = aggregate_of(fact.stream).evolve(known.state, fact.event)
-            self._cache[fact.stream] = State(fact.version, evolved)
+            self._cache[fact.stream] = State(fact.version, evolved, known.snapshot)
 
     async def load(self, streams: Sequence[str]) -> list[State]:
         """The present states of these streams, read from the log after what is cached."""
@@ -101,39 +100,36 @@ class States:
         """
         loaded = {stream: self._cache.get(stream) or self.initial(stream) for stream in streams}
         unreadable: dict[str, Exception] = {}
+        limit = PROBE if self._snapshotter else STREAM_LIMIT
         while streams:
-            tails = await self._log.read_streams([(stream, loaded[stream].version) for stream in streams])
+            tails = await self._log.read_streams([(each, loaded[each].version) for each in streams], limit)
+            long = [each for each, tail in zip(streams, tails, strict=True) if len(tail) == limit]
+            kept = await self._kept([stream for stream in long if not loaded[stream].version])
             for stream, tail in zip(streams, tails, strict=True):
                 try:
-                    loaded[stream] = await self._folded(stream, loaded[stream], tail)
+                    loaded[stream] = kept.get(stream) or await self._folder.folded(
+                        stream, loaded[stream], tail
+                    )
                 except Exception as error:  # noqa: BLE001 - handed to those who wait for it
                     unreadable[stream] = error
-            long = [s for s, tail in zip(streams, tails, strict=True) if len(tail) == STREAM_LIMIT]
-            streams = [stream for stream in long if stream not in unreadable]
+            streams, limit = [stream for stream in long if stream not in unreadable], STREAM_LIMIT
         for stream, state in loaded.items():
             known = self._cache.get(stream)
             if state.version and (known is None or known.version <= state.version):
                 self._keep(stream, state)
         return {**loaded, **unreadable}
 
-    async def _folded(self, stream: str, state: State, tail: Sequence[StoredEvent]) -> State:
-        """The state after `tail`; now and then the others of the loop have their turn."""
-        for start in range(0, len(tail), FOLD_MAX):
-            part = tail[start : start + FOLD_MAX]
-            state = _after(stream, state, part)
-            self._folded_since += len(part)
-            if self._folded_since >= FOLD_MAX:
-                self._folded_since = 0
-                await asyncio.sleep(0)
-        return state
+    async def rest(self) -> None:
+        """Wait until no snapshot is being taken."""
+        if self._snapshotter:
+            await self._snapshotter.rest()
+
+    async def _kept(self, streams: list[str]) -> dict[str, State]:
+        """What the snapshots of these streams say."""
+        return await self._snapshotter.load(streams) if self._snapshotter else {}
 
     def _keep(self, stream: str, state: State) -> None:
-        self._cache[stream] = state
+        self._cache[stream] = self._snapshotter.grown(stream, state) if self._snapshotter else state
         self._cache.move_to_end(stream)
         if len(self._cache) > self._capacity:
             self._cache.popitem(last=False)
-
-
-def _after(stream: str, base: State, events: Sequence[StoredEvent]) -> State:
-    decoded = [decode_event(each.type, each.schema, each.data) for each in events]
-    return State(base.version + len(events), aggregate_of(stream).fold(decoded, base.state))

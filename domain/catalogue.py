@@ -58,7 +58,7 @@ class TranslateCategory(Command):
 class Known:
     """The last fact known, so that importing the same again changes nothing."""
 
-    fact: Event | None = None
+    fact: ProductImported | CategoryTranslated | None = None
 
 
 ProductEvent: TypeAlias = ProductImported
@@ -75,7 +75,7 @@ def _decide_category(command: TranslateCategory, known: Known) -> tuple[Category
     return () if fact == known.fact else (fact,)
 
 
-def _evolve(_: Known, event: Event) -> Known:
+def _evolve(_: Known, event: ProductImported | CategoryTranslated) -> Known:
     return Known(event)
 
 

@@ -70,9 +70,13 @@ E = TypeVar("E", bound=Event)
 S = TypeVar("S")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Decider(Generic[C, E, S]):
-    """One aggregate: its pure functions, its initial state and the category of its streams."""
+    """One aggregate: its pure functions, its initial state and the category of its streams.
+
+    `evolve_version` is raised when `evolve` makes another state of the same events: then states that were
+    kept count no more. (A state of another shape is known by itself.)
+    """
 
     category: str
     decide: Callable[[C, S], tuple[E, ...]]
@@ -80,6 +84,7 @@ class Decider(Generic[C, E, S]):
     initial: S
     events: tuple[type[E], ...]
     commands: tuple[type[C], ...]
+    evolve_version: int = 1
 
     def fold(self, events: Iterable[E], state: S | None = None) -> S:
         """The state after `events`, from `state` or from the beginning."""

@@ -8,10 +8,12 @@ ever changed in place: whoever holds a map has it as it was.
 from __future__ import annotations
 
 import sys
-from collections.abc import ItemsView, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, ItemsView, Iterator, Mapping
 from itertools import chain
-from typing import Any, TypeAlias, TypeVar
+from types import GenericAlias
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
+
+from pydantic import AfterValidator, GetCoreSchemaHandler, WrapSerializer
 
 BITS = 5
 WIDTH = 1 << BITS
@@ -22,9 +24,9 @@ K = TypeVar("K")
 V = TypeVar("V")
 Node: TypeAlias = "dict[Any, Any] | tuple[Node, ...]"
 _NOTHING: dict[Any, Any] = {}
+_set = object.__setattr__
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PersistentMap(Mapping[K, V]):
     """A map whose changes, `including` and `without`, give another one; `PersistentMap()` is empty.
 
@@ -32,8 +34,16 @@ class PersistentMap(Mapping[K, V]):
     mapping with the same entries.
     """
 
-    _root: Node = field(default_factory=lambda: _NOTHING)
-    _size: int = 0
+    __slots__ = ("_root", "_size")
+    _root: Node
+    _size: int
+
+    def __init__(self, root: Node = _NOTHING, size: int = 0) -> None:
+        _set(self, "_root", root)
+        _set(self, "_size", size)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name}: a map is not changed in place")
 
     def including(self, key: K, value: V) -> PersistentMap[K, V]:
         return PersistentMap(_including(self._root, key, value, 0), self._size + (key not in self))
@@ -57,6 +67,14 @@ class PersistentMap(Mapping[K, V]):
     def items(self) -> ItemsView[K, V]:
         return _Items(self, self._root)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """As JSON it is an object, as any mapping is."""
+        entries: Any = GenericAlias(dict, get_args(source))
+        return handler.generate_schema(
+            Annotated[entries, AfterValidator(_from_dict), WrapSerializer(_to_dict)]
+        )
+
     def __repr__(self) -> str:
         return f"PersistentMap({dict(self.items())!r})"
 
@@ -70,6 +88,17 @@ class _Items(ItemsView[K, V]):
 
     def __iter__(self) -> Iterator[tuple[K, V]]:
         return chain.from_iterable(leaf.items() for leaf in _leaves(self._root))
+
+
+def _from_dict(entries: dict[K, V]) -> PersistentMap[K, V]:
+    made: PersistentMap[K, V] = PersistentMap()
+    for key, value in entries.items():
+        made = made.including(key, value)
+    return made
+
+
+def _to_dict(entries: PersistentMap[Any, Any], serialize: Callable[[dict[Any, Any]], Any]) -> Any:
+    return serialize(dict(entries.items()))
 
 
 def _leaf(node: Node, key: object) -> dict[Any, Any]:

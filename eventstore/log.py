@@ -164,8 +164,10 @@ class Log(Protocol):
     async def read(self, after: int, limit: int = PAGE) -> list[StoredEvent]:
         """Up to `limit` events with positions after `after`, in order, without a gap."""
 
-    async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
-        """For each (stream, after version) the rest of that stream, at most STREAM_LIMIT events of each."""
+    async def read_streams(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[StoredEvent]]:
+        """For each (stream, after version) the rest of that stream, at most `limit` events of each."""
 
     async def head(self) -> int:
         """The highest position, 0 for an empty log."""

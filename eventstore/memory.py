@@ -83,14 +83,16 @@ class MemoryLog:
     async def read(self, after: int, limit: int = PAGE) -> list[StoredEvent]:
         return self.events[after : after + limit]
 
-    async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
-        return [self.rest_of(name, after) for name, after in wanted]
+    async def read_streams(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[StoredEvent]]:
+        return [self.rest_of(name, after, limit) for name, after in wanted]
 
-    def rest_of(self, stream: str, after: int) -> list[StoredEvent]:
-        """The events of a stream after a version, at most STREAM_LIMIT."""
+    def rest_of(self, stream: str, after: int, limit: int = STREAM_LIMIT) -> list[StoredEvent]:
+        """The events of a stream after a version, at most `limit`."""
         events = self._streams.get(stream)
         start = max(0, after + 1 - events[0].version) if events else 0
-        return events[start : start + STREAM_LIMIT] if events else []
+        return events[start : start + limit] if events else []
 
     def last_of(self, stream: str) -> StoredEvent | None:
         """The newest event of a stream."""

@@ -95,12 +95,14 @@ class PostgresLog:
         assert not events or events[-1].position == after + len(events), f"a gap after position {after}"
         return events
 
-    async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
+    async def read_streams(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[StoredEvent]]:
         streams: list[list[StoredEvent]] = [[] for _ in wanted]
         arguments = {
             "streams": [name for name, _ in wanted],
             "versions": [version for _, version in wanted],
-            "limit": STREAM_LIMIT,
+            "limit": limit,
         }
         for *row, number in await self._fetch(_QUERIES.read_streams.sql, arguments):
             streams[number - 1].append(_stored(row))

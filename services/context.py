@@ -12,6 +12,7 @@ from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
 from eventstore.roles import Role
 from eventstore.seams import Clock, Ids, RandomIds, WallClock
+from eventstore.snapshots import PostgresSnapshots
 from eventstore.statements import Pool
 from services.bus import NatsBus
 from services.embedded.reachable import check_database, check_nats
@@ -80,5 +81,5 @@ async def open_context(
         async with log.pool.connection() as connection:
             master_key = await master_key_of_log(settings, connection)
         keyring = Keyring(master_key, PostgresKeyStore(log.pool))
-        executor = Executor(log, ids, keyring)
+        executor = Executor(log, ids, keyring, PostgresSnapshots(log.pool))
         yield ProcessContext(settings, database_url, log, bus, feed, keyring, executor, log.pool, clock, ids)

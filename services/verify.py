@@ -2,7 +2,7 @@
 
 Reads the log once: positions 1..n, versions 1..n in each stream, every leaf hash recomputed, every event
 decodable; then the ledger (an entry for each event that it must still know), the followers (nobody behind,
-nobody ahead, nothing parked or left lying) and the read models against a fold.
+nobody ahead, nothing parked or left lying), and the snapshots and the read models against a fold.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from eventstore.queries import load_queries
 from projections.compare import compare
 from services.context import ProcessContext
 from services.stragglers import STILL_SECONDS, read_due, verify_stragglers
+from services.verify_snapshots import verify_snapshots
 
 PAGE = 5_000
 PROBLEMS_MAX = 100
@@ -35,6 +36,7 @@ class Verdict:
 
     events: int = 0
     streams: int = 0
+    snapshots: int = 0
     read_models: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -55,6 +57,7 @@ async def verify(context: ProcessContext, progress: Progress, patience_s: float 
     await _verify_ledger(context, verdict, forgotten)
     await verify_stragglers(context, due, verdict.wrong, progress, patience_s)
     await _verify_followers(context, verdict)
+    verdict.snapshots = await verify_snapshots(context, verdict.wrong)
     await _verify_read_models(context, verdict, progress)
     return verdict
 

@@ -12,9 +12,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from domain.stock import STOCK, Stock
 from eventstore.checkpoints import holding
 from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.seams import WallClock
+from eventstore.snapshots import PostgresSnapshots, Snapshot, encode_state, form_of
 from eventstore.tasks import end_tasks
 from projections.runner import ProjectionRunner
 from services import stragglers
@@ -191,3 +193,26 @@ async def test_a_deadline_that_nobody_reaches_is_told(database: str, context: Pr
         assert await problems(context, patience_s=0.5) == [
             "the deadline order k n has come, and is not reached"
         ]
+
+
+async def test_a_snapshot_that_is_not_the_state_is_told(database: str, context: ProcessContext) -> None:
+    """Of one that nobody begins at, nothing is said."""
+    async with trading(database) as trade:
+        await trade.stock("a", 3)
+        (event,) = await trade.log.read(0)
+        snapshots = PostgresSnapshots(trade.log.pool)
+        right = Snapshot(
+            event.stream, 1, event.leaf_hash, form_of(STOCK), encode_state(STOCK, Stock(on_hand=3))
+        )
+
+        async def told(snapshot: Snapshot) -> list[str]:
+            await execute(database, "DELETE FROM snapshots")
+            await snapshots.keep(snapshot)
+            return [problem for problem in await problems(context, 0.0) if "snapshot" in problem]
+
+        assert await told(right) == []
+        (problem,) = await told(right._replace(state=encode_state(STOCK, Stock(on_hand=4))))
+        assert f"the snapshot of {event.stream} is not its state at version 1" in problem
+        for passed_over in ({"form": "0.other"}, {"version": 7}, {"state": b"{"}, {"leaf_hash": bytes(32)}):
+            wrong = right._replace(**{"state": encode_state(STOCK, Stock(on_hand=4))} | passed_over)
+            assert await told(wrong) == []

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from commands.states import FOLD_MAX, States
+from commands.fold import FOLD_MAX
+from commands.states import States
 from domain.personal import Customer
 from domain.stock import StockReceived
 from domain.streams import stock_stream
