@@ -55,6 +55,9 @@ class PersistentMap(Mapping[K, V]):
         value: V = _leaf(self._root, key)[key]
         return value
 
+    def get(self, key: K, default: Any = None) -> Any:
+        return _leaf(self._root, key).get(key, default)
+
     def __contains__(self, key: object) -> bool:
         return key in _leaf(self._root, key)
 

@@ -306,20 +306,25 @@ def decide(command: StockCommand, stock: Stock) -> tuple[StockEvent, ...]:
     return ()  # nothing is held for the order: released, shipped or expired before
 
 
+def _moved(stock: Stock, change: int) -> Stock:
+    """So many more on hand. (`replace` takes four times as long, and a stream of stock may be very long.)"""
+    return Stock(stock.on_hand + change, stock.committed, stock.quality_control, stock.held)
+
+
 def _hold(stock: Stock, order: str, held: Held | None) -> Stock:
     """The stock with what it holds for `order` replaced by `held`."""
     before = stock.held.get(order)
     holding = stock.held.including(order, held) if held else stock.held.without(order)
     change = (held.quantity if held else 0) - (before.quantity if before else 0)
-    return replace(stock, committed=stock.committed + change, held=holding)
+    return Stock(stock.on_hand, stock.committed + change, stock.quality_control, holding)
 
 
 def evolve(stock: Stock, event: StockEvent) -> Stock:
     match event:
         case StockReceived(quantity=quantity):
-            return replace(stock, on_hand=stock.on_hand + quantity)
+            return _moved(stock, quantity)
         case StockAdjusted(delta=delta):
-            return replace(stock, on_hand=stock.on_hand + delta)
+            return _moved(stock, delta)
         case StockReserved(order_id=order, quantity=quantity, expires_at=expires_at):
             return _hold(stock, order, Held(quantity, expires_at))
         case StockAllocated(order_id=order, quantity=quantity):
@@ -330,10 +335,10 @@ def evolve(stock: Stock, event: StockEvent) -> Stock:
             held = stock.held.get(order)
             kept = max(0, held.quantity - quantity) if held else 0
             left = replace(held, quantity=kept) if held and kept else None
-            return replace(_hold(stock, order, left), on_hand=stock.on_hand - quantity)
+            return _moved(_hold(stock, order, left), -quantity)
         case StockReturned(quantity=quantity):
-            back = stock.quality_control + quantity
-            return replace(stock, on_hand=stock.on_hand + quantity, quality_control=back)
+            returned = _moved(stock, quantity)
+            return replace(returned, quality_control=stock.quality_control + quantity)
         case StockReservationRefused() | StockAllocationRefused():
             return stock
 

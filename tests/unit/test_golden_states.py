@@ -1,8 +1,8 @@
 """Does `evolve` make of old events the states that it always made? Or is its version higher?
 
-`golden_states.json` has, for each aggregate, the state after each of its golden events, one after the other, as
-a snapshot holds it. A red test means that snapshots which were kept are not what the fold gives now: raise the
-aggregate's `evolve_version`, and put the states of the new version in place. A state of another shape has
+`golden_states.json` has, for each aggregate, the state after each of its golden events, one after the other,
+as a snapshot holds it. A red test means that snapshots which were kept are not what the fold gives now: raise
+the aggregate's `evolve_version`, and put the states of the new version in place. A state of another shape has
 another form by itself; then the form and the states are put in place.
 """
 

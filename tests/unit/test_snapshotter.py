@@ -82,7 +82,7 @@ async def test_a_load_begins_at_the_snapshot() -> None:
         {"state": b"{"},
         {"state": b'{"on_hand": "many"}'},
     ],
-    ids=str,
+    ids=["fold", "shape", "event", "ahead", "other event", "no JSON", "no state"],
 )
 async def test_a_load_passes_over_a_snapshot_that_may_be_wrong(changed: dict[str, Any]) -> None:
     """Of another fold or shape, of another event or of none, or none at all."""
