@@ -12,14 +12,13 @@ from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
 import orjson
-from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
 from pydantic import TypeAdapter
 
 from domain.aggregates import AnyDecider
 from eventstore.memory import MemoryLog
 from eventstore.queries import load_queries
+from eventstore.statements import Pool
 
 SNAPSHOT_BYTES_MAX = 1 << 20
 """A larger state is not kept: to write it again and again would cost more than to fold."""
@@ -79,7 +78,7 @@ class MemorySnapshots:
 class PostgresSnapshots:
     """Snapshots in the table `snapshots`, beside the log."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[TupleRow]]) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def load(self, wanted: Sequence[tuple[str, str]]) -> dict[str, Snapshot]:
