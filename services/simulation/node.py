@@ -12,7 +12,7 @@ from commands.executor import Executor
 from eventstore.appender import Appender
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring, MemoryKeyStore
-from eventstore.log import PAGE, Append, LogIdentity, Outcome, StoredEvent
+from eventstore.log import PAGE, STREAM_LIMIT, Append, LogIdentity, Outcome, StoredEvent
 from eventstore.memory import MemoryLog
 from eventstore.seams import Clock, Ids
 from eventstore.statements import Rows, Statements
@@ -100,9 +100,11 @@ class SimulatedLog:
     async def read(self, after: int, limit: int = PAGE) -> list[StoredEvent]:
         return await self._line.call(lambda: self._log.events[after : after + limit])
 
-    async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
+    async def read_streams(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[StoredEvent]]:
         asked = tuple(wanted)
-        return await self._line.call(lambda: [self._log.rest_of(name, after) for name, after in asked])
+        return await self._line.call(lambda: [self._log.rest_of(name, after, limit) for name, after in asked])
 
     async def head(self) -> int:
         return await self._line.call(lambda: len(self._log.events))
