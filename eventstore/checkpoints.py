@@ -85,7 +85,8 @@ async def _renew(checkpoint: Checkpoint) -> None:
 
 
 async def read_checkpoints(pool: Pool) -> list[dict[str, Any]]:
-    """All followers: follower, position, done, alive (its lease is held), moved_at."""
+    """All followers, in each range of partitions: follower, first_partition, last_partition, position, done,
+    alive (its lease is held), moved_at, worker (host:pid, of those who share)."""
     async with pool.connection() as connection:
         cursor = await connection.execute(_QUERIES.read_checkpoints.sql.encode())
         names = [column.name for column in cursor.description or ()]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -17,13 +16,13 @@ import psycopg
 import structlog
 
 from domain.aggregates import EVENT_TYPES
-from domain.kernel import Event, Fact
-from eventstore.codec import opened, subjects_in
+from domain.kernel import Fact
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
-from projections.columns import Column, columns
+from eventstore.partitions import WHOLE
 from projections.generations import REGISTRY, Connection
-from projections.read_model import ReadModel, order_key, statement
+from projections.page import Follow, Page, Work, decode_page, facts_in, work_of
+from projections.read_model import order_key
 from projections.read_models import OPENED
 
 ATTEMPTS = 3
@@ -32,99 +31,10 @@ ERROR_LENGTH_MAX = 500
 HANDLERS_OWN = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.CardinalityViolation)
 """What the database says of rows that the handler should not have made."""
 logger = structlog.get_logger()
-Merge = tuple[bytes, dict[str, Column]]
 
 
 class Moved(Exception):
-    """Another worker moves the read model, or it was switched to another generation; nothing was changed."""
-
-
-@dataclass(slots=True)
-class Follow:
-    """A generation of a read model, and where it stands while its lease is ours.
-
-    `generation` is a word for a temporary one, which has no checkpoint. `attempts` is how often a page up to
-    `careful_until` was begun and not ended; `counted` says that this worker's first page was counted.
-    """
-
-    model: ReadModel
-    generation: int | str
-    lease: int = 0
-    position: int = 0
-    parked: set[str] = field(default_factory=set)
-    attempts: int = 0
-    careful_until: int = 0
-    counted: bool = False
-
-    @property
-    def follower(self) -> str:
-        return f"projection:{self.model.name}:g{self.generation}"
-
-
-@dataclass(slots=True)
-class Work:
-    """What a page means to a read model: rows to merge, facts to queue behind a parked one, or a failure."""
-
-    follow: Follow
-    merges: list[Merge]
-    queued: list[tuple[Fact, str]]
-    failure: Exception | None = None
-
-
-async def decode_page(
-    events: Sequence[StoredEvent],
-    kinds: frozenset[str],
-    fact_of: Callable[[StoredEvent], Fact],
-    keyring: Keyring,
-) -> list[Fact]:
-    """The facts of those types, with the personal fields that read models show in plain text.
-
-    Raises UnknownEvent for a type that this code does not know, also where nobody asks for it.
-    """
-    facts = [fact_of(event) for event in events if event.type in kinds or event.type not in EVENT_TYPES]
-    sealed = [fact for fact in facts if type(fact.event) in OPENED]
-    if not sealed:
-        return facts
-    await keyring.load(subjects_in(sealed))
-    return [
-        fact._replace(event=opened(fact.event, keyring)) if type(fact.event) in OPENED else fact
-        for fact in facts
-    ]
-
-
-class Page:
-    """The facts of a page; those of some types are picked once for all who want the same."""
-
-    def __init__(self, facts: Sequence[Fact]) -> None:
-        self._facts = facts
-        self._present = {type(fact.event) for fact in facts}
-        self._picked: dict[frozenset[type[Event]], list[Fact]] = {}
-
-    def of(self, kinds: tuple[type[Event], ...]) -> list[Fact]:
-        wanted = self._present.intersection(kinds)
-        key = frozenset(wanted)
-        if key not in self._picked:
-            self._picked[key] = [fact for fact in self._facts if type(fact.event) in wanted] if wanted else []
-        return self._picked[key]
-
-
-def work_of(follow: Follow, page: Page) -> Work:
-    """Run the handler on what is its own of a page; what it raises is kept as its failure."""
-    work = Work(follow, [], [])
-    own = page.of(follow.model.events)
-    if follow.parked:
-        keyed = [(fact, order_key(fact)) for fact in own]
-        work.queued = [(fact, key) for fact, key in keyed if key in follow.parked]
-        own = [fact for fact, key in keyed if key not in follow.parked]
-    if own:
-        try:
-            for name, rows in follow.model.project(own).items():
-                if rows:
-                    sql = statement(follow.model.name, name, follow.generation)
-                    work.merges.append((sql, columns(rows)))
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is its own failure
-            work.failure = error
-    return work
+    """Another worker moves these partitions, or the read model was switched; nothing was changed."""
 
 
 class Advancer:
@@ -140,9 +50,10 @@ class Advancer:
     async def prepare(self, follows: Sequence[Follow], events: Sequence[StoredEvent]) -> list[Work]:
         """All that can be done before the transaction; touches no read model."""
         kinds = frozenset(kind.__name__ for follow in follows for kind in follow.model.events)
-        facts = await decode_page(events, kinds, self._fact_of, self._keyring)
-        page = Page(facts)
-        return [work_of(follow, page) for follow in follows]
+        ranges = {follow.partitions for follow in follows}
+        facts = await decode_page(events, kinds, self._fact_of, self._keyring, ranges)
+        pages = {each: Page(facts_in(each, facts)) for each in ranges}
+        return [work_of(follow, pages[follow.partitions]) for follow in follows]
 
     async def advance(
         self, follows: Sequence[Follow], events: Sequence[StoredEvent], works: Sequence[Work] | None = None
@@ -173,11 +84,13 @@ class Advancer:
     async def write(self, works: Sequence[Work], last: int) -> None:
         """One transaction, one round trip: the compare-and-set first, then all rows."""
         connection = self._connection
+        works = sorted(works, key=lambda work: work.follow.turn)
         try:
             async with connection.pipeline():
                 await connection.execute(b"BEGIN")
                 await self._begin(works, last)
                 for work in works:
+                    await self._wait_for_turn(work)
                     await self.merge(work)
                     if work.queued:
                         await self._park(work.follow, work.queued, "queued behind a parked event")
@@ -197,18 +110,33 @@ class Advancer:
         for sql, parameters in work.merges:
             await self._connection.execute(sql, parameters, prepare=True)
 
+    async def _wait_for_turn(self, work: Work) -> None:
+        """Until the commit nobody else changes rows that partitions share, and each statement sees what those
+        before us committed. Whoever has all partitions is alone."""
+        if work.merges and work.follow.model.shared_rows and work.follow.partitions != WHOLE:
+            await self._run("wait_for_turn", key=f"rows of {work.follow.follower}")
+
     async def _begin(self, works: Sequence[Work], last: int) -> None:
         kept = [work.follow for work in works if isinstance(work.follow.generation, int)]
         await self._run(
             "begin_page",
             followers=[follow.follower for follow in kept],
+            firsts=[follow.partitions.first for follow in kept],
+            lasts=[follow.partitions.last for follow in kept],
             leases=[follow.lease for follow in kept],
             was=works[0].follow.position,
             position=last,
         )
 
     async def _announce(self, works: Sequence[Work], last: int) -> None:
-        moved = {work.follow.model.name: last for work in works if isinstance(work.follow.generation, int)}
+        """{read model: position}; where several share it, [[first, last partition, position], …]."""
+        moved: dict[str, Any] = {}
+        for follow in (work.follow for work in works if isinstance(work.follow.generation, int)):
+            part = follow.partitions
+            if part == WHOLE:
+                moved[follow.model.name] = last
+            else:
+                moved.setdefault(follow.model.name, []).append((part.first, part.last, last))
         if moved:
             await self._run("announce", moved=orjson.dumps(moved).decode())
 
@@ -256,7 +184,8 @@ class Advancer:
     async def park(self, follow: Follow, events: Sequence[StoredEvent], error: str) -> None:
         """Pass over the page, parking the keys of its events that are the read model's own."""
         kinds = frozenset(kind.__name__ for kind in follow.model.events)
-        own = [self._fact_of(event) for event in events if event.type in kinds]
+        all_own = [self._fact_of(event) for event in events if event.type in kinds]
+        own = facts_in(follow.partitions, all_own)
         keyed = [(fact, order_key(fact)) for fact in own]
         last = events[-1].position
         async with self._connection.transaction():

@@ -37,6 +37,7 @@ CHECKOUTS = ReadModel(
     tables=("checkouts", "checkout_orders"),
     events=(OrderPlaced, *MOVES),
     project=project,
+    shared_rows=True,
     personal={
         "checkouts": ("customer_id", "customer_unique_id"),
         "checkout_orders": ("customer_id", "customer_unique_id"),

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import psycopg
 from psycopg import sql
 
+from eventstore.statements import Pool
 from eventstore.codec import decode
 from eventstore.keyring import Keyring
 from eventstore.log import Log
-from eventstore.statements import Pool
-from projections.advance import HANDLERS_OWN, Advancer, Follow, Work, said
+from eventstore.partitions import PARTITIONS, Partitions, covered
+from projections.advance import HANDLERS_OWN, Advancer, said
 from projections.fold import PAGE, Progress, no_progress
 from projections.generations import Connection, live_generations, run
+from projections.page import Follow, Work
 from projections.read_model import ReadModel, statement, table_of
 from projections.read_models import READ_MODELS
 
@@ -23,6 +25,7 @@ SHADOW = "shadow"
 EXAMPLES_MAX = 3
 TEMP_BUFFERS = "128MB"
 _ALWAYS_THE_INDEX = b"SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+Ranges = list[tuple[Partitions, int]]
 _AS_USUAL = b"RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin"
 
 
@@ -43,9 +46,10 @@ async def compare(
     *,
     models: dict[str, ReadModel] = READ_MODELS,
 ) -> Compared:
-    """Compare the live generations with a fold of the log up to the very position that they stand at.
+    """Compare the live generations with a fold of the log up to the very positions that they stand at.
 
-    The last part of the fold and the comparison see one snapshot, so that the system may go on meanwhile.
+    Partitions of one read model may stand at several: of each those facts are folded that it has taken. The
+    last part of the fold and the comparison see one snapshot, so that the system may go on meanwhile.
     Nothing that others see is touched, and nothing stays.
     """
     compared = Compared()
@@ -53,8 +57,8 @@ async def compare(
         shadows = _Shadows(connection, log, keyring, compared, progress)
         try:
             await shadows.make([models[name] for name in (models if names is None else names)])
-            positions = await shadows.live_positions()
-            await shadows.fold(min(positions.values(), default=0))
+            ranges = await shadows.live_ranges()
+            await shadows.fold(min((at for each in ranges.values() for _, at in each), default=0))
             await connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ")
             await shadows.compare()
         finally:
@@ -75,6 +79,7 @@ class _Shadows:
         self._compared = compared
         self._progress = progress
         self._advancer = Advancer(connection, keyring, decode)
+        self._models: dict[str, ReadModel] = {}
         self._follows: list[Follow] = []
 
     async def make(self, models: Iterable[ReadModel]) -> None:
@@ -83,31 +88,47 @@ class _Shadows:
         await self._connection.execute(b"SET search_path = pg_temp, public; " + _ALWAYS_THE_INDEX)
         for model in models:
             await self._connection.execute(statement(model.name, "create_tables", SHADOW))
+            self._models[model.name] = model
             self._follows.append(Follow(model, SHADOW))
 
-    async def live_positions(self) -> dict[str, int]:
-        """Where each live read model stands; those that there are none of are a difference."""
-        positions: dict[str, int] = dict(await run(self._connection, "read_positions"))
+    async def live_ranges(self) -> dict[str, Ranges]:
+        """Where each live read model stands, in which partitions; those that have none are a difference."""
+        found: dict[str, Ranges] = {}
+        for name, first, last, position in await run(self._connection, "read_ranges"):
+            found.setdefault(name, []).append((Partitions(first, last), position))
         for follow in tuple(self._follows):
-            if follow.model.name not in positions:
-                self._give_up(follow, "was never made; is the projector running?")
-        return {follow.model.name: positions[follow.model.name] for follow in self._follows}
+            ranges = found.get(follow.model.name, [])
+            if not ranges:
+                self._give_up(follow.model, "was never made; is the projector running?")
+            elif covered([each for each, _ in ranges]) != PARTITIONS:
+                self._give_up(follow.model, f"its checkpoints do not cover {PARTITIONS} partitions")
+        return {name: found[name] for name in self._models}
 
     async def compare(self) -> None:
         """In the snapshot of the open transaction: fold the rest, each to where its live one stands."""
-        positions = await self.live_positions()
-        for end in sorted(set(positions.values())):
-            await self.fold(end, {name for name, position in positions.items() if position >= end})
+        ranges = await self.live_ranges()
+        begun = self._follows[0].position if self._follows else 0
+        self._follows = [
+            Follow(model, SHADOW, position=begun, partitions=each)
+            for name, model in self._models.items()
+            for each, _ in ranges[name]
+        ]
+        ends = {(name, each): end for name, of_one in ranges.items() for each, end in of_one}
+        for end in sorted(set(ends.values())):
+            await self.fold(end, ends)
         await self._connection.execute(_AS_USUAL)
         live = await live_generations(self._connection)
-        for follow in self._follows:
-            for table in follow.model.tables:
-                await self._compare_table(follow, table, live[follow.model.name].number)
+        for name, model in self._models.items():
+            where = "/".join(str(at) for at in sorted({end for _, end in ranges[name]}))
+            for table in model.tables:
+                await self._compare_table(table, live[name].number, where)
             self._compared.read_models += 1
 
-    async def fold(self, end: int, names: set[str] | None = None) -> None:
-        """Move all that are named, who stand at one position, to `end`."""
-        while follows := [each for each in self._follows if names is None or each.model.name in names]:
+    async def fold(self, end: int, ends: Mapping[tuple[str, Partitions], int] | None = None) -> None:
+        """Move all, who stand at one position, to `end`; if they have ends of their own, all who reach it."""
+        while follows := [
+            each for each in self._follows if ends is None or ends[each.model.name, each.partitions] >= end
+        ]:
             position = follows[0].position
             events = await self._log.read(position, min(PAGE, end - position)) if position < end else []
             if not events:
@@ -133,20 +154,21 @@ class _Shadows:
         for work in works:
             if work.failure:
                 why = said(work.failure, private=True)
-                self._give_up(work.follow, f"cannot be folded from the log: {why}")
+                self._give_up(work.follow.model, f"cannot be folded from the log: {why}")
 
-    def _give_up(self, follow: Follow, difference: str) -> None:
-        self._follows.remove(follow)
-        self._compared.differences.append(f"{follow.model.name}: {difference}")
+    def _give_up(self, model: ReadModel, difference: str) -> None:
+        if self._models.pop(model.name, None):
+            self._follows = [each for each in self._follows if each.model.name != model.name]
+            self._compared.differences.append(f"{model.name}: {difference}")
 
-    async def _compare_table(self, follow: Follow, table: str, generation: int) -> None:
+    async def _compare_table(self, table: str, generation: int, where: str) -> None:
         live = sql.Identifier("public", table_of(table, generation))
         folded = sql.Identifier("pg_temp", table_of(table, SHADOW))
         surplus, examples = await self._except(live, folded)
         missing, more = await self._except(folded, live)
         if surplus or missing:
             self._compared.differences.append(
-                f"{table}: at position {follow.position}, {surplus} rows are not what the log says, {missing}"
+                f"{table}: at position {where}, {surplus} rows are not what the log says, {missing}"
                 f" that it says are not there; for example {', '.join(dict.fromkeys((*examples, *more)))}"
             )
 

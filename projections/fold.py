@@ -9,8 +9,9 @@ from eventstore.codec import decode
 from eventstore.keyring import Keyring
 from eventstore.log import Log, StoredEvent
 from eventstore.tasks import end_tasks
-from projections.advance import Advancer, Follow, Work
+from projections.advance import Advancer
 from projections.generations import Connection
+from projections.page import Follow, Work
 
 PAGE = 5_000
 Progress = Callable[[str, int, int], None]

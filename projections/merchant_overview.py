@@ -125,4 +125,5 @@ MERCHANT_OVERVIEW = ReadModel(
     ("merchant_overview", "merchant_money", "overview_orders"),
     (OrderPlaced, *_STATUS, *_MONEY, *_STOCK),
     project,
+    shared_rows=True,
 )

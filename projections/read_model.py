@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from domain.kernel import Event, Fact
+from domain.streams import order_stream
+from eventstore.partitions import partition_of
 from eventstore.queries import load_queries
 
 Rows = Mapping[str, Sequence[Any]]
@@ -35,6 +37,13 @@ class ReadModel:
     version: int = 1
     personal: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Table -> its columns in plain text of a person; such a table has a column `subject`."""
+    shared_rows: bool = False
+    """Whether keys of several partitions share rows: those who move parts of it take turns at these."""
+
+    @property
+    def team(self) -> str:
+        """Who can follow it: workers of the same version share it, whichever generation is live."""
+        return f"projection:{self.name}:v{self.version}"
 
     def follower(self, generation: int) -> str:
         """The name of its checkpoint."""
@@ -70,3 +79,22 @@ def order_key(fact: Fact) -> str:
     if fact.category in ("order", "payment", "shipment"):
         return f"{fact.merchant}/{fact.event.order_id}"  # type: ignore[attr-defined]
     return fact.stream
+
+
+_OF_AN_ORDER = ("payment", "shipment")
+
+
+@lru_cache(maxsize=65536)
+def partition_in_stream(stream: str) -> int | None:
+    """The partition of a stream's facts, where the stream alone tells it."""
+    return None if stream.partition("-")[0] in _OF_AN_ORDER else partition_of(stream)
+
+
+def partition_of_fact(fact: Fact) -> int:
+    """Facts of one key (see `order_key`) are in one partition: that of the order, or of their stream."""
+    partition = partition_in_stream(fact.stream)
+    if partition is None:
+        order_id: str = fact.event.order_id  # type: ignore[attr-defined]
+        partition = partition_in_stream(order_stream(fact.merchant, order_id))
+        assert partition is not None
+    return partition

@@ -12,10 +12,9 @@ from itertools import count
 import psycopg
 import structlog
 
+from eventstore.statements import Pool
 from eventstore.keyring import Keyring
 from eventstore.log import Log
-from eventstore.statements import Pool
-from projections.advance import Follow
 from projections.fold import Fold, Progress, no_progress
 from projections.generations import (
     drop_others,
@@ -27,6 +26,7 @@ from projections.generations import (
     show,
     sole_builder,
 )
+from projections.page import Follow
 from projections.read_model import ReadModel
 from projections.read_models import READ_MODELS
 
@@ -42,7 +42,7 @@ class RebuildRunning(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """`position` is where both generations stood when the views were switched."""
+    """`position` is where the new generation stood when the views were switched to it."""
 
     name: str
     generation: int
@@ -88,9 +88,9 @@ async def rebuild(
 
 
 async def _switch(pool: Pool, fold: Fold, model: ReadModel, number: int) -> None:
-    """With the old generation's checkpoint locked, catch up with it, and let the views show the new one.
+    """With the old generation's checkpoints locked, catch up with the furthest, and switch the views.
 
-    The checkpoint is removed, so that whoever moves the old generation fails its compare-and-set and looks
+    The checkpoints are removed, so that whoever moves the old generation fails its compare-and-set and looks
     again. A reader who holds the views for long must not hold everybody else up: the lock is not waited for
     longer than its time-out, then tried again.
     """
@@ -98,9 +98,11 @@ async def _switch(pool: Pool, fold: Fold, model: ReadModel, number: int) -> None
         await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
         await run(connection, "lock_registry")
         old = (await live_generations(connection))[model.name]
-        old_at = (await run(connection, "lock_checkpoint", follower=model.follower(old.number)))[0][0]
+        old_at = max(
+            at for (at,) in await run(connection, "lock_checkpoints", follower=model.follower(old.number))
+        )
         await fold.until(old_at, model.name)  # on its own connection, in transactions of its own
-        new_at = (await run(connection, "lock_checkpoint", follower=model.follower(number)))[0][0]
+        ((new_at,),) = await run(connection, "lock_checkpoints", follower=model.follower(number))
         assert new_at == fold.position >= old_at, "the new generation must be at or past the old one"
         await make_live(connection, model, number)
         await show(connection, model, number)

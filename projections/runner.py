@@ -1,31 +1,29 @@
 """Who moves the read models after the log? One runner in the projector process, for all of them.
 
 Near the head it waits for news, moves what there is and rests a little; far behind it takes big pages and
-prepares the next one while the database merges the last. Of several runners one moves each read model, under
-a lease; the others stand by.
+prepares the next one while the database merges the last. Several runners share each read model by the hash of
+what its events are about (`holding.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from typing import Any
 
 import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
-from eventstore.checkpoints import LEASE_SECONDS
+from eventstore.statements import Pool
 from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
-from eventstore.statements import Pool
 from eventstore.tasks import end_tasks
-from projections.advance import Advancer, Follow, Moved, Work
+from projections.advance import Advancer, Moved
 from projections.compare import compare
-from projections.generations import Connection, drop_others, live_generations, make_missing, run, sole_builder
+from projections.generations import Connection, drop_others, make_missing, sole_builder
+from projections.holding import Holding
+from projections.page import Follow, Work
 from projections.read_model import ReadModel
 from projections.read_models import READ_MODELS
 
@@ -36,7 +34,8 @@ SMALL_PAGE = 500
 REST_SECONDS_MAX = 0.005
 """After a small page the runner rests as long as it worked, and no longer than this. So pages come close upon
 one another while the machine has time, and hold more events when it has not."""
-STANDBY_SECONDS = 1.0
+STANDBY_SECONDS, LACKING_SECONDS = 1.0, 0.1
+"""How often a runner looks what is its own: when it has all of it, and when it has not."""
 CAREFUL_DIVISOR, CAREFUL_ATTEMPTS = 8, 8
 """A page that was begun and never ended is taken in eighths, and so on; at last its first event is parked."""
 logger = structlog.get_logger()
@@ -58,102 +57,83 @@ class ProjectionRunner:
         self._feed = feed
         self._pool = pool
         self._keyring = keyring
-        self._models = {model.name: model for model in models}
+        self._models = tuple(models)
         self._page = page
-        self._follows: list[Follow] = []
+        self._holding = Holding(pool, self._models, page)
         self._ahead: tuple[int, asyncio.Task[Prepared]] | None = None
         self._began = 0.0  # when the work on the last page began
 
     async def run(self) -> None:
         async with self._pool.connection() as connection:
-            await make_missing(connection, self._models.values())
-            for model in self._models.values():
-                async with sole_builder(connection, model.name) as alone:
-                    if alone:  # else a rebuild is running, which clears up by itself
-                        await drop_others(connection, model)
+            await self._make_ready(connection)
             advancer = Advancer(connection, self._keyring, self._feed.fact)
-            renewing = asyncio.create_task(self._renew())
+            await self._holding.join()
+            keeping = asyncio.create_task(self._holding.keep())
             try:
-                await self._follow_live(connection, started=True)
                 while True:
                     try:
                         await self._turns(advancer, connection)
+                    except Moved:
+                        await self._forget_ahead()
+                        await self._holding.give_back()
                     except UnknownEvent as error:
-                        # a newer worker wrote it, and may go on in our place: let it have the leases
                         logger.warning("halted", error=str(error))
                         await self._forget_ahead()
-                        await self._release()
-                        await asyncio.sleep(STANDBY_SECONDS)
-                    await self._follow_live(connection)
+                        await self._stand_aside()
+                    except psycopg.errors.DeadlockDetected as error:
+                        logger.warning("page_repeated", error=str(error))  # nothing has moved
+                        await self._forget_ahead()
             finally:
-                await end_tasks(renewing)
+                await end_tasks(keeping)
                 await self._forget_ahead()
-                await self._release()
+                await self._holding.leave()
 
-    async def _follow_live(self, connection: Connection, *, started: bool = False) -> None:
-        """Take the leases of the live generations that are not followed, as far as nobody holds them."""
-        live = await live_generations(connection)
-        wanted: dict[str, Follow] = {}
-        for name, model in self._models.items():
-            generation = live.get(name)
-            if generation and generation.version == model.version:
-                wanted[model.follower(generation.number)] = Follow(model, generation.number)
-            elif started:
-                logger.warning("outdated", read_model=name, remedy=f"run `tillroll rebuild {name}`")
-        self._follows = [follow for follow in self._follows if follow.follower in wanted]
-        names = list(wanted.keys() - {follow.follower for follow in self._follows})
-        taken = await run(connection, "take_leases", followers=names, seconds=LEASE_SECONDS)
-        for follower, lease, position, attempts in taken:
-            follow = wanted[follower]
-            follow.lease, follow.position = lease, position
-            if started and attempts:
-                # the page that comes next was begun, and whoever began it did not live to end it
-                follow.attempts, follow.careful_until = attempts, position + self._page
-            self._follows.append(follow)
-        for follower, key in await run(connection, "read_parked", followers=names):
-            wanted[follower].parked.add(key)
+    async def _make_ready(self, connection: Connection) -> None:
+        await make_missing(connection, self._models)
+        for model in self._models:
+            async with sole_builder(connection, model.name) as alone:
+                if alone:  # else a rebuild is running, which clears up by itself
+                    await drop_others(connection, model)
+        for name in await self._holding.outdated(connection):
+            logger.warning("outdated", read_model=name, remedy=f"run `tillroll rebuild {name}`")
 
-    async def _release(self) -> None:
-        """Give back what is held. If that fails, the leases end by themselves."""
-        follows, self._follows = self._follows, []
-        if follows:
-            with suppress(psycopg.Error, PoolTimeout, OSError):
-                async with self._pool.connection() as connection:
-                    await run(connection, "release_leases", **_held(follows))
-
-    async def _renew(self) -> None:
-        """Three times a lease. If that fails, the compare-and-set of the next move decides."""
-        while True:
-            await asyncio.sleep(LEASE_SECONDS / 3)
-            try:
-                async with self._pool.connection() as connection:
-                    await run(connection, "renew_leases", seconds=LEASE_SECONDS, **_held(self._follows))
-            except (psycopg.Error, PoolTimeout, OSError) as error:
-                logger.warning("leases_not_renewed", error=str(error))
+    async def _stand_aside(self) -> None:
+        """A newer worker wrote it, and may go on in our place: while there is any other, it has our share."""
+        await self._holding.leave()
+        alone = False
+        while not alone:
+            await asyncio.sleep(STANDBY_SECONDS)
+            alone = await self._holding.is_alone()
+        await self._holding.join()
 
     async def _turns(self, advancer: Advancer, connection: Connection) -> None:
-        """Move what is followed; for a while where not all is, or nothing moves, and until a switch is met.
-
-        A page finds a switch out by failing. Where no page comes, the caller has to look for it.
-        """
+        """Look what is ours, then move it for a while: not for long where something is still to be had."""
+        if await self._holding.refresh(connection):
+            await self._forget_ahead()  # it was prepared for other partitions
         loop = asyncio.get_running_loop()
-        until = loop.time() + STANDBY_SECONDS
+        until = loop.time() + (STANDBY_SECONDS if self._holding.complete else LACKING_SECONDS)
+        while loop.time() < until:
+            moved = await self._move_all(advancer, connection)
+            if not self._follows:
+                await asyncio.sleep(max(0.0, until - loop.time()))
+            elif moved < SMALL_PAGE:
+                await asyncio.sleep(min(REST_SECONDS_MAX, loop.time() - self._began))
+
+    async def _move_all(self, advancer: Advancer, connection: Connection) -> int:
+        """A page for each group; but whoever has come up with those before goes on together with them."""
         moved = 0
-        try:
-            while loop.time() < until or (moved and len(self._follows) == len(self._models)):
-                moved = 0
-                for group, end in self._groups():
-                    if group[0].attempts:
-                        moved += await self._move_carefully(advancer, connection, group[0])
-                    else:
-                        moved += await self._move(advancer, connection, group, end)
-                if not self._follows:
-                    await asyncio.sleep(STANDBY_SECONDS)
-                elif moved < SMALL_PAGE:
-                    await asyncio.sleep(min(REST_SECONDS_MAX, loop.time() - self._began))
-        except Moved:
-            await self._forget_ahead()
-            await self._release()
+        for group, end in self._groups():
+            if group[0].attempts:
+                moved += await self._move_carefully(advancer, connection, group[0])
+            else:
+                moved += await self._move(advancer, connection, group, end)
+                if group[0].position == end:
+                    break
+        return moved
+
+    @property
+    def _follows(self) -> list[Follow]:
+        return self._holding.follows
 
     def _groups(self) -> list[tuple[list[Follow], int | None]]:
         """Who moves together, the last first, each with the position of those before it, if there are any."""
@@ -196,8 +176,7 @@ class ProjectionRunner:
         """Count the first page of a worker before any handler sees it. Later ones are the next worker's."""
         for follow in group:
             if not follow.counted:
-                place = {"follower": follow.follower, "position": follow.position}
-                await run(connection, "count_attempt", attempts=1, **place)
+                await self._holding.count(connection, follow, 1)
                 follow.counted = True
 
     async def _prepared(self, position: int) -> Prepared | None:
@@ -226,18 +205,8 @@ class ProjectionRunner:
             await advancer.park(follow, events[:1], "its handler ends the process, again and again")
             follow.attempts = 0
             return 1
-        await run(
-            connection,
-            "count_attempt",
-            follower=follow.follower,
-            position=follow.position,
-            attempts=follow.attempts + 1,
-        )
+        await self._holding.count(connection, follow, follow.attempts + 1)
         await advancer.advance([follow], events)
         if follow.position >= follow.careful_until:
             follow.attempts = 0
         return len(events)
-
-
-def _held(follows: Sequence[Follow]) -> dict[str, list[Any]]:
-    return {"followers": [each.follower for each in follows], "leases": [each.lease for each in follows]}

@@ -182,4 +182,5 @@ SALES = ReadModel(
     (OrderPlaced, OrderCancelled, PaymentCaptured, PaymentRefunded),
     project,
     version=2,
+    shared_rows=True,
 )

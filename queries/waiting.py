@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import orjson
 import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from eventstore.queries import load_queries
 from eventstore.statements import Pool
+from eventstore.partitions import PARTITIONS
+from eventstore.queries import load_queries
 from eventstore.tasks import end_tasks
 
 CHANNEL = "tillroll_projections"
@@ -33,6 +35,7 @@ class ProjectionsWaiter:
         self._url = database_url
         self._pool = pool
         self._positions: dict[str, int] = {}
+        self._parts: dict[str, list[int]] = {}  # of read models that several workers share, by partition
         self._moved = asyncio.Event()
 
     @asynccontextmanager
@@ -71,6 +74,7 @@ class ProjectionsWaiter:
         """A read saw less than these were said to show: believe it, and not what was heard."""
         for name in names:
             self._positions[name] = min(position, self._positions.get(name, 0))
+            self._parts.pop(name, None)
 
     def _hear(self, payload: str) -> None:
         """Note what is said of the read models that somebody has waited for; anything else is nothing."""
@@ -81,8 +85,15 @@ class ProjectionsWaiter:
         if not isinstance(told, dict):
             logger.warning("notice_not_understood", channel=CHANNEL)
             return
-        known = {name: to for name, to in told.items() if name in self._positions and type(to) is int}
-        self._note(known)
+        known = {name: to for name, to in told.items() if name in self._positions}
+        self._note({name: to if type(to) is int else self._part(name, to) for name, to in known.items()})
+
+    def _part(self, name: str, told: Any) -> int:
+        """What the read model shows, once some of its partitions are where they are said to be."""
+        parts = self._parts.setdefault(name, [0] * PARTITIONS)
+        for first, last, to in told if _are_parts(told) else ():
+            parts[first : last + 1] = [max(to, before) for before in parts[first : last + 1]]
+        return min(parts)
 
     def _note(self, positions: dict[str, int]) -> None:
         """Remember, and wake who waits. A lower position than before is only older news."""
@@ -109,3 +120,14 @@ class ProjectionsWaiter:
             except (psycopg.Error, OSError) as error:
                 logger.warning("waiting_without_notices", error=str(error))
                 await asyncio.sleep(SAFETY_SECONDS)
+
+
+def _are_parts(told: Any) -> bool:
+    """Whether it is [[first partition, last partition, position], …]."""
+    return isinstance(told, list) and all(
+        isinstance(each, list)
+        and len(each) == 3
+        and all(type(number) is int for number in each)
+        and 0 <= each[0] <= each[1] < PARTITIONS
+        for each in told
+    )

@@ -141,6 +141,8 @@ async def _verify_followers(context: ProcessContext, verdict: Verdict) -> None:
         verdict.wrong(f"{follower}: {key} is parked since position {position}: {error}")
     for follower, position in await _fetch(context, "read_ahead"):
         verdict.wrong(f"{follower} stands at {position}, beyond the log's head")
+    for (follower,) in await _fetch(context, "read_uncovered"):
+        verdict.wrong(f"{follower}: its checkpoints do not cover every partition once")
 
 
 async def _fetch(context: ProcessContext, query: str, **arguments: Any) -> list[Any]:

@@ -1,6 +1,6 @@
 -- name: create_checkpoint(follower, position)!
 INSERT INTO checkpoints (follower, position, done) VALUES (:follower, :position, :position)
-ON CONFLICT (follower) DO NOTHING;
+ON CONFLICT (follower, first_partition) DO NOTHING;
 
 -- name: take_lease(follower, seconds)
 -- Take the follower's lease if nobody holds it; its fencing number, position and done.
@@ -24,4 +24,7 @@ WHERE follower = :follower AND lease = :lease AND position = :was
 RETURNING position, set_config('synchronous_commit', 'off', true);
 
 -- name: read_checkpoints()
-SELECT follower, position, done, leased_until > now() AS alive, moved_at FROM checkpoints ORDER BY follower;
+SELECT c.follower, c.first_partition, c.last_partition, c.position, c.done, c.leased_until > now() AS alive,
+    c.moved_at, w.name AS worker
+FROM checkpoints AS c LEFT JOIN workers AS w ON w.worker = c.worker
+ORDER BY c.follower, c.first_partition;

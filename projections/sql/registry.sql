@@ -37,38 +37,28 @@ UPDATE read_models SET live = true WHERE name = :name AND generation = :generati
 -- name: add_checkpoint!
 INSERT INTO checkpoints (follower) VALUES (:follower);
 
--- name: lock_checkpoint
-SELECT position FROM checkpoints WHERE follower = :follower FOR UPDATE;
+-- name: lock_checkpoints
+-- All of the follower's, in all partitions: nobody moves it meanwhile.
+SELECT position FROM checkpoints WHERE follower = :follower ORDER BY first_partition FOR UPDATE;
 
 -- name: remove_follower!
 WITH gone AS (DELETE FROM checkpoints WHERE follower = :follower),
     unparked AS (DELETE FROM parked WHERE follower = :follower)
 DELETE FROM projection_attempts WHERE follower = :follower;
 
--- name: take_leases
--- Those of :followers text[] that nobody holds: with the fencing number, and the attempts at this position.
-UPDATE checkpoints AS c SET lease = c.lease + 1, leased_until = now() + make_interval(secs => :seconds)
-WHERE c.follower = ANY(:followers) AND c.leased_until < now()
-RETURNING c.follower, c.lease, c.position, coalesce((
-    SELECT a.attempts FROM projection_attempts AS a WHERE a.follower = c.follower AND a.position = c.position
-), 0);
-
--- name: renew_leases!
-UPDATE checkpoints AS c SET leased_until = now() + make_interval(secs => :seconds)
-FROM unnest(:followers::text[], :leases::bigint[]) AS mine (follower, lease)
-WHERE c.follower = mine.follower AND c.lease = mine.lease;
-
--- name: release_leases!
-UPDATE checkpoints AS c SET leased_until = '-infinity'
-FROM unnest(:followers::text[], :leases::bigint[]) AS mine (follower, lease)
-WHERE c.follower = mine.follower AND c.lease = mine.lease;
+-- name: read_attempts
+-- How often a page was begun at the very position where these followers stand in some partitions.
+SELECT c.follower, c.first_partition, max(a.attempts)
+FROM checkpoints AS c JOIN projection_attempts AS a ON a.follower = c.follower AND a.position = c.position
+WHERE c.follower = ANY(:followers) GROUP BY c.follower, c.first_partition;
 
 -- name: read_parked
 SELECT DISTINCT follower, key FROM parked WHERE follower = ANY(:followers);
 
 -- name: count_attempt!
-INSERT INTO projection_attempts (follower, position, attempts) VALUES (:follower, :position, :attempts)
-ON CONFLICT (follower) DO UPDATE SET position = excluded.position, attempts = excluded.attempts;
+INSERT INTO projection_attempts (follower, first_partition, position, attempts)
+VALUES (:follower, :first, :position, :attempts)
+ON CONFLICT (follower, first_partition) DO UPDATE SET position = excluded.position, attempts = excluded.attempts;
 
 -- name: begin_page
 -- The commit need not wait for the disk: rows and checkpoints are in one transaction, so a crash loses both
@@ -77,7 +67,13 @@ ON CONFLICT (follower) DO UPDATE SET position = excluded.position, attempts = ex
 SELECT set_config('synchronous_commit', 'off', true), set_config('enable_seqscan', 'off', true),
     set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
     set_config('plan_cache_mode', 'force_generic_plan', true),
-    move_projections(:followers::text[], :leases::bigint[], :was::bigint, :position::bigint);
+    move_projections(
+        :followers::text[], :firsts::integer[], :lasts::integer[], :leases::bigint[], :was::bigint, :position::bigint
+    );
+
+-- name: wait_for_turn
+-- Until the end of the transaction, at the rows of a read model that several partitions share.
+SELECT pg_advisory_xact_lock(hashtextextended(:key, 0));
 
 -- name: park!
 INSERT INTO parked (follower, key, position, error)
@@ -91,14 +87,15 @@ SELECT position FROM parked WHERE follower = :follower AND key = :key ORDER BY p
 DELETE FROM parked WHERE follower = :follower AND key = :key;
 
 -- name: fence!
--- Whoever holds the lease fails its next compare-and-set, takes the lease again and looks what is parked.
+-- Whoever holds a lease of it fails its next compare-and-set, takes the lease again and looks what is parked.
 UPDATE checkpoints SET lease = lease + 1, leased_until = '-infinity' WHERE follower = :follower;
 
 -- name: announce
--- Wakes readers who wait for a position: {"read model": position}.
+-- Wakes readers who wait for a position.
 SELECT pg_notify('tillroll_projections', :moved);
 
--- name: read_positions
-SELECT r.name, c.position
+-- name: read_ranges
+-- Where each live read model stands, in which partitions.
+SELECT r.name, c.first_partition, c.last_partition, c.position
 FROM read_models AS r JOIN checkpoints AS c ON c.follower = projection_follower(r.name, r.generation)
-WHERE r.live;
+WHERE r.live ORDER BY r.name, c.first_partition;

@@ -1,7 +1,7 @@
 -- name: read_places
 -- How far everybody is who follows the log: who, everything up to where is done, whether somebody is at it.
 -- :followers and :read_models text[] (of these the live generation; without one it was never made).
-SELECT f.follower, coalesce(c.done, 0), coalesce(c.leased_until > now(), false)
+SELECT f.follower, coalesce(min(c.done), 0), coalesce(bool_or(c.leased_until > now()), false)
 FROM (
     SELECT unnest(:followers::text[]) AS follower
     UNION ALL
@@ -9,7 +9,7 @@ FROM (
     FROM unnest(:read_models::text[]) AS m (name) LEFT JOIN read_models AS r ON r.name = m.name AND r.live
 ) AS f
 LEFT JOIN checkpoints AS c ON c.follower = f.follower
-ORDER BY f.follower;
+GROUP BY f.follower ORDER BY f.follower;
 
 -- name: read_overdue
 -- Deadlines that have come by their own clock, those that are parked aside. :now wall clock.
@@ -37,8 +37,18 @@ SELECT follower, key, min(position), (array_agg(error ORDER BY position))[1]
 FROM parked GROUP BY follower, key ORDER BY follower, key LIMIT 100;
 
 -- name: read_ahead()
-SELECT follower, position FROM checkpoints
-WHERE position > (SELECT coalesce(max(position), 0) FROM events) ORDER BY follower;
+SELECT follower, max(position) FROM checkpoints
+WHERE position > (SELECT coalesce(max(position), 0) FROM events) GROUP BY follower ORDER BY follower;
+
+-- name: read_uncovered()
+-- Followers whose checkpoints do not cover each of the partitions 0 to 63 once.
+SELECT follower FROM (
+    SELECT follower, first_partition, last_partition,
+        lag(last_partition, 1, -1) OVER (PARTITION BY follower ORDER BY first_partition) AS before,
+        lead(first_partition, 1, 64) OVER (PARTITION BY follower ORDER BY first_partition) AS after
+    FROM checkpoints
+) AS c
+WHERE first_partition <> before + 1 OR after <> last_partition + 1 GROUP BY follower ORDER BY follower;
 
 -- name: read_ledger_ahead()
 SELECT command_id, merchant, last_position FROM commands

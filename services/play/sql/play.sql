@@ -8,7 +8,7 @@ UNION ALL SELECT DISTINCT 'call', correlation, 0 FROM provider_calls
 UNION ALL SELECT DISTINCT 'webhook', correlation, 0 FROM webhook_inbox WHERE matched_at IS NULL
 UNION ALL SELECT DISTINCT 'deadline', c.clock, 0
     FROM business_clocks AS c JOIN deadlines AS d ON d.clock = c.clock AND d.due_at <= c.now
-UNION ALL SELECT 'followed', '', CASE WHEN count(*) = cardinality(:followers::text[]) THEN min(done) ELSE 0 END
+UNION ALL SELECT 'followed', '', CASE WHEN count(DISTINCT follower) = cardinality(:followers::text[]) THEN min(done) ELSE 0 END
     FROM checkpoints WHERE follower = ANY(:followers::text[])
 UNION ALL SELECT 'head', '', coalesce(max(position), 0) FROM events;
 
