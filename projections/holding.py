@@ -97,16 +97,16 @@ class Holding:
 
     async def count(self, connection: Connection, follow: Follow, attempts: int) -> None:
         """Keep how often the page that comes next was begun, before its handler sees it."""
-        first, position = follow.partitions.first, follow.position
         await run(
             connection,
             "count_attempt",
             follower=follow.follower,
-            first=first,
-            position=position,
+            first=follow.partitions.first,
+            last=follow.partitions.last,
+            position=follow.position,
             attempts=attempts,
         )
-        self._counted.add((follow.follower, position))
+        self._counted.add((follow.follower, follow.position))
 
     async def _wanted(self, connection: Connection) -> Wanted:
         """Our share of each live generation that this code can follow."""

@@ -22,6 +22,7 @@ COMMENT ON COLUMN workers.teams IS 'what it is able to follow, each with its ver
 
 ALTER TABLE projection_attempts
     ADD COLUMN first_partition integer NOT NULL DEFAULT 0,
+    ADD COLUMN last_partition integer NOT NULL DEFAULT 63,
     DROP CONSTRAINT projection_attempts_pkey,
     ADD PRIMARY KEY (follower, first_partition);
 

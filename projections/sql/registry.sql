@@ -47,18 +47,21 @@ WITH gone AS (DELETE FROM checkpoints WHERE follower = :follower),
 DELETE FROM projection_attempts WHERE follower = :follower;
 
 -- name: read_attempts
--- How often a page was begun at the very position where these followers stand in some partitions.
+-- How often a page of some of their partitions was begun at the very position where these followers stand.
 SELECT c.follower, c.first_partition, max(a.attempts)
-FROM checkpoints AS c JOIN projection_attempts AS a ON a.follower = c.follower AND a.position = c.position
+FROM checkpoints AS c JOIN projection_attempts AS a
+    ON a.follower = c.follower AND a.position = c.position
+    AND a.first_partition <= c.last_partition AND a.last_partition >= c.first_partition
 WHERE c.follower = ANY(:followers) GROUP BY c.follower, c.first_partition;
 
 -- name: read_parked
 SELECT DISTINCT follower, key FROM parked WHERE follower = ANY(:followers);
 
 -- name: count_attempt!
-INSERT INTO projection_attempts (follower, first_partition, position, attempts)
-VALUES (:follower, :first, :position, :attempts)
-ON CONFLICT (follower, first_partition) DO UPDATE SET position = excluded.position, attempts = excluded.attempts;
+INSERT INTO projection_attempts (follower, first_partition, last_partition, position, attempts)
+VALUES (:follower, :first, :last, :position, :attempts)
+ON CONFLICT (follower, first_partition) DO UPDATE SET
+    last_partition = excluded.last_partition, position = excluded.position, attempts = excluded.attempts;
 
 -- name: begin_page
 -- The commit need not wait for the disk: rows and checkpoints are in one transaction, so a crash loses both

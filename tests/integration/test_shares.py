@@ -1,0 +1,307 @@
+"""Do several workers share the read models while they come and go, each event merged once, keys in order?"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.kernel import Fact
+from domain.order import OrderCancelled
+from eventstore.checkpoints import LeaseLost
+from eventstore.feed import Feed
+from eventstore.partitions import PARTITIONS, WHOLE, Partitions
+from eventstore.postgres import PostgresLog
+from eventstore.shares import Place, Worker, adjoining, merge, release, take
+from eventstore.tasks import end_tasks
+from projections.advance import Advancer, Moved
+from projections.orders import ORDERS
+from projections.page import Follow
+from projections.parking import retry_parked
+from projections.read_model import Rows, order_key, partition_of_fact
+from projections.read_models import READ_MODELS
+from projections.rebuild import rebuild
+from projections.runner import ProjectionRunner
+from tests.integration.projections_trade import Bought, Trade, open_trade, setting_up
+from tests.integration.test_projections import fetch, no_differences, until
+
+MERCHANTS = ("m1", "m2", "m3")
+HELD = """
+SELECT worker, first_partition, last_partition, count(*) FROM checkpoints
+WHERE leased_until > now() AND follower LIKE 'projection:%%' GROUP BY 1, 2, 3 ORDER BY first_partition
+"""
+
+
+@pytest.fixture
+async def trade(database: str) -> AsyncIterator[Trade]:
+    async with open_trade(database) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def worker(database: str, trade: Trade, **options: Any) -> AsyncIterator[asyncio.Task[None]]:
+    """A runner with connections and a feed of its own, as in a process of its own."""
+    async with await PostgresLog.connect(database) as log, Feed(log, trade.bus).running() as feed:
+        task = asyncio.create_task(ProjectionRunner(feed, log.pool, trade.keyring, **options).run())
+        try:
+            yield task
+        finally:
+            await end_tasks(task)
+
+
+async def divided(trade: Trade, count: int, models: int = len(READ_MODELS)) -> None:
+    """Wait until so many workers hold all read models, each one range of each."""
+
+    async def so() -> bool:
+        rows = await fetch(trade, HELD)
+        whole = sum(last - first + 1 for _, first, last, _ in rows) == PARTITIONS
+        each_of_all = all(held == models for *_, held in rows)
+        return whole and each_of_all and len(rows) == count == len({number for number, *_ in rows})
+
+    await until(so)
+
+
+async def shown(trade: Trade, position: int) -> None:
+    """Wait until all partitions of all live read models stand at `position` at least."""
+
+    async def there() -> bool:
+        rows = await fetch(
+            trade,
+            "SELECT count(DISTINCT name), coalesce(min(position), 0) FROM read_models JOIN checkpoints"
+            " ON follower = projection_follower(name, generation) WHERE live",
+        )
+        return bool(rows[0][0] == len(READ_MODELS) and rows[0][1] >= position)
+
+    await until(there)
+
+
+class Flow:
+    """Trade that goes on until it is stopped: checkouts of two merchants each; some are called off."""
+
+    def __init__(self, trade: Trade) -> None:
+        self._trade = trade
+        self._stopping = False
+        self.last = 0
+        self.orders = 0
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    async def run(self) -> None:
+        for merchant in MERCHANTS:
+            self.last = await self._trade.append(merchant, setting_up(merchant))
+        while not self._stopping:
+            one, other = random.Random(self.orders).sample(MERCHANTS, 2)
+            bought = [
+                Bought(
+                    merchant, f"o{self.orders}", checkout_id=f"c{self.orders}", person=f"p{self.orders % 5}"
+                )
+                for merchant in (one, other)
+            ]
+            for each in bought:
+                await self._trade.append(each.merchant, each.placing())
+            for number, each in enumerate(bought):
+                ending = each.cancelling() if (self.orders + number) % 3 == 0 else each.shipping()
+                self.last = await self._trade.append(each.merchant, [*each.paying(), *ending])
+            self.orders += 1
+
+
+@asynccontextmanager
+async def flowing(trade: Trade) -> AsyncIterator[Flow]:
+    """Trade flows in the block; at its end all of it is in the read models, once, and nothing is parked."""
+    flow = Flow(trade)
+    task = asyncio.create_task(flow.run())
+    try:
+        yield flow
+        flow.stop()
+        await task
+        await shown(trade, flow.last)
+        await no_differences(trade)
+        assert await fetch(trade, "SELECT * FROM parked") == []
+        assert await fetch(trade, "SELECT count(*) FROM orders") == [(2 * flow.orders,)]
+    finally:
+        await end_tasks(task)
+
+
+async def test_workers_join_and_leave_under_load(trade: Trade, database: str) -> None:
+    async with AsyncExitStack() as at_the_end, flowing(trade):
+        first, second, third = AsyncExitStack(), AsyncExitStack(), AsyncExitStack()
+        for each in (first, second, third):
+            at_the_end.push_async_callback(each.aclose)
+        await first.enter_async_context(worker(database, trade))
+        await divided(trade, 1)
+        await second.enter_async_context(worker(database, trade))
+        await divided(trade, 2)
+        await third.enter_async_context(worker(database, trade))
+        await divided(trade, 3)
+        await no_differences(trade)  # while they stand at different positions
+        await first.aclose()
+        await divided(trade, 2)
+        await third.aclose()
+        await divided(trade, 1)
+        assert await fetch(trade, "SELECT count(*) FROM checkpoints") == [(len(READ_MODELS),)]
+        assert await fetch(trade, "SELECT count(*) FROM workers") == [(1,)]
+
+
+async def test_a_parked_key_waits_and_goes_on_while_two_workers_share(trade: Trade, database: str) -> None:
+    fixed: list[bool] = []
+
+    def project(facts: Sequence[Fact]) -> Rows:
+        if not fixed and any(isinstance(fact.event, OrderCancelled) for fact in facts):
+            raise RuntimeError("this handler has a bug")
+        return ORDERS.project(facts)
+
+    models = {**READ_MODELS, "orders": replace(ORDERS, project=project)}
+    async with (
+        worker(database, trade, models=models.values()),
+        worker(database, trade, models=models.values()),
+    ):
+        await divided(trade, 2)
+        names = [f"o{number}" for number in range(12)]
+        for name in names:
+            bought = Bought("m1", name)
+            last = await trade.append("m1", [*bought.placing(), *bought.paying(), *bought.cancelling()])
+        await shown(trade, last)
+        parked = {key for (key,) in await fetch(trade, "SELECT key FROM parked")}
+        assert parked == {f"m1/{name}" for name in names}
+        fixed.append(True)
+        for key in parked:
+            await retry_parked(trade.log.pool, trade.log, trade.keyring, "orders", key, models=models)
+        last = await trade.append("m1", Bought("m1", "more").life())
+        await shown(trade, last)
+        await divided(trade, 2)
+    assert await fetch(trade, "SELECT 1 FROM parked") == []
+    await no_differences(trade)
+
+
+async def test_a_read_model_is_rebuilt_while_two_workers_serve(trade: Trade, database: str) -> None:
+    async with worker(database, trade), worker(database, trade), flowing(trade):
+        await divided(trade, 2)
+        for name in ("orders", "sales", "checkouts"):
+            await rebuild(trade.log.pool, trade.log, trade.keyring, name)
+            assert await fetch(trade, "SELECT generation FROM read_models WHERE name = %s", name) == [(2,)]
+            await divided(trade, 2)
+
+
+async def test_a_worker_of_other_code_shares_what_it_can(trade: Trade, database: str) -> None:
+    """A read model of a newer version is nobody's but the newer worker's; the others they share."""
+    newer = {**READ_MODELS, "orders": replace(ORDERS, version=ORDERS.version + 1)}
+
+    async def only_the_newer_has_orders() -> bool:
+        return sorted(held for *_, held in await fetch(trade, HELD)) == [1, 12, 12]
+
+    async with AsyncExitStack() as older:
+        await older.enter_async_context(worker(database, trade))
+        await divided(trade, 1)
+        async with worker(database, trade, models=newer.values()), flowing(trade):
+            await rebuild(trade.log.pool, trade.log, trade.keyring, "orders", models=newer)
+            await until(only_the_newer_has_orders)
+            await older.aclose()
+            await divided(trade, 1)
+
+
+async def test_only_who_holds_the_very_range_moves_it(trade: Trade, database: str) -> None:
+    """A worker that was stopped while its checkpoint was cut may still know its lease: the range tells."""
+    async with worker(database, trade):
+        await shown(trade, await trade.append("m1", setting_up("m1")))
+    last = await trade.append("m1", Bought("m1", "one").life())
+    async with trade.log.pool.connection() as connection:
+        (stopped,) = await take(connection, {ORDERS.follower(1): WHOLE}, 1)
+        await connection.execute("UPDATE checkpoints SET leased_until = '-infinity'")
+        (upper,) = await take(connection, {ORDERS.follower(1): Partitions(32, 63)}, 2)
+        assert upper.position == stopped.position
+        query = "SELECT lease FROM checkpoints WHERE follower = %s AND first_partition = 0"
+        lease = await fetch(trade, query, ORDERS.follower(1))
+        assert lease == [(stopped.lease,)]  # of the part that nobody took
+        advancer = Advancer(connection, trade.keyring, trade.feed.fact)
+        events = await trade.log.read(stopped.position, 100)
+        follow = Follow(ORDERS, 1, lease=stopped.lease, position=stopped.position)
+        with pytest.raises(Moved):
+            await advancer.advance([follow], events)
+    assert await fetch(trade, "SELECT 1 FROM orders") == []
+    async with worker(database, trade):
+        await shown(trade, last)
+    await no_differences(trade)
+
+
+async def test_a_checkpoint_that_was_lost_is_not_merged(trade: Trade, database: str) -> None:
+    async with worker(database, trade):
+        await divided(trade, 1)
+    name = ORDERS.follower(1)
+    async with trade.log.pool.connection() as connection:
+        lower = await take(connection, {name: Partitions(0, 31)}, 1)
+        upper = await take(connection, {name: Partitions(32, 63)}, 1)
+        await connection.execute("UPDATE checkpoints SET leased_until = '-infinity'")
+        await take(connection, {name: Partitions(40, 63)}, 2)
+        with pytest.raises(LeaseLost):
+            await merge(connection, adjoining([*lower, *upper]))
+    assert await fetch(trade, _RANGES, name) == [(0, 31), (32, 39), (40, 63)]
+
+
+_RANGES = "SELECT first_partition, last_partition FROM checkpoints WHERE follower = %s ORDER BY 1"
+
+
+async def test_whatever_workers_do_at_once_every_partition_has_one_checkpoint(trade: Trade) -> None:
+    """Eight workers take, release and merge at random, side by side; then they settle."""
+    await fetch(trade, "INSERT INTO checkpoints (follower) VALUES ('f')")
+    pool = trade.log.pool
+    workers = [Worker(pool, ["f"]) for _ in range(8)]
+    held: dict[int, list[Place]] = {}
+    for each in workers:
+        await each.join()
+
+    async def look(each: Worker) -> None:
+        await each.look(held.get(each.number, []))
+        share = each.share_of("f")
+        mine = held.pop(each.number, [])
+        async with pool.connection() as connection:
+            fitting = [place for place in mine if place.partitions.within(share)]
+            await release(connection, [place for place in mine if place not in fitting])
+            fitting += await take(connection, {"f": share} if share else {}, each.number)
+            for run in adjoining(fitting):
+                ((partitions, lease),) = await merge(connection, [run])
+                fitting = [place for place in fitting if place not in run]
+                fitting.append(run[0]._replace(partitions=partitions, lease=lease))
+        held[each.number] = fitting
+
+    dice = random.Random(3)
+    for _ in range(60):
+        chosen = dice.sample(workers, 4)
+        if dice.random() < 0.3:
+            leaving = chosen.pop()
+            async with pool.connection() as connection:
+                await release(connection, held.pop(leaving.number, []))
+            await leaving.leave()
+        await asyncio.gather(*(look(each) for each in chosen if each.number))
+        for each in workers:
+            if not each.number and dice.random() < 0.1:
+                await each.join()
+        ranges = [Partitions(*row) for row in await fetch(trade, _RANGES, "f")]
+        assert [number for each in ranges for number in range(each.first, each.last + 1)] == [
+            *range(PARTITIONS)
+        ]
+    remaining = [each for each in workers if each.number]
+    for _ in range(3):
+        for each in remaining:
+            await look(each)
+    assert sorted(place.partitions for places in held.values() for place in places) == sorted(
+        share for each in remaining if (share := each.share_of("f"))
+    )
+
+
+async def test_facts_of_one_key_are_in_one_partition(trade: Trade) -> None:
+    for merchant in MERCHANTS:
+        await trade.append(merchant, setting_up(merchant))
+        for number in range(20):
+            await trade.append(merchant, Bought(merchant, f"o-{number}.x", portions=2).life())
+    partitions: dict[str, set[int]] = {}
+    for stored in await trade.log.read(0, 10_000):
+        fact = trade.feed.fact(stored)
+        partitions.setdefault(order_key(fact), set()).add(partition_of_fact(fact))
+    assert all(len(each) == 1 for each in partitions.values())
+    assert len({partition for each in partitions.values() for partition in each}) > PARTITIONS // 2
