@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import pairwise
-from zlib import crc32
 
 PARTITIONS = 64
 
@@ -42,7 +42,7 @@ WHOLE = Partitions(0, PARTITIONS - 1)
 
 def partition_of(key: str) -> int:
     """Which partition a key belongs to: the same in every process, for ever."""
-    return crc32(key.encode()) % PARTITIONS
+    return blake2b(key.encode(), digest_size=1).digest()[0] % PARTITIONS
 
 
 def share(index: int, count: int) -> Partitions | None:

@@ -23,7 +23,7 @@ from projections.advance import Advancer, Moved
 from projections.orders import ORDERS
 from projections.page import Follow
 from projections.parking import retry_parked
-from projections.read_model import Rows, order_key, partition_of_fact
+from projections.read_model import Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import rebuild
 from projections.runner import ProjectionRunner
@@ -292,16 +292,3 @@ async def test_whatever_workers_do_at_once_every_partition_has_one_checkpoint(tr
     assert sorted(place.partitions for places in held.values() for place in places) == sorted(
         share for each in remaining if (share := each.share_of("f"))
     )
-
-
-async def test_facts_of_one_key_are_in_one_partition(trade: Trade) -> None:
-    for merchant in MERCHANTS:
-        await trade.append(merchant, setting_up(merchant))
-        for number in range(20):
-            await trade.append(merchant, Bought(merchant, f"o-{number}.x", portions=2).life())
-    partitions: dict[str, set[int]] = {}
-    for stored in await trade.log.read(0, 10_000):
-        fact = trade.feed.fact(stored)
-        partitions.setdefault(order_key(fact), set()).add(partition_of_fact(fact))
-    assert all(len(each) == 1 for each in partitions.values())
-    assert len({partition for each in partitions.values() for partition in each}) > PARTITIONS // 2

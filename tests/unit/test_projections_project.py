@@ -34,9 +34,9 @@ from projections import (
     shipments,
     stock_levels,
 )
-from projections.read_model import order_key
+from projections.read_model import order_key, partition_in_stream, partition_of_fact
 from projections.read_models import PERSONAL_COLUMNS, READ_MODELS
-from tests.integration.projections_trade import START, Bought, Step
+from tests.integration.projections_trade import START, Bought, Step, setting_up
 
 HELD = {"order_id": "o1", "sku": "A", "warehouse": "main"}
 IDS = {"shipment_id": "s1", "order_id": "o1"}
@@ -246,3 +246,17 @@ def test_read_models_name_their_tables_and_personal_columns_once() -> None:
     tables: list[Any] = [table for model in READ_MODELS.values() for table in model.tables]
     assert len(set(tables)) == len(tables)
     assert PERSONAL_COLUMNS.keys() <= set(tables)
+
+
+def test_facts_of_one_key_are_in_one_partition() -> None:
+    """However they are told apart: workers leave out what is another's by the stream alone, if they can."""
+    partitions: dict[str, set[int]] = {}
+    for number in range(40):
+        bought = Bought(f"m-{number % 3}", f"o-{number}.x", portions=2)
+        steps = [*setting_up(bought.merchant), *bought.life()]
+        for fact in facts_of(steps, bought.merchant):
+            found = partition_of_fact(fact)
+            assert partition_in_stream(fact.stream) in (None, found)
+            partitions.setdefault(order_key(fact), set()).add(found)
+    assert all(len(each) == 1 for each in partitions.values())
+    assert len(set.union(*partitions.values())) > 20
