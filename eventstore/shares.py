@@ -52,6 +52,11 @@ class Held(Protocol):
 H = TypeVar("H", bound=Held)
 
 
+def worker_name(pid: int) -> str:
+    """How people know a worker of this machine."""
+    return f"{socket.gethostname()}:{pid}"
+
+
 class Worker:
     """One of those who share the work of some `teams`: names of what is followed, with its version."""
 
@@ -100,7 +105,7 @@ class Worker:
             return all(set(workers) <= {self.number} for _, workers in await self._read(connection))
 
     async def _join(self, connection: Connection) -> None:
-        name = f"{socket.gethostname()}:{os.getpid()}"
+        name = worker_name(os.getpid())
         rows = await run(connection, "join_workers", name=name, teams=self._teams, seconds=LEASE_SECONDS)
         self.number = rows[0][0]
 

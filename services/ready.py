@@ -11,8 +11,9 @@ import aiohttp
 
 from eventstore.checkpoints import read_checkpoints
 from eventstore.postgres import PostgresLog
+from eventstore.shares import worker_name
 from services.settings import Settings
-from services.supervisor import Supervisor
+from services.supervisor import Status, Supervisor
 
 LOOK_SECONDS = 0.1
 ANSWER_SECONDS_MAX = 5.0
@@ -22,9 +23,8 @@ FOLLOWERS = {
     "relay": ("relay",),
     "agents": ("agents",),
     "gateways": ("gateway:payment", "gateway:carrier"),
-    "projector": ("projection:",),
 }
-"""What each process holds the lease of while it works; a name that ends with `:` is the first part of one."""
+"""What each process holds the lease of while it works; projectors share theirs."""
 
 
 class NotReady(Exception):
@@ -38,7 +38,7 @@ async def wait_until_ready(settings: Settings, supervisor: Supervisor) -> None:
     missing = list(supervisor.status())
     try:
         async with asyncio.timeout(READY_SECONDS_MAX), _looking(settings) as look:
-            while missing := await look.missing():
+            while missing := await look.missing(supervisor.status()):
                 _refuse_endless_ends(supervisor)
                 await asyncio.sleep(LOOK_SECONDS)
     except TimeoutError:
@@ -60,13 +60,20 @@ class _Look:
         self._log = log
         self._http = http
 
-    async def missing(self) -> list[str]:
+    async def missing(self, status: dict[str, Status]) -> list[str]:
         """The processes that are not there yet."""
-        return [*await self._without_lease(), *[name async for name in self._silent()]]
+        return [*await self._without_lease(status), *[name async for name in self._silent()]]
 
-    async def _without_lease(self) -> list[str]:
-        held = [each["follower"] for each in await read_checkpoints(self._log.pool) if each["alive"]]
-        return [name for name, wanted in FOLLOWERS.items() if not all(_holds(held, each) for each in wanted)]
+    async def _without_lease(self, status: dict[str, Status]) -> list[str]:
+        checkpoints = await read_checkpoints(self._log.pool)
+        held = {each["follower"] for each in checkpoints if each["alive"]}
+        sharing = {each["worker"] for each in checkpoints if each["alive"]}
+        missing = [name for name, wanted in FOLLOWERS.items() if not held.issuperset(wanted)]
+        return missing + [
+            name
+            for name, each in status.items()
+            if name.startswith("projector") and worker_name(each["pid"] or 0) not in sharing
+        ]
 
     async def _silent(self) -> AsyncIterator[str]:
         settings = self._settings
@@ -95,10 +102,6 @@ async def _looking(settings: Settings) -> AsyncIterator[_Look]:
         aiohttp.ClientSession(timeout=patience) as http,
     ):
         yield _Look(settings, log, http)
-
-
-def _holds(held: list[str], wanted: str) -> bool:
-    return any(each.startswith(wanted) if wanted.endswith(":") else each == wanted for each in held)
 
 
 def _reached(host: str) -> str:

@@ -112,6 +112,9 @@ class Settings(LimitSettings):
     webhook_url: str | None = Field(
         default=None, description="Where providers send webhooks: the gateways, http://HOST:PORT, no path."
     )
+    projectors: int = Field(
+        default=1, ge=1, le=64, description="How many projectors `up` starts: they share the read models."
+    )
     ledger_days: int = Field(
         default=30, ge=1, description="How long a repeated Idempotency-Key gets its first answer, in days."
     )
@@ -210,9 +213,8 @@ class Settings(LimitSettings):
     def role_passwords(self) -> dict[Role, str]:
         """What the roles' passwords must be for these settings to work; of users with our names only."""
         if self.database_url:
-            secret(
-                self.data_dir / self.database_roles_file
-            )  # made up here, and nowhere else, where it is missing
+            # made up here, and nowhere else, where it is missing
+            secret(self.data_dir / self.database_roles_file)
         passwords: dict[Role, str] = {}
         for role in ROLES:
             parts = conninfo_to_dict(self.url(role))

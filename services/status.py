@@ -11,6 +11,7 @@ import orjson
 from rich.table import Table
 
 from eventstore.checkpoints import read_checkpoints
+from eventstore.partitions import Partitions
 from services.console import results
 from services.context import ProcessContext, open_context
 from services.runfile import read_run
@@ -24,7 +25,8 @@ SELECT (SELECT count(*) FROM provider_calls), (SELECT count(*) FROM webhook_inbo
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`followers` hold: follower, position, done, alive, moved_at, behind (events)."""
+    """`followers` hold, for each range of partitions: follower, first_partition, last_partition, position,
+    done, alive, moved_at, worker, behind (events)."""
 
     log: str
     head: int
@@ -67,11 +69,13 @@ def _show(status: Status) -> None:
     for name, each in status.processes.items():
         table.add_row(name, str(each["pid"]), str(each["restarts"]), _sign(each["alive"]))
     results.print(table)
-    table = Table("follower", "position", "behind", "alive", "moved")
+    table = Table("follower", "partitions", "held by", "position", "behind", "alive", "moved")
     for each in status.followers:
         moved: datetime = each["moved_at"]
         table.add_row(
             each["follower"],
+            str(Partitions(each["first_partition"], each["last_partition"])),
+            each["worker"] or "",
             f"{each['position']:,}",
             f"{each['behind']:,}",
             _sign(each["alive"]),

@@ -104,6 +104,10 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tu
                 await _start(supervisor, outside, f"world-{kind}", "world", kind)
             for name, roles in PROCESSES.items():
                 await _start(supervisor, chosen.of_roles(*roles), name, name)
+            for number in range(2, settings.projectors + 1):
+                await _start(
+                    supervisor, chosen.of_roles(*PROCESSES["projector"]), f"projector-{number}", "projector"
+                )
             await wait_until_ready(chosen, supervisor)
             yield chosen, supervisor
     finally:

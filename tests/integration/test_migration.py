@@ -29,7 +29,11 @@ from tests.integration.test_projections import shown
 OLDER = ("0001_log.sql", "0002_followers.sql", "0003_read_models.sql", "0004_resend.sql")
 PASSWORDS: dict[Role, str] = {role: password_of(role, bytes(32)) for role in ROLES}
 READERS = "tillroll_query, tillroll_audit"
+_TEXT = dict(migrations())
+_PARTITIONS, _, _ = _TEXT["0014_partitions.sql"].partition("REVOKE ALL ON FUNCTION")
+_, _MOVE, _MOVES = _TEXT["0003_read_models.sql"].partition("CREATE FUNCTION move_projections")
 PRETENDED = (
+    _PARTITIONS,
     "CREATE FUNCTION protect_read_model(regclass) RETURNS void LANGUAGE sql AS ''",
     "CREATE ROLE tillroll_query",
     "CREATE ROLE tillroll_audit",
@@ -39,6 +43,13 @@ PRETENDED_NO_MORE = (
     "DROP FUNCTION protect_read_model",
     f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {READERS}",
     f"DROP ROLE {READERS}",
+    "DROP TABLE workers",
+    "ALTER TABLE checkpoints DROP COLUMN first_partition, DROP COLUMN last_partition, DROP COLUMN worker",
+    "ALTER TABLE checkpoints ADD PRIMARY KEY (follower)",
+    "ALTER TABLE projection_attempts DROP COLUMN first_partition, DROP COLUMN last_partition",
+    "ALTER TABLE projection_attempts ADD PRIMARY KEY (follower)",
+    "DROP FUNCTION move_projections",
+    _MOVE + _MOVES,
 )
 _numbers = itertools.count(1)
 

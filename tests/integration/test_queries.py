@@ -337,7 +337,20 @@ async def test_a_false_word_of_the_projector_ends_one_wait_and_no_more(api: Api)
     await api.ok("/v1/orders", at_least=last)
     waiter: ProjectionsWaiter = api.app.state.projections_waiter
     async with api.trade.log.pool.connection() as connection:
-        for word in ("no JSON", "[1]", '{"orders": "far", "nobody": 9}', f'{{"orders": {last + 1_000_000}}}'):
+        parts = (
+            "[[0, 64, 9]]",
+            "[[-1, 9, 9]]",
+            "[[0, 63]]",
+            "[0, 63, 9]",
+            '[[0, 63, "9"]]',
+            f"[[0, 40, {last + 9}]]",
+        )
+        words = [f'{{"orders": {part}}}' for part in parts]
+        for word in ("no JSON", "[1]", '{"orders": "far", "nobody": 9}', *words):
+            await connection.execute("SELECT pg_notify('tillroll_projections', %s)", (word,))
+        await asyncio.sleep(0.1)
+        assert waiter.shown(("orders",)) == last
+        for word in (f'{{"orders": [[41, 63, {last + 9}]]}}', f'{{"orders": {last + 1_000_000}}}'):
             await connection.execute("SELECT pg_notify('tillroll_projections', %s)", (word,))
     async with asyncio.timeout(20):
         while waiter.shown(("orders",)) <= last:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from services.runfile import read_run
 from tests.integration.projections_trade import Trade, open_trade
-from tests.integration.test_projections import fetch, no_differences
+from tests.integration.system import system, tillroll, wait
+from tests.integration.test_projections import no_differences
 from tests.integration.test_shares import divided, flowing
 
 PROJECTOR = """
@@ -69,3 +73,32 @@ async def test_projectors_are_killed_and_stopped_and_wake_up(trade: Trade, datab
                     await divided(trade, 2)
             await divided(trade, 1)
         assert stopped.poll() is None
+
+
+def test_up_starts_as_many_projectors_as_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILLROLL_PROJECTORS", "2")
+
+    def sharing() -> dict[str, set[tuple[int, int]]]:
+        _, status = tillroll(environment, "status")
+        found: dict[str, set[tuple[int, int]]] = {}
+        for each in status["followers"]:
+            if each["follower"].startswith("projection:") and each["alive"]:
+                partitions = (each["first_partition"], each["last_partition"])
+                found.setdefault(each["worker"], set()).add(partitions)
+        return found
+
+    def both_share() -> bool:
+        return sorted(sharing().values(), key=min) == [{(0, 31)}, {(32, 63)}]
+
+    with system(tmp_path) as environment:
+        wait(lambda: "Tillroll is up" in (tmp_path / "up.log").read_text())
+        wait(both_share)
+        before = sharing()
+        run = read_run(tmp_path)
+        assert run
+        os.kill(int(run.processes["projector-2"]["pid"] or 0), signal.SIGKILL)
+        _, played = tillroll(environment, "play", "synthetic", "--orders", "60", "--seed", "5")
+        assert not [each for each in played["oracles"] if not each["good"] and not each["reason"]]
+        wait(both_share)
+        assert len(before.keys() & sharing().keys()) == 1  # the other was started anew
+        assert tillroll(environment, "verify")[1]["problems"] == []
