@@ -27,6 +27,7 @@ from projections.read_model import Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import rebuild
 from projections.runner import ProjectionRunner
+from queries.waiting import ProjectionsWaiter
 from tests.integration.projections_trade import Bought, Trade, open_trade, setting_up
 from tests.integration.test_projections import fetch, no_differences, until
 
@@ -34,6 +35,10 @@ MERCHANTS = ("m1", "m2", "m3")
 HELD = """
 SELECT worker, first_partition, last_partition, count(*) FROM checkpoints
 WHERE leased_until > now() AND follower LIKE 'projection:%%' GROUP BY 1, 2, 3 ORDER BY first_partition
+"""
+LEAST = """
+SELECT min(position) FROM read_models JOIN checkpoints ON follower = projection_follower(name, generation)
+WHERE live
 """
 
 
@@ -186,6 +191,18 @@ async def test_a_read_model_is_rebuilt_while_two_workers_serve(trade: Trade, dat
             await rebuild(trade.log.pool, trade.log, trade.keyring, name)
             assert await fetch(trade, "SELECT generation FROM read_models WHERE name = %s", name) == [(2,)]
             await divided(trade, 2)
+
+
+async def test_a_wait_ends_when_every_partition_shows_it(trade: Trade, database: str) -> None:
+    """Readers are woken by the words of both workers, of which one may be faster."""
+    names = tuple(READ_MODELS)
+    waiter = ProjectionsWaiter(database, trade.log.pool)
+    async with waiter.running(), worker(database, trade), worker(database, trade):
+        await divided(trade, 2)
+        for number in range(60):
+            last = await trade.append("m1", Bought("m1", f"o{number}").placing())
+            assert await waiter.wait(names, last, 30)
+            assert (await fetch(trade, LEAST))[0][0] >= last
 
 
 async def test_a_worker_of_other_code_shares_what_it_can(trade: Trade, database: str) -> None:

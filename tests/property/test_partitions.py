@@ -79,6 +79,7 @@ class Workers(RuleBasedStateMachine):
         self.living: list[int] = []
         self.seen: dict[int, list[int]] = {}
         self.last = 0
+        self.taken = [0] * PARTITIONS  # up to where, by partition
 
     @initialize()
     def first(self) -> None:
@@ -114,7 +115,13 @@ class Workers(RuleBasedStateMachine):
     def work(self, data: st.DataObject, steps: int) -> None:
         held = [row for row in self.rows if row.holder]
         if held:
-            data.draw(st.sampled_from(held)).position += steps
+            row = data.draw(st.sampled_from(held))
+            self._move(row, row.position + steps)
+
+    def _move(self, row: Row, position: int) -> None:
+        row.position = position
+        for partition in range(row.partitions.first, row.partitions.last + 1):
+            self.taken[partition] = position
 
     def _refresh(self, worker: int) -> bool:
         """What `Holding.refresh` does; whether it changed anything."""
@@ -150,6 +157,11 @@ class Workers(RuleBasedStateMachine):
         assert covered(ranges) == PARTITIONS
         assert len(runs(ranges)) == 1
 
+    @invariant()
+    def a_row_stands_where_each_of_its_partitions_does(self) -> None:
+        for row in self.rows:
+            assert set(self.taken[row.partitions.first : row.partitions.last + 1]) == {row.position}
+
     def teardown(self) -> None:
         """Once all see the same, a few rounds give each its share, and then nothing moves any more."""
         if not self.living:
@@ -161,7 +173,7 @@ class Workers(RuleBasedStateMachine):
                 self._refresh(worker)
             end = max(row.position for row in self.rows)
             for row in self.rows:
-                row.position = end
+                self._move(row, end)
         for worker in self.living:
             assert not self._refresh(worker)
         held = {row.holder: row.partitions for row in self.rows}
