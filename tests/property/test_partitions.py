@@ -102,14 +102,12 @@ class Workers(RuleBasedStateMachine):
             row.holder = 0 if row.holder == dead else row.holder
 
     @precondition(lambda self: self.living)
-    @rule(data=st.data())
-    def see(self, data: st.DataObject) -> None:
-        self.seen[data.draw(st.sampled_from(self.living))] = list(self.living)
-
-    @precondition(lambda self: self.living)
-    @rule(data=st.data())
-    def refresh(self, data: st.DataObject) -> None:
-        self._refresh(data.draw(st.sampled_from(self.living)))
+    @rule(data=st.data(), sees=st.booleans())
+    def refresh(self, data: st.DataObject, sees: bool) -> None:
+        worker = data.draw(st.sampled_from(self.living))
+        if sees:
+            self.seen[worker] = list(self.living)
+        self._refresh(worker)
 
     @rule(data=st.data(), steps=st.integers(1, 3))
     def work(self, data: st.DataObject, steps: int) -> None:
