@@ -63,6 +63,8 @@ class Holding:
 
     async def refresh(self, connection: Connection) -> bool:
         """Bring what is held to our share of what is live; whether that changed anything. Raises Moved."""
+        if self._lacks:  # perhaps somebody has just died, and our share is another
+            await self._worker.look(self.follows)
         wanted = await self._wanted(connection)
         before = [(each.follower, each.partitions, each.lease) for each in self.follows]
         misfits = [each for each in self.follows if not _fits(each, wanted.get(each.follower))]
@@ -161,6 +163,7 @@ class Holding:
             raise Moved(str(lost)) from None
         for (first, *rest), (partitions, lease) in zip(runs, merged, strict=True):
             first.partitions, first.lease = partitions, lease
+            first.parked.update(*(each.parked for each in rest))
             self.follows = [each for each in self.follows if each not in rest]
 
 
