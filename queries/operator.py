@@ -59,7 +59,7 @@ class Projection(Answer):
     version: int
     position: int
     behind: int = Field(description="events of the log that it does not show yet")
-    alive: bool = Field(description="a projector holds its lease")
+    alive: bool = Field(description="projectors hold the leases of all its partitions")
     parked_keys: int = Field(description="keys with an event that its handler failed on")
     moved_at: datetime
 
