@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from domain.kernel import Fact
 from domain.order import OrderCancelled
 from eventstore.checkpoints import LeaseLost
 from eventstore.feed import Feed
-from eventstore.partitions import PARTITIONS, WHOLE, Partitions
+from eventstore.partitions import PARTITIONS, WHOLE, Partitions, partition_of
 from eventstore.postgres import PostgresLog
 from eventstore.shares import Place, Worker, adjoining, merge, release, take
 from eventstore.tasks import end_tasks
@@ -31,6 +32,7 @@ from queries.waiting import ProjectionsWaiter
 from tests.integration.projections_trade import Bought, Trade, open_trade, setting_up
 from tests.integration.test_projections import fetch, no_differences, until
 
+LOWER, UPPER = Partitions(0, 31), Partitions(32, 63)
 MERCHANTS = ("m1", "m2", "m3")
 HELD = """
 SELECT worker, first_partition, last_partition, count(*) FROM checkpoints
@@ -59,14 +61,14 @@ async def worker(database: str, trade: Trade, **options: Any) -> AsyncIterator[a
             await end_tasks(task)
 
 
-async def divided(trade: Trade, count: int, models: int = len(READ_MODELS)) -> None:
+async def divided(trade: Trade, workers: int, models: int = len(READ_MODELS)) -> None:
     """Wait until so many workers hold all read models, each one range of each."""
 
     async def so() -> bool:
         rows = await fetch(trade, HELD)
         whole = sum(last - first + 1 for _, first, last, _ in rows) == PARTITIONS
         each_of_all = all(held == models for *_, held in rows)
-        return whole and each_of_all and len(rows) == count == len({number for number, *_ in rows})
+        return whole and each_of_all and len(rows) == workers == len({number for number, *_ in rows})
 
     await until(so)
 
@@ -212,6 +214,41 @@ async def test_a_wait_ends_when_every_partition_shows_it(trade: Trade, database:
             last = await trade.append("m1", Bought("m1", f"o{number}").placing())
             assert await waiter.wait(names, last, 30)
             assert (await fetch(trade, LEAST))[0][0] >= last
+
+
+async def test_rows_that_keys_share_are_right_though_workers_meet_at_them(
+    trade: Trade, database: str
+) -> None:
+    """A checkout's row is derived from its orders: by one worker while the other's order is not committed."""
+
+    async def waiting(sessions: int) -> None:
+        async def so() -> bool:
+            rows = await fetch(trade, "SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return bool(rows[0][0] >= sessions)
+
+        await until(so)
+
+    lower, upper = (bought_in(merchant, part) for merchant, part in (("m1", LOWER), ("m2", UPPER)))
+    async with worker(database, trade), worker(database, trade), trade.log.pool.connection() as connection:
+        for merchant in ("m1", "m2"):
+            last = await trade.append(merchant, setting_up(merchant))
+        await shown(trade, last)
+        await divided(trade, 2)
+        async with connection.transaction():
+            await connection.execute("SELECT FROM merchant_overview_g1 WHERE merchant = 'm1' FOR UPDATE")
+            await trade.append("m1", lower.placing()[:1])
+            await waiting(1)  # for that row, once the checkout is derived
+            last = await trade.append("m2", upper.placing()[:1])
+            await waiting(2)
+        await shown(trade, last)
+    await no_differences(trade)
+    assert await fetch(trade, "SELECT orders_count, merchants_count FROM checkouts") == [(2, 2)]
+
+
+def bought_in(merchant: str, part: Partitions) -> Bought:
+    """An order of the checkout `c` with a key in those partitions."""
+    orders = (Bought(merchant, f"o{number}", checkout_id="c", person="p") for number in count(1))
+    return next(each for each in orders if partition_of(each.order) in part)
 
 
 async def test_a_worker_of_other_code_shares_what_it_can(trade: Trade, database: str) -> None:
