@@ -184,7 +184,8 @@ async def test_parked_keys_wait_and_go_on_whoever_has_their_partitions(trade: Tr
             for each in bought:
                 key = f"m1/{each.order_id}"
                 await retry_parked(trade.log.pool, trade.log, trade.keyring, "orders", key, models=models)
-            last = await trade.append("m1", Bought("m1", "more").life())
+            for each in bought:
+                last = await trade.append("m1", each.delivering()[1:])
             await shown(trade, last)
             await divided(trade, 2)
     assert await parked_of_each(trade) == {}
