@@ -18,9 +18,10 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from eventstore.checkpoints import LEASE_SECONDS, LeaseLost, Pool
+from eventstore.checkpoints import LEASE_SECONDS, LeaseLost
 from eventstore.partitions import Partitions, cut, runs, share
 from eventstore.queries import load_queries
+from eventstore.statements import Pool
 
 Connection = AsyncConnection[TupleRow]
 _QUERIES = load_queries("eventstore", "shares.sql")

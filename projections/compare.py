@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import sql
 
-from eventstore.statements import Pool
 from eventstore.codec import decode
 from eventstore.keyring import Keyring
 from eventstore.log import Log
 from eventstore.partitions import PARTITIONS, Partitions, covered
+from eventstore.statements import Pool
 from projections.advance import HANDLERS_OWN, Advancer, said
 from projections.fold import PAGE, Progress, no_progress
 from projections.generations import Connection, live_generations, run

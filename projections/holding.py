@@ -15,9 +15,10 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from eventstore.checkpoints import LEASE_SECONDS, LeaseLost, Pool
+from eventstore.checkpoints import LEASE_SECONDS, LeaseLost
 from eventstore.partitions import Partitions, covered
 from eventstore.shares import Worker, adjoining, merge, release, take
+from eventstore.statements import Pool
 from projections.advance import Moved
 from projections.generations import Connection, live_generations, run
 from projections.page import Follow

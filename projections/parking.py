@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from eventstore.statements import Pool
 from eventstore.codec import decode
 from eventstore.keyring import Keyring
 from eventstore.log import Log
+from eventstore.statements import Pool
 from projections.advance import Advancer
 from projections.generations import live_generations, run
 from projections.page import Follow

@@ -12,9 +12,9 @@ from itertools import count
 import psycopg
 import structlog
 
-from eventstore.statements import Pool
 from eventstore.keyring import Keyring
 from eventstore.log import Log
+from eventstore.statements import Pool
 from projections.fold import Fold, Progress, no_progress
 from projections.generations import (
     drop_others,

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 import psycopg
 import structlog
 
-from eventstore.statements import Pool
 from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
+from eventstore.statements import Pool
 from eventstore.tasks import end_tasks
 from projections.advance import Advancer, Moved
 from projections.compare import compare

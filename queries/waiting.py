@@ -17,9 +17,9 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from eventstore.statements import Pool
 from eventstore.partitions import PARTITIONS
 from eventstore.queries import load_queries
+from eventstore.statements import Pool
 from eventstore.tasks import end_tasks
 
 CHANNEL = "tillroll_projections"
