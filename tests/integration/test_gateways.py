@@ -417,7 +417,7 @@ async def test_a_void_of_what_the_provider_never_saw_counts_as_voided(system: Sy
     stream = await system.authorize("unseen")
     await system.fetch(
         "INSERT INTO checkpoints (follower, position) VALUES ('gateway:payment', 1)"
-        " ON CONFLICT (follower) DO UPDATE SET position = 1 RETURNING true"
+        " ON CONFLICT (follower, first_partition) DO UPDATE SET position = 1 RETURNING true"
     )
     await system.command(stream, RequestVoid(payment_id="unseen"))
     await system.start()
