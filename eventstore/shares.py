@@ -93,11 +93,17 @@ class Worker:
                 await run(connection, "renew", seconds=LEASE_SECONDS, **_named(held))
                 await self._see(connection)
 
+    async def give_back(self) -> None:
+        """Let go of all that we hold."""
+        async with self._pool.connection() as connection:
+            await run(connection, "release_all", worker=self.number)
+
     async def leave(self) -> None:
-        """Let the others have our share. If that fails, they have it once we are thought dead."""
+        """Let the others have our share, and what we hold. If that fails, they have it once we seem dead."""
         async with self._turn:
             number, self.number, self._shares = self.number, 0, {}
             async with self._pool.connection() as connection:
+                await run(connection, "release_all", worker=number)
                 await run(connection, "leave", worker=number)
 
     async def is_alone(self) -> bool:

@@ -34,7 +34,6 @@ class Holding:
     """`follows` are ours to move, each with its range; call `refresh` between pages, once in a while."""
 
     def __init__(self, pool: Pool, models: Iterable[ReadModel], page: int) -> None:
-        self._pool = pool
         self._models = {model.name: model for model in models}
         self._page = page
         self._worker = Worker(pool, [model.team for model in self._models.values()])
@@ -84,14 +83,13 @@ class Holding:
 
     async def give_back(self) -> None:
         """All that is held. If that fails, the leases end by themselves."""
-        follows, self.follows = self.follows, []
+        self.follows = []
         with suppress(*AWAY):
-            async with self._pool.connection() as connection:
-                await release(connection, follows)
+            await self._worker.give_back()
 
     async def leave(self) -> None:
         """Give all back, and let others have our share."""
-        await self.give_back()
+        self.follows = []
         with suppress(*AWAY):
             await self._worker.leave()
 

@@ -59,6 +59,10 @@ UPDATE checkpoints AS c SET leased_until = '-infinity', worker = NULL
 FROM unnest(:followers::text[], :firsts::integer[], :leases::bigint[]) AS mine (follower, first, lease)
 WHERE c.follower = mine.follower AND c.first_partition = mine.first AND c.lease = mine.lease;
 
+-- name: release_all!
+-- Whatever that worker took last, also what it does not know of, having been cancelled.
+UPDATE checkpoints SET leased_until = '-infinity', worker = NULL WHERE worker = :worker;
+
 -- name: lock_held
 -- Those that are still as their worker thinks.
 SELECT c.follower

@@ -164,6 +164,7 @@ async def test_parked_keys_wait_and_go_on_whoever_has_their_partitions(trade: Tr
         return ORDERS.project(facts)
 
     models = {**READ_MODELS, "orders": replace(ORDERS, project=project)}
+    await trade.append("m1", setting_up("m1"))
     bought = [Bought("m1", f"o{number}") for number in range(12)]
     async with worker(database, trade, models=models.values()), AsyncExitStack() as other:
         await other.enter_async_context(worker(database, trade, models=models.values()))
@@ -300,6 +301,7 @@ async def test_a_checkpoint_that_was_lost_is_not_merged(trade: Trade, database: 
     async with trade.log.pool.connection() as connection:
         lower = await take(connection, {name: Partitions(0, 31)}, 1)
         upper = await take(connection, {name: Partitions(32, 63)}, 1)
+        assert lower[0].position == upper[0].position
         await connection.execute("UPDATE checkpoints SET leased_until = '-infinity'")
         await take(connection, {name: Partitions(40, 63)}, 2)
         with pytest.raises(LeaseLost):
