@@ -8,10 +8,12 @@ ALL ?=
 ORDERS ?= 1000
 SEED ?= 1
 MINUTES ?= 10
+RUNS ?= 1000
+FAULTS ?= all
 NIGHTLY_MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lock check format test nightly chaos bench demo clean
+.PHONY: help venv lock check format test nightly simulate chaos bench demo clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,9 +47,13 @@ check: venv ## format, lint, types, import contracts, unit and property tests: u
 test: venv ## every test; those on real data run where TILLROLL_OLIST_DIR is set
 	$(BIN)/pytest -q tests
 
-nightly: venv ## more made-up requests against the API than the tests send, and an hour of chaos with a seed of the day
+nightly: venv ## more made-up requests than the tests send, 10,000 histories and an hour of chaos, with seeds of the day
 	TILLROLL_FUZZ_EXAMPLES=30 $(BIN)/pytest -q tests/integration/test_schemathesis.py
+	$(MAKE) simulate SEED=$$(date +%Y%m%d)0000 RUNS=10000
 	$(MAKE) chaos SEED=$$(date +%Y%m%d) MINUTES=$(NIGHTLY_MINUTES)
+
+simulate: venv ## the whole system on simulated time, a history a seed: RUNS=1000 SEED=1 FAULTS=all (200 orders each)
+	$(BIN)/tillroll simulate --seed $(SEED) --runs $(RUNS) --faults $(FAULTS)
 
 chaos: venv ## real faults on real processes while trade is played: SEED=1 MINUTES=10 ORDERS=1000 (a round)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --orders $(ORDERS)
