@@ -76,7 +76,7 @@ class Drafts:
         name = b"c%d" % number
         append = Append(
             earlier.command_id if earlier else UUID(int=number),
-            earlier.merchant if earlier else MERCHANTS[wish.merchant],
+            MERCHANTS[wish.merchant],
             "correlation", "causation", MOMENT,
             tuple(self._stream(*each, wish, versions) for each in wish.streams),
             b'{"number":%d}' % number, name, b"answer to " + name,

@@ -23,7 +23,8 @@ READERS, FED = DOORS, 2
 
 @dataclass(frozen=True)
 class Wish:
-    """One append. `again` is a command sent before (counted back from the last), `other` with other content.
+    """One append. `again` is a command sent before (counted back from the last), `other` its id with other
+    content, or of another merchant.
 
     `streams`: which one, how far off its version is expected, how many events.
     """
@@ -88,14 +89,15 @@ def tuples(of: st.SearchStrategy[object], low: int, high: int) -> st.SearchStrat
 _OFF = st.sampled_from([0, 0, 0, 0, 0, -1, 1, 2])
 _STREAM = st.tuples(st.integers(0, len(STREAMS) - 1), _OFF, st.integers(1, 3))
 _DOOR = st.integers(0, DOORS - 1)
+_STREAMS = st.lists(_STREAM, min_size=1, max_size=3, unique_by=lambda stream: stream[0]).map(tuple)
 WISHES = st.builds(
     Wish,
-    st.lists(_STREAM, max_size=3, unique_by=lambda stream: stream[0]).map(tuple),
+    _STREAMS | _STREAMS | _STREAMS | st.just(()),
     st.integers(0, len(MERCHANTS) - 1),
-    st.none() | st.integers(0, 6),
+    st.sampled_from([None] * 8 + [0, 0, 1, 2, 3, 6]),
     st.sampled_from([False, False, True]),
     st.sampled_from([False] * 7 + [True]),
-    st.sampled_from([""] * 12 + [*INVALID, POISON]),
+    st.sampled_from([""] * 24 + [*INVALID, POISON, POISON]),
 )
 CALLERS = tuples(st.builds(Caller, _DOOR, tuples(WISHES, 1, 3)), 1, 5)
 _LIMIT = st.sampled_from([1, 2, 3, 5, 2_000])

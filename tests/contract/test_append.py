@@ -145,6 +145,7 @@ async def test_a_stream_may_begin_anywhere_if_it_is_said_so(log: Log) -> None:
         (found,) = await log.read_streams([(stream, version)])
         assert [event.version for event in found] == [version + 1, version + 2]
         assert all(event.leaf_hash == leaf_hash_of(event) for event in found)
+        assert await log.read_streams([(stream, version - 1), (stream, -9)]) == [found, found]
         onwards = StreamAppend(stream, version + 2, events(1), begins_anywhere=True)
         await appended(log, an_append(onwards))
         (rest,) = await log.read_streams([(stream, version + 2)])

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from psycopg_pool.base import AttemptWithBackoff
+
 from eventstore.log import PAGE, Append, LogIdentity, Outcome, StoredEvent
 from eventstore.postgres import PostgresLog
 from tests.contract.appends import StillClock
@@ -163,4 +165,6 @@ class _Server:
 
 
 if __name__ == "__main__":
+    # a pool tries to connect again after a moment, not after seconds: the server that is tried is up again soon
+    AttemptWithBackoff.INITIAL_DELAY, AttemptWithBackoff.DELAY_BACKOFF = 0.02, 1.2
     asyncio.run(_Server().serve())

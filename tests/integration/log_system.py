@@ -60,9 +60,9 @@ class PostgresSystem:
 
     async def start(self) -> None:
         await self.server.start()
-        await self._execute("postgres", f"CREATE DATABASE {TEMPLATE}")
+        await self.execute("postgres", f"CREATE DATABASE {TEMPLATE}")
         migrate(self.server.dsn_for(TEMPLATE))
-        await self._execute(TEMPLATE, f"ALTER TABLE events ADD CHECK (type <> '{POISON_TYPE}')")
+        await self.execute(TEMPLATE, f"ALTER TABLE events ADD CHECK (type <> '{POISON_TYPE}')")
         for door in REMOTE:
             self._remote[door] = await _new_writer(door)
 
@@ -74,9 +74,9 @@ class PostgresSystem:
     async def open(self) -> None:
         self._name = f"model_{next(_numbers)}"
         copy = f"CREATE DATABASE {self._name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY"
-        await self._execute("postgres", copy)
+        await self.execute("postgres", copy)
         for statement in self.mutation:
-            await self._execute(self._name, statement)
+            await self.execute(self._name, statement)
         self.url = self.server.dsn_for(self._name)
         here = [await PostgresLog.connect(self.url, StillClock()) for _ in range(2)]
         for writer in self._remote.values():
@@ -86,7 +86,7 @@ class PostgresSystem:
 
     async def close(self) -> None:
         await asyncio.gather(*(door.close() for door in self.doors))
-        await self._execute("postgres", f"DROP DATABASE {self._name} WITH (FORCE)")
+        await self.execute("postgres", f"DROP DATABASE {self._name} WITH (FORCE)")
 
     async def strike(self, kind: str) -> None:
         if kind == "caller":
@@ -159,7 +159,7 @@ class PostgresSystem:
                 except psycopg.OperationalError:
                     await asyncio.sleep(0.01)
 
-    async def _execute(self, database: str, statement: str) -> None:
+    async def execute(self, database: str, statement: str) -> None:
         async with await self._connect(database) as connection:
             await connection.execute(statement.encode())
 

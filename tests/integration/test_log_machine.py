@@ -7,21 +7,20 @@ machine must find it.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 from hypothesis import Phase
 from hypothesis.stateful import rule
+from psycopg_pool.base import AttemptWithBackoff
 
 from eventstore import appender as appender_module
 from eventstore import feed as feed_module
 from services.embedded import PostgresServer
 from tests.contract.log_machine import LogMachine, is_found, stands
 from tests.contract.log_plan import ROUNDS, Fault, Round, faults
-from tests.integration.log_system import PostgresSystem
+from tests.integration.log_system import TEMPLATE, PostgresSystem
 
 KINDS = ("postgres", "writer", "postgres and writer", "backend", "caller")
 
@@ -36,6 +35,8 @@ class PostgresLogMachine(LogMachine):
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresSystem]:
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
         patch.setattr(feed_module, "HEAD_SECONDS", 0.05)
+        patch.setattr(AttemptWithBackoff, "INITIAL_DELAY", 0.02)
+        patch.setattr(AttemptWithBackoff, "DELAY_BACKOFF", 1.2)
         system = PostgresSystem(PostgresServer(tmp_path_factory.mktemp("model"), fsync=False), runner)
         runner.run(system.start())
         yield system
@@ -50,3 +51,66 @@ def system(trial: PostgresSystem) -> Iterator[PostgresSystem]:
 
 def test_the_log_in_postgres_is_as_it_should_be(system: PostgresSystem) -> None:
     stands(lambda: PostgresLogMachine(system), examples=25, steps=8, phases=[Phase.explicit, Phase.generate])
+
+
+NO_VERSIONS = ("append_exceptions", "WHERE checked.expected <> checked.actual", "WHERE false")
+NO_LEDGER = ("append_batch", "FROM unnest(p_appends) AS a;", "FROM unnest(p_appends) AS a WHERE false;")
+REPEATED_AGAIN = ("append_batch", "WHERE c.command_id = asked.command_id AND", "WHERE false AND")
+HALF_A_CONFLICT = (
+    "append_batch",
+    "WHERE e.append <> ALL (refused)",
+    "WHERE e.append <> ALL (refused) OR e.version = 1",
+)
+NO_TURN = ("append_batch", "LOCK TABLE public.append_turn IN EXCLUSIVE MODE;", "PERFORM pg_sleep(0.005);")
+SEQUENCE = ("append_batch", "SELECT head_before + e.number,", "SELECT nextval('public.loose'),")
+TWICE_A_COMMAND = (
+    "append_batch",
+    "head_before + a.events_before + a.event_count, a.answer",
+    "head_before + a.events_before + a.event_count + 1, a.answer",
+)
+
+
+def changed(system: PostgresSystem, function: str, old: str, new: str) -> str:
+    """The function with a mistake in it."""
+    with psycopg.connect(system.server.dsn_for(TEMPLATE)) as connection:
+        row = connection.execute("SELECT pg_get_functiondef(%s::regproc)", (function,)).fetchone()
+    assert row
+    assert row[0].count(old) == 1
+    return str(row[0]).replace(old, new)
+
+
+MUTANTS = {
+    "versions are not compared": NO_VERSIONS,
+    "the ledger is not kept": NO_LEDGER,
+    "a repeated command is not known again": REPEATED_AGAIN,
+    "a conflict leaves the streams that are new": HALF_A_CONFLICT,
+    "batches of two appenders at once": NO_TURN,
+    "positions from a sequence": SEQUENCE,
+    "the ledger has another position": TWICE_A_COMMAND,
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS.keys())
+def test_a_function_that_is_wrong_is_found(system: PostgresSystem, mutant: tuple[str, str, str]) -> None:
+    system.mutation = ["CREATE SEQUENCE loose", changed(system, *mutant)]
+    is_found(lambda: PostgresLogMachine(system), examples=20, steps=8)
+
+
+def test_an_answer_before_the_commit_is_durable_is_found(system: PostgresSystem) -> None:
+    # as if it were acknowledged first: what was answered waits in memory for a writer that is in no hurry
+    system.mutation = ["ALTER SYSTEM SET synchronous_commit = off", "ALTER SYSTEM SET wal_writer_delay = '10s'", "SELECT pg_reload_conf()"]
+    try:
+        is_found(lambda: PostgresLogMachine(system), examples=20, steps=8)
+    finally:
+        for statement in ("ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()"):
+            system.run(system.execute("postgres", statement))
+
+
+def test_a_batch_that_fails_for_one_is_found(
+    system: PostgresSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail_all(_: object, taken: list[appender_module._Waiting], error: Exception) -> None:
+        appender_module._fail(taken, error)
+
+    monkeypatch.setattr(appender_module._Sender, "_one_by_one", fail_all)
+    is_found(lambda: PostgresLogMachine(system), examples=40, steps=8)
