@@ -49,6 +49,7 @@ test: venv ## every test; those on real data run where TILLROLL_OLIST_DIR is set
 
 nightly: venv ## more made-up requests than the tests send, 10,000 histories and an hour of chaos, with seeds of the day
 	TILLROLL_FUZZ_EXAMPLES=30 $(BIN)/pytest -q tests/integration/test_schemathesis.py
+	TILLROLL_MODEL_EXAMPLES=300 $(BIN)/pytest -q -k as_it_should_be tests/property/test_memory_log_machine.py tests/integration/test_log_machine.py
 	$(MAKE) simulate SEED=$$(date +%Y%m%d)0000 RUNS=10000
 	$(MAKE) chaos SEED=$$(date +%Y%m%d) MINUTES=$(NIGHTLY_MINUTES)
 

@@ -45,7 +45,9 @@ class Call:
             for each in self.append.streams
         )
         name = f"{self.append.merchant}/{self.append.command_id.int}"
-        return f"door {self.door}  {name} {self.append.fingerprint.decode()} [{streams}] -> {told(self.answer)}"
+        return (
+            f"door {self.door}  {name} {self.append.fingerprint.decode()} [{streams}] -> {told(self.answer)}"
+        )
 
 
 def told(answer: Answer | None) -> str:
@@ -69,7 +71,9 @@ class Drafts:
 
     def append(self, wish: Wish, versions: dict[str, int]) -> Append:
         """What is wished, where streams stand at `versions`."""
-        earlier = self.sent[-1 - wish.again % len(self.sent)] if wish.again is not None and self.sent else None
+        earlier = (
+            self.sent[-1 - wish.again % len(self.sent)] if wish.again is not None and self.sent else None
+        )
         if earlier and not wish.other:
             return earlier
         number = len(self.sent) + 1

@@ -1,4 +1,4 @@
-"""Who follows the log in the machine: plain readers at every door, and readers of one feed over a bus that lies."""
+"""Who follows the log in the machine? Plain readers at every door, and some on a feed whose bus lies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Follower:
 
 
 class Relay:
-    """Publishes what is new in the log, but drops, repeats, holds back and repeats old things as it is told."""
+    """Publishes what is new in the log, but drops, repeats, holds back and digs up as it is told."""
 
     def __init__(self, bus: MemoryBus) -> None:
         self._bus = bus

@@ -9,19 +9,17 @@ wholly not; all the rest is as strict as ever. On a failure the whole history is
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
-import pytest
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from eventstore.bus import MemoryBus
 from eventstore.feed import Feed
 from eventstore.log import Append, Appended, Log, StoredEvent
+from eventstore.tasks import end_tasks
 from tests.contract.log_calls import Call, Drafts, Key, Raised, told
 from tests.contract.log_followers import Follower, Relay
 from tests.contract.log_model import Model, explain, library_event
@@ -32,16 +30,15 @@ HANGS_SECONDS = 120
 """Longer than anything takes: a round that is not over by then never ends."""
 
 
-EXAMPLES = os.environ.get("TILLROLL_MODEL_EXAMPLES", "")
-"""How many to try; if it is not said, few, and the same ones in each run."""
-
-
 class System(Protocol):
     """A log to be tried: its doors, a look at the truth beside them, and what may befall it."""
 
-    doors: Sequence[Log]
-    troubles: tuple[type[Exception], ...]
-    """What a door raises when a fault took the answer away."""
+    @property
+    def doors(self) -> Sequence[Log]: ...
+
+    @property
+    def troubles(self) -> tuple[type[Exception], ...]:
+        """What a door raises when a fault took the answer away."""
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run to the end, always on the same loop."""
@@ -76,7 +73,7 @@ class LogMachine(RuleBasedStateMachine):
         self.followers += [Follower(f"reader {number} of the feed", None) for number in range(FED)]
         self.lost: list[Append] = []
         self.story: list[str] = []
-        self.failed = False
+        self.failure: BaseException | None = None
         self._known = 0
         self._answers = 0
         self._ticks = 0
@@ -90,7 +87,7 @@ class LogMachine(RuleBasedStateMachine):
         try:
             self.system.run(_bounded(work))
         except BaseException as error:
-            self.failed = True
+            self.failure = self.failure or error
             error.add_note("\n".join(["the history:", *self.story]))
             raise
 
@@ -123,7 +120,7 @@ class LogMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            if not self.failed:
+            if not self.failure:
                 self.do(self._end())
         finally:
             self.system.run(self._open.aclose())
@@ -147,17 +144,21 @@ class LogMachine(RuleBasedStateMachine):
     async def _play(self, plan: Round, fault: Fault | None) -> None:
         self.story.append(f"a round{f', {fault}' if fault else ''}, the bus does {plan.bus}")
         versions = self.model.versions()
-        drafted = [[Call(each.door, self.drafts.append(wish, versions)) for wish in each.wishes] for each in plan.callers]
+        drafted = [
+            [Call(each.door, self.drafts.append(wish, versions)) for wish in each.wishes]
+            for each in plan.callers
+        ]
         self._answers, self._sights, self._steps = 0, [], []
         tasks = [asyncio.create_task(self._caller(calls)) for calls in drafted]
         relaying = asyncio.create_task(self._relaying(plan.bus))
         watching = [self._look(each) for each in plan.looks] + [self._follow(each) for each in plan.steps]
         await asyncio.gather(*watching, self._strike(fault, plan.callers, tasks))
         await asyncio.gather(*tasks, return_exceptions=True)
-        relaying.cancel()
-        await asyncio.wait([relaying])
+        await end_tasks(relaying)
         await self.system.mend()
-        await self._judge([call for calls in drafted for call in calls if call.began], faulty=fault is not None)
+        await self._judge(
+            [call for calls in drafted for call in calls if call.began], faulty=fault is not None
+        )
 
     async def _caller(self, calls: Sequence[Call]) -> None:
         """One after another, until an answer is lost: then whoever waited for it is gone, too."""
@@ -208,7 +209,9 @@ class LogMachine(RuleBasedStateMachine):
         return self.fed if follower.door is None else self.system.doors[follower.door]
 
     def _raised(self, error: Exception) -> Raised:
-        return Raised("trouble" if isinstance(error, self.system.troubles) else type(error).__name__, str(error))
+        return Raised(
+            "trouble" if isinstance(error, self.system.troubles) else type(error).__name__, str(error)
+        )
 
     async def _relaying(self, manners: Sequence[str]) -> None:
         while True:
@@ -263,7 +266,8 @@ class LogMachine(RuleBasedStateMachine):
                 sight.check(rows)
         for follower, known, after, limit, page in self._steps:
             if isinstance(page, Raised):
-                assert faulty and page.name == "trouble", f"{follower.name} could not read: {told(page)}"
+                excused = faulty and page.name == "trouble"
+                assert excused, f"{follower.name} could not read: {told(page)}"
             elif follower.door is not None:
                 check_page(rows, after, limit, known, page)
         for follower in self.followers:
@@ -279,24 +283,3 @@ async def _bounded(work: Coroutine[Any, Any, None]) -> None:
 def _step(follower: Follower, known: int, after: int, limit: int, page: Any) -> str:
     found = told(page) if isinstance(page, Raised) else [event.position for event in page]
     return f"{follower.name} knows {known}, steps {limit} after {after} -> {found}"
-
-
-Machines = Callable[[], LogMachine]
-
-
-def stands(machine: Machines, examples: int, steps: int, phases: Sequence[Phase] = tuple(Phase)) -> None:
-    """Try it: as many `examples` as the environment says, or these."""
-    usual = settings(stateful_step_count=steps, phases=phases, deadline=None, report_multiple_bugs=False)
-    how = settings(usual, max_examples=int(EXAMPLES)) if EXAMPLES else settings(usual, max_examples=examples, derandomize=True)
-    run_state_machine_as_test(machine, settings=how)  # type: ignore[arg-type]
-
-
-def is_found(machine: Machines, examples: int, steps: int) -> None:
-    """The machine must find that this log is wrong, and tell the history of it."""
-    few = settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, derandomize=True, phases=[Phase.generate],
-        report_multiple_bugs=False,
-    )  # fmt: skip
-    with pytest.raises(AssertionError) as failure:
-        run_state_machine_as_test(machine, settings=few)  # type: ignore[arg-type]
-    assert any("the history:" in note for note in failure.value.__notes__)

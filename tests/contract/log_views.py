@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from eventstore.leaf import leaf_hash_of
 from eventstore.log import Log, StoredEvent
 from tests.contract.log_calls import Raised
 from tests.contract.log_plan import STREAMS, Look
 
-Found = list[StoredEvent] | list[list[StoredEvent]] | int | Raised
+Found = Any
+"""A page, several streams, the head, or `Raised`."""
 Rows = Sequence[StoredEvent]
 
 
@@ -36,10 +38,9 @@ class Sight:
         match self.found:
             case int(head):
                 return head
-            case [StoredEvent(), *_]:
-                return self.found[-1].position  # type: ignore[union-attr]
-            case _:
-                return 0
+            case [*_, StoredEvent(position=last)]:
+                return last
+        return 0
 
     def check(self, rows: Rows) -> None:
         assert not isinstance(self.found, Raised), self
@@ -47,10 +48,8 @@ class Sight:
             moments = range(self.known, len(rows) + 1)
             assert any(self.found == _streams(rows[:head], self.look) for head in moments), self
         elif self.look.limit:
-            assert isinstance(self.found, list)
-            check_page(rows, self.after, self.look.limit, self.known, self.found)  # type: ignore[arg-type]
+            check_page(rows, self.after, self.look.limit, self.known, self.found)
         else:
-            assert isinstance(self.found, int)
             assert self.known <= self.found <= len(rows), self
 
     def __str__(self) -> str:
@@ -58,9 +57,10 @@ class Sight:
         if isinstance(self.found, Raised):
             return f"{where} -> {self.found.name} {self.found.text}"
         if self.look.streams:
-            return f"{where} streams {self.look.streams} -> {[list(map(_name, own)) for own in self.found]}"  # type: ignore[arg-type, union-attr]
+            found = [list(map(_name, own)) for own in self.found]
+            return f"{where} streams {self.look.streams} -> {found}"
         if self.look.limit:
-            return f"{where} {self.look.limit} after {self.after} -> {list(map(_name, self.found))}"  # type: ignore[arg-type]
+            return f"{where} {self.look.limit} after {self.after} -> {list(map(_name, self.found))}"
         return f"{where} the head -> {self.found}"
 
 
@@ -88,7 +88,7 @@ def check_page(rows: Rows, after: int, limit: int, known: int, page: Rows) -> No
 
 
 def check_whole(rows: Rows) -> None:
-    """Positions 1..n, versions one after another in each stream, and leaf hashes that are those of the rows."""
+    """Positions 1..n, versions one after another in each stream, and leaf hashes those of the rows."""
     versions: dict[str, int] = {}
     for position, event in enumerate(rows, 1):
         assert event.position == position, f"at {position} stands {_name(event)}"

@@ -1,4 +1,4 @@
-"""A log as another process has it, over a pipe: `python -m tests.integration.log_door` serves, `RemoteLog` asks.
+"""A log as another process has it, over a pipe: `python -m tests.integration.log_door`, and `RemoteLog`.
 
 `kill` ends that process in the middle of whatever it does; who waits for it then hears `Gone`.
 """
@@ -41,7 +41,8 @@ class RemoteLog:
 
     async def start(self) -> RemoteLog:
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.integration.log_door", cwd=ROOT, env=os.environ | {"PGAPPNAME": self.name},
+            sys.executable, "-m", "tests.integration.log_door",
+            cwd=ROOT, env=os.environ | {"PGAPPNAME": self.name},
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         self._listening = asyncio.create_task(self._listen())
@@ -165,6 +166,6 @@ class _Server:
 
 
 if __name__ == "__main__":
-    # a pool tries to connect again after a moment, not after seconds: the server that is tried is up again soon
+    # a pool tries to connect again after a moment, not after seconds: the server is up again soon
     AttemptWithBackoff.INITIAL_DELAY, AttemptWithBackoff.DELAY_BACKOFF = 0.02, 1.2
     asyncio.run(_Server().serve())

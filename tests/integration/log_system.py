@@ -1,7 +1,7 @@
-"""The Postgres log under trial: its doors are two appenders here and two in other processes; what may befall it.
+"""The Postgres log under trial: two appenders here and two in other processes, and what may befall them.
 
-The server is the trial's own, because it is killed. Each log is a fresh database, a copy of a migrated one with
-a constraint that makes the database itself refuse some appends; a mutant is that database changed by `mutation`.
+The server is the trial's own, because it is killed. Each log is a fresh database, a copy of a migrated one
+with a constraint by which the database itself refuses some appends; a mutant is that, changed by `mutation`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import PoolTimeout
 
-from eventstore.log import Append, Appended, Log, LogUnavailable, StoredEvent
+from eventstore.log import Appended, LogUnavailable, StoredEvent
 from eventstore.postgres import PostgresLog
 from eventstore.schema import migrate
 from services.embedded import PostgresServer
@@ -38,15 +38,15 @@ SELECT position, stream, version, type, schema, data, merchant, correlation, cau
 _LEDGER = "SELECT merchant, command_id, first_position, last_position, fingerprint, answer FROM commands"
 _OF_WRITER = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
 _BACKENDS = """
-SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid() AND query LIKE '%%append_batch%%'
-ORDER BY pid
+SELECT pid FROM pg_stat_activity
+WHERE datname = %s AND pid <> pg_backend_pid() AND query LIKE '%%append_batch%%' ORDER BY pid
 """
 
 
 class PostgresSystem:
     """See `log_machine.System`. Its processes stay from log to log; `start` before use, `stop` at the end."""
 
-    troubles = (Gone, LogUnavailable, PoolTimeout, psycopg.OperationalError)
+    troubles: tuple[type[Exception], ...] = (Gone, LogUnavailable, PoolTimeout, psycopg.OperationalError)
 
     def __init__(self, server: PostgresServer, runner: asyncio.Runner) -> None:
         self.server = server

@@ -1,7 +1,7 @@
-"""Does the Postgres log stand the state machine of logs, with several processes at it, and kill -9 of anything?
+"""Does the Postgres log stand the machine of logs, with several processes at it and kill -9 of anything?
 
-Each mutant is a database, or a part of the appender, with one mistake that event stores are known to make: the
-machine must find it.
+Each mutant is a database, or a part of the appender, with one mistake that event stores are known to make:
+the machine must find it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from psycopg_pool.base import AttemptWithBackoff
 from eventstore import appender as appender_module
 from eventstore import feed as feed_module
 from services.embedded import PostgresServer
-from tests.contract.log_machine import LogMachine, is_found, stands
+from tests.contract.log_machine import LogMachine
 from tests.contract.log_plan import ROUNDS, Fault, Round, faults
+from tests.contract.log_trial import is_found, stands
 from tests.integration.log_system import TEMPLATE, PostgresSystem
 
 KINDS = ("postgres", "writer", "postgres and writer", "backend", "caller")
@@ -50,7 +51,7 @@ def system(trial: PostgresSystem) -> Iterator[PostgresSystem]:
 
 
 def test_the_log_in_postgres_is_as_it_should_be(system: PostgresSystem) -> None:
-    stands(lambda: PostgresLogMachine(system), examples=25, steps=8, phases=[Phase.explicit, Phase.generate])
+    stands(lambda: PostgresLogMachine(system), examples=12, steps=8, phases=[Phase.explicit, Phase.generate])
 
 
 NO_VERSIONS = ("append_exceptions", "WHERE checked.expected <> checked.actual", "WHERE false")
@@ -98,7 +99,11 @@ def test_a_function_that_is_wrong_is_found(system: PostgresSystem, mutant: tuple
 
 def test_an_answer_before_the_commit_is_durable_is_found(system: PostgresSystem) -> None:
     # as if it were acknowledged first: what was answered waits in memory for a writer that is in no hurry
-    system.mutation = ["ALTER SYSTEM SET synchronous_commit = off", "ALTER SYSTEM SET wal_writer_delay = '10s'", "SELECT pg_reload_conf()"]
+    system.mutation = [
+        "ALTER SYSTEM SET synchronous_commit = off",
+        "ALTER SYSTEM SET wal_writer_delay = '10s'",
+        "SELECT pg_reload_conf()",
+    ]
     try:
         is_found(lambda: PostgresLogMachine(system), examples=20, steps=8)
     finally:
@@ -106,9 +111,7 @@ def test_an_answer_before_the_commit_is_durable_is_found(system: PostgresSystem)
             system.run(system.execute("postgres", statement))
 
 
-def test_a_batch_that_fails_for_one_is_found(
-    system: PostgresSystem, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_that_fails_for_one_is_found(system: PostgresSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail_all(_: object, taken: list[appender_module._Waiting], error: Exception) -> None:
         appender_module._fail(taken, error)
 
