@@ -88,7 +88,7 @@ def tuples(of: st.SearchStrategy[object], low: int, high: int) -> st.SearchStrat
 
 _OFF = st.sampled_from([0, 0, 0, 0, 0, -1, 1, 2])
 _STREAM = st.tuples(st.integers(0, len(STREAMS) - 1), _OFF, st.integers(1, 3))
-_DOOR = st.integers(0, DOORS - 1)
+_DOOR = st.sampled_from([0, 0, 0, 1, 2, 2, 3])
 _STREAMS = st.lists(_STREAM, min_size=1, max_size=3, unique_by=lambda stream: stream[0]).map(tuple)
 WISHES = st.builds(
     Wish,
@@ -97,9 +97,9 @@ WISHES = st.builds(
     st.sampled_from([None] * 8 + [0, 0, 1, 2, 3, 6]),
     st.sampled_from([False, False, True]),
     st.sampled_from([False] * 7 + [True]),
-    st.sampled_from([""] * 24 + [*INVALID, POISON, POISON]),
+    st.sampled_from([""] * 24 + [*INVALID, *[POISON] * 4]),
 )
-CALLERS = tuples(st.builds(Caller, _DOOR, tuples(WISHES, 1, 3)), 1, 4)
+CALLERS = tuples(st.builds(Caller, _DOOR, tuples(WISHES, 1, 3)), 1, 6)
 _LIMIT = st.sampled_from([1, 2, 3, 5, 2_000])
 LOOKS = tuples(
     st.builds(Look, _DOOR, st.integers(0, 12), st.just(0) | _LIMIT)

@@ -98,17 +98,16 @@ def test_a_function_that_is_wrong_is_found(system: PostgresSystem, mutant: tuple
 
 
 def test_an_answer_before_the_commit_is_durable_is_found(system: PostgresSystem) -> None:
-    # as if it were acknowledged first: what was answered waits in memory for a writer that is in no hurry
-    system.mutation = [
-        "ALTER SYSTEM SET synchronous_commit = off",
-        "ALTER SYSTEM SET wal_writer_delay = '10s'",
-        "SELECT pg_reload_conf()",
-    ]
+    # what was answered waits in memory, for a writer that is in no hurry
+    off = "ALTER DATABASE %I SET synchronous_commit = off"
+    system.mutation = [f"DO $$ BEGIN EXECUTE format('{off}', current_database()); END $$"]
+    system.run(system.execute("postgres", "ALTER SYSTEM SET wal_writer_delay = '10s'"))
+    system.run(system.execute("postgres", "SELECT pg_reload_conf()"))
     try:
         is_found(lambda: PostgresLogMachine(system), examples=20, steps=8)
     finally:
-        for statement in ("ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()"):
-            system.run(system.execute("postgres", statement))
+        system.run(system.execute("postgres", "ALTER SYSTEM RESET wal_writer_delay"))
+        system.run(system.execute("postgres", "SELECT pg_reload_conf()"))
 
 
 def test_a_batch_that_fails_for_one_is_found(system: PostgresSystem, monkeypatch: pytest.MonkeyPatch) -> None:
