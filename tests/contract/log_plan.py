@@ -99,7 +99,7 @@ WISHES = st.builds(
     st.sampled_from([False] * 7 + [True]),
     st.sampled_from([""] * 24 + [*INVALID, *[POISON] * 4]),
 )
-CALLERS = tuples(st.builds(Caller, _DOOR, tuples(WISHES, 1, 3)), 1, 6)
+CALLERS = tuples(st.builds(Caller, _DOOR, tuples(WISHES, 1, 3)), 1, 5)
 _LIMIT = st.sampled_from([1, 2, 3, 5, 2_000])
 LOOKS = tuples(
     st.builds(Look, _DOOR, st.integers(0, 12), st.just(0) | _LIMIT)
