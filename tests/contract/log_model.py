@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import pytest
 from eventsourcing.persistence import IntegrityError
@@ -29,10 +30,10 @@ class CheckViolation(Exception):
 class CheckedLog(MemoryLog):
     """The twin, with the constraint that the tests' database has."""
 
-    def _write(self, append: Append) -> None:
+    def _write(self, append: Append, recorded_at: datetime) -> None:
         if is_poison(append):
             raise CheckViolation
-        super()._write(append)
+        super()._write(append, recorded_at)
 
 
 class Model:

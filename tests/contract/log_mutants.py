@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from eventstore.feed import Feed
-from eventstore.log import PAGE, Append, Appended, Conflict, Outcome, StoredEvent
+from eventstore.log import PAGE, STREAM_LIMIT, Append, Appended, Conflict, Outcome, StoredEvent
 from tests.contract.log_model import CheckedLog
 
 
@@ -83,9 +84,9 @@ class Gaps(CheckedLog):
         self.burned += isinstance(outcome, Conflict) and append.event_count
         return outcome
 
-    def _write(self, append: Append) -> None:
+    def _write(self, append: Append, recorded_at: datetime) -> None:
         first = len(self.events)
-        super()._write(append)
+        super()._write(append, recorded_at)
         for index in range(first, len(self.events)):
             self.events[index] = self.events[index]._replace(position=index + 1 + self.burned)
 
@@ -98,18 +99,20 @@ class HalfAConflict(CheckedLog):
         if isinstance(outcome, Conflict):
             versions = {event.stream: event.version for event in self.events}
             right = [each for each in append.streams if each.expected_version == versions.get(each.stream, 0)]
-            self._write(replace(append, streams=tuple(right)))
+            self._write(replace(append, streams=tuple(right)), self._clock.now())
         return outcome
 
 
 class TornReads(CheckedLog):
     """Reads streams one after another, while others append."""
 
-    async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
+    async def read_streams(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[StoredEvent]]:
         found = []
         for each in wanted:
-            found += await super().read_streams([each])
-            for _ in range(3):
+            found += await super().read_streams([each], limit)
+            for _ in range(9):
                 await asyncio.sleep(0)
         return found
 
@@ -124,8 +127,8 @@ class OldReads(CheckedLog):
 class OtherLeaves(CheckedLog):
     """Hashes what it does not store."""
 
-    def _write(self, append: Append) -> None:
-        super()._write(append)
+    def _write(self, append: Append, recorded_at: datetime) -> None:
+        super()._write(append, recorded_at)
         for index in range(len(self.events) - append.event_count, len(self.events)):
             self.events[index] = self.events[index]._replace(metadata=b"{}")
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis.stateful import rule
 
 from eventstore import feed as feed_module
-from eventstore.log import PAGE, Append, Appended, LogIdentity, Outcome, StoredEvent
+from eventstore.log import PAGE, STREAM_LIMIT, Append, Appended, LogIdentity, Outcome, StoredEvent
 from eventstore.memory import MemoryLog
 from tests.contract.appends import StillClock
 from tests.contract.log_calls import Key
@@ -48,9 +48,11 @@ class Door:
         await self._turn()
         return await self.log.read(after, limit)
 
-    async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
+    async def read_streams(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[StoredEvent]]:
         await self._turn()
-        return await self.log.read_streams(wanted)
+        return await self.log.read_streams(wanted, limit)
 
     async def head(self) -> int:
         await self._turn()

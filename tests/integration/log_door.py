@@ -16,7 +16,7 @@ from typing import Any
 
 from psycopg_pool.base import AttemptWithBackoff
 
-from eventstore.log import PAGE, Append, LogIdentity, Outcome, StoredEvent
+from eventstore.log import PAGE, STREAM_LIMIT, Append, LogIdentity, Outcome, StoredEvent
 from eventstore.postgres import PostgresLog
 from tests.contract.appends import StillClock
 
@@ -64,8 +64,10 @@ class RemoteLog:
         events: list[StoredEvent] = await self._ask("read", after, limit)
         return events
 
-    async def read_streams(self, wanted: Sequence[tuple[str, int]]) -> list[list[StoredEvent]]:
-        streams: list[list[StoredEvent]] = await self._ask("read_streams", wanted)
+    async def read_streams(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[StoredEvent]]:
+        streams: list[list[StoredEvent]] = await self._ask("read_streams", wanted, limit)
         return streams
 
     async def head(self) -> int:
