@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
-from psycopg.errors import UniqueViolation
+from psycopg.errors import CardinalityViolation, CheckViolation, UniqueViolation
 
 from eventstore.memory import MemoryLog
 from eventstore.seams import Clock
@@ -29,6 +29,8 @@ class Table(Generic[K, V]):
 
     def __init__(self, changed: Callable[[Undo], None]) -> None:
         self.rows: dict[K, V] = {}
+        self.touched: set[K] = set()
+        """Rows that the present statement has changed."""
         self._changed = changed
 
     def get(self, key: K) -> V | None:
@@ -37,7 +39,19 @@ class Table(Generic[K, V]):
     def put(self, key: K, row: V) -> None:
         before = self.rows.get(key)
         self._changed(self._undo(key, before))
+        self.touched.add(key)
         self.rows[key] = row
+
+    def update(self, key: K, row: V) -> None:
+        """Once: a statement does not see what it changed itself."""
+        if key not in self.touched:
+            self.put(key, row)
+
+    def upsert(self, key: K, row: V) -> None:
+        """ON CONFLICT DO UPDATE; raises CardinalityViolation for a row that the statement has changed."""
+        if key in self.touched:
+            raise CardinalityViolation(f"row {key} is affected a second time")
+        self.put(key, row)
 
     def insert(self, key: K, row: V) -> None:
         """Raises UniqueViolation."""
@@ -52,11 +66,10 @@ class Table(Generic[K, V]):
         self.put(key, row)
         return True
 
-    def delete(self, key: K) -> bool:
-        before = self.rows.pop(key, None)
-        if before is not None:
-            self._changed(self._undo(key, before))
-        return before is not None
+    def delete(self, key: K) -> None:
+        """Unless the statement has changed it: see `update`."""
+        if key in self.rows and key not in self.touched:
+            self._changed(self._undo(key, self.rows.pop(key)))
 
     def _undo(self, key: K, before: V | None) -> Undo:
         def undo() -> None:
@@ -124,20 +137,24 @@ class Tables:
         self.calls: Table[tuple[str, int], CallRow] = Table(self._changed)
         self.inbox: Table[tuple[str, str], WebhookRow] = Table(self._changed)
         self.parked: Table[tuple[str, str, int], str] = Table(self._changed)
+        self.by_name = {name: each for name, each in vars(self).items() if isinstance(each, Table)}
 
     def run(self, name: str, arguments: dict[str, Any], *, relaxed: bool = False) -> Rows:
         """The statement of that name: all of it, or an error and nothing."""
         start = len(self._volatile)
+        for table in self.by_name.values():
+            table.touched.clear()
         statement = getattr(self, name)
         try:
             rows: Rows = statement(**arguments)
         except BaseException:
             self._take_back(start)
             raise
-        if relaxed or name in _RELAXED:
-            self._commits.append(start)
-        else:
-            self.sync()
+        if len(self._volatile) > start:  # else it has nothing to bring to the disk, nor what was before it
+            if relaxed or name in _RELAXED:
+                self._commits.append(start)
+            else:
+                self.sync()
         return rows
 
     def sync(self) -> None:
@@ -200,6 +217,8 @@ class Tables:
         place = self.checkpoints.get(follower)
         if place is None or (place.lease, place.position) != (lease, was):
             return False
+        if done > position:
+            raise CheckViolation(f"{follower} would have done more than it took")
         self.checkpoints.put(follower, replace(place, position=position, done=done))
         return True
 
@@ -225,20 +244,21 @@ class Tables:
     ) -> Rows:
         if not self._move(follower, lease, was, position, done):
             return ((False,),)
-        for agent, key, state in _rows(pages, "process_agents", "keys", "states"):
-            self.processes.put((agent, key), state)
+        # Postgres carries the parts of a statement out from the last to the first
+        for parker, key, at, error in _rows(
+            pages, "parked_agents", "parked_keys", "parked_positions", "parked_errors"
+        ):
+            self.parked.insert((parker, key, at), error)
+        self._ask(pages)
+        for whose in _rows(pages, "withdrawn_agents", "withdrawn_keys", "withdrawn_names"):
+            self.deadlines.delete(whose)
         for agent, at, _, key, _, commands in _rows(
             pages, "reaction_agents", "reaction_positions", "reaction_events", "reaction_keys",
             "rule_versions", "reaction_commands",
         ):  # fmt: skip
             self.reactions.insert((agent, at), Recorded(commands, key, resend))
-        for key in _rows(pages, "withdrawn_agents", "withdrawn_keys", "withdrawn_names"):
-            self.deadlines.delete(key)
-        self._ask(pages)
-        for follower_, key, at, error in _rows(
-            pages, "parked_agents", "parked_keys", "parked_positions", "parked_errors"
-        ):
-            self.parked.insert((follower_, key, at), error)
+        for agent, key, state in _rows(pages, "process_agents", "keys", "states"):
+            self.processes.upsert((agent, key), state)
         return ((True,),)
 
     def _ask(self, pages: dict[str, Any]) -> None:
@@ -249,7 +269,7 @@ class Tables:
             asked = self.deadlines.get((agent, key, name))
             new = DeadlineRow(merchant, correlation, clock, cause, due_at)
             kept = asked._replace(due_at=due_at, causation=cause) if asked else new
-            self.deadlines.put((agent, key, name), kept)
+            self.deadlines.upsert((agent, key, name), kept)
 
     def finish(self, follower: str, lease: int, position: int) -> Rows:
         self._finish(follower, lease, position)
@@ -277,13 +297,17 @@ class Tables:
     # ---- scheduler.sql
 
     def due_deadlines(self, now: datetime, limit: int) -> Rows:
+        parked = {key for follower, key, _ in self.parked.rows if follower == "scheduler"}
         wall: list[tuple[Any, ...]] = []
         played: list[tuple[Any, ...]] = []
         for (agent, key, name), row in self.deadlines.rows.items():
-            clock = now if row.clock == "wall" else self.business_clocks.get(row.clock)
-            parked = ("scheduler", f"{agent} {key} {name}", 0) in self.parked.rows
-            if clock is not None and row.due_at <= clock and not parked:
-                (wall if row.clock == "wall" else played).append((agent, key, name, *row))
+            if f"{agent} {key} {name}" in parked:
+                continue
+            clock = self.business_clocks.get(row.clock)
+            if row.clock == "wall" and row.due_at <= now:
+                wall.append((agent, key, name, *row))
+            if clock is not None and row.due_at <= clock:
+                played.append((agent, key, name, *row))
         return [*_first_due(wall, limit), *_first_due(played, limit)]
 
     def forget_deadlines(
@@ -304,14 +328,15 @@ class Tables:
 
     def set_business_clocks(self, clocks: Sequence[str], moments: Sequence[datetime]) -> Rows:
         for clock, moment in zip(clocks, moments, strict=True):
-            self.business_clocks.put(clock, max(self.business_clocks.get(clock) or moment, moment))
+            self.business_clocks.upsert(clock, max(self.business_clocks.get(clock) or moment, moment))
         return ()
 
     # ---- gateways.sql
 
     def load_calls(self, gateway: str) -> Rows:
-        open_calls = sorted((at, row) for (name, at), row in self.calls.rows.items() if name == gateway)
-        return [(row.attempts, row.next_at, *self._log.events[at - 1]) for at, row in open_calls]
+        written = range(1, len(self._log.events) + 1)
+        found = sorted((at, row) for (name, at), row in self.calls.rows.items() if name == gateway)
+        return [(row.attempts, row.next_at, *self._log.events[at - 1]) for at, row in found if at in written]
 
     def keep_place(
         self,
@@ -325,10 +350,10 @@ class Tables:
     ) -> Rows:
         if not self._move(follower, lease, was, position, position):
             return ((False, "off"),)
-        for at, _, attempts, next_at in _rows(page, "positions", "correlations", "attempts", "next_at"):
-            self.calls.put((gateway, at), CallRow(attempts, next_at))
         for at in closed:
             self.calls.delete((gateway, at))
+        for at, _, attempts, next_at in _rows(page, "positions", "correlations", "attempts", "next_at"):
+            self.calls.upsert((gateway, at), CallRow(attempts, next_at))
         return ((True, "off"),)
 
     def load_moments(self, streams: Sequence[str]) -> Rows:
@@ -336,7 +361,8 @@ class Tables:
         for stream in streams:
             event = self._log.last_of(stream)
             if event:
-                clock = orjson.loads(event.metadata).get("clock") or "wall"
+                clock = orjson.loads(event.metadata).get("clock")
+                clock = "wall" if clock is None else clock
                 now = self.business_clocks.get(clock)
                 found.append((stream, event.merchant, event.correlation, event.occurred_at, clock, now))
         return found
@@ -382,17 +408,17 @@ class Tables:
         attempts: Sequence[int],
         pauses: Sequence[float],
     ) -> Rows:
-        for key in zip(matched_providers, matched_ids, strict=True):
-            self._settle(key, matched=True)
         postponed = zip(postponed_providers, postponed_ids, attempts, pauses, strict=True)
         for provider, webhook_id, tried, pause_s in postponed:
             self._settle((provider, webhook_id), attempts=tried, next_at=self._in(pause_s))
+        for key in zip(matched_providers, matched_ids, strict=True):
+            self._settle(key, matched=True)
         return (("off",),)
 
     def _settle(self, key: tuple[str, str], **changes: Any) -> None:
         row = self.inbox.get(key)
         if row:
-            self.inbox.put(key, row._replace(**changes))
+            self.inbox.update(key, row._replace(**changes))
 
 
 _RELAXED = frozenset({"move_checkpoint", "keep_place", "settle_webhooks"})

@@ -1,0 +1,206 @@
+"""What may followers ask of what they keep? Any statement, in a small universe, so that they meet.
+
+A new statement needs a strategy here, and `FILES` a new file; what the simulation never meets stands in
+`UNMET`, with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from eventstore.queries import load_queries
+from services.simulation.tables import Tables
+from tests.contract.appends import MOMENT
+
+FILES = (
+    ("eventstore", "checkpoints.sql"),
+    ("services.agents", "agents.sql"),
+    ("services.gateways", "gateways.sql"),
+    ("services", "scheduler.sql"),
+)
+_OPERATOR = "an operator's retry, on a transaction of its own: no process of the simulation asks for it"
+UNMET = {
+    "read_checkpoints": "the status page reads it from the pool",
+    "lock_place": _OPERATOR,
+    "load_parked": _OPERATOR,
+    "unpark": _OPERATOR,
+    "fence": _OPERATOR,
+    "unpark_deadline": _OPERATOR,
+    "sweep_ledger": "the simulated log keeps its own ledger, and nothing of it is ever old enough",
+}
+SQL: dict[str, str] = {}
+WHERE: dict[str, tuple[str, str]] = {}
+for _package, _file in FILES:
+    _queries = load_queries(_package, _file)
+    for _name in _queries.available_queries:
+        if not _name.endswith("_cursor"):
+            SQL[_name] = getattr(_queries, _name).sql
+            WHERE[_name] = _package, _file
+
+
+def parameters(name: str) -> set[str]:
+    return set(re.findall(r"%\((\w+)\)s", SQL[name]))
+
+
+class Steady:
+    """A clock that goes on only between statements."""
+
+    def __init__(self) -> None:
+        self._moment = MOMENT
+
+    def now(self) -> datetime:
+        return self._moment
+
+    def tick(self) -> None:
+        self._moment += timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A statement; `relaxed`: on a connection whose commits do not wait for the disk.
+
+    `fits`: with the lease and the position that its checkpoint has, whatever the arguments say.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    relaxed: bool = False
+    fits: bool = False
+
+    def fitted(self, tables: Tables) -> Step:
+        place = tables.checkpoints.get(self.arguments.get("follower", ""))
+        if not self.fits or place is None or "lease" not in self.arguments:
+            return self
+        known = {"lease": place.lease, "was" if "was" in self.arguments else "position": place.position}
+        known = {key: value for key, value in known.items() if key in self.arguments}
+        return replace(self, arguments={**self.arguments, **known})
+
+
+AGENTS, KEYS, NAMES, CLOCKS = ("order", "payment"), ("k1", "k2"), ("pay", "ship"), ("wall", "c1", "c2", "")
+STREAMS = ("payment-1", "payment-2", "payment-3", "payment-4", "payment-5", "payment-none")
+PLACES = st.integers(0, 6)
+FOLLOWERS = st.sampled_from(["agents", "gateway", "relay"])
+PARKERS = st.sampled_from(["agent:order", "agent:payment", "scheduler"])
+AGENT, KEY, CLOCK = st.sampled_from(AGENTS), st.sampled_from(KEYS), st.sampled_from(CLOCKS)
+PARKED_KEYS = st.sampled_from([*KEYS, *(" ".join(each) for each in product(AGENTS, KEYS, NAMES))])
+WHOSE = st.tuples(AGENT, KEY, st.sampled_from(NAMES))
+WEBHOOK = st.tuples(st.sampled_from(["payment", "carrier"]), st.sampled_from(["w1", "w2", "w3"]))
+TEXT, BYTES = st.sampled_from(["", "a", "ß"]), st.sampled_from([b"", b"{}", b"\x00\xff"])
+MOMENTS = st.sampled_from([MOMENT + timedelta(hours=hours) for hours in range(4)])
+SECONDS = st.sampled_from([-1000.0, 1000.0])
+LEASE_SECONDS = st.sampled_from([-1.0, 1000.0])
+
+
+def _due(whose: tuple[str, str, str], hours: int) -> datetime:
+    """No two deadlines are due in one moment: the statement does not say which is first, then."""
+    return MOMENT + timedelta(hours=hours, seconds=AGENTS.index(whose[0]), minutes=KEYS.index(whose[1])) + (
+        timedelta(milliseconds=NAMES.index(whose[2]))
+    )  # fmt: skip
+
+
+DUE = st.tuples(WHOSE, st.integers(0, 3)).map(lambda each: (*each[0], _due(*each)))
+
+
+def _columns(names: str, rows: st.SearchStrategy[Any], unique_by: Any = None) -> st.SearchStrategy[dict[str, Any]]:
+    """Arrays of these names, from rows."""
+    columns = names.split()
+
+    def turned(found: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+        return {name: [row[at] for row in found] for at, name in enumerate(columns)}
+
+    return st.lists(rows, max_size=3, unique_by=unique_by).map(turned)
+
+
+def _with(
+    *parts: st.SearchStrategy[dict[str, Any]], **scalars: st.SearchStrategy[Any]
+) -> st.SearchStrategy[dict[str, Any]]:
+    def merged(found: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        return {name: value for each in found for name, value in each.items()}
+
+    return st.tuples(st.fixed_dictionaries(scalars), *parts).map(merged)
+
+
+def _flat(*parts: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    def flattened(found: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(one for each in found for one in (each if isinstance(each, tuple) else (each,)))
+
+    return st.tuples(*parts).map(flattened)
+
+
+def _list(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(values, max_size=3)
+
+
+_HELD: dict[str, st.SearchStrategy[Any]] = {"follower": FOLLOWERS, "lease": st.integers(0, 2)}
+_MOVE: dict[str, st.SearchStrategy[Any]] = {**_HELD, "was": PLACES, "position": PLACES}
+_PARKED = st.tuples(PARKERS, PARKED_KEYS, PLACES, TEXT)
+
+ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "create_checkpoint": _with(follower=FOLLOWERS, position=PLACES),
+    "take_lease": _with(follower=FOLLOWERS, seconds=LEASE_SECONDS),
+    "renew_lease": _with(**_HELD, seconds=LEASE_SECONDS),
+    "release_lease": _with(**_HELD),
+    "move_checkpoint": _with(**_MOVE, done=PLACES),
+    "load_processes": _columns("agents keys", st.tuples(AGENT, KEY)),
+    "load_parked_keys": _with(followers=_list(PARKERS)),
+    "load_unfinished": _with(agents=_list(AGENT), done=PLACES, position=PLACES),
+    "record_reactions": _with(
+        _columns("process_agents keys states", st.tuples(AGENT, KEY, BYTES)),
+        _columns(
+            "reaction_agents reaction_positions reaction_events reaction_keys rule_versions reaction_commands",
+            st.tuples(AGENT, PLACES, st.just(UUID(int=1)), KEY, st.integers(1, 2), BYTES),
+        ),
+        _columns("withdrawn_agents withdrawn_keys withdrawn_names", WHOSE),
+        _columns(
+            "deadline_agents deadline_keys deadline_names due_at deadline_merchants deadline_correlations"
+            " deadline_clocks deadline_causes",
+            _flat(DUE, TEXT, TEXT, CLOCK, TEXT),
+        ),
+        _columns("parked_agents parked_keys parked_positions parked_errors", _PARKED),
+        **_MOVE, done=st.sampled_from([0, 0, 0, 1, 6]), resend=st.booleans(),
+    ),
+    "finish": _with(**_HELD, position=PLACES),
+    "end_resuming": _with(**_HELD, position=PLACES, agents=_list(AGENT)),
+    "park": _with(_columns("positions errors", st.tuples(PLACES, TEXT)), follower=PARKERS, key=PARKED_KEYS),
+    "load_calls": _with(gateway=AGENT),
+    "keep_place": _with(
+        _columns("positions correlations attempts next_at", st.tuples(PLACES, TEXT, st.integers(0, 2), MOMENTS)),
+        **_MOVE, gateway=AGENT, closed=_list(PLACES),
+    ),
+    "load_moments": _with(streams=st.lists(st.sampled_from(STREAMS), max_size=6)),
+    "receive_webhooks": _with(
+        _columns("providers ids streams correlations bodies", _flat(WEBHOOK, TEXT, TEXT, BYTES)), seconds=SECONDS
+    ),
+    "due_webhooks": _with(seconds=SECONDS, limit=st.sampled_from([0, 1, 2, 100])),
+    "release_webhooks": st.just({}),
+    "settle_webhooks": _with(
+        _columns("matched_providers matched_ids", WEBHOOK),
+        # of one that is put off twice it is not said for how long
+        _columns(
+            "postponed_providers postponed_ids attempts pauses",
+            _flat(WEBHOOK, st.integers(0, 2), SECONDS),
+            unique_by=lambda row: row[:2],
+        ),
+    ),
+    "due_deadlines": _with(now=MOMENTS, limit=st.sampled_from([0, 1, 2, 100])),
+    "forget_deadlines": _columns("agents keys names due_at", DUE),
+    "park_deadlines": _columns("agents keys names errors", _flat(WHOSE, TEXT)),
+    "set_business_clocks": _columns("clocks moments", st.tuples(CLOCK, MOMENTS)),
+}  # fmt: skip
+
+
+def _step(name: str) -> st.SearchStrategy[Step]:
+    fits = st.integers(0, 3).map(bool)
+    return st.builds(Step, st.just(name), ARGUMENTS[name], st.booleans(), fits)
+
+
+STEP = st.sampled_from(sorted(ARGUMENTS)).flatmap(_step)
+STEPS = st.lists(STEP, max_size=40)
