@@ -12,7 +12,7 @@ from commands.executor import Executor
 from eventstore.appender import Appender
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring, MemoryKeyStore
-from eventstore.log import PAGE, STREAM_LIMIT, Append, LogIdentity, Outcome, StoredEvent
+from eventstore.log import PAGE, STREAM_LIMIT, Append, Appended, LogIdentity, Outcome, StoredEvent
 from eventstore.memory import MemoryLog
 from eventstore.seams import Clock, Ids
 from eventstore.statements import Rows, Statements
@@ -60,7 +60,8 @@ class _Door:
 
         def work() -> list[Outcome]:
             outcomes = [self._server.log.commit(append, now) for append in batch]
-            self._server.tables.sync()  # one write-ahead log: what was committed before is on the disk, too
+            if any(isinstance(each, Appended) and not each.repeated for each in outcomes):
+                self._server.tables.sync()  # one write-ahead log: all that was committed before is there, too
             return outcomes
 
         return await self._line.call(work)

@@ -96,6 +96,7 @@ WEBHOOK = st.tuples(st.sampled_from(["payment", "carrier"]), st.sampled_from(["w
 TEXT, BYTES = st.sampled_from(["", "a", "ß"]), st.sampled_from([b"", b"{}", b"\x00\xff"])
 MOMENTS = st.sampled_from([MOMENT + timedelta(hours=hours) for hours in range(4)])
 SECONDS = st.sampled_from([-1000.0, 1000.0])
+ATTEMPTS = st.integers(0, 2)
 LEASE_SECONDS = st.sampled_from([-1.0, 1000.0])
 
 
@@ -109,7 +110,9 @@ def _due(whose: tuple[str, str, str], hours: int) -> datetime:
 DUE = st.tuples(WHOSE, st.integers(0, 3)).map(lambda each: (*each[0], _due(*each)))
 
 
-def _columns(names: str, rows: st.SearchStrategy[Any], unique_by: Any = None) -> st.SearchStrategy[dict[str, Any]]:
+def _columns(
+    names: str, rows: st.SearchStrategy[Any], unique_by: Any = None
+) -> st.SearchStrategy[dict[str, Any]]:
     """Arrays of these names, from rows."""
     columns = names.split()
 
@@ -155,7 +158,8 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "record_reactions": _with(
         _columns("process_agents keys states", st.tuples(AGENT, KEY, BYTES)),
         _columns(
-            "reaction_agents reaction_positions reaction_events reaction_keys rule_versions reaction_commands",
+            "reaction_agents reaction_positions reaction_events reaction_keys rule_versions"
+            " reaction_commands",
             st.tuples(AGENT, PLACES, st.just(UUID(int=1)), KEY, st.integers(1, 2), BYTES),
         ),
         _columns("withdrawn_agents withdrawn_keys withdrawn_names", WHOSE),
@@ -172,12 +176,13 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "park": _with(_columns("positions errors", st.tuples(PLACES, TEXT)), follower=PARKERS, key=PARKED_KEYS),
     "load_calls": _with(gateway=AGENT),
     "keep_place": _with(
-        _columns("positions correlations attempts next_at", st.tuples(PLACES, TEXT, st.integers(0, 2), MOMENTS)),
+        _columns("positions correlations attempts next_at", st.tuples(PLACES, TEXT, ATTEMPTS, MOMENTS)),
         **_MOVE, gateway=AGENT, closed=_list(PLACES),
     ),
     "load_moments": _with(streams=st.lists(st.sampled_from(STREAMS), max_size=6)),
     "receive_webhooks": _with(
-        _columns("providers ids streams correlations bodies", _flat(WEBHOOK, TEXT, TEXT, BYTES)), seconds=SECONDS
+        _columns("providers ids streams correlations bodies", _flat(WEBHOOK, TEXT, TEXT, BYTES)),
+        seconds=SECONDS,
     ),
     "due_webhooks": _with(seconds=SECONDS, limit=st.sampled_from([0, 1, 2, 100])),
     "release_webhooks": st.just({}),
@@ -186,7 +191,7 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         # of one that is put off twice it is not said for how long
         _columns(
             "postponed_providers postponed_ids attempts pauses",
-            _flat(WEBHOOK, st.integers(0, 2), SECONDS),
+            _flat(WEBHOOK, ATTEMPTS, SECONDS),
             unique_by=lambda row: row[:2],
         ),
     ),

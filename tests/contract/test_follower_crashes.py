@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from eventstore.memory import MemoryLog
 from services.simulation.tables import Tables
-from tests.contract.follower_steps import SQL, STEP, Step, Steady
+from tests.contract.follower_steps import SQL, STEP, Steady, Step
 
 CRASHES = st.integers(0, 4)
 Snapshot = dict[str, dict[Any, Any]]

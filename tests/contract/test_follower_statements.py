@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import Phase, HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
@@ -28,7 +28,17 @@ from eventstore.postgres import PostgresLog
 from eventstore.statements import PostgresDatabase, Rows
 from services.simulation.tables import Tables
 from tests.contract.appends import StillClock, an_append, appended, events
-from tests.contract.follower_steps import ARGUMENTS, SQL, STEPS, STREAMS, UNMET, WHERE, Steady, Step, parameters
+from tests.contract.follower_steps import (
+    ARGUMENTS,
+    SQL,
+    STEPS,
+    STREAMS,
+    UNMET,
+    WHERE,
+    Steady,
+    Step,
+    parameters,
+)
 
 METADATA = (b"{}", b'{"clock":"wall"}', b'{"clock":"c1"}', b'{"clock":null}', b'{"clock":""}')
 ORDERED_BY = {"load_unfinished": 1, "load_calls": 2, "due_deadlines": 7}
@@ -59,8 +69,10 @@ CONTENTS: dict[str, tuple[str, Callable[[Tables, datetime], list[Any]]]] = {
         lambda kept, _: [(*key, *row) for key, row in kept.calls.rows.items()],
     ),
     "webhook_inbox": (
-        "provider, webhook_id, stream, correlation, body, attempts, matched_at IS NOT NULL,"
-        " round(extract(epoch FROM next_at - now()) / 1000)::integer",
+        (
+            "provider, webhook_id, stream, correlation, body, attempts, matched_at IS NOT NULL,"
+            " round(extract(epoch FROM next_at - now()) / 1000)::integer"
+        ),
         lambda kept, now: [
             (*key, *row[:4], row.matched, round((row.next_at - now) / timedelta(seconds=1000)))
             for key, row in kept.inbox.rows.items()
@@ -85,7 +97,8 @@ class Watched(AsyncConnection[TupleRow]):
         async with self.transaction():
             cursor = await super().execute(*statement, **how)
             found = await super().execute(
-                "SELECT pg_current_xact_id_if_assigned() IS NOT NULL, current_setting('synchronous_commit') <> 'off'"
+                "SELECT pg_current_xact_id_if_assigned() IS NOT NULL,"
+                " current_setting('synchronous_commit') <> 'off'"
             )
             Watched.last = await found.fetchone()  # type: ignore[assignment]
         return cursor
@@ -105,7 +118,7 @@ class Both:
         self.tables = Tables(self._log, self.clock)
         self.unsynced = 0
         async with self._pool.connection() as connection:
-            await connection.execute("; ".join(f"DELETE FROM {table}" for table in CONTENTS))  # noqa: S608
+            await connection.execute("; ".join(f"DELETE FROM {table}" for table in CONTENTS))
 
     async def step(self, wish: Step) -> None:
         self.clock.tick()
@@ -152,7 +165,7 @@ class Both:
     async def compare(self) -> None:
         async with self._pool.connection() as connection:
             for table, (columns, twins) in CONTENTS.items():
-                cursor = await connection.execute(f"SELECT {columns} FROM {table}")  # noqa: S608
+                cursor = await connection.execute(f"SELECT {columns} FROM {table}")
                 theirs = Counter(await cursor.fetchall())
                 assert Counter(twins(self.tables, self.clock.now())) == theirs, table
 
@@ -184,7 +197,7 @@ async def both(database: str) -> AsyncIterator[Both]:
 
 
 @given(steps=STEPS)
-@settings(max_examples=int(__import__('os').environ.get('EX','150')), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],phases=[Phase.generate])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_the_twin_is_what_postgres_is(both: Both, steps: list[Step]) -> None:
     await both.begin()
     for step in steps:

@@ -10,6 +10,10 @@ from tests.contract.appends import an_append, append_all, appended, to_stream, w
 
 @pytest.fixture
 async def filled(log: Log) -> Log:
+    return await fill(log)
+
+
+async def fill(log: Log) -> Log:
     await append_all(log, [an_append(to_stream(f"order-{number}", 0, 3)) for number in range(10)])
     return log
 
