@@ -90,11 +90,12 @@ PLACES = st.integers(0, 6)
 FOLLOWERS = st.sampled_from(["agents", "gateway", "relay"])
 PARKERS = st.sampled_from(["agent:order", "agent:payment", "scheduler"])
 AGENT, KEY, CLOCK = st.sampled_from(AGENTS), st.sampled_from(KEYS), st.sampled_from(CLOCKS)
+LIMITS = st.sampled_from([0, 1, 2, 100, 100, 100])
 PARKED_KEYS = st.sampled_from([*KEYS, *(" ".join(each) for each in product(AGENTS, KEYS, NAMES))])
 WHOSE = st.tuples(AGENT, KEY, st.sampled_from(NAMES))
 WEBHOOK = st.tuples(st.sampled_from(["payment", "carrier"]), st.sampled_from(["w1", "w2", "w3"]))
 TEXT, BYTES = st.sampled_from(["", "a", "ß"]), st.sampled_from([b"", b"{}", b"\x00\xff"])
-MOMENTS = st.sampled_from([MOMENT + timedelta(hours=hours) for hours in range(4)])
+MOMENTS = st.sampled_from([MOMENT + timedelta(hours=hours) for hours in (0, 1, 2, 9)])
 SECONDS = st.sampled_from([-1000.0, 1000.0])
 ATTEMPTS = st.integers(0, 2)
 LEASE_SECONDS = st.sampled_from([-1.0, 1000.0])
@@ -154,7 +155,7 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "move_checkpoint": _with(**_MOVE, done=PLACES),
     "load_processes": _columns("agents keys", st.tuples(AGENT, KEY)),
     "load_parked_keys": _with(followers=_list(PARKERS)),
-    "load_unfinished": _with(agents=_list(AGENT), done=PLACES, position=PLACES),
+    "load_unfinished": _with(agents=_list(AGENT), done=st.integers(0, 3), position=PLACES),
     "record_reactions": _with(
         _columns("process_agents keys states", st.tuples(AGENT, KEY, BYTES)),
         _columns(
@@ -169,7 +170,7 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             _flat(DUE, TEXT, TEXT, CLOCK, TEXT),
         ),
         _columns("parked_agents parked_keys parked_positions parked_errors", _PARKED),
-        **_MOVE, done=st.sampled_from([0, 0, 0, 1, 6]), resend=st.booleans(),
+        **_MOVE, done=st.sampled_from([0] * 9 + [6]), resend=st.booleans(),
     ),
     "finish": _with(**_HELD, position=PLACES),
     "end_resuming": _with(**_HELD, position=PLACES, agents=_list(AGENT)),
@@ -184,7 +185,7 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         _columns("providers ids streams correlations bodies", _flat(WEBHOOK, TEXT, TEXT, BYTES)),
         seconds=SECONDS,
     ),
-    "due_webhooks": _with(seconds=SECONDS, limit=st.sampled_from([0, 1, 2, 100])),
+    "due_webhooks": _with(seconds=SECONDS, limit=LIMITS),
     "release_webhooks": st.just({}),
     "settle_webhooks": _with(
         _columns("matched_providers matched_ids", WEBHOOK),
@@ -195,7 +196,7 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             unique_by=lambda row: row[:2],
         ),
     ),
-    "due_deadlines": _with(now=MOMENTS, limit=st.sampled_from([0, 1, 2, 100])),
+    "due_deadlines": _with(now=MOMENTS, limit=LIMITS),
     "forget_deadlines": _columns("agents keys names due_at", DUE),
     "park_deadlines": _columns("agents keys names errors", _flat(WHOSE, TEXT)),
     "set_business_clocks": _columns("clocks moments", st.tuples(CLOCK, MOMENTS)),
@@ -203,9 +204,31 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
 
 
 def _step(name: str) -> st.SearchStrategy[Step]:
-    fits = st.integers(0, 3).map(bool)
-    return st.builds(Step, st.just(name), ARGUMENTS[name], st.booleans(), fits)
+    mostly = st.integers(0, 3).map(bool)
+    return st.builds(Step, st.just(name), ARGUMENTS[name], mostly, mostly)
 
 
-STEP = st.sampled_from(sorted(ARGUMENTS)).flatmap(_step)
-STEPS = st.lists(STEP, max_size=40)
+BEGUN = tuple(Step("create_checkpoint", {"follower": name, "position": 0}) for name in ("agents", "gateway"))
+"""What a history begins with, so that there is something to move."""
+_CHECKPOINTS = "take_lease renew_lease release_lease move_checkpoint"
+_LOADS = "load_processes load_parked_keys load_unfinished"
+AREAS = (
+    " ".join(ARGUMENTS),
+    f"{_CHECKPOINTS} {_LOADS} record_reactions finish end_resuming park",
+    f"{_LOADS} record_reactions record_reactions record_reactions end_resuming park",
+    f"{_CHECKPOINTS} load_calls keep_place load_moments set_business_clocks",
+    "receive_webhooks due_webhooks release_webhooks settle_webhooks",
+    "due_deadlines due_deadlines record_reactions record_reactions set_business_clocks forget_deadlines",
+    "due_deadlines record_reactions park_deadlines",
+)
+"""Statements that have rows in common; a history stays in one of these, so that they meet often."""
+
+
+def histories(*others: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    """Steps of one area, with others between them."""
+
+    def of_area(names: str) -> st.SearchStrategy[list[Any]]:
+        steps = st.sampled_from(names.split()).flatmap(_step)
+        return st.lists(st.one_of(*[steps] * 5, *others), min_size=10, max_size=60)
+
+    return st.sampled_from(AREAS).flatmap(of_area)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from eventstore.memory import MemoryLog
 from services.simulation.tables import Tables
-from tests.contract.follower_steps import SQL, STEP, Steady, Step
+from tests.contract.follower_steps import BEGUN, SQL, Steady, Step, histories
 
 CRASHES = st.integers(0, 4)
 Snapshot = dict[str, dict[Any, Any]]
@@ -58,11 +58,11 @@ class Model:
         assert not self.tables.unsynced
 
 
-@given(st.lists(st.one_of(STEP, STEP, STEP, STEP, CRASHES), max_size=40))
+@given(histories(CRASHES))
 @settings(max_examples=300, deadline=None)
 def test_a_crash_takes_back_a_suffix(steps: list[Step | int]) -> None:
     model = Model()
-    for step in steps:
+    for step in (*BEGUN, *steps):
         if isinstance(step, Step):
             model.run(step)
         else:

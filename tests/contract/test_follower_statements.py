@@ -30,13 +30,14 @@ from services.simulation.tables import Tables
 from tests.contract.appends import StillClock, an_append, appended, events
 from tests.contract.follower_steps import (
     ARGUMENTS,
+    BEGUN,
     SQL,
-    STEPS,
     STREAMS,
     UNMET,
     WHERE,
     Steady,
     Step,
+    histories,
     parameters,
 )
 
@@ -196,11 +197,11 @@ async def both(database: str) -> AsyncIterator[Both]:
         yield Both(pool, twin)
 
 
-@given(steps=STEPS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=histories())
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_the_twin_is_what_postgres_is(both: Both, steps: list[Step]) -> None:
     await both.begin()
-    for step in steps:
+    for step in (*BEGUN, *steps):
         await both.step(step)
     await both.compare()
 
