@@ -224,6 +224,22 @@ AREAS = (
 """Statements that have rows in common; a history stays in one of these, so that they meet often."""
 
 
+_ALL = [list(each) for each in zip(*product(AGENTS, KEYS), strict=True)]
+LAST = (
+    *(Step("load_unfinished", {"agents": list(AGENTS), "done": at, "position": 5}) for at in range(5)),
+    *(
+        Step("due_deadlines", {"now": MOMENT + timedelta(hours=hours), "limit": limit})
+        for hours, limit in product((0, 1, 9), (1, 100))
+    ),
+    *(Step("load_calls", {"gateway": agent}) for agent in AGENTS),
+    Step("load_processes", {"agents": _ALL[0], "keys": _ALL[1]}),
+    Step("load_parked_keys", {"followers": ["agent:order", "scheduler"]}),
+    Step("load_moments", {"streams": list(STREAMS)}),
+    Step("due_webhooks", {"seconds": 1000.0, "limit": 100}),
+)
+"""What a history ends with: whatever it has left is asked for."""
+
+
 def histories(*others: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     """Steps of one area, with others between them."""
 

@@ -31,6 +31,7 @@ from tests.contract.appends import StillClock, an_append, appended, events
 from tests.contract.follower_steps import (
     ARGUMENTS,
     BEGUN,
+    LAST,
     SQL,
     STREAMS,
     UNMET,
@@ -201,7 +202,7 @@ async def both(database: str) -> AsyncIterator[Both]:
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_the_twin_is_what_postgres_is(both: Both, steps: list[Step]) -> None:
     await both.begin()
-    for step in (*BEGUN, *steps):
+    for step in (*BEGUN, *steps, *LAST):
         await both.step(step)
     await both.compare()
 
