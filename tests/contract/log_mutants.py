@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from eventstore.feed import Feed
-from eventstore.log import PAGE, STREAM_LIMIT, Append, Appended, Conflict, Outcome, StoredEvent
+from eventstore.log import PAGE, Append, Appended, Conflict, Outcome, StoredEvent
 from tests.contract.log_model import CheckedLog
 
 
@@ -103,20 +101,6 @@ class HalfAConflict(CheckedLog):
         return outcome
 
 
-class TornReads(CheckedLog):
-    """Reads streams one after another, while others append."""
-
-    async def read_streams(
-        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
-    ) -> list[list[StoredEvent]]:
-        found = []
-        for each in wanted:
-            found += await super().read_streams([each], limit)
-            for _ in range(9):
-                await asyncio.sleep(0)
-        return found
-
-
 class OldReads(CheckedLog):
     """Reads from a copy that lags one event behind."""
 
@@ -152,7 +136,7 @@ class Twice(Feed):
 
 
 LOGS = (
-    NoVersions, NoLedger, Again, VersionsFirst, LastAnswer, OneMerchant, Gaps, HalfAConflict, TornReads,
+    NoVersions, NoLedger, Again, VersionsFirst, LastAnswer, OneMerchant, Gaps, HalfAConflict, 
     OldReads, OtherLeaves,
 )  # fmt: skip
 FEEDS = (Trusting, Twice)
