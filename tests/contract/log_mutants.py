@@ -136,7 +136,7 @@ class Twice(Feed):
 
 
 LOGS = (
-    NoVersions, NoLedger, Again, VersionsFirst, LastAnswer, OneMerchant, Gaps, HalfAConflict, 
+    NoVersions, NoLedger, Again, VersionsFirst, LastAnswer, OneMerchant, Gaps, HalfAConflict,
     OldReads, OtherLeaves,
 )  # fmt: skip
 FEEDS = (Trusting, Twice)
