@@ -17,8 +17,8 @@ from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LEASE_SECONDS, LeaseLost
 from eventstore.partitions import Partitions, covered
-from eventstore.shares import Worker, adjoining, merge, release, take
-from eventstore.statements import Pool
+from eventstore.shares import Worker, adjoining, merge, release, share_statements, take
+from eventstore.statements import Pool, PostgresDatabase
 from projections.advance import Moved
 from projections.generations import Connection, live_generations, run
 from projections.page import Follow
@@ -36,7 +36,8 @@ class Holding:
     def __init__(self, pool: Pool, models: Iterable[ReadModel], page: int) -> None:
         self._models = {model.name: model for model in models}
         self._page = page
-        self._worker = Worker(pool, [model.team for model in self._models.values()])
+        self._statements = share_statements(PostgresDatabase(pool))
+        self._worker = Worker(self._statements, [model.team for model in self._models.values()])
         self._counted: set[tuple[str, int]] = set()
         self._lacks = False
         self.follows: list[Follow] = []
@@ -70,9 +71,9 @@ class Holding:
         misfits = [each for each in self.follows if not _fits(each, wanted.get(each.follower))]
         if misfits:
             self.follows = [each for each in self.follows if each not in misfits]
-            await release(connection, misfits)
+            await release(self._statements, misfits)
         await self._take(connection, self._lacking(wanted))
-        await self._merge(connection)
+        await self._merge()
         self._lacks = bool(self._lacking(wanted))
         return before != [(each.follower, each.partitions, each.lease) for each in self.follows]
 
@@ -132,7 +133,7 @@ class Holding:
 
     async def _take(self, connection: Connection, lacking: Wanted) -> None:
         shares = {name: follow.partitions for name, follow in lacking.items()}
-        taken = await take(connection, shares, self._worker.number)
+        taken = await take(self._statements, shares, self._worker.number)
         if not taken:
             return
         names = list(lacking)
@@ -152,12 +153,12 @@ class Holding:
                 follow.attempts, follow.careful_until = times, place.position + self._page
             self.follows.append(follow)
 
-    async def _merge(self, connection: Connection) -> None:
+    async def _merge(self) -> None:
         runs = adjoining([each for each in self.follows if not each.attempts])
         if not runs:
             return
         try:
-            merged = await merge(connection, runs)
+            merged = await merge(self._statements, runs)
         except LeaseLost as lost:
             raise Moved(str(lost)) from None
         for (first, *rest), (partitions, lease) in zip(runs, merged, strict=True):

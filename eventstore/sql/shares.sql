@@ -1,13 +1,16 @@
--- name: join_workers(name, teams, seconds)
+-- name: join_workers(known_as, teams, seconds)
 -- A new worker comes last: those before it keep their order, and most of what they have.
 INSERT INTO workers (name, teams, alive_until)
-VALUES (:name, :teams, now() + make_interval(secs => :seconds)) RETURNING worker;
+VALUES (:known_as, :teams, now() + make_interval(secs => :seconds)) RETURNING worker;
 
 -- name: stay(worker, seconds)
 UPDATE workers SET alive_until = now() + make_interval(secs => :seconds) WHERE worker = :worker RETURNING worker;
 
 -- name: leave(worker)!
--- Those who died without a word go with whoever leaves, once nobody can mistake them for stopped ones.
+-- With all that it holds. Those who died without a word go, too, once nobody can mistake them for stopped ones.
+WITH released AS (
+    UPDATE checkpoints SET leased_until = '-infinity', worker = NULL WHERE worker = :worker
+)
 DELETE FROM workers WHERE worker = :worker OR alive_until < now() - interval '1 hour';
 
 -- name: read_team(teams)
@@ -16,64 +19,77 @@ SELECT t.team, array_agg(w.worker ORDER BY w.worker)
 FROM workers AS w, unnest(w.teams) AS t (team)
 WHERE w.alive_until > now() AND t.team = ANY(:teams) GROUP BY t.team;
 
--- name: lock_free(followers, firsts, lasts)
--- Checkpoints that nobody holds and that have some of the partitions which are wanted. One that is locked is in
--- somebody's page, or being taken: the next look will tell.
-SELECT c.follower, c.first_partition, c.last_partition
-FROM unnest(:followers::text[], :firsts::integer[], :lasts::integer[]) AS w (follower, first, last)
-JOIN checkpoints AS c
-    ON c.follower = w.follower AND c.first_partition <= w.last AND c.last_partition >= w.first
-WHERE c.leased_until < now()
-ORDER BY c.follower, c.first_partition
-FOR UPDATE OF c SKIP LOCKED;
+-- name: take(followers, firsts, lasts, worker, seconds)
+-- Of the checkpoints that nobody holds, what is wanted of each, with a new fencing number; what is cut off stands
+-- where the whole stood. One that is locked is in somebody's page, or being taken: the next look will tell.
+WITH free AS (
+    SELECT c.*, w.first AS wanted_first, w.last AS wanted_last
+    FROM unnest(:followers::text[], :firsts::integer[], :lasts::integer[]) AS w (follower, first, last)
+    JOIN checkpoints AS c
+        ON c.follower = w.follower AND c.first_partition <= w.last AND c.last_partition >= w.first
+    WHERE c.leased_until < now()
+    ORDER BY c.follower, c.first_partition
+    FOR UPDATE OF c SKIP LOCKED
+), parts AS (
+    SELECT f.follower, f.first_partition AS whole, p.first, p.last, p.ours, f.position, f.done, f.moved_at,
+        f.lease + p.ours::integer AS lease,
+        CASE WHEN p.ours THEN now() + make_interval(secs => :seconds) ELSE f.leased_until END AS leased_until,
+        CASE WHEN p.ours THEN :worker::bigint ELSE f.worker END AS worker
+    FROM free AS f CROSS JOIN LATERAL (VALUES
+        (f.first_partition, f.wanted_first - 1, false),
+        (greatest(f.first_partition, f.wanted_first), least(f.last_partition, f.wanted_last), true),
+        (f.wanted_last + 1, f.last_partition, false)
+    ) AS p (first, last, ours)
+    WHERE p.first <= p.last
+), shortened AS (
+    UPDATE checkpoints AS c
+    SET last_partition = p.last, lease = p.lease, leased_until = p.leased_until, worker = p.worker
+    FROM parts AS p WHERE c.follower = p.follower AND c.first_partition = p.first AND p.first = p.whole
+), added AS (
+    INSERT INTO checkpoints
+        (follower, first_partition, last_partition, position, done, lease, leased_until, worker, moved_at)
+    SELECT follower, first, last, position, done, lease, leased_until, worker, moved_at
+    FROM parts WHERE first > whole
+)
+SELECT follower, first, last, lease, position, done FROM parts WHERE ours ORDER BY follower, first;
 
--- name: add_parts!
--- What is cut off a checkpoint (of which :wholes is the first partition) stands where that one stands.
-INSERT INTO checkpoints (follower, first_partition, last_partition, position, done, lease, moved_at)
-SELECT c.follower, p.first, p.last, c.position, c.done, c.lease, c.moved_at
-FROM unnest(:followers::text[], :wholes::integer[], :firsts::integer[], :lasts::integer[])
-    AS p (follower, whole, first, last)
-JOIN checkpoints AS c ON c.follower = p.follower AND c.first_partition = p.whole;
-
--- name: resize!
-UPDATE checkpoints AS c SET last_partition = r.last, lease = greatest(c.lease, r.lease)
-FROM unnest(:followers::text[], :firsts::integer[], :lasts::integer[], :leases::bigint[])
-    AS r (follower, first, last, lease)
-WHERE c.follower = r.follower AND c.first_partition = r.first;
-
--- name: take
--- With a new fencing number each. Only for those that are locked and free.
-UPDATE checkpoints AS c
-SET lease = c.lease + 1, leased_until = now() + make_interval(secs => :seconds), worker = :worker
-FROM unnest(:followers::text[], :firsts::integer[]) AS t (follower, first)
-WHERE c.follower = t.follower AND c.first_partition = t.first
-RETURNING c.follower, c.first_partition, c.last_partition, c.lease, c.position, c.done;
-
--- name: renew!
+-- name: renew(followers, firsts, leases, seconds)
+-- Those that still are ours.
 UPDATE checkpoints AS c SET leased_until = now() + make_interval(secs => :seconds)
 FROM unnest(:followers::text[], :firsts::integer[], :leases::bigint[]) AS mine (follower, first, lease)
-WHERE c.follower = mine.follower AND c.first_partition = mine.first AND c.lease = mine.lease;
+WHERE c.follower = mine.follower AND c.first_partition = mine.first AND c.lease = mine.lease
+RETURNING c.follower, c.first_partition;
 
--- name: release!
+-- name: release(followers, firsts, leases)!
 UPDATE checkpoints AS c SET leased_until = '-infinity', worker = NULL
 FROM unnest(:followers::text[], :firsts::integer[], :leases::bigint[]) AS mine (follower, first, lease)
 WHERE c.follower = mine.follower AND c.first_partition = mine.first AND c.lease = mine.lease;
 
--- name: release_all!
+-- name: release_all(worker)!
 -- Whatever that worker took last, also what it does not know of, having been cancelled.
 UPDATE checkpoints SET leased_until = '-infinity', worker = NULL WHERE worker = :worker;
 
--- name: lock_held
--- Those that are still as their worker thinks.
-SELECT c.follower
-FROM unnest(:followers::text[], :firsts::integer[], :lasts::integer[], :leases::bigint[], :positions::bigint[])
-    AS mine (follower, first, last, lease, position)
-JOIN checkpoints AS c
-    ON c.follower = mine.follower AND c.first_partition = mine.first AND c.last_partition = mine.last
-    AND c.lease = mine.lease AND c.position = mine.position
-ORDER BY c.follower, c.first_partition
-FOR UPDATE OF c;
-
--- name: remove_parts!
-DELETE FROM checkpoints AS c USING unnest(:followers::text[], :firsts::integer[]) AS p (follower, first)
-WHERE c.follower = p.follower AND c.first_partition = p.first;
+-- name: merge(followers, firsts, lasts, leases, positions, runs)
+-- One checkpoint of each run, with a new fencing number, if all are still as their worker thinks; else nothing.
+WITH held AS (
+    SELECT mine.*, c.done
+    FROM unnest(
+        :followers::text[], :firsts::integer[], :lasts::integer[], :leases::bigint[], :positions::bigint[],
+        :runs::integer[]
+    ) AS mine (follower, first, last, lease, position, run)
+    JOIN checkpoints AS c
+        ON c.follower = mine.follower AND c.first_partition = mine.first AND c.last_partition = mine.last
+        AND c.lease = mine.lease AND c.position = mine.position
+    ORDER BY c.follower, c.first_partition
+    FOR UPDATE OF c
+), wholes AS (
+    SELECT run, follower, min(first) AS first, max(last) AS last, 1 + max(lease) AS lease, min(done) AS done
+    FROM held WHERE (SELECT count(*) FROM held) = cardinality(:runs::integer[]) GROUP BY run, follower
+), removed AS (
+    DELETE FROM checkpoints AS c USING held AS h JOIN wholes AS w USING (run)
+    WHERE c.follower = h.follower AND c.first_partition = h.first AND h.first > w.first
+), extended AS (
+    UPDATE checkpoints AS c SET last_partition = w.last, lease = w.lease, done = w.done
+    FROM wholes AS w WHERE c.follower = w.follower AND c.first_partition = w.first
+)
+SELECT first, last, lease FROM wholes ORDER BY run;

@@ -255,7 +255,7 @@ def _of_another(agent: Agent, fact: Fact) -> bool:
 
 def nothing_is_left(head: int, tables: Tables, outstanding: Mapping[str, int]) -> Iterator[str]:
     """At rest every follower is at the head, and nothing is open, parked, unmatched or untold."""
-    for name, place in tables.checkpoints.rows.items():
+    for (name, _), place in tables.checkpoints.rows.items():
         if place.position != head or place.done != head:
             yield f"{name} stands at {place.position} (done {place.done}) of {head}"
     yield from (f"call {key} is open" for key in tables.calls.rows)

@@ -1,5 +1,5 @@
-"""What followers keep, in memory: the twin of the statements in `checkpoints.sql`, `agents.sql`,
-`gateways.sql` and `scheduler.sql`, name by name.
+"""What followers keep, in memory: the twin of the statements in `agents.sql`, `gateways.sql` and
+`scheduler.sql`, and of those in `places.py`, name by name.
 
 Each method is one statement, so it is atomic. What a statement does not have on the disk when it answers may
 be taken back by a crash of the server, the last of it first, as it is with `synchronous_commit = off`.
@@ -7,86 +7,18 @@ be taken back by a crash of the server, the last of it first, as it is with `syn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import orjson
-from psycopg.errors import CardinalityViolation, CheckViolation, UniqueViolation
 
 from eventstore.memory import MemoryLog
 from eventstore.seams import Clock
 from eventstore.statements import Rows
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-Undo = Callable[[], None]
-
-
-class Table(Generic[K, V]):
-    """Rows by their primary key; each change tells how it is taken back."""
-
-    def __init__(self, changed: Callable[[Undo], None]) -> None:
-        self.rows: dict[K, V] = {}
-        self.touched: set[K] = set()
-        """Rows that the present statement has changed."""
-        self._changed = changed
-
-    def get(self, key: K) -> V | None:
-        return self.rows.get(key)
-
-    def put(self, key: K, row: V) -> None:
-        before = self.rows.get(key)
-        self._changed(self._undo(key, before))
-        self.touched.add(key)
-        self.rows[key] = row
-
-    def update(self, key: K, row: V) -> None:
-        """Once: a statement does not see what it changed itself."""
-        if key not in self.touched:
-            self.put(key, row)
-
-    def upsert(self, key: K, row: V) -> None:
-        """ON CONFLICT DO UPDATE; raises CardinalityViolation for a row that the statement has changed."""
-        if key in self.touched:
-            raise CardinalityViolation(f"row {key} is affected a second time")
-        self.put(key, row)
-
-    def insert(self, key: K, row: V) -> None:
-        """Raises UniqueViolation."""
-        if key in self.rows:
-            raise UniqueViolation(f"there is a row {key} already")
-        self.put(key, row)
-
-    def add(self, key: K, row: V) -> bool:
-        """Whether it is new: ON CONFLICT DO NOTHING."""
-        if key in self.rows:
-            return False
-        self.put(key, row)
-        return True
-
-    def delete(self, key: K) -> None:
-        """Unless the statement has changed it: see `update`."""
-        if key in self.rows and key not in self.touched:
-            self._changed(self._undo(key, self.rows.pop(key)))
-
-    def _undo(self, key: K, before: V | None) -> Undo:
-        def undo() -> None:
-            if before is None:
-                self.rows.pop(key, None)
-            else:
-                self.rows[key] = before
-
-        return undo
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    position: int
-    done: int
-    lease: int = 0
-    leased_until: datetime | None = None
+from services.simulation.places import Places
+from services.simulation.table import Table, Undo
 
 
 class Recorded(NamedTuple):
@@ -119,17 +51,16 @@ class WebhookRow(NamedTuple):
     matched: bool
 
 
-class Tables:
+class Tables(Places):
     """One database's; `run` is a statement, `crash` the server's."""
 
     def __init__(self, log: MemoryLog, clock: Clock) -> None:
+        super().__init__(self._changed, clock)
         self._log = log
-        self._clock = clock
         self._volatile: list[Undo] = []
         """How to take back what is not on the disk yet, the oldest first."""
         self._commits: list[int] = []
         """Where each commit begins in it."""
-        self.checkpoints: Table[str, Place] = Table(self._changed)
         self.processes: Table[tuple[str, str], bytes] = Table(self._changed)
         self.reactions: Table[tuple[str, int], Recorded] = Table(self._changed)
         self.deadlines: Table[tuple[str, str, str], DeadlineRow] = Table(self._changed)
@@ -179,48 +110,6 @@ class Tables:
     def _take_back(self, start: int) -> None:
         while len(self._volatile) > start:
             self._volatile.pop()()
-
-    def _in(self, seconds: float) -> datetime:
-        return self._clock.now() + timedelta(seconds=seconds)
-
-    # ---- checkpoints.sql
-
-    def create_checkpoint(self, follower: str, position: int) -> Rows:
-        self.checkpoints.add(follower, Place(position, position))
-        return ()
-
-    def take_lease(self, follower: str, seconds: float) -> Rows:
-        place = self.checkpoints.get(follower)
-        if place is None or (place.leased_until is not None and place.leased_until >= self._clock.now()):
-            return ()
-        self.checkpoints.put(follower, replace(place, lease=place.lease + 1, leased_until=self._in(seconds)))
-        return ((place.lease + 1, place.position, place.done),)
-
-    def renew_lease(self, follower: str, lease: int, seconds: float) -> Rows:
-        place = self.checkpoints.get(follower)
-        if place is None or place.lease != lease:
-            return ()
-        self.checkpoints.put(follower, replace(place, leased_until=self._in(seconds)))
-        return ((lease,),)
-
-    def release_lease(self, follower: str, lease: int) -> Rows:
-        place = self.checkpoints.get(follower)
-        if place is not None and place.lease == lease:
-            self.checkpoints.put(follower, replace(place, leased_until=None))
-        return ()
-
-    def move_checkpoint(self, follower: str, lease: int, was: int, position: int, done: int) -> Rows:
-        moved = self._move(follower, lease, was, position, done)
-        return ((position, "off"),) if moved else ()
-
-    def _move(self, follower: str, lease: int, was: int, position: int, done: int) -> bool:
-        place = self.checkpoints.get(follower)
-        if place is None or (place.lease, place.position) != (lease, was):
-            return False
-        if done > position:
-            raise CheckViolation(f"{follower} would have done more than it took")
-        self.checkpoints.put(follower, replace(place, position=position, done=done))
-        return True
 
     # ---- agents.sql
 
@@ -276,11 +165,10 @@ class Tables:
         return ()
 
     def _finish(self, follower: str, lease: int, position: int) -> bool:
-        place = self.checkpoints.get(follower)
-        if place is None or (place.lease, place.position) != (lease, position):
-            return False
-        self.checkpoints.put(follower, replace(place, done=position))
-        return True
+        held = [(at, row) for at, row in self.of(follower) if (row.lease, row.position) == (lease, position)]
+        for at, row in held:
+            self.checkpoints.put(at, replace(row, done=position))
+        return bool(held)
 
     def end_resuming(self, follower: str, lease: int, position: int, agents: Sequence[str]) -> Rows:
         if self._finish(follower, lease, position):

@@ -22,6 +22,7 @@ from tests.contract.appends import MOMENT
 
 FILES = (
     ("eventstore", "checkpoints.sql"),
+    ("eventstore", "shares.sql"),
     ("services.agents", "agents.sql"),
     ("services.gateways", "gateways.sql"),
     ("services", "scheduler.sql"),
@@ -76,12 +77,30 @@ class Step:
     fits: bool = False
 
     def fitted(self, tables: Tables) -> Step:
-        place = tables.checkpoints.get(self.arguments.get("follower", ""))
-        if not self.fits or place is None or "lease" not in self.arguments:
+        place = tables.checkpoints.get((self.arguments.get("follower", ""), 0))
+        if not self.fits:
+            return self
+        if self.name in ("renew", "release", "merge"):
+            return replace(self, arguments={**self.arguments, **_held_in(tables, set(self.arguments))})
+        if place is None or "lease" not in self.arguments:
             return self
         known = {"lease": place.lease, "was" if "was" in self.arguments else "position": place.position}
         known = {key: value for key, value in known.items() if key in self.arguments}
         return replace(self, arguments={**self.arguments, **known})
+
+
+def _held_in(tables: Tables, names: set[str]) -> dict[str, Any]:
+    """All checkpoints as they are: those of one follower and position adjoin, or another's run is between."""
+    rows = sorted(tables.checkpoints.rows.items())
+    columns: dict[str, list[Any]] = {
+        "followers": [follower for (follower, _), _ in rows],
+        "firsts": [first for (_, first), _ in rows],
+        "lasts": [row.last for _, row in rows],
+        "leases": [row.lease for _, row in rows],
+        "positions": [row.position for _, row in rows],
+        "runs": [["agents", "gateway", "relay"].index(follower) for (follower, _), _ in rows],
+    }
+    return {name: columns[name] for name in columns.keys() & names}
 
 
 AGENTS, KEYS, NAMES, CLOCKS = ("order", "payment"), ("k1", "k2"), ("pay", "ship"), ("wall", "c1", "c2", "")
@@ -147,7 +166,30 @@ _HELD: dict[str, st.SearchStrategy[Any]] = {"follower": FOLLOWERS, "lease": st.i
 _MOVE: dict[str, st.SearchStrategy[Any]] = {**_HELD, "was": PLACES, "position": PLACES}
 _PARKED = st.tuples(PARKERS, PARKED_KEYS, PLACES, TEXT)
 
+WORKER = st.integers(1, 4)
+TEAMS = st.lists(st.sampled_from(["agents", "gateway"]), max_size=2, unique=True)
+RANGE = st.sampled_from([(0, 63), (0, 31), (32, 63), (16, 47), (0, 0), (63, 63)])
+_PLACE = _flat(FOLLOWERS, st.sampled_from([0, 16, 32]), st.integers(0, 2))
+
 ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "join_workers": _with(known_as=TEXT, teams=TEAMS, seconds=SECONDS),
+    "stay": _with(worker=WORKER, seconds=SECONDS),
+    "leave": _with(worker=WORKER),
+    "read_team": _with(teams=TEAMS),
+    "take": _with(
+        # of one follower a worker wants one range
+        _columns("followers firsts lasts", _flat(FOLLOWERS, RANGE), unique_by=lambda row: row[0]),
+        worker=WORKER,
+        seconds=SECONDS,
+    ),
+    "renew": _with(_columns("followers firsts leases", _PLACE), seconds=SECONDS),
+    "release": _columns("followers firsts leases", _PLACE),
+    "release_all": _with(worker=WORKER),
+    "merge": _columns(
+        "followers firsts leases lasts positions runs",
+        _flat(_PLACE, st.sampled_from([31, 47, 63]), PLACES, st.just(0)),
+        unique_by=lambda row: row[:2],
+    ),
     "create_checkpoint": _with(follower=FOLLOWERS, position=PLACES),
     "take_lease": _with(follower=FOLLOWERS, seconds=LEASE_SECONDS),
     "renew_lease": _with(**_HELD, seconds=LEASE_SECONDS),

@@ -78,7 +78,7 @@ def test_what_only_reads_brings_nothing_to_the_disk() -> None:
     tables.run("load_parked_keys", {"followers": ["agent:order"]})
     tables.run("release_webhooks", {})
     tables.crash(1)
-    assert tables.checkpoints.rows["relay"].position == 0
+    assert tables.checkpoints.rows["relay", 0].position == 0
 
 
 def test_what_waits_for_the_disk_brings_all_before_it_there() -> None:
@@ -88,5 +88,5 @@ def test_what_waits_for_the_disk_brings_all_before_it_there() -> None:
     tables.run("create_checkpoint", {"follower": "agents", "position": 0})
     tables.run("renew_lease", {"follower": "agents", "lease": 0, "seconds": 1.0}, relaxed=True)
     tables.crash(99)
-    assert tables.checkpoints.rows["relay"].position == 7
-    assert tables.checkpoints.rows["agents"].leased_until is None
+    assert tables.checkpoints.rows["relay", 0].position == 7
+    assert tables.checkpoints.rows["agents", 0].leased_until is None

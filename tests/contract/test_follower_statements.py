@@ -47,10 +47,16 @@ ORDERED_BY = {"load_unfinished": 1, "load_calls": 2, "due_deadlines": 7}
 """The column by which a statement says it orders its rows."""
 CONTENTS: dict[str, tuple[str, Callable[[Tables, datetime], list[Any]]]] = {
     "checkpoints": (
-        "follower, position, done, lease, leased_until > now()",
+        "follower, first_partition, last_partition, position, done, lease, worker, leased_until > now()",
         lambda kept, now: [
-            (follower, at.position, at.done, at.lease, bool(at.leased_until and at.leased_until > now))
-            for follower, at in kept.checkpoints.rows.items()
+            (*key, at.last, at.position, at.done, at.lease, at.worker, _is_after(at.leased_until, now))
+            for key, at in kept.checkpoints.rows.items()
+        ],
+    ),
+    "workers": (
+        "worker, teams, alive_until > now()",
+        lambda kept, now: [
+            (number, row.teams, row.alive_until > now) for number, row in kept.workers.rows.items()
         ],
     ),
     "agent_processes": (
@@ -88,6 +94,14 @@ CONTENTS: dict[str, tuple[str, Callable[[Tables, datetime], list[Any]]]] = {
 """What the two must have in common in the end. Columns that only people read are left out."""
 
 
+def _hashable(row: Any) -> Any:
+    return tuple(tuple(each) if isinstance(each, list) else each for each in row)
+
+
+def _is_after(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment > now
+
+
 class Watched(AsyncConnection[TupleRow]):
     """Tells of the last statement whether it wrote, and whether its commit waits for the disk."""
 
@@ -121,6 +135,7 @@ class Both:
         self.unsynced = 0
         async with self._pool.connection() as connection:
             await connection.execute("; ".join(f"DELETE FROM {table}" for table in CONTENTS))
+            await connection.execute("ALTER TABLE workers ALTER COLUMN worker RESTART")
 
     async def step(self, wish: Step) -> None:
         self.clock.tick()
@@ -168,7 +183,7 @@ class Both:
         async with self._pool.connection() as connection:
             for table, (columns, twins) in CONTENTS.items():
                 cursor = await connection.execute(f"SELECT {columns} FROM {table}")
-                theirs = Counter(await cursor.fetchall())
+                theirs = Counter(map(_hashable, await cursor.fetchall()))
                 assert Counter(twins(self.tables, self.clock.now())) == theirs, table
 
 
@@ -177,7 +192,7 @@ def _comparable(name: str, found: Rows | type[psycopg.Error]) -> Any:
     if isinstance(found, type):
         return found
     by = ORDERED_BY.get(name)
-    return Counter(map(tuple, found)), [row[by] for row in found] if by is not None else None
+    return Counter(map(_hashable, found)), [row[by] for row in found] if by is not None else None
 
 
 @pytest.fixture

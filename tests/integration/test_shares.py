@@ -18,7 +18,7 @@ from eventstore.checkpoints import LeaseLost
 from eventstore.feed import Feed
 from eventstore.partitions import PARTITIONS, WHOLE, Partitions, partition_of
 from eventstore.postgres import PostgresLog
-from eventstore.shares import Place, Worker, adjoining, merge, release, take
+from eventstore.shares import Place, Worker, adjoining, merge, release, share_statements, take
 from eventstore.tasks import end_tasks
 from projections.advance import Advancer, Moved
 from projections.orders import ORDERS
@@ -275,10 +275,11 @@ async def test_only_who_holds_the_very_range_moves_it(trade: Trade, database: st
     async with worker(database, trade):
         await shown(trade, await trade.append("m1", setting_up("m1")))
     last = await trade.append("m1", Bought("m1", "one").life())
+    statements = share_statements(trade.log.database)
     async with trade.log.pool.connection() as connection:
-        (stopped,) = await take(connection, {ORDERS.follower(1): WHOLE}, 1)
+        (stopped,) = await take(statements, {ORDERS.follower(1): WHOLE}, 1)
         await connection.execute("UPDATE checkpoints SET leased_until = '-infinity'")
-        (upper,) = await take(connection, {ORDERS.follower(1): Partitions(32, 63)}, 2)
+        (upper,) = await take(statements, {ORDERS.follower(1): Partitions(32, 63)}, 2)
         assert upper.position == stopped.position
         query = "SELECT lease FROM checkpoints WHERE follower = %s AND first_partition = 0"
         lease = await fetch(trade, query, ORDERS.follower(1))
@@ -298,14 +299,15 @@ async def test_a_checkpoint_that_was_lost_is_not_merged(trade: Trade, database: 
     async with worker(database, trade):
         await divided(trade, 1)
     name = ORDERS.follower(1)
+    statements = share_statements(trade.log.database)
     async with trade.log.pool.connection() as connection:
-        lower = await take(connection, {name: Partitions(0, 31)}, 1)
-        upper = await take(connection, {name: Partitions(32, 63)}, 1)
+        lower = await take(statements, {name: Partitions(0, 31)}, 1)
+        upper = await take(statements, {name: Partitions(32, 63)}, 1)
         assert lower[0].position == upper[0].position
         await connection.execute("UPDATE checkpoints SET leased_until = '-infinity'")
-        await take(connection, {name: Partitions(40, 63)}, 2)
+        await take(statements, {name: Partitions(40, 63)}, 2)
         with pytest.raises(LeaseLost):
-            await merge(connection, adjoining([*lower, *upper]))
+            await merge(statements, adjoining([*lower, *upper]))
     assert await fetch(trade, _RANGES, name) == [(0, 31), (32, 39), (40, 63)]
 
 
@@ -315,8 +317,8 @@ _RANGES = "SELECT first_partition, last_partition FROM checkpoints WHERE followe
 async def test_whatever_workers_do_at_once_every_partition_has_one_checkpoint(trade: Trade) -> None:
     """Eight workers take, release and merge at random, side by side; then they settle."""
     await fetch(trade, "INSERT INTO checkpoints (follower) VALUES ('f')")
-    pool = trade.log.pool
-    workers = [Worker(pool, ["f"]) for _ in range(8)]
+    statements = share_statements(trade.log.database)
+    workers = [Worker(statements, ["f"]) for _ in range(8)]
     held: dict[int, list[Place]] = {}
     for each in workers:
         await each.join()
@@ -325,14 +327,13 @@ async def test_whatever_workers_do_at_once_every_partition_has_one_checkpoint(tr
         await each.look(held.get(each.number, []))
         share = each.share_of("f")
         mine = held.pop(each.number, [])
-        async with pool.connection() as connection:
-            fitting = [place for place in mine if place.partitions.within(share)]
-            await release(connection, [place for place in mine if place not in fitting])
-            fitting += await take(connection, {"f": share} if share else {}, each.number)
-            for run in adjoining(fitting):
-                ((partitions, lease),) = await merge(connection, [run])
-                fitting = [place for place in fitting if place not in run]
-                fitting.append(run[0]._replace(partitions=partitions, lease=lease))
+        fitting = [place for place in mine if place.partitions.within(share)]
+        await release(statements, [place for place in mine if place not in fitting])
+        fitting += await take(statements, {"f": share} if share else {}, each.number)
+        for run in adjoining(fitting):
+            ((partitions, lease),) = await merge(statements, [run])
+            fitting = [place for place in fitting if place not in run]
+            fitting.append(replace(run[0], partitions=partitions, lease=lease))
         held[each.number] = fitting
 
     dice = random.Random(3)
@@ -340,8 +341,7 @@ async def test_whatever_workers_do_at_once_every_partition_has_one_checkpoint(tr
         chosen = dice.sample(workers, 4)
         if dice.random() < 0.3:
             leaving = chosen.pop()
-            async with pool.connection() as connection:
-                await release(connection, held.pop(leaving.number, []))
+            await release(statements, held.pop(leaving.number, []))
             await leaving.leave()
         await asyncio.gather(*(look(each) for each in chosen if each.number))
         for each in workers:

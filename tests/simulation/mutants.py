@@ -111,7 +111,7 @@ class UnfencedTables(Tables):
     """The compare-and-set of a page is forgotten: a worker that woke up late takes it again."""
 
     def _move(self, follower: str, lease: int, was: int, position: int, done: int) -> bool:
-        place = self.checkpoints.get(follower)
+        place = self.checkpoints.get((follower, 0))
         return place is not None and super()._move(follower, place.lease, place.position, position, done)
 
     def record_reactions(self, **page: Any) -> Rows:
