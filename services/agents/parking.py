@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 
 from eventstore.codec import decode
 from eventstore.log import Log
+from eventstore.partitions import Partitions, partition_of
 from eventstore.queries import load_queries
 from eventstore.statements import Pool
 from services.agents.agent import Agent
@@ -32,7 +33,7 @@ async def retry_parked(pool: Pool, log: Log, agents: Mapping[str, Agent], name: 
     """How many events of the key had waited: 0 if none. All or nothing: raises StillFails."""
     agent = agents[name]
     async with pool.connection() as connection, connection.transaction():
-        places = await _run(connection, "lock_place", follower=FOLLOWER)
+        places = await _run(connection, "lock_places", follower=FOLLOWER)
         whose = {"follower": parker(name), "agent": name, "key": key}
         parked = await _run(connection, "load_parked", **whose)
         if not parked:
@@ -44,8 +45,10 @@ async def retry_parked(pool: Pool, log: Log, agents: Mapping[str, Agent], name: 
             page.take(agent, decode(stored), key, page.processes.get((name, key), process))
             if page.parked:
                 raise StillFails(page.parked[0][2])
-        lease, position, done = places[0]
-        move = {"lease": lease, "was": position, "position": position, "done": done}
+        place = next(each for each in places if partition_of(key) in Partitions(*each[:2]))
+        first, last, lease, position, done = place
+        held = {"firsts": [first], "lasts": [last], "leases": [lease]}
+        move = {**held, "was": position, "position": position, "done": done}
         arguments = page.arguments(resend=True)
         await _run(connection, "record_reactions", follower=FOLLOWER, **move, **arguments)
         await _run(connection, "unpark", **whose)

@@ -2,7 +2,8 @@
 then carries out what they command. Pages, checkpoint and statement are shared, since their cost is.
 
 A reaction is recorded once, with the checkpoint, before its commands are sent. After a crash the recorded
-commands are sent again, with the same ids: the ledger knows those that were done.
+commands are sent again, with the same ids: the ledger knows those that were done. Several workers share the
+agents by the hash of `order_key`, which is also what processes and parked keys are known by.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from psycopg_pool import PoolTimeout
 
 from commands.executor import Context, Executor, TooMuchContention
 from domain.kernel import Fact, Group
-from eventstore.checkpoints import Checkpoint, LeaseLost, holding
+from eventstore.checkpoints import LeaseLost
 from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
 from eventstore.log import EpochChanged, LogUnavailable, StoredEvent
 from eventstore.pace import Pace
+from eventstore.partitions import PARTITIONS, partition_of
 from eventstore.seams import Clock, derived_id
-from eventstore.statements import Database
+from eventstore.shares import Place
+from eventstore.sharing import Sharing, sharing
+from eventstore.statements import Database, Rows
 from eventstore.tasks import TaskGroup
 from services.agents.agent import Agent, order_key
 from services.agents.cache import CACHED_PROCESSES, ProcessCache
@@ -62,55 +66,65 @@ class AgentRunner:
                 self._interested.setdefault(kind.__name__, []).append(agent)
         self._processes = ProcessCache(capacity)
         self._parked: set[Key] = set()
+        self._pace = Pace(PAGE_SECONDS)
+        self._shared: Sharing
 
     async def run(self) -> None:
         """Its commits do not wait for the disk: every command's own append comes later in the write-ahead log
         and does wait, so a reaction is durable before anything that follows from it."""
-        async with (
-            holding(self._database, FOLLOWER) as checkpoint,
-            self._statements.relaxed() as statements,
-        ):
-            self._relaxed = statements
-            await self._follow(checkpoint)
+        async with sharing(self._database, FOLLOWER) as shared, self._statements.relaxed() as statements:
+            self._relaxed, self._shared = statements, shared
+            loop = asyncio.get_running_loop()
+            while True:
+                await self._look()
+                until = loop.time() + shared.look_seconds
+                while (seconds := until - loop.time()) > 0:
+                    await self._turn(seconds)
 
-    async def _follow(self, checkpoint: Checkpoint) -> None:
-        self._processes.clear()
-        self._executor.states.forget()  # another worker may have led meanwhile
-        self._parked = await self._parked_keys()
-        await self._resume(checkpoint)
-        pace = Pace(PAGE_SECONDS)
-        while True:
-            page = await self._feed.page(checkpoint.position, PAGE)
-            checkpoint.check()
-            if page:
-                await pace.turn()
-                try:
-                    known = known_part(await self._feed.page(checkpoint.position, PAGE))
-                except UnknownEvent as error:
-                    logger.error("halted", error=str(error), remedy="start the newer version of this process")  # noqa: TRY400
-                    await asyncio.sleep(HALT_SECONDS)
-                    continue
-                await self._take(checkpoint, known)
-                if checkpoint.position >= self._feed.head:
-                    await self._finish(checkpoint)  # else the next page's record says it
+    async def _look(self) -> None:
+        """Bring what is ours to our share of the partitions; what we took is resumed."""
+        await self._finish(self._shared.misfits)
+        taken = await self._shared.refresh()
+        if taken:
+            self._processes.clear()
+            self._executor.states.forget()  # another worker may have led meanwhile
+            self._parked = await self._parked_keys()
+        for place in taken:
+            await self._resume(place)
 
-    async def _take(self, checkpoint: Checkpoint, page: Sequence[StoredEvent]) -> None:
-        heard = [
-            (self._feed.fact(stored), self._interested[stored.type])
-            for stored in page
-            if stored.type in self._interested
-        ]
-        keyed = [
-            (agent, fact, order_key(fact))
-            for fact, agents in heard
-            for agent in agents
-            if _concerns(agent, fact)
-        ]
+    async def _turn(self, seconds: float) -> None:
+        """A page for each of those who move together; but who has come up with those before it joins them."""
+        groups = self._shared.groups()
+        if not groups:
+            await asyncio.sleep(seconds)
+        for group, end in groups:
+            await self._move(group, end, seconds if len(groups) == 1 else 0.0)
+            if group[0].position == end:
+                break
+
+    async def _move(self, group: Sequence[Place], end: int | None, wait_seconds: float) -> None:
+        """Move over a page, which may have to be waited for, but not past `end`."""
+        position = group[0].position
+        limit = PAGE if end is None else min(PAGE, end - position)
+        page = await self._feed.page(position, limit, wait_seconds)
+        self._shared.check()
+        if page:
+            await self._pace.turn()
+            try:
+                known = known_part(await self._feed.page(position, limit))
+            except UnknownEvent as error:
+                logger.error("halted", error=str(error), remedy="start the newer version of this process")  # noqa: TRY400
+                await self._shared.stand_aside()
+                return
+            await self._take(group, known)
+            if group[0].position >= self._feed.head:
+                await self._finish(group)  # else the next page's record says it
+
+    async def _take(self, group: Sequence[Place], page: Sequence[StoredEvent]) -> None:
+        keyed = self._heard(group, page)
         await self._load({(agent.name, key) for agent, _, key in keyed})
         reactions = PageOfReactions()
         for agent, fact, key in keyed:
-            if fact.category == agent.context:
-                self._executor.states.follow(fact)
             whose = agent.name, key
             if whose in self._parked:
                 reactions.parked.append((whose, fact.position, WAITS))
@@ -120,21 +134,39 @@ class AgentRunner:
             self._parked.update(whose for whose, _, _ in reactions.parked)
         position = page[-1].position
         recorded = reactions.arguments()
-        await self._record(checkpoint, position, recorded)
+        await self._record(group, position, recorded)
         for (whose, process), state in zip(reactions.processes.items(), recorded["states"], strict=True):
             self._processes.keep(whose, process, len(state))
         self._processes.trim()
         await self._carry_out(reactions.commands)
-        checkpoint.moved(position)
+        for place in group:
+            place.done = position
 
-    async def _record(self, checkpoint: Checkpoint, position: int, reactions: dict[str, Any]) -> None:
-        """One statement, so all of it or nothing."""
-        done = checkpoint.position
-        move = {"lease": checkpoint.lease, "was": checkpoint.position, "position": position, "done": done}
-        rows = await self._relaxed.run("record_reactions", follower=FOLLOWER, **move, **reactions)
-        if not rows[0][0]:
-            raise LeaseLost(f"{FOLLOWER} are followed by another worker now")
-        checkpoint.moved(position, done)
+    def _heard(self, group: Sequence[Place], page: Sequence[StoredEvent]) -> list[tuple[Agent, Fact, str]]:
+        """What is for whom in these places; the states that commands are decided on follow all of it."""
+        keyed = []
+        ours = _partitions(group)
+        for stored in page:
+            for agent in self._interested.get(stored.type, ()):
+                fact = self._feed.fact(stored)
+                if fact.category == agent.context:
+                    self._executor.states.follow(fact)
+                if _concerns(agent, fact):
+                    key = order_key(fact)
+                    if len(ours) == PARTITIONS or partition_of(key) in ours:
+                        keyed.append((agent, fact, key))
+        return keyed
+
+    async def _record(self, group: Sequence[Place], position: int, reactions: dict[str, Any]) -> None:
+        """One statement, so all of it or nothing. What was recorded before it is done by now."""
+        was = group[0].position
+        move = {"was": was, "position": position, "done": was}
+        rows = await self._relaxed.run(
+            "record_reactions", follower=FOLLOWER, **_held(group), **move, **reactions
+        )
+        _check(rows)
+        for place in group:
+            place.position, place.done = position, was
 
     async def _carry_out(self, commands: Sequence[tuple[Agent, Fact, str, tuple[Group, ...]]]) -> None:
         """Commands of one agent and key in order, all others side by side; returns when all have answered."""
@@ -161,10 +193,12 @@ class AgentRunner:
     async def _park(self, agent: Agent, key: str, positions: list[int], error: str) -> None:
         """A command that can't be carried out holds up its own key, and nothing else."""
         self._parked.add((agent.name, key))
-        errors = [error, *[WAITS] * (len(positions) - 1)]
-        await self._statements.run(
-            "park", follower=parker(agent.name), key=key, positions=positions, errors=errors
+        parked = {"positions": positions, "errors": [error, *[WAITS] * (len(positions) - 1)]}
+        place = self._shared.place_of(partition_of(key))
+        rows = await self._statements.run(
+            "park", **_only(place), parker=parker(agent.name), key=key, **parked
         )
+        _check(rows)
 
     async def _execute(self, group: Group, context: Context) -> None:
         while True:
@@ -194,29 +228,31 @@ class AgentRunner:
             clock=fact.clock,
         )
 
-    async def _resume(self, checkpoint: Checkpoint) -> None:
+    async def _resume(self, place: Place) -> None:
         """Send again the commands of reactions that were recorded, but perhaps not carried out."""
-        names = list(self._agents)
-        rows = await self._relaxed.run(
-            "load_unfinished", agents=names, done=checkpoint.done, position=checkpoint.position
+        found = await self._relaxed.run(
+            "load_unfinished", agents=list(self._agents), done=place.done, position=place.position
         )
+        rows = [row for row in found if partition_of(row[2]) in place.partitions]
         if rows:
             logger.info("reactions_resumed", count=len(rows))
         for start in range(0, len(rows), PAGE):
             commands = []
-            for name, position, recorded in rows[start : start + PAGE]:
+            for name, position, key, recorded in rows[start : start + PAGE]:
                 (stored,) = await self._feed.read(position - 1, 1)
-                fact = self._feed.fact(stored)
-                key = order_key(fact)
                 if (name, key) not in self._parked:  # else it waits until somebody retries it
-                    commands.append((self._agents[name], fact, key, decode_groups(recorded)))
+                    commands.append(
+                        (self._agents[name], self._feed.fact(stored), key, decode_groups(recorded))
+                    )
             await self._carry_out(commands)
-        await self._relaxed.run("end_resuming", **_place(checkpoint), agents=names)
-        checkpoint.moved(checkpoint.position)
+        resumed = {"agents": [row[0] for row in rows], "positions": [row[1] for row in rows]}
+        await self._relaxed.run("end_resuming", **_only(place), position=place.position, **resumed)
+        place.done = place.position
 
-    async def _finish(self, checkpoint: Checkpoint) -> None:
-        await self._relaxed.run("finish", **_place(checkpoint))
-        checkpoint.moved(checkpoint.position)
+    async def _finish(self, places: Sequence[Place]) -> None:
+        if places:
+            positions = [place.position for place in places]
+            await self._relaxed.run("finish", follower=FOLLOWER, **_held(places), positions=positions)
 
     async def _load(self, keys: set[Key]) -> None:
         """Have the processes of these keys in the cache, where they stay until the page is recorded."""
@@ -240,5 +276,27 @@ def _concerns(agent: Agent, fact: Fact) -> bool:
     return fact.category != "deadline" or fact.event.agent == agent.name  # type: ignore[attr-defined]
 
 
-def _place(checkpoint: Checkpoint) -> dict[str, Any]:
-    return {"follower": FOLLOWER, "lease": checkpoint.lease, "position": checkpoint.position}
+def _partitions(places: Sequence[Place]) -> frozenset[int]:
+    return frozenset(
+        partition
+        for place in places
+        for partition in range(place.partitions.first, place.partitions.last + 1)
+    )
+
+
+def _held(places: Sequence[Place]) -> dict[str, list[int]]:
+    return {
+        "firsts": [place.partitions.first for place in places],
+        "lasts": [place.partitions.last for place in places],
+        "leases": [place.lease for place in places],
+    }
+
+
+def _only(place: Place) -> dict[str, Any]:
+    first, last = place.partitions.first, place.partitions.last
+    return {"follower": FOLLOWER, "first": first, "last": last, "lease": place.lease}
+
+
+def _check(rows: Rows) -> None:
+    if not rows[0][0]:
+        raise LeaseLost(f"some partitions of {FOLLOWER} are followed by another worker now")

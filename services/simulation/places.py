@@ -87,6 +87,17 @@ class Places:
             self._put(at, replace(row, position=position, done=done))
         return bool(held)
 
+    def _parts(
+        self, follower: str, firsts: Sequence[int], lasts: Sequence[int], leases: Sequence[int], position: int
+    ) -> list[tuple[At, CheckpointRow]]:
+        """Of these those that are as their worker thinks."""
+        found = []
+        for first, last, lease in zip(firsts, lasts, leases, strict=True):
+            row = self.checkpoints.get((follower, first))
+            if row is not None and (row.last, row.lease, row.position) == (last, lease, position):
+                found.append(((follower, first), row))
+        return found
+
     def _put(self, at: At, row: CheckpointRow) -> None:
         if row.done > row.position:
             raise CheckViolation(f"{at} would have done more than it took")

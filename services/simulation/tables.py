@@ -122,18 +122,30 @@ class Tables(Places):
 
     def load_unfinished(self, agents: Sequence[str], done: int, position: int) -> Rows:
         found = [
-            (agent, at, row.commands)
+            (agent, at, row.key, row.commands)
             for (agent, at), row in self.reactions.rows.items()
             if agent in agents and (done < at <= position or row.resend)
         ]
         return sorted(found, key=lambda row: row[1])
 
     def record_reactions(
-        self, follower: str, lease: int, was: int, position: int, done: int, resend: bool, **pages: Any
+        self,
+        follower: str,
+        firsts: Sequence[int],
+        lasts: Sequence[int],
+        leases: Sequence[int],
+        was: int,
+        position: int,
+        done: int,
+        resend: bool,
+        **pages: Any,
     ) -> Rows:
-        if not self._move(follower, lease, was, position, done):
+        held = self._parts(follower, firsts, lasts, leases, was)
+        if not held or len(held) < len(firsts):
             return ((False,),)
-        # Postgres carries the parts of a statement out from the last to the first
+        for at, row in held:
+            self._put(at, replace(row, position=position, done=done))
+        # Postgres carries the other parts of a statement out from the last to the first
         for parker, key, at, error in _rows(
             pages, "parked_agents", "parked_keys", "parked_positions", "parked_errors"
         ):
@@ -160,27 +172,58 @@ class Tables(Places):
             kept = asked._replace(due_at=due_at, causation=cause) if asked else new
             self.deadlines.upsert((agent, key, name), kept)
 
-    def finish(self, follower: str, lease: int, position: int) -> Rows:
-        self._finish(follower, lease, position)
+    def finish(
+        self,
+        follower: str,
+        firsts: Sequence[int],
+        lasts: Sequence[int],
+        leases: Sequence[int],
+        positions: Sequence[int],
+    ) -> Rows:
+        for first, last, lease, position in zip(firsts, lasts, leases, positions, strict=True):
+            self._finish(follower, first, last, lease, position)
         return ()
 
-    def _finish(self, follower: str, lease: int, position: int) -> bool:
-        held = [(at, row) for at, row in self.of(follower) if (row.lease, row.position) == (lease, position)]
+    def _finish(self, follower: str, first: int, last: int, lease: int, position: int) -> bool:
+        held = self._parts(follower, [first], [last], [lease], position)
         for at, row in held:
-            self.checkpoints.put(at, replace(row, done=position))
+            self.checkpoints.update(at, replace(row, done=position))
         return bool(held)
 
-    def end_resuming(self, follower: str, lease: int, position: int, agents: Sequence[str]) -> Rows:
-        if self._finish(follower, lease, position):
-            for (agent, at), row in list(self.reactions.rows.items()):
-                if row.resend and agent in agents:
-                    self.reactions.put((agent, at), row._replace(resend=False))
+    def end_resuming(
+        self,
+        follower: str,
+        first: int,
+        last: int,
+        lease: int,
+        position: int,
+        agents: Sequence[str],
+        positions: Sequence[int],
+    ) -> Rows:
+        if self._finish(follower, first, last, lease, position):
+            for key in zip(agents, positions, strict=True):
+                row = self.reactions.get(key)
+                if row is not None and row.resend:
+                    self.reactions.update(key, row._replace(resend=False))
         return ()
 
-    def park(self, follower: str, key: str, positions: Sequence[int], errors: Sequence[str]) -> Rows:
+    def park(
+        self,
+        follower: str,
+        first: int,
+        last: int,
+        lease: int,
+        parker: str,
+        key: str,
+        positions: Sequence[int],
+        errors: Sequence[str],
+    ) -> Rows:
+        row = self.checkpoints.get((follower, first))
+        if row is None or not self._parts(follower, [first], [last], [lease], row.position):
+            return ((False,),)
         for position, error in zip(positions, errors, strict=True):
-            self.parked.add((follower, key, position), error)
-        return ()
+            self.parked.add((parker, key, position), error)
+        return ((True,),)
 
     # ---- scheduler.sql
 

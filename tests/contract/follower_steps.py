@@ -17,6 +17,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from eventstore.queries import load_queries
+from services.simulation.places import At, CheckpointRow
 from services.simulation.tables import Tables
 from tests.contract.appends import MOMENT
 
@@ -30,7 +31,7 @@ FILES = (
 _OPERATOR = "an operator's retry, on a transaction of its own: no process of the simulation asks for it"
 UNMET = {
     "read_checkpoints": "the status page reads it from the pool",
-    "lock_place": _OPERATOR,
+    "lock_places": _OPERATOR,
     "load_parked": _OPERATOR,
     "unpark": _OPERATOR,
     "fence": _OPERATOR,
@@ -77,30 +78,46 @@ class Step:
     fits: bool = False
 
     def fitted(self, tables: Tables) -> Step:
-        place = tables.checkpoints.get((self.arguments.get("follower", ""), 0))
         if not self.fits:
             return self
-        if self.name in ("renew", "release", "merge"):
-            return replace(self, arguments={**self.arguments, **_held_in(tables, set(self.arguments))})
-        if place is None or "lease" not in self.arguments:
+        known = _places(tables) if "followers" in self.arguments else self._places_of_one(tables)
+        if self.name == "take" or not known:
             return self
-        known = {"lease": place.lease, "was" if "was" in self.arguments else "position": place.position}
-        known = {key: value for key, value in known.items() if key in self.arguments}
-        return replace(self, arguments={**self.arguments, **known})
+        return replace(self, arguments={**self.arguments, **_those(known, self.arguments)})
+
+    def _places_of_one(self, tables: Tables) -> dict[str, Any]:
+        """All of the follower's places that stand where the first one stands; and that one alone."""
+        rows = tables.of(self.arguments.get("follower", ""))
+        if not rows:
+            return {}
+        ((_, first), row), *_ = rows
+        together = [each for each in rows if each[1].position == row.position]
+        where = "was" if "was" in self.arguments else "position"
+        alone = {"first": first, "last": row.last, "lease": row.lease, where: row.position}
+        columns = _columns_of(together)
+        if self.name != "finish":
+            del columns["positions"]  # of something else
+        return {**columns, **alone}
 
 
-def _held_in(tables: Tables, names: set[str]) -> dict[str, Any]:
-    """All checkpoints as they are: those of one follower and position adjoin, or another's run is between."""
-    rows = sorted(tables.checkpoints.rows.items())
-    columns: dict[str, list[Any]] = {
+def _places(tables: Tables) -> dict[str, Any]:
+    return _columns_of(sorted(tables.checkpoints.rows.items()))
+
+
+def _columns_of(rows: Sequence[tuple[At, CheckpointRow]]) -> dict[str, Any]:
+    """A run of each follower: wherever they stand, which a worker would look at before."""
+    return {
         "followers": [follower for (follower, _), _ in rows],
         "firsts": [first for (_, first), _ in rows],
         "lasts": [row.last for _, row in rows],
         "leases": [row.lease for _, row in rows],
         "positions": [row.position for _, row in rows],
-        "runs": [["agents", "gateway", "relay"].index(follower) for (follower, _), _ in rows],
+        "runs": [("agents", "gateway", "relay").index(follower) for (follower, _), _ in rows],
     }
-    return {name: columns[name] for name in columns.keys() & names}
+
+
+def _those(known: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in known.items() if name in wanted}
 
 
 AGENTS, KEYS, NAMES, CLOCKS = ("order", "payment"), ("k1", "k2"), ("pay", "ship"), ("wall", "c1", "c2", "")
@@ -169,6 +186,8 @@ _PARKED = st.tuples(PARKERS, PARKED_KEYS, PLACES, TEXT)
 WORKER = st.integers(1, 4)
 TEAMS = st.lists(st.sampled_from(["agents", "gateway"]), max_size=2, unique=True)
 RANGE = st.sampled_from([(0, 63), (0, 31), (32, 63), (16, 47), (0, 0), (63, 63)])
+_RANGED = _flat(RANGE, st.integers(0, 2), PLACES)
+_ALONE = {"first": st.sampled_from([0, 16, 32]), "last": st.sampled_from([31, 47, 63])}
 _PLACE = _flat(FOLLOWERS, st.sampled_from([0, 16, 32]), st.integers(0, 2))
 
 ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
@@ -212,11 +231,18 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             _flat(DUE, TEXT, TEXT, CLOCK, TEXT),
         ),
         _columns("parked_agents parked_keys parked_positions parked_errors", _PARKED),
-        **_MOVE, done=st.sampled_from([0] * 9 + [6]), resend=st.booleans(),
+        _columns("firsts lasts leases", _flat(RANGE, st.integers(0, 2)), unique_by=lambda row: row[0]),
+        follower=FOLLOWERS, was=PLACES, position=PLACES, done=st.sampled_from([0] * 9 + [6]),
+        resend=st.booleans(),
     ),
-    "finish": _with(**_HELD, position=PLACES),
-    "end_resuming": _with(**_HELD, position=PLACES, agents=_list(AGENT)),
-    "park": _with(_columns("positions errors", st.tuples(PLACES, TEXT)), follower=PARKERS, key=PARKED_KEYS),
+    "finish": _with(_columns("firsts lasts leases positions", _RANGED), follower=FOLLOWERS),
+    "end_resuming": _with(
+        _columns("agents positions", st.tuples(AGENT, PLACES)), **_HELD, **_ALONE, position=PLACES
+    ),
+    "park": _with(
+        _columns("positions errors", st.tuples(PLACES, TEXT)),
+        **_HELD, **_ALONE, parker=PARKERS, key=PARKED_KEYS,
+    ),
     "load_calls": _with(gateway=AGENT),
     "keep_place": _with(
         _columns("positions correlations attempts next_at", st.tuples(PLACES, TEXT, ATTEMPTS, MOMENTS)),

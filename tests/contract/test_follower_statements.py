@@ -238,9 +238,13 @@ def test_a_twin_takes_what_the_statement_takes(name: str) -> None:
     assert mine <= wanted if others else mine == wanted
     scalars = [each for each in mine if not str(explicit[each].annotation).startswith("Sequence")]
     arguments: dict[str, Any] = {each: 0 if each in scalars else [] for each in wanted}
+    arguments |= {each: value for each, value in _ALL_HELD.items() if each in wanted}
     for missing in wanted - mine:
         with pytest.raises(KeyError, match=missing):
             _some_tables().run(name, {k: v for k, v in arguments.items() if k != missing})
+
+
+_ALL_HELD = {"firsts": [0], "lasts": [63], "leases": [0]}
 
 
 def _some_tables() -> Tables:

@@ -19,10 +19,11 @@ from domain.order import OrderCancelled
 from domain.payment import PaymentCaptured, RequestVoid
 from domain.shipment import ShipmentDispatched
 from domain.streams import payment_stream
-from eventstore.checkpoints import Checkpoint
 from eventstore.feed import Feed
 from eventstore.log import Append, Appended, Conflict, Outcome, StoredEvent
 from eventstore.memory import MemoryLog
+from eventstore.partitions import WHOLE
+from eventstore.shares import Place
 from eventstore.statements import Rows
 from services.agents.agent import Agent
 from services.agents.inventory import INVENTORY_AGENT
@@ -34,6 +35,7 @@ from services.gateways.runner import GatewayRunner
 from services.processes import AGENTS
 from services.scheduler import Scheduler
 from services.simulation.node import Node
+from services.simulation.places import At, CheckpointRow
 from services.simulation.system import Parts
 from services.simulation.tables import Tables
 
@@ -114,6 +116,9 @@ class UnfencedTables(Tables):
         place = self.checkpoints.get((follower, 0))
         return place is not None and super()._move(follower, place.lease, place.position, position, done)
 
+    def _parts(self, follower: str, firsts: Sequence[int], *_: Any) -> list[tuple[At, CheckpointRow]]:
+        return [(at, row) for at, row in self.of(follower) if at[1] in firsts]
+
     def record_reactions(self, **page: Any) -> Rows:
         for agent, at in zip(page["reaction_agents"], page["reaction_positions"], strict=True):
             self.reactions.delete((agent, at))
@@ -159,8 +164,8 @@ class TrustingNode(Node):
 class ForgetfulRunner(AgentRunner):
     """What was decided and perhaps not carried out is not resumed."""
 
-    async def _resume(self, checkpoint: Checkpoint) -> None:
-        await self._finish(checkpoint)
+    async def _resume(self, place: Place) -> None:
+        await self._finish([place])
 
 
 class FreshIdsRunner(AgentRunner):
@@ -223,6 +228,34 @@ class EagerScheduler(Scheduler):
             return await super().reach()
         finally:
             self._clock = clock
+
+
+# ---- partitions
+
+
+class RangelessTables(Tables):
+    """The compare-and-set of a page names the lease and not the range: the cut off parts are taken twice."""
+
+    def _parts(
+        self, follower: str, firsts: Sequence[int], lasts: Sequence[int], leases: Sequence[int], position: int
+    ) -> list[tuple[At, CheckpointRow]]:
+        known = [row.last for first in firsts if (row := self.checkpoints.get((follower, first)))]
+        same = len(known) == len(lasts)
+        return super()._parts(follower, firsts, known if same else lasts, leases, position)
+
+
+class GreedyRunner(AgentRunner):
+    """A worker takes the facts of all partitions, whoever has them."""
+
+    def _heard(self, group: Sequence[Place], page: Sequence[StoredEvent]) -> list[tuple[Agent, Fact, str]]:
+        return super()._heard([replace(each, partitions=WHOLE) for each in group], page)
+
+
+class SelfishRunner(AgentRunner):
+    """What another worker left behind is not resumed."""
+
+    async def _resume(self, place: Place) -> None:
+        await (super()._resume(place) if place.partitions == WHOLE else self._finish([place]))
 
 
 # ---- rules
@@ -300,4 +333,7 @@ MUTANTS = (
         Parts(agents=_agents(replace(INVENTORY_AGENT, react=_wrong_merchant))),
     ),
     Mutant("stock is promised that is not there", Parts(), planted=_promising),
+    Mutant("a page names no range", Parts(tables=RangelessTables), "all,pause=0.3,crash=0.1"),
+    Mutant("a worker takes the facts of others", Parts(agent_runner=GreedyRunner)),
+    Mutant("what others left is not resumed", Parts(agent_runner=SelfishRunner), "all,crash=0.2"),
 )

@@ -7,16 +7,29 @@ SELECT DISTINCT follower, key FROM parked WHERE follower = ANY(:followers);
 
 -- name: load_unfinished(agents, done, position)
 -- Reactions whose commands may not have been carried out when the worker stopped, or are to be sent again.
-SELECT agent, position, commands FROM reactions
+SELECT agent, position, key, commands FROM reactions
 WHERE agent = ANY(:agents) AND (position > :done AND position <= :position OR resend) ORDER BY position;
 
 -- name: record_reactions
 -- One page's reactions and the move of the checkpoint, in one statement: all of it or nothing. The move is a
--- compare-and-set, which everything else hangs on; false if the lease is another's.
-WITH moved AS (
-    UPDATE checkpoints SET position = :position, done = :done, moved_at = now()
-    WHERE follower = :follower AND lease = :lease AND position = :was
-    RETURNING true
+-- compare-and-set of all places that move together, which everything else hangs on: the range belongs to it, since
+-- a worker that was stopped while its checkpoint was cut may still know the lease. False if one is another's.
+WITH held AS (
+    SELECT c.first_partition
+    FROM unnest(:firsts::integer[], :lasts::integer[], :leases::bigint[]) AS mine (first, last, lease)
+    JOIN checkpoints AS c
+        ON c.follower = :follower AND c.first_partition = mine.first AND c.last_partition = mine.last
+        AND c.lease = mine.lease AND c.position = :was
+    ORDER BY c.first_partition
+    FOR UPDATE OF c
+), all_held AS (
+    SELECT FROM held HAVING count(*) = cardinality(:firsts::integer[])
+), advanced AS (
+    UPDATE checkpoints AS c SET position = :position, done = :done, moved_at = now()
+    FROM held, all_held WHERE c.follower = :follower AND c.first_partition = held.first_partition
+    RETURNING 1
+), moved AS (
+    SELECT FROM advanced LIMIT 1
 ), processes AS (
     INSERT INTO agent_processes (agent, key, state)
     SELECT p.* FROM unnest(:process_agents::text[], :keys::text[], :states::bytea[]) AS p, moved
@@ -48,29 +61,43 @@ WITH moved AS (
 )
 SELECT EXISTS (SELECT FROM moved);
 
--- name: finish(follower, lease, position)!
--- All commands of reactions up to the checkpoint have answered.
-UPDATE checkpoints SET done = position
-WHERE follower = :follower AND lease = :lease AND position = :position;
+-- name: finish(follower, firsts, lasts, leases, positions)!
+-- All commands of reactions up to these places have answered.
+UPDATE checkpoints AS c SET done = c.position
+FROM unnest(:firsts::integer[], :lasts::integer[], :leases::bigint[], :positions::bigint[])
+    AS mine (first, last, lease, position)
+WHERE c.follower = :follower AND c.first_partition = mine.first AND c.last_partition = mine.last
+    AND c.lease = mine.lease AND c.position = mine.position;
 
--- name: end_resuming(follower, lease, position, agents)!
--- All unfinished reactions were carried out: nothing is to be sent again, if the lease still is ours.
+-- name: end_resuming(follower, first, last, lease, position, agents, positions)!
+-- The unfinished reactions of a place, these, were carried out: nothing is to be sent again, if it still is ours.
 WITH finished AS (
     UPDATE checkpoints SET done = position
-    WHERE follower = :follower AND lease = :lease AND position = :position
+    WHERE follower = :follower AND first_partition = :first AND last_partition = :last AND lease = :lease
+        AND position = :position
     RETURNING true
 )
-UPDATE reactions SET resend = false FROM finished WHERE resend AND agent = ANY(:agents);
+UPDATE reactions AS r SET resend = false
+FROM finished, unnest(:agents::text[], :positions::bigint[]) AS resumed (agent, position)
+WHERE r.resend AND r.agent = resumed.agent AND r.position = resumed.position;
 
--- name: park!
--- An event of a key with its error, and those of the key that wait behind it.
-INSERT INTO parked (follower, key, position, error)
-SELECT :follower, :key, p.* FROM unnest(:positions::bigint[], :errors::text[]) AS p
-ON CONFLICT DO NOTHING;
+-- name: park(follower, first, last, lease, parker, key, positions, errors)
+-- An event of a key with its error, and those of the key that wait behind it; false if its place is another's.
+WITH held AS (
+    SELECT FROM checkpoints
+    WHERE follower = :follower AND first_partition = :first AND last_partition = :last AND lease = :lease
+    FOR UPDATE
+), put_aside AS (
+    INSERT INTO parked (follower, key, position, error)
+    SELECT :parker, :key, p.* FROM unnest(:positions::bigint[], :errors::text[]) AS p, held
+    ON CONFLICT DO NOTHING
+)
+SELECT EXISTS (SELECT FROM held);
 
--- name: lock_place(follower)
+-- name: lock_places(follower)
 -- Nobody moves the agents meanwhile.
-SELECT lease, position, done FROM checkpoints WHERE follower = :follower FOR UPDATE;
+SELECT first_partition, last_partition, lease, position, done
+FROM checkpoints WHERE follower = :follower ORDER BY first_partition FOR UPDATE;
 
 -- name: load_parked(follower, agent, key)
 -- What is parked of a key, in order, and whether a reaction to it was recorded.
