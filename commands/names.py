@@ -14,12 +14,14 @@ from domain.catalogue import ImportProduct, TranslateCategory
 from domain.kernel import Command
 from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.order import CancelOrder, PlaceOrder, StartPreparation
+from domain.parked import RequestParkedRetry, RequestParkedSkip
 from domain.stock import AdjustStock, ReceiveStock
 from domain.streams import (
     category_stream,
     encode_part,
     merchant_stream,
     order_stream,
+    parked_stream,
     payment_stream,
     product_stream,
     shipment_stream,
@@ -58,6 +60,8 @@ def streams_of(merchant: str, command: Command) -> Iterator[tuple[str, Mapping[F
             yield product_stream(merchant, sku), {("path", "sku"): sku}
         case TranslateCategory(category=category):
             yield category_stream(merchant, category), {("path", "category"): category}
+        case RequestParkedRetry(follower=follower) | RequestParkedSkip(follower=follower):
+            yield parked_stream(follower), {("body", "follower"): follower}
         case RegisterMerchant() | SetMerchantTerms():
             yield merchant_stream(merchant), {("header", HEADER): merchant}
         case _:

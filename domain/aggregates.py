@@ -11,6 +11,7 @@ from domain.kernel import Command, Decider, Event
 from domain.mail import MAIL
 from domain.merchant import MERCHANT
 from domain.order import ORDER
+from domain.parked import PARKED
 from domain.payment import PAYMENT
 from domain.shipment import SHIPMENT
 from domain.stock import STOCK
@@ -20,7 +21,20 @@ AnyDecider = Decider[Any, Any, Any]
 
 AGGREGATES: dict[str, AnyDecider] = {
     each.category: each
-    for each in (ORDER, STOCK, PAYMENT, SHIPMENT, MERCHANT, PRODUCT, CATEGORY, DEADLINE, USER, API_KEY, MAIL)
+    for each in (
+        ORDER,
+        STOCK,
+        PAYMENT,
+        SHIPMENT,
+        MERCHANT,
+        PRODUCT,
+        CATEGORY,
+        DEADLINE,
+        USER,
+        API_KEY,
+        MAIL,
+        PARKED,
+    )
 }
 
 EVENT_TYPES: dict[str, type[Event]] = {

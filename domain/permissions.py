@@ -45,6 +45,7 @@ ON_PLATFORM = AT_MERCHANT | {
     "users:write",
     "checkouts:read",
     "system:read",
+    "system:write",
 }
 """All that can be allowed on the platform."""
 
@@ -54,7 +55,7 @@ CUSTOMER = frozenset({"orders:read", "orders:write"})
 _FIXED: dict[tuple[str, bool], frozenset[str]] = {
     ("admin", True): ON_PLATFORM,
     ("auditor", True): AUDIT | {"checkouts:read"},
-    ("operator", True): frozenset({"system:read"}),
+    ("operator", True): frozenset({"system:read", "system:write"}),
     ("owner", False): AT_MERCHANT,
     ("auditor", False): AUDIT,
     ("customer", False): CUSTOMER,

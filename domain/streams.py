@@ -78,3 +78,8 @@ def api_key_stream(key_id: str) -> str:
 
 def mail_stream(mail_id: str) -> str:
     return stream_name("mail", mail_id)
+
+
+def parked_stream(follower: str) -> str:
+    """What was asked of the keys that a follower has parked."""
+    return stream_name("parked", follower)

@@ -1,4 +1,7 @@
-"""Are the read models what the log says? All are folded anew, beside the live ones, and compared by row."""
+"""Are the read models what the log says? All are folded anew, beside the live ones, and compared by row.
+
+What a person had a live one skip, the fold leaves out, too.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from psycopg import sql
 
 from eventstore.codec import decode
 from eventstore.keyring import Keyring
-from eventstore.log import Log
+from eventstore.log import Log, StoredEvent
 from eventstore.partitions import PARTITIONS, Partitions, covered
 from eventstore.statements import Pool
 from projections.advance import HANDLERS_OWN, Advancer, said
@@ -81,6 +84,7 @@ class _Shadows:
         self._advancer = Advancer(connection, keyring, decode)
         self._models: dict[str, ReadModel] = {}
         self._follows: list[Follow] = []
+        self._skipped: dict[str, set[int]] = {}
 
     async def make(self, models: Iterable[ReadModel]) -> None:
         with suppress(psycopg.errors.InvalidParameterValue):  # it was set before, on this connection
@@ -90,6 +94,14 @@ class _Shadows:
             await self._connection.execute(statement(model.name, "create_tables", SHADOW))
             self._models[model.name] = model
             self._follows.append(Follow(model, SHADOW))
+        self._skipped = await self._read_skipped()
+
+    async def _read_skipped(self) -> dict[str, set[int]]:
+        """By read model, what its live generation leaves out."""
+        skipped: dict[str, set[int]] = {}
+        for name, position in await run(self._connection, "read_skipped"):
+            skipped.setdefault(name, set()).add(position)
+        return skipped
 
     async def live_ranges(self) -> dict[str, Ranges]:
         """Where each live read model stands, in which partitions; those that have none are a difference."""
@@ -106,6 +118,10 @@ class _Shadows:
 
     async def compare(self) -> None:
         """In the snapshot of the open transaction: fold the rest, each to where its live one stands."""
+        skipped = await self._read_skipped()
+        for name, model in tuple(self._models.items()):
+            if skipped.get(name) != self._skipped.get(name):
+                self._give_up(model, "what it skips was changed meanwhile: compare it again")
         ranges = await self.live_ranges()
         begun = self._follows[0].position if self._follows else 0
         self._follows = [
@@ -133,10 +149,20 @@ class _Shadows:
             events = await self._log.read(position, min(PAGE, end - position)) if position < end else []
             if not events:
                 return
-            await self._merge(await self._advancer.prepare(follows, events))
+            await self._merge(await self._prepare(follows, events))
             for follow in follows:
                 follow.position = events[-1].position
             self._progress("read models", events[-1].position, end)
+
+    async def _prepare(self, follows: Sequence[Follow], events: Sequence[StoredEvent]) -> list[Work]:
+        """All make of the page what they do together, but for those who skip some of it."""
+        works = await self._advancer.prepare(follows, events)
+        here = {event.position for event in events}
+        for number, follow in enumerate(follows):
+            if skipped := here & self._skipped.get(follow.model.name, set()):
+                rest = [event for event in events if event.position not in skipped]
+                (works[number],) = await self._advancer.prepare([follow], rest)
+        return works
 
     async def _merge(self, works: Sequence[Work]) -> None:
         healthy = [work for work in works if not work.failure]

@@ -13,6 +13,7 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 
+from eventstore.partitions import PARTITIONS, Partitions, covered
 from eventstore.queries import load_queries
 from projections.read_model import ReadModel, statement, table_of
 
@@ -75,6 +76,19 @@ async def make_live(connection: Connection, model: ReadModel, number: int) -> No
     """The registry's part of a switch; within the caller's transaction."""
     await run(connection, "switch_live", name=model.name, generation=number)
     await run(connection, "make_live", name=model.name, generation=number)
+
+
+async def lock_checkpoints(connection: Connection, follower: str) -> list[int]:
+    """The positions of all its checkpoints, which nobody moves until the transaction ends; none if it has none.
+
+    A part that was cut off a checkpoint while that one was waited for is not seen by the same statement, so
+    look again until there is no such part. What is locked is not cut any more: each look locks more.
+    """
+    for _ in range(PARTITIONS):
+        rows = await run(connection, "lock_checkpoints", follower=follower)
+        if not rows or covered([Partitions(first, last) for first, last, _ in rows]) == PARTITIONS:
+            return [position for *_, position in rows]
+    raise AssertionError(f"the checkpoints of {follower} do not cover {PARTITIONS} partitions")
 
 
 @asynccontextmanager

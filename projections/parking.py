@@ -1,43 +1,79 @@
-"""How does a parked key go on, once its handler is mended? Its events are merged in order, and it is free."""
+"""How does a parked key of a read model go on: as it is, once its handler is mended, or without an event?
+
+Running projectors are fenced meanwhile, in all partitions, and then go on with the key by themselves.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from eventstore.codec import decode
 from eventstore.keyring import Keyring
-from eventstore.log import Log
-from eventstore.statements import Pool
-from projections.advance import Advancer
-from projections.generations import live_generations, run
+from eventstore.log import Log, StoredEvent
+from projections.advance import HANDLERS_OWN, Advancer, said
+from projections.generations import Connection, live_generations, lock_checkpoints, run
 from projections.page import Follow
 from projections.read_model import ReadModel
-from projections.read_models import READ_MODELS
+from projections.read_models import OPENED
+
+_PRIVATE = frozenset(kind.__name__ for kind in OPENED)
 
 
-async def retry_parked(
-    pool: Pool,
-    log: Log,
-    keyring: Keyring,
-    name: str,
-    key: str,
-    *,
-    models: dict[str, ReadModel] = READ_MODELS,
-) -> int:
-    """Merge what is parked of a key of the live read model; how many events that were.
+@dataclass(frozen=True, slots=True)
+class ParkedProjection:
+    """The live generation of a read model, with its checkpoints locked until the transaction ends."""
 
-    All or nothing: what the handler, or the database, says against it is raised, and the key stays parked.
-    Running projectors are fenced meanwhile, in all partitions, and then go on with the key by themselves.
-    """
-    model = models[name]
-    async with pool.connection() as connection, connection.transaction():
-        follow = Follow(model, (await live_generations(connection))[name].number)
-        await run(connection, "lock_checkpoints", follower=follow.follower)
-        parked = await run(connection, "read_parked_positions", follower=follow.follower, key=key)
-        events = [event for (position,) in parked for event in await log.read(position - 1, 1)]
-        advancer = Advancer(connection, keyring, decode)
-        for work in await advancer.prepare([follow], events):
-            if work.failure:
-                raise work.failure
-            await advancer.merge(work)
-        await run(connection, "unpark", follower=follow.follower, key=key)
-        await run(connection, "fence", follower=follow.follower)
-    return len(parked)
+    connection: Connection
+    log: Log
+    keyring: Keyring
+    follow: Follow
+
+    async def skip(self, key: str, position: int) -> bool:
+        """Leave the key's first event out; False if that is another one, or the key is free."""
+        whose = {"follower": self.follow.follower, "key": key}
+        skipped = await run(self.connection, "skip_parked", **whose, position=position)
+        if skipped:
+            await run(self.connection, "fence", follower=self.follow.follower)
+        return bool(skipped)
+
+    async def go_on(self, key: str) -> tuple[int, str]:
+        """Merge what waits, in order: how many events that were, and what stopped it, or ''."""
+        whose = {"follower": self.follow.follower, "key": key}
+        advancer = Advancer(self.connection, self.keyring, decode)
+        went_on, stopped = 0, ""
+        waiting = await run(self.connection, "read_parked_positions", **whose)
+        for (position,) in waiting:
+            (event,) = await self.log.read(position - 1, 1)
+            stopped = await self._merge(advancer, event)
+            if stopped:
+                await run(self.connection, "tell_error", **whose, position=position, error=stopped)
+                break
+            await run(self.connection, "unpark", **whose, position=position)
+            went_on += 1
+        if waiting:
+            await run(self.connection, "fence", follower=self.follow.follower)
+        return went_on, stopped
+
+    async def _merge(self, advancer: Advancer, event: StoredEvent) -> str:
+        """All of it and '', or nothing and what the handler, or the database, says against it."""
+        (work,) = await advancer.prepare([self.follow], [event])
+        error: Exception | None = work.failure
+        if not error:
+            try:
+                async with self.connection.transaction():
+                    await advancer.merge(work)
+            except HANDLERS_OWN as refused:
+                error = refused
+        return said(error, private=event.type in _PRIVATE) if error else ""
+
+
+async def lock_parked(
+    connection: Connection, log: Log, keyring: Keyring, model: ReadModel, follower: str
+) -> ParkedProjection | None:
+    """In the open transaction: nobody moves the read model meanwhile. None if it is not the live one."""
+    live = (await live_generations(connection)).get(model.name)
+    if live is None or model.follower(live.number) != follower:
+        return None
+    if not await lock_checkpoints(connection, follower):
+        return None  # it was switched at this moment
+    return ParkedProjection(connection, log, keyring, Follow(model, live.number))

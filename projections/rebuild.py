@@ -19,6 +19,7 @@ from projections.fold import Fold, Progress, no_progress
 from projections.generations import (
     drop_others,
     live_generations,
+    lock_checkpoints,
     make_generation,
     make_live,
     make_missing,
@@ -98,11 +99,9 @@ async def _switch(pool: Pool, fold: Fold, model: ReadModel, number: int) -> None
         await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
         await run(connection, "lock_registry")
         old = (await live_generations(connection))[model.name]
-        old_at = max(
-            at for (at,) in await run(connection, "lock_checkpoints", follower=model.follower(old.number))
-        )
+        old_at = max(await lock_checkpoints(connection, model.follower(old.number)))
         await fold.until(old_at, model.name)  # on its own connection, in transactions of its own
-        ((new_at,),) = await run(connection, "lock_checkpoints", follower=model.follower(number))
+        (new_at,) = await lock_checkpoints(connection, model.follower(number))
         assert new_at == fold.position >= old_at, "the new generation must be at or past the old one"
         await make_live(connection, model, number)
         await show(connection, model, number)

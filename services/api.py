@@ -32,6 +32,7 @@ from services.health import router as health_router
 from services.limit_settings import LimitSettings
 from services.limits import connection_bounds, harden
 from services.listening import API, listen
+from services.parked_routes import router as parked_router
 from services.rates import SharedRates
 from services.web.access import NobodyGate, install_rules
 from services.web.connections import guarded
@@ -102,7 +103,8 @@ def create_app(
     install_problems(app)
     _install_unavailable(app)
     share(app, parts)
-    for router in (health_router, *commands.routers(), *queries.routers, *ACCESS_ROUTERS, *further):
+    ours = (health_router, *commands.routers(), *queries.routers, parked_router, *ACCESS_ROUTERS)
+    for router in (*ours, *further):
         app.include_router(router)
     install_rules(app)
     harden(app, settings or LimitSettings())

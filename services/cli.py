@@ -166,6 +166,24 @@ def retry(
     _run(retry_parked_key(Settings.load(), follower, key))
 
 
+@parked_app.command()
+def skip(
+    follower: Annotated[str, typer.Argument(help="As `tillroll parked` tells it, such as agent:order.")],
+    key: Annotated[str, typer.Argument(help="As `tillroll parked` tells it.")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the log for ever, so name no person.")],
+    position: Annotated[
+        int | None, typer.Option(help="The event that is meant: refused if the key stands at another.")
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--all", help="Skip whatever it comes to stand at, until it is free.")
+    ] = False,
+) -> None:
+    """Leave out the event that a parked key stands at, for good; what waited behind it is taken in order."""
+    from services.parked import skip as skip_parked_event  # noqa: PLC0415
+
+    _run(skip_parked_event(Settings.load(), follower, key, reason, position=position, whole=whole))
+
+
 @user_app.command("add")
 def add_user(
     email: Annotated[str, typer.Argument(help="Where the user gets mail; it signs in with it.")],

@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import orjson
 from rich.table import Table
 
-from eventstore.keyring import Keyring
-from eventstore.log import Log
+from commands.executor import Context
+from domain.parked import RequestParkedSkip
+from domain.permissions import PLATFORM
+from eventstore.queries import load_queries
 from eventstore.roles import Role
-from eventstore.statements import Pool, PostgresDatabase
-from projections.parking import retry_parked
-from projections.read_models import READ_MODELS
-from services.agents.parking import retry_parked as retry_agent
+from services.access.console import ACTOR
 from services.console import results
-from services.context import open_context
+from services.context import ProcessContext, open_context
+from services.parked_keys import AGENT, Answer, CannotGoOn, ParkedKeys, request
 from services.processes import AGENTS
 from services.scheduler import FOLLOWER as SCHEDULER
-from services.scheduler import retry_parked as retry_deadline
 from services.settings import Settings
 
-_PARKED = """
-SELECT follower, key, min(position), count(*), min(parked_at), (array_agg(error ORDER BY position))[1]
-FROM parked GROUP BY follower, key ORDER BY follower, key
-"""
-AGENT = "agent:"
-_AGENTS = {agent.name: agent for agent in AGENTS}
 _COLUMNS = ("follower", "key", "position", "events", "parked_at", "error")
-
-
-class CannotRetry(Exception):
-    """There is nothing to retry under that name, or it fails as before; the key is as it was."""
-
-    expected = True
+_QUERIES = load_queries("services", "parked.sql")
 
 
 async def show_parked(settings: Settings, *, as_json: bool) -> int:
@@ -42,7 +32,7 @@ async def show_parked(settings: Settings, *, as_json: bool) -> int:
         open_context(settings, "parked", "project", follow=False) as context,
         context.pool.connection() as connection,
     ):
-        rows = await (await connection.execute(_PARKED)).fetchall()
+        rows = await (await connection.execute(_QUERIES.list_parked.sql.encode())).fetchall()
     if as_json:
         found = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
         sys.stdout.write(orjson.dumps(found).decode() + "\n")
@@ -57,29 +47,63 @@ async def show_parked(settings: Settings, *, as_json: bool) -> int:
 
 
 async def retry(settings: Settings, follower: str, key: str) -> None:
-    """Let a key go on with what is parked of it; raises CannotRetry."""
-    role: Role = "write" if follower == SCHEDULER or follower.startswith(AGENT) else "project"
-    async with open_context(settings, "parked", role, follow=False) as context:
-        events = await retry_key(context.pool, context.log, context.keyring, follower, key)
+    """Let a key go on with what is parked of it; raises CannotGoOn."""
+    async with _keys_of(settings, follower) as keys:
+        events = await keys.retry(follower, key)
     results.print(f"{follower}: {key} goes on, after {events:,} events that had waited")
 
 
-async def retry_key(pool: Pool, log: Log, keyring: Keyring, follower: str, key: str) -> int:
-    """How many events had waited, or 1 for a deadline. `follower` is as `tillroll parked` tells it, or a read
-    model's name."""
-    of_agent = follower.startswith(AGENT)
-    name = follower.partition(":")[2] if of_agent else follower.removeprefix("projection:").partition(":")[0]
-    if follower != SCHEDULER and name not in (_AGENTS if of_agent else READ_MODELS):
-        raise CannotRetry(f"there is no follower {follower}; `tillroll parked` tells which have parked keys")
-    try:
-        if follower == SCHEDULER:
-            events = await retry_deadline(PostgresDatabase(pool), key)
-        elif of_agent:
-            events = await retry_agent(pool, log, _AGENTS, name, key)
-        else:
-            events = await retry_parked(pool, log, keyring, name, key)
-    except Exception as error:  # whatever the handler, or the database, says against it
-        raise CannotRetry(f"{key} of {name} stays parked: {type(error).__name__}: {error}") from error
-    if not events:
-        raise CannotRetry(f"{follower} has no parked key {key}")
-    return events
+async def skip(
+    settings: Settings, follower: str, key: str, reason: str, *, position: int | None, whole: bool
+) -> None:
+    """Leave out the event that a key stands at, or each that it comes to stand at; raises CannotGoOn."""
+    async with (
+        _keys_of(settings, follower) as keys,
+        open_context(settings, "parked", follow=False) as writing,
+    ):
+        follower = await keys.follower(follower)
+        while True:
+            answer = await skip_first(writing, keys, follower, key, reason, position=position)
+            if answer.skipped is None:
+                raise CannotGoOn(f"{key} of {follower} went on meanwhile: nothing was skipped")
+            results.print(f"{follower}: {key} skips {answer.skipped}, {answer.went_on:,} events went on")
+            if not answer.error:
+                return
+            results.print(f"it stands at another: {answer.error}", markup=False)
+            if not whole:
+                return
+
+
+async def skip_first(
+    writing: ProcessContext,
+    keys: ParkedKeys,
+    follower: str,
+    key: str,
+    reason: str,
+    *,
+    position: int | None = None,
+) -> Answer:
+    """Record the wish, then carry it out, as the follower's own process would; raises CannotGoOn."""
+    first = await keys.first(follower, key)
+    command = RequestParkedSkip(
+        follower=follower,
+        key=key,
+        position=(first or 0) if position is None else position,
+        reason=reason,
+        stands_at=first,
+    )
+    command_id = writing.ids.new()
+    causation = f"request:{command_id}"
+    context = Context(command_id, PLATFORM, ACTOR, causation, causation, writing.clock.now())
+    done = await request(writing.executor, command, context)
+    if done.refused:
+        raise CannotGoOn(done.refused.message)
+    return await keys.answer(done.position)
+
+
+@asynccontextmanager
+async def _keys_of(settings: Settings, follower: str) -> AsyncIterator[ParkedKeys]:
+    """As who may move that follower, which is told in full or by a read model's name."""
+    role: Role = "write" if follower == SCHEDULER or follower.startswith(AGENT) else "project"
+    async with open_context(settings, "parked", role, follow=False) as context:
+        yield ParkedKeys(context.pool, context.log, context.keyring, AGENTS)

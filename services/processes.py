@@ -29,6 +29,7 @@ from services.agents.shipping import SHIPPING_AGENT
 from services.context import ProcessContext, open_context
 from services.ledger import keep_sweeping
 from services.logs import say_where_tasks_wait
+from services.parked_keys import PROJECTION, ParkedKeys, keep_answering
 from services.relay import NotifiedCommits, Relay
 from services.scheduler import Scheduler
 from services.settings import Settings
@@ -126,7 +127,9 @@ async def relay(context: ProcessContext) -> None:
 
 async def agents(context: ProcessContext) -> None:
     runner = AgentRunner(AGENTS, context.feed, context.executor, context.log.database, context.clock)
-    await persist("agents", runner.run)
+    async with TaskGroup() as tasks:
+        tasks.create_task(_answering(context, lambda follower: not follower.startswith(PROJECTION)))
+        await persist("agents", runner.run)
 
 
 async def scheduler(context: ProcessContext) -> None:
@@ -140,7 +143,15 @@ async def scheduler(context: ProcessContext) -> None:
 
 async def projector(context: ProcessContext) -> None:
     runner = ProjectionRunner(context.feed, context.pool, context.keyring)
-    await persist("projector", runner.run)
+    async with TaskGroup() as tasks:
+        tasks.create_task(_answering(context, lambda follower: follower.startswith(PROJECTION)))
+        await persist("projector", runner.run)
+
+
+async def _answering(context: ProcessContext, mine: Callable[[str], bool]) -> None:
+    """Carry out what people ask of the parked keys of those whom this process moves."""
+    keys = ParkedKeys(context.pool, context.log, context.keyring, AGENTS)
+    await persist("parked", lambda: keep_answering(keys, mine))
 
 
 async def gateways(context: ProcessContext) -> None:

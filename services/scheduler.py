@@ -105,8 +105,3 @@ class Scheduler:
 def _is_over_soon(error: Exception) -> bool:
     """Whether it is the trouble of servers, other writers or a newer version, and not the deadline's own."""
     return isinstance(error, LogUnavailable | TooMuchContention | UnknownEvent) or passes(error)
-
-
-async def retry_parked(database: Database, key: str) -> int:
-    """Let a parked deadline be due again; 0 if it is not parked. If it still fails, it is parked anew."""
-    return len(await database.statements("services", "scheduler.sql").run("unpark_deadline", key=key))

@@ -139,6 +139,8 @@ async def _verify_ledger(context: ProcessContext, verdict: Verdict, forgotten: i
 async def _verify_followers(context: ProcessContext, verdict: Verdict) -> None:
     for follower, key, position, error in await _fetch(context, "read_parked"):
         verdict.wrong(f"{follower}: {key} is parked since position {position}: {error}")
+    for (problem,) in await _fetch(context, "read_unrecorded", seconds=STILL_SECONDS):
+        verdict.wrong(problem)
     for follower, position in await _fetch(context, "read_ahead"):
         verdict.wrong(f"{follower} stands at {position}, beyond the log's head")
     for (follower,) in await _fetch(context, "read_uncovered"):

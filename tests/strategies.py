@@ -34,6 +34,7 @@ from domain.order import (
     Terms,
     order_total,
 )
+from domain.parked import RequestParkedRetry, RequestParkedSkip
 from domain.payment import (
     ExpireAuthorization,
     Movement,
@@ -225,6 +226,11 @@ key_issues = st.builds(
     issued_by=st.just("user:u1"),
 )
 
+_parked: dict[str, Any] = {
+    "follower": st.just("agent:order"),
+    "key": st.just("order-m1.o1"),
+    "stands_at": st.none() | st.integers(0, 2),
+}
 COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     PlaceOrder: good_placements() | odd_placements,
     MarkReserved: st.builds(MarkReserved, **_order),
@@ -327,6 +333,10 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     LinkIdentity: st.builds(LinkIdentity, **_user, issuer=st.just("i1"), digest=references),
     IssueApiKey: key_issues,
     RevokeApiKey: st.builds(RevokeApiKey, key_id=st.just("k1")),
+    RequestParkedRetry: st.builds(RequestParkedRetry, **_parked),
+    RequestParkedSkip: st.builds(
+        RequestParkedSkip, **_parked, position=st.integers(0, 2), reason=st.just("a test order")
+    ),
 }
 
 

@@ -38,8 +38,8 @@ UPDATE read_models SET live = true WHERE name = :name AND generation = :generati
 INSERT INTO checkpoints (follower) VALUES (:follower);
 
 -- name: lock_checkpoints
--- All of the follower's, in all partitions: nobody moves it meanwhile.
-SELECT position FROM checkpoints WHERE follower = :follower ORDER BY first_partition FOR UPDATE;
+-- All of the follower's that this statement sees: nobody moves them meanwhile.
+SELECT first_partition, last_partition, position FROM checkpoints WHERE follower = :follower ORDER BY first_partition FOR UPDATE;
 
 -- name: remove_follower!
 WITH gone AS (DELETE FROM checkpoints WHERE follower = :follower),
@@ -87,7 +87,22 @@ ON CONFLICT (follower, key, position) DO NOTHING;
 SELECT position FROM parked WHERE follower = :follower AND key = :key ORDER BY position;
 
 -- name: unpark!
-DELETE FROM parked WHERE follower = :follower AND key = :key;
+DELETE FROM parked WHERE follower = :follower AND key = :key AND position = :position;
+
+-- name: skip_parked
+-- Only the event that the key stands at.
+DELETE FROM parked WHERE follower = :follower AND key = :key AND position = :position
+    AND position = (SELECT min(p.position) FROM parked AS p WHERE p.follower = :follower AND p.key = :key)
+RETURNING true;
+
+-- name: tell_error!
+UPDATE parked SET error = :error WHERE follower = :follower AND key = :key AND position = :position;
+
+-- name: read_skipped
+-- What the live read models leave out, since a person said so.
+SELECT r.name, a.skipped
+FROM read_models AS r JOIN parked_answers AS a ON a.follower = projection_follower(r.name, r.generation)
+WHERE r.live AND a.skipped IS NOT NULL;
 
 -- name: fence!
 -- Whoever holds a lease of it fails its next compare-and-set, takes the lease again and looks what is parked.

@@ -1,4 +1,4 @@
-"""How does a parked key of an agent go on, once its handler is mended?
+"""How does a parked key of an agent go on: as it is, once its handler is mended, or without an event?
 
 What is parked is decided in order, unless a reaction was recorded before it was parked; all that is recorded
 of it is sent by the agents themselves, who are fenced and so start anew: nothing is decided twice, and the
@@ -7,7 +7,7 @@ ledger knows what was done before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -17,50 +17,86 @@ from eventstore.codec import decode
 from eventstore.log import Log
 from eventstore.partitions import Partitions, partition_of
 from eventstore.queries import load_queries
-from eventstore.statements import Pool
 from services.agents.agent import Agent
 from services.agents.reactions import PageOfReactions, parker
 from services.agents.runner import FOLLOWER
 
 _QUERIES = load_queries("services.agents", "agents.sql")
+Connection = AsyncConnection[TupleRow]
 
 
-class StillFails(Exception):
-    """The agent fails on the event as before; the key is as it was."""
+@dataclass(frozen=True, slots=True)
+class ParkedAgent:
+    """An agent, with all checkpoints of the agents locked until the transaction ends."""
 
+    connection: Connection
+    log: Log
+    agent: Agent
+    places: list[TupleRow]
 
-async def retry_parked(pool: Pool, log: Log, agents: Mapping[str, Agent], name: str, key: str) -> int:
-    """How many events of the key had waited: 0 if none. All or nothing: raises StillFails."""
-    agent = agents[name]
-    async with pool.connection() as connection, connection.transaction():
-        places = await _run(connection, "lock_places", follower=FOLLOWER)
-        whose = {"follower": parker(name), "agent": name, "key": key}
-        parked = await _run(connection, "load_parked", **whose)
+    async def skip(self, key: str, position: int) -> bool:
+        """The agent never reacts to the key's first event, and what it had decided of it is not sent.
+
+        False if that is another one, or the key is free.
+        """
+        skipped = await _run(self.connection, "skip_parked", **self._whose(key), position=position)
+        if skipped:
+            await _run(self.connection, "fence", follower=FOLLOWER)
+        return bool(skipped)
+
+    async def go_on(self, key: str) -> tuple[int, str]:
+        """Decide what waits, in order: how many events that were, and what stopped it, or ''."""
+        parked = await _run(self.connection, "load_parked", **self._whose(key))
         if not parked:
-            return 0
+            return 0, ""
+        page, free, stopped = await self._decide(key, parked)
+        made = page.arguments(resend=True)
+        await _run(self.connection, "record_reactions", follower=FOLLOWER, **self._place(key), **made)
+        await _run(self.connection, "unpark", **self._whose(key), positions=free)
+        if stopped:
+            position = parked[len(free)][0]
+            await _run(self.connection, "tell_error", **self._whose(key), position=position, error=stopped)
+        await _run(self.connection, "fence", follower=FOLLOWER)
+        return len(free), stopped
+
+    async def _decide(self, key: str, parked: list[TupleRow]) -> tuple[PageOfReactions, list[int], str]:
+        """What the agent makes of them, the positions that are free by that, and what stopped it."""
         page = PageOfReactions()
-        process = await _load(connection, agent, key)
-        for position in [position for position, recorded in parked if not recorded]:
-            (stored,) = await log.read(position - 1, 1)
-            page.take(agent, decode(stored), key, page.processes.get((name, key), process))
-            if page.parked:
-                raise StillFails(page.parked[0][2])
-        place = next(each for each in places if partition_of(key) in Partitions(*each[:2]))
+        free: list[int] = []
+        process = await self._load(key)
+        for position, recorded in parked:
+            if not recorded:
+                (stored,) = await self.log.read(position - 1, 1)
+                now = page.processes.get((self.agent.name, key), process)
+                page.take(self.agent, decode(stored), key, now)
+                if page.parked:
+                    _, _, stopped = page.parked.pop()  # it is parked already
+                    return page, free, stopped
+            free.append(position)
+        return page, free, ""
+
+    async def _load(self, key: str) -> Any:
+        rows = await _run(self.connection, "load_processes", agents=[self.agent.name], keys=[key])
+        initial = self.agent.initial
+        return type(initial).__pydantic_validator__.validate_json(rows[0][2]) if rows else initial
+
+    def _place(self, key: str) -> dict[str, Any]:
+        """A move of the key's checkpoint to where it stands."""
+        place = next(each for each in self.places if partition_of(key) in Partitions(*each[:2]))
         first, last, lease, position, done = place
         held = {"firsts": [first], "lasts": [last], "leases": [lease]}
-        move = {**held, "was": position, "position": position, "done": done}
-        arguments = page.arguments(resend=True)
-        await _run(connection, "record_reactions", follower=FOLLOWER, **move, **arguments)
-        await _run(connection, "unpark", **whose)
-        await _run(connection, "fence", follower=FOLLOWER)
-    return len(parked)
+        return {**held, "was": position, "position": position, "done": done}
+
+    def _whose(self, key: str) -> dict[str, str]:
+        return {"follower": parker(self.agent.name), "agent": self.agent.name, "key": key}
 
 
-async def _load(connection: AsyncConnection[TupleRow], agent: Agent, key: str) -> Any:
-    rows = await _run(connection, "load_processes", agents=[agent.name], keys=[key])
-    return type(agent.initial).__pydantic_validator__.validate_json(rows[0][2]) if rows else agent.initial
+async def lock_parked(connection: Connection, log: Log, agent: Agent) -> ParkedAgent:
+    """In the open transaction: nobody moves the agents meanwhile."""
+    places = await _run(connection, "lock_places", follower=FOLLOWER)
+    return ParkedAgent(connection, log, agent, places)
 
 
-async def _run(connection: AsyncConnection[TupleRow], query: str, **arguments: Any) -> list[TupleRow]:
+async def _run(connection: Connection, query: str, **arguments: Any) -> list[TupleRow]:
     cursor = await connection.execute(getattr(_QUERIES, query).sql.encode(), arguments)
     return await cursor.fetchall() if cursor.description else []

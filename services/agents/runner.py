@@ -234,16 +234,18 @@ class AgentRunner:
             "load_unfinished", agents=list(self._agents), done=place.done, position=place.position
         )
         rows = [row for row in found if partition_of(row[2]) in place.partitions]
+        before = frozenset(self._parked)
         if rows:
             logger.info("reactions_resumed", count=len(rows))
         for start in range(0, len(rows), PAGE):
             commands = []
             for name, position, key, recorded in rows[start : start + PAGE]:
                 (stored,) = await self._feed.read(position - 1, 1)
-                if (name, key) not in self._parked:  # else it waits until somebody retries it
-                    commands.append(
-                        (self._agents[name], self._feed.fact(stored), key, decode_groups(recorded))
-                    )
+                fact = self._feed.fact(stored)
+                if (name, key) in self._parked - before:  # an earlier one has failed by now
+                    await self._park(self._agents[name], key, [position], WAITS)
+                else:
+                    commands.append((self._agents[name], fact, key, decode_groups(recorded)))
             await self._carry_out(commands)
         resumed = {"agents": [row[0] for row in rows], "positions": [row[1] for row in rows]}
         await self._relaxed.run("end_resuming", **_only(place), position=place.position, **resumed)

@@ -124,7 +124,9 @@ class Tables(Places):
         found = [
             (agent, at, row.key, row.commands)
             for (agent, at), row in self.reactions.rows.items()
-            if agent in agents and (done < at <= position or row.resend)
+            if agent in agents
+            and (done < at <= position or row.resend)
+            and (f"agent:{agent}", row.key, at) not in self.parked.rows
         ]
         return sorted(found, key=lambda row: row[1])
 

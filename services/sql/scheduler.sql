@@ -29,9 +29,6 @@ SELECT 'scheduler', r.agent || ' ' || r.key || ' ' || r.name, 0, r.error
 FROM unnest(:agents::text[], :keys::text[], :names::text[], :errors::text[]) AS r (agent, key, name, error)
 ON CONFLICT (follower, key, position) DO NOTHING;
 
--- name: unpark_deadline(key)
-DELETE FROM parked WHERE follower = 'scheduler' AND key = :key RETURNING true;
-
 -- name: set_business_clocks
 -- Move checkouts' clocks forward, never back. :clocks text[], :moments timestamptz[].
 INSERT INTO business_clocks (clock, now)

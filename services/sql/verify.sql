@@ -36,6 +36,24 @@ WHERE d.due_at <= CASE d.clock WHEN 'wall' THEN :now ELSE c.now END AND NOT EXIS
 SELECT follower, key, min(position), (array_agg(error ORDER BY position))[1]
 FROM parked GROUP BY follower, key ORDER BY follower, key LIMIT 100;
 
+-- name: read_unrecorded(seconds)
+-- What was skipped though nobody asked for it in the log; and what was asked, and nobody has answered.
+(
+    SELECT a.follower || ' skipped the event ' || a.skipped || ' of ' || a.key || ', and the log does not say why'
+    FROM parked_answers AS a LEFT JOIN events AS e ON e.position = a.request AND e.type = 'ParkedSkipRequested'
+    CROSS JOIN LATERAL (SELECT convert_from(e.data, 'UTF8')::jsonb AS asked) AS said
+    WHERE a.skipped IS NOT NULL AND (asked->>'follower', asked->>'key', (asked->>'position')::bigint)
+        IS DISTINCT FROM (a.follower, a.key, a.skipped)
+    ORDER BY a.request LIMIT 100
+) UNION ALL (
+    SELECT 'nobody has carried out what was asked of a parked key at ' || e.position
+    FROM events AS e
+    WHERE e.stream >= 'parked-' AND e.stream < 'parked.'
+        AND e.recorded_at < now() - make_interval(secs => :seconds)
+        AND NOT EXISTS (SELECT FROM parked_answers AS a WHERE a.request = e.position)
+    ORDER BY e.position LIMIT 100
+);
+
 -- name: read_ahead()
 SELECT follower, max(position) FROM checkpoints
 WHERE position > (SELECT coalesce(max(position), 0) FROM events) GROUP BY follower ORDER BY follower;

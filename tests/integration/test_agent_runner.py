@@ -21,9 +21,8 @@ from domain.streams import order_stream, stock_stream
 from eventstore.log import Append, NewEvent, StreamAppend
 from eventstore.seams import RandomIds, WallClock
 from eventstore.tasks import end_tasks
-from services.agents.parking import StillFails, retry_parked
 from services.agents.runner import AgentRunner
-from services.parked import CannotRetry, retry_key
+from services.parked_keys import CannotGoOn, ParkedKeys
 from services.processes import AGENTS
 from services.scheduler import Scheduler
 from tests.integration.test_worlds import eventually
@@ -296,7 +295,7 @@ async def test_a_parked_key_goes_on_with_all_that_waited_behind_it(database: str
     """Its commands were recorded before they failed, and later events of the key queue up behind them."""
     key = order_stream(MERCHANT, "o1")
     async with trading(database) as trade:
-        retrying = (trade.log.pool, trade.log, trade.keyring, "agent:inventory", key)
+        parked = ParkedKeys(trade.log.pool, trade.log, trade.keyring, AGENTS)
         await trade.stock("a", 1)
         mend = break_inventory(trade, "o1")
         async with agents_running(trade):
@@ -304,14 +303,14 @@ async def test_a_parked_key_goes_on_with_all_that_waited_behind_it(database: str
             await trade.rest()
             await cancel(trade, "o1")
             mend()
-            assert await retry_key(*retrying) == 2
+            assert await parked.retry("agent:inventory", key) == 2
             await trade.rest()
             assert await parked_keys(trade) == []
         found = Counter(await trade.types())
         assert found["StockReserved"] == found["StockReleased"] == 1
         assert (await stock_of(trade)).available == 1
-        with pytest.raises(CannotRetry, match="no parked key"):
-            await retry_key(*retrying)
+        with pytest.raises(CannotGoOn, match="no parked key"):
+            await parked.retry("agent:inventory", key)
 
 
 async def test_an_agent_that_fails_as_before_leaves_its_key_parked(database: str) -> None:
@@ -328,11 +327,11 @@ async def test_an_agent_that_fails_as_before_leaves_its_key_parked(database: str
             await trade.place("o1")
             await trade.rest()
         assert await parked_keys(trade) == [("agent:inventory", key)]
-        agents = {agent.name: agent for agent in broken}
-        with pytest.raises(StillFails, match="planted"):
-            await retry_parked(trade.log.pool, trade.log, agents, "inventory", key)
+        parts = (trade.log.pool, trade.log, trade.keyring)
+        with pytest.raises(CannotGoOn, match="planted"):
+            await ParkedKeys(*parts, broken).retry("agent:inventory", key)
         assert await parked_keys(trade) == [("agent:inventory", key)]
-        assert await retry_key(trade.log.pool, trade.log, trade.keyring, "agent:inventory", key) == 1
+        assert await ParkedKeys(*parts, AGENTS).retry("agent:inventory", key) == 1
         async with agents_running(trade):
             await trade.rest()
         assert Counter(await trade.types())["StockReserved"] == 1

@@ -19,11 +19,11 @@ from projections import runner as runner_module
 from projections.compare import compare
 from projections.generations import drop_others, make_generation, sole_builder
 from projections.orders import ORDERS
-from projections.parking import retry_parked
 from projections.read_model import ReadModel, Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import RebuildRunning, rebuild
 from projections.sales import SALES
+from services.parked_keys import CannotGoOn, ParkedKeys
 from tests.integration.projections_trade import Bought, Step, Trade, open_trade, setting_up
 
 EMPTY = ("late_deliveries", "stock_holds", "payment_troubles")  # after these lives
@@ -174,14 +174,14 @@ async def test_a_parked_key_goes_on_once_its_handler_is_mended(trade: Trade) -> 
     fixed: list[bool] = []
     models = {**READ_MODELS, "orders": failing_on("cancelled", fixed)}
     last = await trade.append("m1", lives())
-    again = (trade.log.pool, trade.log, trade.keyring, "orders", "m1/cancelled")
+    parked = ParkedKeys(trade.log.pool, trade.log, trade.keyring, (), models)
     async with running(trade, models=models.values()):
         await shown(trade, last)
-        with pytest.raises(RuntimeError):
-            await retry_parked(*again, models=models)
+        with pytest.raises(CannotGoOn, match="this handler has a bug"):
+            await parked.retry("orders", "m1/cancelled")
         assert await fetch(trade, "SELECT count(*) FROM parked") == [(2,)]
         fixed.append(True)
-        assert await retry_parked(*again, models=models) == 2
+        assert await parked.retry("orders", "m1/cancelled") == 2
         last = await trade.append("m1", Bought("m1", "more").life())
         await shown(trade, last)
     await no_differences(trade)

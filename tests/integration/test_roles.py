@@ -65,7 +65,8 @@ RULES = {
     ("shipments:read", "merchant"): "get_shipment list_shipments",
     ("stock:read", "merchant"): "list_stock",
     ("stock:write", "merchant"): "adjust_stock receive_stock",
-    ("system:read", "platform"): "list_projections",
+    ("system:read", "platform"): "list_parked_events list_parked_keys list_projections",
+    ("system:write", "platform"): "retry_parked_key skip_parked_event",
     ("users:read", "platform"): "list_platform_users",
     ("users:write", "platform"): (
         "disable_user enable_user grant_platform_role invite_platform_user revoke_platform_role unlock_user"

@@ -13,7 +13,8 @@ from domain.kernel import Group
 from eventstore.log import EpochChanged, InvalidAppend, LogUnavailable
 from eventstore.seams import WallClock
 from services import scheduler as scheduler_module
-from services.parked import retry_key
+from services.parked_keys import ParkedKeys
+from services.processes import AGENTS
 from services.scheduler import Scheduler
 from tests.integration.trade import NOW, Trade, agents_running, trading
 
@@ -74,7 +75,8 @@ async def test_a_deadline_that_would_fail_for_ever_is_parked_and_fills_no_page(
         parked = await fetch(trade, "SELECT follower, key, position, error FROM parked ORDER BY key")
         error = f"{type(failure).__name__}: {failure}"
         assert parked == [("scheduler", f"order {key} late", 0, error) for key in ("k1", "k2")]
-        assert await retry_key(trade.log.pool, trade.log, trade.keyring, "scheduler", "order k1 late") == 1
+        parked = ParkedKeys(trade.log.pool, trade.log, trade.keyring, AGENTS)
+        assert await parked.retry("scheduler", "order k1 late") == 1
         assert [await scheduler.reach() for _ in range(2)] == [1, 0]
         assert await fetch(trade, "SELECT key FROM parked") == [("order k2 late",)]
 

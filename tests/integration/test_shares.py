@@ -23,12 +23,13 @@ from eventstore.tasks import end_tasks
 from projections.advance import Advancer, Moved
 from projections.orders import ORDERS
 from projections.page import Follow
-from projections.parking import retry_parked
 from projections.read_model import Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import rebuild
 from projections.runner import ProjectionRunner
 from queries.waiting import ProjectionsWaiter
+from services.parked_keys import ParkedKeys
+from services.processes import AGENTS
 from tests.integration.projections_trade import Bought, Trade, open_trade, setting_up
 from tests.integration.test_projections import fetch, no_differences, until
 
@@ -182,9 +183,10 @@ async def test_parked_keys_wait_and_go_on_whoever_has_their_partitions(trade: Tr
         async with worker(database, trade, models=models.values()):
             await divided(trade, 2)
             fixed.append(True)
+            keys = ParkedKeys(trade.log.pool, trade.log, trade.keyring, AGENTS, models)
             for each in bought:
                 key = f"m1/{each.order_id}"
-                await retry_parked(trade.log.pool, trade.log, trade.keyring, "orders", key, models=models)
+                assert await keys.retry("orders", key) == 3
             for each in bought:
                 last = await trade.append("m1", each.delivering()[1:])
             await shown(trade, last)

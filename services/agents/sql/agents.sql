@@ -6,9 +6,14 @@ JOIN agent_processes AS p ON p.agent = wanted.agent AND p.key = wanted.key;
 SELECT DISTINCT follower, key FROM parked WHERE follower = ANY(:followers);
 
 -- name: load_unfinished(agents, done, position)
--- Reactions whose commands may not have been carried out when the worker stopped, or are to be sent again.
-SELECT agent, position, key, commands FROM reactions
-WHERE agent = ANY(:agents) AND (position > :done AND position <= :position OR resend) ORDER BY position;
+-- Reactions whose commands may not have been carried out when the worker stopped, or are to be sent again; what is
+-- parked waits until somebody retries it.
+SELECT r.agent, r.position, r.key, r.commands FROM reactions AS r
+WHERE r.agent = ANY(:agents) AND (r.position > :done AND r.position <= :position OR r.resend)
+    AND NOT EXISTS (
+        SELECT FROM parked AS p WHERE p.follower = 'agent:' || r.agent AND p.key = r.key AND p.position = r.position
+    )
+ORDER BY r.position;
 
 -- name: record_reactions
 -- One page's reactions and the move of the checkpoint, in one statement: all of it or nothing. The move is a
@@ -105,12 +110,26 @@ SELECT p.position, r.position IS NOT NULL
 FROM parked AS p LEFT JOIN reactions AS r ON r.agent = :agent AND r.position = p.position
 WHERE p.follower = :follower AND p.key = :key ORDER BY p.position;
 
--- name: unpark(follower, agent, key)!
+-- name: skip_parked(follower, agent, key, position)
+-- Only the event that the key stands at; what was recorded of it is forgotten, or it would be sent one day.
+WITH skipped AS (
+    DELETE FROM parked WHERE follower = :follower AND key = :key AND position = :position
+        AND position = (SELECT min(p.position) FROM parked AS p WHERE p.follower = :follower AND p.key = :key)
+    RETURNING position
+), forgotten AS (
+    DELETE FROM reactions AS r USING skipped WHERE r.agent = :agent AND r.position = skipped.position
+)
+SELECT position FROM skipped;
+
+-- name: unpark(follower, agent, key, positions)!
 -- Let a key go on, and have what was recorded for it sent again.
 WITH freed AS (
-    DELETE FROM parked WHERE follower = :follower AND key = :key RETURNING position
+    DELETE FROM parked WHERE follower = :follower AND key = :key AND position = ANY(:positions) RETURNING position
 )
 UPDATE reactions AS r SET resend = true FROM freed WHERE r.agent = :agent AND r.position = freed.position;
+
+-- name: tell_error(follower, key, position, error)!
+UPDATE parked SET error = :error WHERE follower = :follower AND key = :key AND position = :position;
 
 -- name: fence(follower)!
 -- Whoever holds the lease fails its next compare-and-set; whoever takes it next begins with what is unfinished.
