@@ -8,21 +8,24 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from psycopg.rows import TupleRow
 
 from commands.executor import Context, Done, Executor
-from domain.kernel import Fact, Group, Reaction, Value
-from domain.order import CancelOrder
+from domain.kernel import Event, Fact, Group, Reaction, Value
+from domain.order import CancelOrder, OrderCancelled, OrderPlaced
+from domain.parked import RequestParkedSkip
 from domain.stock import Stock
-from domain.streams import order_stream, stock_stream
+from domain.streams import order_stream, parked_stream, stock_stream
 from eventstore.log import Append, NewEvent, StreamAppend
 from eventstore.seams import RandomIds, WallClock
 from eventstore.tasks import end_tasks
+from services.agents.agent import Agent
 from services.agents.runner import AgentRunner
-from services.parked_keys import CannotGoOn, ParkedKeys
+from services.parked_keys import Answer, CannotGoOn, ParkedKeys
 from services.processes import AGENTS
 from services.scheduler import Scheduler
 from tests.integration.test_worlds import eventually
@@ -335,3 +338,98 @@ async def test_an_agent_that_fails_as_before_leaves_its_key_parked(database: str
         async with agents_running(trade):
             await trade.rest()
         assert Counter(await trade.types())["StockReserved"] == 1
+
+
+def failing_reactions(agent_name: str, *kinds: type[Event]) -> tuple[Agent, ...]:
+    """All agents; one of them fails on these events."""
+    (agent,) = (each for each in AGENTS if each.name == agent_name)
+
+    def react(process: Any, fact: Fact) -> Reaction[Any]:
+        if isinstance(fact.event, kinds):
+            raise ZeroDivisionError(f"planted for {type(fact.event).__name__}")
+        return agent.react(process, fact)
+
+    return tuple(replace(agent, react=react) if each is agent else each for each in AGENTS)
+
+
+def running_with(trade: Trade, agents: tuple[Agent, ...]) -> AgentRunner:
+    return AgentRunner(agents, trade.feed, trade.executor, trade.log.database, WallClock())
+
+
+async def skip(trade: Trade, keys: ParkedKeys, key: str) -> Answer:
+    """What the inventory agent's key stands at, as a person would."""
+    follower = "agent:inventory"
+    first = await keys.first(follower, key)
+    assert first is not None
+    command = RequestParkedSkip(follower=follower, key=key, position=first, reason="a test", stands_at=first)
+    done = await trade.command(parked_stream(follower), command, str(first))
+    return await keys.answer(done.position)
+
+
+async def test_an_agent_never_reacts_to_what_a_person_skips(database: str) -> None:
+    """What comes later of the key it takes in order, when it runs again, and when it runs already."""
+    key = order_stream(MERCHANT, "o1")
+    async with trading(database) as trade:
+        await trade.stock("a", 2)
+        broken = failing_reactions("inventory", OrderPlaced)
+        keys = ParkedKeys(trade.log.pool, trade.log, trade.keyring, broken)
+        async with agents_running(trade, running_with(trade, broken)):
+            await trade.place("o1")
+            await trade.rest()
+            await cancel(trade, "o1")
+            answer = await skip(trade, keys, key)
+            assert (answer.went_on, answer.error) == (1, "")
+            await trade.rest()
+        assert await parked_keys(trade) == []
+        async with agents_running(trade):
+            await trade.place("o2")
+            await trade.rest()
+        found = Counter(await trade.types())
+        assert found["StockReserved"] == 1, "of o2; nobody has reserved anything for o1"
+        assert (await stock_of(trade)).available == 1
+
+
+async def test_what_was_decided_and_skipped_is_never_sent(database: str) -> None:
+    """Its command failed after it was recorded. A crash brings recorded commands back, but not this one."""
+    key = order_stream(MERCHANT, "o1")
+    async with trading(database) as trade:
+        await trade.stock("a", 1)
+        mend = break_inventory(trade, "o1")
+        async with agents_running(trade):
+            await trade.place("o1")
+            await trade.rest()
+        mend()
+        keys = ParkedKeys(trade.log.pool, trade.log, trade.keyring, AGENTS)
+        assert (await skip(trade, keys, key)).error == ""
+        async with trade.log.pool.connection() as connection:
+            await connection.execute("UPDATE checkpoints SET done = 0 WHERE follower = 'agents'")
+        async with agents_running(trade):
+            await trade.rest()
+        assert await parked_keys(trade) == []
+        assert Counter(await trade.types())["StockReserved"] == 0
+
+
+async def test_what_went_on_is_sent_though_the_key_is_stopped_behind_it(database: str) -> None:
+    """The first command failed and is mended; now the agent fails on what waited behind it."""
+    key = order_stream(MERCHANT, "o1")
+    async with trading(database) as trade:
+        await trade.stock("a", 1)
+        mend = break_inventory(trade, "o1")
+        async with agents_running(trade):
+            await trade.place("o1")
+            await trade.rest()
+            await cancel(trade, "o1")
+        mend()
+        broken = ParkedKeys(
+            trade.log.pool, trade.log, trade.keyring, failing_reactions("inventory", OrderCancelled)
+        )
+        with pytest.raises(CannotGoOn, match="planted for OrderCancelled"):
+            await broken.retry("agent:inventory", key)
+        async with agents_running(trade):
+            await trade.rest()
+            assert Counter(await trade.types())["StockReserved"] == 1
+            assert await parked_keys(trade) == [("agent:inventory", key)]
+            keys = ParkedKeys(trade.log.pool, trade.log, trade.keyring, AGENTS)
+            assert await keys.retry("agent:inventory", key) == 1
+            await trade.rest()
+        assert Counter(await trade.types())["StockReleased"] == 1

@@ -10,10 +10,12 @@ import pytest
 
 from commands.executor import Context, Done, Executor, TooMuchContention
 from domain.kernel import Group
+from domain.parked import RequestParkedSkip
+from domain.streams import parked_stream
 from eventstore.log import EpochChanged, InvalidAppend, LogUnavailable
 from eventstore.seams import WallClock
 from services import scheduler as scheduler_module
-from services.parked_keys import ParkedKeys
+from services.parked_keys import Answer, ParkedKeys
 from services.processes import AGENTS
 from services.scheduler import Scheduler
 from tests.integration.trade import NOW, Trade, agents_running, trading
@@ -75,10 +77,19 @@ async def test_a_deadline_that_would_fail_for_ever_is_parked_and_fills_no_page(
         parked = await fetch(trade, "SELECT follower, key, position, error FROM parked ORDER BY key")
         error = f"{type(failure).__name__}: {failure}"
         assert parked == [("scheduler", f"order {key} late", 0, error) for key in ("k1", "k2")]
-        parked = ParkedKeys(trade.log.pool, trade.log, trade.keyring, AGENTS)
-        assert await parked.retry("scheduler", "order k1 late") == 1
+        keys = ParkedKeys(trade.log.pool, trade.log, trade.keyring, AGENTS)
+        assert await keys.retry("scheduler", "order k1 late") == 1
         assert [await scheduler.reach() for _ in range(2)] == [1, 0]
         assert await fetch(trade, "SELECT key FROM parked") == [("order k2 late",)]
+        asked = await ask_to_skip(trade, "order k2 late")
+        assert await keys.answer(asked) == Answer(asked, 0, 0, "")
+        assert await fetch(trade, "SELECT key FROM parked") == []
+        assert await fetch(trade, "SELECT key FROM deadlines") == [], "it is never reached"
+
+
+async def ask_to_skip(trade: Trade, key: str) -> int:
+    command = RequestParkedSkip(follower="scheduler", key=key, position=0, reason="a test", stands_at=0)
+    return (await trade.command(parked_stream("scheduler"), command)).position
 
 
 async def test_a_changed_epoch_parks_nothing(database: str) -> None:
