@@ -315,9 +315,22 @@ async def test_an_auditor_sees_the_log_of_one_merchant_or_of_all(found: World) -
     for role in ("query", "access"):
         check_refused(found, role, "commands")  # type: ignore[arg-type]
     with connected(found.settings.url("query"), reach="all") as connection:
-        for table in ("events", "events_readable", "parked", "data_keys"):
+        for table in ("events", "events_readable", "parked_answers", "data_keys"):
             with pytest.raises(InsufficientPrivilege):
                 connection.execute(SQL("SELECT FROM {}").format(Identifier(table)))
+
+
+@module_loop
+async def test_keys_that_are_parked_are_for_who_reads_all(found: World) -> None:
+    with connected(found.database) as owner:
+        owner.execute("INSERT INTO parked VALUES ('agent:order', 'order-m1.o1', 1, 'planted')")
+    for role in ("query", "audit"):
+        url = found.settings.url(role)  # type: ignore[arg-type]
+        for settings, rows in ({"reach": "all"}, 1), ({"merchant": "m1"}, 0), ({}, 0):
+            with connected(url, **settings) as connection:  # type: ignore[arg-type]
+                assert len(connection.execute("SELECT FROM parked").fetchall()) == rows
+    with connected(found.database) as owner:
+        owner.execute("DELETE FROM parked")
 
 
 @module_loop

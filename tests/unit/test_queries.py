@@ -10,6 +10,7 @@ _PLANNED_ANEW = {
     "list_checkouts",
     "list_late_deliveries",
     "list_orders",
+    "list_parked_keys",
     "list_payments",
     "list_products",
     "list_sales_by_category",

@@ -13,6 +13,7 @@ from domain.streams import (
     mail_stream,
     merchant_stream,
     order_stream,
+    parked_stream,
     payment_stream,
     product_stream,
     shipment_stream,
@@ -51,6 +52,7 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
         user_stream("x"),
         api_key_stream("x"),
         mail_stream("x"),
+        parked_stream("x"),
     ]
     assert len(set(streams)) == len(AGGREGATES)
     assert {aggregate_of(stream).category for stream in streams} == set(AGGREGATES)

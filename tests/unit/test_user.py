@@ -109,7 +109,7 @@ def test_what_the_roles_allow() -> None:
     assert permissions_of("admin", PLATFORM) == ON_PLATFORM
     assert permissions_of("owner", "m1") == AT_MERCHANT
     assert permissions_of("customer", "m1") == CUSTOMER
-    assert permissions_of("operator", PLATFORM) == {"system:read"}
+    assert permissions_of("operator", PLATFORM) == {"system:read", "system:write"}
     assert all(each.endswith(":read") for each in permissions_of("auditor", PLATFORM))
     assert not permissions_of("auditor", "m1") & {"members:read", "keys:read", "users:read"}
     assert permissions_of("unheard-of", "m1") == frozenset()
