@@ -23,9 +23,12 @@ INSERT INTO log (log_id, epoch, system_identifier, timeline)
 SELECT %(log_id)s, 1, control.system_identifier, checkpoint.timeline_id
 FROM pg_control_system() AS control, pg_control_checkpoint() AS checkpoint
 ON CONFLICT (only_row) DO UPDATE SET
-    epoch = log.epoch + 1, system_identifier = excluded.system_identifier,
+    epoch = greatest(log.epoch + 1, extract(epoch FROM now() - timestamptz '2020-01-01 00:00Z')::integer),
+    system_identifier = excluded.system_identifier,
     timeline = excluded.timeline, minted_at = now()
 """
+"""A new epoch is the seconds since 2020, and no small number: a back-up that is restored twice must not
+begin again the epoch that it began the first time."""
 
 
 class MigrationChanged(Exception):

@@ -162,6 +162,17 @@ class NatsBus:
                         " its own, or remove the other log's TILLROLL_* stream if nothing uses it any more"
                     ) from error
 
+    async def last_position(self) -> int:
+        """Of the newest event that this epoch's stream holds; 0 if it holds none. Raises BusUnavailable."""
+        try:
+            jetstream = await self.jetstream()
+            found = await jetstream.get_last_msg(self.stream, "tillroll.events.>")
+        except NotFoundError:
+            return 0
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            raise BusUnavailable(str(error) or type(error).__name__) from error
+        return int(orjson.loads((found.headers or {})[_ENVELOPE])[0])
+
     async def publish(self, events: Sequence[StoredEvent]) -> None:
         """The server takes the messages of a connection in order, so the acknowledgement of the last one is
         that of all, if the stream has grown by as many; else (after a reconnection) each is asked for.

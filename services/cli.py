@@ -126,6 +126,36 @@ def migrate(
 
 
 @app.command()
+def backup(
+    directory: Annotated[Path, typer.Argument(help="Is made; on another disk, and better another machine.")],
+) -> None:
+    """Copy the running embedded Postgres, and the secrets, while trade goes on."""
+    from services.backup import backup as make_backup  # noqa: PLC0415
+
+    _run(make_backup(Settings.load(), directory))
+
+
+@app.command()
+def restore(
+    directory: Annotated[Path, typer.Argument(help="What `tillroll backup` made.")],
+) -> None:
+    """Put a back-up in place of a lost Postgres, and begin a new epoch; then `tillroll up`."""
+    from services.backup import restore as put_backup  # noqa: PLC0415
+
+    _run(put_backup(Settings(), directory))
+
+
+@app.command()
+def reconcile(
+    days: Annotated[int, typer.Option(min=1, help="How far back.")] = 30,
+) -> None:
+    """After a restore: ask the providers what they know of our payments and parcels, and record it."""
+    from services.gateways.reconcile import reconcile_all  # noqa: PLC0415
+
+    _run(reconcile_all(Settings.load(), days))
+
+
+@app.command()
 def rebuild(
     name: Annotated[str, typer.Argument(help="The read model, for example sales; or `all`.")],
     as_json: AsJson = False,

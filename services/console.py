@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import orjson
 from pydantic import ValidationError
@@ -27,8 +27,9 @@ from eventstore.log import EpochChanged, LogUnavailable
 from eventstore.roles import let_in
 from eventstore.schema import MigrationChanged, migrate, read_epoch
 from services.context import open_context
-from services.embedded import ServerFailed, Unreachable, check_database, owner_of_embedded
+from services.embedded import PostgresServer, ServerFailed, Unreachable, check_database, owner_of_embedded
 from services.master_key import refuse_wrong_master_key
+from services.runfile import read_run
 from services.settings import NotRunning, Settings, wrong_settings
 from services.up import running
 from services.verify import verify
@@ -116,16 +117,30 @@ async def stay_up(settings: Settings, *, echo: bool) -> None:
         await supervisor.run_until_stopped()
 
 
-async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool) -> None:
+@asynccontextmanager
+async def _owner(settings: Settings) -> AsyncIterator[str]:
+    """The address of who owns the schema; an embedded Postgres that does not run does so meanwhile."""
     database_url = settings.database_url or owner_of_embedded(settings.data_dir)
     if not database_url:
         raise NotRunning("set TILLROLL_DATABASE_URL, or start `tillroll up`, which migrates by itself")
-    settings = settings.of_owner(database_url)
-    await check_database(database_url)
-    await refuse_wrong_master_key(settings)
-    run = await asyncio.to_thread(migrate, database_url, new_epoch=new_epoch)
-    await asyncio.to_thread(let_in, database_url, settings.role_passwords())
-    epoch = await asyncio.to_thread(read_epoch, database_url)
+    if settings.database_url or read_run(settings.data_dir):
+        yield database_url
+        return
+    server = PostgresServer(settings.data_dir)
+    try:
+        yield await server.start()
+    finally:
+        await server.stop()
+
+
+async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool) -> None:
+    async with _owner(settings) as database_url:
+        settings = settings.of_owner(database_url)
+        await check_database(database_url)
+        await refuse_wrong_master_key(settings)
+        run = await asyncio.to_thread(migrate, database_url, new_epoch=new_epoch)
+        await asyncio.to_thread(let_in, database_url, settings.role_passwords())
+        epoch = await asyncio.to_thread(read_epoch, database_url)
     if as_json:
         sys.stdout.write(orjson.dumps({"run": run, "epoch": epoch}).decode() + "\n")
         return

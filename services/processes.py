@@ -31,6 +31,7 @@ from services.ledger import keep_sweeping
 from services.logs import say_where_tasks_wait
 from services.parked_keys import PROJECTION, ParkedKeys, keep_answering
 from services.relay import NotifiedCommits, Relay
+from services.restored import refuse_older_log
 from services.scheduler import Scheduler
 from services.settings import Settings
 
@@ -55,17 +56,23 @@ async def persist(name: str, run: Callable[[], Awaitable[None]]) -> None:
 
 
 async def end_with_the_epoch(context: ProcessContext) -> None:
-    """Look once in a while. Raises EpochChanged when another epoch was minted: the next start is in that one.
+    """Look once in a while. Raises EpochChanged when another epoch was minted: the next start is in that one;
+    and when the log has fewer events than before.
 
     A server that was restored without a new epoch is waited for: to start again would change nothing.
     """
-    ours = context.log.identity
+    ours, seen = context.log.identity, 0
     while True:
         await asyncio.sleep(EPOCH_SECONDS)
         try:
             present, _ = await context.log.present()
+            before, seen = seen, await context.log.head()
         except AWAY:
             continue
+        if seen < before:
+            raise EpochChanged(
+                f"the log ended at {before}, and ends at {seen} now: it was restored meanwhile"
+            )
         if present != ours:
             raise EpochChanged(
                 f"the log is {present.name} now, and not {ours.name}: this process ends with it"
@@ -101,6 +108,7 @@ def run_process(
         loop.add_signal_handler(signal.SIGUSR1, say_where_tasks_wait)
         with contextlib.suppress(asyncio.CancelledError):
             async with open_context(settings, name, role, follow=follow) as context:
+                await refuse_older_log(context.log, context.bus)
                 await _as_long_as_the_epoch(context, main)
 
     spare_the_collector()

@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from eventstore.postgres import PostgresLog
 from eventstore.roles import ROLES, Role, let_in
 from eventstore.schema import migrate
+from services.bus import NatsBus
 from services.embedded import NatsServer, PostgresServer, ServerFailed, check_database, check_nats
 from services.limit_settings import PREFIX
 from services.listening import API, CARRIER_WORLD, PAYMENT_WORLD, WEBHOOKS, check_free
 from services.master_key import prove_master_key
 from services.ready import wait_until_ready
+from services.restored import refuse_older_log
 from services.runfile import read_run, remove_run, write_run
 from services.settings import Settings
 from services.supervisor import Status, Supervisor
@@ -96,6 +99,7 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tu
                 nats_url = await supervisor.add_server("nats", NatsServer(settings.data_dir))
             migrate(database_url)
             chosen = _chosen(settings, database_url, nats_url)
+            await _refuse_older_log(database_url, nats_url)
             let_in(database_url, chosen.role_passwords())
             await prove_master_key(chosen)
             chosen = chosen.of_roles(*ROLES)  # from here on nobody is the owner of the schema
@@ -112,6 +116,16 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tu
             yield chosen, supervisor
     finally:
         remove_run(settings.data_dir)
+
+
+async def _refuse_older_log(database_url: str, nats_url: str) -> None:
+    """Before any process begins to write. Raises EpochChanged."""
+    async with await PostgresLog.connect(database_url) as log:
+        bus = NatsBus(nats_url, log.identity, "up")
+        try:
+            await refuse_older_log(log, bus)
+        finally:
+            await bus.close()
 
 
 async def _start(supervisor: Supervisor, settings: Settings, name: str, *arguments: str) -> None:

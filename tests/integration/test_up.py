@@ -149,8 +149,9 @@ def test_a_new_epoch_is_taken_up_by_every_process_while_the_system_runs(
     port = int(run.settings["api_port"])
     before = httpx.get(f"http://127.0.0.1:{port}/health").json()["log"]["name"].rpartition(".")[0]
     code, minted = tillroll(environment, "migrate", "--new-epoch")
-    assert (code, minted) == (0, {"run": [], "epoch": 2})
-    wait(lambda: healthy(port, f"{before}.2"))
+    assert (code, minted["run"]) == (0, [])
+    assert minted["epoch"] > 1
+    wait(lambda: healthy(port, f"{before}.{minted['epoch']}"))
     wait(lambda: all(restarts(data_dir, name) for name in PROCESSES))
     known = asyncio.run(let_people_in(Settings.load(data_dir=data_dir)))
     headers = {"Authorization": f"Bearer {known['DEMO_KEY']}"}
