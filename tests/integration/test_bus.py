@@ -1,14 +1,18 @@
-"""Which streams does the bus take away, when a NATS is not ours alone?"""
+"""Which streams does the bus take away, and whose messages does it drop, when a NATS is not ours alone?"""
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 import pytest
 
 from eventstore.bus import BusUnavailable
-from eventstore.log import LogIdentity
+from eventstore.log import EpochChanged, LogIdentity, StoredEvent
+from eventstore.postgres import PostgresLog
 from services.bus import NatsBus
+from services.restored import refuse_older_log
+from tests.contract.appends import an_append, to_stream
 
 OURS, OTHERS = UUID(int=1 << 100), UUID(int=2 << 100)
 
@@ -37,3 +41,51 @@ async def test_the_stream_of_another_log_is_left_alone_and_the_error_says_so(nat
     finally:
         await ours.close()
         await other.close()
+
+
+async def test_a_message_of_another_epoch_is_dropped_though_the_stream_has_taken_it(
+    database: str, nats_url: str
+) -> None:
+    """A relay that has not heard of the restore publishes an event of the lost log."""
+    async with await PostgresLog.connect(database) as log:
+        await log.append(an_append(to_stream("a-1")))
+        (event,) = await log.read(0, 1)
+    lost = event._replace(stream="a-lost")
+    heard: list[str] = []
+    arrived = asyncio.Event()
+
+    def hear(each: StoredEvent) -> None:
+        heard.append(each.stream)
+        arrived.set()
+
+    old, new = (NatsBus(nats_url, LogIdentity(OURS, epoch), "test") for epoch in (1, 2))
+    try:
+        await new.ensure_stream()
+        doubted = asyncio.Event()
+        async with new.subscribe(hear, doubted.set), asyncio.timeout(30):
+            await doubted.wait()
+            await old.publish([lost])
+            await new.publish([event])
+            await arrived.wait()
+        assert heard == ["a-1"]
+    finally:
+        await old.close()
+        await new.close()
+
+
+async def test_a_log_that_ends_before_what_was_published_is_refused(database: str, nats_url: str) -> None:
+    async with await PostgresLog.connect(database) as log:
+        bus = NatsBus(nats_url, log.identity, "test")
+        try:
+            await refuse_older_log(log, bus)  # there is no stream yet
+            await log.append(an_append(to_stream("a-1")))
+            published = await log.read(0, 1)
+            await bus.ensure_stream()
+            await refuse_older_log(log, bus)  # nor any message
+            await bus.publish(published)
+            await refuse_older_log(log, bus)
+            await bus.publish([published[0]._replace(position=2, stream="a-lost")])
+            with pytest.raises(EpochChanged, match=r"ends at 1.*its event 2.*migrate --new-epoch"):
+                await refuse_older_log(log, bus)
+        finally:
+            await bus.close()
