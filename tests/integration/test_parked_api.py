@@ -24,7 +24,8 @@ from projections.read_model import ReadModel
 from projections.runner import ProjectionRunner
 from services.api import running_app
 from services.context import open_context
-from services.parked_keys import PROJECTION, ParkedKeys, keep_answering
+from services.parked import show_parked, skip
+from services.parked_keys import PROJECTION, CannotGoOn, ParkedKeys, keep_answering
 from services.processes import AGENTS
 from services.verify import verify
 from tests.integration.api_client import a_key, problem
@@ -68,13 +69,17 @@ class Operator:
 
 
 @asynccontextmanager
-async def projecting(url: str, trade: Trade, models: dict[str, ReadModel]) -> AsyncIterator[None]:
+async def projecting(
+    url: str, trade: Trade, models: dict[str, ReadModel], *, answering: bool = True
+) -> AsyncIterator[None]:
     """What the projector's process does, as the role that it has."""
     async with make_pool(url) as pool:
         keys = ParkedKeys(pool, trade.log, trade.keyring, AGENTS, models)
         runner = ProjectionRunner(trade.feed, pool, trade.keyring, models=models.values())
-        answering = keep_answering(keys, lambda follower: follower.startswith(PROJECTION))
-        tasks = [asyncio.create_task(runner.run()), asyncio.create_task(answering)]
+        tasks = [asyncio.create_task(runner.run())]
+        if answering:
+            mine = keep_answering(keys, lambda follower: follower.startswith(PROJECTION))
+            tasks.append(asyncio.create_task(mine))
         try:
             yield
             assert not [task for task in tasks if task.done()]
@@ -241,3 +246,26 @@ async def test_verify_is_content_with_what_was_skipped_and_says_what_was_not_ask
     told = await problems()
     assert any("the log does not say why" in each for each in told), told
     assert any(each.startswith("orders: at position") or "cannot be folded" in each for each in told), told
+
+
+async def test_the_console_skips_what_was_seen_and_says_when_that_is_another(
+    database: str, nats_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_of(database, nats_url, tmp_path)
+    models = failing_at(OrderCancelled)
+    async with (
+        open_trade(settings.url("write")) as trade,
+        projecting(settings.url("project"), trade, models, answering=False),
+    ):
+        await shown(trade, await trade.append("m1", lives()))
+        first, second = await positions(trade)
+        with pytest.raises(CannotGoOn, match=f"stands at {first}"):
+            await skip(settings, "orders", KEY, "a test order", position=second, whole=False)
+        with pytest.raises(CannotGoOn, match="no parked key"):
+            await skip(settings, "orders", "m1/other", "a test order", position=None, whole=True)
+        assert await show_parked(settings, as_json=True) == 1
+        await skip(settings, "orders", KEY, "a test order", position=first, whole=False)
+        assert await positions(trade) == []
+        (stored,) = await trade.log.read(await trade.log.head() - 1, 1)
+        assert decode(stored).actor == "console"
+    assert f"{FOLLOWER}: {KEY} skips {first}, 1 events went on" in " ".join(capsys.readouterr().out.split())
