@@ -375,5 +375,11 @@ def evolve(user: User, event: UserEvent) -> User:
 
 
 USER: Decider[UserCommand, UserEvent, User] = Decider(
-    "user", decide, evolve, User(), events=UserEvent.__args__, commands=UserCommand.__args__
+    "user",
+    decide,
+    evolve,
+    User(),
+    events=UserEvent.__args__,
+    commands=UserCommand.__args__,
+    evolve_version=2,  # a state holds what roles allow (`permissions.py`), which is more than it was
 )

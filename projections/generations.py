@@ -79,7 +79,7 @@ async def make_live(connection: Connection, model: ReadModel, number: int) -> No
 
 
 async def lock_checkpoints(connection: Connection, follower: str) -> list[int]:
-    """The positions of all its checkpoints, which nobody moves until the transaction ends; none if it has none.
+    """The positions of all its checkpoints, if it has any; nobody moves them until the transaction ends.
 
     A part that was cut off a checkpoint while that one was waited for is not seen by the same statement, so
     look again until there is no such part. What is locked is not cut any more: each look locks more.
