@@ -106,15 +106,15 @@ def print_addresses(settings: Settings) -> None:
 
 
 async def stay_up(settings: Settings, *, echo: bool) -> None:
-    async with running(settings, echo=echo) as (chosen, supervisor):
-        print_addresses(chosen)
+    async with running(settings, echo=echo) as system:
+        print_addresses(await system.start())
         console.print(
             "Nobody comes in who was not let in: begin with"
             " `.venv/bin/tillroll user add YOU@EXAMPLE.COM --role admin --generate-password`.",
             soft_wrap=True,
         )
         console.print("Ctrl-C stops it.")
-        await supervisor.run_until_stopped()
+        await system.supervisor.run_until_stopped()
 
 
 @asynccontextmanager

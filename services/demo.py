@@ -49,7 +49,8 @@ async def demo(
     """
     settings = settings_of_demo(settings, data, orders, seed)
     trade = await _read(data, oracles, orders, seed)
-    async with running(settings) as (chosen, supervisor):
+    async with running(settings) as system:
+        chosen = await system.start()
         print_addresses(chosen)
         played = await _play(chosen, trade, every=every, ours=not settings.database_url, once=once)
         verified = await verify_all(chosen, as_json=False)
@@ -59,9 +60,9 @@ async def demo(
         tell_people(people, chosen.data_dir)
         if not once:
             console.print("Ctrl-C stops it.")
-            await supervisor.run_until_stopped()
+            await system.supervisor.run_until_stopped()
         await asyncio.sleep(0)
-        return max(played, verified, _told_troubles(supervisor.status()))
+        return max(played, verified, _told_troubles(system.supervisor.status()))
     return STOPPED_BEFORE_THE_END if once else 0
 
 

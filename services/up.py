@@ -69,53 +69,83 @@ def check_addresses(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[tuple[Settings, Supervisor]]:
-    """The whole system, up, migrated and answering: its settings with all addresses, and its supervisor.
+async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[System]:
+    """What becomes the whole system by its `start`, and is stopped at the end of the block.
 
-    Raises ServerFailed or CannotListen before anything is started, NotReady if a process never comes to work.
+    A signal leaves the block at whatever it awaits. It may come while the system starts, so that is awaited
+    in the block. Raises ServerFailed or CannotListen before anything is started.
     """
     if settings.data_dir.exists() and not settings.data_dir.is_dir():
         raise ServerFailed(f"TILLROLL_DATA_DIR: {settings.data_dir} is not a directory")
     if read_run(settings.data_dir) is None:  # else its servers' locks say that it runs already
         check_addresses(settings)
-    chosen = settings
-
-    def tell(status: dict[str, Status]) -> None:
-        if chosen.write_url and chosen.nats_url:
-            values = chosen.model_dump(mode="json", exclude_none=True, exclude={"data_dir"})
-            write_run(settings.data_dir, values, status)
-
+    system = System(settings, echo=echo)
     try:
-        async with Supervisor(settings.data_dir, echo=echo, on_change=tell) as supervisor:
-            database_url = settings.database_url
-            nats_url = settings.nats_url
-            if database_url:
-                await check_database(database_url)
-            else:
-                database_url = await supervisor.add_server("postgres", PostgresServer(settings.data_dir))
-            if nats_url:
-                await check_nats(nats_url)
-            else:
-                nats_url = await supervisor.add_server("nats", NatsServer(settings.data_dir))
-            migrate(database_url)
-            chosen = _chosen(settings, database_url, nats_url)
-            await _refuse_older_log(database_url, nats_url)
-            let_in(database_url, chosen.role_passwords())
-            await prove_master_key(chosen)
-            chosen = chosen.of_roles(*ROLES)  # from here on nobody is the owner of the schema
-            outside = chosen.of_roles().model_copy(update={"nats_url": None})
-            for kind in WORLDS:
-                await _start(supervisor, outside, f"world-{kind}", "world", kind)
-            for name, roles in PROCESSES.items():
-                await _start(supervisor, chosen.of_roles(*roles), name, name)
-            for number in range(2, settings.projectors + 1):
-                await _start(
-                    supervisor, chosen.of_roles(*PROCESSES["projector"]), f"projector-{number}", "projector"
-                )
-            await wait_until_ready(chosen, supervisor)
-            yield chosen, supervisor
+        async with system.supervisor:
+            yield system
     finally:
         remove_run(settings.data_dir)
+
+
+class System:
+    """All servers and processes of one machine, under one supervisor; see `running`."""
+
+    def __init__(self, settings: Settings, *, echo: bool) -> None:
+        self._settings = settings
+        self.supervisor = Supervisor(settings.data_dir, echo=echo, on_change=self._tell)
+
+    async def start(self) -> Settings:
+        """Up, migrated and answering: its settings with all addresses.
+
+        Raises ServerFailed for a server, NotReady if a process never comes to work.
+        """
+        database_url, nats_url = await self._start_servers()
+        migrate(database_url)
+        chosen = _chosen(self._settings, database_url, nats_url)
+        await _refuse_older_log(database_url, nats_url)
+        let_in(database_url, chosen.role_passwords())
+        await prove_master_key(chosen)
+        self._settings = chosen.of_roles(*ROLES)  # from here on nobody is the owner of the schema
+        await self._start_processes()
+        await wait_until_ready(self._settings, self.supervisor)
+        return self._settings
+
+    async def _start_servers(self) -> tuple[str, str]:
+        """The addresses of Postgres and NATS: of those that the settings name, or of our own."""
+        database_url, nats_url = self._settings.database_url, self._settings.nats_url
+        data_dir = self._settings.data_dir
+        if database_url:
+            await check_database(database_url)
+        else:
+            database_url = await self.supervisor.add_server("postgres", PostgresServer(data_dir))
+        if nats_url:
+            await check_nats(nats_url)
+        else:
+            nats_url = await self.supervisor.add_server("nats", NatsServer(data_dir))
+        return database_url, nats_url
+
+    async def _start_processes(self) -> None:
+        chosen = self._settings
+        outside = chosen.of_roles().model_copy(update={"nats_url": None})
+        for kind in WORLDS:
+            await self._start(outside, f"world-{kind}", "world", kind)
+        for name, roles in PROCESSES.items():
+            await self._start(chosen.of_roles(*roles), name, name)
+        for number in range(2, chosen.projectors + 1):
+            projector = chosen.of_roles(*PROCESSES["projector"])
+            await self._start(projector, f"projector-{number}", "projector")
+
+    async def _start(self, settings: Settings, name: str, *arguments: str) -> None:
+        argv = [sys.executable, "-m", "services.cli", *arguments]
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
+        environment = inherited | settings.environment() | {"PGAPPNAME": f"tillroll {name}"}
+        await self.supervisor.add(name, argv, environment)
+
+    def _tell(self, status: dict[str, Status]) -> None:
+        settings = self._settings
+        if settings.write_url and settings.nats_url:
+            values = settings.model_dump(mode="json", exclude_none=True, exclude={"data_dir"})
+            write_run(settings.data_dir, values, status)
 
 
 async def _refuse_older_log(database_url: str, nats_url: str) -> None:
@@ -126,10 +156,3 @@ async def _refuse_older_log(database_url: str, nats_url: str) -> None:
             await refuse_older_log(log, bus)
         finally:
             await bus.close()
-
-
-async def _start(supervisor: Supervisor, settings: Settings, name: str, *arguments: str) -> None:
-    argv = [sys.executable, "-m", "services.cli", *arguments]
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
-    environment = inherited | settings.environment() | {"PGAPPNAME": f"tillroll {name}"}
-    await supervisor.add(name, argv, environment)

@@ -45,9 +45,9 @@ async def run(report: Report) -> None:
     rates: list[float] = []
     settings = Settings(data_dir=report.directory / "flow", api_port=0)
     async with (
-        running(settings) as (chosen, supervisor),
-        open_context(chosen, "bench", follow=False) as context,
-        watching_memory(supervisor) as memory,
+        running(settings) as system,
+        open_context(await system.start(), "bench", follow=False) as context,
+        watching_memory(system.supervisor) as memory,
     ):
         for seed in range(1, rounds + 1):
             rows = read_olist(Path(directory)) if directory else synthetic_rows(orders, seed)

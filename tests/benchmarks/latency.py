@@ -42,7 +42,10 @@ async def run(report: Report) -> None:
     rounds, seconds = report.options.rounds or ROUNDS, report.options.seconds or SECONDS
     figures: Figures = defaultdict(list)
     settings = Settings(data_dir=report.directory / "latency", api_port=0)
-    async with running(settings) as (chosen, _), open_context(chosen, "bench", follow=False) as context:
+    async with (
+        running(settings) as system,
+        open_context(await system.start(), "bench", follow=False) as context,
+    ):
         orders = report.options.events or FULL_ORDERS
         progress = report.progress("latency: finding the full load", orders)
         full = orders / await play(context, synthetic_rows(orders, 1), progress.advance)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from services.listening import CannotListen, check_free
 from services.runfile import read_run
 from services.settings import Settings
 from services.up import PROCESSES
+from tests.integration.processes import is_running
 from tests.integration.system import EVERYTHING, SECONDS_MAX, TILLROLL, system, tillroll, wait
 
 
@@ -64,6 +66,50 @@ def test_a_setting_that_is_nonsense_is_named(tmp_path: Path) -> None:
 def test_a_file_in_the_place_of_the_data_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "file is not a directory" in refused(tmp_path / "file")
+
+
+def stopped(data_dir: Path, begun: Callable[[], bool], then: Callable[[], None]) -> str:
+    """What `up` has said, which a Ctrl-C has stopped once it had `begun`; `then` is done after that."""
+    environment = os.environ | {"TILLROLL_DATA_DIR": str(data_dir), "TILLROLL_API_PORT": "0"}
+    with (data_dir / "up.log").open("wb") as log:
+        up = subprocess.Popen([*TILLROLL, "up"], env=environment, stdout=log, stderr=log)
+    try:
+        wait(begun, up)
+        up.send_signal(signal.SIGINT)
+        then()
+        assert up.wait(timeout=60) == 0, (data_dir / "up.log").read_text()[-3000:]
+    finally:
+        up.kill()
+        up.wait()
+    return (data_dir / "up.log").read_text()
+
+
+def started(data_dir: Path) -> dict[str, int]:
+    """The processes that `up` has told of, and their ids."""
+    run = read_run(data_dir)
+    return {name: each["pid"] or 0 for name, each in run.processes.items()} if run else {}
+
+
+@pytest.mark.slow
+def test_a_stop_while_servers_are_made_is_a_stop(tmp_path: Path) -> None:
+    assert stopped(tmp_path, (tmp_path / "postgres" / "password").exists, lambda: None) == ""
+
+
+@pytest.mark.slow
+def test_a_stop_before_all_is_ready_is_a_stop(tmp_path: Path) -> None:
+    """It waits for a relay that does nothing until the stop has come."""
+    seen: dict[str, int] = {}
+
+    def all_but_the_relay() -> bool:
+        now = started(tmp_path)
+        if "relay" in now.keys() - seen:
+            os.kill(now["relay"], signal.SIGSTOP)
+        seen.update(now)
+        return seen.keys() == set(EVERYTHING)
+
+    said = stopped(tmp_path, all_but_the_relay, lambda: os.kill(seen["relay"], signal.SIGCONT))
+    assert said == ""
+    assert not [name for name, pid in seen.items() if is_running(pid)]
 
 
 @pytest.mark.slow
