@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from eventstore.roles import Role
+from services.cli_parked import parked_app
+from services.cli_recovery import backup, reconcile, restore
+from services.cli_run import AsJson, run
+from services.cli_user import user_app
 from services.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
 
 app = typer.Typer(
     name="tillroll",
@@ -26,23 +26,10 @@ app = typer.Typer(
 )
 play_app = typer.Typer(help="Play trade through the running system.", no_args_is_help=True)
 app.add_typer(play_app, name="play")
-parked_app = typer.Typer(help="Keys that wait because a handler failed on one of their events.")
 app.add_typer(parked_app, name="parked")
-user_app = typer.Typer(help="Who may come in, and as what.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
 
 Every = Annotated[bool, typer.Option("--all", help="Show every oracle, and the query that found it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-
-
-Merchant = Annotated[str, typer.Option(help="The merchant; without it, the platform.")]
-
-
-class ConsoleRole(StrEnum):
-    ADMIN = "admin"
-    OPERATOR = "operator"
-    AUDITOR = "auditor"
-    OWNER = "owner"
 
 
 class World(StrEnum):
@@ -64,23 +51,12 @@ def main() -> None:
         sys.exit(130)
 
 
-def _run(awaitable: Awaitable[int | None]) -> None:
-    import uvloop  # noqa: PLC0415
-
-    async def whole() -> int | None:
-        return await awaitable
-
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    raise typer.Exit(uvloop.run(whole()) or 0)
-
-
 @app.command()
 def up(echo: Annotated[bool, typer.Option(help="Show every process's log here, too.")] = False) -> None:
     """Start everything on this machine (Postgres, NATS, all processes) and stay until Ctrl-C."""
     from services.console import stay_up  # noqa: PLC0415
 
-    _run(stay_up(Settings(), echo=echo))
+    run(stay_up(Settings(), echo=echo))
 
 
 @app.command()
@@ -101,7 +77,7 @@ def demo(
         raise typer.BadParameter(
             "it needs --data: made-up trade is compared with its own facts", param_hint="--oracles"
         )
-    _run(run_demo(Settings(), data=data, oracles=oracles, once=once, orders=orders, seed=seed, every=every))
+    run(run_demo(Settings(), data=data, oracles=oracles, once=once, orders=orders, seed=seed, every=every))
 
 
 @app.command()
@@ -109,7 +85,7 @@ def status(as_json: AsJson = False) -> None:
     """What runs, how far each follower is, and how much is waiting."""
     from services.status import show_status  # noqa: PLC0415
 
-    _run(show_status(Settings.load(), as_json=as_json))
+    run(show_status(Settings.load(), as_json=as_json))
 
 
 @app.command()
@@ -122,37 +98,11 @@ def migrate(
     """Bring the database of TILLROLL_DATABASE_URL (or of the running `up`) to the present schema."""
     from services.console import migrate_database  # noqa: PLC0415
 
-    _run(migrate_database(Settings.load(), new_epoch=new_epoch, as_json=as_json))
+    run(migrate_database(Settings.load(), new_epoch=new_epoch, as_json=as_json))
 
 
-@app.command()
-def backup(
-    directory: Annotated[Path, typer.Argument(help="Is made; on another disk, and better another machine.")],
-) -> None:
-    """Copy the running embedded Postgres, and the secrets, while trade goes on."""
-    from services.backup import backup as make_backup  # noqa: PLC0415
-
-    _run(make_backup(Settings.load(), directory))
-
-
-@app.command()
-def restore(
-    directory: Annotated[Path, typer.Argument(help="What `tillroll backup` made.")],
-) -> None:
-    """Put a back-up in place of a lost Postgres, and begin a new epoch; then `tillroll up`."""
-    from services.backup import restore as put_backup  # noqa: PLC0415
-
-    _run(put_backup(Settings(), directory))
-
-
-@app.command()
-def reconcile(
-    days: Annotated[int, typer.Option(min=1, help="How far back.")] = 30,
-) -> None:
-    """After a restore: ask the providers what they know of our payments and parcels, and record it."""
-    from services.gateways.reconcile import reconcile_all  # noqa: PLC0415
-
-    _run(reconcile_all(Settings.load(), days))
+for each in (backup, restore, reconcile):
+    app.command()(each)
 
 
 @app.command()
@@ -165,7 +115,7 @@ def rebuild(
     from services.rebuild import rebuild_read_models  # noqa: PLC0415
 
     configure_logs("WARNING")  # its lines of progress are for a projector's log, not for a person
-    _run(rebuild_read_models(Settings.load(), name, as_json=as_json))
+    run(rebuild_read_models(Settings.load(), name, as_json=as_json))
 
 
 @app.command()
@@ -173,86 +123,7 @@ def verify(as_json: AsJson = False) -> None:
     """Check the log and its ledger, that nobody is behind, and the read models. Exit 1 if not clean."""
     from services.console import verify_all  # noqa: PLC0415
 
-    _run(verify_all(Settings.load(), as_json=as_json))
-
-
-@parked_app.callback(invoke_without_command=True)
-def parked(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the keys that wait because a handler failed on one of their events. Exit 1 if there are any."""
-    if context.invoked_subcommand is None:
-        from services.parked import show_parked  # noqa: PLC0415
-
-        _run(show_parked(Settings.load(), as_json=as_json))
-
-
-@parked_app.command()
-def retry(
-    follower: Annotated[str, typer.Argument(help="As `tillroll parked` tells it, such as agent:order.")],
-    key: Annotated[str, typer.Argument(help="As `tillroll parked` tells it.")],
-) -> None:
-    """Let a parked key go on, once its handler is mended: what waited is taken in order."""
-    from services.parked import retry as retry_parked_key  # noqa: PLC0415
-
-    _run(retry_parked_key(Settings.load(), follower, key))
-
-
-@parked_app.command()
-def skip(
-    follower: Annotated[str, typer.Argument(help="As `tillroll parked` tells it, such as agent:order.")],
-    key: Annotated[str, typer.Argument(help="As `tillroll parked` tells it.")],
-    reason: Annotated[str, typer.Option(help="Why; it stands in the log for ever, so name no person.")],
-    position: Annotated[
-        int | None, typer.Option(help="The event that is meant: refused if the key stands at another.")
-    ] = None,
-    whole: Annotated[
-        bool, typer.Option("--all", help="Skip whatever it comes to stand at, until it is free.")
-    ] = False,
-) -> None:
-    """Leave out the event that a parked key stands at, for good; what waited behind it is taken in order."""
-    from services.parked import skip as skip_parked_event  # noqa: PLC0415
-
-    _run(skip_parked_event(Settings.load(), follower, key, reason, position=position, whole=whole))
-
-
-@user_app.command("add")
-def add_user(
-    email: Annotated[str, typer.Argument(help="Where the user gets mail; it signs in with it.")],
-    role: Annotated[ConsoleRole, typer.Option(help="An owner has a merchant; an admin has none.")],
-    merchant: Merchant = "",
-    generate_password: Annotated[
-        bool, typer.Option("--generate-password", help="Make up a password and print it, once.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Let somebody in, the first admin too: prints a token to set a password with, good for once."""
-    from services.access import console  # noqa: PLC0415
-
-    _run(
-        console.add_user(
-            Settings.load(),
-            email,
-            role.value,
-            merchant,
-            generate_password=generate_password,
-            as_json=as_json,
-        )
-    )
-
-
-@user_app.command("list")
-def list_users(merchant: Merchant = "", as_json: AsJson = False) -> None:
-    """Those of the platform, or the members of a merchant."""
-    from services.access import console  # noqa: PLC0415
-
-    _run(console.list_users(Settings.load(), merchant, as_json=as_json))
-
-
-@user_app.command("unlock")
-def unlock_user(email: Annotated[str, typer.Argument(help="Whose lock-out shall end.")]) -> None:
-    """End a lock-out before its time."""
-    from services.access import console  # noqa: PLC0415
-
-    _run(console.unlock_user(Settings.load(), email))
+    run(verify_all(Settings.load(), as_json=as_json))
 
 
 @play_app.command()
@@ -269,7 +140,7 @@ def olist(
         trade = await olist_trade(directory, oracles)
         return await play_trade(Settings.load(), trade, as_json=as_json, every=every)
 
-    _run(play())
+    run(play())
 
 
 @play_app.command()
@@ -286,7 +157,7 @@ def synthetic(
     from services.play.command import play_trade, synthetic_trade  # noqa: PLC0415
 
     trade = synthetic_trade(orders, seed)
-    _run(play_trade(Settings.load(), trade, as_json=as_json, every=every, per_second=per_second))
+    run(play_trade(Settings.load(), trade, as_json=as_json, every=every, per_second=per_second))
 
 
 @app.command()
