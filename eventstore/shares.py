@@ -46,6 +46,12 @@ class Held(Protocol):
 
 
 H = TypeVar("H", bound=Held)
+Lease = tuple[str, int, int]
+"""By which a checkpoint is held: its follower, its first partition and the number."""
+
+
+def lease_of(held: Held) -> Lease:
+    return held.follower, held.partitions.first, held.lease
 
 
 def share_statements(database: Database) -> Statements:

@@ -17,7 +17,7 @@ from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LEASE_SECONDS, LeaseLost
 from eventstore.partitions import Partitions, covered
-from eventstore.shares import Worker, adjoining, merge, release, share_statements, take
+from eventstore.shares import Lease, Worker, adjoining, lease_of, merge, release, share_statements, take
 from eventstore.statements import Pool, PostgresDatabase
 from projections.advance import Moved
 from projections.generations import Connection, live_generations, run
@@ -40,6 +40,7 @@ class Holding:
         self._worker = Worker(self._statements, [model.team for model in self._models.values()])
         self._counted: set[tuple[str, int]] = set()
         self._lacks = False
+        self._lost: set[Lease] = set()
         self.follows: list[Follow] = []
 
     @property
@@ -50,14 +51,17 @@ class Holding:
     async def keep(self) -> None:
         """Renew what is held, and look who shares it; until cancelled.
 
-        If that fails, the compare-and-set of the next page decides.
+        If that fails, the compare-and-set of the next page decides. What was fenced is seen here, too, since
+        there may be no next page for long.
         """
         while True:
             await asyncio.sleep(LEASE_SECONDS / 5)
             try:
-                await self._worker.look(self.follows)
+                lost = await self._worker.look(self.follows)
             except AWAY as error:
                 logger.warning("leases_not_renewed", error=str(error))
+            else:
+                self._lost.update(map(lease_of, lost))
 
     async def join(self) -> None:
         await self._worker.join()
@@ -65,10 +69,16 @@ class Holding:
     async def refresh(self, connection: Connection) -> bool:
         """Bring what is held to our share of what is live; whether that changed anything. Raises Moved."""
         if self._lacks:  # perhaps somebody has just died, and our share is another
-            await self._worker.look(self.follows)
+            lost = await self._worker.look(self.follows)
+            self._lost.update(map(lease_of, lost))
         wanted = await self._wanted(connection)
         before = [(each.follower, each.partitions, each.lease) for each in self.follows]
-        misfits = [each for each in self.follows if not _fits(each, wanted.get(each.follower))]
+        misfits = [
+            each
+            for each in self.follows
+            if lease_of(each) in self._lost or not _fits(each, wanted.get(each.follower))
+        ]
+        self._lost = set()
         if misfits:
             self.follows = [each for each in self.follows if each not in misfits]
             await release(self._statements, misfits)
