@@ -19,6 +19,12 @@ from projections.read_models import OPENED
 _PRIVATE = frozenset(kind.__name__ for kind in OPENED)
 
 
+class MadeByOtherCode(Exception):
+    """The live generation is of another version of the read model: only code of that one knows its rows."""
+
+    expected = True
+
+
 @dataclass(frozen=True, slots=True)
 class ParkedProjection:
     """The live generation of a read model, with its checkpoints locked until the transaction ends."""
@@ -70,10 +76,15 @@ class ParkedProjection:
 async def lock_parked(
     connection: Connection, log: Log, keyring: Keyring, model: ReadModel, follower: str
 ) -> ParkedProjection | None:
-    """In the open transaction: nobody moves the read model meanwhile. None if it is not the live one."""
+    """In the open transaction: nobody moves the read model meanwhile. None if it is not the live one.
+
+    Raises MadeByOtherCode: then it is for others to do.
+    """
     live = (await live_generations(connection)).get(model.name)
     if live is None or model.follower(live.number) != follower:
         return None
     if not await lock_checkpoints(connection, follower):
         return None  # it was switched at this moment
+    if live.version != model.version:
+        raise MadeByOtherCode(f"{model.name} is of version {live.version}, and this code's {model.version}")
     return ParkedProjection(connection, log, keyring, Follow(model, live.number))

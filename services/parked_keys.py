@@ -26,6 +26,7 @@ from eventstore.log import Log
 from eventstore.queries import load_queries
 from eventstore.statements import Pool
 from projections.generations import live_generations
+from projections.parking import MadeByOtherCode
 from projections.parking import lock_parked as lock_projection
 from projections.read_model import ReadModel
 from projections.read_models import READ_MODELS
@@ -129,7 +130,11 @@ class ParkedKeys:
         return went_on
 
     async def answer_all(self, mine: Callable[[str], bool]) -> None:
-        """Carry out what was asked of the followers that are `mine`. One that can't be now comes again."""
+        """Carry out what was asked of the followers that are `mine`. What can't be now comes again.
+
+        Several processes may do so at once: the first to begin with a request carries it out, the others wait
+        for that and find it answered.
+        """
         async with self._pool.connection() as connection:
             requests = await _run(connection, "read_requests")
         for request, stream in requests:
@@ -138,6 +143,8 @@ class ParkedKeys:
                 continue
             try:
                 answer = await self.answer(request)
+            except MadeByOtherCode as other:
+                logger.info("parked_request_left", follower=follower, request=request, why=str(other))
             except Exception as error:
                 if passes(error):
                     raise

@@ -19,6 +19,7 @@ from domain.permissions import PLATFORM
 from eventstore.seams import RandomIds
 from projections.compare import compare
 from projections.orders import ORDERS
+from projections.parking import MadeByOtherCode
 from projections.read_model import ReadModel, Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import rebuild
@@ -165,6 +166,20 @@ async def test_a_skip_that_comes_after_a_retry_changes_nothing(database: str) ->
         assert await mended.retry("orders", KEY) == 2
         assert await keys.answer(asked) == Answer(asked, None, 0, "")
         await no_differences(trade)
+
+
+async def test_a_request_is_left_to_code_of_the_version_that_is_live(database: str) -> None:
+    newer = {**READ_MODELS, "orders": replace(ORDERS, version=ORDERS.version + 1)}
+    async with parked(database) as (trade, older):
+        first, _ = await positions(trade)
+        asked = await ask_to_skip(trade, older)
+        await fetch(trade, "UPDATE read_models SET version = version + 1 WHERE name = 'orders'")
+        await older.answer_all(lambda follower: follower == FOLLOWER)
+        assert await fetch(trade, "SELECT * FROM parked_answers") == []
+        with pytest.raises(MadeByOtherCode, match="orders"):
+            await older.retry("orders", KEY)
+        keys = ParkedKeys(trade.log.pool, trade.log, trade.keyring, AGENTS, newer)
+        assert await keys.answer(asked) == Answer(asked, first, 1, "")
 
 
 async def test_a_rebuild_tries_anew_what_was_skipped(database: str) -> None:
