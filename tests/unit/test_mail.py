@@ -92,7 +92,7 @@ async def test_a_request_holds_neither_address_nor_secret_in_the_clear() -> None
     assert event.has_secret
     assert opened(event, desk.keyring).letter == LETTER  # type: ignore[attr-defined]
     text = str([each.data for each in await desk.log.read(0, 10)]) + str(desk.secrets.kept)
-    for marker in ("ana", "example.com", "an hour", "T0KEN"):
+    for marker in ("ana@", "example.com", "an hour", "T0KEN"):  # "ana" alone is in some base64, by chance
         assert marker not in text
     sealed = desk.secrets.kept[event.mail_id]
     assert desk.seal.open(event.mail_id, sealed) == "https://us/reset#T0KEN"
