@@ -83,7 +83,7 @@ def personal_fields(event_type: type[Event]) -> dict[str, type[Value]]:
 def _plain_kind(annotation: Any) -> type[Value]:
     """Of the three forms that a personal field takes, the one that is neither sealed nor erased."""
     kind: type[Value]
-    (kind,) = (each for each in get_args(annotation) if each is not Sealed and each is not Erased)
+    _sealed, kind, _erased = get_args(annotation)
     return kind
 
 
