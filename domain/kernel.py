@@ -12,23 +12,35 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 Quantity = Annotated[int, Field(gt=0, le=10**9)]
 """Units of something; the limit keeps every sum of them inside 64 bits."""
 
-PROVIDER_TEXT_MAX = 1_000
+PROVIDER_TEXT_MAX, PROVIDER_ID_MAX = 1_000, 200
+_STORABLE = r"^[^\x00]*$"
 
 
 def _storable(told: object) -> object:
     return told.replace("\0", "\ufffd")[:PROVIDER_TEXT_MAX] if isinstance(told, str) else told
 
 
-ProviderText = Annotated[str, BeforeValidator(_storable)]
+# What may stay as it is, as all that was stored may, is told without Python: that is a third of the time.
+ProviderText = Annotated[
+    Annotated[str, Field(max_length=PROVIDER_TEXT_MAX, pattern=_STORABLE)]
+    | Annotated[str, BeforeValidator(_storable)],
+    Field(union_mode="left_to_right"),
+    WithJsonSchema({"type": "string"}),
+]
 """Text that a provider makes up. It is a fact, so it is never refused: what the database can't hold, U+0000,
 is replaced, and what is too long to keep for ever is cut."""
 
-ProviderId = Annotated[str, BeforeValidator(_storable), Field(min_length=1, max_length=200)]
+ProviderId = Annotated[
+    Annotated[str, Field(min_length=1, max_length=PROVIDER_ID_MAX, pattern=_STORABLE)]
+    | Annotated[str, BeforeValidator(_storable), Field(min_length=1, max_length=PROVIDER_ID_MAX)],
+    Field(union_mode="left_to_right"),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": PROVIDER_ID_MAX}),
+]
 """The same of something that is known by it: too long a one is refused, as a part of it may be another's."""
 
 
