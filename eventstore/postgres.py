@@ -7,7 +7,7 @@ commit is visible, a snapshot that has a position has all below it.
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,8 @@ from eventstore.queries import load_queries
 from eventstore.seams import Clock
 from eventstore.statements import PostgresDatabase
 
+RANGE_BYTES = 8 << 20
+"""Of stored data in memory at a time; decoded, an event takes ten times as much."""
 _QUERIES = load_queries("eventstore", "log.sql")
 _stored: Callable[[Sequence[Any]], StoredEvent] = partial(tuple.__new__, StoredEvent)
 """As `StoredEvent._make`, without its Python: a page has thousands of rows."""
@@ -95,6 +97,26 @@ class PostgresLog:
         assert not events or events[-1].position == after + len(events), f"a gap after position {after}"
         return events
 
+    async def read_range(
+        self, after: int, end: int, without: Collection[str] = (), data_bytes: int = RANGE_BYTES
+    ) -> list[StoredEvent]:
+        """The events after `after` up to `end`, which is not past the head, but those of the types `without`.
+
+        The last one is there whatever its type, and says how far the page goes: not to `end` where the data
+        would be more than `data_bytes`. Those that are left out are counted, so none is missing.
+        """
+        unwanted = list(without)
+        while True:
+            arguments = {"after": after, "end": end, "without": unwanted}
+            ((count, size),) = await self._fetch_once(_QUERIES.measure_range.sql, arguments)
+            assert count == end - after, f"a gap between the positions {after} and {end}"
+            if size <= data_bytes or count == 1:
+                break
+            end = after + count // 2
+        events = list(map(_stored, await self._fetch_once(_QUERIES.read_range.sql, arguments)))
+        assert events[-1].position == end, f"a page that does not end at {end}"
+        return events
+
     async def read_streams(
         self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
     ) -> list[list[StoredEvent]]:
@@ -129,7 +151,11 @@ class PostgresLog:
         async with self.pool.connection() as connection:
             return await read_identity(connection)
 
-    async def _fetch(self, sql: str, arguments: dict[str, Any]) -> list[TupleRow]:
+    async def _fetch(self, sql: str, arguments: dict[str, Any], *, prepare: bool = True) -> list[TupleRow]:
         async with self.pool.connection() as connection:
-            cursor = await connection.execute(sql.encode(), arguments, prepare=True, binary=True)
+            cursor = await connection.execute(sql.encode(), arguments, prepare=prepare, binary=True)
             return await cursor.fetchall()
+
+    async def _fetch_once(self, sql: str, arguments: dict[str, Any]) -> list[TupleRow]:
+        """Planned for these very arguments: a long list of types is looked up by hash then, not searched."""
+        return await self._fetch(sql, arguments, prepare=False)

@@ -21,7 +21,7 @@ from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
 from eventstore.partitions import WHOLE
 from projections.generations import REGISTRY, Connection
-from projections.page import Follow, Page, Work, decode_page, facts_in, work_of
+from projections.page import Follow, Page, Work, decode_page, facts_in, kinds_of, work_of
 from projections.read_model import order_key
 from projections.read_models import OPENED
 
@@ -49,7 +49,7 @@ class Advancer:
 
     async def prepare(self, follows: Sequence[Follow], events: Sequence[StoredEvent]) -> list[Work]:
         """All that can be done before the transaction; touches no read model."""
-        kinds = frozenset(kind.__name__ for follow in follows for kind in follow.model.events)
+        kinds = kinds_of(follows)
         ranges = {follow.partitions for follow in follows}
         facts = await decode_page(events, kinds, self._fact_of, self._keyring, ranges)
         pages = {each: Page(facts_in(each, facts)) for each in ranges}

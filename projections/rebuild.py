@@ -13,7 +13,7 @@ import psycopg
 import structlog
 
 from eventstore.keyring import Keyring
-from eventstore.log import Log
+from eventstore.postgres import PostgresLog
 from eventstore.statements import Pool
 from projections.fold import Fold, Progress, no_progress
 from projections.generations import (
@@ -52,7 +52,7 @@ class Rebuilt:
 
 async def rebuild(
     pool: Pool,
-    log: Log,
+    log: PostgresLog,
     keyring: Keyring,
     name: str,
     progress: Progress = no_progress,

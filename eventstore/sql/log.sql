@@ -4,6 +4,20 @@ SELECT position, stream, version, type, schema, data, merchant, correlation, cau
        occurred_at, recorded_at, leaf_hash
 FROM events WHERE position > :after ORDER BY position LIMIT :limit;
 
+-- name: measure_range(after, end, without)
+-- How many events stand after :after up to :end, and how many bytes of data have those that are not of the
+-- types :without text[].
+SELECT count(*), coalesce(sum(octet_length(data)) FILTER (WHERE type <> ALL (:without::text[])), 0)
+FROM events WHERE position > :after AND position <= :end;
+
+-- name: read_range(after, end, without)
+-- These events, and the last one of the range, whatever its type.
+SELECT position, stream, version, type, schema, data, merchant, correlation, causation, metadata, event_id,
+       occurred_at, recorded_at, leaf_hash
+FROM events
+WHERE position > :after AND position <= :end AND (type <> ALL (:without::text[]) OR position = :end)
+ORDER BY position;
+
 -- name: read_streams(streams, versions, limit)
 -- The rest of several streams, each in order. :streams text[], :versions bigint[] (read after), :limit rows
 -- a stream. Each row ends with the number of the stream in the question, from 1.
