@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, ItemsView, Iterator, Mapping
 from itertools import chain
 from types import GenericAlias
-from typing import Annotated, Any, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_args
 
 from pydantic import AfterValidator, GetCoreSchemaHandler, WrapSerializer
 
@@ -80,6 +80,33 @@ class PersistentMap(Mapping[K, V]):
 
     def __repr__(self) -> str:
         return f"PersistentMap({dict(self.items())!r})"
+
+
+class Draft(Generic[K, V]):
+    """A map on its way through many changes; `done` makes a map of it. What it began with stays as it was.
+
+    Of keys that come and go in between, the map is told nothing.
+    """
+
+    __slots__ = ("_before", "_changes")
+
+    def __init__(self, before: PersistentMap[K, V]) -> None:
+        self._before = before
+        self._changes: dict[K, V | None] = {}
+
+    def get(self, key: K) -> V | None:
+        value: V | None = self._changes[key] if key in self._changes else self._before.get(key)
+        return value
+
+    def put(self, key: K, value: V | None) -> None:
+        """None takes the key away."""
+        self._changes[key] = value
+
+    def done(self) -> PersistentMap[K, V]:
+        after = self._before
+        for key, value in self._changes.items():
+            after = after.without(key) if value is None else after.including(key, value)
+        return after
 
 
 class _Items(ItemsView[K, V]):

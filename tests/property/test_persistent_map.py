@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.persistent_map import LEAF_MAX, PersistentMap
+from domain.persistent_map import LEAF_MAX, Draft, PersistentMap
 
 
 @dataclass(frozen=True)
@@ -88,3 +88,25 @@ def test_what_is_not_there_is_missed_and_nothing_can_be_put_in_place() -> None:
         entries["b"] = 2  # type: ignore[index]
     with pytest.raises(AttributeError):
         entries._size = 2  # type: ignore[misc]
+
+
+@given(hashed=hashes, before=st.integers(0, 3 * LEAF_MAX), changes=changes)
+def test_a_draft_is_a_dict_and_what_it_began_with_stays(hashed, before, changes) -> None:  # type: ignore[no-untyped-def]
+    keys = [Key(number, hashed(number)) for number in range(before)]
+    began = Draft(PersistentMap[Key, int]())
+    for key in keys:
+        began.put(key, 0)
+    base = began.done()
+    model, draft = dict.fromkeys(keys, 0), Draft(base)
+    for put, first, count, value in changes:
+        for number in range(first, first + count):
+            key = Key(number, hashed(number))
+            draft.put(key, value if put else None)
+            if put:
+                model[key] = value
+            else:
+                model.pop(key, None)
+            assert draft.get(key) == model.get(key)
+    assert all(draft.get(key) == model.get(key) for key in keys)
+    assert (draft.done(), len(draft.done())) == (model, len(model))
+    assert base == dict.fromkeys(keys, 0)
