@@ -40,6 +40,9 @@ class StockItem(Aggregate):
         self.committed -= quantity
 
 
-def library_application(database_url: str) -> Application[Any]:
+def library_application(database_url: str, *, snapshots: bool = False) -> Application[Any]:
     """An application with the library's defaults: JSON, its own recorder, no cache."""
-    return Application(library_environment(database_url))
+    environment = library_environment(database_url)
+    if snapshots:
+        environment["IS_SNAPSHOTTING_ENABLED"] = "y"
+    return Application(environment)

@@ -1,7 +1,8 @@
 """What does it take to load an aggregate of 15 events, and of 1,000, with nothing in a cache?
 
 The same stock with the same events, ours from our log and the `eventsourcing` library's by `Repository.get`
-from its own Postgres recorder, one load after the other, in interleaved rounds.
+from its own Postgres recorder, one load after the other, in interleaved rounds; both without snapshots, then
+both with a snapshot that 249 events followed.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
+from eventsourcing.application import Application
+
 from commands.states import States
 from domain.kernel import Event
-from domain.stock import Stock, StockAllocated, StockReceived, StockReserved, StockShipped
+from domain.stock import STOCK, Stock, StockAllocated, StockReceived, StockReserved, StockShipped
 from domain.streams import stock_stream
-from eventstore.codec import encode
+from eventstore.codec import decode, encode
 from eventstore.keyring import Keyring, MemoryKeyStore
 from eventstore.log import Append, Appended, StreamAppend
 from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds
+from eventstore.snapshots import PostgresSnapshots, Snapshot, Snapshots, encode_state, form_of
 from tests.benchmarks.databases import make_database, serving
 from tests.benchmarks.library_stock import StockItem, library_application
 from tests.benchmarks.report import Report
@@ -30,9 +34,12 @@ from tests.benchmarks.report import Report
 SIZES = (15, 1_000)
 STREAMS, LOADS, ROUNDS = 20, 20, 5
 """So many aggregates of each size; in a round, each way loads so many of them."""
+SNAPSHOT_AT = 751
+"""The version that the snapshot of the longer aggregates is of, in the middle between two of every 500."""
 ON_HAND, QUANTITY = 1_000_000, 2
 GOAL_AT_1000 = 8
 NOW = datetime(2018, 3, 1, 12, tzinfo=UTC)
+SNAPSHOTS = " with snapshots"
 Load = Callable[[int, int], Awaitable[int]]
 """(events, which of the aggregates) -> what is on hand, so that all ways are seen to know the same."""
 
@@ -43,7 +50,7 @@ async def run(report: Report) -> None:
     async with serving(report.directory / "load") as server:
         library_url = make_database(server, "library", migrated=False)
         async with await PostgresLog.connect(make_database(server, "ours")) as log:
-            ways: dict[str, Load] = {"ours": await _ours(log), "library": _library(library_url)}
+            ways: dict[str, Load] = {**await _ours(log), **_library(library_url)}
             progress = report.progress("load: rounds", rounds * len(SIZES) * len(ways))
             for _ in range(rounds):
                 for size in SIZES:
@@ -69,8 +76,9 @@ async def _measure(load: Load, size: int) -> float:
     return median(taken)
 
 
-async def _ours(log: PostgresLog) -> Load:
+async def _ours(log: PostgresLog) -> dict[str, Load]:
     """States as the executor loads them, each time with an empty cache."""
+    snapshots = PostgresSnapshots(log.pool)
     ids, keyring = RandomIds(), Keyring(bytes(32), MemoryKeyStore())
     for size in SIZES:
         new = tuple(encode(event, ids, keyring) for event in _events(size))
@@ -81,17 +89,28 @@ async def _ours(log: PostgresLog) -> Load:
                 ids.new(), "merchant", "opening", "opening", NOW, (StreamAppend(append.stream, 0, fresh),)
             ))  # fmt: skip
             assert isinstance(done, Appended)
+            if size >= SNAPSHOT_AT:
+                await snapshots.keep(await _snapshot(log, append.stream))
 
-    async def load(size: int, number: int) -> int:
-        (loaded,) = await States(log).load([_stream(size, number)])
-        stock: Stock = loaded.state
-        return stock.on_hand
+    def loading(snapshots: Snapshots | None) -> Load:
+        async def load(size: int, number: int) -> int:
+            (loaded,) = await States(log, snapshots).load([_stream(size, number)])
+            stock: Stock = loaded.state
+            return stock.on_hand
 
-    return load
+        return load
+
+    return {"ours": loading(None), f"ours{SNAPSHOTS}": loading(snapshots)}
 
 
-def _library(database_url: str) -> Load:
-    application = library_application(database_url)
+async def _snapshot(log: PostgresLog, stream: str) -> Snapshot:
+    (events,) = await log.read_streams([(stream, 0)], SNAPSHOT_AT)
+    state = STOCK.fold(decode(each).event for each in events)  # type: ignore[misc]
+    return Snapshot(stream, SNAPSHOT_AT, events[-1].leaf_hash, form_of(STOCK), encode_state(STOCK, state))
+
+
+def _library(database_url: str) -> dict[str, Load]:
+    plain, snapshotting = library_application(database_url), library_application(database_url, snapshots=True)
     made: dict[tuple[int, int], UUID] = {}
     for size in SIZES:
         for number in range(STREAMS):
@@ -99,15 +118,20 @@ def _library(database_url: str) -> Load:
             for moved in list(_events(size))[1:]:
                 _happen(item, moved)
             assert item.version == size
-            application.save(item)
+            plain.save(item)
             made[size, number] = item.id
+            if size >= SNAPSHOT_AT:
+                snapshotting.take_snapshot(item.id, SNAPSHOT_AT)
 
-    async def load(size: int, number: int) -> int:
-        item: Any = application.repository.get(made[size, number])
-        on_hand: int = item.on_hand
-        return on_hand
+    def loading(application: Application[Any]) -> Load:
+        async def load(size: int, number: int) -> int:
+            item: Any = application.repository.get(made[size, number])
+            on_hand: int = item.on_hand
+            return on_hand
 
-    return load
+        return load
+
+    return {"library": loading(plain), f"library{SNAPSHOTS}": loading(snapshotting)}
 
 
 def _happen(item: StockItem, moved: Event) -> None:
@@ -148,18 +172,26 @@ def _shipped(size: int) -> Iterator[Event]:
 
 
 def _tell(report: Report, ways: list[str], figures: dict[str, list[float]]) -> None:
-    rows = []
-    for size in SIZES:
-        library = figures[f"library {size}"]
-        ratios = {
-            name: median(b / a for a, b in zip(figures[f"{name} {size}"], library, strict=True))
-            for name in ways
-        }
-        rows += [
-            (f"{size:,} events", name, f"{median(figures[f'{name} {size}']):.2f}", f"{ratios[name]:.1f}")
-            for name in ways
-        ]
-    report.table("Loading an aggregate", ("of", "by", "ms", "times as fast as the library"), rows)
-    report.goal(
-        "an aggregate of 1,000 events, times as fast as the library loads it", ratios["ours"], GOAL_AT_1000
-    )
+    ratios = {
+        f"{name} {size}": median(b / a for a, b in zip(figures[f"{name} {size}"], library, strict=True))
+        for size in SIZES
+        for name in ways
+        for library in (figures[f"library{SNAPSHOTS if name.endswith(SNAPSHOTS) else ''} {size}"],)
+    }
+    rows = [
+        (
+            f"{size:,} events",
+            name,
+            f"{median(figures[f'{name} {size}']):.2f}",
+            f"{ratios[f'{name} {size}']:.1f}",
+        )
+        for size in SIZES
+        for name in ways
+    ]
+    report.table("Loading an aggregate", ("of", "by", "ms", "times as fast as the library so"), rows)
+    for name in ("ours", f"ours{SNAPSHOTS}"):
+        report.goal(
+            f"an aggregate of 1,000 events, times as fast as the library loads it: {name}",
+            ratios[f"{name} 1000"],
+            GOAL_AT_1000,
+        )
