@@ -337,7 +337,8 @@ def _capture(command: RequestCapture, payment: Payment) -> tuple[PaymentEvent, .
 
 def _void(command: RequestVoid, payment: Payment) -> tuple[PaymentEvent, ...]:
     voiding = payment.is_voiding and not payment.is_held_after_void
-    if voiding or payment.expired or (payment.declined and payment.authorized_cents is None):
+    lapsed = payment.expired and payment.void != "refused"  # what was not let go is held all the same
+    if voiding or lapsed or (payment.declined and payment.authorized_cents is None):
         return ()
     if _sum(payment.captures, "done", "requested"):
         raise Refused("void_uncaptured", "the payment is captured, or about to be; refund it instead")

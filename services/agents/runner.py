@@ -97,13 +97,18 @@ class AgentRunner:
         groups = self._shared.groups()
         if not groups:
             await asyncio.sleep(seconds)
+        moved = False
         for group, end in groups:
-            await self._move(group, end, seconds if len(groups) == 1 else 0.0)
+            moved |= await self._move(group, end, seconds if len(groups) == 1 else 0.0)
             if group[0].position == end:
                 break
+        if len(groups) > 1 and not moved:
+            await asyncio.sleep(
+                PAGE_SECONDS
+            )  # others were here before us: without a rest our feed gets no turn
 
-    async def _move(self, group: Sequence[Place], end: int | None, wait_seconds: float) -> None:
-        """Move over a page, which may have to be waited for, but not past `end`."""
+    async def _move(self, group: Sequence[Place], end: int | None, wait_seconds: float) -> bool:
+        """Move over a page, which may have to be waited for, but not past `end`; whether there was one."""
         position = group[0].position
         limit = PAGE if end is None else min(PAGE, end - position)
         page = await self._feed.page(position, limit, wait_seconds)
@@ -115,10 +120,11 @@ class AgentRunner:
             except UnknownEvent as error:
                 logger.error("halted", error=str(error), remedy="start the newer version of this process")  # noqa: TRY400
                 await self._shared.stand_aside()
-                return
+                return True
             await self._take(group, known)
             if group[0].position >= self._feed.head:
                 await self._finish(group)  # else the next page's record says it
+        return bool(page)
 
     async def _take(self, group: Sequence[Place], page: Sequence[StoredEvent]) -> None:
         keyed = self._heard(group, page)

@@ -62,11 +62,13 @@ class Caller:
     async def _is_over(self, call: Call) -> bool:
         """Whether there is nothing to ask for, or nothing any more.
 
-        A stale state is no harm: an answer that it does not know of yet is found by asking.
+        A stale state is no harm: an answer that it does not know of yet is found by asking. One that does not
+        know of the request says nothing of it: another worker may have led meanwhile.
         """
         gateway, event = self._gateway, call.fact.event
         known = None if call.doubtful else self._executor.states.known(call.fact.stream)
-        state = known.state if known else await self._state(call.fact)
+        knows = known is not None and known.version >= call.fact.version
+        state = known.state if known and knows else await self._state(call.fact)
         return gateway.answered(event, state) or (not call.doubtful and gateway.unwanted(event, state))
 
     async def _state(self, fact: Fact) -> Any:

@@ -23,7 +23,7 @@ PATH = "/v1/shipments"
 def answered(event: Event, shipment: Shipment) -> bool:
     match event:
         case ShipmentRequested():
-            return bool(shipment.tracking_number) or shipment.label_refused
+            return bool(shipment.tracking_number) or shipment.label_refused or shipment.void == "done"
         case LabelVoidRequested():
             return shipment.void in ("refused", "done")
     return True

@@ -33,10 +33,12 @@ _CALLS = {
 
 
 def answered(event: Event, payment: Payment) -> bool:
-    """Also what is about no money: the decision itself has answered that."""
+    """Also what is about no money: the decision itself has answered that. What is voided is over, and was so
+    for good before it was: to ask for it again, in a replay, would hold money anew."""
     match event:
         case AuthorizationRequested(amount_cents=cents):
-            return not cents or payment.authorized_cents is not None or payment.declined
+            over = payment.authorized_cents is not None or payment.declined or payment.void == "done"
+            return not cents or over
         case CaptureRequested(capture_id=reference, amount_cents=cents):
             return not cents or _is_over(payment.captures.get(reference))
         case RefundRequested(refund_id=reference, amount_cents=cents):

@@ -43,6 +43,10 @@ class SimulatedClock:
             seconds += self._ahead.get(self._loop.process.name, 0.0)
         return self._start + timedelta(seconds=seconds)
 
+    def pass_by(self, seconds: float) -> None:
+        """So much time goes by while all stand still, as on a machine that is suspended."""
+        self._start += timedelta(seconds=seconds)
+
     def set_right(self, name: str) -> None:
         """Undo its jumps."""
         self._ahead.pop(name, None)

@@ -17,6 +17,15 @@ class Faults:
     clock: float = 0.0
     """The clock of a process jumps: for each process and second."""
 
+    poison: float = 0.0
+    """The handler of an agent fails on an event, whenever it takes it: for each agent and event."""
+    outage: float = 0.0
+    """A provider does not answer for long: for each provider and second."""
+    provider: float = 0.0
+    """A provider fails: before or after it has done what was asked, or late: for each request and kind."""
+    webhook: float = 0.0
+    """A webhook is sent twice, late, not at all or after the next one: for each attempt and kind."""
+
     loss: float = 0.0
     """A message of the bus does not come: for each message and subscriber, as the next three."""
     repeat: float = 0.0
@@ -49,6 +58,11 @@ class Faults:
             faults = faults.with_word(word)
         return faults
 
+    def of_messages(self) -> Self:
+        """Only what befalls messages of the bus."""
+        rates = {name: getattr(self, name) for name in ("loss", "repeat", "reorder", "delay")}
+        return type(self)(**rates)
+
     def with_word(self, word: str) -> Self:
         """With the rates of a preset, or with one rate."""
         name, given, rate = word.partition("=")
@@ -64,6 +78,10 @@ _MILD = {
     "crash": 0.01,
     "pause": 0.005,
     "clock": 0.005,
+    "poison": 0.0002,
+    "outage": 0.002,
+    "provider": 0.01,
+    "webhook": 0.01,
     "loss": 0.01,
     "repeat": 0.01,
     "reorder": 0.01,

@@ -7,8 +7,9 @@ order ends: see `docs/architecture.md`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from domain.aggregates import aggregate_of
@@ -20,8 +21,9 @@ from domain.streams import order_stream, stream_parts
 from eventstore.codec import decode
 from eventstore.leaf import leaf_hash_of
 from eventstore.log import StoredEvent
+from eventstore.memory import MemoryLog
 from services.agents.agent import Agent, order_key
-from services.agents.reactions import encode_groups
+from services.agents.reactions import Key, encode_groups
 from services.simulation.plan import Plan, PlannedOrder
 from services.simulation.shop import Answered
 from services.simulation.tables import Tables
@@ -158,10 +160,9 @@ def orders_end(history: History, plan: Plan) -> Iterator[str]:
     holders = {(name, order) for name, stock in history.of("stock") for order, _ in stock.held.items()}
     for order in plan.orders:
         state: Order = history.states.get(order_stream(order.merchant, order.order_id), Order())
-        troubled = bool(state.discrepancies)
-        if state.status not in ENDED and not troubled:
+        if state.status not in ENDED and not (order.keeps_money or "not_captured" in state.discrepancies):
             yield f"{order.order_id} is {state.status}, and at rest"
-        if state.status in ENDED and not troubled:
+        if state.status in ENDED:
             for line in order.lines:
                 held = [n for n, o in holders if o == order.order_id and n == _stock(order, line.sku)]
                 if held:
@@ -199,7 +200,7 @@ def _order_is_paid(history: History, order: PlannedOrder, payments: Payments) ->
         held = bool(theirs and theirs.status == "authorized" and not theirs.voided_at and not theirs.captures)
         if state.status == "completed" and kept != cents:
             yield f"{order.order_id} is completed, and {kept} of {cents} cents are paid by {stream}"
-        if state.status == "cancelled" and not state.discrepancies and (kept or held):
+        if state.status == "cancelled" and not order.keeps_money and (kept or held):
             yield f"{order.order_id} is cancelled, but {kept} cents of {stream} are kept (held: {held})"
 
 
@@ -213,15 +214,17 @@ def parcels_agree(history: History, shipments: Shipments) -> Iterator[str]:
             yield f"{stream}: the carrier told {sorted(told)}, we know {known}"
 
 
-def agents_equal_the_fold(history: History, agents: Sequence[Agent], tables: Tables) -> Iterator[str]:
+def agents_equal_the_fold(
+    history: History, agents: Sequence[Agent], tables: Tables, spoilt: Collection[Key]
+) -> Iterator[str]:
     """Each agent took each fact of each key once and in order: its state and what it decided say so."""
     processes: dict[tuple[str, str], Any] = {}
     deadlines: dict[tuple[str, str, str], Any] = {}
     for fact in history.facts:
         for agent in agents:
-            if type(fact.event) not in agent.interests or _of_another(agent, fact):
+            key = order_key(fact) if concerns(agent, fact) else None
+            if key is None or (agent.name, key) in spoilt:
                 continue
-            key = order_key(fact)
             reaction = agent.react(processes.get((agent.name, key), agent.initial), fact)
             processes[agent.name, key] = reaction.process
             recorded = tables.reactions.get((agent.name, fact.position))
@@ -241,7 +244,8 @@ def agents_equal_the_fold(history: History, agents: Sequence[Agent], tables: Tab
         if isinstance(event := fact.event, DeadlineReached)
     }
     waited = {key for key, due in deadlines.items() if due is not None and (*key, due) not in reached}
-    for wanted in sorted(waited ^ set(tables.deadlines.rows)):
+    standing = {row for row in tables.deadlines.rows if row[:2] not in spoilt}
+    for wanted in sorted(waited ^ standing):
         yield f"deadline {wanted} {'is lost' if wanted in waited else 'stands, and nobody waits for it'}"
 
 
@@ -249,16 +253,25 @@ def _initial(agents: Sequence[Agent], name: str) -> Any:
     return next(agent.initial for agent in agents if agent.name == name)
 
 
-def _of_another(agent: Agent, fact: Fact) -> bool:
-    return fact.category == "deadline" and fact.event.agent != agent.name  # type: ignore[attr-defined]
+def concerns(agent: Agent, fact: Fact) -> bool:
+    """A deadline is for the agent that asked for it."""
+    mine = fact.category != "deadline" or fact.event.agent == agent.name  # type: ignore[attr-defined]
+    return mine and type(fact.event) in agent.interests
 
 
-def nothing_is_left(head: int, tables: Tables, outstanding: Mapping[str, int]) -> Iterator[str]:
-    """At rest every follower is at the head, and nothing is open, parked, unmatched or untold."""
+def nothing_is_left(
+    log: MemoryLog, tables: Tables, outstanding: Mapping[str, int], horizon: datetime
+) -> Iterator[str]:
+    """At rest every follower is at the head, and nothing is open, unmatched or untold.
+
+    A webhook of what does not exist waits for it; one that is put off beyond `horizon` is left alone.
+    """
+    head = len(log.events)
     for (name, _), place in tables.checkpoints.rows.items():
         if place.position != head or place.done != head:
             yield f"{name} stands at {place.position} (done {place.done}) of {head}"
     yield from (f"call {key} is open" for key in tables.calls.rows)
-    yield from (f"{key} is parked: {error}" for key, error in tables.parked.rows.items())
-    yield from (f"webhook {key} is not matched" for key, row in tables.inbox.rows.items() if not row.matched)
+    for webhook, row in tables.inbox.rows.items():
+        if not row.matched and row.next_at < horizon and log.last_of(row.stream):
+            yield f"webhook {webhook} is not matched"
     yield from (f"{name} has {count} webhooks outstanding" for name, count in outstanding.items() if count)

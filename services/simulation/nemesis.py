@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from random import Random
 
 from services.simulation.clock import SimulatedClock
@@ -12,14 +13,25 @@ from services.simulation.processes import Processes
 
 STEPS = 60
 """It dies within so many steps: a second begins with a pause, and death should come at any await."""
-PAUSE_SECONDS, RESTART_SECONDS = 20.0, 2.0
+PAUSE_SECONDS, RESTART_SECONDS, OUTAGE_SECONDS = 20.0, 2.0, 60.0
 JUMPS_SECONDS = (0.01, 1.0, 60.0, 3600.0)
 
 
 class Nemesis:
-    """`run` until it is cancelled; with all `faults` at 0 it only starts again what died."""
+    """`run` until it is cancelled; with all `faults` at 0 it only starts again what died.
 
-    def __init__(self, processes: Processes, clock: SimulatedClock, random: Random, faults: Faults) -> None:
+    `outside` are the providers: they may be away for longer than any process of ours.
+    """
+
+    def __init__(
+        self,
+        processes: Processes,
+        clock: SimulatedClock,
+        random: Random,
+        faults: Faults,
+        outside: Collection[str] = (),
+    ) -> None:
+        self._outside = outside
         self._processes = processes
         self._clock = clock
         self._random = random
@@ -38,11 +50,16 @@ class Nemesis:
         if random.random() < self.faults.crash:
             self._processes.kill_after_steps(name, random.randint(1, STEPS))
         if random.random() < self.faults.pause:
-            loop, process, begin = self._processes.loop, self._processes[name], random.random()
-            loop.call_later(begin, loop.pause, process)
-            loop.call_later(begin + random.random() * PAUSE_SECONDS, loop.resume, process)
+            self._pause(name, PAUSE_SECONDS)
+        if name in self._outside and random.random() < self.faults.outage:
+            self._pause(name, OUTAGE_SECONDS)
         if random.random() < self.faults.clock:
             self._clock.jump(name, random.uniform(-1, 1) * random.choice(JUMPS_SECONDS))
+
+    def _pause(self, name: str, seconds_max: float) -> None:
+        loop, process, begin = self._processes.loop, self._processes[name], self._random.random()
+        loop.call_later(begin, loop.pause, process)
+        loop.call_later(begin + self._random.random() * seconds_max, loop.resume, process)
 
     def _start_again(self, process: Process) -> None:
         """A while after its death, as a supervisor does."""

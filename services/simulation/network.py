@@ -13,7 +13,7 @@ from services.simulation.loop import SimulatedLoop
 from services.simulation.processes import Processes
 
 T = TypeVar("T")
-DELAY_SECONDS_MAX = 0.004
+DELAY_SECONDS_MAX, LATE_SECONDS_MAX = 0.004, 15.0
 NEVER_SECONDS = 3_600.0
 
 
@@ -35,21 +35,30 @@ class Network:
     async def ask(self, name: str, work: Callable[[], Awaitable[T]], timeout_s: float) -> T:
         """Raises TimeoutError when no answer came (it may be done), Unreachable when nobody was asked."""
         async with asyncio.timeout(timeout_s):
-            await self._pass()
-            if not self._processes.alive(name) or self._random.random() < self.faults.refuse:
-                raise Unreachable(f"{name} does not answer")
             answer: asyncio.Future[T] = self._loop.create_future()
-            context = self._processes[name].context.copy()
-            self._loop.create_task(_serve(work, answer), context=context)
+            if not self._is_lost():
+                arrive, context = self._arrive, self._loop.outside.context
+                self._loop.call_later(self._way(), arrive, name, work, answer, context=context)
             result = await answer
-            await self._pass()
+            if self._is_lost():
+                await asyncio.sleep(NEVER_SECONDS)
+            await asyncio.sleep(self._way())
             return result
 
-    async def _pass(self) -> None:
-        """Through the network: now and then not at all."""
-        if self._random.random() < self.faults.unanswered:
-            await asyncio.sleep(NEVER_SECONDS)
-        await asyncio.sleep(self._random.random() * DELAY_SECONDS_MAX)
+    def _arrive(self, name: str, work: Callable[[], Awaitable[T]], answer: asyncio.Future[T]) -> None:
+        """Also where whoever asked has given up or died meanwhile."""
+        if self._processes.alive(name) and self._random.random() >= self.faults.refuse:
+            self._loop.create_task(_serve(work, answer), context=self._processes[name].context.copy())
+        elif not answer.done():
+            answer.set_exception(Unreachable(f"{name} does not answer"))
+
+    def _is_lost(self) -> bool:
+        return self._random.random() < self.faults.unanswered
+
+    def _way(self) -> float:
+        """Seconds; now and then longer than anybody waits."""
+        late = self._random.random() < self.faults.slow
+        return self._random.random() * (LATE_SECONDS_MAX if late else DELAY_SECONDS_MAX)
 
 
 async def _serve(work: Callable[[], Awaitable[Any]], answer: asyncio.Future[Any]) -> None:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from services.worlds.asgi import Application
 from services.worlds.core import Core
@@ -60,11 +61,41 @@ class MemoryJournal:
                 waiter.set_result(None)
 
 
+class Refusals:
+    """What a provider will not do though it could: of which payment, what, and how often. Remembered by the
+    key of the request, so that who asks again is told the same again."""
+
+    def __init__(self) -> None:
+        self._left: dict[tuple[str, str], int] = {}
+        self._answers: dict[tuple[str, str, str], bool] = {}
+
+    def plan(self, subject: str, change: str, times: int) -> None:
+        self._left.setdefault((subject, change), times)
+
+    def refuses(self, path: str, key: str) -> bool:
+        """`path` as it is called: `/v1/payments/<id>/<change>`."""
+        *_, subject, change = map(unquote, path.split("/"))
+        asked = subject, change, key
+        if asked not in self._answers:
+            left = self._left.get(asked[:2], 0)
+            self._answers[asked] = left > 0
+            self._left[asked[:2]] = left - 1
+        return self._answers[asked]
+
+
 class Outside:
     """One life of a world's process."""
 
-    def __init__(self, core: Core[Any], lines: list[bytes], post: Post, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        core: Core[Any],
+        lines: list[bytes],
+        refusals: Refusals,
+        post: Post,
+        now: Callable[[], datetime],
+    ) -> None:
         self.world: World[Any] = World(core, MemoryJournal(core.kind, lines), now)
+        self.refusals = refusals
         routes = payment_routes if core.kind == "payment" else carrier_routes
         self._application = Application(routes(self.world), fault_of(self.world), asyncio.Event())
         self.world.start(post)
@@ -73,6 +104,8 @@ class Outside:
         self, method: str, path: str, body: bytes | None, headers: dict[str, str] | None
     ) -> tuple[int, bytes]:
         """What a client would get over HTTP, if it waits long enough."""
+        if method == "POST" and headers and self.refusals.refuses(path, headers["Idempotency-Key"]):
+            return 409, b'{"code": "refused", "detail": "the bank says no"}'
         scope = {
             "type": "http",
             "method": method,

@@ -11,13 +11,27 @@ from typing import Literal, TypeAlias
 from domain.kernel import Value
 
 SKUS = 4
-UNITS_AN_ORDER = 0.55
+UNITS_AN_ORDER = 1.1
 """Units on hand at the start for each order: not enough for all."""
 DELIVERIES = 9
 """Of each product, while trade goes on: they and the orders are after the same streams."""
 ARRIVAL_SECONDS = 0.05
+SHORT_RATE, REFUSAL_RATE = 0.25, 0.25
 PaymentFate: TypeAlias = Literal["at_once", "declined", "late", "late_declined", "never"]
 ParcelFate: TypeAlias = Literal["delivered", "told", "returned", "exception", "never"]
+Change: TypeAlias = Literal["captures", "refunds", "void"]
+SHORT_SECONDS, LONG_SECONDS = (15, 30), (300, 600)
+"""For how long stock and money are held: so short that deadlines come while there are faults, or beyond them,
+so that most orders are paid and sent whatever goes wrong."""
+ALWAYS = 99
+"""Times."""
+
+
+class PlannedRefusal(Value):
+    """The provider refuses this, so many times, of each payment of the order."""
+
+    change: Change
+    times: int
 
 
 class PlannedLine(Value):
@@ -27,7 +41,12 @@ class PlannedLine(Value):
 
 
 class PlannedOrder(Value):
-    """`at_s` and `cancel_after_s` in seconds of simulated time; the fates are the outside's."""
+    """`at_s`, `cancel_after_s` and `prepare_after_s` in seconds of simulated time; the fates and refusals are
+    the outside's.
+
+    `valid_s`: for how long its stock is held until it is paid for, and its money until it is sent. `early`:
+    a webhook of its first payment comes before anybody has asked for that.
+    """
 
     order_id: str
     merchant: str
@@ -39,10 +58,19 @@ class PlannedOrder(Value):
     told_after_s: float
     cancel_after_s: float | None = None
     twice: bool = False
+    valid_s: tuple[int, int] = SHORT_SECONDS
+    refusal: PlannedRefusal | None = None
+    early: bool = False
+    prepare_after_s: float | None = None
 
     @property
     def total_cents(self) -> int:
         return sum(line.quantity * line.unit_price_cents for line in self.lines)
+
+    @property
+    def keeps_money(self) -> bool:
+        """The provider will not give it back, however often it is asked."""
+        return bool(self.refusal and self.refusal.change != "captures" and self.refusal.times == ALWAYS)
 
 
 class PlannedDelivery(Value):
@@ -96,6 +124,7 @@ def _order(random: Random, number: int) -> PlannedOrder:
     total = sum(line.quantity * line.unit_price_cents for line in lines)
     payment_fates: tuple[PaymentFate, ...] = ("at_once", "late", "late_declined", "never", "declined")
     parcel_fates: tuple[ParcelFate, ...] = ("delivered", "told", "returned", "exception", "never")
+    parcel_fate = random.choices(parcel_fates, (8, 4, 3, 2, 1))[0]
     return PlannedOrder(
         order_id=f"o{number}",
         merchant=random.choice(("m1", "m1", "m2")),
@@ -103,11 +132,22 @@ def _order(random: Random, number: int) -> PlannedOrder:
         lines=lines,
         parts=_parts(random, total),
         payment_fate=random.choices(payment_fates, (10, 3, 1, 1, 1))[0],
-        parcel_fate=random.choices(parcel_fates, (8, 4, 3, 2, 1))[0],
+        parcel_fate=parcel_fate,
         told_after_s=random.uniform(0.0, 8.0),
         cancel_after_s=random.uniform(0.0, 10.0) if random.random() < 0.2 else None,
         twice=random.random() < 0.1,
+        valid_s=SHORT_SECONDS if random.random() < SHORT_RATE else LONG_SECONDS,
+        refusal=_refusal(random, parcel_fate),
+        early=random.random() < 0.1,
+        prepare_after_s=random.uniform(0.0, 8.0) if random.random() < 0.2 else None,
     )
+
+
+def _refusal(random: Random, fate: ParcelFate) -> PlannedRefusal | None:
+    if random.random() > REFUSAL_RATE:
+        return None
+    change: Change = "refunds" if fate == "returned" else random.choice(("captures", "void", "void"))
+    return PlannedRefusal(change=change, times=random.choice((1, 1, 2, ALWAYS)))
 
 
 def _parts(random: Random, total: int) -> tuple[int, ...]:

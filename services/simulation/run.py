@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -15,22 +16,31 @@ from domain.order import Order
 from domain.streams import order_stream
 from eventstore.log import StoredEvent
 from eventstore.tasks import end_tasks
-from services.simulation import invariants
+from services.agents.reactions import Key
+from services.agents.runner import FOLLOWER
+from services.gateways.carrier import CARRIER_GATEWAY
+from services.gateways.payment import PAYMENT_GATEWAY
+from services.simulation import invariants, kept
 from services.simulation.clock import SeededRandom
 from services.simulation.faults import Faults
 from services.simulation.invariants import ENDED, History
 from services.simulation.loop import SimulatedLoop
 from services.simulation.plan import Plan, PlannedOrder, plan_of
+from services.simulation.poison import Poisoned, poison_is_parked, spoilt_keys
 from services.simulation.shop import Shop
 from services.simulation.system import DOORS, WORLDS, Parts, System
+from services.worlds import carrier, payment
 
 REST_SECONDS_MAX, TRADE_SECONDS_MAX = 1_200.0, 3_600.0
 STEPS_MAX, STEPS_AN_ORDER = 500_000, 10_000
 """Far beyond what a history takes: whatever spins, ends."""
 LOOK_SECONDS = 1.0
-SOON = timedelta(seconds=300)
-"""Deadlines further off were asked for by a clock that had jumped ahead; nobody waits for them."""
+SOON = timedelta(seconds=30)
+"""Deadlines and webhooks further off are waited for in the nights."""
+NIGHTS_HOURS = (3, 8, 26, 26)
+"""In the end so many hours go by, again and again: longer than anybody waits before he tries again."""
 QUIET_LOOKS = 3
+REPLAY_RATE = 0.25
 VIOLATIONS_MAX = 50
 
 
@@ -87,35 +97,68 @@ def simulate(
 async def _play(system: System, plan: Plan, outcome: Outcome) -> None:
     loop = system.loop
     began = loop.time()
-    shop = Shop(plan, system.ask, DOORS, system.random.stream("shop").random)
+    log = system.server.log
+    choose = system.random.stream("shop").random
+    shop = Shop(plan, system.ask, DOORS, system.posts, lambda: len(log.events), choose)
     troubling = asyncio.create_task(system.nemesis.run())
     system.start()
     async with asyncio.timeout(TRADE_SECONDS_MAX):
-        await shop.trade()
+        await shop.trade(system.nemesis.faults)
     system.heal()
+    await shop.misbehave(Faults())
     await _rest(system, outcome)
+    for hours in NIGHTS_HOURS:
+        system.pass_by(hours * 3600)
+        await _rest(system, outcome)
     for order in _open_orders(system, plan):
-        if order.parcel_fate != "never" and not _has_deadline(system, order):
+        if order.parcel_fate != "never":
             outcome.violations.append(f"{order.order_id} does not end by itself")
         await shop.call_off(order.merchant, order.order_id)
-    await _rest(system, outcome)
-    await end_tasks(troubling)
+    for hours in NIGHTS_HOURS:
+        system.pass_by(hours * 3600)
+        await _rest(system, outcome)
     outcome.seconds = loop.time() - began
     outcome.violations += _violations(system, plan, shop)
+    if not outcome.violations and system.random.stream("replay").random() < REPLAY_RATE:
+        await _replay(system, outcome)
+    await end_tasks(troubling)
+
+
+async def _replay(system: System, outcome: Outcome) -> None:
+    """All that is derived is forgotten and made anew from the log: that adds nothing, and calls nobody."""
+    log, asked = system.server.log, system.calls.made.copy()
+    head = len(log.events)
+    system.forget()
+    for _ in range(int(REST_SECONDS_MAX / LOOK_SECONDS)):
+        places = system.server.tables.of(FOLLOWER)
+        if places and all(row.done >= head for _, row in places):
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+    system.caught_up.set()
+    await _rest(system, outcome)
+    outcome.violations += [f"a replay adds {e.type} to {e.stream}" for e in log.events[head:]]
+    open_ = kept.open_paths(History(log.events[:head]), system.parts.gateways)
+    calls = (each for each in system.calls.made - asked if each[0] != "GET" or each[1] not in open_)
+    outcome.violations += [f"a replay calls the provider: {each}" for each in calls]
 
 
 def _open_orders(system: System, plan: Plan) -> Iterator[PlannedOrder]:
-    states = History(system.server.log.events).states
-    for order in plan.orders:
-        state = states.get(order_stream(order.merchant, order.order_id), Order())
+    history = History(system.server.log.events)
+    for order in _sound(plan, _spoilt(system, history)).orders:
+        state = history.states.get(order_stream(order.merchant, order.order_id), Order())
         if state.status not in ENDED and not state.discrepancies:
             yield order
 
 
-def _has_deadline(system: System, order: PlannedOrder) -> bool:
-    """It will end by itself, at a time that a clock which had jumped ahead has set."""
-    key = order_stream(order.merchant, order.order_id)
-    return any(each == key for _, each, _ in system.server.tables.deadlines.rows)
+def _spoilt(system: System, history: History) -> dict[Key, list[int]]:
+    return spoilt_keys(history, system.parts.agents, system.poison)
+
+
+def _sound(plan: Plan, spoilt: Collection[Key]) -> Plan:
+    """Without the orders that some agent can't go on with."""
+    keys = {key for _, key in spoilt}
+    orders = (each for each in plan.orders if order_stream(each.merchant, each.order_id) not in keys)
+    return plan.model_copy(update={"orders": tuple(orders)})
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -125,13 +168,15 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 async def _rest(system: System, outcome: Outcome) -> None:
-    """Until nothing is left to do; deadlines that are far off are left alone."""
+    """Until nothing is left to do; what is far off is left alone. Once something is wrong, nobody waits."""
+    if outcome.violations:
+        return
     until = system.loop.time() + REST_SECONDS_MAX
     quiet, before = 0, -1
     while quiet < QUIET_LOOKS:
         await asyncio.sleep(LOOK_SECONDS)
         head = len(system.server.log.events)
-        left = next(_left(system, head), None)
+        left = next(_left(system, system.clock.now() + SOON), None)
         quiet = quiet + 1 if left is None and head == before else 0
         before = head
         if system.loop.time() > until:
@@ -139,35 +184,51 @@ async def _rest(system: System, outcome: Outcome) -> None:
             return
 
 
-def _left(system: System, head: int) -> Iterator[str]:
+def _left(system: System, horizon: datetime) -> Iterator[str]:
     outstanding = {
         name: len(system.outsides[name].world.state.stage.unacknowledged)
         for name in WORLDS
         if name in system.outsides
     }
-    yield from invariants.nothing_is_left(head, system.server.tables, outstanding)
-    horizon = system.clock.now() + SOON
+    yield from invariants.nothing_is_left(system.server.log, system.server.tables, outstanding, horizon)
     deadlines = system.server.tables.deadlines.rows.items()
     yield from (f"deadline {key} is to come" for key, row in deadlines if row.due_at < horizon)
 
 
 def _violations(system: System, plan: Plan, shop: Shop) -> Iterator[str]:
     history = History(system.server.log.events)
+    spoilt = _spoilt(system, history)
+    sound = _sound(plan, spoilt)
     payments = system.outsides["payment-world"].world.state
     shipments = system.outsides["carrier-world"].world.state
     yield from invariants.log_is_whole(history)
     yield from invariants.tenants_are_apart(history)
     yield from invariants.stock_is_never_oversold(history)
     yield from invariants.stock_moves_once(history)
-    yield from invariants.promises_are_whole(history, plan)
+    yield from invariants.promises_are_whole(history, sound)
     yield from invariants.deliveries_count_once(history, plan)
     yield from invariants.orders_are_as_planned(history, plan)
     yield from invariants.answers_are_kept(history, shop.answered)
-    yield from invariants.orders_end(history, plan)
-    yield from invariants.money_is_conserved(history, plan, payments)
+    yield from invariants.orders_end(history, sound)
+    yield from invariants.money_is_conserved(history, sound, payments)
     yield from invariants.parcels_agree(history, shipments)
-    yield from invariants.agents_equal_the_fold(history, system.parts.agents, system.server.tables)
-    yield from _left(system, len(history.events))
+    yield from _promises(system, history, shop)
+    yield from kept.all_is_known(history, PAYMENT_GATEWAY, payments.payments, payment.render)
+    yield from kept.all_is_known(history, CARRIER_GATEWAY, shipments.shipments, carrier.render)
+    yield from invariants.agents_equal_the_fold(history, system.parts.agents, system.server.tables, spoilt)
+    yield from poison_is_parked(spoilt, system.server.tables)
+    yield from _left(system, datetime.max.replace(tzinfo=UTC))
+
+
+def _promises(system: System, history: History, shop: Shop) -> Iterator[str]:
+    tables, ledger, past = system.server.tables, system.server.log.ledger, kept.Past(history)
+    yield from kept.log_is_of_commands(history, ledger)
+    yield from kept.commands_are_done(history, past, tables, ledger)
+    yield from kept.answers_were_right(past, shop.answered)
+    yield from system.calls.hasty
+    yield from kept.requests_are_answered(history, system.parts.gateways, _spoilt(system, history))
+    for name, journal in system.journals.items():
+        yield from kept.webhooks_are_kept(history, tables, WORLDS[name].kind, journal)
 
 
 class _quiet_logs:  # noqa: N801 - used as a function
@@ -188,6 +249,8 @@ class _quiet_logs:  # noqa: N801 - used as a function
         structlog.configure(**self._before)
 
     def _take(self, _: Any, __: str, event: Any) -> Any:
-        error = event.get("exc_info")
+        error = sys.exc_info()[1]
+        if isinstance(error, Poisoned):
+            raise structlog.DropEvent
         self._violations.append(f"logged: {event} {error!r}")
         raise structlog.DropEvent

@@ -7,9 +7,10 @@ that the end can tell whether the log kept its word.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, TypeVar
 
 import orjson
@@ -18,7 +19,7 @@ import psycopg
 from commands.executor import Context, Done, TooMuchContention
 from commands.personal import sealed, subject_of
 from domain.kernel import Group, one
-from domain.order import CancelOrder, Line, PlaceOrder, Portion, Terms
+from domain.order import CancelOrder, Line, PlaceOrder, Portion, StartPreparation, Terms
 from domain.personal import Customer
 from domain.stock import ReceiveStock
 from domain.streams import order_stream, payment_stream, shipment_stream, stock_stream
@@ -26,46 +27,64 @@ from eventstore.log import LogUnavailable
 from eventstore.seams import key_id
 from eventstore.tasks import TaskGroup
 from services.simulation.clock import START
+from services.simulation.faults import Faults
 from services.simulation.node import Node
-from services.simulation.plan import Plan, PlannedDelivery, PlannedOrder
+from services.simulation.outside import Outside
+from services.simulation.plan import Plan, PlannedDelivery, PlannedOrder, PlannedRefusal
+from services.worlds.webhooks import Post, Webhook
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 4.0
 PAUSE_SECONDS = 0.3
-TERMS = Terms(reservation_valid_s=15, authorization_valid_s=30)
-"""Short, so that deadlines come while there are faults."""
 TOLD_AT, PARCEL_TOLD_AT = START + timedelta(days=1), START + timedelta(days=2)
 """On the clocks of checkouts, which the plan moves: when the payment's fact is due, the parcel's first."""
+PREPARATIONS = 5
+LATE_MS_MAX = 6_000
+WORLD_OF = {"payment": "payment-world", "carrier": "carrier-world"}
 _PASSING = (LogUnavailable, TooMuchContention, psycopg.Error, OSError, TimeoutError)
 Ask = Callable[[str, Callable[[Any], Awaitable[T]], float], Awaitable[T]]
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A command, and where the log stood when it was sent for the first time."""
+
+    group: Group
+    head: int
+
+
 @dataclass(slots=True)
 class Answered:
-    """What the shop was told of its commands: by command id, and of the deliveries by their reference."""
+    """What the shop has sent, and what it was told of it: by the names of its commands."""
 
+    sent: dict[str, Sent] = field(default_factory=dict)
     done: dict[str, Done] = field(default_factory=dict)
-    contexts: dict[str, Context] = field(default_factory=dict)
 
 
 class Shop:
-    """Plays a plan. `ask(process, work, timeout)` has work done in one of `doors`, or in a world."""
+    """Plays a plan. `ask(process, work, timeout)` has work done in one of `doors`, or in a world; `posts`
+    take webhooks to our inboxes, by provider; `head` tells where the log stands."""
 
     def __init__(
         self,
         plan: Plan,
         ask: Callable[..., Awaitable[Any]],
         doors: tuple[str, ...],
+        posts: Mapping[str, Post],
+        head: Callable[[], int],
         choose: Callable[[], float],
     ) -> None:
         self._plan = plan
+        self._head = head
         self._ask = ask
+        self._posts = posts
         self._doors = doors
         self._choose = choose
         self.answered = Answered()
 
-    async def trade(self) -> None:
+    async def trade(self, faults: Faults) -> None:
         """Until all that was planned is sent and answered."""
+        await self.misbehave(faults)
         async with TaskGroup() as tasks:
             for delivery in self._plan.deliveries:
                 tasks.create_task(self._deliver(delivery))
@@ -77,6 +96,15 @@ class Shop:
         command = CancelOrder(order_id=order_id, reason="staff")
         group = one(order_stream(merchant, order_id), command)
         await self._send(f"off {order_id}", merchant, order_id, lambda _: _ready(group))
+
+    async def misbehave(self, faults: Faults) -> None:
+        """Have the worlds do so from now on."""
+        requests = ("timeout_before", "timeout_after", "error_500", "late_answer")
+        webhooks = ("webhook_duplicate", "webhook_reorder", "webhook_delay", "webhook_drop")
+        rates = dict.fromkeys(requests, faults.provider) | dict.fromkeys(webhooks, faults.webhook)
+        wanted = {"seed": int(self._choose() * 2**32), "rates": rates, "delay_ms_max": LATE_MS_MAX}
+        for world in WORLD_OF.values():
+            await self._control(world, "PUT", "/control/faults", wanted)
 
     async def _deliver(self, delivery: PlannedDelivery) -> None:
         await asyncio.sleep(delivery.at_s)
@@ -101,6 +129,8 @@ class Shop:
             tasks.create_task(self._move_clocks(order))
             if order.cancel_after_s is not None:
                 tasks.create_task(self._cancel(order, order.cancel_after_s))
+            if order.prepare_after_s is not None:
+                tasks.create_task(self._prepare(order, order.prepare_after_s))
 
     async def _cancel(self, order: PlannedOrder, after_s: float) -> None:
         await asyncio.sleep(after_s)
@@ -109,6 +139,14 @@ class Shop:
             CancelOrder(order_id=order.order_id, reason="customer"),
         )
         await self._send(f"cancel {order.order_id}", order.merchant, order.order_id, lambda _: _ready(group))
+
+    async def _prepare(self, order: PlannedOrder, after_s: float) -> None:
+        """Staff looks now and then whether it is confirmed: until then it is told no."""
+        group = one(order_stream(order.merchant, order.order_id), StartPreparation(order_id=order.order_id))
+        for number in range(PREPARATIONS):
+            await asyncio.sleep(after_s)
+            name = f"prepare {number} {order.order_id}"
+            await self._send(name, order.merchant, order.order_id, lambda _: _ready(group))
 
     async def _send(
         self, name: str, merchant: str, correlation: str, group_of: Callable[[Node], Awaitable[Group]]
@@ -125,8 +163,11 @@ class Shop:
                 occurred_at=node.clock.now(),
                 fingerprint=name.encode(),
             )
-            return await node.executor.execute(await group_of(node), context, orjson.dumps({"name": name}))
+            group = await group_of(node)
+            self.answered.sent.setdefault(f"{merchant} {name}", Sent(group, head))
+            return await node.executor.execute(group, context, orjson.dumps({"name": name}))
 
+        head = self._head()
         done = await self._insist(lambda: self._doors[int(self._choose() * len(self._doors))], work)
         known = self.answered.done.setdefault(f"{merchant} {name}", done)
         assert known.position == done.position, f"{name} was answered twice, and not alike"
@@ -142,6 +183,10 @@ class Shop:
 
     async def _tell_worlds(self, order: PlannedOrder) -> None:
         checkout = f"checkout-{order.order_id}"
+        if order.early:
+            await self._tell_early(order)
+        if order.refusal:
+            await self._plan_refusals(order, order.refusal)
         if order.payment_fate != "at_once":
             outcome = {"late": "authorized", "never": "never"}.get(order.payment_fate, "declined")
             lines = [
@@ -166,6 +211,25 @@ class Shop:
             }
             await self._control("carrier-world", "PUT", "/control/scenarios", parcel)
 
+    async def _tell_early(self, order: PlannedOrder) -> None:
+        """Of a payment that we know nothing of, and that nothing has become of: it is only to be kept."""
+        stream = payment_stream(order.merchant, payment_ids(order)[0])
+        data = {"payment_id": stream, "status": "pending", "captures": [], "refunds": [], "voided": False}
+        checkout = f"checkout-{order.order_id}"
+        told = Webhook(f"early {stream}", stream, "payment.pending", START, checkout, order.merchant, data)
+        for _ in count():
+            if await self._posts["payment"](told):
+                return
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _plan_refusals(self, order: PlannedOrder, refusal: PlannedRefusal) -> None:
+        async def work(outside: Outside) -> None:
+            for payment_id in payment_ids(order):
+                stream = payment_stream(order.merchant, payment_id)
+                outside.refusals.plan(stream, refusal.change, refusal.times)
+
+        await self._insist(lambda: WORLD_OF["payment"], work)
+
     async def _move_clocks(self, order: PlannedOrder) -> None:
         """Time goes on for the checkout: what the worlds have to tell becomes due."""
         checkout = f"checkout-{order.order_id}"
@@ -178,7 +242,7 @@ class Shop:
     async def _control(self, world: str, method: str, path: str, *lines: Any) -> None:
         body = b"\n".join(orjson.dumps(line, option=orjson.OPT_UTC_Z) for line in lines)
 
-        async def work(outside: Any) -> None:
+        async def work(outside: Outside) -> None:
             status, content = await outside.answer(method, path, body, None)
             assert status in (200, 500), content
 
@@ -221,5 +285,5 @@ async def _placing(node: Node, order: PlannedOrder) -> PlaceOrder:
             Portion(payment_id=payment_id, method="credit_card", amount_cents=cents, sequence=number)
             for number, (payment_id, cents) in enumerate(zip(payment_ids(order), order.parts, strict=True), 1)
         ),
-        terms=TERMS,
+        terms=Terms(reservation_valid_s=order.valid_s[0], authorization_valid_s=order.valid_s[1]),
     )

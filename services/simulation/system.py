@@ -23,13 +23,15 @@ from services.processes import AGENTS, AWAY, persist
 from services.relay import Relay
 from services.scheduler import Scheduler
 from services.simulation.bus import Broker, SimulatedBus
-from services.simulation.clock import SeededIds, SeededRandom, SimulatedClock
+from services.simulation.calls import Calls
+from services.simulation.clock import START, SeededIds, SeededRandom, SimulatedClock
 from services.simulation.faults import Faults
 from services.simulation.loop import SimulatedLoop
 from services.simulation.nemesis import Nemesis
 from services.simulation.network import Network
 from services.simulation.node import Line, Node, Server
-from services.simulation.outside import Outside
+from services.simulation.outside import Outside, Refusals
+from services.simulation.poison import poisoned
 from services.simulation.process import Process
 from services.simulation.processes import Processes
 from services.simulation.store_line import StoreLine
@@ -66,6 +68,7 @@ class System:
     def __init__(self, loop: SimulatedLoop, random: SeededRandom, faults: Faults, parts: Parts) -> None:
         self.loop = loop
         self.random = random
+        self.poison = faults.poison
         self.parts = parts
         self.processes = Processes(loop, forgiven=AWAY)
         self.clock = SimulatedClock(loop)
@@ -76,13 +79,19 @@ class System:
         self.store = StoreLine(loop, random.stream("store"), faults)
         self.store.on_down.append(self._lose_unsynced)
         self.broker = Broker(loop, random.stream("bus"), faults)
-        self.nemesis = Nemesis(self.processes, self.clock, random.stream("nemesis"), faults)
+        self.nemesis = Nemesis(self.processes, self.clock, random.stream("nemesis"), faults, WORLDS)
         self.network = Network(loop, self.processes, random, faults)
         self.journals: dict[str, list[bytes]] = {name: [] for name in WORLDS}
+        self.refusals = {name: Refusals() for name in WORLDS}
+        self.posts = {core.kind: _Post(self, core.kind) for core in WORLDS.values()}
         self.outsides: dict[str, Outside] = {}
         self.nodes: dict[str, Node] = {}
         self.inboxes: dict[str, Inbox] = {}
         self.commits = Commits(log)
+        self.calls = Calls()
+        self.caught_up = asyncio.Event()
+        """Schedulers wait for it: in a replay, what was withdrawn must be so again before it could be due."""
+        self.caught_up.set()
         self.deaths = 0
         loop.on_death.append(self._count_death)
         self.mains: dict[str, Callable[[Node], Awaitable[None]]] = {
@@ -110,7 +119,7 @@ class System:
         self.processes.start(name, main)
 
     def heal(self) -> None:
-        """No faults from now on; who was stopped goes on."""
+        """No faults from now on, but of the bus, which always may lose messages; who was stopped goes on."""
         for name in self.processes.names():
             if self.processes.alive(name):
                 self.processes.resume(name)
@@ -118,12 +127,29 @@ class System:
             self.broker.heal(name)
             self.clock.set_right(name)
         self.store.come_up()
-        self.nemesis.faults = self.store.faults = self.broker.faults = self.network.faults = Faults()
+        self.nemesis.faults = self.store.faults = self.network.faults = Faults()
+        self.broker.faults = self.broker.faults.of_messages()
+
+    def pass_by(self, seconds: float) -> None:
+        """So much time goes by for all, in a moment."""
+        self.clock.pass_by(seconds)
+        self.outside_clock.pass_by(seconds)
 
     async def ask(self, name: str, work: Callable[[Any], Awaitable[Any]], timeout_s: float) -> Any:
         """Have work done with the parts of that process, over the network."""
         there = self.outsides if name in WORLDS else self.nodes
         return await self.network.ask(name, lambda: work(there[name]), timeout_s)
+
+    def forget(self) -> None:
+        """All that is derived from the log is gone, and all webhooks come once more."""
+        self.caught_up.clear()
+        for name in self.mains:
+            self.processes.kill(name)
+        inbox = self.server.tables.inbox.rows
+        self.server.tables = self.parts.tables(self.server.log, self.clock)
+        for key, row in inbox.items():
+            self.server.tables.inbox.put(key, row._replace(attempts=0, next_at=START, matched=False))
+        self.server.tables.sync()
 
     def _count_death(self, _: Process) -> None:
         self.deaths += 1
@@ -156,14 +182,16 @@ class System:
     async def _agents(self, node: Node) -> None:
         async with node.feed.running():
             runner = self.parts.agent_runner(
-                self.parts.agents, node.feed, node.executor, node.database, node.clock
+                poisoned(self.parts.agents, self.poison), node.feed, node.executor, node.database, node.clock
             )
             await persist("agents", runner.run)
 
     async def _scheduler(self, node: Node) -> None:
+        await self.caught_up.wait()
         await persist("scheduler", self.parts.scheduler(node.executor, node.database, node.clock).run)
 
     async def _gateways(self, node: Node) -> None:
+        self.calls.begin(self.loop.process, self.loop.time())
         inbox = self.parts.inbox(self.parts.gateways, node.executor, node.database, node.clock)
         self.inboxes[node.name] = inbox
         async with node.feed.running(), TaskGroup() as tasks:
@@ -178,6 +206,9 @@ class System:
         async def exchange(
             method: str, path: str, body: bytes | None, headers: dict[str, str] | None
         ) -> tuple[int, bytes]:
+            key = (headers or {}).get("Idempotency-Key", "")
+            self.calls.note(self.loop.process, self.loop.time(), method, path, key)
+
             async def work(outside: Outside) -> tuple[int, bytes]:
                 return await outside.answer(method, path, body, headers)
 
@@ -198,7 +229,8 @@ class System:
 
     async def _world(self, name: str) -> None:
         core = WORLDS[name]
-        outside = Outside(core, self.journals[name], _Post(self, core.kind), self.outside_clock.now)
+        post, refusals = self.posts[core.kind], self.refusals[name]
+        outside = Outside(core, self.journals[name], refusals, post, self.outside_clock.now)
         self.outsides[name] = outside
         await asyncio.Event().wait()
 

@@ -185,6 +185,13 @@ def test_a_request_is_open_until_its_outcome_is_recorded(
         assert gateway.answered(request_, decider.evolve(asked, outcome))
 
 
+def test_what_was_voided_unseen_is_never_asked_for_again() -> None:
+    voided = PAYMENT.fold((AUTHORIZATION, VOID, PaymentVoided(**IDS, amount_cents=0)))
+    assert PAYMENT_GATEWAY.answered(AUTHORIZATION, voided)
+    given_back = SHIPMENT.fold((SHIPMENT_REQUESTED, LABEL_VOID, LabelVoided(**PARCEL)))
+    assert CARRIER_GATEWAY.answered(SHIPMENT_REQUESTED, given_back)
+
+
 # ---- what the answers mean
 
 

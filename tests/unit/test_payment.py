@@ -225,6 +225,15 @@ def test_what_had_lapsed_is_not_voided_a_second_time() -> None:
     payment.given(*OPEN, EXPIRED, VOID).when(told(voided=True)).then(PaymentVoided(**IDS, amount_cents=0))
 
 
+def test_what_has_lapsed_but_was_not_let_go_is_voided_again() -> None:
+    failed = VoidFailed(**IDS, reason="not now")
+    lapsed = payment.given(*OPEN, EXPIRED, VOID, failed)
+    lapsed.when(RequestReversal(payment_id="p1")).then(VOID)
+    payment.given(*OPEN, EXPIRED, VOID, failed, VOID).when(told(voided=True)).then(
+        PaymentVoided(**IDS, amount_cents=0)
+    )
+
+
 def test_a_reversal_voids_what_is_held_and_refunds_what_was_taken() -> None:
     reverse = RequestReversal(payment_id="p1")
     paid = (*OPEN, capture_requested(100), captured(100))

@@ -1,0 +1,102 @@
+"""A call is over if the log says so, whatever a cached state says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NoReturn
+from uuid import uuid4
+
+import orjson
+
+from commands.executor import Context, Executor
+from domain.kernel import Command, Fact, one
+from domain.payment import RecordProviderPayment, RequestAuthorization, RequestVoid, VoidRequested
+from domain.streams import payment_stream
+from eventstore.codec import decode
+from eventstore.keyring import Keyring, MemoryKeyStore
+from eventstore.memory import MemoryLog
+from eventstore.seams import RandomIds, WallClock
+from eventstore.statements import Database, Statements
+from services.gateways.caller import Caller
+from services.gateways.calls import Call
+from services.gateways.moments import Moments
+from services.gateways.payment import PAYMENT_GATEWAY
+from services.gateways.provider import Provider
+
+STREAM = payment_stream("m1", "p1")
+ACCOUNT: dict[str, Any] = {
+    "payment_id": STREAM,
+    "provider_reference": "pay_1",
+    "status": "authorized",
+    "amount_cents": 100,
+    "reason": None,
+    "happened_at": None,
+    "captures": [],
+    "refunds": [],
+    "voided": True,
+    "voided_at": None,
+}
+
+
+class NoDatabase:
+    """Live trade needs none of it."""
+
+    def statements(self, package: str, *files: str) -> Statements:
+        return self  # type: ignore[return-value]
+
+    def run(self, name: str, **arguments: Any) -> NoReturn:
+        raise AssertionError(name)
+
+
+def executor_on(log: MemoryLog) -> Executor:
+    return Executor(log, RandomIds(), Keyring(bytes(32), MemoryKeyStore()))
+
+
+async def send(executor: Executor, command: Command) -> None:
+    context = Context(uuid4(), "m1", "test", "checkout", "", WallClock().now())
+    await executor.execute(one(STREAM, command), context)
+
+
+def told(**changed: Any) -> RecordProviderPayment:
+    fields = {"provider_reference": "pay_1", "status": "authorized", "amount_cents": 100, **changed}
+    return RecordProviderPayment(payment_id="p1", **fields)
+
+
+async def void_twice(log: MemoryLog, ours: Executor) -> Fact:
+    """A void that was refused, as we saw it; then another worker led, and it was asked for again."""
+    asked = {"order_id": "o1", "amount_cents": 100, "currency": "EUR", "method": "card"}
+    await send(ours, RequestAuthorization(payment_id="p1", **asked))
+    await send(ours, told())
+    await send(ours, RequestVoid(payment_id="p1"))
+    await send(ours, told(void_refused="not now"))
+    await send(executor_on(log), RequestVoid(payment_id="p1"))
+    fact = decode(log.events[-1])
+    assert isinstance(fact.event, VoidRequested)
+    return fact
+
+
+def test_an_older_answer_is_not_taken_for_this_request() -> None:
+    called: list[str] = []
+
+    async def exchange(
+        method: str, path: str, body: bytes | None, headers: dict[str, str] | None
+    ) -> tuple[int, bytes]:
+        called.append(f"{method} {path.rpartition('/')[2]}")
+        return 200, orjson.dumps(ACCOUNT)
+
+    async def play() -> None:
+        log, clock, database = MemoryLog(), WallClock(), NoDatabase()
+        ours = executor_on(log)
+        fact = await void_twice(log, ours)
+        keyring = Keyring(bytes(32), MemoryKeyStore())
+        moments = Moments(as_database(database), clock)
+        caller = Caller(PAYMENT_GATEWAY, Provider(exchange), ours, keyring, moments, clock)
+        await caller.carry_out(Call(fact, doubtful=False, next_at=clock.now()))
+        assert log.events[-1].type == "PaymentVoided"
+
+    asyncio.run(play())
+    assert called == ["POST void"]
+
+
+def as_database(nothing: NoDatabase) -> Database:
+    return nothing
