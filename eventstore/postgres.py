@@ -133,8 +133,8 @@ class PostgresLog:
             "versions": [version for _, version in wanted],
             "limit": limit,
         }
-        for *row, number in await self._fetch(_QUERIES.read_streams.sql, arguments):
-            streams[number - 1].append(_stored(row))
+        for row in await self._fetch(_QUERIES.read_streams.sql, arguments):
+            streams[row[-1] - 1].append(_stored(row[:-1]))
         return streams
 
     async def _check_beginning(self, name: str, events: Sequence[StoredEvent]) -> None:

@@ -1,19 +1,23 @@
 """How fast is the log read, as rows and decoded to facts, as followers do that catch up?
 
 Pages of the log from its beginning, one after the other on one connection; the log holds whole lives of
-orders with their sealed fields (see `history`). Decoding alone is measured on rows that are in memory.
+orders with their sealed fields (see `history`). Decoding alone is measured on rows that are in memory; read
+ahead is as a rebuild does it, which decodes a page while the next one comes in.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from statistics import median
 
+from eventstore.ahead import Ahead
 from eventstore.codec import decode
 from eventstore.log import PAGE, StoredEvent
 from eventstore.postgres import PostgresLog
+from projections.page import TURN
 from tests.benchmarks.databases import make_database, serving
 from tests.benchmarks.history import write_history
 from tests.benchmarks.report import Report
@@ -58,6 +62,7 @@ def _ways(log: PostgresLog, in_memory: list[StoredEvent]) -> dict[str, Callable[
         "read": lambda: _read(log, PAGE, len),
         "read and decoded": lambda: _read(log, PAGE, _decode),
         "read and decoded, pages of 10,000": lambda: _read(log, 10_000, _decode),
+        "read ahead and decoded, pages of 10,000": lambda: _read_ahead(log, 10_000),
         "decoded only": decoding,
     }
 
@@ -70,7 +75,17 @@ async def _read(log: PostgresLog, page: int, handle: Handle) -> int:
     return position
 
 
-def _decode(events: list[StoredEvent]) -> None:
+async def _read_ahead(log: PostgresLog, page: int) -> int:
+    end = await log.head()
+    async with Ahead(lambda after: log.read_range(after, min(after + page, end)), 0, end) as pages:
+        while events := await pages.next():
+            for start in range(0, len(events), TURN):
+                await asyncio.sleep(0)
+                _decode(events[start : start + TURN])
+    return end
+
+
+def _decode(events: Sequence[StoredEvent]) -> None:
     for event in events:
         decode(event)
 
