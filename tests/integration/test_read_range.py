@@ -8,9 +8,12 @@ import psycopg
 import pytest
 
 from eventstore.ahead import Ahead
+from eventstore.codec import UnknownEvent
+from eventstore.keyring import Keyring, MemoryKeyStore
 from eventstore.log import NewEvent, StoredEvent, StreamAppend
 from eventstore.postgres import PostgresLog
-from tests.contract.appends import IDS, an_append, appended
+from projections.rebuild import rebuild
+from tests.contract.appends import IDS, an_append, appended, to_stream
 
 TYPES = ("Kept", "Left", "Left", "Kept", "Left") * 4
 DATA = b'{"quantity":1}'
@@ -79,3 +82,13 @@ async def test_who_leaves_early_leaves_nothing_behind(log: PostgresLog) -> None:
     async with Ahead(lambda after: log.read_range(after, 21), 0, 21) as pages:
         with pytest.raises(AssertionError, match="gap"):
             await pages.next()
+
+
+async def test_a_rebuild_halts_at_what_it_does_not_know(
+    log: PostgresLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the read model would not want it: who can tell?"""
+    monkeypatch.setattr("projections.rebuild.NEAR", 0)  # the log is short
+    await appended(log, an_append(to_stream("stock-1")))
+    with pytest.raises(UnknownEvent):
+        await rebuild(log.pool, log, Keyring(bytes(32), MemoryKeyStore()), "orders")
