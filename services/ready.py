@@ -21,10 +21,11 @@ READY_SECONDS_MAX = 180.0
 ENDS_MAX = 3
 FOLLOWERS = {
     "relay": ("relay",),
-    "agents": ("agents",),
     "gateways": ("gateway:payment", "gateway:carrier"),
 }
-"""What each process holds the lease of while it works; projectors share theirs."""
+"""What each process holds the lease of while it works."""
+SHARING = ("projector", "agents")
+"""Processes that share theirs."""
 
 
 class NotReady(Exception):
@@ -72,7 +73,7 @@ class _Look:
         return missing + [
             name
             for name, each in status.items()
-            if name.startswith("projector") and worker_name(each["pid"] or 0) not in sharing
+            if name.startswith(SHARING) and worker_name(each["pid"] or 0) not in sharing
         ]
 
     async def _silent(self) -> AsyncIterator[str]:

@@ -115,6 +115,9 @@ class Settings(LimitSettings):
     projectors: int = Field(
         default=1, ge=1, le=64, description="How many projectors `up` starts: they share the read models."
     )
+    agents: int = Field(
+        default=1, ge=1, le=64, description="How many agents processes `up` starts: they share the orders."
+    )
     ledger_days: int = Field(
         default=30, ge=1, description="How long a repeated Idempotency-Key gets its first answer, in days."
     )

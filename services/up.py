@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -129,11 +129,8 @@ class System:
         outside = chosen.of_roles().model_copy(update={"nats_url": None})
         for kind in WORLDS:
             await self._start(outside, f"world-{kind}", "world", kind)
-        for name, roles in PROCESSES.items():
-            await self._start(chosen.of_roles(*roles), name, name)
-        for number in range(2, chosen.projectors + 1):
-            projector = chosen.of_roles(*PROCESSES["projector"])
-            await self._start(projector, f"projector-{number}", "projector")
+        for name, process in _processes(chosen):
+            await self._start(chosen.of_roles(*PROCESSES[process]), name, process)
 
     async def _start(self, settings: Settings, name: str, *arguments: str) -> None:
         argv = [sys.executable, "-m", "services.cli", *arguments]
@@ -146,6 +143,13 @@ class System:
         if settings.write_url and settings.nats_url:
             values = settings.model_dump(mode="json", exclude_none=True, exclude={"data_dir"})
             write_run(settings.data_dir, values, status)
+
+
+def _processes(settings: Settings) -> Iterator[tuple[str, str]]:
+    """By name; of those that share their work, as many as are wanted."""
+    yield from zip(PROCESSES, PROCESSES, strict=True)
+    for process, wanted in (("projector", settings.projectors), ("agents", settings.agents)):
+        yield from ((f"{process}-{number}", process) for number in range(2, wanted + 1))
 
 
 async def _refuse_older_log(database_url: str, nats_url: str) -> None:

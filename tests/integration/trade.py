@@ -107,7 +107,7 @@ class Trade:
         head = await self.log.head()
         async with self.log.pool.connection() as connection:
             row = await (await connection.execute(_DONE)).fetchone()
-        return bool(row and row[0] == 1 and row[1] >= head == await self.log.head())
+        return bool(row and row[0] and row[1] >= head == await self.log.head())
 
 
 _DONE = """
