@@ -28,14 +28,17 @@ FILES = (
     ("services.gateways", "gateways.sql"),
     ("services", "scheduler.sql"),
 )
-_OPERATOR = "an operator's retry, on a transaction of its own: no process of the simulation asks for it"
+_OPERATOR = (
+    "an operator's retry or skip, on a transaction of its own: no process of the simulation asks for it"
+)
 UNMET = {
     "read_checkpoints": "the status page reads it from the pool",
     "lock_places": _OPERATOR,
     "load_parked": _OPERATOR,
+    "skip_parked": _OPERATOR,
     "unpark": _OPERATOR,
+    "tell_error": _OPERATOR,
     "fence": _OPERATOR,
-    "unpark_deadline": _OPERATOR,
     "sweep_ledger": "the simulated log keeps its own ledger, and nothing of it is ever old enough",
 }
 SQL: dict[str, str] = {}
