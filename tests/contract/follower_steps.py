@@ -311,6 +311,21 @@ LAST = (
 """What a history ends with: whatever it has left is asked for."""
 
 
+PARKED_UNFINISHED = [
+    Step(
+        "record_reactions",
+        {name: [] for name in parameters("record_reactions")}
+        | {"follower": "agents", "lease": 0, "was": 0, "position": 2, "done": 0, "resend": False}
+        | {"reaction_agents": ["order", "order"], "reaction_positions": [1, 2]}
+        | {"reaction_events": [UUID(int=1)] * 2, "reaction_keys": ["k1", "k2"]}
+        | {"rule_versions": [1, 1], "reaction_commands": [b"{}", b"{}"]},
+        fits=True,
+    ),
+    Step("park", {"follower": "agent:order", "key": "k1", "positions": [1], "errors": ["a"]}),
+]
+"""Seldom found by chance: what is parked is the very reaction that is not carried out."""
+
+
 def histories(*others: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     """Steps of one area, with others between them."""
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
@@ -32,6 +32,7 @@ from tests.contract.follower_steps import (
     ARGUMENTS,
     BEGUN,
     LAST,
+    PARKED_UNFINISHED,
     SQL,
     STREAMS,
     UNMET,
@@ -214,6 +215,7 @@ async def both(database: str) -> AsyncIterator[Both]:
 
 
 @given(steps=histories())
+@example(steps=PARKED_UNFINISHED)
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_the_twin_is_what_postgres_is(both: Both, steps: list[Step]) -> None:
     await both.begin()
