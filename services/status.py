@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from rich.table import Table
+from rich.table import Column, Table
 
 from eventstore.checkpoints import read_checkpoints
 from eventstore.partitions import Partitions
@@ -69,7 +69,8 @@ def _show(status: Status) -> None:
     for name, each in status.processes.items():
         table.add_row(name, str(each["pid"]), str(each["restarts"]), _sign(each["alive"]))
     results.print(table)
-    table = Table("follower", "partitions", "held by", "position", "behind", "alive", "moved")
+    named = Column("follower", no_wrap=True)  # it is copied into other commands
+    table = Table(named, "partitions", "held by", "position", "behind", "alive", "moved")
     for each in status.followers:
         moved: datetime = each["moved_at"]
         table.add_row(
