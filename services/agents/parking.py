@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 
 from eventstore.codec import decode
 from eventstore.log import Log
-from eventstore.partitions import Partitions, partition_of
+from eventstore.partitions import PARTITIONS, Partitions, covered, partition_of
 from eventstore.queries import load_queries
 from services.agents.agent import Agent
 from services.agents.reactions import PageOfReactions, parker
@@ -92,9 +92,16 @@ class ParkedAgent:
 
 
 async def lock_parked(connection: Connection, log: Log, agent: Agent) -> ParkedAgent:
-    """In the open transaction: nobody moves the agents meanwhile."""
-    places = await _run(connection, "lock_places", follower=FOLLOWER)
-    return ParkedAgent(connection, log, agent, places)
+    """In the open transaction: nobody moves the agents meanwhile.
+
+    A part that was cut off a place while that one was waited for is not seen by the same statement, so look
+    again until there is no such part. What is locked is not cut any more: each look locks more.
+    """
+    for _ in range(PARTITIONS):
+        places = await _run(connection, "lock_places", follower=FOLLOWER)
+        if not places or covered([Partitions(first, last) for first, last, *_ in places]) == PARTITIONS:
+            return ParkedAgent(connection, log, agent, places)
+    raise AssertionError(f"the checkpoints of the agents do not cover {PARTITIONS} partitions")
 
 
 async def _run(connection: Connection, query: str, **arguments: Any) -> list[TupleRow]:

@@ -15,12 +15,12 @@ from domain.order import OrderCancelled
 from domain.parked import RequestParkedRetry, RequestParkedSkip
 from eventstore.partitions import Partitions, partition_of
 from eventstore.postgres import PostgresLog
-from eventstore.shares import take
 from eventstore.tasks import end_tasks
-from projections.generations import lock_checkpoints
+from projections.generations import Connection, lock_checkpoints
 from projections.read_model import ReadModel, Rows
 from projections.read_models import READ_MODELS
 from projections.sales import SALES
+from services.agents.parking import lock_parked
 from services.parked_keys import ParkedKeys, keep_answering
 from services.processes import AGENTS
 from tests.integration.projections_trade import Bought, Trade, open_trade, setting_up
@@ -35,6 +35,10 @@ SELECT key, count(skipped), count(skipped) + sum(went_on) BETWEEN 1 AND 2, max(e
 FROM parked_answers GROUP BY key ORDER BY key
 """
 """A key is parked with one event; the next one may be queued behind it, or come when it is free."""
+CUT = (
+    b"UPDATE checkpoints SET last_partition = 15 WHERE follower = %s AND first_partition = 0",
+    b"INSERT INTO checkpoints (follower, first_partition) VALUES (%s, 16)",
+)
 RANGES = "SELECT first_partition FROM checkpoints WHERE follower = %s ORDER BY 1"
 STANDS = "SELECT min(position) FROM checkpoints WHERE follower = %s AND first_partition = %s"
 
@@ -171,21 +175,32 @@ async def test_verify_leaves_out_what_was_skipped_in_parts_that_stand_at_differe
         await no_differences(trade)
 
 
-async def test_a_part_that_is_cut_off_at_this_moment_is_locked_too(trade: Trade, database: str) -> None:
+@pytest.mark.parametrize("follower", [FOLLOWER, "agents"])
+async def test_a_part_that_is_cut_off_at_this_moment_is_locked_too(
+    trade: Trade, database: str, follower: str
+) -> None:
     async with worker(database, trade):
         await divided(trade, 1)
+    await fetch(trade, "INSERT INTO checkpoints (follower) VALUES ('agents')")
+
+    async def lock(connection: Connection) -> None:
+        if follower == FOLLOWER:
+            await lock_checkpoints(connection, follower)
+        else:
+            await lock_parked(connection, trade.log, AGENTS[0])
 
     async def unlocked() -> list[tuple[int]]:
         async with trade.log.pool.connection() as connection, connection.transaction():
-            await lock_checkpoints(connection, FOLLOWER)
-            return await fetch(trade, f"{RANGES} FOR UPDATE SKIP LOCKED", FOLLOWER)
+            await lock(connection)
+            return await fetch(trade, f"{RANGES} FOR UPDATE SKIP LOCKED", follower)
 
     async def it_waits() -> bool:
         return bool((await fetch(trade, "SELECT count(*) FROM pg_locks WHERE NOT granted"))[0][0])
 
     async with trade.log.pool.connection() as connection, connection.transaction():
-        await take(connection, {FOLLOWER: Partitions(16, 31)}, 1)
+        for statement in CUT:
+            await connection.execute(statement, (follower,))
         locking = asyncio.create_task(unlocked())
         await until(it_waits)
     assert await locking == []
-    assert await fetch(trade, RANGES, FOLLOWER) == [(0,), (16,), (32,)]
+    assert await fetch(trade, RANGES, follower) == [(0,), (16,)]

@@ -100,7 +100,7 @@ WITH held AS (
 SELECT EXISTS (SELECT FROM held);
 
 -- name: lock_places(follower)
--- Nobody moves the agents meanwhile.
+-- All that this statement sees: nobody moves them meanwhile.
 SELECT first_partition, last_partition, lease, position, done
 FROM checkpoints WHERE follower = :follower ORDER BY first_partition FOR UPDATE;
 
