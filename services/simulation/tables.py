@@ -223,6 +223,7 @@ class Tables(Places):
         row = self.checkpoints.get((follower, first))
         if row is None or not self._parts(follower, [first], [last], [lease], row.position):
             return ((False,),)
+        self.checkpoints.put((follower, first), row)  # to lock a row is to write
         for position, error in zip(positions, errors, strict=True):
             self.parked.add((parker, key, position), error)
         return ((True,),)

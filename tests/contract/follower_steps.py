@@ -315,13 +315,17 @@ PARKED_UNFINISHED = [
     Step(
         "record_reactions",
         {name: [] for name in parameters("record_reactions")}
-        | {"follower": "agents", "lease": 0, "was": 0, "position": 2, "done": 0, "resend": False}
+        | {"follower": "agents", "was": 0, "position": 2, "done": 0, "resend": False}
         | {"reaction_agents": ["order", "order"], "reaction_positions": [1, 2]}
         | {"reaction_events": [UUID(int=1)] * 2, "reaction_keys": ["k1", "k2"]}
         | {"rule_versions": [1, 1], "reaction_commands": [b"{}", b"{}"]},
         fits=True,
     ),
-    Step("park", {"follower": "agent:order", "key": "k1", "positions": [1], "errors": ["a"]}),
+    Step(
+        "park",
+        {"follower": "agents", "first": 0, "last": 63, "lease": 0, "positions": [1], "errors": ["a"]}
+        | {"parker": "agent:order", "key": "k1"},
+    ),
 ]
 """Seldom found by chance: what is parked is the very reaction that is not carried out."""
 
