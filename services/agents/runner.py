@@ -36,7 +36,6 @@ from services.agents.reactions import WAITS, Key, PageOfReactions, decode_groups
 
 PAGE = 400
 PAGE_SECONDS = 0.025
-REST_SECONDS = 0.01
 HALT_SECONDS = 1.0
 INFRASTRUCTURE = (psycopg.Error, PoolTimeout, OSError, TimeoutError, EpochChanged)
 FOLLOWER = "agents"
@@ -95,17 +94,17 @@ class AgentRunner:
 
     async def _turn(self, seconds: float) -> None:
         """A page for each of those who move together; but who has come up with those before it joins them."""
-        groups = self._shared.groups()
-        moved = False
-        for group, end in groups:
-            moved |= await self._move(group, end, seconds if len(groups) == 1 else 0.0)
+        if not self._shared.places:
+            await asyncio.sleep(seconds)
+        wait_seconds = seconds  # for the last: if nothing is known that comes after it, nobody can move
+        for group, end in self._shared.groups():
+            await self._move(group, end, wait_seconds)
+            wait_seconds = 0.0
             if group[0].position == end:
                 break
-        if not moved and len(groups) != 1:  # nobody has waited for news, and they need time to come
-            await asyncio.sleep(min(seconds, REST_SECONDS) if groups else seconds)
 
-    async def _move(self, group: Sequence[Place], end: int | None, wait_seconds: float) -> bool:
-        """Move over a page, which may have to be waited for, but not past `end`; whether there was any."""
+    async def _move(self, group: Sequence[Place], end: int | None, wait_seconds: float) -> None:
+        """Move over a page, which may have to be waited for, but not past `end`."""
         position = group[0].position
         limit = PAGE if end is None else min(PAGE, end - position)
         page = await self._feed.page(position, limit, wait_seconds)
@@ -117,11 +116,10 @@ class AgentRunner:
             except UnknownEvent as error:
                 logger.error("halted", error=str(error), remedy="start the newer version of this process")  # noqa: TRY400
                 await self._shared.stand_aside()
-                return False
+                return
             await self._take(group, known)
             if group[0].position >= self._feed.head:
                 await self._finish(group)  # else the next page's record says it
-        return bool(page)
 
     async def _take(self, group: Sequence[Place], page: Sequence[StoredEvent]) -> None:
         keyed = self._heard(group, page)

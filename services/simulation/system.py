@@ -100,6 +100,7 @@ class System:
             "relay-2": self._relay,
             "agents-1": self._agents,
             "agents-2": self._agents,
+            "agents-3": self._agents,
             "scheduler-1": self._scheduler,
             "scheduler-2": self._scheduler,
             "gateways-1": self._gateways,

@@ -75,14 +75,18 @@ async def test_projectors_are_killed_and_stopped_and_wake_up(trade: Trade, datab
         assert stopped.poll() is None
 
 
-def test_up_starts_as_many_projectors_as_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TILLROLL_PROJECTORS", "2")
+@pytest.mark.parametrize(("process", "setting"), [("projector", "PROJECTORS"), ("agents", "AGENTS")])
+def test_up_starts_as_many_as_are_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process: str, setting: str
+) -> None:
+    monkeypatch.setenv(f"TILLROLL_{setting}", "2")
+    follower = "agents" if process == "agents" else "projection:"
 
     def sharing() -> dict[str, set[tuple[int, int]]]:
         _, status = tillroll(environment, "status")
         found: dict[str, set[tuple[int, int]]] = {}
         for each in status["followers"]:
-            if each["follower"].startswith("projection:") and each["alive"]:
+            if each["follower"].startswith(follower) and each["alive"]:
                 partitions = (each["first_partition"], each["last_partition"])
                 found.setdefault(each["worker"], set()).add(partitions)
         return found
@@ -96,7 +100,7 @@ def test_up_starts_as_many_projectors_as_are_wanted(tmp_path: Path, monkeypatch:
         before = sharing()
         run = read_run(tmp_path)
         assert run
-        os.kill(int(run.processes["projector-2"]["pid"] or 0), signal.SIGKILL)
+        os.kill(int(run.processes[f"{process}-2"]["pid"] or 0), signal.SIGKILL)
         _, played = tillroll(environment, "play", "synthetic", "--orders", "60", "--seed", "5")
         assert not [each for each in played["oracles"] if not each["good"] and not each["reason"]]
         wait(both_share)

@@ -22,7 +22,7 @@ from eventstore.feed import Feed
 from eventstore.partitions import PARTITIONS, WHOLE, Partitions, covered, partition_of
 from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds, WallClock
-from eventstore.shares import share_statements, take
+from eventstore.shares import Place, share_statements, take
 from eventstore.sharing import Sharing
 from eventstore.tasks import end_tasks
 from services.agents.runner import FOLLOWER, AgentRunner
@@ -221,6 +221,19 @@ async def test_only_who_holds_the_very_range_records(trade: Trade, database: str
         for table in ("reactions", "agent_processes", "parked"):
             assert await (await connection.execute(f"SELECT * FROM {table}")).fetchall() == []
     assert await trade.types() == ["StockReceived", "OrderPlaced"]
+
+
+async def test_who_is_ahead_of_what_is_known_waits_for_news(trade: Trade) -> None:
+    """Places may have been taken over from workers that were told of more: nobody turns round and round."""
+    runner = runner_of(trade.log, trade.feed, trade)
+    runner._shared = Sharing(share_statements(trade.log.database), FOLLOWER)
+    for part, position in ((Partitions(0, 31), 5), (Partitions(32, 63), 10)):
+        runner._shared.places.append(Place(FOLLOWER, part, 1, position, position))
+    turn = asyncio.create_task(runner._turn(600.0))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not turn.done()
+    await end_tasks(turn)
 
 
 AGENTS_PROCESS = """
