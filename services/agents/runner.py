@@ -24,7 +24,7 @@ from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
 from eventstore.log import EpochChanged, LogUnavailable, StoredEvent
 from eventstore.pace import Pace
-from eventstore.partitions import PARTITIONS, partition_of
+from eventstore.partitions import PARTITIONS, covered, partition_of
 from eventstore.seams import Clock, derived_id
 from eventstore.shares import Place
 from eventstore.sharing import Sharing, sharing
@@ -146,7 +146,7 @@ class AgentRunner:
     def _heard(self, group: Sequence[Place], page: Sequence[StoredEvent]) -> list[tuple[Agent, Fact, str]]:
         """What is for whom in these places; the states that commands are decided on follow all of it."""
         keyed = []
-        ours = _partitions(group)
+        whole = covered([place.partitions for place in group]) == PARTITIONS
         for stored in page:
             for agent in self._interested.get(stored.type, ()):
                 fact = self._feed.fact(stored)
@@ -154,7 +154,7 @@ class AgentRunner:
                     self._executor.states.follow(fact)
                 if _concerns(agent, fact):
                     key = order_key(fact)
-                    if len(ours) == PARTITIONS or partition_of(key) in ours:
+                    if whole or _is_in(group, partition_of(key)):
                         keyed.append((agent, fact, key))
         return keyed
 
@@ -279,12 +279,8 @@ def _concerns(agent: Agent, fact: Fact) -> bool:
     return fact.category != "deadline" or fact.event.agent == agent.name  # type: ignore[attr-defined]
 
 
-def _partitions(places: Sequence[Place]) -> frozenset[int]:
-    return frozenset(
-        partition
-        for place in places
-        for partition in range(place.partitions.first, place.partitions.last + 1)
-    )
+def _is_in(places: Sequence[Place], partition: int) -> bool:
+    return any(partition in place.partitions for place in places)
 
 
 def _held(places: Sequence[Place]) -> dict[str, list[int]]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from itertools import count
+from uuid import uuid4
 
 import pytest
 
@@ -19,6 +20,7 @@ from domain.stock import Stock
 from domain.streams import order_stream, stock_stream
 from eventstore.checkpoints import LeaseLost
 from eventstore.feed import Feed
+from eventstore.log import Append, NewEvent, StreamAppend
 from eventstore.partitions import PARTITIONS, WHOLE, Partitions, covered, partition_of
 from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds, WallClock
@@ -28,7 +30,7 @@ from eventstore.tasks import end_tasks
 from services.agents.runner import FOLLOWER, AgentRunner
 from services.processes import AGENTS, persist
 from tests.integration.test_projections import until
-from tests.integration.trade import MERCHANT, Trade, trading
+from tests.integration.trade import MERCHANT, NOW, Trade, trading
 
 ORDERS = 40
 ONCE_EACH = (
@@ -223,6 +225,25 @@ async def test_only_who_holds_the_very_range_records(trade: Trade, database: str
     assert await trade.types() == ["StockReceived", "OrderPlaced"]
 
 
+async def test_who_does_not_know_an_event_leaves_it_to_others(trade: Trade, database: str) -> None:
+    """It is of a newer version: another worker has the halted one's share, and nothing is parked."""
+    await trade.stock("a", 1)
+    await trade.place("o1")
+    newer = NewEvent("OrderPlaced", 99, b"{}", uuid4())
+    stream = StreamAppend(order_stream(MERCHANT, "o2"), 0, (newer,))
+    await trade.log.append(Append(uuid4(), MERCHANT, "c", "c", NOW, (stream,)))
+
+    async def reserved_and_aside() -> bool:
+        return "StockReserved" in [each.type for each in await trade.log.read(0)] and not await held(trade)
+
+    async with worker(database, trade):
+        await until(reserved_and_aside)
+    async with trade.log.pool.connection() as connection:
+        assert await (await connection.execute("SELECT * FROM parked")).fetchall() == []
+        cursor = await connection.execute("SELECT position FROM checkpoints WHERE follower = 'agents'")
+        assert await cursor.fetchall() == [(2,)]
+
+
 async def test_who_is_ahead_of_what_is_known_waits_for_news(trade: Trade) -> None:
     """Places may have been taken over from workers that were told of more: nobody turns round and round."""
     runner = runner_of(trade.log, trade.feed, trade)
@@ -241,6 +262,7 @@ import asyncio, sys
 from commands.executor import Executor
 from eventstore.bus import MemoryBus
 from eventstore.feed import Feed
+from eventstore.log import Append, NewEvent, StreamAppend
 from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds, WallClock
