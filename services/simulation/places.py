@@ -98,6 +98,12 @@ class Places:
                 found.append(((follower, first), row))
         return found
 
+    def _lock(self, rows: Iterable[tuple[At, CheckpointRow]]) -> None:
+        """FOR UPDATE: what is locked is written down, though nothing of it changes."""
+        for at, row in rows:
+            self.checkpoints.put(at, row)
+        self.checkpoints.touched.clear()
+
     def _put(self, at: At, row: CheckpointRow) -> None:
         if row.done > row.position:
             raise CheckViolation(f"{at} would have done more than it took")
@@ -195,6 +201,7 @@ class Places:
             if row is not None and (row.last, row.position) == (last, position)
         ]
         if len(found) < len(runs):
+            self._lock((at, row) for _, at, row in found)
             return ()
         return [self._merge([each for each in found if each[0] == run]) for run in sorted(set(runs))]
 

@@ -144,6 +144,7 @@ class Tables(Places):
     ) -> Rows:
         held = self._parts(follower, firsts, lasts, leases, was)
         if not held or len(held) < len(firsts):
+            self._lock(held)
             return ((False,),)
         for at, row in held:
             self._put(at, replace(row, position=position, done=done))
@@ -221,9 +222,9 @@ class Tables(Places):
         errors: Sequence[str],
     ) -> Rows:
         row = self.checkpoints.get((follower, first))
-        if row is None or not self._parts(follower, [first], [last], [lease], row.position):
+        if row is None or (row.last, row.lease) != (last, lease):
             return ((False,),)
-        self.checkpoints.put((follower, first), row)  # to lock a row is to write
+        self._lock([((follower, first), row)])
         for position, error in zip(positions, errors, strict=True):
             self.parked.add((parker, key, position), error)
         return ((True,),)
