@@ -74,12 +74,20 @@ class AgentRunner:
         and does wait, so a reaction is durable before anything that follows from it."""
         async with sharing(self._database, FOLLOWER) as shared, self._statements.relaxed() as statements:
             self._relaxed, self._shared = statements, shared
-            loop = asyncio.get_running_loop()
             while True:
-                await self._look()
-                until = loop.time() + shared.look_seconds
-                while (seconds := until - loop.time()) > 0:
-                    await self._turn(seconds)
+                try:
+                    await self._turns()
+                except UnknownEvent as error:
+                    logger.error("halted", error=str(error), remedy="start the newer version of this process")  # noqa: TRY400
+                    await shared.stand_aside()
+
+    async def _turns(self) -> None:
+        """Look what is ours, then move it for a while."""
+        await self._look()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._shared.look_seconds
+        while (seconds := until - loop.time()) > 0:
+            await self._turn(seconds)
 
     async def _look(self) -> None:
         """Bring what is ours to our share of the partitions; what we took is resumed."""
@@ -111,13 +119,7 @@ class AgentRunner:
         self._shared.check()
         if page:
             await self._pace.turn()
-            try:
-                known = known_part(await self._feed.page(position, limit))
-            except UnknownEvent as error:
-                logger.error("halted", error=str(error), remedy="start the newer version of this process")  # noqa: TRY400
-                await self._shared.stand_aside()
-                return
-            await self._take(group, known)
+            await self._take(group, known_part(await self._feed.page(position, limit)))
             if group[0].position >= self._feed.head:
                 await self._finish(group)  # else the next page's record says it
 
