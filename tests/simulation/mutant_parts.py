@@ -15,6 +15,7 @@ from domain.kernel import Fact
 from eventstore.feed import Feed
 from eventstore.log import PAGE, Append, Appended, Conflict, Outcome, StoredEvent
 from eventstore.memory import MemoryLog
+from eventstore.partitions import WHOLE
 from eventstore.shares import Place
 from eventstore.statements import Rows
 from eventstore.tasks import TaskGroup
@@ -327,3 +328,31 @@ class DeafNode(Node):
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
         self.feed = DeafFeed(self.log, self.bus)
+
+
+# ---- partitions
+
+
+class RangelessTables(Tables):
+    """The compare-and-set of a page names the lease and not the range: the cut off parts are taken twice."""
+
+    def _parts(
+        self, follower: str, firsts: Sequence[int], lasts: Sequence[int], leases: Sequence[int], position: int
+    ) -> list[tuple[At, CheckpointRow]]:
+        known = [row.last for first in firsts if (row := self.checkpoints.get((follower, first)))]
+        same = len(known) == len(lasts)
+        return super()._parts(follower, firsts, known if same else lasts, leases, position)
+
+
+class GreedyRunner(AgentRunner):
+    """A worker takes the facts of all partitions, whoever has them."""
+
+    def _heard(self, group: Sequence[Place], page: Sequence[StoredEvent]) -> list[tuple[Agent, Fact, str]]:
+        return super()._heard([replace(each, partitions=WHOLE) for each in group], page)
+
+
+class SelfishRunner(AgentRunner):
+    """What another worker left behind is not resumed."""
+
+    async def _resume(self, place: Place) -> None:
+        await (super()._resume(place) if place.partitions == WHOLE else self._finish([place]))
