@@ -23,10 +23,10 @@ from eventstore.log import EpochChanged, LogUnavailable
 from eventstore.seams import Clock, key_id
 from eventstore.statements import Database
 from eventstore.tasks import TaskGroup
+from services.agents.reactions import told
 
 BATCH = 500
 POLL_SECONDS = 0.25
-ERROR_LENGTH_MAX = 500
 FOLLOWER = "scheduler"
 """The name under which deadlines are parked, by a key that is agent, key and name with spaces between."""
 logger = structlog.get_logger()
@@ -62,7 +62,7 @@ class Scheduler:
         if appended:
             await self._run("forget_deadlines", appended, due_at=[row[7] for row in appended])
         if broken:
-            errors = [f"{type(error).__name__}: {error}"[:ERROR_LENGTH_MAX] for _, error in broken]
+            errors = [told(error) for _, error in broken]
             await self._run("park_deadlines", [row for row, _ in broken], errors=errors)
         return len(appended)
 

@@ -14,8 +14,14 @@ from domain.aggregates import COMMAND_TYPES
 from domain.kernel import Deadline, Fact, Group, Target, Value
 from services.agents.agent import Agent
 
+ERROR_LENGTH_MAX = 500
 WAITS = "waits behind an earlier event of its key"
 logger = structlog.get_logger()
+
+
+def told(error: Exception) -> str:
+    """What is kept of an error: short, and without a NUL, which can't be stored: it would be tried for ever."""
+    return f"{type(error).__name__}: {error}".replace("\0", "\ufffd")[:ERROR_LENGTH_MAX]
 
 
 def parker(agent: str) -> str:
@@ -68,7 +74,7 @@ class PageOfReactions:
             assert not foreign, f"agent {agent.name} may append to {agent.context} only, not to {foreign}"
         except Exception as error:
             logger.exception("reaction_failed", agent=agent.name, position=fact.position)
-            self.parked.append(((agent.name, key), fact.position, f"{type(error).__name__}: {error}"))
+            self.parked.append(((agent.name, key), fact.position, told(error)))
             return
         if reaction.process is not process:
             self.processes[agent.name, key] = reaction.process

@@ -32,7 +32,7 @@ from eventstore.statements import Database, Rows
 from eventstore.tasks import TaskGroup
 from services.agents.agent import Agent, order_key
 from services.agents.cache import CACHED_PROCESSES, ProcessCache
-from services.agents.reactions import WAITS, Key, PageOfReactions, decode_groups, parker
+from services.agents.reactions import WAITS, Key, PageOfReactions, decode_groups, parker, told
 
 PAGE = 400
 PAGE_SECONDS = 0.025
@@ -190,7 +190,7 @@ class AgentRunner:
             except Exception as error:
                 logger.exception("command_failed", agent=agent.name, position=fact.position)
                 positions = [waiting.position for _, waiting, _ in reactions[number:]]
-                await self._park(agent, order_key(fact), positions, f"{type(error).__name__}: {error}")
+                await self._park(agent, order_key(fact), positions, told(error))
                 return
 
     async def _park(self, agent: Agent, key: str, positions: list[int], error: str) -> None:

@@ -185,10 +185,9 @@ async def _rest(system: System, outcome: Outcome) -> None:
 
 
 def _left(system: System, horizon: datetime) -> Iterator[str]:
+    yield from (f"{name} is away" for name in WORLDS if name not in system.outsides)
     outstanding = {
-        name: len(system.outsides[name].world.state.stage.unacknowledged)
-        for name in WORLDS
-        if name in system.outsides
+        name: len(outside.world.state.stage.unacknowledged) for name, outside in system.outsides.items()
     }
     yield from invariants.nothing_is_left(system.server.log, system.server.tables, outstanding, horizon)
     deadlines = system.server.tables.deadlines.rows.items()

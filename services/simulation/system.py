@@ -28,7 +28,7 @@ from services.simulation.clock import START, SeededIds, SeededRandom, SimulatedC
 from services.simulation.faults import Faults
 from services.simulation.loop import SimulatedLoop
 from services.simulation.nemesis import Nemesis
-from services.simulation.network import Network
+from services.simulation.network import Network, Unreachable
 from services.simulation.node import Line, Node, Server
 from services.simulation.outside import Outside, Refusals
 from services.simulation.poison import poisoned
@@ -93,7 +93,7 @@ class System:
         """Schedulers wait for it: in a replay, what was withdrawn must be so again before it could be due."""
         self.caught_up.set()
         self.deaths = 0
-        loop.on_death.append(self._count_death)
+        loop.on_death.append(self._bury)
         self.mains: dict[str, Callable[[Node], Awaitable[None]]] = {
             **dict.fromkeys(DOORS, _serve),
             "relay-1": self._relay,
@@ -138,8 +138,14 @@ class System:
 
     async def ask(self, name: str, work: Callable[[Any], Awaitable[Any]], timeout_s: float) -> Any:
         """Have work done with the parts of that process, over the network."""
-        there = self.outsides if name in WORLDS else self.nodes
-        return await self.network.ask(name, lambda: work(there[name]), timeout_s)
+
+        async def served() -> Any:
+            parts = (self.outsides if name in WORLDS else self.nodes).get(name)
+            if parts is None:
+                raise Unreachable(f"{name} does not listen yet")
+            return await work(parts)
+
+        return await self.network.ask(name, served, timeout_s)
 
     def forget(self) -> None:
         """All that is derived from the log is gone, and all webhooks come once more."""
@@ -152,8 +158,11 @@ class System:
             self.server.tables.inbox.put(key, row._replace(attempts=0, next_at=START, matched=False))
         self.server.tables.sync()
 
-    def _count_death(self, _: Process) -> None:
+    def _bury(self, process: Process) -> None:
+        """Its parts are gone with it: the next life has none before it has made them."""
         self.deaths += 1
+        for parts in (self.outsides, self.nodes, self.inboxes):
+            parts.pop(process.name, None)
 
     def _lose_unsynced(self) -> None:
         tables = self.server.tables
@@ -250,7 +259,10 @@ class _Post:
         name = names[int(self._system.random.stream("webhooks").random() * len(names))]
 
         async def work(_: Node) -> None:
-            await self._system.inboxes[name].receive(self._provider, webhook.id, webhook.body())
+            inbox = self._system.inboxes.get(name)
+            if inbox is None:
+                raise Unreachable(f"{name} does not listen yet")
+            await inbox.receive(self._provider, webhook.id, webhook.body())
 
         try:
             await self._system.ask(name, work, ACKNOWLEDGE_SECONDS)

@@ -68,6 +68,7 @@ from services.agents.agent import Agent
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.order import ORDER_AGENT
 from services.agents.payment import PAYMENT_AGENT, REVERSAL_PAUSES
+from services.agents.reactions import told
 from services.agents.shipping import SHIPPING_AGENT
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -359,3 +360,9 @@ def test_an_agent_commands_its_own_context_only(agent: Agent) -> None:
         process = reaction.process
         streams = {target.stream for group in reaction.commands for target in group.targets}
         assert {stream.partition("-")[0] for stream in streams} <= {agent.context}
+
+
+def test_what_is_kept_of_an_error_can_be_stored() -> None:
+    kept = told(ValueError("a\0b" + "x" * 10_000))
+    assert kept.startswith("ValueError: a\ufffdbx")
+    assert len(kept) == 500
