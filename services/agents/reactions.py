@@ -20,7 +20,7 @@ logger = structlog.get_logger()
 
 
 def told(error: Exception) -> str:
-    """What is kept of an error: short, and without a NUL, which can't be stored: it would be tried for ever."""
+    """What is kept of an error: short, and without a NUL, which Postgres would refuse for ever."""
     return f"{type(error).__name__}: {error}".replace("\0", "\ufffd")[:ERROR_LENGTH_MAX]
 
 

@@ -42,7 +42,6 @@ PREPARATIONS = 5
 LATE_MS_MAX = 6_000
 WORLD_OF = {"payment": "payment-world", "carrier": "carrier-world"}
 _PASSING = (LogUnavailable, TooMuchContention, psycopg.Error, OSError, TimeoutError)
-Ask = Callable[[str, Callable[[Any], Awaitable[T]], float], Awaitable[T]]
 
 
 @dataclass(frozen=True, slots=True)
