@@ -293,7 +293,8 @@ async def test_the_openapi_document_is_valid_and_names_every_operation(api: Api)
     validate(document)
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     names = [operation["operationId"] for operation in operations]
-    assert len(set(names)) == len(names) == 15
+    assert len(set(names)) == len(names)
+    assert {"list_orders", "get_order", "list_parked_keys"} <= set(names)
     assert all(name.split("_")[0] in ("get", "list") for name in names)
     assert all("503" in operation["responses"] for operation in operations)
 
