@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from domain.aggregates import aggregate_of
 from eventstore.codec import decode_event
-from eventstore.log import StoredEvent
+from eventstore.log import Content
 
 FOLD_MAX = 500
 """Events that are folded in one go, a few milliseconds of work: then all else of the process has its turn."""
@@ -31,7 +31,7 @@ class Folder:
     def __init__(self) -> None:
         self._folded_since = 0  # the last turn of the others
 
-    async def folded(self, stream: str, state: State, tail: Sequence[StoredEvent]) -> State:
+    async def folded(self, stream: str, state: State, tail: Sequence[Content]) -> State:
         """The state after `tail`; now and then the others of the loop have their turn."""
         for start in range(0, len(tail), FOLD_MAX):
             part = tail[start : start + FOLD_MAX]
@@ -43,7 +43,7 @@ class Folder:
         return state
 
 
-def _after(stream: str, base: State, events: Sequence[StoredEvent]) -> State:
+def _after(stream: str, base: State, events: Sequence[Content]) -> State:
     decoded = [decode_event(each.type, each.schema, each.data) for each in events]
     folded = aggregate_of(stream).fold(decoded, base.state)
     return State(base.version + len(events), folded, base.snapshot)

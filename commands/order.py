@@ -49,7 +49,7 @@ async def start_preparation(
 
 async def placing_of(log: Log, stream: str) -> tuple[str, str]:
     """What the order belongs to and whose it is: checkout and subject; nothing where there is none."""
-    (events,) = await log.read_streams([(stream, 0)])
+    (events,) = await log.read_streams([(stream, 0)], 1)
     if not events:
         return "", ""
     placed = decode(events[0]).event

@@ -14,7 +14,7 @@ import structlog
 
 from commands.fold import Folder, State
 from domain.aggregates import aggregate_of
-from eventstore.log import STREAM_LIMIT, Log, StoredEvent
+from eventstore.log import STREAM_LIMIT, Log
 from eventstore.snapshots import (
     SNAPSHOT_BYTES_MAX,
     Snapshot,
@@ -79,24 +79,23 @@ class Snapshotter:
     async def _take(self, stream: str) -> None:
         aggregate = aggregate_of(stream)
         base = (await self.load([stream])).get(stream) or State(0, aggregate.initial)
-        state, last = await self._folded(stream, base)
-        if last is None or state.version - base.version < self._every:
+        state = await self._folded(stream, base)
+        if state.version - base.version < self._every:
             return  # another process was faster
         encoded = encode_state(aggregate, state.state)
         if len(encoded) <= SNAPSHOT_BYTES_MAX:
+            ((last,),) = await self._log.read_streams([(stream, state.version - 1)], 1)
             await self._snapshots.keep(
                 Snapshot(stream, state.version, last.leaf_hash, form_of(aggregate), encoded)
             )
 
-    async def _folded(self, stream: str, state: State) -> tuple[State, StoredEvent | None]:
-        """The present state, and the last event that was read for it."""
-        last = None
+    async def _folded(self, stream: str, state: State) -> State:
+        """The present state."""
         while True:
-            (tail,) = await self._log.read_streams([(stream, state.version)])
+            (tail,) = await self._log.read_contents([(stream, state.version)])
             state = await self._folder.folded(stream, state, tail)
-            last = tail[-1] if tail else last
             if len(tail) < STREAM_LIMIT:
-                return state, last
+                return state
 
 
 def _state_of(snapshot: Snapshot) -> State | None:

@@ -102,7 +102,7 @@ class States:
         unreadable: dict[str, Exception] = {}
         limit = PROBE if self._snapshotter else STREAM_LIMIT
         while streams:
-            tails = await self._log.read_streams([(each, loaded[each].version) for each in streams], limit)
+            tails = await self._log.read_contents([(each, loaded[each].version) for each in streams], limit)
             long = [each for each, tail in zip(streams, tails, strict=True) if len(tail) == limit]
             kept = await self._kept([stream for stream in long if not loaded[stream].version])
             for stream, tail in zip(streams, tails, strict=True):

@@ -50,6 +50,15 @@ class StoredEvent(NamedTuple):
     leaf_hash: bytes
 
 
+class Content(NamedTuple):
+    """Of a stored event, what a stream's state is folded from."""
+
+    version: int
+    type: str
+    schema: int
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class StreamAppend:
     """Events for one stream, which must stand at `expected_version` (0: it must not exist).
@@ -168,6 +177,11 @@ class Log(Protocol):
         self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
     ) -> list[list[StoredEvent]]:
         """For each (stream, after version) the rest of that stream, at most `limit` events of each."""
+
+    async def read_contents(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[Content]]:
+        """Of the events of `read_streams` their contents only: in less than half the time."""
 
     async def head(self) -> int:
         """The highest position, 0 for an empty log."""

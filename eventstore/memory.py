@@ -14,6 +14,7 @@ from eventstore.log import (
     Append,
     Appended,
     Conflict,
+    Content,
     LogIdentity,
     Outcome,
     StoredEvent,
@@ -87,6 +88,15 @@ class MemoryLog:
         self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
     ) -> list[list[StoredEvent]]:
         return [self.rest_of(name, after, limit) for name, after in wanted]
+
+    async def read_contents(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[Content]]:
+        return [self.contents_of(name, after, limit) for name, after in wanted]
+
+    def contents_of(self, stream: str, after: int, limit: int = STREAM_LIMIT) -> list[Content]:
+        """The contents of what `rest_of` tells."""
+        return [Content(e.version, e.type, e.schema, e.data) for e in self.rest_of(stream, after, limit)]
 
     def rest_of(self, stream: str, after: int, limit: int = STREAM_LIMIT) -> list[StoredEvent]:
         """The events of a stream after a version, at most `limit`."""

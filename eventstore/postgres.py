@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from eventstore.appender import Appender
 from eventstore.connections import STATEMENT_SECONDS, connect, read_identity, read_parameters
-from eventstore.log import MAX_VERSION, PAGE, STREAM_LIMIT, Append, LogIdentity, Outcome, StoredEvent
+from eventstore.log import MAX_VERSION, PAGE, STREAM_LIMIT, Append, Content, LogIdentity, Outcome, StoredEvent
 from eventstore.queries import load_queries
 from eventstore.seams import Clock
 from eventstore.statements import PostgresDatabase
@@ -27,6 +27,8 @@ RANGE_BYTES = 8 << 20
 _QUERIES = load_queries("eventstore", "log.sql")
 _stored: Callable[[Sequence[Any]], StoredEvent] = partial(tuple.__new__, StoredEvent)
 """As `StoredEvent._make`, without its Python: a page has thousands of rows."""
+_content: Callable[[Sequence[Any]], Content] = partial(tuple.__new__, Content)
+R = TypeVar("R", StoredEvent, Content)
 
 
 def make_pool(
@@ -120,28 +122,35 @@ class PostgresLog:
     async def read_streams(
         self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
     ) -> list[list[StoredEvent]]:
-        streams = await self._rest(wanted, limit)
-        for (name, after), events in zip(wanted, streams, strict=True):
-            if events and events[-1].version != after + len(events):
-                await self._check_beginning(name, events)
-        return streams
+        return await self._rests(_QUERIES.read_streams.sql, _stored, wanted, limit)
 
-    async def _rest(self, wanted: Sequence[tuple[str, int]], limit: int) -> list[list[StoredEvent]]:
-        streams: list[list[StoredEvent]] = [[] for _ in wanted]
+    async def read_contents(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[Content]]:
+        return await self._rests(_QUERIES.read_contents.sql, _content, wanted, limit)
+
+    async def _rests(
+        self, sql: str, row_of: Callable[[Sequence[Any]], R], wanted: Sequence[tuple[str, int]], limit: int
+    ) -> list[list[R]]:
+        streams: list[list[R]] = [[] for _ in wanted]
         arguments = {
             "streams": [name for name, _ in wanted],
             "versions": [version for _, version in wanted],
             "limit": limit,
         }
-        for row in await self._fetch(_QUERIES.read_streams.sql, arguments):
-            streams[row[-1] - 1].append(_stored(row[:-1]))
+        for row in await self._fetch(sql, arguments):
+            streams[row[-1] - 1].append(row_of(row[:-1]))
+        for (name, after), events in zip(wanted, streams, strict=True):
+            if events and events[-1].version != after + len(events):
+                await self._check_beginning(name, events)
         return streams
 
-    async def _check_beginning(self, name: str, events: Sequence[StoredEvent]) -> None:
+    async def _check_beginning(self, name: str, events: Sequence[StoredEvent | Content]) -> None:
         """Unless the stream begins here (it may begin anywhere), an event is missing."""
-        ((first,),) = await self._rest([(name, -MAX_VERSION - 1)], 1)
-        assert first == events[0], f"a gap in {name}"
-        assert events[-1].version == first.version + len(events) - 1, f"a gap in {name}"
+        arguments = {"streams": [name], "versions": [-MAX_VERSION - 1], "limit": 1}
+        (first,) = await self._fetch(_QUERIES.read_contents.sql, arguments)
+        assert first[0] == events[0].version, f"a gap in {name}"
+        assert events[-1].version == events[0].version + len(events) - 1, f"a gap in {name}"
 
     async def head(self) -> int:
         rows = await self._fetch(_QUERIES.read_head.sql, {})

@@ -50,6 +50,6 @@ async def _folded(log: Log, snapshot: Snapshot) -> State:
     """The state at the snapshot's version, from the first event."""
     folder, state = Folder(), State(0, aggregate_of(snapshot.stream).initial)
     while (left := snapshot.version - state.version) > 0:
-        (events,) = await log.read_streams([(snapshot.stream, state.version)], min(left, STREAM_LIMIT))
+        (events,) = await log.read_contents([(snapshot.stream, state.version)], min(left, STREAM_LIMIT))
         state = await folder.folded(snapshot.stream, state, events)
     return state

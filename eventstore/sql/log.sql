@@ -30,6 +30,16 @@ CROSS JOIN LATERAL (
     ORDER BY events.version LIMIT :limit
 ) AS e;
 
+-- name: read_contents(streams, versions, limit)
+-- Of the rest of several streams, asked for as in read_streams, what their states are folded from.
+SELECT e.version, e.type, e.schema, e.data, wanted.number
+FROM unnest(:streams::text[], :versions::bigint[]) WITH ORDINALITY AS wanted (stream, version, number)
+CROSS JOIN LATERAL (
+    SELECT version, type, schema, data FROM events
+    WHERE events.stream = wanted.stream AND events.version > wanted.version
+    ORDER BY events.version LIMIT :limit
+) AS e;
+
 -- name: read_head()$
 -- The highest position, 0 for an empty log.
 SELECT coalesce((SELECT position FROM events ORDER BY position DESC LIMIT 1), 0);

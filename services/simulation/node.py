@@ -12,7 +12,7 @@ from commands.executor import Executor
 from eventstore.appender import Appender
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring, MemoryKeyStore
-from eventstore.log import PAGE, STREAM_LIMIT, Append, Appended, LogIdentity, Outcome, StoredEvent
+from eventstore.log import PAGE, STREAM_LIMIT, Append, Appended, Content, LogIdentity, Outcome, StoredEvent
 from eventstore.memory import MemoryLog
 from eventstore.seams import Clock, Ids
 from eventstore.statements import Rows, Statements
@@ -106,6 +106,14 @@ class SimulatedLog:
     ) -> list[list[StoredEvent]]:
         asked = tuple(wanted)
         return await self._line.call(lambda: [self._log.rest_of(name, after, limit) for name, after in asked])
+
+    async def read_contents(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[Content]]:
+        asked = tuple(wanted)
+        return await self._line.call(
+            lambda: [self._log.contents_of(name, after, limit) for name, after in asked]
+        )
 
     async def head(self) -> int:
         return await self._line.call(lambda: len(self._log.events))

@@ -172,26 +172,27 @@ def _shipped(size: int) -> Iterator[Event]:
 
 
 def _tell(report: Report, ways: list[str], figures: dict[str, list[float]]) -> None:
-    ratios = {
-        f"{name} {size}": median(b / a for a, b in zip(figures[f"{name} {size}"], library, strict=True))
-        for size in SIZES
-        for name in ways
-        for library in (figures[f"library{SNAPSHOTS if name.endswith(SNAPSHOTS) else ''} {size}"],)
-    }
+    def times_as_fast(size: int, name: str, as_library: str) -> float:
+        pairs = zip(figures[f"{name} {size}"], figures[f"{as_library} {size}"], strict=True)
+        return median(library / own for own, library in pairs)
+
+    def alike(name: str) -> str:
+        return f"library{SNAPSHOTS}" if name.endswith(SNAPSHOTS) else "library"
+
     rows = [
         (
             f"{size:,} events",
             name,
             f"{median(figures[f'{name} {size}']):.2f}",
-            f"{ratios[f'{name} {size}']:.1f}",
+            f"{times_as_fast(size, name, alike(name)):.1f}",
+            f"{times_as_fast(size, name, 'library'):.1f}",
         )
         for size in SIZES
         for name in ways
     ]
-    report.table("Loading an aggregate", ("of", "by", "ms", "times as fast as the library so"), rows)
-    for name in ("ours", f"ours{SNAPSHOTS}"):
-        report.goal(
-            f"an aggregate of 1,000 events, times as fast as the library loads it: {name}",
-            ratios[f"{name} 1000"],
-            GOAL_AT_1000,
-        )
+    header = ("of", "by", "ms", "times as fast as the library so", "as the library without snapshots")
+    report.table("Loading an aggregate", header, rows)
+    goal = "an aggregate of 1,000 events, times as fast as the library"
+    as_they_come = times_as_fast(1000, f"ours{SNAPSHOTS}", "library")
+    report.goal(f"{goal}, each as it comes (ours with snapshots)", as_they_come, GOAL_AT_1000)
+    report.goal(f"{goal}, neither with snapshots", times_as_fast(1000, "ours", "library"), GOAL_AT_1000)

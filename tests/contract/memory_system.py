@@ -11,7 +11,7 @@ import pytest
 from hypothesis.stateful import rule
 
 from eventstore import feed as feed_module
-from eventstore.log import PAGE, STREAM_LIMIT, Append, Appended, LogIdentity, Outcome, StoredEvent
+from eventstore.log import PAGE, STREAM_LIMIT, Append, Appended, Content, LogIdentity, Outcome, StoredEvent
 from eventstore.memory import MemoryLog
 from tests.contract.appends import StillClock
 from tests.contract.log_calls import Key
@@ -53,6 +53,12 @@ class Door:
     ) -> list[list[StoredEvent]]:
         await self._turn()
         return await self.log.read_streams(wanted, limit)
+
+    async def read_contents(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[Content]]:
+        await self._turn()
+        return await self.log.read_contents(wanted, limit)
 
     async def head(self) -> int:
         await self._turn()

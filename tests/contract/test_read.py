@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eventstore.log import Log
+from eventstore.log import STREAM_LIMIT, Log
 from tests.contract.appends import an_append, append_all, appended, to_stream, whole
 
 
@@ -55,6 +55,15 @@ async def test_streams_are_read_together_in_the_order_asked(filled: Log) -> None
     ]
     assert {event.stream for event in found[0]} == {"order-7"}
     assert found[3][2:] == found[2]
+
+
+async def test_contents_are_those_of_the_same_events(filled: Log) -> None:
+    wanted = [("order-7", 0), ("order-none", 0), ("order-3", 2), ("order-3", 0), ("order-5", 99)]
+    for limit in (STREAM_LIMIT, 2):
+        events = await filled.read_streams(wanted, limit)
+        assert await filled.read_contents(wanted, limit) == [
+            [(each.version, each.type, each.schema, each.data) for each in rest] for rest in events
+        ]
 
 
 async def test_a_name_is_taken_as_it_is(log: Log) -> None:

@@ -52,6 +52,9 @@ class Patient(SimulatedLog):
     async def read_streams(self, *asked: Any) -> Any:
         return await _insisted(lambda: super(Patient, self).read_streams(*asked))
 
+    async def read_contents(self, *asked: Any) -> Any:
+        return await _insisted(lambda: super(Patient, self).read_contents(*asked))
+
     async def head(self) -> int:
         return await _insisted(super().head)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from psycopg_pool.base import AttemptWithBackoff
 
-from eventstore.log import PAGE, STREAM_LIMIT, Append, LogIdentity, Outcome, StoredEvent
+from eventstore.log import PAGE, STREAM_LIMIT, Append, Content, LogIdentity, Outcome, StoredEvent
 from eventstore.postgres import PostgresLog
 from tests.contract.appends import StillClock
 
@@ -68,6 +68,12 @@ class RemoteLog:
         self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
     ) -> list[list[StoredEvent]]:
         streams: list[list[StoredEvent]] = await self._ask("read_streams", wanted, limit)
+        return streams
+
+    async def read_contents(
+        self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
+    ) -> list[list[Content]]:
+        streams: list[list[Content]] = await self._ask("read_contents", wanted, limit)
         return streams
 
     async def head(self) -> int:
