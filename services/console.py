@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from threading import Event, Thread
 
 import orjson
 from pydantic import ValidationError
@@ -38,6 +39,7 @@ console = Console(stderr=True)
 """Where progress is told, and what a person should know on the way."""
 results = Console()
 """Where a command's answer goes: standard output, so that it can be kept apart from the rest."""
+LINE_SECONDS = 60.0
 EXPECTED = (NotRunning, Unreachable, ServerFailed, EpochChanged, LogUnavailable, MigrationChanged)
 
 
@@ -64,7 +66,7 @@ class RateColumn(ProgressColumn):
 
 @contextmanager
 def progressing() -> Iterator[Progress]:
-    """A progress bar with rate and ETA on standard error."""
+    """A progress bar with rate and ETA on standard error; a line a minute where that is no terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -73,7 +75,37 @@ def progressing() -> Iterator[Progress]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        yield progress
+        if console.is_terminal:
+            yield progress
+        else:
+            with _told_in_lines(progress, LINE_SECONDS):
+                yield progress
+
+
+@contextmanager
+def _told_in_lines(progress: Progress, seconds: float) -> Iterator[None]:
+    """A file or a pipe shows no bar: there, where each task stands is printed every so many seconds."""
+    ended = Event()
+
+    def tell() -> None:
+        while not ended.wait(seconds):
+            for task in progress.tasks:
+                if not task.finished:
+                    print(_line(task), file=sys.stderr, flush=True)
+
+    telling = Thread(target=tell, daemon=True)
+    telling.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        telling.join()
+
+
+def _line(task: Task) -> str:
+    so_far = f"{task.description}: {task.completed:,.0f} of {task.total or 0:,.0f}"
+    left = task.time_remaining
+    return so_far if left is None else f"{so_far}, {task.speed or 0:,.2f}/s, {left:,.0f} s left"
 
 
 @contextmanager
