@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,9 +15,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 def run(awaitable: Awaitable[int | None]) -> None:
     import uvloop  # noqa: PLC0415
 
+    from services.collector import spare_the_collector  # noqa: PLC0415
+
     async def whole() -> int | None:
         return await awaitable
 
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    spare_the_collector()
     raise typer.Exit(uvloop.run(whole()) or 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import gc
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -26,6 +25,7 @@ from services.agents.order import ORDER_AGENT
 from services.agents.payment import PAYMENT_AGENT
 from services.agents.runner import AgentRunner
 from services.agents.shipping import SHIPPING_AGENT
+from services.collector import spare_the_collector
 from services.context import ProcessContext, open_context
 from services.ledger import keep_sweeping
 from services.logs import say_where_tasks_wait
@@ -119,13 +119,6 @@ def _cancel_once(task: asyncio.Task[None]) -> None:
     """A second signal must not break off what the first one has begun to end in order."""
     if not task.cancelling():
         task.cancel()
-
-
-def spare_the_collector() -> None:
-    """What lives long here (caches, modules) has few cycles: the usual haste walks it again and again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 async def relay(context: ProcessContext) -> None:

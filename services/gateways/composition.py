@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Awaitable, Callable
 
 from eventstore.tasks import TaskGroup
@@ -25,7 +24,6 @@ Persist = Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]
 
 async def run_gateways(context: ProcessContext, persist: Persist) -> None:
     """All gateways, their inbox and its door; `persist` outlives the servers' failures."""
-    gc.set_threshold(50_000, 20, 50)  # what lives long here has no cycles: the usual haste costs a fifth
     settings = context.settings
     inbox = Inbox((PAYMENT_GATEWAY, CARRIER_GATEWAY), context.executor, context.log.database, context.clock)
     secrets = {"payment": settings.payment_webhook_secret(), "carrier": settings.carrier_webhook_secret()}

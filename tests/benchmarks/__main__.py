@@ -16,8 +16,8 @@ from pathlib import Path
 
 import uvloop
 
+from services.collector import spare_the_collector
 from tests.benchmarks.report import Options, Report
-from tests.benchmarks.tuning import as_our_processes
 
 SUITES = ("append", "log", "load", "rebuild", "growth", "flow", "latency", "doors")
 RESULTS = Path("build/bench.json")
@@ -65,5 +65,5 @@ async def _run_suite(report: Report, name: str) -> None:
 
 
 if __name__ == "__main__":
-    as_our_processes()
+    spare_the_collector()
     sys.exit(uvloop.run(_run(_arguments())))

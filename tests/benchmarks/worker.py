@@ -11,8 +11,8 @@ import sys
 
 import uvloop
 
+from services.collector import spare_the_collector
 from tests.benchmarks.rivals import Library, Ours, Rival, Umadb
-from tests.benchmarks.tuning import as_our_processes
 
 RIVALS: dict[str, type[Ours] | type[Library] | type[Umadb]] = {
     "ours": Ours,
@@ -45,5 +45,5 @@ async def _main(name: str, address: str) -> None:
 
 
 if __name__ == "__main__":
-    as_our_processes()
+    spare_the_collector()
     uvloop.run(_main(*sys.argv[1:]))
