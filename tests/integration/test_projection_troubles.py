@@ -12,6 +12,7 @@ import pytest
 from domain.kernel import Fact
 from eventstore.tasks import end_tasks
 from projections import advance as advance_module
+from projections import compare as compare_module
 from projections.advance import Advancer
 from projections.holding import Holding
 from projections.orders import ORDERS
@@ -116,6 +117,23 @@ async def test_nobody_waits_for_who_reads_a_generation_that_was_replaced(trade: 
 
 async def _is_gone(trade: Trade, table: str) -> bool:
     return not await fetch(trade, "SELECT 1 FROM pg_tables WHERE tablename = %s", table)
+
+
+async def test_a_comparison_of_large_tables_may_take_long(
+    trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every other statement is ended after half a minute, in which some millions of rows are compared."""
+    await begun(trade)
+    bounds, compare_table = set(), compare_module._Shadows._compare_table
+
+    async def telling(shadows: Any, *arguments: Any) -> None:
+        bounds.add(await (await shadows._connection.execute("SHOW statement_timeout")).fetchone())
+        await compare_table(shadows, *arguments)
+
+    monkeypatch.setattr(compare_module._Shadows, "_compare_table", telling)
+    await no_differences(trade)
+    assert bounds == {("1h",)}
+    assert await fetch(trade, "SHOW statement_timeout") == [("30s",)]
 
 
 async def test_who_was_careful_goes_on_as_usual_once_it_is_at_the_head(trade: Trade) -> None:
