@@ -27,6 +27,8 @@ from projections.read_models import OPENED
 
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.05
+PAUSES = ATTEMPTS - 1
+"""In one page. A handler that fails on all it gets must not hold up the others a while for each event."""
 ERROR_LENGTH_MAX = 500
 HANDLERS_OWN = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.CardinalityViolation)
 """What the database says of rows that the handler should not have made."""
@@ -46,6 +48,7 @@ class Advancer:
         self._connection = connection
         self._keyring = keyring
         self._fact_of = fact_of
+        self._pauses = 0
 
     async def prepare(self, follows: Sequence[Follow], events: Sequence[StoredEvent]) -> list[Work]:
         """All that can be done before the transaction; touches no read model."""
@@ -62,6 +65,12 @@ class Advancer:
 
         `works` is what `prepare` made of the page, if it was called before.
         """
+        self._pauses = PAUSES
+        return await self._advance(follows, events, works)
+
+    async def _advance(
+        self, follows: Sequence[Follow], events: Sequence[StoredEvent], works: Sequence[Work] | None = None
+    ) -> bool:
         works = await self.prepare(follows, events) if works is None else works
         last = events[-1].position
         failed = [work.follow for work in works if work.failure]
@@ -72,7 +81,7 @@ class Advancer:
         except HANDLERS_OWN as error:
             if len(healthy) > 1:  # one of them is to blame: the others must not suffer
                 for work in healthy:
-                    await self.advance([work.follow], events, [work])
+                    await self._advance([work.follow], events, [work])
             else:
                 logger.warning("rows_refused", follower=healthy[0].follow.follower, error=said(error))
                 failed.append(healthy[0].follow)
@@ -118,6 +127,7 @@ class Advancer:
 
     async def _begin(self, works: Sequence[Work], last: int) -> None:
         kept = [work.follow for work in works if isinstance(work.follow.generation, int)]
+        kept.sort(key=lambda follow: (follow.follower, follow.partitions))  # as `shares.sql` locks them
         await self._run(
             "begin_page",
             followers=[follow.follower for follow in kept],
@@ -160,14 +170,16 @@ class Advancer:
             await self._retry(follow, events)
             return
         middle = wanted[len(wanted) // 2]
-        await self.advance([follow], events[:middle])
-        await self.advance([follow], events[middle:])
+        await self._advance([follow], events[:middle])
+        await self._advance([follow], events[middle:])
 
     async def _retry(self, follow: Follow, events: Sequence[StoredEvent]) -> None:
         """A single event of its own: try again, then park the event's key."""
         error: Exception | None = None
         for attempt in range(1, ATTEMPTS):
-            await asyncio.sleep(PAUSE_SECONDS * attempt)
+            if self._pauses:
+                self._pauses -= 1
+                await asyncio.sleep(PAUSE_SECONDS * attempt)
             work = (await self.prepare([follow], events))[0]
             error = work.failure
             if error is None:

@@ -27,6 +27,8 @@ from projections.read_models import READ_MODELS
 SHADOW = "shadow"
 EXAMPLES_MAX = 3
 TEMP_BUFFERS = "128MB"
+TIMEOUT = "1h"
+"""Of one statement: the rows of a large table are compared by one, at some 150,000 a second."""
 _ALWAYS_THE_INDEX = b"SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
 Ranges = list[tuple[Partitions, int]]
 _AS_USUAL = b"RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin"
@@ -63,6 +65,7 @@ async def compare(
             ranges = await shadows.live_ranges()
             await shadows.fold(min((at for each in ranges.values() for _, at in each), default=0))
             await connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ")
+            await connection.execute(f"SET LOCAL statement_timeout = '{TIMEOUT}'".encode())
             await shadows.compare()
         finally:
             if not connection.closed:

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
+import structlog
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 
@@ -19,6 +21,8 @@ from projections.read_model import ReadModel, statement, table_of
 
 Connection = AsyncConnection[TupleRow]
 REGISTRY = load_queries("projections", "registry.sql")
+DROP_TIMEOUT = "2s"
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +110,22 @@ async def sole_builder(connection: Connection, name: str) -> AsyncIterator[bool]
 async def drop_others(connection: Connection, model: ReadModel) -> None:
     """Drop every generation but the live one: what a rebuild replaced, or a killed one left behind.
 
-    Only for the sole builder: another's half-built generation is not live either.
+    Only for the sole builder: another's half-built generation is not live either. One that somebody still
+    reads, as `verify` may for long, is left to the next who comes here: nobody must wait for its end.
     """
     for number, live in await run(connection, "read_generations", name=model.name):
         if not live:
-            async with connection.transaction():
-                await run(connection, "lock_registry")
-                await run(connection, "remove_generation", name=model.name, generation=number)
-                await run(connection, "remove_follower", follower=model.follower(number))
-                for table in model.tables_of(number):
-                    await connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(table)))
+            try:
+                await _drop(connection, model, number)
+            except psycopg.errors.LockNotAvailable:
+                logger.info("generation_left", read_model=model.name, generation=number, why="it is read")
+
+
+async def _drop(connection: Connection, model: ReadModel, number: int) -> None:
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = '{DROP_TIMEOUT}'".encode())
+        await run(connection, "lock_registry")
+        await run(connection, "remove_generation", name=model.name, generation=number)
+        await run(connection, "remove_follower", follower=model.follower(number))
+        for table in model.tables_of(number):
+            await connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(table)))

@@ -41,6 +41,8 @@ class Holding:
         self._counted: set[tuple[str, int]] = set()
         self._lacks = False
         self._lost: set[Lease] = set()
+        self._turn = asyncio.Lock()
+        """A renewal that is under way must not take hold again of what is given back meanwhile."""
         self.follows: list[Follow] = []
 
     @property
@@ -57,20 +59,22 @@ class Holding:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 5)
             try:
-                lost = await self._worker.look(self.follows)
+                async with self._turn:
+                    await self._look()
             except AWAY as error:
                 logger.warning("leases_not_renewed", error=str(error))
-            else:
-                self._lost.update(map(lease_of, lost))
 
     async def join(self) -> None:
         await self._worker.join()
 
     async def refresh(self, connection: Connection) -> bool:
         """Bring what is held to our share of what is live; whether that changed anything. Raises Moved."""
+        async with self._turn:
+            return await self._refresh(connection)
+
+    async def _refresh(self, connection: Connection) -> bool:
         if self._lacks:  # perhaps somebody has just died, and our share is another
-            lost = await self._worker.look(self.follows)
-            self._lost.update(map(lease_of, lost))
+            await self._look()
         wanted = await self._wanted(connection)
         before = [(each.follower, each.partitions, each.lease) for each in self.follows]
         misfits = [
@@ -94,9 +98,10 @@ class Holding:
 
     async def give_back(self) -> None:
         """All that is held. If that fails, the leases end by themselves."""
-        self.follows = []
-        with suppress(*AWAY):
-            await self._worker.give_back()
+        async with self._turn:
+            self.follows = []
+            with suppress(*AWAY):
+                await self._worker.give_back()
 
     async def leave(self) -> None:
         """Give all back, and let others have our share."""
@@ -119,6 +124,9 @@ class Holding:
             attempts=attempts,
         )
         self._counted.add((follow.follower, follow.position))
+
+    async def _look(self) -> None:
+        self._lost.update(map(lease_of, await self._worker.look(self.follows)))
 
     async def _wanted(self, connection: Connection) -> Wanted:
         """Our share of each live generation that this code can follow."""

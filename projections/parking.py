@@ -5,6 +5,7 @@ Running projectors are fenced meanwhile, in all partitions, and then go on with 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eventstore.codec import decode
@@ -16,6 +17,9 @@ from projections.page import Follow
 from projections.read_model import ReadModel
 from projections.read_models import OPENED
 
+TOGETHER = 500
+"""Events that are merged at once, as long as none fails: the read model stands still meanwhile."""
+MUCH_BETWEEN = 8
 _PRIVATE = frozenset(kind.__name__ for kind in OPENED)
 
 
@@ -46,23 +50,34 @@ class ParkedProjection:
         """Merge what waits, in order: how many events that were, and what stopped it, or ''."""
         whose = {"follower": self.follow.follower, "key": key}
         advancer = Advancer(self.connection, self.keyring, decode)
-        went_on, stopped = 0, ""
-        waiting = await run(self.connection, "read_parked_positions", **whose)
-        for (position,) in waiting:
-            (event,) = await self.log.read(position - 1, 1)
-            stopped = await self._merge(advancer, event)
-            if stopped:
-                await run(self.connection, "tell_error", **whose, position=position, error=stopped)
+        went_on, stopped, together = 0, "", TOGETHER
+        waiting = [each for (each,) in await run(self.connection, "read_parked_positions", **whose)]
+        while went_on < len(waiting):
+            positions = waiting[went_on : went_on + together]
+            stopped = await self._merge(advancer, await self._read(positions))
+            if not stopped:
+                await run(self.connection, "unpark", **whose, positions=positions)
+                went_on += len(positions)
+            elif len(positions) > 1:
+                together = max(1, len(positions) // 8)
+            else:
+                await run(self.connection, "tell_error", **whose, position=positions[0], error=stopped)
                 break
-            await run(self.connection, "unpark", **whose, position=position)
-            went_on += 1
         if waiting:
             await run(self.connection, "fence", follower=self.follow.follower)
         return went_on, stopped
 
-    async def _merge(self, advancer: Advancer, event: StoredEvent) -> str:
-        """All of it and '', or nothing and what the handler, or the database, says against it."""
-        (work,) = await advancer.prepare([self.follow], [event])
+    async def _read(self, positions: Sequence[int]) -> list[StoredEvent]:
+        """Those events; where little else stands between them, all at once."""
+        first, span = positions[0], positions[-1] - positions[0] + 1
+        if span > MUCH_BETWEEN * len(positions):
+            return [(await self.log.read(position - 1, 1))[0] for position in positions]
+        wanted = frozenset(positions)
+        return [each for each in await self.log.read(first - 1, span) if each.position in wanted]
+
+    async def _merge(self, advancer: Advancer, events: Sequence[StoredEvent]) -> str:
+        """All of them and '', or none and what the handler, or the database, says against them."""
+        (work,) = await advancer.prepare([self.follow], events)
         error: Exception | None = work.failure
         if not error:
             try:
@@ -70,7 +85,7 @@ class ParkedProjection:
                     await advancer.merge(work)
             except HANDLERS_OWN as refused:
                 error = refused
-        return said(error, private=event.type in _PRIVATE) if error else ""
+        return said(error, private=any(each.type in _PRIVATE for each in events)) if error else ""
 
 
 async def lock_parked(

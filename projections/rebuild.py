@@ -33,7 +33,10 @@ from projections.read_models import READ_MODELS
 
 NEAR = 500
 """Events that may be left for the switch, which holds the old generation up while it merges them."""
-LOCK_TIMEOUT, SWITCH_ATTEMPTS = "2s", 30
+LOCK_TIMEOUT, SWITCH_ATTEMPTS = "2s", 120
+VIEWS_TIMEOUT = "500ms"
+"""Readers queue up behind who waits for a view. And it is less than the second after which Postgres looks for
+a deadlock: else a reader who has one view, and wants another that we have, might be the one to be ended."""
 logger = structlog.get_logger()
 
 
@@ -79,7 +82,7 @@ async def rebuild(
             try:
                 await _switch(pool, fold, model, number)
                 break
-            except psycopg.errors.LockNotAvailable:
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
                 if attempt == SWITCH_ATTEMPTS:
                     raise
             await fold.until(await log.head(), name, progress)
@@ -104,5 +107,6 @@ async def _switch(pool: Pool, fold: Fold, model: ReadModel, number: int) -> None
         (new_at,) = await lock_checkpoints(connection, model.follower(number))
         assert new_at == fold.position >= old_at, "the new generation must be at or past the old one"
         await make_live(connection, model, number)
+        await connection.execute(f"SET LOCAL lock_timeout = '{VIEWS_TIMEOUT}'".encode())
         await show(connection, model, number)
         await run(connection, "remove_follower", follower=model.follower(old.number))

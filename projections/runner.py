@@ -200,6 +200,8 @@ class ProjectionRunner:
         limit = max(1, self._page // CAREFUL_DIVISOR**follow.attempts)
         events = known_part(await self._feed.page(follow.position, limit, wait_seconds=0.0))
         if not events:
+            if await self._feed.log_head() <= follow.position:  # what killed that worker lies behind us
+                follow.attempts = 0
             return 0
         if follow.attempts >= CAREFUL_ATTEMPTS:
             await advancer.park(follow, events[:1], "its handler ends the process, again and again")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from services.console import migrate_database, results
+from services.console import console, migrate_database, results
 from services.embedded import ServerFailed, owner_of_embedded
 from services.embedded.copies import is_copy, put_copy, take_copy
 from services.embedded.directory import make_private, sync_directory
@@ -60,7 +60,15 @@ async def restore(settings: Settings, directory: Path) -> None:
         raise ServerFailed(f"the system runs in {settings.data_dir}: stop it first")
     await put_copy(directory, settings.data_dir)
     _put_missing_secrets(directory / SECRETS, settings.data_dir / SECRETS)
-    await migrate_database(settings, new_epoch=True, as_json=False)
+    try:
+        await migrate_database(settings, new_epoch=True, as_json=False)
+    except BaseException:
+        # whoever starts it as it is would give clients the positions of events that they know as others
+        console.print(
+            "The back-up is in place, but [red]no new epoch has begun[/]: mend what follows, then run"
+        )
+        console.print("`tillroll migrate --new-epoch`, before anything else.")
+        raise
 
 
 def _put_missing_secrets(copies: Path, secrets: Path) -> None:

@@ -124,7 +124,8 @@ class ParkedKeys:
             parked = await self._lock(connection, follower)
             went_on, error = await parked.go_on(key) if parked else (0, "")
         if error:
-            raise CannotGoOn(f"{key} of {follower} stays parked: {error}")
+            so_far = f"{went_on:,} events went on, then it fails: " if went_on else ""
+            raise CannotGoOn(f"{key} of {follower} stays parked: {so_far}{error}")
         if not went_on:
             raise CannotGoOn(f"{follower} has no parked key {key}")
         return went_on

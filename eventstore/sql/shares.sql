@@ -8,8 +8,12 @@ UPDATE workers SET alive_until = now() + make_interval(secs => :seconds) WHERE w
 
 -- name: leave(worker)!
 -- With all that it holds. Those who died without a word go, too, once nobody can mistake them for stopped ones.
-WITH released AS (
-    UPDATE checkpoints SET leased_until = '-infinity', worker = NULL WHERE worker = :worker
+WITH held AS (
+    SELECT follower, first_partition FROM checkpoints WHERE worker = :worker
+    ORDER BY follower, first_partition FOR UPDATE
+), released AS (
+    UPDATE checkpoints AS c SET leased_until = '-infinity', worker = NULL
+    FROM held WHERE c.follower = held.follower AND c.first_partition = held.first_partition
 )
 DELETE FROM workers WHERE worker = :worker OR alive_until < now() - interval '1 hour';
 
@@ -54,20 +58,40 @@ WITH free AS (
 SELECT follower, first, last, lease, position, done FROM parts WHERE ours ORDER BY follower, first;
 
 -- name: renew(followers, firsts, leases, seconds)
--- Those that still are ours.
+-- Those that still are ours. Whoever locks several checkpoints, here or for a page, does so in this one order: two who
+-- wait for each other would both stand still until Postgres ends one of them.
+WITH held AS (
+    SELECT c.follower, c.first_partition
+    FROM unnest(:followers::text[], :firsts::integer[], :leases::bigint[]) AS mine (follower, first, lease)
+    JOIN checkpoints AS c
+        ON c.follower = mine.follower AND c.first_partition = mine.first AND c.lease = mine.lease
+    ORDER BY c.follower, c.first_partition
+    FOR UPDATE OF c
+)
 UPDATE checkpoints AS c SET leased_until = now() + make_interval(secs => :seconds)
-FROM unnest(:followers::text[], :firsts::integer[], :leases::bigint[]) AS mine (follower, first, lease)
-WHERE c.follower = mine.follower AND c.first_partition = mine.first AND c.lease = mine.lease
+FROM held WHERE c.follower = held.follower AND c.first_partition = held.first_partition
 RETURNING c.follower, c.first_partition;
 
 -- name: release(followers, firsts, leases)!
+WITH held AS (
+    SELECT c.follower, c.first_partition
+    FROM unnest(:followers::text[], :firsts::integer[], :leases::bigint[]) AS mine (follower, first, lease)
+    JOIN checkpoints AS c
+        ON c.follower = mine.follower AND c.first_partition = mine.first AND c.lease = mine.lease
+    ORDER BY c.follower, c.first_partition
+    FOR UPDATE OF c
+)
 UPDATE checkpoints AS c SET leased_until = '-infinity', worker = NULL
-FROM unnest(:followers::text[], :firsts::integer[], :leases::bigint[]) AS mine (follower, first, lease)
-WHERE c.follower = mine.follower AND c.first_partition = mine.first AND c.lease = mine.lease;
+FROM held WHERE c.follower = held.follower AND c.first_partition = held.first_partition;
 
 -- name: release_all(worker)!
 -- Whatever that worker took last, also what it does not know of, having been cancelled.
-UPDATE checkpoints SET leased_until = '-infinity', worker = NULL WHERE worker = :worker;
+WITH held AS (
+    SELECT follower, first_partition FROM checkpoints WHERE worker = :worker
+    ORDER BY follower, first_partition FOR UPDATE
+)
+UPDATE checkpoints AS c SET leased_until = '-infinity', worker = NULL
+FROM held WHERE c.follower = held.follower AND c.first_partition = held.first_partition;
 
 -- name: merge(followers, firsts, lasts, leases, positions, runs)
 -- One checkpoint of each run, with a new fencing number, if all are still as their worker thinks; else nothing.

@@ -87,7 +87,7 @@ ON CONFLICT (follower, key, position) DO NOTHING;
 SELECT position FROM parked WHERE follower = :follower AND key = :key ORDER BY position;
 
 -- name: unpark!
-DELETE FROM parked WHERE follower = :follower AND key = :key AND position = :position;
+DELETE FROM parked WHERE follower = :follower AND key = :key AND position = ANY(:positions);
 
 -- name: skip_parked
 -- Only the event that the key stands at.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import structlog
+
 from commands.executor import Context
 from domain.kernel import Fact, one
 from eventstore.codec import decode
@@ -22,6 +24,7 @@ from services.gateways.provider import HttpExchange, Provider, open_http
 from services.settings import Settings
 
 AT_ONCE = 16
+logger = structlog.get_logger()
 TIMEOUT_S = 10.0
 
 
@@ -63,7 +66,8 @@ async def reconcile(context: ProcessContext, gateway: Gateway, provider: Provide
             (stored,) = await context.log.read(position - 1, 1)
             try:
                 await _ask(context, gateway, provider, decode(stored), found)
-            except Unavailable:
+            except Unavailable as error:
+                logger.warning("not_reconciled", stream=stored.stream, error=str(error))
                 found.unanswered += 1
 
     async with TaskGroup() as tasks:
@@ -80,7 +84,14 @@ async def _ask(
     if account is None or account.get(gateway.subject) != fact.stream:
         found.unknown += 1
         return
-    command = gateway.record(fact.stream, account)
+    try:
+        command = gateway.record(fact.stream, account)
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:  # of one account: the others are asked about all the same
+        raise Unavailable(f"its answer can't be read: {type(error).__name__}") from error
     if command is None:
         return
     told = Context(
