@@ -36,6 +36,8 @@ class SimulatedClock:
         self._loop = loop
         self._start = start
         self._ahead: dict[str, float] = defaultdict(float)
+        self.set_back_s: dict[str, float] = defaultdict(float)
+        """By how much the clock of each process was, all in all."""
 
     def now(self) -> datetime:
         seconds = self._loop.time() - BOOT_SECONDS
@@ -49,11 +51,15 @@ class SimulatedClock:
 
     def set_right(self, name: str) -> None:
         """Undo its jumps."""
-        self._ahead.pop(name, None)
+        self._set_back(name, self._ahead.pop(name, 0.0))
 
     def jump(self, name: str, seconds: float) -> None:
         """Set the clock of a process forward, or back; restarts do not change that."""
         self._ahead[name] += seconds
+        self._set_back(name, -seconds)
+
+    def _set_back(self, name: str, seconds: float) -> None:
+        self.set_back_s[name] += max(0.0, seconds)
 
 
 class SeededIds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from services.console import progressing, results
+from services.console import console, progressing, results
 from services.simulation.export import exported
 from services.simulation.faults import Faults
 from services.simulation.plan import Plan
@@ -23,6 +24,12 @@ SHOWN_MAX = 10
 
 class UnknownFaults(ValueError):
     """There are no such faults."""
+
+    expected = True
+
+
+class NowhereToExport(ValueError):
+    """The file can't be written."""
 
     expected = True
 
@@ -67,11 +74,15 @@ def run_simulations(asked: Asked, seeds: range, *, jobs: int, export: Path | Non
         Faults.parse(asked.faults)
     except ValueError as error:
         raise UnknownFaults(str(error)) from None
+    if export:
+        _check_place(export)
     found: list[Summary] = []
     with progressing() as progress:
         bar = progress.add_task("histories", total=len(seeds))
         for each in _summaries(asked, seeds, jobs):
             found.append(each)
+            if each.violations:  # at once: the run may be ended before it is over
+                progress.console.print(f"seed {each.seed} failed: {each.violations[0]}", markup=False)
             failed = sum(bool(one.violations) for one in found)
             progress.update(
                 bar, advance=1, description=f"histories ({failed} failed)" if failed else "histories"
@@ -82,9 +93,18 @@ def run_simulations(asked: Asked, seeds: range, *, jobs: int, export: Path | Non
         sys.stdout.write(orjson.dumps(found).decode() + "\n")
     else:
         _tell(asked, found, failed_ones)
-    if failed_ones:
+    if failed_ones and (export or not as_json):
         _tell_shortest(asked, failed_ones[0].seed, export, quiet=as_json)
+    elif export:
+        console.print(f"nothing failed: {export} is not written", markup=False)
     return 1 if failed_ones else 0
+
+
+def _check_place(export: Path) -> None:
+    """Before hours are spent on what goes there."""
+    place = export if export.exists() else export.parent
+    if export.is_dir() or not os.access(place, os.W_OK):
+        raise NowhereToExport(f"{export} can't be written: name a file in a directory that is there")
 
 
 def _summaries(asked: Asked, seeds: range, jobs: int) -> Iterator[Summary]:

@@ -71,7 +71,10 @@ class Faults:
         names = [field.name for field in fields(self)]
         if name not in names or not given:
             raise ValueError(f"{word}: say {', '.join(PRESETS)} or <name>=<rate>, of {', '.join(names)}")
-        return replace(self, **{name: float(rate)})
+        try:
+            return replace(self, **{name: float(rate)})
+        except ValueError:
+            raise ValueError(f"{word}: a rate is a number from 0 to 1") from None
 
 
 _MILD = {

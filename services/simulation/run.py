@@ -20,7 +20,7 @@ from services.agents.reactions import Key
 from services.agents.runner import FOLLOWER
 from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.payment import PAYMENT_GATEWAY
-from services.simulation import invariants, kept
+from services.simulation import invariants, kept, oracles
 from services.simulation.clock import SeededRandom
 from services.simulation.faults import Faults
 from services.simulation.invariants import ENDED, History
@@ -28,7 +28,7 @@ from services.simulation.loop import SimulatedLoop
 from services.simulation.plan import Plan, PlannedOrder, plan_of
 from services.simulation.poison import Poisoned, poison_is_parked, spoilt_keys
 from services.simulation.shop import Shop
-from services.simulation.system import DOORS, WORLDS, Parts, System
+from services.simulation.system import DOORS, SCHEDULERS, WORLDS, Parts, System
 from services.worlds import carrier, payment
 
 REST_SECONDS_MAX, TRADE_SECONDS_MAX = 1_200.0, 3_600.0
@@ -211,12 +211,25 @@ def _violations(system: System, plan: Plan, shop: Shop) -> Iterator[str]:
     yield from invariants.orders_end(history, sound)
     yield from invariants.money_is_conserved(history, sound, payments)
     yield from invariants.parcels_agree(history, shipments)
+    yield from oracles.deliveries_stand(history, shipments)
+    yield from _as_the_events_say(system, history, plan)
     yield from _promises(system, history, shop)
     yield from kept.all_is_known(history, PAYMENT_GATEWAY, payments.payments, payment.render)
     yield from kept.all_is_known(history, CARRIER_GATEWAY, shipments.shipments, carrier.render)
     yield from invariants.agents_equal_the_fold(history, system.parts.agents, system.server.tables, spoilt)
     yield from poison_is_parked(spoilt, system.server.tables)
     yield from _left(system, datetime.max.replace(tzinfo=UTC))
+
+
+def _as_the_events_say(system: System, history: History, plan: Plan) -> Iterator[str]:
+    yield from oracles.stock_adds_up(history)
+    yield from oracles.promises_are_of_all(history, plan)
+    yield from oracles.goods_leave_for_a_reason(history)
+    yield from oracles.what_is_sent_is_not_cancelled(history)
+    yield from oracles.failures_have_a_reason(history, plan)
+    yield from oracles.causes_are_named(history)
+    back_s = max(system.clock.set_back_s[name] for name in SCHEDULERS)
+    yield from oracles.deadlines_are_not_early(history, back_s)
 
 
 def _promises(system: System, history: History, shop: Shop) -> Iterator[str]:

@@ -43,6 +43,7 @@ from services.worlds.webhooks import Webhook
 
 ACKNOWLEDGE_SECONDS = 5.0
 DOORS = ("api-1", "api-2")
+SCHEDULERS = ("scheduler-1", "scheduler-2")
 WORLDS: Mapping[str, Core[Any]] = {"payment-world": PAYMENT, "carrier-world": carrier_core()}
 
 
@@ -101,8 +102,7 @@ class System:
             "agents-1": self._agents,
             "agents-2": self._agents,
             "agents-3": self._agents,
-            "scheduler-1": self._scheduler,
-            "scheduler-2": self._scheduler,
+            **dict.fromkeys(SCHEDULERS, self._scheduler),
             "gateways-1": self._gateways,
             "gateways-2": self._gateways,
         }

@@ -170,10 +170,9 @@ class Tables(Places):
             pages, "deadline_agents", "deadline_keys", "deadline_names", "deadline_merchants",
             "deadline_correlations", "deadline_clocks", "deadline_causes", "due_at",
         ):  # fmt: skip
-            asked = self.deadlines.get((agent, key, name))
-            new = DeadlineRow(merchant, correlation, clock, cause, due_at)
-            kept = asked._replace(due_at=due_at, causation=cause) if asked else new
-            self.deadlines.upsert((agent, key, name), kept)
+            self.deadlines.upsert(
+                (agent, key, name), DeadlineRow(merchant, correlation, clock, cause, due_at)
+            )
 
     def finish(
         self,

@@ -32,6 +32,9 @@ def main() -> int:
     kinds = [name for name in arguments.only or KINDS if name in possible_kinds(own_ground=own_ground)]
     for name in KINDS.keys() - possible_kinds(own_ground=own_ground):
         console.print(f"[yellow]![/] this machine lets nobody else have a disk or a network: no {name}")
+    if not kinds:
+        console.print("[red]✗[/] nothing of what was asked for can be done here")
+        return 1
     rounds = _rounds(arguments, kinds, console, own_ground=own_ground)
     show(console, rounds)
     clean = all(not each.problems for each in rounds)

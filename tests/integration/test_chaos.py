@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos import ground
+from tests.chaos.__main__ import main
 from tests.chaos.faults import KINDS, plan, possible_kinds
 
 FAULTS = 6
@@ -37,6 +39,15 @@ def test_each_turn_has_every_kind_once_and_in_time_every_target_comes() -> None:
 def test_where_nobody_has_a_ground_of_its_own_the_others_are_inflicted() -> None:
     assert {"kill", "stop", "restart", "wipe"} <= set(possible_kinds(own_ground=False))
     assert not {"disk", "network", "cut"} & set(possible_kinds(own_ground=False))
+
+
+def test_where_nothing_of_what_was_asked_for_can_be_done_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ground, "enter", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["chaos", "--only", "disk", "network"])
+    assert main() == 1
+    assert "nothing of what was asked for" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from commands.executor import Context, Done, Executor, TooMuchContention
-from domain.kernel import Group
+from domain.kernel import Deadline, Fact, Group
+from domain.order import OrderConfirmed
 from domain.parked import RequestParkedSkip
 from domain.streams import parked_stream
 from eventstore.log import EpochChanged, InvalidAppend, LogUnavailable
 from eventstore.seams import WallClock
 from services import scheduler as scheduler_module
+from services.agents.reactions import PageOfReactions
 from services.parked_keys import Answer, ParkedKeys
 from services.processes import AGENTS
 from services.scheduler import Scheduler
@@ -90,6 +93,36 @@ async def test_a_deadline_that_would_fail_for_ever_is_parked_and_fills_no_page(
 async def ask_to_skip(trade: Trade, key: str) -> int:
     command = RequestParkedSkip(follower="scheduler", key=key, position=0, reason="a test", stands_at=0)
     return (await trade.command(parked_stream("scheduler"), command)).position
+
+
+async def test_a_deadline_that_is_asked_for_again_is_the_later_facts(database: str) -> None:
+    """Of its checkout and on its clock, whose time it is due at, just as if both facts came in one page."""
+    async with trading(database) as trade:
+        await fetch(trade, "INSERT INTO checkpoints (follower) VALUES ('agents')")
+        statements = trade.log.database.statements("services.agents", "agents.sql")
+        place = {"follower": "agents", "firsts": [0], "lasts": [63], "leases": [0], "done": 0}
+        for number, whose in enumerate(("c1", "c2")):
+            page = PageOfReactions()
+            fact = Fact(
+                1,
+                "order-m.o",
+                1,
+                OrderConfirmed(order_id="o"),
+                "m",
+                whose,
+                "",
+                UUID(int=number),
+                NOW,
+                NOW,
+                clock=whose,
+            )
+            page.deadlines["order", "k", "n"] = fact, Deadline("k", "n", NOW + timedelta(hours=number))
+            moved = await statements.run(
+                "record_reactions", **place, was=number, position=number + 1, **page.arguments()
+            )
+            assert moved == [(True,)]
+        kept = await fetch(trade, "SELECT correlation, clock, causation, due_at FROM deadlines")
+        assert kept == [("c2", "c2", str(UUID(int=1)), NOW + timedelta(hours=1))]
 
 
 async def test_a_changed_epoch_parks_nothing(database: str) -> None:

@@ -6,9 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
-import orjson
 import pytest
 
 from domain.order import ORDER
@@ -16,12 +14,12 @@ from domain.payment import PAYMENT
 from domain.shipment import SHIPMENT
 from domain.stock import STOCK
 from services.simulation.command import Asked, Summary, _summaries
-from services.simulation.export import exported
 from services.simulation.faults import Faults
 from services.simulation.plan import Plan, plan_of
 from services.simulation.run import simulate
 from services.simulation.shorten import shortened
 from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.rule_mutants import RULE_MUTANTS
 
 HISTORIES = int(os.environ.get("TILLROLL_SIMULATIONS", "50"))
 ORDERS = 200
@@ -69,7 +67,7 @@ def test_with_few_faults_most_orders_are_completed(faults: str) -> None:
     assert completed > 20
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", MUTANTS + RULE_MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_found(mutant: Mutant) -> None:
     faults = Faults.parse(mutant.faults)
     for seed in range(1, SEEDS_OF_A_MUTANT + 1):
@@ -112,27 +110,6 @@ def test_a_failing_history_becomes_short() -> None:
     short = shortened(whole.plan, fails)
     assert len(short.orders) <= 2
     assert fails(short)
-
-
-def test_a_history_is_exported_as_a_test(tmp_path: Path) -> None:
-    """The test says what is given, passes where nothing is wrong, and fails where the bug is."""
-    outcome = simulate(3, 4, Faults.parse("mild"))
-    outcome.violations.append('something "was" \\ wrong')
-    file = tmp_path / "test_exported.py"
-    file.write_text(exported(outcome, "mild"))
-    names: dict[str, object] = {}
-    exec(compile(file.read_text(), file, "exec"), names)
-    names["test_seed_3"]()  # type: ignore[operator]
-    assert "was" in str(names["__doc__"])
-
-
-def test_the_command_tells_what_failed(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "services.cli", "simulate", "--orders", "3", "--runs", "2", "--json"]
-    run = subprocess.run(command, check=False, capture_output=True, text=True)
-    found = orjson.loads(run.stdout)
-    assert run.returncode == 0, run.stderr
-    assert [each["seed"] for each in found] == [1, 2]
-    assert all(each["violations"] == [] for each in found)
 
 
 def test_a_plan_is_of_its_seed() -> None:

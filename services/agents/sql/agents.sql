@@ -57,7 +57,9 @@ WITH held AS (
         :deadline_correlations::text[], :deadline_clocks::text[], :deadline_causes::text[],
         :due_at::timestamptz[]
     ) AS d, moved
-    ON CONFLICT (agent, key, name) DO UPDATE SET due_at = excluded.due_at, causation = excluded.causation
+    -- Asked for again, it is the later fact's in all: its due time is of that one's clock.
+    ON CONFLICT (agent, key, name) DO UPDATE SET merchant = excluded.merchant, correlation = excluded.correlation,
+        clock = excluded.clock, causation = excluded.causation, due_at = excluded.due_at
 ), put_aside AS (
     INSERT INTO parked (follower, key, position, error)
     SELECT p.* FROM unnest(

@@ -1,0 +1,176 @@
+"""What must be true of a history if no fold of ours is believed? Sums and orders of its events alone.
+
+The states that other checks look at are made by the code that is on trial: a fold that forgets something is
+wrong there and in the check alike.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from domain.deadline import DeadlineReached
+from domain.kernel import Event
+from domain.order import OrderCancelled, OrderShipped
+from domain.payment import (
+    AuthorizationExpired,
+    CaptureFailed,
+    CaptureRequested,
+    PaymentDeclined,
+    RefundFailed,
+    VoidRequested,
+)
+from domain.shipment import ShipmentDelivered, ShipmentDispatched
+from domain.stock import (
+    ReservationExpired,
+    StockAdjusted,
+    StockAllocated,
+    StockAllocationRefused,
+    StockReceived,
+    StockReleased,
+    StockReserved,
+    StockReturned,
+    StockShipped,
+)
+from services.simulation.invariants import History
+from services.simulation.plan import Plan
+from services.simulation.shop import payment_ids
+from services.worlds.carrier import Shipments
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """One stock, by what came and what went."""
+
+    on_hand: int = 0
+    in_control: int = 0
+    held: Counter[str] = field(default_factory=Counter)
+
+    def note(self, event: Event) -> None:
+        match event:
+            case StockReceived(quantity=quantity) | StockAdjusted(delta=quantity):
+                self.on_hand += quantity
+            case StockReturned(quantity=quantity):
+                self.on_hand += quantity
+                self.in_control += quantity
+            case StockShipped(order_id=order, quantity=quantity, uncommitted=uncommitted):
+                self.on_hand -= quantity
+                self.held[order] -= quantity - uncommitted
+            case StockReserved(order_id=order, quantity=quantity):
+                self.held[order] = quantity
+            case StockAllocated(order_id=order, quantity=quantity):
+                self.held[order] = quantity
+            case ReservationExpired(order_id=order) | StockReleased(order_id=order):
+                self.held[order] = 0
+
+
+def stock_adds_up(history: History) -> Iterator[str]:
+    """on hand = available + committed + unavailable: what is there is what came, less what left."""
+    shelves: dict[str, _Shelf] = defaultdict(_Shelf)
+    for fact in history.facts:
+        shelves[fact.stream].note(fact.event)
+    for stream, state in history.of("stock"):
+        shelf = shelves[stream]
+        ours = state.on_hand, state.committed, state.quality_control
+        real = shelf.on_hand, shelf.held.total(), shelf.in_control
+        if ours != real:
+            yield f"{stream} thinks on hand, committed, in quality control are {ours}, and they are {real}"
+
+
+def promises_are_of_all(history: History, plan: Plan) -> Iterator[str]:
+    """As many units are reserved, committed, sent and taken back as were ordered."""
+    wanted = {
+        (order.merchant, order.order_id, line.sku): line.quantity
+        for order in plan.orders
+        for line in order.lines
+    }
+    moves = StockReserved | StockAllocated | StockShipped | StockReturned
+    for fact in history.facts:
+        if isinstance(fact.event, moves):
+            ordered = wanted.get((fact.merchant, fact.event.order_id, fact.event.sku), 0)
+            if fact.event.quantity != ordered:
+                name, units = type(fact.event).__name__, fact.event.quantity
+                yield f"position {fact.position}: {name} is of {units} units, where {ordered} were ordered"
+
+
+def goods_leave_for_a_reason(history: History) -> Iterator[str]:
+    """What is sent is held for its order, unless the carrier took it though the order was over or refused."""
+    excused: set[tuple[str, str]] = set()
+    for fact in history.facts:
+        match fact.event:
+            case OrderCancelled(order_id=order) | StockAllocationRefused(order_id=order):
+                excused.add((fact.merchant, order))
+            case StockShipped(order_id=order, uncommitted=uncommitted) if uncommitted:
+                if (fact.merchant, order) not in excused:
+                    yield f"position {fact.position}: {uncommitted} units for {order} were held for nobody"
+
+
+def what_is_sent_is_not_cancelled(history: History) -> Iterator[str]:
+    """Only what came back; and nobody's money is taken before his parcel is on its way."""
+    shipped: set[tuple[str, str]] = set()
+    dispatched: set[tuple[str, str]] = set()
+    for fact in history.facts:
+        match fact.event:
+            case ShipmentDispatched(order_id=order):
+                dispatched.add((fact.merchant, order))
+            case OrderShipped(order_id=order):
+                shipped.add((fact.merchant, order))
+            case OrderCancelled(order_id=order, reason=reason) if reason != "returned":
+                if (fact.merchant, order) in shipped:
+                    yield f"position {fact.position}: {order} is cancelled for {reason}, and was shipped"
+            case CaptureRequested(order_id=order) if (fact.merchant, order) not in dispatched:
+                yield f"position {fact.position}: money of {order} is taken before it is sent"
+
+
+def deliveries_stand(history: History, shipments: Shipments) -> Iterator[str]:
+    """What the carrier has delivered is delivered, whatever it tells late; and that is told once."""
+    told = Counter(fact.stream for fact in history.facts if isinstance(fact.event, ShipmentDelivered))
+    yield from (f"{stream} was delivered {times} times" for stream, times in told.items() if times > 1)
+    for stream, theirs in shipments.shipments.items():
+        ours = history.states.get(stream)
+        delivered = any(scan.type == "delivered" for scan in theirs.scans)
+        if ours is not None and ours.delivered != delivered:
+            yield f"{stream} is {'delivered, and' if delivered else 'not delivered, but'} we think otherwise"
+
+
+def deadlines_are_not_early(history: History, set_back_s: float) -> Iterator[str]:
+    """None comes before it is due, on the clock of whoever says so; that one was set back by so much."""
+    for fact in history.facts:
+        if isinstance(fact.event, DeadlineReached):
+            early = fact.event.due_at - fact.occurred_at
+            if early > timedelta(seconds=set_back_s):
+                yield f"position {fact.position}: deadline {fact.event.name} came early, by {early}"
+
+
+def causes_are_named(history: History) -> Iterator[str]:
+    """What an agent or the scheduler does follows from a fact of the same merchant and the same checkout."""
+    known: dict[str, tuple[str, str]] = {}
+    for fact in history.facts:
+        ours = fact.merchant, fact.correlation
+        follows = fact.actor == "scheduler" or fact.actor.startswith("agent:")
+        if follows and known.get(fact.causation) != ours:
+            yield f"position {fact.position} of {fact.actor} follows from {fact.causation!r}: not so"
+        known[fact.event_id] = ours
+
+
+def failures_have_a_reason(history: History, plan: Plan) -> Iterator[str]:
+    """Money is not taken, or not given back, only where the provider was to refuse that, or it was let go."""
+    refusals = {
+        (order.merchant, payment_id): order.refusal.change
+        for order in plan.orders
+        if order.refusal
+        for payment_id in payment_ids(order)
+    }
+    let_go: set[str] = set()
+    for fact in history.facts:
+        match fact.event:
+            case VoidRequested() | AuthorizationExpired() | PaymentDeclined():
+                let_go.add(fact.stream)
+            case CaptureFailed(payment_id=payment, reason=reason) if fact.stream not in let_go:
+                if refusals.get((fact.merchant, payment)) != "captures":
+                    yield f"position {fact.position}: {payment} is not captured, for no reason but {reason!r}"
+            case RefundFailed(payment_id=payment, reason=reason):
+                if refusals.get((fact.merchant, payment)) != "refunds":
+                    yield f"position {fact.position}: {payment} is not refunded, for no reason but {reason!r}"

@@ -1,0 +1,98 @@
+"""Bugs in rules and folds, planted one at a time: a check that folds with them sees nothing wrong.
+
+So what is true must be told from the events alone: see `services/simulation/oracles.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from domain import order, payment, shipment, stock
+from domain.kernel import Fact, Reaction
+from domain.order import OrderConfirmed
+from services.agents import inventory
+from services.agents import payment as payment_agent
+from services.agents.inventory import INVENTORY_AGENT
+from services.agents.runner import AgentRunner
+from services.scheduler import Scheduler
+from services.simulation.system import Parts
+from tests.simulation.mutants import Mutant, _agents, _changed
+
+
+def _reserve_only(process: Any, fact: Fact) -> Reaction[Any]:
+    """What a confirmed order has reserved is not committed to it: it lapses while the parcel is packed."""
+    if isinstance(fact.event, OrderConfirmed):
+        return Reaction(process)
+    return INVENTORY_AGENT.react(process, fact)
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    """Where a parcel is, the last scan that came says."""
+    real = shipment.evolve
+
+    def evolve(state: shipment.Shipment, event: shipment.ShipmentEvent) -> shipment.Shipment:
+        new = real(state, event)
+        return replace(new, delivered=False) if isinstance(event, shipment.ShipmentScanned) else new
+
+    object.__setattr__(shipment.SHIPMENT, "evolve", evolve)
+    try:
+        with patch.object(shipment, "evolve", evolve):
+            yield
+    finally:
+        object.__setattr__(shipment.SHIPMENT, "evolve", real)
+
+
+RULE_MUTANTS = (
+    Mutant(
+        "what left is still on hand",
+        Parts(),
+        planted=_changed(stock._Count, "happen", "self.on_hand -= quantity", "pass"),
+    ),
+    Mutant(
+        "what came back is for sale",
+        Parts(),
+        planted=_changed(stock._Count, "happen", "self.quality_control += quantity", "pass"),
+    ),
+    Mutant(
+        "of each product one is reserved",
+        Parts(),
+        planted=_changed(inventory, "_placed", "+= line.quantity", "= 1"),
+    ),
+    Mutant(
+        "confirmed orders lose what they reserved",
+        Parts(agents=_agents(replace(INVENTORY_AGENT, react=_reserve_only))),
+    ),
+    Mutant(
+        "what is shipped can be cancelled",
+        Parts(),
+        planted=_changed(order, "_cancel", '"completed" if returned', '"completed"'),
+    ),
+    Mutant(
+        "money is taken before anything is sent",
+        Parts(),
+        planted=_changed(payment_agent, "_authorized", "if process.dispatched:", "if True:"),
+    ),
+    Mutant(
+        "the last cent can't be captured",
+        Parts(),
+        planted=_changed(payment, "_lost", "command.amount_cents > left", "command.amount_cents >= left"),
+    ),
+    Mutant("a late scan undoes a delivery", Parts(), planted=_undone),
+    Mutant(
+        "deadlines come early",
+        Parts(),
+        planted=_changed(
+            Scheduler, "reach", "now=self._clock.now()", "now=self._clock.now().replace(hour=23)"
+        ),
+    ),
+    Mutant(
+        "what agents do has no cause",
+        Parts(),
+        planted=_changed(AgentRunner, "_context", "causation=fact.event_id", 'causation=""'),
+    ),
+)
