@@ -24,7 +24,7 @@ from projections.page import Follow, Work, kinds_of
 
 PAGE = 20_000
 COLLECT_AFTER = 1_000_000
-"""New objects, more than the pages that are at hand are made of: they go as they came, and have no cycles. To walk
+"""New objects, more than the pages at hand are made of: they go as they came, and have no cycles. To walk
 them would take a fifth of the time."""
 Progress = Callable[[str, int, int], None]
 """(what, done, of how many)"""
