@@ -18,6 +18,7 @@ from eventstore.log import Log, StoredEvent
 from eventstore.partitions import PARTITIONS, Partitions, covered
 from eventstore.statements import Pool
 from projections.advance import HANDLERS_OWN, Advancer, said
+from projections.beside import TIMEOUT, differing
 from projections.fold import PAGE, Progress, no_progress
 from projections.generations import Connection, live_generations, run
 from projections.page import Follow, Work
@@ -25,10 +26,7 @@ from projections.read_model import ReadModel, statement, table_of
 from projections.read_models import READ_MODELS
 
 SHADOW = "shadow"
-EXAMPLES_MAX = 3
 TEMP_BUFFERS = "128MB"
-TIMEOUT = "1h"
-"""Of one statement: the rows of a large table are compared by one, at some 150,000 a second."""
 _ALWAYS_THE_INDEX = b"SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
 Ranges = list[tuple[Partitions, int]]
 _AS_USUAL = b"RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin"
@@ -193,18 +191,10 @@ class _Shadows:
     async def _compare_table(self, table: str, generation: int, where: str) -> None:
         live = sql.Identifier("public", table_of(table, generation))
         folded = sql.Identifier("pg_temp", table_of(table, SHADOW))
-        surplus, examples = await self._except(live, folded)
-        missing, more = await self._except(folded, live)
+        surplus, examples = await differing(self._connection, live, folded)
+        missing, more = await differing(self._connection, folded, live)
         if surplus or missing:
             self._compared.differences.append(
                 f"{table}: at position {where}, {surplus} rows are not what the log says, {missing}"
                 f" that it says are not there; for example {', '.join(dict.fromkeys((*examples, *more)))}"
             )
-
-    async def _except(self, these: sql.Identifier, those: sql.Identifier) -> tuple[int, list[str]]:
-        """How many of these rows are not among those, and a few by their first two columns."""
-        query = sql.SQL(
-            "SELECT *, count(*) OVER () FROM (SELECT * FROM {} EXCEPT ALL SELECT * FROM {}) AS d LIMIT {}"
-        ).format(these, those, sql.Literal(EXAMPLES_MAX))
-        rows = await (await self._connection.execute(query)).fetchall()
-        return (rows[0][-1] if rows else 0), [f"({row[0]}, {row[1]})" for row in rows]

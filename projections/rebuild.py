@@ -15,6 +15,7 @@ import structlog
 from eventstore.keyring import Keyring
 from eventstore.postgres import PostgresLog
 from eventstore.statements import Pool
+from projections.beside import Compared, compare_beside
 from projections.fold import Fold, Progress, no_progress
 from projections.generations import (
     drop_others,
@@ -46,11 +47,15 @@ class RebuildRunning(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """`position` is where the new generation stood when the views were switched to it."""
+    """`position` is where the new generation stood when the views were switched to it.
+
+    `compared` is how it differed, before that, from the one that served: the log is right.
+    """
 
     name: str
     generation: int
     position: int
+    compared: Compared
 
 
 async def rebuild(
@@ -61,8 +66,11 @@ async def rebuild(
     progress: Progress = no_progress,
     *,
     models: dict[str, ReadModel] = READ_MODELS,
+    comparing: bool = True,
 ) -> Rebuilt:
-    """Build the read model anew from the log, and switch to it; a running projector goes on with it.
+    """Build the read model anew from the log, compare it with the one that serves, and switch to it.
+
+    A running projector goes on with it.
 
     Raises KeyError for an unknown name, RebuildRunning if someone else is at it.
     """
@@ -78,6 +86,12 @@ async def rebuild(
         fold = Fold(connection, log, keyring, [Follow(model, number)])
         while (head := await log.head()) - fold.position > NEAR:
             await fold.until(head, name, progress)
+        compared = Compared(why_not="nobody asked")
+        if comparing:
+            await fold.until(await log.head(), name, progress)
+            compared = await compare_beside(pool, fold, model, number)
+            while (head := await log.head()) - fold.position > NEAR:
+                await fold.until(head, name, progress)
         for attempt in count(1):
             try:
                 await _switch(pool, fold, model, number)
@@ -88,7 +102,7 @@ async def rebuild(
             await fold.until(await log.head(), name, progress)
         logger.info("read_model_switched", read_model=name, generation=number, position=fold.position)
         await drop_others(connection, model)
-        return Rebuilt(name, number, fold.position)
+        return Rebuilt(name, number, fold.position, compared)
 
 
 async def _switch(pool: Pool, fold: Fold, model: ReadModel, number: int) -> None:

@@ -108,14 +108,18 @@ for each in (backup, restore, reconcile):
 @app.command()
 def rebuild(
     name: Annotated[str, typer.Argument(help="The read model, for example sales; or `all`.")],
+    compare: Annotated[
+        bool, typer.Option(help="Compare it, row by row, with the old one before the switch.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Build a read model anew from the log beside the old one, then switch; it serves all the while."""
+    """Build a read model anew from the log beside the old one, compare them, then switch; the old one serves
+    until then."""
     from services.logs import configure_logs  # noqa: PLC0415
     from services.rebuild import rebuild_read_models  # noqa: PLC0415
 
     configure_logs("WARNING")  # its lines of progress are for a projector's log, not for a person
-    run(rebuild_read_models(Settings.load(), name, as_json=as_json))
+    run(rebuild_read_models(Settings.load(), name, as_json=as_json, comparing=compare))
 
 
 @app.command()

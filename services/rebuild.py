@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import orjson
 
+from projections.beside import Compared
 from projections.fold import Progress
 from projections.read_models import READ_MODELS
 from projections.rebuild import RebuildRunning, Rebuilt, rebuild
@@ -29,7 +30,7 @@ class UnknownReadModel(Exception):
     expected = True
 
 
-async def rebuild_read_models(settings: Settings, name: str, *, as_json: bool) -> None:
+async def rebuild_read_models(settings: Settings, name: str, *, as_json: bool, comparing: bool) -> None:
     if name != ALL and name not in READ_MODELS:
         raise UnknownReadModel(
             f"there is no read model {name}; there are: {', '.join(READ_MODELS)}; or {ALL}"
@@ -39,19 +40,27 @@ async def rebuild_read_models(settings: Settings, name: str, *, as_json: bool) -
     async with open_context(settings, "rebuild", "project", follow=False) as context:
         for each in names:
             with telling_progress() as tell:
-                rebuilt = await _rebuilt(context, each, tell)
+                rebuilt = await _rebuilt(context, each, tell, comparing=comparing)
             done.append(asdict(rebuilt))
             if not as_json:
                 results.print(
                     f"{rebuilt.name}: generation {rebuilt.generation} serves,"
-                    f" from position {rebuilt.position:,}"
+                    f" from position {rebuilt.position:,}; {_said(rebuilt.compared)}"
                 )
     if as_json:
         sys.stdout.write(orjson.dumps(done).decode() + "\n")
 
 
-async def _rebuilt(context: ProcessContext, name: str, tell: Progress) -> Rebuilt:
+async def _rebuilt(context: ProcessContext, name: str, tell: Progress, *, comparing: bool) -> Rebuilt:
     try:
-        return await rebuild(context.pool, context.log, context.keyring, name, tell)
+        return await rebuild(context.pool, context.log, context.keyring, name, tell, comparing=comparing)
     except RebuildRunning as error:
         raise AlreadyRebuilding(str(error)) from None
+
+
+def _said(compared: Compared) -> str:
+    if compared.why_not:
+        return f"not compared with the one before: {compared.why_not}"
+    if not compared.differences:
+        return f"the same, row by row, as the one before (at position {compared.position:,})"
+    return "\n  ".join(("unlike the one before (the new one is what the log says):", *compared.differences))

@@ -274,6 +274,8 @@ async def test_a_rebuild_beside_flowing_trade_switches_without_a_gap(trade: Trad
         for name in ("orders", "sales", "stock_levels", "checkouts"):
             done = await rebuild(trade.log.pool, trade.log, trade.keyring, name)
             assert done.generation == 2
+            assert (done.compared.differences, done.compared.why_not) == ((), "")
+            assert done.compared.position >= last
             assert await fetch(trade, "SELECT generation FROM read_models WHERE name = %s", name) == [(2,)]
         last = await flowing
         await shown(trade, last)
@@ -281,6 +283,37 @@ async def test_a_rebuild_beside_flowing_trade_switches_without_a_gap(trade: Trad
     await no_differences(trade)
     assert await fetch(trade, "SELECT 1 FROM pg_tables WHERE tablename = 'orders_g1'") == []
     assert len(await fetch(trade, "SELECT 1 FROM orders")) == 15
+
+
+async def test_a_rebuild_tells_how_the_old_generation_was_not_what_the_log_says(trade: Trade) -> None:
+    last = await trade.append("m1", lives())
+    async with running(trade):
+        await shown(trade, last)
+        await fetch(
+            trade, "UPDATE orders_g1 SET total_cents = total_cents + 1 WHERE order_id = 'done' RETURNING 1"
+        )
+        await fetch(trade, "DELETE FROM order_lines_g1 WHERE order_id = 'done' RETURNING 1")
+        orders = (await rebuild(trade.log.pool, trade.log, trade.keyring, "orders")).compared
+        lines = (await rebuild(trade.log.pool, trade.log, trade.keyring, "order_lines")).compared
+    assert orders.position == lines.position == last
+    (difference,) = orders.differences
+    assert difference == (
+        "orders: 1 rows of the old generation are not in the new one, 1 of the new one not in the old;"
+        " for example (m1, done)"
+    )
+    assert lines.differences[0].startswith(
+        "order_lines: 0 rows of the old generation are not in the new one, "
+    )
+    await no_differences(trade)
+
+
+async def test_what_can_not_be_compared_is_said(trade: Trade) -> None:
+    last = await trade.append("m1", lives())
+    without_projector = await rebuild(trade.log.pool, trade.log, trade.keyring, "orders")
+    assert without_projector.compared.why_not == f"the old generation is behind, at 0 of {last:,}"
+    newer = {"orders": replace(READ_MODELS["orders"], version=READ_MODELS["orders"].version + 1)}
+    changed = await rebuild(trade.log.pool, trade.log, trade.keyring, "orders", models=newer)
+    assert changed.compared.why_not.startswith("the old generation is of version")
 
 
 async def test_a_rebuilt_read_model_is_followed_though_nothing_happens(trade: Trade) -> None:
