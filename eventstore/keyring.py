@@ -119,7 +119,8 @@ class Keyring:
         if wanted:
             async with self._creating:  # one makes the keys of all who wait, in one go
                 batch, self._wanted = self._wanted.union(wanted), set()
-                missing = sorted(batch.difference(self._keys))  # in one order: none waits for another
+                # in one order: none waits for another. (A set's `difference` would walk all keys there are.)
+                missing = sorted(each for each in batch if each not in self._keys)
                 if missing:
                     fresh = {each: self._wrapped(each, self._random(32)) for each in missing}
                     self._remember(await self._store.create(fresh))

@@ -23,8 +23,9 @@ from tests.chaos.system import System, TookTooLong, system, wait_for
 
 EVENTS_AN_ORDER = 14
 """Rather too few than too many, so that the last fault, too, comes in the middle of trade."""
-SECONDS_A_FAULT = 8.0
-"""About what one lasts, with its recovery: trade is played so slowly that it does not end before them."""
+SECONDS_A_FAULT = 14.0
+"""About what one lasts, with its recovery and `verify`: trade is played so slowly that it does not end before
+them."""
 MARK_SECONDS_MAX = 300.0
 PLAY_SECONDS_MAX = 900.0
 REST_SECONDS_MAX = 60.0
@@ -116,6 +117,9 @@ def _fault(running: System, customer: Customer, fault: Fault, result: Round, say
     result.done.append((fault, recovery))
     last = f" (last: {recovery.last})" if recovery.last else ""
     say(f"{number} answers after {recovery.answers:.2f} s, caught up after {recovery.caught_up:.2f} s{last}")
+    for problem in _verified(running):
+        result.problems.append(f"after {fault.kind} of {fault.target} at {head:,}: {problem}")
+        say(f"{number} {problem}")
 
 
 def _played(out: Path, code: int, orders: int) -> list[str]:
@@ -134,15 +138,20 @@ def _played(out: Path, code: int, orders: int) -> list[str]:
     return wrong
 
 
+def _verified(running: System) -> list[str]:
+    """What `verify` has to say, while trade goes on or when it is over."""
+    _, verdict = running.tillroll("verify")
+    return [f"verify: {problem}" for problem in verdict["problems"]]
+
+
 def _settled(running: System, customer: Customer) -> list[str]:
     """What is wrong with a system that has nothing more to do: `verify`, what waits, what came in."""
     head = running.head()
     wait_for(f"all followers to be at {head}", lambda: not running.behind(head), REST_SECONDS_MAX)
-    _, verdict = running.tillroll("verify")
     _, status = running.tillroll("status")
     waiting = {what: status["waiting"][what] for what in ("provider_calls", "webhooks", "parked")}
     return [
-        *(f"verify: {problem}" for problem in verdict["problems"]),
+        *_verified(running),
         *(f"{count} {what} wait" for what, count in waiting.items() if count),
         *(f"{sku} is not there exactly once" for sku in customer.miscounted()),
     ]

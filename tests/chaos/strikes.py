@@ -20,9 +20,10 @@ import psycopg
 from tests.chaos.faults import EVERYTHING, OURS, WAL, Fault
 from tests.chaos.ground import empty_disk, fill_disk, switch_network
 from tests.chaos.sockets import reset_connections
-from tests.chaos.system import System
+from tests.chaos.system import System, wait_for
 
 _BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'tillroll ' || %s ORDER BY pid"
+BACKEND_SECONDS_MAX = 60.0
 _END_BACKENDS = f"SELECT pg_terminate_backend(pid) FROM ({_BACKENDS}) AS backends"
 
 
@@ -83,6 +84,7 @@ def _cut(system: System, target: str) -> None:
 
 
 def _cut_postgres(system: System, target: str) -> None:
+    _backends(system, target)
     system.sql(_END_BACKENDS, target)
 
 
@@ -137,7 +139,15 @@ _STRIKES: dict[str, Callable[[System, str], contextlib.AbstractContextManager[No
 
 
 def _backends(system: System, process: str) -> list[int]:
-    return [pid for (pid,) in system.sql(_BACKENDS, process)]
+    """There is one, or the strike would hit nothing: a process that starts anew needs a moment for it."""
+    found: list[int] = []
+
+    def connected() -> bool:
+        found[:] = [pid for (pid,) in system.sql(_BACKENDS, process)]
+        return bool(found)
+
+    wait_for(f"a Postgres connection of {process}", connected, BACKEND_SECONDS_MAX)
+    return found
 
 
 @contextmanager

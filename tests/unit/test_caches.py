@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -32,6 +35,22 @@ async def test_a_key_outlasts_the_load_of_others() -> None:
     sealed = keyring.seal("a", CUSTOMER, RandomIds())
     await keyring.load(["a", "d", "e"])
     assert keyring.open("a", sealed, Customer) == CUSTOMER
+
+
+class _Unwalked(OrderedDict[str, Any]):
+    """What is asked for by key only."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("all keys are walked")
+
+
+async def test_who_needs_a_key_does_not_walk_all_others() -> None:
+    keyring = Keyring(bytes(32), MemoryKeyStore())
+    await keyring.ensure(["a"])
+    keyring._keys = _Unwalked(keyring._keys)
+    await keyring.ensure(["a", "b"])
+    await keyring.load(["b", "c"])
+    assert keyring.seal("b", CUSTOMER, RandomIds())
 
 
 async def test_a_known_state_is_loaded_though_a_neighbour_pushes_it_out() -> None:
