@@ -55,6 +55,7 @@ class Feed:
         self._news = asyncio.Event()
         self._behind = asyncio.Event()
         self._reading = asyncio.Lock()
+        self._resting_until = 0.0
         self.busy = False
         """Whether events are read from the log only, since trade is heavy."""
         self.head = 0
@@ -89,10 +90,21 @@ class Feed:
 
     async def _wait_past(self, after: int) -> None:
         while after >= self.head:
-            if not self.busy:
+            if self.busy:
+                await self._look()
+            else:
                 await self._news.wait()
-            elif not await self._read_on():
-                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        """Read on for all who wait: one of them looks, and after a look in vain all rest."""
+        loop = asyncio.get_running_loop()
+        if (rest := self._resting_until - loop.time()) > 0:
+            await asyncio.sleep(rest)
+        elif self._reading.locked():
+            async with self._reading:
+                pass
+        elif not await self._read_on():
+            self._resting_until = loop.time() + LOOK_SECONDS
 
     async def log_head(self) -> int:
         """The highest position of the log, which may not be here yet."""

@@ -13,8 +13,9 @@ import pytest
 from eventstore import feed as feed_module
 from eventstore.bus import MemoryBus
 from eventstore.feed import Feed
-from eventstore.log import Append, NewEvent, StreamAppend
+from eventstore.log import Append, NewEvent, StoredEvent, StreamAppend
 from eventstore.memory import MemoryLog
+from eventstore.tasks import TaskGroup
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -103,6 +104,25 @@ async def test_heavy_trade_is_read_from_the_log_and_light_trade_from_the_bus_aga
 def a_large_event(size: int) -> bytes:
     """Stored in so many bytes."""
     return RECEIVED[:-1] + b',"reference":"' + b"x" * (size - len(RECEIVED) - 15) + b'"}'
+
+
+async def test_one_look_at_the_log_serves_all_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "LOOK_SECONDS", 30.0)
+    async with fed() as (log, _, feed):
+        looks, read = 0, log.read
+
+        async def counted(after: int, limit: int) -> list[StoredEvent]:
+            nonlocal looks
+            looks += 1
+            await asyncio.sleep(0)
+            return await read(after, limit)
+
+        monkeypatch.setattr(log, "read", counted)
+        feed.busy = True
+        async with TaskGroup() as tasks:
+            waiting = [tasks.create_task(feed.page(0, wait_seconds=0.05)) for _ in range(3)]
+        assert [each.result() for each in waiting] == [[], [], []]
+        assert looks == 1
 
 
 async def test_a_page_holds_what_its_data_allow_wherever_it_comes_from(
