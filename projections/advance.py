@@ -20,10 +20,10 @@ from domain.kernel import Fact
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
 from eventstore.partitions import WHOLE
-from projections.generations import REGISTRY, Connection
 from projections.page import Follow, Page, Work, decode_page, facts_in, kinds_of, work_of
 from projections.read_model import order_key
 from projections.read_models import OPENED
+from projections.session import MOVED, Call, Session
 
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.05
@@ -40,12 +40,10 @@ class Moved(Exception):
 
 
 class Advancer:
-    """Moves read models over pages, on a connection of its own in autocommit mode."""
+    """Moves read models over pages, by a session of its own."""
 
-    def __init__(
-        self, connection: Connection, keyring: Keyring, fact_of: Callable[[StoredEvent], Fact]
-    ) -> None:
-        self._connection = connection
+    def __init__(self, session: Session, keyring: Keyring, fact_of: Callable[[StoredEvent], Fact]) -> None:
+        self._session = session
         self._keyring = keyring
         self._fact_of = fact_of
         self._pauses = 0
@@ -92,75 +90,25 @@ class Advancer:
 
     async def write(self, works: Sequence[Work], last: int) -> None:
         """One transaction, one round trip: the compare-and-set first, then all rows."""
-        connection = self._connection
         works = sorted(works, key=lambda work: work.follow.turn)
-        try:
-            async with connection.pipeline():
-                await connection.execute(b"BEGIN")
-                await self._begin(works, last)
-                for work in works:
-                    await self._wait_for_turn(work)
-                    await self.merge(work)
-                    if work.queued:
-                        await self._park(work.follow, work.queued, "queued behind a parked event")
-                await self._announce(works, last)
-                await connection.execute(b"COMMIT")
-        except psycopg.Error as error:
-            if not connection.closed:
-                await connection.rollback()
-            if error.sqlstate == "TR001":
-                raise Moved(str(error)) from None
-            raise
+        calls = [_begin([work.follow for work in works], last)]
+        for work in works:
+            calls += _turn_of(work)
+            calls += work.merges
+            if work.queued:
+                calls.append(_park(work.follow, work.queued, "queued behind a parked event"))
+        calls += _announce(works, last)
+        await self._write(calls)
         for work in works:
             work.follow.position = last
 
-    async def merge(self, work: Work) -> None:
-        """The rows alone, in whatever transaction is open."""
-        for sql, parameters in work.merges:
-            await self._connection.execute(sql, parameters, prepare=True)
-
-    async def _wait_for_turn(self, work: Work) -> None:
-        """Until the commit nobody else changes rows that partitions share, and each statement sees what those
-        before us committed. Whoever has all partitions is alone."""
-        if work.merges and work.follow.model.shared_rows and work.follow.partitions != WHOLE:
-            await self._run("wait_for_turn", key=f"rows of {work.follow.follower}")
-
-    async def _begin(self, works: Sequence[Work], last: int) -> None:
-        kept = [work.follow for work in works if isinstance(work.follow.generation, int)]
-        kept.sort(key=lambda follow: (follow.follower, follow.partitions))  # as `shares.sql` locks them
-        await self._run(
-            "begin_page",
-            followers=[follow.follower for follow in kept],
-            firsts=[follow.partitions.first for follow in kept],
-            lasts=[follow.partitions.last for follow in kept],
-            leases=[follow.lease for follow in kept],
-            was=works[0].follow.position,
-            position=last,
-        )
-
-    async def _announce(self, works: Sequence[Work], last: int) -> None:
-        """{read model: position}; where several share it, [[first, last partition, position], …]."""
-        moved: dict[str, Any] = {}
-        for follow in (work.follow for work in works if isinstance(work.follow.generation, int)):
-            part = follow.partitions
-            if part == WHOLE:
-                moved[follow.model.name] = last
-            else:
-                moved.setdefault(follow.model.name, []).append((part.first, part.last, last))
-        if moved:
-            await self._run("announce", moved=orjson.dumps(moved).decode())
-
-    async def _park(self, follow: Follow, facts: Sequence[tuple[Fact, str]], error: str) -> None:
-        await self._run(
-            "park",
-            follower=follow.follower,
-            keys=[key for _, key in facts],
-            positions=[fact.position for fact, _ in facts],
-            errors=[error] * len(facts),
-        )
-
-    async def _run(self, query: str, **arguments: Any) -> None:
-        await self._connection.execute(getattr(REGISTRY, query).sql.encode(), arguments, prepare=True)
+    async def _write(self, calls: Sequence[Call]) -> None:
+        try:
+            await self._session.write(calls)
+        except psycopg.Error as error:
+            if error.sqlstate == MOVED:
+                raise Moved(str(error)) from None
+            raise
 
     async def _halve(self, follow: Follow, events: Sequence[StoredEvent]) -> None:
         """Find the event that the handler fails on; all before it, and after it, are merged."""
@@ -200,13 +148,55 @@ class Advancer:
         own = facts_in(follow.partitions, all_own)
         keyed = [(fact, order_key(fact)) for fact in own]
         last = events[-1].position
-        async with self._connection.transaction():
-            await self._begin([Work(follow, [], [])], last)
-            await self._park(follow, keyed, error)
+        await self._write([_begin([follow], last), _park(follow, keyed, error)])
         follow.parked.update(key for _, key in keyed)
         follow.position = last
         for fact, key in keyed:
             logger.error("parked", follower=follow.follower, key=key, position=fact.position, error=error)
+
+
+def _begin(follows: Sequence[Follow], last: int) -> Call:
+    kept = [follow for follow in follows if isinstance(follow.generation, int)]
+    kept.sort(key=lambda follow: (follow.follower, follow.partitions))  # as `shares.sql` locks them
+    arguments = {
+        "followers": [follow.follower for follow in kept],
+        "firsts": [follow.partitions.first for follow in kept],
+        "lasts": [follow.partitions.last for follow in kept],
+        "leases": [follow.lease for follow in kept],
+        "was": follows[0].position,
+        "position": last,
+    }
+    return Call("begin_page", arguments)
+
+
+def _turn_of(work: Work) -> list[Call]:
+    """Until the commit nobody else changes rows that partitions share, and each statement sees what those
+    before us committed. Whoever has all partitions is alone."""
+    if work.merges and work.follow.model.shared_rows and work.follow.partitions != WHOLE:
+        return [Call("wait_for_turn", {"key": f"rows of {work.follow.follower}"})]
+    return []
+
+
+def _park(follow: Follow, facts: Sequence[tuple[Fact, str]], error: str) -> Call:
+    arguments = {
+        "follower": follow.follower,
+        "keys": [key for _, key in facts],
+        "positions": [fact.position for fact, _ in facts],
+        "errors": [error] * len(facts),
+    }
+    return Call("park_page", arguments)
+
+
+def _announce(works: Sequence[Work], last: int) -> list[Call]:
+    """{read model: position}; where several share it, [[first, last partition, position], …]."""
+    moved: dict[str, Any] = {}
+    for follow in (work.follow for work in works if isinstance(work.follow.generation, int)):
+        part = follow.partitions
+        if part == WHOLE:
+            moved[follow.model.name] = last
+        else:
+            moved.setdefault(follow.model.name, []).append((part.first, part.last, last))
+    return [Call("announce", {"moved": orjson.dumps(moved).decode()})] if moved else []
 
 
 def said(error: Exception, *, private: bool = False) -> str:

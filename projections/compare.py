@@ -24,6 +24,7 @@ from projections.generations import Connection, live_generations, run
 from projections.page import Follow, Work
 from projections.read_model import ReadModel, statement, table_of
 from projections.read_models import READ_MODELS
+from projections.session import PostgresSession
 
 SHADOW = "shadow"
 TEMP_BUFFERS = "128MB"
@@ -82,7 +83,8 @@ class _Shadows:
         self._log = log
         self._compared = compared
         self._progress = progress
-        self._advancer = Advancer(connection, keyring, decode)
+        self._session = PostgresSession(connection)
+        self._advancer = Advancer(self._session, keyring, decode)
         self._models: dict[str, ReadModel] = {}
         self._follows: list[Follow] = []
         self._skipped: dict[str, set[int]] = {}
@@ -170,12 +172,12 @@ class _Shadows:
         try:
             async with self._connection.pipeline(), self._connection.transaction():
                 for work in healthy:
-                    await self._advancer.merge(work)
+                    await self._session.execute(work.merges)
         except HANDLERS_OWN:
             for work in healthy:  # one of them is to blame
                 try:
                     async with self._connection.transaction():
-                        await self._advancer.merge(work)
+                        await self._session.execute(work.merges)
                 except HANDLERS_OWN as error:
                     work.failure = error
         for work in works:

@@ -21,6 +21,7 @@ from eventstore.tasks import end_tasks
 from projections.advance import Advancer
 from projections.generations import Connection
 from projections.page import Follow, Work, kinds_of
+from projections.session import PostgresSession
 
 PAGE = 20_000
 COLLECT_AFTER = 1_000_000
@@ -45,7 +46,7 @@ class Fold:
         follows: Sequence[Follow],
         page: int = PAGE,
     ) -> None:
-        self._advancer = Advancer(connection, keyring, decode)
+        self._advancer = Advancer(PostgresSession(connection), keyring, decode)
         self._log = log
         self._follows = follows
         self._page = page

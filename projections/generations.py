@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -17,10 +18,11 @@ from psycopg.rows import TupleRow
 
 from eventstore.partitions import PARTITIONS, Partitions, covered
 from eventstore.queries import load_queries
+from eventstore.statements import Rows
 from projections.read_model import ReadModel, statement, table_of
 
 Connection = AsyncConnection[TupleRow]
-REGISTRY = load_queries("projections", "registry.sql")
+_QUERIES = load_queries("projections", "registry.sql", "projector.sql")
 DROP_TIMEOUT = "2s"
 logger = structlog.get_logger()
 
@@ -31,14 +33,26 @@ class Generation:
     version: int
 
 
+@cache
+def sql_of(query: str) -> bytes:
+    """A statement of `registry.sql` or `projector.sql`."""
+    text: str = getattr(_QUERIES, query).sql
+    return text.encode()
+
+
 async def run(connection: Connection, query: str, **arguments: Any) -> list[TupleRow]:
-    """The rows of a statement of `registry.sql`; none for one that has no result."""
-    cursor = await connection.execute(getattr(REGISTRY, query).sql.encode(), arguments)
+    """The rows of a statement of `registry.sql` or `projector.sql`; none for one that has no result."""
+    cursor = await connection.execute(sql_of(query), arguments)
     return await cursor.fetchall() if cursor.description else []
 
 
 async def live_generations(connection: Connection) -> dict[str, Generation]:
-    return {name: Generation(*rest) for name, *rest in await run(connection, "read_live")}
+    return generations_in(await run(connection, "read_live"))
+
+
+def generations_in(rows: Rows) -> dict[str, Generation]:
+    """By read model, of the rows of `read_live`."""
+    return {name: Generation(*rest) for name, *rest in rows}
 
 
 async def make_missing(connection: Connection, models: Iterable[ReadModel]) -> None:

@@ -18,11 +18,11 @@ from psycopg_pool import PoolTimeout
 from eventstore.checkpoints import LEASE_SECONDS, LeaseLost
 from eventstore.partitions import Partitions, covered
 from eventstore.shares import Lease, Worker, adjoining, lease_of, merge, release, share_statements, take
-from eventstore.statements import Pool, PostgresDatabase
 from projections.advance import Moved
-from projections.generations import Connection, live_generations, run
+from projections.generations import generations_in
 from projections.page import Follow
 from projections.read_model import ReadModel
+from projections.session import ReadModelDatabase, Session
 
 Wanted = dict[str, Follow]
 """By follower: a read model's generation with our share of it."""
@@ -33,10 +33,10 @@ AWAY = (psycopg.Error, PoolTimeout, OSError)
 class Holding:
     """`follows` are ours to move, each with its range; call `refresh` between pages, once in a while."""
 
-    def __init__(self, pool: Pool, models: Iterable[ReadModel], page: int) -> None:
+    def __init__(self, database: ReadModelDatabase, models: Iterable[ReadModel], page: int) -> None:
         self._models = {model.name: model for model in models}
         self._page = page
-        self._statements = share_statements(PostgresDatabase(pool))
+        self._statements = share_statements(database)
         self._worker = Worker(self._statements, [model.team for model in self._models.values()])
         self._counted: set[tuple[str, int]] = set()
         self._lacks = False
@@ -67,15 +67,15 @@ class Holding:
     async def join(self) -> None:
         await self._worker.join()
 
-    async def refresh(self, connection: Connection) -> bool:
+    async def refresh(self, session: Session) -> bool:
         """Bring what is held to our share of what is live; whether that changed anything. Raises Moved."""
         async with self._turn:
-            return await self._refresh(connection)
+            return await self._refresh(session)
 
-    async def _refresh(self, connection: Connection) -> bool:
+    async def _refresh(self, session: Session) -> bool:
         if self._lacks:  # perhaps somebody has just died, and our share is another
             await self._look()
-        wanted = await self._wanted(connection)
+        wanted = await self._wanted(session)
         before = [(each.follower, each.partitions, each.lease) for each in self.follows]
         misfits = [
             each
@@ -86,14 +86,14 @@ class Holding:
         if misfits:
             self.follows = [each for each in self.follows if each not in misfits]
             await release(self._statements, misfits)
-        await self._take(connection, self._lacking(wanted))
+        await self._take(session, self._lacking(wanted))
         await self._merge()
         self._lacks = bool(self._lacking(wanted))
         return before != [(each.follower, each.partitions, each.lease) for each in self.follows]
 
-    async def outdated(self, connection: Connection) -> list[str]:
+    async def outdated(self, session: Session) -> list[str]:
         """The read models whose live generation was made by other code than this."""
-        live = await live_generations(connection)
+        live = generations_in(await session.run("read_live"))
         return [name for name, model in self._models.items() if live[name].version != model.version]
 
     async def give_back(self) -> None:
@@ -112,10 +112,9 @@ class Holding:
     async def is_alone(self) -> bool:
         return await self._worker.is_alone()
 
-    async def count(self, connection: Connection, follow: Follow, attempts: int) -> None:
+    async def count(self, session: Session, follow: Follow, attempts: int) -> None:
         """Keep how often the page that comes next was begun, before its handler sees it."""
-        await run(
-            connection,
+        await session.run(
             "count_attempt",
             follower=follow.follower,
             first=follow.partitions.first,
@@ -128,9 +127,9 @@ class Holding:
     async def _look(self) -> None:
         self._lost.update(map(lease_of, await self._worker.look(self.follows)))
 
-    async def _wanted(self, connection: Connection) -> Wanted:
+    async def _wanted(self, session: Session) -> Wanted:
         """Our share of each live generation that this code can follow."""
-        live = await live_generations(connection)
+        live = generations_in(await session.run("read_live"))
         return {
             model.follower(live[name].number): Follow(model, live[name].number, partitions=part)
             for name, model in self._models.items()
@@ -149,18 +148,18 @@ class Holding:
             if covered(held.get(name, [])) < len(follow.partitions)
         }
 
-    async def _take(self, connection: Connection, lacking: Wanted) -> None:
+    async def _take(self, session: Session, lacking: Wanted) -> None:
         shares = {name: follow.partitions for name, follow in lacking.items()}
         taken = await take(self._statements, shares, self._worker.number)
         if not taken:
             return
         names = list(lacking)
         parked: dict[str, set[str]] = {}
-        for follower, key in await run(connection, "read_parked", followers=names):
+        for follower, key in await session.run("read_parked", followers=names):
             parked.setdefault(follower, set()).add(key)
         attempts = {
             (follower, first): times
-            for follower, first, times in await run(connection, "read_attempts", followers=names)
+            for follower, first, times in await session.run("read_attempts", followers=names)
         }
         for place in taken:
             follow = replace(lacking[place.follower], parked=set(parked.get(place.follower, ())))

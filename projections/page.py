@@ -16,13 +16,13 @@ from eventstore.codec import opened, subjects_in
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
 from eventstore.partitions import WHOLE, Partitions
-from projections.columns import Column, columns
-from projections.read_model import ReadModel, order_key, partition_in_stream, partition_of_fact, statement
+from projections.columns import columns
+from projections.read_model import ReadModel, order_key, partition_in_stream, partition_of_fact
 from projections.read_models import OPENED
+from projections.session import Call
 
 TURN = 1_000
 """Events that are decoded in one go: a few milliseconds of work."""
-Merge = tuple[bytes, dict[str, Column]]
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Work:
     """What a page means to a read model: rows to merge, facts to queue behind a parked one, or a failure."""
 
     follow: Follow
-    merges: list[Merge]
+    merges: list[Call]
     queued: list[tuple[Fact, str]]
     failure: Exception | None = None
 
@@ -140,8 +140,7 @@ def work_of(follow: Follow, page: Page) -> Work:
         try:
             for name, rows in follow.model.project(own).items():
                 if rows:
-                    sql = statement(follow.model.name, name, follow.generation)
-                    work.merges.append((sql, columns(rows)))
+                    work.merges.append(Call(name, columns(rows), follow.model.name, follow.generation))
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is its own failure
             work.failure = error
     return work

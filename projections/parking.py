@@ -16,6 +16,7 @@ from projections.generations import Connection, live_generations, lock_checkpoin
 from projections.page import Follow
 from projections.read_model import ReadModel
 from projections.read_models import OPENED
+from projections.session import PostgresSession
 
 TOGETHER = 500
 """Events that are merged at once, as long as none fails: the read model stands still meanwhile."""
@@ -49,12 +50,12 @@ class ParkedProjection:
     async def go_on(self, key: str) -> tuple[int, str]:
         """Merge what waits, in order: how many events that were, and what stopped it, or ''."""
         whose = {"follower": self.follow.follower, "key": key}
-        advancer = Advancer(self.connection, self.keyring, decode)
+        session = PostgresSession(self.connection)
         went_on, stopped, together = 0, "", TOGETHER
         waiting = [each for (each,) in await run(self.connection, "read_parked_positions", **whose)]
         while went_on < len(waiting):
             positions = waiting[went_on : went_on + together]
-            stopped = await self._merge(advancer, await self._read(positions))
+            stopped = await self._merge(session, await self._read(positions))
             if not stopped:
                 await run(self.connection, "unpark", **whose, positions=positions)
                 went_on += len(positions)
@@ -75,14 +76,14 @@ class ParkedProjection:
         wanted = frozenset(positions)
         return [each for each in await self.log.read(first - 1, span) if each.position in wanted]
 
-    async def _merge(self, advancer: Advancer, events: Sequence[StoredEvent]) -> str:
+    async def _merge(self, session: PostgresSession, events: Sequence[StoredEvent]) -> str:
         """All of them and '', or none and what the handler, or the database, says against them."""
-        (work,) = await advancer.prepare([self.follow], events)
+        (work,) = await Advancer(session, self.keyring, decode).prepare([self.follow], events)
         error: Exception | None = work.failure
         if not error:
             try:
                 async with self.connection.transaction():
-                    await advancer.merge(work)
+                    await session.execute(work.merges)
             except HANDLERS_OWN as refused:
                 error = refused
         return said(error, private=any(each.type in _PRIVATE for each in events)) if error else ""

@@ -17,15 +17,14 @@ from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
-from eventstore.statements import Pool
 from eventstore.tasks import end_tasks
 from projections.advance import Advancer, Moved
 from projections.compare import compare
-from projections.generations import Connection, drop_others, make_missing, sole_builder
 from projections.holding import Holding
 from projections.page import Follow, Work
 from projections.read_model import ReadModel
 from projections.read_models import READ_MODELS
+from projections.session import ReadModelDatabase, Session
 
 __all__ = ["ProjectionRunner", "compare"]
 
@@ -48,31 +47,31 @@ class ProjectionRunner:
     def __init__(
         self,
         feed: Feed,
-        pool: Pool,
+        database: ReadModelDatabase,
         keyring: Keyring,
         *,
         models: Iterable[ReadModel] = READ_MODELS.values(),
         page: int = PAGE,
     ) -> None:
         self._feed = feed
-        self._pool = pool
+        self._database = database
         self._keyring = keyring
         self._models = tuple(models)
         self._page = page
-        self._holding = Holding(pool, self._models, page)
+        self._holding = Holding(database, self._models, page)
         self._ahead: tuple[int, asyncio.Task[Prepared]] | None = None
         self._began = 0.0  # when the work on the last page began
 
     async def run(self) -> None:
-        async with self._pool.connection() as connection:
-            await self._make_ready(connection)
-            advancer = Advancer(connection, self._keyring, self._feed.fact)
+        async with self._database.session() as session:
+            await self._make_ready(session)
+            advancer = Advancer(session, self._keyring, self._feed.fact)
             await self._holding.join()
             keeping = asyncio.create_task(self._holding.keep())
             try:
                 while True:
                     try:
-                        await self._turns(advancer, connection)
+                        await self._turns(advancer, session)
                     except Moved:
                         await self._forget_ahead()
                         await self._holding.give_back()
@@ -88,13 +87,9 @@ class ProjectionRunner:
                 await self._forget_ahead()
                 await self._holding.leave()
 
-    async def _make_ready(self, connection: Connection) -> None:
-        await make_missing(connection, self._models)
-        for model in self._models:
-            async with sole_builder(connection, model.name) as alone:
-                if alone:  # else a rebuild is running, which clears up by itself
-                    await drop_others(connection, model)
-        for name in await self._holding.outdated(connection):
+    async def _make_ready(self, session: Session) -> None:
+        await session.make_ready(self._models)
+        for name in await self._holding.outdated(session):
             logger.warning("outdated", read_model=name, remedy=f"run `tillroll rebuild {name}`")
 
     async def _stand_aside(self) -> None:
@@ -106,27 +101,27 @@ class ProjectionRunner:
             alone = await self._holding.is_alone()
         await self._holding.join()
 
-    async def _turns(self, advancer: Advancer, connection: Connection) -> None:
+    async def _turns(self, advancer: Advancer, session: Session) -> None:
         """Look what is ours, then move it for a while: not for long where something is still to be had."""
-        if await self._holding.refresh(connection):
+        if await self._holding.refresh(session):
             await self._forget_ahead()  # it was prepared for other partitions
         loop = asyncio.get_running_loop()
         until = loop.time() + (STANDBY_SECONDS if self._holding.complete else LACKING_SECONDS)
         while loop.time() < until:
-            moved = await self._move_all(advancer, connection)
+            moved = await self._move_all(advancer, session)
             if not self._follows:
                 await asyncio.sleep(max(0.0, until - loop.time()))
             elif moved < SMALL_PAGE:
                 await asyncio.sleep(min(REST_SECONDS_MAX, loop.time() - self._began))
 
-    async def _move_all(self, advancer: Advancer, connection: Connection) -> int:
+    async def _move_all(self, advancer: Advancer, session: Session) -> int:
         """A page for each group; but whoever has come up with those before goes on together with them."""
         moved = 0
         for group, end in self._groups():
             if group[0].attempts:
-                moved += await self._move_carefully(advancer, connection, group[0])
+                moved += await self._move_carefully(advancer, session, group[0])
             else:
-                moved += await self._move(advancer, connection, group, end)
+                moved += await self._move(advancer, session, group, end)
                 if group[0].position == end:
                     break
         return moved
@@ -145,9 +140,7 @@ class ProjectionRunner:
         groups = [(together[at], end) for at, end in zip(places, [*places[1:], None], strict=False)]
         return [*groups, *(([follow], None) for follow in self._follows if follow.attempts)]
 
-    async def _move(
-        self, advancer: Advancer, connection: Connection, group: list[Follow], end: int | None
-    ) -> int:
+    async def _move(self, advancer: Advancer, session: Session, group: list[Follow], end: int | None) -> int:
         """Move a group by a page, but not past `end`, where it joins those before it."""
         alone = len(group) == len(self._follows)
         prepared = await self._prepared(group[0].position) if alone else None
@@ -160,7 +153,7 @@ class ProjectionRunner:
             self._began = asyncio.get_running_loop().time()
             if events:
                 events = known_part(events)
-                await self._count_first(connection, group)
+                await self._count_first(session, group)
             prepared = events, await advancer.prepare(group, events) if events else []
         events, works = prepared
         if not events:
@@ -172,11 +165,11 @@ class ProjectionRunner:
             await self._forget_ahead()  # it was prepared without what is parked now
         return len(events)
 
-    async def _count_first(self, connection: Connection, group: list[Follow]) -> None:
+    async def _count_first(self, session: Session, group: list[Follow]) -> None:
         """Count the first page of a worker before any handler sees it. Later ones are the next worker's."""
         for follow in group:
             if not follow.counted:
-                await self._holding.count(connection, follow, 1)
+                await self._holding.count(session, follow, 1)
                 follow.counted = True
 
     async def _prepared(self, position: int) -> Prepared | None:
@@ -195,7 +188,7 @@ class ProjectionRunner:
         if ahead:
             await end_tasks(ahead[1])
 
-    async def _move_carefully(self, advancer: Advancer, connection: Connection, follow: Follow) -> int:
+    async def _move_carefully(self, advancer: Advancer, session: Session, follow: Follow) -> int:
         """Over a page that killed a worker before: alone, in ever smaller pages, each counted."""
         limit = max(1, self._page // CAREFUL_DIVISOR**follow.attempts)
         events = known_part(await self._feed.page(follow.position, limit, wait_seconds=0.0))
@@ -207,7 +200,7 @@ class ProjectionRunner:
             await advancer.park(follow, events[:1], "its handler ends the process, again and again")
             follow.attempts = 0
             return 1
-        await self._holding.count(connection, follow, follow.attempts + 1)
+        await self._holding.count(session, follow, follow.attempts + 1)
         await advancer.advance([follow], events)
         if follow.position >= follow.careful_until:
             follow.attempts = 0

@@ -19,6 +19,7 @@ from eventstore.postgres import make_pool
 from eventstore.roles import Role
 from eventstore.tasks import TaskGroup
 from projections.runner import ProjectionRunner
+from projections.session import PostgresReadModels
 from services.access.forgetting import keep_forgetting
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.order import ORDER_AGENT
@@ -143,7 +144,7 @@ async def scheduler(context: ProcessContext) -> None:
 
 
 async def projector(context: ProcessContext) -> None:
-    runner = ProjectionRunner(context.feed, context.pool, context.keyring)
+    runner = ProjectionRunner(context.feed, PostgresReadModels(context.pool), context.keyring)
     async with TaskGroup() as tasks:
         tasks.create_task(_answering(context, lambda follower: follower.startswith(PROJECTION)))
         await persist("projector", runner.run)

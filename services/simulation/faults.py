@@ -18,7 +18,7 @@ class Faults:
     """The clock of a process jumps: for each process and second."""
 
     poison: float = 0.0
-    """The handler of an agent fails on an event, whenever it takes it: for each agent and event."""
+    """The handler of an agent or a read model fails on an event, whenever it takes it: for each and event."""
     outage: float = 0.0
     """A provider does not answer for long: for each provider and second."""
     provider: float = 0.0

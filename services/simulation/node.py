@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
@@ -16,6 +16,8 @@ from eventstore.log import PAGE, STREAM_LIMIT, Append, Appended, Content, LogIde
 from eventstore.memory import MemoryLog
 from eventstore.seams import Clock, Ids
 from eventstore.statements import Rows, Statements
+from projections.read_model import ReadModel
+from projections.session import Call, Session
 from services.relay import RelayedBus
 from services.simulation.process import Process
 from services.simulation.store_line import StoreLine
@@ -123,7 +125,7 @@ class SimulatedLog:
 
 
 class SimulatedDatabase:
-    """See `eventstore.statements.Database`."""
+    """See `projections.session.ReadModelDatabase`."""
 
     def __init__(self, line: Line, tables: Tables) -> None:
         self._line = line
@@ -131,6 +133,10 @@ class SimulatedDatabase:
 
     def statements(self, package: str, *files: str) -> Statements:
         return _Statements(self._line, self._tables, relaxed=False)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        yield _Session(self._line, self._tables)
 
 
 class _Statements:
@@ -145,6 +151,23 @@ class _Statements:
     @asynccontextmanager
     async def relaxed(self) -> AsyncIterator[Statements]:
         yield _Statements(self._line, self._tables, relaxed=True)
+
+
+class _Session:
+    """See `projections.session.Session`."""
+
+    def __init__(self, line: Line, tables: Tables) -> None:
+        self._line = line
+        self._tables = tables
+
+    async def make_ready(self, models: Iterable[ReadModel]) -> None:
+        await self._line.call(lambda: self._tables.transaction(lambda: self._tables.make_missing(models)))
+
+    async def run(self, name: str, **arguments: Any) -> Rows:
+        return await self._line.call(lambda: self._tables.run(name, arguments))
+
+    async def write(self, calls: Sequence[Call]) -> None:
+        await self._line.call(lambda: self._tables.write(calls))
 
 
 class _KeyStore:

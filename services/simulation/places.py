@@ -44,7 +44,7 @@ class Places:
 
     def of(self, follower: str) -> list[tuple[At, CheckpointRow]]:
         """Its checkpoints, in order."""
-        return sorted((each for each in self.checkpoints.rows.items() if each[0][0] == follower), key=_place)
+        return sorted([each for each in self.checkpoints.rows.items() if each[0][0] == follower], key=_place)
 
     def _in(self, seconds: float) -> datetime:
         return self._clock.now() + timedelta(seconds=seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from zlib import crc32
@@ -13,9 +13,12 @@ from services.agents.reactions import Key, parker
 from services.simulation.invariants import History, concerns
 from services.simulation.tables import Tables
 
+Parked = tuple[str, str, int]
+"""(follower, key, position)"""
+
 
 class Poisoned(Exception):
-    """Of the handler of an agent, by the fault of that name."""
+    """Of a handler, by the fault of that name."""
 
 
 def poisoned(agents: Sequence[Agent], rate: float) -> tuple[Agent, ...]:
@@ -48,8 +51,11 @@ def spoilt_keys(history: History, agents: Sequence[Agent], rate: float) -> dict[
     return spoilt
 
 
-def poison_is_parked(spoilt: dict[Key, list[int]], tables: Tables) -> Iterator[str]:
+def poison_is_parked(
+    spoilt: dict[Key, list[int]], of_read_models: Collection[Parked], tables: Tables
+) -> Iterator[str]:
     """That, and nothing else."""
     wanted = {(parker(agent), key, at) for (agent, key), places in spoilt.items() for at in places}
+    wanted.update(of_read_models)
     for each in sorted(wanted ^ set(tables.parked.rows)):
         yield f"{each} is {'not parked' if each in wanted else 'parked, and nobody failed on it'}"

@@ -27,6 +27,7 @@ from services.simulation.invariants import ENDED, History
 from services.simulation.loop import SimulatedLoop
 from services.simulation.plan import Plan, PlannedOrder, plan_of
 from services.simulation.poison import Poisoned, poison_is_parked, spoilt_keys
+from services.simulation.read_models import read_models_equal_the_fold, spoilt_facts
 from services.simulation.shop import Shop
 from services.simulation.system import DOORS, SCHEDULERS, WORLDS, Parts, System
 from services.worlds import carrier, payment
@@ -137,7 +138,9 @@ async def _replay(system: System, outcome: Outcome) -> None:
     system.caught_up.set()
     await _rest(system, outcome)
     outcome.violations += [f"a replay adds {e.type} to {e.stream}" for e in log.events[head:]]
-    open_ = kept.open_paths(History(log.events[:head]), system.parts.gateways)
+    history = History(log.events[:head])
+    outcome.violations += _read_models(system, history)
+    open_ = kept.open_paths(history, system.parts.gateways)
     calls = (each for each in system.calls.made - asked if each[0] != "GET" or each[1] not in open_)
     outcome.violations += [f"a replay calls the provider: {each}" for each in calls]
 
@@ -217,7 +220,7 @@ def _violations(system: System, plan: Plan, shop: Shop) -> Iterator[str]:
     yield from kept.all_is_known(history, PAYMENT_GATEWAY, payments.payments, payment.render)
     yield from kept.all_is_known(history, CARRIER_GATEWAY, shipments.shipments, carrier.render)
     yield from invariants.agents_equal_the_fold(history, system.parts.agents, system.server.tables, spoilt)
-    yield from poison_is_parked(spoilt, system.server.tables)
+    yield from _read_models(system, history)
     yield from _left(system, datetime.max.replace(tzinfo=UTC))
 
 
@@ -232,6 +235,14 @@ def _as_the_events_say(system: System, history: History, plan: Plan) -> Iterator
     yield from oracles.deadlines_are_not_early(history, back_s)
 
 
+def _read_models(system: System, history: History) -> Iterator[str]:
+    """They, and what is parked of anybody."""
+    models, tables = system.parts.read_models, system.server.tables
+    spoilt = spoilt_facts(history, models, system.poison)
+    yield from read_models_equal_the_fold(history, models, tables, spoilt)
+    yield from poison_is_parked(_spoilt(system, history), spoilt, tables)
+
+
 def _promises(system: System, history: History, shop: Shop) -> Iterator[str]:
     tables, ledger, past = system.server.tables, system.server.log.ledger, kept.Past(history)
     yield from kept.log_is_of_commands(history, ledger)
@@ -244,7 +255,8 @@ def _promises(system: System, history: History, shop: Shop) -> Iterator[str]:
 
 
 class _quiet_logs:  # noqa: N801 - used as a function
-    """Logs are not for the eyes; an error among them is a violation, unless it is told elsewhere."""
+    """Logs are not for the eyes; an error among them is a violation, unless it is told elsewhere,
+    as what is parked without a reason."""
 
     def __init__(self, violations: list[str]) -> None:
         self._violations = violations
@@ -262,7 +274,7 @@ class _quiet_logs:  # noqa: N801 - used as a function
 
     def _take(self, _: Any, __: str, event: Any) -> Any:
         error = sys.exc_info()[1]
-        if isinstance(error, Poisoned):
+        if isinstance(error, Poisoned) or event["event"] == "parked":
             raise structlog.DropEvent
         self._violations.append(f"logged: {event} {error!r}")
         raise structlog.DropEvent

@@ -10,6 +10,9 @@ from typing import Any
 from eventstore.keyring import MemoryKeyStore
 from eventstore.memory import MemoryLog
 from eventstore.tasks import TaskGroup
+from projections.read_model import ReadModel
+from projections.read_models import READ_MODELS
+from projections.runner import ProjectionRunner
 from services.agents.agent import Agent
 from services.agents.runner import AgentRunner
 from services.gateways.breaker import Breaker, Patience
@@ -34,6 +37,7 @@ from services.simulation.outside import Outside, Refusals
 from services.simulation.poison import poisoned
 from services.simulation.process import Process
 from services.simulation.processes import Processes
+from services.simulation.read_models import watched
 from services.simulation.store_line import StoreLine
 from services.simulation.tables import Tables
 from services.worlds.carrier import carrier_core
@@ -42,6 +46,8 @@ from services.worlds.payment import PAYMENT
 from services.worlds.webhooks import Webhook
 
 ACKNOWLEDGE_SECONDS = 5.0
+PROJECTED_PAGE = 100
+"""Small, so that there are projectors far behind, who prepare a page while another is merged."""
 DOORS = ("api-1", "api-2")
 SCHEDULERS = ("scheduler-1", "scheduler-2")
 WORLDS: Mapping[str, Core[Any]] = {"payment-world": PAYMENT, "carrier-world": carrier_core()}
@@ -53,6 +59,8 @@ class Parts:
 
     agents: tuple[Agent, ...] = AGENTS
     agent_runner: type[AgentRunner] = AgentRunner
+    read_models: tuple[ReadModel, ...] = tuple(READ_MODELS.values())
+    projection_runner: type[ProjectionRunner] = ProjectionRunner
     gateway_runner: type[GatewayRunner] = GatewayRunner
     inbox: type[Inbox] = Inbox
     scheduler: type[Scheduler] = Scheduler
@@ -102,6 +110,8 @@ class System:
             "agents-1": self._agents,
             "agents-2": self._agents,
             "agents-3": self._agents,
+            "projector-1": self._projector,
+            "projector-2": self._projector,
             **dict.fromkeys(SCHEDULERS, self._scheduler),
             "gateways-1": self._gateways,
             "gateways-2": self._gateways,
@@ -195,6 +205,14 @@ class System:
                 poisoned(self.parts.agents, self.poison), node.feed, node.executor, node.database, node.clock
             )
             await persist("agents", runner.run)
+
+    async def _projector(self, node: Node) -> None:
+        async with node.feed.running():
+            models = watched(self.parts.read_models, self.poison)
+            runner = self.parts.projection_runner(
+                node.feed, node.database, node.keyring, models=models, page=PROJECTED_PAGE
+            )
+            await persist("projector", runner.run)
 
     async def _scheduler(self, node: Node) -> None:
         await self.caught_up.wait()

@@ -1,5 +1,5 @@
 """What followers keep, in memory: the twin of the statements in `agents.sql`, `gateways.sql` and
-`scheduler.sql`, and of those in `places.py`, name by name.
+`scheduler.sql`, and of those in `places.py` and `projected.py`, name by name.
 
 Each method is one statement, so it is atomic. What a statement does not have on the disk when it answers may
 be taken back by a crash of the server, the last of it first, as it is with `synchronous_commit = off`.
@@ -7,18 +7,21 @@ be taken back by a crash of the server, the last of it first, as it is with `syn
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
 from eventstore.memory import MemoryLog
 from eventstore.seams import Clock
 from eventstore.statements import Rows
-from services.simulation.places import Places
+from projections.session import Call
+from services.simulation.projected import Projected
 from services.simulation.table import Table, Undo
+
+T = TypeVar("T")
 
 
 class Recorded(NamedTuple):
@@ -51,8 +54,8 @@ class WebhookRow(NamedTuple):
     matched: bool
 
 
-class Tables(Places):
-    """One database's; `run` is a statement, `crash` the server's."""
+class Tables(Projected):
+    """One database's; `run` is a statement, `write` a transaction of several, `crash` is the server's."""
 
     def __init__(self, log: MemoryLog, clock: Clock) -> None:
         super().__init__(self._changed, clock)
@@ -67,25 +70,40 @@ class Tables(Places):
         self.business_clocks: Table[str, datetime] = Table(self._changed)
         self.calls: Table[tuple[str, int], CallRow] = Table(self._changed)
         self.inbox: Table[tuple[str, str], WebhookRow] = Table(self._changed)
-        self.parked: Table[tuple[str, str, int], str] = Table(self._changed)
         self.by_name = {name: each for name, each in vars(self).items() if isinstance(each, Table)}
+        self._tables = tuple(self.by_name.values())
 
     def run(self, name: str, arguments: dict[str, Any], *, relaxed: bool = False) -> Rows:
         """The statement of that name: all of it, or an error and nothing."""
+        return self.transaction(lambda: self._do(Call(name, arguments)), relaxed or name in _RELAXED)
+
+    def write(self, calls: Sequence[Call]) -> None:
+        """Several in one transaction: see `projections.session.Session.write`."""
+        relaxed = any(call.name in _RELAXED for call in calls)
+        self.transaction(lambda: [self._do(call) for call in calls], relaxed)
+
+    def transaction(self, work: Callable[[], T], relaxed: bool = False) -> T:
+        """What `work` returns: all of it is done, or there is an error and nothing."""
         start = len(self._volatile)
-        for table in self.by_name.values():
-            table.touched.clear()
-        statement = getattr(self, name)
         try:
-            rows: Rows = statement(**arguments)
+            found = work()
         except BaseException:
             self._take_back(start)
             raise
         if len(self._volatile) > start:  # else it has nothing to bring to the disk, nor what was before it
-            if relaxed or name in _RELAXED:
+            if relaxed:
                 self._commits.append(start)
             else:
                 self.sync()
+        return found
+
+    def _do(self, call: Call) -> Rows:
+        for table in self._tables:
+            if table.touched:
+                table.touched.clear()
+        if call.model:
+            return self.merge_rows(call)
+        rows: Rows = getattr(self, call.name)(**call.arguments)
         return rows
 
     def sync(self) -> None:
@@ -355,8 +373,8 @@ class Tables(Places):
             self.inbox.update(key, row._replace(**changes))
 
 
-_RELAXED = frozenset({"move_checkpoint", "keep_place", "settle_webhooks"})
-"""Statements whose text says that their commit does not wait for the disk."""
+_RELAXED = frozenset({"move_checkpoint", "keep_place", "settle_webhooks", "begin_page"})
+"""Statements whose text says that the commit does not wait for the disk."""
 
 
 def _rows(page: dict[str, Any], *columns: str) -> Iterable[Any]:

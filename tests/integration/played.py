@@ -31,6 +31,7 @@ from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.seams import key_id
 from eventstore.tasks import end_tasks
 from projections.runner import ProjectionRunner
+from projections.session import PostgresReadModels
 from services.play.plan import (
     Cancel,
     CheckoutPlan,
@@ -230,7 +231,9 @@ async def at_rest(trade: Trade, followers: str) -> None:
 @asynccontextmanager
 async def projected(trade: Trade, keyring: Keyring) -> AsyncIterator[None]:
     """The read models follow the log, and have caught up with it."""
-    running = asyncio.create_task(ProjectionRunner(trade.feed, trade.log.pool, keyring).run())
+    running = asyncio.create_task(
+        ProjectionRunner(trade.feed, PostgresReadModels(trade.log.pool), keyring).run()
+    )
     try:
         await _made(trade)
         await at_rest(trade, "projection:%")

@@ -63,6 +63,7 @@ from eventstore.log import Append, Appended, StreamAppend
 from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds
 from projections.runner import ProjectionRunner
+from projections.session import PostgresReadModels
 
 START = datetime(2018, 3, 1, 12, tzinfo=UTC)
 MASTER_KEY = bytes(range(32))
@@ -291,7 +292,7 @@ class Trade:
         return last
 
     def runner(self, **options: object) -> ProjectionRunner:
-        return ProjectionRunner(self.feed, self.log.pool, self.keyring, **options)  # type: ignore[arg-type]
+        return ProjectionRunner(self.feed, PostgresReadModels(self.log.pool), self.keyring, **options)  # type: ignore[arg-type]
 
 
 @asynccontextmanager

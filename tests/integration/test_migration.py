@@ -21,6 +21,7 @@ from eventstore.roles import ROLES, NotPermitted, Role, let_in, password_of, url
 from eventstore.schema import migrate, migrations
 from eventstore.tasks import end_tasks
 from projections.runner import ProjectionRunner
+from projections.session import PostgresReadModels
 from services.embedded import PostgresServer
 from tests.conftest import run
 from tests.integration.projections_trade import MASTER_KEY, Bought, Trade, open_trade, setting_up
@@ -146,7 +147,9 @@ async def an_older_database(url: str) -> None:
 @asynccontextmanager
 async def projecting(trade: Trade, url: str) -> AsyncIterator[None]:
     async with make_pool(url) as pool:
-        task = asyncio.create_task(ProjectionRunner(trade.feed, pool, trade.keyring).run())
+        task = asyncio.create_task(
+            ProjectionRunner(trade.feed, PostgresReadModels(pool), trade.keyring).run()
+        )
         try:
             yield
         finally:

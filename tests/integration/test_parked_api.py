@@ -22,6 +22,7 @@ from eventstore.postgres import make_pool
 from eventstore.tasks import end_tasks
 from projections.read_model import ReadModel
 from projections.runner import ProjectionRunner
+from projections.session import PostgresReadModels
 from services.api import running_app
 from services.context import open_context
 from services.parked import show_parked, skip
@@ -75,7 +76,7 @@ async def projecting(
     """What the projector's process does, as the role that it has."""
     async with make_pool(url) as pool:
         keys = ParkedKeys(pool, trade.log, trade.keyring, AGENTS, models)
-        runner = ProjectionRunner(trade.feed, pool, trade.keyring, models=models.values())
+        runner = ProjectionRunner(trade.feed, PostgresReadModels(pool), trade.keyring, models=models.values())
         tasks = [asyncio.create_task(runner.run())]
         if answering:
             mine = keep_answering(keys, lambda follower: follower.startswith(PROJECTION))

@@ -25,13 +25,14 @@ from eventstore.feed import Feed
 from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
 from projections.runner import ProjectionRunner
+from projections.session import PostgresReadModels
 from services.processes import persist
 
 async def main(database):
     async with await PostgresLog.connect(database) as log:
         keyring = Keyring(bytes(range(32)), PostgresKeyStore(log.pool))
         async with Feed(log, MemoryBus()).running() as feed:
-            await persist("projector", ProjectionRunner(feed, log.pool, keyring).run)
+            await persist("projector", ProjectionRunner(feed, PostgresReadModels(log.pool), keyring).run)
 
 asyncio.run(main(sys.argv[1]))
 """

@@ -27,6 +27,7 @@ from projections.read_model import Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import rebuild
 from projections.runner import ProjectionRunner
+from projections.session import PostgresReadModels, PostgresSession
 from queries.waiting import ProjectionsWaiter
 from services.parked_keys import ParkedKeys
 from services.processes import AGENTS
@@ -55,7 +56,9 @@ async def trade(database: str) -> AsyncIterator[Trade]:
 async def worker(database: str, trade: Trade, **options: Any) -> AsyncIterator[asyncio.Task[None]]:
     """A runner with connections and a feed of its own, as in a process of its own."""
     async with await PostgresLog.connect(database) as log, Feed(log, trade.bus).running() as feed:
-        task = asyncio.create_task(ProjectionRunner(feed, log.pool, trade.keyring, **options).run())
+        task = asyncio.create_task(
+            ProjectionRunner(feed, PostgresReadModels(log.pool), trade.keyring, **options).run()
+        )
         try:
             yield task
         finally:
@@ -286,7 +289,7 @@ async def test_only_who_holds_the_very_range_moves_it(trade: Trade, database: st
         query = "SELECT lease FROM checkpoints WHERE follower = %s AND first_partition = 0"
         lease = await fetch(trade, query, ORDERS.follower(1))
         assert lease == [(stopped.lease,)]  # of the part that nobody took
-        advancer = Advancer(connection, trade.keyring, trade.feed.fact)
+        advancer = Advancer(PostgresSession(connection), trade.keyring, trade.feed.fact)
         events = await trade.log.read(stopped.position, 100)
         follow = Follow(ORDERS, 1, lease=stopped.lease, position=stopped.position)
         with pytest.raises(Moved):

@@ -19,6 +19,7 @@ from eventstore.seams import WallClock
 from eventstore.snapshots import PostgresSnapshots, Snapshot, encode_state, form_of
 from eventstore.tasks import end_tasks
 from projections.runner import ProjectionRunner
+from projections.session import PostgresReadModels
 from services import stragglers
 from services.context import ProcessContext, open_context
 from services.settings import Settings
@@ -55,7 +56,7 @@ async def following(trade: Trade, context: ProcessContext, *names: str) -> Async
             await stack.enter_async_context(agents_running(trade))
         work = [_pass_over(trade, name) for name in names if name.startswith("gateway:")]
         if "projector" in names:
-            work.append(ProjectionRunner(trade.feed, context.pool, trade.keyring).run())
+            work.append(ProjectionRunner(trade.feed, PostgresReadModels(context.pool), trade.keyring).run())
         tasks = [asyncio.create_task(each) for each in work]
         stack.push_async_callback(end_tasks, *tasks)
         yield

@@ -24,6 +24,7 @@ from domain.user import JoinUser
 from eventstore.postgres import make_pool
 from eventstore.tasks import end_tasks
 from projections.runner import ProjectionRunner
+from projections.session import PostgresReadModels
 from services.access.composition import Access
 from services.access.facts import SYSTEM
 from services.access.users import Wanted
@@ -179,7 +180,9 @@ def settings_of(database: str, nats_url: str, directory: Path) -> Settings:
 @asynccontextmanager
 async def projecting(settings: Settings, trade: Trade) -> AsyncIterator[None]:
     async with make_pool(settings.url("project")) as pool:
-        task = asyncio.create_task(ProjectionRunner(trade.feed, pool, trade.keyring).run())
+        task = asyncio.create_task(
+            ProjectionRunner(trade.feed, PostgresReadModels(pool), trade.keyring).run()
+        )
         try:
             yield
         finally:
