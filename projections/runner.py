@@ -150,8 +150,8 @@ class ProjectionRunner:
             events: Sequence[StoredEvent] = await self._feed.page(
                 group[0].position, limit, wait_seconds=1.0 if alone else 0.0
             )
-            self._began = asyncio.get_running_loop().time()
-            if events:
+            if events:  # else nothing has begun: to rest for no time, again and again, would be to spin
+                self._began = asyncio.get_running_loop().time()
                 events = known_part(events)
                 await self._count_first(session, group)
             prepared = events, await advancer.prepare(group, events) if events else []

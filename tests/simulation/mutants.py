@@ -5,11 +5,9 @@ Each is a small change of production's code, of a kind that has been made before
 
 from __future__ import annotations
 
-import inspect
-import textwrap
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -57,43 +55,13 @@ from tests.simulation.mutant_parts import (
     TrustingNode,
     UnfencedTables,
 )
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """`parts` with the bug in it; `planted` puts it where no part can be exchanged."""
-
-    name: str
-    parts: Parts
-    faults: str = "all"
-    planted: Callable[[], AbstractContextManager[Any]] = nullcontext
-
-
-@contextmanager
-def _patched(owner: Any, name: str, replacement: Any) -> Iterator[None]:
-    with patch.object(owner, name, replacement):
-        yield
-
-
-def _changed(owner: Any, name: str, old: str, new: str) -> Callable[[], AbstractContextManager[Any]]:
-    """With one place of the source of a function changed: for what is inside of it."""
-
-    def planted() -> AbstractContextManager[Any]:
-        function = inspect.unwrap(getattr(owner, name))
-        source = textwrap.dedent(inspect.getsource(function))
-        assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times in {name}"
-        scope: dict[str, Any] = {}
-        exec("from __future__ import annotations\n" + source.replace(old, new), function.__globals__, scope)
-        return _patched(owner, name, scope[name])
-
-    return planted
-
+from tests.simulation.planting import Mutant, changed
 
 # ---- rules
 
 
-def _agents(*changed: Agent) -> tuple[Agent, ...]:
-    by_name = {agent.name: agent for agent in changed}
+def _agents(*those: Agent) -> tuple[Agent, ...]:
+    by_name = {agent.name: agent for agent in those}
     return tuple(by_name.get(agent.name, agent) for agent in AGENTS)
 
 
@@ -182,7 +150,7 @@ MUTANTS = (
         "what comes after a parked event is taken",
         Parts(),
         "all,poison=0.01",
-        planted=_changed(
+        planted=changed(
             AgentRunner, "_take", "self._parked.update(whose for whose, _, _ in reactions.parked)", "pass"
         ),
     ),
@@ -190,23 +158,23 @@ MUTANTS = (
         "who leads next forgets what is parked",
         Parts(),
         "all,poison=0.01",
-        planted=_changed(AgentRunner, "_parked_keys", "in rows}", "in ()}"),
+        planted=changed(AgentRunner, "_parked_keys", "in rows}", "in ()}"),
     ),
     Mutant("the head is not looked at", Parts(node=DeafNode)),
     Mutant(
         "a refusal is answered on an old state",
         Parts(),
-        planted=_changed(Executor, "_attempt", "if fresh:", "if True:"),
+        planted=changed(Executor, "_attempt", "if fresh:", "if True:"),
     ),
     Mutant(
         "one that says no does not stop the others",
         Parts(),
-        planted=_changed(_Decision, "kept", "saying_no or filled", "filled"),
+        planted=changed(_Decision, "kept", "saying_no or filled", "filled"),
     ),
     Mutant(
         "a call that our own trouble stopped counts as made",
         Parts(),
-        planted=_changed(
+        planted=changed(
             Lanes,
             "_attempt",
             "error=str(error))\n        return False",
@@ -216,31 +184,29 @@ MUTANTS = (
     Mutant(
         "a table is told again what is open",
         Parts(),
-        planted=_changed(OpenCalls, "changes", "call.kept = True", "pass"),
+        planted=changed(OpenCalls, "changes", "call.kept = True", "pass"),
     ),
     Mutant(
         "a wrong clock is waited for",
         Parts(),
         "all,clock=0.2,outage=0.05",
-        planted=_changed(
+        planted=changed(
             Lanes, "_see_through", "min(max(0.0, wait_s), self._patience.pause_s_max)", "max(0.0, wait_s)"
         ),
     ),
     Mutant(
         "a deadline comes once in a life",
         Parts(),
-        planted=_changed(Scheduler, "_append", ", due_at.isoformat())", ")"),
+        planted=changed(Scheduler, "_append", ", due_at.isoformat())", ")"),
     ),
     Mutant(
         "a refund that was refused is asked for under its old name",
         Parts(),
-        planted=_changed(payment, "_fresh", "if name not in payment.refunds", ""),
+        planted=changed(payment, "_fresh", "if name not in payment.refunds", ""),
     ),
     Mutant(
         "what has lapsed is not let go",
         Parts(),
-        planted=_changed(
-            payment, "_void", 'payment.expired and payment.void != "refused"', "payment.expired"
-        ),
+        planted=changed(payment, "_void", 'payment.expired and payment.void != "refused"', "payment.expired"),
     ),
 )

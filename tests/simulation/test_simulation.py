@@ -18,7 +18,9 @@ from services.simulation.faults import Faults
 from services.simulation.plan import Plan, plan_of
 from services.simulation.run import simulate
 from services.simulation.shorten import shortened
-from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.planting import Mutant
+from tests.simulation.projection_mutants import PROJECTION_MUTANTS
 from tests.simulation.rule_mutants import RULE_MUTANTS
 
 HISTORIES = int(os.environ.get("TILLROLL_SIMULATIONS", "50"))
@@ -67,7 +69,10 @@ def test_with_few_faults_most_orders_are_completed(faults: str) -> None:
     assert completed > 20
 
 
-@pytest.mark.parametrize("mutant", MUTANTS + RULE_MUTANTS, ids=lambda mutant: mutant.name)
+ALL_MUTANTS = (*MUTANTS, *RULE_MUTANTS, *PROJECTION_MUTANTS)
+
+
+@pytest.mark.parametrize("mutant", ALL_MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_found(mutant: Mutant) -> None:
     faults = Faults.parse(mutant.faults)
     for seed in range(1, SEEDS_OF_A_MUTANT + 1):

@@ -1,0 +1,128 @@
+"""Bugs in how read models are moved, planted one at a time: see `mutants.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from unittest.mock import patch
+
+from eventstore.statements import Rows
+from projections import advance, holding
+from projections.advance import Advancer
+from projections.holding import Holding
+from projections.runner import ProjectionRunner
+from services.simulation.system import Parts
+from services.simulation.tables import Tables
+from tests.simulation.planting import Mutant, changed
+
+
+class UnfencedPages(Tables):
+    """A page of read models moves whatever it names, wherever that stands and whoever has it."""
+
+    def begin_page(
+        self,
+        followers: Sequence[str],
+        firsts: Sequence[int],
+        lasts: Sequence[int],
+        leases: Sequence[int],
+        was: int,
+        position: int,
+    ) -> Rows:
+        for at in zip(followers, firsts, strict=True):
+            row = self.checkpoints.get(at)
+            if row is not None:
+                self.checkpoints.put(at, replace(row, position=position, done=position))
+        return ()
+
+
+class RangelessPages(Tables):
+    """The compare-and-set names the lease and not the range: parts that were cut off are taken twice."""
+
+    def begin_page(
+        self,
+        followers: Sequence[str],
+        firsts: Sequence[int],
+        lasts: Sequence[int],
+        leases: Sequence[int],
+        was: int,
+        position: int,
+    ) -> Rows:
+        rows = [self.checkpoints.get(at) for at in zip(followers, firsts, strict=True)]
+        known = [row.last if row else last for row, last in zip(rows, lasts, strict=True)]
+        return super().begin_page(followers, firsts, known, leases, was, position)
+
+
+@contextmanager
+def _greedy() -> Iterator[None]:
+    """A worker merges the facts of all partitions, whoever has them."""
+    decoding = changed(Advancer, "prepare", "self._keyring, ranges)", "self._keyring)")
+    with decoding(), patch.object(advance, "facts_in", lambda _, facts: facts):
+        yield
+
+
+PROJECTION_MUTANTS = (
+    Mutant(
+        "rows come after their position",
+        Parts(),
+        planted=changed(
+            Advancer,
+            "_write",
+            "await self._session.write(calls)",
+            "await self._session.write(calls[:1]); await self._session.write(calls[1:])",
+        ),
+    ),
+    Mutant(
+        "rows come before their position",
+        Parts(),
+        planted=changed(
+            Advancer,
+            "_write",
+            "await self._session.write(calls)",
+            "await self._session.write(calls[1:]); await self._session.write(calls[:1])",
+        ),
+    ),
+    Mutant("pages of read models are not fenced", Parts(tables=UnfencedPages), "all,pause=0.3"),
+    Mutant("a page of read models names no range", Parts(tables=RangelessPages), "all,pause=0.3,crash=0.1"),
+    Mutant("a worker merges the facts of others", Parts(), planted=_greedy),
+    Mutant(
+        "what comes after a parked fact is merged",
+        Parts(),
+        "all,poison=0.01",
+        planted=changed(advance, "work_of", "if follow.parked:", "if False:"),
+    ),
+    Mutant(
+        "who takes a read model forgets what is parked",
+        Parts(),
+        "all,poison=0.01",
+        planted=changed(Holding, "_take", "parked.setdefault(follower, set()).add(key)", "pass"),
+    ),
+    Mutant(
+        "what was prepared before a key was parked is merged",
+        Parts(),
+        "all,poison=0.01",
+        planted=changed(
+            ProjectionRunner,
+            "_move",
+            "if not await advancer.advance(group, events, works):",
+            "if not await advancer.advance(group, events, works) and False:",
+        ),
+    ),
+    Mutant(
+        "what was prepared for other partitions is merged",
+        Parts(),
+        planted=changed(
+            ProjectionRunner,
+            "_turns",
+            "await self._forget_ahead()  # it was prepared for other partitions",
+            "pass",
+        ),
+    ),
+    Mutant(
+        "parts become one wherever they stand",
+        Parts(),
+        planted=changed(
+            holding, "adjoining", "return each.follower, each.position", "return each.follower, 0"
+        ),
+    ),
+)
