@@ -81,12 +81,14 @@ class GatewayRunner:
                 lanes = Lanes(self._caller, self._clock, self._patience, tasks)
                 place = _Place(checkpoint, checkpoint.position)
                 tasks.create_task(self._keep_place(place, lanes))
-                await self._resume(lanes)
+                await self._resume(place, lanes)
                 await self._follow(place, lanes, doubtful_until)
 
-    async def _resume(self, lanes: Lanes) -> None:
-        """Take up again what the last worker left open."""
+    async def _resume(self, place: _Place, lanes: Lanes) -> None:
+        """Take up again what the last worker left open. Raises LeaseLost if it is the next one already."""
         rows = await self._statements.run("load_calls", gateway=self.gateway.name)
+        if any(stored[0] > place.taken for _, _, *stored in rows):  # they would be taken once more by us
+            raise LeaseLost(f"{self.follower} is followed by another worker now")
         if rows:
             logger.info("calls_resumed", gateway=self.gateway.name, count=len(rows))
         for attempts, next_at, *stored in rows:
