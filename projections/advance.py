@@ -20,7 +20,7 @@ from domain.kernel import Fact
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
 from eventstore.partitions import WHOLE
-from projections.page import Follow, Page, Work, decode_page, facts_in, kinds_of, work_of
+from projections.page import Follow, Page, Work, decode_page, facts_in, kinds_of, names_of, work_of
 from projections.read_model import order_key
 from projections.read_models import OPENED
 from projections.session import MOVED, Call, Session
@@ -112,7 +112,7 @@ class Advancer:
 
     async def _halve(self, follow: Follow, events: Sequence[StoredEvent]) -> None:
         """Find the event that the handler fails on; all before it, and after it, are merged."""
-        own = frozenset(kind.__name__ for kind in follow.model.events)
+        own = names_of(follow.model.events)
         wanted = [index for index, event in enumerate(events) if event.type in own]
         if len(wanted) <= 1:
             await self._retry(follow, events)
@@ -143,7 +143,7 @@ class Advancer:
 
     async def park(self, follow: Follow, events: Sequence[StoredEvent], error: str) -> None:
         """Pass over the page, parking the keys of its events that are the read model's own."""
-        kinds = frozenset(kind.__name__ for kind in follow.model.events)
+        kinds = names_of(follow.model.events)
         all_own = [self._fact_of(event) for event in events if event.type in kinds]
         own = facts_in(follow.partitions, all_own)
         keyed = [(fact, order_key(fact)) for fact in own]

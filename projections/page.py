@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from domain.aggregates import EVENT_TYPES
 from domain.kernel import Event, Fact
@@ -66,7 +67,12 @@ class Work:
 
 def kinds_of(follows: Iterable[Follow]) -> frozenset[str]:
     """The names of all event types that some of these follow."""
-    return frozenset(kind.__name__ for follow in follows for kind in follow.model.events)
+    return frozenset().union(*(names_of(follow.model.events) for follow in follows))
+
+
+@cache
+def names_of(kinds: tuple[type[Event], ...]) -> frozenset[str]:
+    return frozenset(kind.__name__ for kind in kinds)
 
 
 async def decode_page(

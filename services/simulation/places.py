@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -18,8 +17,7 @@ At = tuple[str, int]
 """The key of a checkpoint: the follower and the first of its partitions."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointRow:
+class CheckpointRow(NamedTuple):
     position: int
     done: int
     last: int = WHOLE.last
@@ -61,19 +59,19 @@ class Places:
     def take_lease(self, follower: str, seconds: float) -> Rows:
         free = [(at, row) for at, row in self.of(follower) if self._is_free(row)]
         for at, row in free:
-            self.checkpoints.put(at, replace(row, lease=row.lease + 1, leased_until=self._in(seconds)))
+            self.checkpoints.put(at, row._replace(lease=row.lease + 1, leased_until=self._in(seconds)))
         return [(row.lease + 1, row.position, row.done) for _, row in free]
 
     def renew_lease(self, follower: str, lease: int, seconds: float) -> Rows:
         held = [(at, row) for at, row in self.of(follower) if row.lease == lease]
         for at, row in held:
-            self.checkpoints.put(at, replace(row, leased_until=self._in(seconds)))
+            self.checkpoints.put(at, row._replace(leased_until=self._in(seconds)))
         return [(lease,) for _ in held]
 
     def release_lease(self, follower: str, lease: int) -> Rows:
         for at, row in self.of(follower):
             if row.lease == lease:
-                self.checkpoints.put(at, replace(row, leased_until=None))
+                self.checkpoints.put(at, row._replace(leased_until=None))
         return ()
 
     def move_checkpoint(self, follower: str, lease: int, was: int, position: int, done: int) -> Rows:
@@ -84,7 +82,7 @@ class Places:
         """Of a follower that has one worker."""
         held = [(at, row) for at, row in self.of(follower) if (row.lease, row.position) == (lease, was)]
         for at, row in held:
-            self._put(at, replace(row, position=position, done=done))
+            self._put(at, row._replace(position=position, done=done))
         return bool(held)
 
     def _parts(
@@ -155,10 +153,10 @@ class Places:
             for at, row in self.of(follower):
                 whole = Partitions(at[1], row.last)
                 if self._is_free(row) and whole.first <= wanted.last and wanted.first <= whole.last:
-                    ours = replace(row, lease=row.lease + 1, leased_until=self._in(seconds), worker=worker)
+                    ours = row._replace(lease=row.lease + 1, leased_until=self._in(seconds), worker=worker)
                     for part in cut(whole, wanted):
                         kept = ours if part.within(wanted) else row
-                        self.checkpoints.put((follower, part.first), replace(kept, last=part.last))
+                        self.checkpoints.put((follower, part.first), kept._replace(last=part.last))
                         if part.within(wanted):
                             taken.append(
                                 (follower, part.first, part.last, ours.lease, row.position, row.done)
@@ -171,18 +169,18 @@ class Places:
         return [
             at
             for at, row in self._held(followers, firsts, leases)
-            if self.checkpoints.update(at, replace(row, leased_until=self._in(seconds)))
+            if self.checkpoints.update(at, row._replace(leased_until=self._in(seconds)))
         ]
 
     def release(self, followers: Sequence[str], firsts: Sequence[int], leases: Sequence[int]) -> Rows:
         for at, row in self._held(followers, firsts, leases):
-            self.checkpoints.update(at, replace(row, leased_until=None, worker=None))
+            self.checkpoints.update(at, row._replace(leased_until=None, worker=None))
         return ()
 
     def release_all(self, worker: int) -> Rows:
         for at, row in list(self.checkpoints.rows.items()):
             if row.worker == worker:
-                self.checkpoints.put(at, replace(row, leased_until=None, worker=None))
+                self.checkpoints.put(at, row._replace(leased_until=None, worker=None))
         return ()
 
     def merge(
@@ -211,7 +209,7 @@ class Places:
         last, lease = max(row.last for row in rows), 1 + max(row.lease for row in rows)
         for _, other, _ in rest:
             self.checkpoints.delete(other)
-        self.checkpoints.put(at, replace(first, last=last, lease=lease, done=min(row.done for row in rows)))
+        self.checkpoints.put(at, first._replace(last=last, lease=lease, done=min(row.done for row in rows)))
         return at[1], last, lease
 
     def _held(

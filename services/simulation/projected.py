@@ -117,7 +117,7 @@ class Projected(Places):
         for follower, first, last, lease in zip(followers, firsts, lasts, leases, strict=True):
             row = self.checkpoints.get((follower, first))
             if row is not None and (row.last, row.lease, row.position) == (last, lease, was):
-                there = CheckpointRow(position, position, last, lease, row.leased_until, row.worker)
+                there = row._replace(position=position, done=position)
                 moved += self.checkpoints.update((follower, first), there)
         if moved < len(followers):
             error = DatabaseError("these partitions are moved by another worker")

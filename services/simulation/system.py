@@ -46,7 +46,7 @@ from services.worlds.payment import PAYMENT
 from services.worlds.webhooks import Webhook
 
 ACKNOWLEDGE_SECONDS = 5.0
-PROJECTED_PAGE = 100
+PROJECTED_PAGE = 24
 """Small, so that there are projectors far behind, who prepare a page while another is merged."""
 DOORS = ("api-1", "api-2")
 SCHEDULERS = ("scheduler-1", "scheduler-2")

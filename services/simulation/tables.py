@@ -8,7 +8,6 @@ be taken back by a crash of the server, the last of it first, as it is with `syn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -165,7 +164,7 @@ class Tables(Projected):
             self._lock(held)
             return ((False,),)
         for at, row in held:
-            self._put(at, replace(row, position=position, done=done))
+            self._put(at, row._replace(position=position, done=done))
         # Postgres carries the other parts of a statement out from the last to the first
         for parker, key, at, error in _rows(
             pages, "parked_agents", "parked_keys", "parked_positions", "parked_errors"
@@ -207,7 +206,7 @@ class Tables(Projected):
     def _finish(self, follower: str, first: int, last: int, lease: int, position: int) -> bool:
         held = self._parts(follower, [first], [last], [lease], position)
         for at, row in held:
-            self.checkpoints.update(at, replace(row, done=position))
+            self.checkpoints.update(at, row._replace(done=position))
         return bool(held)
 
     def end_resuming(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from unittest.mock import patch
 
 from eventstore.statements import Rows
@@ -32,7 +31,7 @@ class UnfencedPages(Tables):
         for at in zip(followers, firsts, strict=True):
             row = self.checkpoints.get(at)
             if row is not None:
-                self.checkpoints.put(at, replace(row, position=position, done=position))
+                self.checkpoints.put(at, row._replace(position=position, done=position))
         return ()
 
 
@@ -106,16 +105,6 @@ PROJECTION_MUTANTS = (
             "_move",
             "if not await advancer.advance(group, events, works):",
             "if not await advancer.advance(group, events, works) and False:",
-        ),
-    ),
-    Mutant(
-        "what was prepared for other partitions is merged",
-        Parts(),
-        planted=changed(
-            ProjectionRunner,
-            "_turns",
-            "await self._forget_ahead()  # it was prepared for other partitions",
-            "pass",
         ),
     ),
     Mutant(
