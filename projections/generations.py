@@ -68,7 +68,7 @@ async def make_missing(connection: Connection, models: Iterable[ReadModel]) -> N
 
 async def make_generation(connection: Connection, model: ReadModel, *, live: bool = False) -> int:
     """Empty tables, a checkpoint at 0, an entry in the registry; within the caller's transaction."""
-    rows = await run(connection, "add_generation", name=model.name, version=model.version, live=live)
+    rows = await run(connection, "add_generation", model=model.name, version=model.version, live=live)
     number: int = rows[0][0]
     await connection.execute(statement(model.name, "create_tables", number))
     for table in model.tables_of(number):

@@ -3,7 +3,7 @@ SELECT name, generation, version FROM read_models WHERE live;
 
 -- name: add_generation$
 INSERT INTO read_models (name, generation, version, live)
-SELECT :name, coalesce(max(generation), 0) + 1, :version, :live FROM read_models WHERE name = :name
+SELECT :model, coalesce(max(generation), 0) + 1, :version, :live FROM read_models WHERE name = :model
 RETURNING generation;
 
 -- name: add_checkpoint!

@@ -77,12 +77,12 @@ class Projected(Places):
             (name, number, row.version) for (name, number), row in self.read_models.rows.items() if row.live
         ]
 
-    def add_generation(self, name: str, version: int, live: bool) -> Rows:
-        others = {number: row for (other, number), row in self.read_models.rows.items() if other == name}
+    def add_generation(self, model: str, version: int, live: bool) -> Rows:
+        others = {number: row for (other, number), row in self.read_models.rows.items() if other == model}
         if live and any(row.live for row in others.values()):
-            raise UniqueViolation(f"{name} has a live generation already")
+            raise UniqueViolation(f"{model} has a live generation already")
         number = max(others, default=0) + 1
-        self.read_models.insert((name, number), GenerationRow(version, live))
+        self.read_models.insert((model, number), GenerationRow(version, live))
         return ((number,),)
 
     def add_checkpoint(self, follower: str) -> Rows:
@@ -123,10 +123,10 @@ class Projected(Places):
             error = DatabaseError("these partitions are moved by another worker")
             error.sqlstate = MOVED
             raise error
-        return ((*_SETTINGS, ""),)
+        return ((*_SETTINGS, b""),)
 
     def wait_for_turn(self, key: str) -> Rows:
-        return (("",),)  # a transaction is alone on the server, whatever it does
+        return ((b"",),)  # a transaction is alone on the server, whatever it does
 
     def park_page(
         self, follower: str, keys: Sequence[str], positions: Sequence[int], errors: Sequence[str]
@@ -136,4 +136,4 @@ class Projected(Places):
         return ()
 
     def announce(self, moved: str) -> Rows:
-        return (("",),)  # to readers, of whom there are none
+        return ((b"",),)  # to readers, of whom there are none

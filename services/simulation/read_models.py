@@ -6,9 +6,9 @@ their order, in one transaction with the checkpoint that passed over it; or it i
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from struct import iter_unpack
 from typing import NamedTuple
 from zlib import crc32
@@ -41,10 +41,8 @@ def watched(models: Sequence[ReadModel], poison: float) -> tuple[ReadModel, ...]
 
 
 def _watching(model: ReadModel, poison: float) -> Callable[[Sequence[Fact]], Rows]:
-    is_poison = _poison(model, poison)
-
     def project(facts: Sequence[Fact]) -> Rows:
-        spoilt = [fact for fact in facts if is_poison(fact)] if poison else []
+        spoilt = _poisoned(model, facts, poison)
         for fact in spoilt:
             if _raises(fact):
                 raise Poisoned(f"{model.name} fails on position {fact.position}")
@@ -54,9 +52,15 @@ def _watching(model: ReadModel, poison: float) -> Callable[[Sequence[Fact]], Row
     return project
 
 
-def _poison(model: ReadModel, rate: float) -> Callable[[Fact], bool]:
+def _poisoned(model: ReadModel, facts: Sequence[Fact], rate: float) -> list[Fact]:
+    """Those of these that the read model fails on."""
     salt, limit = crc32(model.team.encode()), rate * 2**32
-    return lambda fact: crc32(fact.event_id.encode(), salt) < limit
+    return [fact for fact in facts if _number_of(fact.event_id) ^ salt < limit] if rate else []
+
+
+@lru_cache(maxsize=65536)
+def _number_of(event_id: str) -> int:
+    return crc32(event_id.encode())
 
 
 def _raises(fact: Fact) -> bool:
@@ -67,15 +71,15 @@ def _raises(fact: Fact) -> bool:
 def spoilt_facts(history: History, models: Sequence[ReadModel], rate: float) -> set[Parked]:
     """What must be parked: of a key the first event that its read model fails on, and all that come after."""
     parked: set[Parked] = set()
-    for model in models if rate else ():
-        follower, keys, is_poison = _follower(model), set(), _poison(model, rate)
+    for model in models:
         own = _own(model, history)
-        first = next((at for at, fact in enumerate(own) if is_poison(fact)), len(own))
-        for fact in own[first:]:
+        begin: dict[str, int] = {}
+        for fact in _poisoned(model, own, rate):
+            begin.setdefault(order_key(fact), fact.position)
+        for fact in own if begin else ():
             key = order_key(fact)
-            if key in keys or is_poison(fact):
-                keys.add(key)
-                parked.add((follower, key, fact.position))
+            if fact.position >= begin.get(key, fact.position + 1):
+                parked.add((_follower(model), key, fact.position))
     return parked
 
 
@@ -83,20 +87,21 @@ def read_models_equal_the_fold(
     history: History, models: Sequence[ReadModel], tables: Tables, spoilt: set[Parked]
 ) -> Iterator[str]:
     """What was merged into each is what it makes of the log: each fact once, in order per key."""
+    key_of = [order_key(fact) for fact in history.facts]
     for model in models:
-        own = {fact.position: fact for fact in _own(model, history)}
+        own = {fact.position for fact in _own(model, history)}
         parked = {at for follower, _, at in spoilt if follower == _follower(model)}
-        wanted = own.keys() - parked
-        latest: dict[str, int] = defaultdict(int)
+        wanted = own - parked
+        latest: dict[str, int] = {}
         for at in taken(model, tables):
             if at not in own:
                 yield f"{model.name} took position {at}, which is not its own"
                 continue
-            key = order_key(own[at])
+            key = key_of[at - 1]
             if at not in wanted:
                 why = "which is parked" if at in parked else "more than once"
                 yield f"{model.name} took position {at}, {why}"
-            elif at < latest[key]:
+            elif at < latest.get(key, 0):
                 yield f"{model.name} took position {at} after {latest[key]}, of the same key"
             wanted.discard(at)
             latest[key] = at

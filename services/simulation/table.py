@@ -60,6 +60,7 @@ class Table(Generic[K, V]):
         """Unless the statement has changed it: see `update`."""
         if key in self.rows and key not in self.touched:
             self._changed(self._undo(key, self.rows.pop(key)))
+            self.touched.add(key)  # nor is it there to be updated by an upsert
 
     def _undo(self, key: K, before: V | None) -> Undo:
         def undo() -> None:

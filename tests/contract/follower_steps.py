@@ -27,6 +27,7 @@ FILES = (
     ("services.agents", "agents.sql"),
     ("services.gateways", "gateways.sql"),
     ("services", "scheduler.sql"),
+    ("projections", "projector.sql"),
 )
 _OPERATOR = (
     "an operator's retry or skip, on a transaction of its own: no process of the simulation asks for it"
@@ -83,10 +84,18 @@ class Step:
     def fitted(self, tables: Tables) -> Step:
         if not self.fits:
             return self
-        known = _places(tables) if "followers" in self.arguments else self._places_of_one(tables)
+        known = self._places_of_some(tables) if "followers" in self.arguments else self._places_of_one(tables)
         if self.name == "take" or not known:
             return self
         return replace(self, arguments={**self.arguments, **_those(known, self.arguments)})
+
+    def _places_of_some(self, tables: Tables) -> dict[str, Any]:
+        """All places; or those that stand where the first one stands, if they are to move together."""
+        rows = sorted(tables.checkpoints.rows.items())
+        if "was" not in self.arguments or not rows:
+            return _columns_of(rows)
+        was = rows[0][1].position
+        return {**_columns_of([each for each in rows if each[1].position == was]), "was": was}
 
     def _places_of_one(self, tables: Tables) -> dict[str, Any]:
         """All of the follower's places that stand where the first one stands; and that one alone."""
@@ -101,10 +110,6 @@ class Step:
         if self.name != "finish":
             del columns["positions"]  # of something else
         return {**columns, **alone}
-
-
-def _places(tables: Tables) -> dict[str, Any]:
-    return _columns_of(sorted(tables.checkpoints.rows.items()))
 
 
 def _columns_of(rows: Sequence[tuple[At, CheckpointRow]]) -> dict[str, Any]:
@@ -270,6 +275,21 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "due_deadlines": _with(now=MOMENTS, limit=LIMITS),
     "forget_deadlines": _columns("agents keys names due_at", DUE),
     "park_deadlines": _columns("agents keys names errors", _flat(WHOSE, TEXT)),
+    "read_live": st.just({}),
+    "add_generation": _with(model=st.sampled_from(["orders", "sales"]), version=ATTEMPTS, live=st.booleans()),
+    "add_checkpoint": _with(follower=FOLLOWERS),
+    "read_attempts": _with(followers=_list(FOLLOWERS)),
+    "read_parked": _with(followers=_list(PARKERS)),
+    "count_attempt": _with(**_ALONE, follower=FOLLOWERS, position=PLACES, attempts=ATTEMPTS),
+    "begin_page": _with(
+        _columns("followers firsts lasts leases", _flat(FOLLOWERS, RANGE, st.integers(0, 2))),
+        was=PLACES, position=PLACES,
+    ),
+    "wait_for_turn": _with(key=TEXT),
+    "park_page": _with(
+        _columns("keys positions errors", st.tuples(PARKED_KEYS, PLACES, TEXT)), follower=PARKERS
+    ),
+    "announce": _with(moved=TEXT),
     "set_business_clocks": _columns("clocks moments", st.tuples(CLOCK, MOMENTS)),
 }  # fmt: skip
 
@@ -291,6 +311,8 @@ AREAS = (
     "receive_webhooks due_webhooks release_webhooks settle_webhooks",
     "due_deadlines due_deadlines record_reactions record_reactions set_business_clocks forget_deadlines",
     "due_deadlines record_reactions park_deadlines",
+    "take release merge begin_page begin_page begin_page count_attempt count_attempt read_attempts",
+    "read_live add_generation add_checkpoint park_page park_page read_parked wait_for_turn announce",
 )
 """Statements that have rows in common; a history stays in one of these, so that they meet often."""
 
@@ -306,6 +328,8 @@ LAST = (
     Step("load_processes", {"agents": _ALL[0], "keys": _ALL[1]}),
     Step("load_parked_keys", {"followers": ["agent:order", "scheduler"]}),
     Step("load_moments", {"streams": list(STREAMS)}),
+    Step("read_live", {}),
+    Step("read_attempts", {"followers": ["agents", "gateway", "relay"]}),
     Step("due_webhooks", {"seconds": 1000.0, "limit": 100}),
 )
 """What a history ends with: whatever it has left is asked for."""

@@ -26,6 +26,7 @@ from eventstore.log import StreamAppend
 from eventstore.memory import MemoryLog
 from eventstore.postgres import PostgresLog
 from eventstore.statements import PostgresDatabase, Rows
+from projections.session import MOVED, Call, PostgresSession
 from services.simulation.tables import Tables
 from tests.contract.appends import StillClock, an_append, appended, events
 from tests.contract.follower_steps import (
@@ -90,6 +91,14 @@ CONTENTS: dict[str, tuple[str, Callable[[Tables, datetime], list[Any]]]] = {
     "parked": (
         "follower, key, position, error",
         lambda kept, _: [(*key, error) for key, error in kept.parked.rows.items()],
+    ),
+    "read_models": (
+        "name, generation, version, live",
+        lambda kept, _: [(*key, *row) for key, row in kept.read_models.rows.items()],
+    ),
+    "projection_attempts": (
+        "follower, first_partition, last_partition, position, attempts",
+        lambda kept, _: [(*at, *row) for at, row in kept.attempts.rows.items()],
     ),
 }
 """What the two must have in common in the end. Columns that only people read are left out."""
@@ -222,6 +231,46 @@ async def test_the_twin_is_what_postgres_is(both: Both, steps: list[Step]) -> No
     for step in (*BEGUN, *steps, *LAST):
         await both.step(step)
     await both.compare()
+
+
+def a_page(*more: Call, lease: int = 0) -> list[Call]:
+    """The agents' place moves from 0 to 5, and something is parked; and more."""
+    place = {"followers": ["agents"], "firsts": [0], "lasts": [63], "leases": [lease]}
+    parked = {"follower": "agents", "keys": ["k1"], "positions": [3], "errors": ["why"]}
+    return [Call("begin_page", {**place, "was": 0, "position": 5}), Call("park_page", parked), *more]
+
+
+async def test_a_page_is_written_as_a_whole(both: Both, database: str) -> None:
+    """On both sides, or on neither; and its commit need not wait for the disk."""
+    await both.begin()
+    for step in BEGUN:
+        assert await both._ask_postgres(step) == both._ask_twin(step)
+    second = Call("add_checkpoint", {"follower": "agents"})
+    parameters_ = {"autocommit": True, **read_parameters(database)}
+    async with await psycopg.AsyncConnection.connect(**parameters_) as connection:
+        session = PostgresSession(connection)
+        for page, state in ((a_page(second), "23505"), (a_page(lease=1), MOVED), (a_page(), None)):
+            assert await state_of(session, page) == twins_state(both.tables, page) == state
+            await both.compare()
+    assert both.tables.unsynced == 1
+    assert both.tables.checkpoints.rows["agents", 0].position == 5
+
+
+async def state_of(session: PostgresSession, page: list[Call]) -> str | None:
+    """The SQLSTATE of what is said against it."""
+    try:
+        await session.write(page)
+    except psycopg.Error as error:
+        return error.sqlstate
+    return None
+
+
+def twins_state(tables: Tables, page: list[Call]) -> str | None:
+    try:
+        tables.write(page)
+    except psycopg.Error as error:
+        return error.sqlstate
+    return None
 
 
 def test_each_statement_has_a_twin_or_a_reason() -> None:

@@ -20,7 +20,8 @@ from services.agents.inventory import INVENTORY_AGENT
 from services.agents.runner import AgentRunner
 from services.scheduler import Scheduler
 from services.simulation.system import Parts
-from tests.simulation.mutants import Mutant, _agents, _changed
+from tests.simulation.mutants import _agents
+from tests.simulation.planting import Mutant, changed
 
 
 def _reserve_only(process: Any, fact: Fact) -> Reaction[Any]:
@@ -51,17 +52,17 @@ RULE_MUTANTS = (
     Mutant(
         "what left is still on hand",
         Parts(),
-        planted=_changed(stock._Count, "happen", "self.on_hand -= quantity", "pass"),
+        planted=changed(stock._Count, "happen", "self.on_hand -= quantity", "pass"),
     ),
     Mutant(
         "what came back is for sale",
         Parts(),
-        planted=_changed(stock._Count, "happen", "self.quality_control += quantity", "pass"),
+        planted=changed(stock._Count, "happen", "self.quality_control += quantity", "pass"),
     ),
     Mutant(
         "of each product one is reserved",
         Parts(),
-        planted=_changed(inventory, "_placed", "+= line.quantity", "= 1"),
+        planted=changed(inventory, "_placed", "+= line.quantity", "= 1"),
     ),
     Mutant(
         "confirmed orders lose what they reserved",
@@ -70,29 +71,29 @@ RULE_MUTANTS = (
     Mutant(
         "what is shipped can be cancelled",
         Parts(),
-        planted=_changed(order, "_cancel", '"completed" if returned', '"completed"'),
+        planted=changed(order, "_cancel", '"completed" if returned', '"completed"'),
     ),
     Mutant(
         "money is taken before anything is sent",
         Parts(),
-        planted=_changed(payment_agent, "_authorized", "if process.dispatched:", "if True:"),
+        planted=changed(payment_agent, "_authorized", "if process.dispatched:", "if True:"),
     ),
     Mutant(
         "the last cent can't be captured",
         Parts(),
-        planted=_changed(payment, "_lost", "command.amount_cents > left", "command.amount_cents >= left"),
+        planted=changed(payment, "_lost", "command.amount_cents > left", "command.amount_cents >= left"),
     ),
     Mutant("a late scan undoes a delivery", Parts(), planted=_undone),
     Mutant(
         "deadlines come early",
         Parts(),
-        planted=_changed(
+        planted=changed(
             Scheduler, "reach", "now=self._clock.now()", "now=self._clock.now().replace(hour=23)"
         ),
     ),
     Mutant(
         "what agents do has no cause",
         Parts(),
-        planted=_changed(AgentRunner, "_context", "causation=fact.event_id", 'causation=""'),
+        planted=changed(AgentRunner, "_context", "causation=fact.event_id", 'causation=""'),
     ),
 )
