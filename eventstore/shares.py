@@ -23,13 +23,17 @@ from eventstore.statements import Database, Rows, Statements
 
 @dataclass(slots=True)
 class Place:
-    """Where a follower stands in a range of partitions, under a lease that is held."""
+    """Where a follower stands in a range of partitions, under a lease that is held.
+
+    `counted` says that the first page that was begun here was counted, where that is done.
+    """
 
     follower: str
     partitions: Partitions
     lease: int
     position: int
     done: int
+    counted: bool = False
 
 
 class Held(Protocol):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from eventstore.codec import decode
 from eventstore.keyring import Keyring
 from eventstore.log import Log, StoredEvent
+from eventstore.reading import read_those
 from projections.advance import HANDLERS_OWN, Advancer, said
 from projections.generations import Connection, live_generations, lock_checkpoints, run
 from projections.page import Follow
@@ -20,7 +21,6 @@ from projections.session import PostgresSession
 
 TOGETHER = 500
 """Events that are merged at once, as long as none fails: the read model stands still meanwhile."""
-MUCH_BETWEEN = 8
 _PRIVATE = frozenset(kind.__name__ for kind in OPENED)
 
 
@@ -55,7 +55,7 @@ class ParkedProjection:
         waiting = [each for (each,) in await run(self.connection, "read_parked_positions", **whose)]
         while went_on < len(waiting):
             positions = waiting[went_on : went_on + together]
-            stopped = await self._merge(session, await self._read(positions))
+            stopped = await self._merge(session, await read_those(self.log.read, positions))
             if not stopped:
                 await run(self.connection, "unpark", **whose, positions=positions)
                 went_on += len(positions)
@@ -67,14 +67,6 @@ class ParkedProjection:
         if waiting:
             await run(self.connection, "fence", follower=self.follow.follower)
         return went_on, stopped
-
-    async def _read(self, positions: Sequence[int]) -> list[StoredEvent]:
-        """Those events; where little else stands between them, all at once."""
-        first, span = positions[0], positions[-1] - positions[0] + 1
-        if span > MUCH_BETWEEN * len(positions):
-            return [(await self.log.read(position - 1, 1))[0] for position in positions]
-        wanted = frozenset(positions)
-        return [each for each in await self.log.read(first - 1, span) if each.position in wanted]
 
     async def _merge(self, session: PostgresSession, events: Sequence[StoredEvent]) -> str:
         """All of them and '', or none and what the handler, or the database, says against them."""

@@ -13,6 +13,7 @@ from services.console import console, migrate_database, results
 from services.embedded import ServerFailed, owner_of_embedded
 from services.embedded.copies import is_copy, put_copy, take_copy
 from services.embedded.directory import make_private, sync_directory
+from services.embedded.restoring import begin_restore
 from services.runfile import read_run
 from services.settings import NotRunning, Settings
 
@@ -51,19 +52,25 @@ def _finish(partial: Path, secrets: Path, directory: Path) -> None:
 
 
 async def restore(settings: Settings, directory: Path) -> None:
-    """Put the back-up in place of what was lost, and begin a new epoch; nothing runs meanwhile."""
+    """Put the back-up in place of what was lost, and begin a new epoch; nothing runs meanwhile.
+
+    Whatever ends it before: what it has put there is not started until there is a new epoch.
+    """
     if settings.database_url:
         raise ServerFailed(_OWN_SERVER)
     if not is_copy(directory):
         raise ServerFailed(f"{directory} is no back-up: `tillroll backup` makes one")
     if read_run(settings.data_dir):
         raise ServerFailed(f"the system runs in {settings.data_dir}: stop it first")
-    await put_copy(directory, settings.data_dir)
-    _put_missing_secrets(directory / SECRETS, settings.data_dir / SECRETS)
+
+    def first(home: Path) -> None:
+        begin_restore(home, directory)
+        _put_missing_secrets(directory / SECRETS, settings.data_dir / SECRETS)
+
+    await put_copy(directory, settings.data_dir, first)
     try:
         await migrate_database(settings, new_epoch=True, as_json=False)
     except BaseException:
-        # whoever starts it as it is would give clients the positions of events that they know as others
         console.print(
             "The back-up is in place, but [red]no new epoch has begun[/]: mend what follows, then run"
         )

@@ -29,6 +29,7 @@ from eventstore.roles import let_in
 from eventstore.schema import MigrationChanged, migrate, read_epoch
 from services.context import open_context
 from services.embedded import PostgresServer, ServerFailed, Unreachable, check_database, owner_of_embedded
+from services.embedded.restoring import end_restore
 from services.master_key import refuse_wrong_master_key
 from services.runfile import read_run
 from services.settings import NotRunning, Settings, wrong_settings
@@ -150,7 +151,7 @@ async def stay_up(settings: Settings, *, echo: bool) -> None:
 
 
 @asynccontextmanager
-async def _owner(settings: Settings) -> AsyncIterator[str]:
+async def _owner(settings: Settings, *, new_epoch: bool) -> AsyncIterator[str]:
     """The address of who owns the schema; an embedded Postgres that does not run does so meanwhile."""
     database_url = settings.database_url or owner_of_embedded(settings.data_dir)
     if not database_url:
@@ -158,15 +159,17 @@ async def _owner(settings: Settings) -> AsyncIterator[str]:
     if settings.database_url or read_run(settings.data_dir):
         yield database_url
         return
-    server = PostgresServer(settings.data_dir)
+    server = PostgresServer(settings.data_dir, ends_restore=new_epoch)
     try:
         yield await server.start()
+        if new_epoch:
+            end_restore(settings.data_dir / "postgres")
     finally:
         await server.stop()
 
 
 async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool) -> None:
-    async with _owner(settings) as database_url:
+    async with _owner(settings, new_epoch=new_epoch) as database_url:
         settings = settings.of_owner(database_url)
         await check_database(database_url)
         await refuse_wrong_master_key(settings)

@@ -17,10 +17,13 @@ from eventstore.codec import decode
 from eventstore.log import Log
 from eventstore.partitions import PARTITIONS, Partitions, covered, partition_of
 from eventstore.queries import load_queries
+from eventstore.reading import read_those
 from services.agents.agent import Agent
 from services.agents.reactions import PageOfReactions, parker
 from services.agents.runner import FOLLOWER
 
+TOGETHER = 500
+"""Events that are read, decided and recorded at once."""
 _QUERIES = load_queries("services.agents", "agents.sql")
 Connection = AsyncConnection[TupleRow]
 
@@ -45,30 +48,37 @@ class ParkedAgent:
         return bool(skipped)
 
     async def go_on(self, key: str) -> tuple[int, str]:
-        """Decide what waits, in order: how many events that were, and what stopped it, or ''."""
-        parked = await _run(self.connection, "load_parked", **self._whose(key))
-        if not parked:
-            return 0, ""
-        page, free, stopped = await self._decide(key, parked)
-        made = page.arguments(resend=True)
-        await _run(self.connection, "record_reactions", follower=FOLLOWER, **self._place(key), **made)
-        await _run(self.connection, "unpark", **self._whose(key), positions=free)
-        if stopped:
-            position = parked[len(free)][0]
-            await _run(self.connection, "tell_error", **self._whose(key), position=position, error=stopped)
-        await _run(self.connection, "fence", follower=FOLLOWER)
-        return len(free), stopped
+        """Decide what waits, in order and in pages: how many events that were, and what stopped it, or ''."""
+        went_on, stopped = 0, ""
+        while not stopped and (parked := await self._next(key)):
+            page, free, stopped = await self._decide(key, parked)
+            made = page.arguments(resend=True)
+            await _run(self.connection, "record_reactions", follower=FOLLOWER, **self._place(key), **made)
+            await _run(self.connection, "unpark", **self._whose(key), positions=free)
+            if stopped:
+                position = parked[len(free)][0]
+                await _run(
+                    self.connection, "tell_error", **self._whose(key), position=position, error=stopped
+                )
+            went_on += len(free)
+        if went_on or stopped:
+            await _run(self.connection, "fence", follower=FOLLOWER)
+        return went_on, stopped
+
+    async def _next(self, key: str) -> list[TupleRow]:
+        return await _run(self.connection, "load_parked", **self._whose(key), limit=TOGETHER)
 
     async def _decide(self, key: str, parked: list[TupleRow]) -> tuple[PageOfReactions, list[int], str]:
         """What the agent makes of them, the positions that are free by that, and what stopped it."""
         page = PageOfReactions()
         free: list[int] = []
         process = await self._load(key)
+        undecided = [position for position, recorded in parked if not recorded]
+        stored = {each.position: each for each in await read_those(self.log.read, undecided)}
         for position, recorded in parked:
             if not recorded:
-                (stored,) = await self.log.read(position - 1, 1)
                 now = page.processes.get((self.agent.name, key), process)
-                page.take(self.agent, decode(stored), key, now)
+                page.take(self.agent, decode(stored[position]), key, now)
                 if page.parked:
                     _, _, stopped = page.parked.pop()  # it is parked already
                     return page, free, stopped

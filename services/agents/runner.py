@@ -10,39 +10,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
-from uuid import UUID
 
-import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
-from commands.executor import Context, Executor, TooMuchContention
-from domain.kernel import Fact, Group
-from eventstore.checkpoints import LeaseLost
+from commands.executor import Executor
+from domain.kernel import Fact
 from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
-from eventstore.log import EpochChanged, LogUnavailable, StoredEvent
+from eventstore.log import StoredEvent
 from eventstore.pace import Pace
 from eventstore.partitions import PARTITIONS, covered, partition_of
-from eventstore.seams import Clock, derived_id
+from eventstore.seams import Clock
 from eventstore.shares import Place
-from eventstore.sharing import Sharing, sharing
+from eventstore.sharing import sharing
 from eventstore.statements import Database, Rows
-from eventstore.tasks import TaskGroup
 from services.agents.agent import Agent, order_key
+from services.agents.attempts import ATTEMPTS_MAX, ENDS, Attempts, after_part, part_of
 from services.agents.cache import CACHED_PROCESSES, ProcessCache
-from services.agents.reactions import WAITS, Key, PageOfReactions, decode_groups, parker, told
+from services.agents.reactions import WAITS, Key, PageOfReactions, parker
+from services.agents.sender import FOLLOWER, INFRASTRUCTURE, Sender, check, only
+
+__all__ = ["FOLLOWER", "AgentRunner"]
 
 PAGE = 400
 PAGE_SECONDS = 0.025
-HALT_SECONDS = 1.0
-INFRASTRUCTURE = (psycopg.Error, PoolTimeout, OSError, TimeoutError, EpochChanged)
-FOLLOWER = "agents"
 logger = structlog.get_logger()
 
 
-class AgentRunner:
+class AgentRunner(Sender):
     """Follows the log for some agents. `run` ends only by an error or by being cancelled."""
 
     def __init__(
@@ -54,32 +51,34 @@ class AgentRunner:
         clock: Clock,
         capacity: int = CACHED_PROCESSES,
     ) -> None:
-        self._agents = {agent.name: agent for agent in agents}
-        self._feed = feed
-        self._executor = executor
-        self._database = database
-        self._statements = self._relaxed = database.statements("services.agents", "agents.sql")
-        self._clock = clock
+        super().__init__(agents, feed, executor, database, clock)
+        self._relaxed = self._statements
+        self._attempts = Attempts(self._statements)
         self._interested: dict[str, list[Agent]] = {}
         for agent in agents:
             for kind in agent.interests:
                 self._interested.setdefault(kind.__name__, []).append(agent)
         self._processes = ProcessCache(capacity)
-        self._parked: set[Key] = set()
         self._pace = Pace(PAGE_SECONDS)
-        self._shared: Sharing
 
     async def run(self) -> None:
         """Its commits do not wait for the disk: every command's own append comes later in the write-ahead log
         and does wait, so a reaction is durable before anything that follows from it."""
         async with sharing(self._database, FOLLOWER) as shared, self._statements.relaxed() as statements:
             self._relaxed, self._shared = statements, shared
-            while True:
-                try:
-                    await self._turns()
-                except UnknownEvent as error:
-                    logger.error("halted", error=str(error), remedy="start the newer version of this process")  # noqa: TRY400
-                    await shared.stand_aside()
+            try:
+                await self._go_on()
+            finally:
+                with suppress(*INFRASTRUCTURE):
+                    await self._attempts.withdraw()
+
+    async def _go_on(self) -> None:
+        while True:
+            try:
+                await self._turns()
+            except UnknownEvent as error:
+                logger.error("halted", error=str(error), remedy="start the newer version of this process")  # noqa: TRY400
+                await self._shared.stand_aside()
 
     async def _turns(self) -> None:
         """Look what is ours, then move it for a while."""
@@ -90,15 +89,18 @@ class AgentRunner:
             await self._turn(seconds)
 
     async def _look(self) -> None:
-        """Bring what is ours to our share of the partitions; what we took is resumed."""
+        """Bring what is ours to our share of the partitions; what we took is resumed, and with care where
+        whoever had it did not live to end it."""
         await self._finish(self._shared.misfits)
         taken = await self._shared.refresh()
         if taken:
             self._processes.clear()
             self._executor.states.forget()  # another worker may have led meanwhile
             self._parked = await self._parked_keys()
+            await self._attempts.load()
         for place in taken:
             await self._resume(place)
+            await self._go_carefully(place)
 
     async def _turn(self, seconds: float) -> None:
         """A page for each of those who move together; but who has come up with those before it joins them."""
@@ -119,9 +121,48 @@ class AgentRunner:
         self._shared.check()
         if page:
             await self._pace.turn()
-            await self._take(group, known_part(await self._feed.page(position, limit)))
+            known = known_part(await self._feed.page(position, limit))
+            await self._count_first(group)
+            await self._take(group, known)
             if group[0].position >= self._feed.head:
                 await self._finish(group)  # else the next page's record says it
+
+    async def _count_first(self, group: Sequence[Place]) -> None:
+        """Count a worker's first page before any agent sees it. Later ones are the next worker's."""
+        begun = [place for place in group if not place.counted]
+        if begun:
+            await self._attempts.count(begun, begun[0].position, 1)
+        for place in begun:
+            place.counted = True
+
+    async def _go_carefully(self, place: Place) -> None:
+        """Over a page that ended the process of a worker: in ever smaller parts, each counted."""
+        start, attempts = place.position, self._attempts.of_page(place)
+        until = start + PAGE
+        while attempts and place.position < min(until, await self._feed.log_head()):
+            page = await self._feed.page(place.position, part_of(PAGE, attempts))
+            self._shared.check()
+            if page and attempts >= ATTEMPTS_MAX:
+                await self._put_aside(place, known_part(page[:1]))
+                attempts = 0
+            elif page:
+                known = known_part(page)
+                await self._attempts.count([place], place.position, attempts + 1)
+                await self._take([place], known)
+                attempts = after_part(attempts)
+        if place.position > start:
+            await self._finish([place])  # perhaps there is no other page to say it
+
+    async def _put_aside(self, place: Place, page: Sequence[StoredEvent]) -> None:
+        """Park an event for all agents that hear it, since nobody can tell which of them ends the process."""
+        reactions = PageOfReactions()
+        for agent, fact, key in self._heard([place], page):
+            logger.error("ends_the_process", agent=agent.name, key=key, position=fact.position)
+            whose = agent.name, key
+            reactions.parked.append((whose, fact.position, WAITS if whose in self._parked else ENDS))
+        self._parked.update(whose for whose, _, _ in reactions.parked)
+        await self._record([place], page[-1].position, reactions.arguments())
+        place.done = place.position
 
     async def _take(self, group: Sequence[Place], page: Sequence[StoredEvent]) -> None:
         keyed = self._heard(group, page)
@@ -167,69 +208,9 @@ class AgentRunner:
         rows = await self._relaxed.run(
             "record_reactions", follower=FOLLOWER, **_held(group), **move, **reactions
         )
-        _check(rows)
+        check(rows)
         for place in group:
             place.position, place.done = position, was
-
-    async def _carry_out(self, commands: Sequence[tuple[Agent, Fact, str, tuple[Group, ...]]]) -> None:
-        """Commands of one agent and key in order, all others side by side; returns when all have answered."""
-        by_key: dict[Key, list[tuple[Agent, Fact, tuple[Group, ...]]]] = {}
-        for agent, fact, key, groups in commands:
-            by_key.setdefault((agent.name, key), []).append((agent, fact, groups))
-        async with TaskGroup() as tasks:
-            for reactions in by_key.values():
-                tasks.create_task(self._in_order(reactions))
-
-    async def _in_order(self, reactions: list[tuple[Agent, Fact, tuple[Group, ...]]]) -> None:
-        for number, (agent, fact, groups) in enumerate(reactions):
-            try:
-                for ordinal, group in enumerate(groups):
-                    await self._execute(group, self._context(agent, fact, ordinal))
-            except INFRASTRUCTURE:
-                raise
-            except Exception as error:
-                logger.exception("command_failed", agent=agent.name, position=fact.position)
-                positions = [waiting.position for _, waiting, _ in reactions[number:]]
-                await self._park(agent, order_key(fact), positions, told(error))
-                return
-
-    async def _park(self, agent: Agent, key: str, positions: list[int], error: str) -> None:
-        """A command that can't be carried out holds up its own key, and nothing else."""
-        self._parked.add((agent.name, key))
-        parked = {"positions": positions, "errors": [error, *[WAITS] * (len(positions) - 1)]}
-        place = self._shared.place_of(partition_of(key))
-        rows = await self._statements.run(
-            "park", **_only(place), parker=parker(agent.name), key=key, **parked
-        )
-        _check(rows)
-
-    async def _execute(self, group: Group, context: Context) -> None:
-        while True:
-            try:
-                done = await self._executor.execute(group, context)
-            except (LogUnavailable, TooMuchContention) as error:
-                logger.warning("command_delayed", actor=context.actor, error=str(error))
-                await asyncio.sleep(0.5)
-                continue
-            except UnknownEvent as error:  # of a newer process: not the key's fault, and mended by an upgrade
-                logger.error("halted", error=str(error), remedy="start the newer version of this process")  # noqa: TRY400
-                await asyncio.sleep(HALT_SECONDS)
-                continue
-            if done.refused and not done.repeated:
-                logger.info("command_refused", actor=context.actor, rule=done.refused.rule)
-            return
-
-    def _context(self, agent: Agent, fact: Fact, ordinal: int) -> Context:
-        return Context(
-            command_id=derived_id(UUID(fact.event_id), "agent", agent.name, str(ordinal)),
-            merchant=fact.merchant,
-            actor=f"agent:{agent.name}",
-            correlation=fact.correlation,
-            causation=fact.event_id,
-            # played history stands still at its fact until its checkout is at rest
-            occurred_at=self._clock.now() if fact.clock == "wall" else fact.occurred_at,
-            clock=fact.clock,
-        )
 
     async def _resume(self, place: Place) -> None:
         """Send again the commands of reactions that were recorded, but perhaps not carried out."""
@@ -237,22 +218,34 @@ class AgentRunner:
             "load_unfinished", agents=list(self._agents), done=place.done, position=place.position
         )
         rows = [row for row in found if partition_of(row[2]) in place.partitions]
-        before = frozenset(self._parked)
         if rows:
             logger.info("reactions_resumed", count=len(rows))
-        for start in range(0, len(rows), PAGE):
-            commands = []
-            for name, position, key, recorded in rows[start : start + PAGE]:
-                (stored,) = await self._feed.read(position - 1, 1)
-                fact = self._feed.fact(stored)
-                if (name, key) in self._parked - before:  # an earlier one has failed by now
-                    await self._park(self._agents[name], key, [position], WAITS)
-                else:
-                    commands.append((self._agents[name], fact, key, decode_groups(recorded)))
-            await self._carry_out(commands)
+            await self._resend(place, rows)
         resumed = {"agents": [row[0] for row in rows], "positions": [row[1] for row in rows]}
-        await self._relaxed.run("end_resuming", **_only(place), position=place.position, **resumed)
+        await self._relaxed.run("end_resuming", **only(place), position=place.position, **resumed)
         place.done = place.position
+
+    async def _resend(self, place: Place, rows: Rows) -> None:
+        """With care from where that has ended the process of a worker."""
+        parked = frozenset(self._parked)
+        at, attempts = self._attempts.of_resuming(place)
+        before, rest = [row for row in rows if row[1] < at], [row for row in rows if row[1] >= at]
+        await self._send_in_parts(place, before, parked, 0)
+        if attempts >= ATTEMPTS_MAX:
+            for name, position, key, _ in [row for row in rest if row[1] == at]:
+                logger.error("ends_the_process", agent=name, key=key, position=position)
+                await self._park(self._agents[name], key, [position], ENDS)
+            rest, attempts = [row for row in rest if row[1] > at], 0
+        await self._send_in_parts(place, rest, parked, attempts)
+        await self._attempts.count([place], place.position, 0, resuming=True)
+
+    async def _send_in_parts(self, place: Place, rows: Rows, parked: frozenset[Key], attempts: int) -> None:
+        size = part_of(PAGE, attempts)
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            await self._attempts.count([place], part[0][1], attempts + 1, resuming=True)
+            await self._send(part, parked)
+            attempts = after_part(attempts)
 
     async def _finish(self, places: Sequence[Place]) -> None:
         if places:
@@ -291,13 +284,3 @@ def _held(places: Sequence[Place]) -> dict[str, list[int]]:
         "lasts": [place.partitions.last for place in places],
         "leases": [place.lease for place in places],
     }
-
-
-def _only(place: Place) -> dict[str, Any]:
-    first, last = place.partitions.first, place.partitions.last
-    return {"follower": FOLLOWER, "first": first, "last": last, "lease": place.lease}
-
-
-def _check(rows: Rows) -> None:
-    if not rows[0][0]:
-        raise LeaseLost(f"some partitions of {FOLLOWER} are followed by another worker now")

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import orjson
@@ -22,6 +22,7 @@ from services.embedded.children import ServerFailed
 from services.embedded.directory import Lock, make_private, sync_directory, write_private
 from services.embedded.identity import Identity, server_identity
 from services.embedded.postgres import ENVIRONMENT
+from services.embedded.restoring import refuse_unfinished_restore
 
 _VARIABLES = {"host": "PGHOST", "user": "PGUSER", "password": "PGPASSWORD"}
 
@@ -68,20 +69,25 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-async def put_copy(copy: Path, data_dir: Path) -> None:
-    """Where no cluster is; all of it or nothing. Raises ServerFailed."""
+async def put_copy(copy: Path, data_dir: Path, first: Callable[[Path], None] = lambda _: None) -> None:
+    """Where no cluster is; all of it or nothing. Raises ServerFailed.
+
+    `first` is called with the folder of the server, once nothing speaks against it and nobody can start it.
+    """
     await asyncio.to_thread(verify_copy, copy)
-    await asyncio.to_thread(_put, copy, data_dir / "postgres")
+    await asyncio.to_thread(_put, copy, data_dir / "postgres", first)
 
 
-def _put(copy: Path, home: Path) -> None:
+def _put(copy: Path, home: Path, first: Callable[[Path], None]) -> None:
     home = home.absolute()
     make_private(home, mode=0o711)
     lock = Lock(home / "lock", "Postgres")
     lock.take()
     try:
         if (home / "cluster").exists():
+            refuse_unfinished_restore(home)
             raise ServerFailed(f"{home / 'cluster'} is there: move it away first, so that nothing is lost")
+        first(home)
         _put_beside(copy, home)
     finally:
         lock.release()

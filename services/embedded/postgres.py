@@ -1,6 +1,6 @@
 """How does Tillroll run a Postgres 18 of its own, without Docker and without root?
 
-    data_dir/postgres/          0711  lock, password (0600)
+    data_dir/postgres/          0711  lock, password (0600), and `restoring` while a restore has not ended
     data_dir/postgres/cluster   0700  the database cluster; the server's working directory
     data_dir/postgres/socket    0700  its only door: a Unix socket, and a password that was made up at init
 
@@ -37,6 +37,7 @@ from services.embedded.directory import (
     write_private,
 )
 from services.embedded.identity import Identity, server_identity
+from services.embedded.restoring import refuse_unfinished_restore
 
 ROLE = DATABASE = "tillroll"
 SOCKET_FILE = ".s.PGSQL.5432"
@@ -78,15 +79,19 @@ NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128
 
 
 class PostgresServer:
-    """One embedded Postgres on `data_dir`. `fsync=False` is for tests alone: not durable, but fast."""
+    """One embedded Postgres on `data_dir`. `fsync=False` is for tests alone: not durable, but fast.
 
-    def __init__(self, data_dir: Path, *, fsync: bool = True) -> None:
+    `ends_restore` is for who begins a new epoch: nobody else may start what a restore has left unfinished.
+    """
+
+    def __init__(self, data_dir: Path, *, fsync: bool = True, ends_restore: bool = False) -> None:
         self._home = data_dir.absolute() / "postgres"
         self._cluster = self._home / "cluster"
         self._socket = self._home / "socket"
         self._log = data_dir.absolute() / "logs" / "postgres.log"
         self._settings = SETTINGS | {"fsync": "on"} if fsync else SETTINGS | NOT_DURABLE
         self._fsync = fsync
+        self._ends_restore = ends_restore
         self._lock = Lock(self._home / "lock", "Postgres")
         self._child: Child | None = None
 
@@ -110,6 +115,7 @@ class PostgresServer:
         try:
             make_private(self._home, mode=0o711)
             self._lock.take()
+            refuse_unfinished_restore(self._home, ending=self._ends_restore)
             identity = self._identity()
             await self._outlast_leftovers()
             await self._initialise_once(identity)

@@ -31,6 +31,15 @@ class Recorded(NamedTuple):
     resend: bool
 
 
+class AttemptsRow(NamedTuple):
+    """Its key in the table is the first partition."""
+
+    last: int
+    resuming: bool
+    position: int
+    attempts: int
+
+
 class DeadlineRow(NamedTuple):
     merchant: str
     correlation: str
@@ -65,6 +74,7 @@ class Tables(Projected):
         """Where each commit begins in it."""
         self.processes: Table[tuple[str, str], bytes] = Table(self._changed)
         self.reactions: Table[tuple[str, int], Recorded] = Table(self._changed)
+        self.agent_attempts: Table[int, AttemptsRow] = Table(self._changed)
         self.deadlines: Table[tuple[str, str, str], DeadlineRow] = Table(self._changed)
         self.business_clocks: Table[str, datetime] = Table(self._changed)
         self.calls: Table[tuple[str, int], CallRow] = Table(self._changed)
@@ -146,6 +156,33 @@ class Tables(Projected):
             and (f"agent:{agent}", row.key, at) not in self.parked.rows
         ]
         return sorted(found, key=lambda row: row[1])
+
+    def load_attempts(self) -> Rows:
+        return [(first, *row) for first, row in sorted(self.agent_attempts.rows.items())]
+
+    def count_attempts(
+        self, firsts: Sequence[int], lasts: Sequence[int], resuming: bool, position: int, attempts: int
+    ) -> Rows:
+        for first, last in zip(firsts, lasts, strict=True):
+            self.agent_attempts.upsert(first, AttemptsRow(last, resuming, position, attempts))
+        for at, row in list(self.agent_attempts.rows.items()):
+            if any(first < at and row.last <= last for first, last in zip(firsts, lasts, strict=True)):
+                self.agent_attempts.delete(at)
+        return ()
+
+    def withdraw_attempts(
+        self,
+        firsts: Sequence[int],
+        lasts: Sequence[int],
+        resumings: Sequence[bool],
+        positions: Sequence[int],
+        attempts: Sequence[int],
+    ) -> Rows:
+        for first, *begun in zip(firsts, lasts, resumings, positions, attempts, strict=True):
+            row = self.agent_attempts.get(first)
+            if row is not None and row == tuple(begun):
+                self.agent_attempts.update(first, row._replace(attempts=row.attempts - 1))
+        return ()
 
     def record_reactions(
         self,

@@ -225,6 +225,13 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "load_processes": _columns("agents keys", st.tuples(AGENT, KEY)),
     "load_parked_keys": _with(followers=_list(PARKERS)),
     "load_unfinished": _with(agents=_list(AGENT), done=st.integers(0, 3), position=PLACES),
+    "load_attempts": st.just({}),
+    "count_attempts": _with(
+        _columns("firsts lasts", RANGE), resuming=st.booleans(), position=st.integers(0, 1), attempts=ATTEMPTS
+    ),
+    "withdraw_attempts": _columns(
+        "firsts lasts resumings positions attempts", _flat(RANGE, st.booleans(), st.integers(0, 1), ATTEMPTS)
+    ),
     "record_reactions": _with(
         _columns("process_agents keys states", st.tuples(AGENT, KEY, BYTES)),
         _columns(
@@ -307,6 +314,7 @@ AREAS = (
     " ".join(ARGUMENTS),
     f"{_CHECKPOINTS} {_LOADS} record_reactions finish end_resuming park",
     f"{_LOADS} record_reactions record_reactions record_reactions end_resuming park",
+    "load_attempts count_attempts count_attempts withdraw_attempts",
     f"{_CHECKPOINTS} load_calls keep_place load_moments set_business_clocks",
     "receive_webhooks due_webhooks release_webhooks settle_webhooks",
     "due_deadlines due_deadlines record_reactions record_reactions set_business_clocks forget_deadlines",
@@ -327,6 +335,7 @@ LAST = (
     *(Step("load_calls", {"gateway": agent}) for agent in AGENTS),
     Step("load_processes", {"agents": _ALL[0], "keys": _ALL[1]}),
     Step("load_parked_keys", {"followers": ["agent:order", "scheduler"]}),
+    Step("load_attempts", {}),
     Step("load_moments", {"streams": list(STREAMS)}),
     Step("read_live", {}),
     Step("read_attempts", {"followers": ["agents", "gateway", "relay"]}),

@@ -45,7 +45,7 @@ from tests.contract.follower_steps import (
 )
 
 METADATA = (b"{}", b'{"clock":"wall"}', b'{"clock":"c1"}', b'{"clock":null}', b'{"clock":""}')
-ORDERED_BY = {"load_unfinished": 1, "load_calls": 2, "due_deadlines": 7}
+ORDERED_BY = {"load_attempts": 0, "load_unfinished": 1, "load_calls": 2, "due_deadlines": 7}
 """The column by which a statement says it orders its rows."""
 CONTENTS: dict[str, tuple[str, Callable[[Tables, datetime], list[Any]]]] = {
     "checkpoints": (
@@ -68,6 +68,10 @@ CONTENTS: dict[str, tuple[str, Callable[[Tables, datetime], list[Any]]]] = {
     "reactions": (
         "agent, position, commands, key, resend",
         lambda kept, _: [(*key, *row) for key, row in kept.reactions.rows.items()],
+    ),
+    "agent_attempts": (
+        "first_partition, last_partition, resuming, position, attempts",
+        lambda kept, _: [(first, *row) for first, row in kept.agent_attempts.rows.items()],
     ),
     "deadlines": (
         "agent, key, name, merchant, correlation, clock, causation, due_at",

@@ -20,7 +20,8 @@ from eventstore.shares import Place
 from eventstore.statements import Rows
 from eventstore.tasks import TaskGroup
 from services.agents.agent import Agent
-from services.agents.runner import AgentRunner, _only
+from services.agents.runner import AgentRunner
+from services.agents.sender import only
 from services.gateways.gateway import Unavailable
 from services.gateways.inbox import Inbox, _Settled
 from services.gateways.runner import GatewayRunner
@@ -260,7 +261,7 @@ class EarlyDoneRunner(AgentRunner):
 
     async def _resume(self, place: Place) -> None:
         nothing: dict[str, Any] = {"agents": [], "positions": []}
-        await self._relaxed.run("end_resuming", **_only(place), position=place.position, **nothing)
+        await self._relaxed.run("end_resuming", **only(place), position=place.position, **nothing)
         await super()._resume(place)
 
 

@@ -15,6 +15,35 @@ WHERE r.agent = ANY(:agents) AND (r.position > :done AND r.position <= :position
     )
 ORDER BY r.position;
 
+-- name: load_attempts()
+-- What was begun last in each range of partitions.
+SELECT first_partition, last_partition, resuming, position, attempts FROM agent_attempts
+ORDER BY first_partition LIMIT 64;
+
+-- name: count_attempts(firsts, lasts, resuming, position, attempts)!
+-- Before anything is begun in these ranges of partitions, and before any handler sees it. What was begun in parts of
+-- them is of who had them before.
+WITH mine AS (
+    SELECT * FROM unnest(:firsts::integer[], :lasts::integer[]) AS mine (first, last)
+), before AS (
+    DELETE FROM agent_attempts AS a USING mine
+    WHERE a.first_partition > mine.first AND a.last_partition <= mine.last
+        AND a.first_partition <> ALL(:firsts::integer[])
+)
+INSERT INTO agent_attempts (first_partition, last_partition, resuming, position, attempts)
+SELECT first, last, :resuming::boolean, :position::bigint, :attempts::integer FROM mine
+ON CONFLICT (first_partition) DO UPDATE SET last_partition = excluded.last_partition,
+    resuming = excluded.resuming, position = excluded.position, attempts = excluded.attempts;
+
+-- name: withdraw_attempts(firsts, lasts, resumings, positions, attempts)!
+-- Who leaves alive has not been ended by what it began; unless somebody has begun something there since.
+UPDATE agent_attempts AS a SET attempts = a.attempts - 1
+FROM unnest(
+    :firsts::integer[], :lasts::integer[], :resumings::boolean[], :positions::bigint[], :attempts::integer[]
+) AS ours (first, last, resuming, position, attempts)
+WHERE a.first_partition = ours.first AND a.last_partition = ours.last AND a.resuming = ours.resuming
+    AND a.position = ours.position AND a.attempts = ours.attempts;
+
 -- name: record_reactions
 -- One page's reactions and the move of the checkpoint, in one statement: all of it or nothing. The move is a
 -- compare-and-set of all places that move together, which everything else hangs on: the range belongs to it, since
@@ -106,11 +135,11 @@ SELECT EXISTS (SELECT FROM held);
 SELECT first_partition, last_partition, lease, position, done
 FROM checkpoints WHERE follower = :follower ORDER BY first_partition FOR UPDATE;
 
--- name: load_parked(follower, agent, key)
--- What is parked of a key, in order, and whether a reaction to it was recorded.
+-- name: load_parked(follower, agent, key, limit)
+-- What is parked of a key, the first of it in order, and whether a reaction to it was recorded.
 SELECT p.position, r.position IS NOT NULL
 FROM parked AS p LEFT JOIN reactions AS r ON r.agent = :agent AND r.position = p.position
-WHERE p.follower = :follower AND p.key = :key ORDER BY p.position;
+WHERE p.follower = :follower AND p.key = :key ORDER BY p.position LIMIT :limit;
 
 -- name: skip_parked(follower, agent, key, position)
 -- Only the event that the key stands at; what was recorded of it is forgotten, or it would be sent one day.
