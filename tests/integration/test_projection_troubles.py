@@ -19,6 +19,7 @@ from projections.orders import ORDERS
 from projections.read_model import Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import rebuild
+from projections.session import PostgresReadModels, PostgresSession
 from tests.integration.projections_trade import Bought, Trade, open_trade, setting_up
 from tests.integration.test_projections import fetch, no_differences, running, shown, until
 
@@ -48,12 +49,12 @@ async def test_a_page_and_a_renewal_do_not_wait_for_each_other(trade: Trade) -> 
     position = await begun(trade)
     await trade.append("m1", Bought("m1", "one").life())
     events = await trade.log.read(position, 100)
-    holding = Holding(trade.log.pool, READ_MODELS.values(), 100)
+    holding = Holding(PostgresReadModels(trade.log.pool), READ_MODELS.values(), 100)
     await holding.join()
     async with trade.log.pool.connection() as connection, trade.log.pool.connection() as other:
-        await holding.refresh(connection)
+        await holding.refresh(PostgresSession(connection))
         follows = [*holding.follows[1:], holding.follows[0]]
-        advancer = Advancer(connection, trade.keyring, trade.feed.fact)
+        advancer = Advancer(PostgresSession(connection), trade.keyring, trade.feed.fact)
         async with other.transaction():
             await other.execute(IN_THE_MIDDLE.encode())  # both have begun, and neither is done
             renewing = asyncio.create_task(holding._worker.look(follows))
@@ -67,7 +68,7 @@ async def test_what_is_given_back_is_not_renewed_by_who_was_at_it(
     trade: Trade, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await begun(trade)
-    holding = Holding(trade.log.pool, READ_MODELS.values(), 100)
+    holding = Holding(PostgresReadModels(trade.log.pool), READ_MODELS.values(), 100)
     renewing, go_on, run = asyncio.Event(), asyncio.Event(), holding._statements.run
 
     async def slowly(name: str, **arguments: Any) -> Any:
@@ -78,7 +79,7 @@ async def test_what_is_given_back_is_not_renewed_by_who_was_at_it(
 
     await holding.join()
     async with trade.log.pool.connection() as connection:
-        await holding.refresh(connection)
+        await holding.refresh(PostgresSession(connection))
     monkeypatch.setattr(holding._statements, "run", slowly)
     keeping = asyncio.create_task(holding.keep())
     await renewing.wait()
