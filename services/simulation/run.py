@@ -237,7 +237,7 @@ def _as_the_events_say(system: System, history: History, plan: Plan) -> Iterator
 
 def _read_models(system: System, history: History) -> Iterator[str]:
     """They, and what is parked of anybody."""
-    models, tables = system.parts.read_models, system.server.tables
+    models, tables = system.read_models, system.server.tables
     spoilt = spoilt_facts(history, models, system.poison)
     yield from read_models_equal_the_fold(history, models, tables, spoilt)
     yield from poison_is_parked(_spoilt(system, history), spoilt, tables)

@@ -52,7 +52,7 @@ def test_histories_reach_all_that_there_is() -> None:
     """Under all faults, too: orders that all end before they are paid for prove little."""
     found: Counter[str] = Counter()
     for seed in range(1, 6):
-        outcome = simulate(seed, 100, Faults.parse("all,outage=0.03"))
+        outcome = simulate(seed, 100, Faults.parse("all,outage=0.1"))
         assert outcome.violations == []
         found.update(event.type for event in outcome.events)
     deciders = (ORDER, PAYMENT, SHIPMENT, STOCK)
