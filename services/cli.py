@@ -208,6 +208,7 @@ _process("projector", "Builds the read models from the log.", "project")
 _process("agents", "The order, inventory, payment and shipping agents.")
 _process("gateways", "Calls the payment provider and the carrier, and takes their webhooks.")
 _process("scheduler", "Appends the deadlines that have come; sweeps what is over.", follow=False)
+_process("sealer", "Sums the log up in a Merkle tree, and signs it once a second.", follow=False)
 
 
 if __name__ == "__main__":

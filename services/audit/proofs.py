@@ -1,0 +1,135 @@
+"""What does an auditor take away to check alone? A checkpoint, and proofs that lead to its root.
+
+A proof is checked here before it is given: one that does not lead to what was signed would say nothing but that the
+stored tree was altered, which is said instead.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from eventstore.merkle import (
+    WrongProof,
+    consistency_ranges,
+    inclusion_ranges,
+    verify_consistency,
+    verify_inclusion,
+)
+from services.audit.notes import Checkpoint, Note, VerifierKey
+from services.audit.tiles import Connection, TreeDamaged, fetch, hashes_of, leaf_at
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A checkpoint with what witnesses said of it. `epoch` is the life of the log that it is of."""
+
+    checkpoint: Checkpoint
+    epoch: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """That an event is in the tree of a checkpoint."""
+
+    position: int
+    leaf_hash: bytes
+    proof: list[bytes]
+    signed: Signed
+
+    def text(self) -> str:
+        """The proof with its checkpoint, as C2SP tlog-proof: all that is needed to check it, beside the event."""
+        lines = ("c2sp.org/tlog-proof@v1", f"index {self.position - 1}", *map(encoded, self.proof))
+        return "".join(f"{line}\n" for line in lines) + "\n" + self.signed.note
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """That the tree of the second checkpoint begins with that of the first."""
+
+    first: Signed
+    second: Signed
+    proof: list[bytes]
+
+
+def encoded(raw: bytes) -> str:
+    """Base64, as notes and proofs have it."""
+    return base64.b64encode(raw).decode()
+
+
+async def read_signed(connection: Connection, size: int | None = None) -> Signed | None:
+    """The smallest checkpoint that covers so many events, the last one for None; None where there is none."""
+    rows = await fetch(connection, "read_checkpoint", size=size)
+    if not rows:
+        return None
+    found, epoch, _, note, _, cosignatures = rows[0]
+    body = Note.parse(note).body
+    checkpoint = Checkpoint.parse(body)
+    if checkpoint.size != found:
+        raise TreeDamaged(f"the stored checkpoint of {found} events says something else")
+    return Signed(checkpoint, epoch, note + "".join(f"{line}\n" for line in cosignatures))
+
+
+async def read_key(connection: Connection, epoch: int) -> VerifierKey | None:
+    """By which the checkpoints of an epoch are checked; None before its sealer began."""
+    rows = await fetch(connection, "read_key", epoch=epoch)
+    return VerifierKey.parse(rows[0][0]) if rows else None
+
+
+async def find_event(connection: Connection, event_id: UUID, merchant: str) -> int | None:
+    """The position of a merchant's event; None where there is none of that id."""
+    return (await fetch(connection, "find_event", event_id=event_id, merchant=merchant))[0][0]  # type: ignore[no-any-return]
+
+
+async def inclusion(connection: Connection, index: int, size: int) -> tuple[bytes, list[bytes]]:
+    """The leaf hash at an index, and its proof in the tree of `size` leaves."""
+    leaf = await leaf_at(connection, index)
+    return leaf, await hashes_of(connection, inclusion_ranges(index, size))
+
+
+async def consistency(connection: Connection, first: int, second: int) -> list[bytes]:
+    """The proof that the tree of `second` leaves begins with that of `first`."""
+    return await hashes_of(connection, consistency_ranges(first, second))
+
+
+async def prove_inclusion(connection: Connection, position: int, signed: Signed) -> Inclusion:
+    """Of an event that the checkpoint covers. Raises TreeDamaged."""
+    checkpoint = signed.checkpoint
+    leaf, proof = await inclusion(connection, position - 1, checkpoint.size)
+    try:
+        verify_inclusion(position - 1, checkpoint.size, leaf, proof, checkpoint.root)
+    except WrongProof as wrong:
+        raise TreeDamaged(f"position {position} in the tree of {checkpoint.size} events: {wrong}") from None
+    return Inclusion(position, leaf, proof, signed)
+
+
+async def prove_consistency(connection: Connection, first: Signed, second: Signed) -> Consistency:
+    """Of two checkpoints, the smaller first. Raises TreeDamaged."""
+    one, two = first.checkpoint, second.checkpoint
+    proof = await consistency(connection, one.size, two.size)
+    try:
+        verify_consistency(one.size, two.size, one.root, two.root, proof)
+    except WrongProof as wrong:
+        raise TreeDamaged(f"from {one.size} to {two.size} events: {wrong}") from None
+    return Consistency(first, second, proof)
+
+
+async def read_state(connection: Connection) -> dict[str, Any]:
+    """How far the log is sealed: the columns of `read_state`, and how long its oldest unsealed event waits.
+
+    `uncovered_events` are younger than the last checkpoint, and by nothing proved; the first of them stands in the log
+    for `uncovered_s` seconds.
+    """
+    cursor = await connection.execute(_state().encode())
+    names = [column.name for column in cursor.description or ()]
+    (row,) = await cursor.fetchall()
+    return dict(zip(names, row, strict=True))
+
+
+def _state() -> str:
+    from services.audit.tiles import QUERIES  # noqa: PLC0415
+
+    return str(QUERIES.read_state.sql)
