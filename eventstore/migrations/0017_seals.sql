@@ -103,6 +103,11 @@ CREATE FUNCTION leaf_hashes(p_first bigint, p_count integer) RETURNS bytea LANGU
     WHERE position >= p_first AND position < p_first + least(p_count, 256)
 $$;
 
+-- When the event at a position was recorded; NULL if there is none.
+CREATE FUNCTION recorded_at_of(p_position bigint) RETURNS timestamptz LANGUAGE sql STABLE SECURITY DEFINER AS $$
+    SELECT recorded_at FROM events WHERE position = p_position
+$$;
+
 -- Where in the log an event of a merchant is, by its id: NULL if it is not found. The log has no index of ids; but an
 -- id begins with the millisecond in which it was made (UUIDv7), just before the event was recorded, so the times of
 -- the events tell where to look. Clocks of several appenders may differ by p_slack.
@@ -137,10 +142,12 @@ END $$;
 DO $$
 BEGIN
     EXECUTE format('ALTER FUNCTION leaf_hashes(bigint, integer) SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION recorded_at_of(bigint) SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION position_of_event(uuid, text, interval) SET search_path = %I, pg_temp', current_schema());
 END $$;
-REVOKE ALL ON FUNCTION leaf_hashes(bigint, integer), position_of_event(uuid, text, interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION leaf_hashes(bigint, integer), recorded_at_of(bigint), position_of_event(uuid, text, interval) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION leaf_hashes(bigint, integer) TO tillroll_seal, tillroll_query, tillroll_audit, tillroll_project;
+GRANT EXECUTE ON FUNCTION recorded_at_of(bigint) TO tillroll_seal, tillroll_query, tillroll_audit, tillroll_project;
 GRANT EXECUTE ON FUNCTION position_of_event(uuid, text, interval) TO tillroll_query, tillroll_audit, tillroll_project;
 
 REVOKE ALL ON seal_tiles, seal_checkpoints, seal_keys, seal_cosignatures, seal_halts FROM PUBLIC;

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
 from eventstore.merkle import (
@@ -53,6 +53,30 @@ class Consistency:
     first: Signed
     second: Signed
     proof: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The sealer found the log other than it had been sealed, at `position` first."""
+
+    at: datetime
+    position: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far the log is sealed. Events after `size` are younger than the last checkpoint, and by nothing proved yet:
+    `uncovered_events` of them, the first recorded `uncovered_s` seconds ago. `waited_s_max` is how long an event had
+    to wait at most, of those that the last 3,600 checkpoints cover."""
+
+    head: int
+    size: int
+    signed_at: datetime | None
+    uncovered_events: int
+    uncovered_s: float
+    waited_s_max: float
+    halt: Halt | None
 
 
 def encoded(raw: bytes) -> str:
@@ -117,19 +141,14 @@ async def prove_consistency(connection: Connection, first: Signed, second: Signe
     return Consistency(first, second, proof)
 
 
-async def read_state(connection: Connection) -> dict[str, Any]:
-    """How far the log is sealed: the columns of `read_state`, and how long its oldest unsealed event waits.
-
-    `uncovered_events` are younger than the last checkpoint, and by nothing proved; the first of them stands in the log
-    for `uncovered_s` seconds.
-    """
-    cursor = await connection.execute(_state().encode())
-    names = [column.name for column in cursor.description or ()]
-    (row,) = await cursor.fetchall()
-    return dict(zip(names, row, strict=True))
+async def read_state(connection: Connection) -> State:
+    """How far the log is sealed."""
+    (row,) = await fetch(connection, "read_state")
+    head, size, _, signed_at, uncovered_s, halted_at, position, reason, waited_s_max = row
+    halt = Halt(halted_at, position, reason) if halted_at and _lasts(halted_at, signed_at) else None
+    return State(head, size, signed_at, max(0, head - size), uncovered_s or 0.0, waited_s_max or 0.0, halt)
 
 
-def _state() -> str:
-    from services.audit.tiles import QUERIES  # noqa: PLC0415
-
-    return str(QUERIES.read_state.sql)
+def _lasts(halted_at: datetime, signed_at: datetime | None) -> bool:
+    """Nothing was signed since."""
+    return signed_at is None or signed_at < halted_at

@@ -125,6 +125,10 @@ class Sealer:
                 if epoch == self._epoch:
                     self._check_note(note, size, root)
             await self._compare_outside(connection)
+            ((*_, halted, _, _),) = await fetch(connection, "read_state")
+        if halted:  # where the log was altered it looks first
+            self._patrolled = (halted - 1) // TILE - 1
+        await self.patrol()
 
     async def _take_up(self, connection: Connection, size: int, root: bytes) -> None:
         doubtful = size - size % TILE + 1
@@ -247,10 +251,9 @@ class Sealer:
     async def _halt(self, altered: LogAltered) -> None:
         logger.error("sealer_halts", position=altered.position, reason=altered.reason)
         async with self._pool.connection() as connection:
-            rows = await fetch(connection, "read_state")
-            if (rows[0][5], rows[0][6]) != (altered.position, altered.reason):
+            ((*_, position, reason, _),) = await fetch(connection, "read_state")
+            if (position, reason) != (altered.position, altered.reason):
                 await fetch(connection, "add_halt", position=altered.position, reason=altered.reason)
-        self._patrolled = max(-1, (altered.position - 1) // TILE - 1)  # there it looks first, once it goes on
         await asyncio.sleep(HALT_SECONDS)
 
 

@@ -69,9 +69,11 @@ VALUES (:size, :epoch, :witness, :line, :witnessed_at) ON CONFLICT DO NOTHING;
 INSERT INTO seal_halts (position, reason) VALUES (:position, :reason);
 
 -- name: read_state()^
--- How far the log is sealed: its head, the last checkpoint, when the log was last found altered, and how long the events
--- of the last hour's checkpoints had waited for them at most.
-SELECT log_head() AS head, c.size, c.epoch, c.signed_at, h.halted_at, h.position AS halted_position, h.reason,
+-- How far the log is sealed: its head, the last checkpoint, how long the first event waits that it does not cover, when
+-- the log was last found altered, and how long an event had waited at most for one of the last 3,600 checkpoints.
+SELECT log_head() AS head, coalesce(c.size, 0) AS size, c.epoch, c.signed_at,
+       greatest(extract(epoch FROM now() - recorded_at_of(coalesce(c.size, 0) + 1)), 0)::double precision AS uncovered_s,
+       h.halted_at, h.position AS halted_position, h.reason AS halted_because,
        (SELECT max(r.oldest_s) FROM (
            SELECT recent.oldest_s FROM seal_checkpoints AS recent ORDER BY recent.size DESC LIMIT 3600
        ) AS r) AS waited_s_max
