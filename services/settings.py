@@ -139,7 +139,9 @@ class Settings(LimitSettings):
         default=None, repr=False, description="The database for who may come in: sign-in and rates."
     )
     seal_url: str | None = Field(
-        default=None, repr=False, description="The database for the sealer, which sums the log up and signs it."
+        default=None,
+        repr=False,
+        description="The database for the sealer, which sums the log up and signs it.",
     )
     seal_key_file: Path = Field(
         default=Path("secrets/seal.key"),

@@ -51,6 +51,7 @@ BODIES: dict[str, Any] = {
     "translate_category": {"english": "Ours"},
     "invite_user": {"email": "nobody-new@example.com", "role": "auditor"},
     "grant_role": {"role": "auditor"},
+    "add_cosignature": {"cosignature": "— nobody AAAAAAAA"},
     "issue_api_key": {"name": "ours", "permissions": ["orders:read"]},
 }
 """What each command is sent; those that take no body are not here."""
