@@ -150,11 +150,11 @@ class Settings(LimitSettings):
     seal_origin: str = Field(
         default="tillroll",
         pattern=r"^[^\s+]{1,200}$",
-        description="Who keeps the log, as its checkpoints say it before the log's id and epoch: example.com/till.",
+        description="Who keeps the log, as its checkpoints say it before its id and epoch: example.com/till.",
     )
     seal_directory: Path = Field(
         default=Path("seals"),
-        description="Where checkpoints and tiles are copied to, better on another machine. Relative to data_dir.",
+        description="Where checkpoints and tiles are copied to: on another machine. Relative to data_dir.",
     )
     seal_kv: bool = Field(
         default=True, description="Whether checkpoints are copied to a key-value bucket of NATS, too."

@@ -1,4 +1,5 @@
-"""How is a checkpoint written, signed and checked? As a note of C2SP: signed-note, tlog-checkpoint, tlog-cosignature.
+"""How is a checkpoint written, signed and checked? As a note of C2SP: signed-note, tlog-checkpoint,
+tlog-cosignature.
 
 tillroll/0190c3f2a1b4.1                        the origin: who keeps the log, its id and epoch
 20852163                                       how many events it covers
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
@@ -23,6 +25,7 @@ from eventstore.merkle import HASH_BYTES, SIZE_MAX
 ED25519, COSIGNATURE = 0x01, 0x04
 NOTE_BYTES_MAX = 1 << 16
 SIGNATURES_MAX = 64
+_CHECKPOINT = re.compile(r"[^\n]+\n\d+\n[^\n]+\n\n(?:— [^\n]+\n)+")
 _KEY_BYTES, _ID_BYTES, _SIGNATURE_BYTES, _TIME_BYTES = 32, 4, 64, 8
 
 
@@ -210,3 +213,11 @@ def _decoded(text: str, what: str) -> bytes:
     if _encoded(raw) != text:
         raise WrongNote(f"{text[:80]!r} is no {what} in base64")
     return raw
+
+
+def notes_in(text: str) -> list[Note]:
+    """The checkpoints that stand in a text one after the other. Raises WrongNote where anything else does."""
+    found = [Note.parse(each.group()) for each in _CHECKPOINT.finditer(text)]
+    if not found or _CHECKPOINT.sub("", text).strip():
+        raise WrongNote("it holds no checkpoint: three lines, an empty one, and signatures")
+    return found

@@ -1,4 +1,5 @@
-"""Where do checkpoints go, out of the reach of who may alter the database? To a directory, to NATS, to a webhook.
+"""Where do checkpoints go, out of the reach of who may alter the database? To a directory, to NATS, to a
+webhook.
 
 The directory is a whole tiled log of C2SP (tlog-tiles), which any web server can serve to existing tools:
 
@@ -9,7 +10,8 @@ The directory is a whole tiled log of C2SP (tlog-tiles), which any web server ca
     key                     the verifier key
     tile/0/x001/234         hash tiles, and 0/x001/234.p/17 partial ones
 
-Copying never holds up the sealer: it comes after, takes up where the directory stands, and puts back what is missing.
+Copying never holds up the sealer: it comes after, takes up where the directory stands, and puts back what is
+missing.
 """
 
 from __future__ import annotations
@@ -199,7 +201,8 @@ class Copies:
             self._directory.put_tile(level, number, b"".join(hashes))
 
     async def _tell(self) -> None:
-        """The latest one to NATS and to the webhook; those in between are not missed, as each covers all before."""
+        """The latest one to NATS and to the webhook; those in between are not missed, as each covers all
+        before."""
         while True:
             await self._told.wait()
             self._told.clear()

@@ -1,7 +1,9 @@
-"""What can an auditor ask for over HTTP to check alone? Checkpoints, proofs, the public key, and the tree itself.
+"""What can an auditor ask for over HTTP to check alone? Checkpoints, proofs, the public key, and the tree
+itself.
 
-`/v1/audit/checkpoint` and `/v1/audit/tile/…` are the paths of C2SP tlog-tiles, with /v1/audit as the log's prefix. There
-are hashes only: nobody learns of events from them, so who may audit one merchant may have the tree of all.
+`/v1/audit/checkpoint` and `/v1/audit/tile/…` are the paths of C2SP tlog-tiles, with /v1/audit as the log's
+prefix. There are hashes only: nobody learns of events from them, so who may audit one merchant may have the
+tree of all.
 """
 
 from __future__ import annotations
@@ -37,14 +39,12 @@ SIZE_MAX = 2**63 - 1
 RETRY_SECONDS = 1.0
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 Size = Annotated[int, Query(ge=1, le=SIZE_MAX, description="how many events the tree has", examples=[17])]
-_NOTE = (
-    "tillroll/0190c3f2a1b4.1\n17\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n"
-    "— tillroll/0190c3f2a1b4.1 Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"
-)
 _HASH = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
+_SIGNATURE = "Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8="
+_NOTE = f"tillroll/0190c3f2a1b4.1\n17\n{_HASH}\n\n— tillroll/0190c3f2a1b4.1 {_SIGNATURE}\n"
 _COSIGNATURE = (
-    "— witness.example.com/w1"
-    " jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA=="
+    "— witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZ"
+    "qhf5nNo0xUe+mbIUBkBIfZ+qnA=="
 )
 
 
@@ -196,7 +196,8 @@ async def add_cosignature(
     size: Annotated[int, Path(ge=1, le=SIZE_MAX, description="of the checkpoint", examples=[17])],
     body: CosignatureBody,
 ) -> ShownCheckpoint:
-    """Of a witness that the settings name (C2SP tlog-cosignature, Ed25519): checked, then it stands in the note."""
+    """Of a witness that the settings name (C2SP tlog-cosignature, Ed25519): checked, then it stands in the
+    note."""
     async with _pool(request).connection() as connection:
         signed = await _exactly(connection, size)
         try:
@@ -229,7 +230,8 @@ async def get_inclusion(
         int | None, Query(ge=1, le=SIZE_MAX, description="of a checkpoint; none: the last", examples=[17])
     ] = None,
 ) -> ShownInclusion:
-    """From the leaf up to the root that a checkpoint signed. 404 for an event that no checkpoint covers yet."""
+    """From the leaf up to the root that a checkpoint signed. 404 for an event that no checkpoint covers
+    yet."""
     if (position is None) == (event_id is None):
         raise invalid("position", "say the position, or the event_id")
     async with _pool(request).connection() as connection:
@@ -241,8 +243,8 @@ async def get_inclusion(
         signed = await _signed(connection, size)
         if position > signed.checkpoint.size:
             raise Problem(
-                404, "not-covered", f"the checkpoint of {signed.checkpoint.size} events does not cover position"
-                f" {position} yet: ask again in a second",
+                404, "not-covered", f"the checkpoint of {signed.checkpoint.size} events does not cover"
+                f" position {position} yet: ask again in a second",
             )  # fmt: skip
         try:
             found = await prove_inclusion(connection, position, signed)
@@ -303,7 +305,8 @@ async def get_tile(
         Path(max_length=100, description="LEVEL/NUMBER, and .p/WIDTH if partial", examples=["0/x001/234"]),
     ],
 ) -> Response:
-    """Up to 256 hashes of one level (C2SP tlog-tiles), as far as they were sealed; nothing of it ever changes."""
+    """Up to 256 hashes of one level (C2SP tlog-tiles), as far as they were sealed; nothing of it ever
+    changes."""
     try:
         level, number, width = parse_tile_path(path)
     except ValueError as error:

@@ -1,7 +1,7 @@
 """What does an auditor take away to check alone? A checkpoint, and proofs that lead to its root.
 
-A proof is checked here before it is given: one that does not lead to what was signed would say nothing but that the
-stored tree was altered, which is said instead.
+A proof is checked here before it is given: one that does not lead to what was signed would say nothing but
+that the stored tree was altered, which is said instead.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Inclusion:
     signed: Signed
 
     def text(self) -> str:
-        """The proof with its checkpoint, as C2SP tlog-proof: all that is needed to check it, beside the event."""
+        """The proof with its checkpoint, as C2SP tlog-proof: all that is needed to check it, beside the
+        event."""
         lines = ("c2sp.org/tlog-proof@v1", f"index {self.position - 1}", *map(encoded, self.proof))
         return "".join(f"{line}\n" for line in lines) + "\n" + self.signed.note
 
@@ -66,9 +67,9 @@ class Halt:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far the log is sealed. Events after `size` are younger than the last checkpoint, and by nothing proved yet:
-    `uncovered_events` of them, the first recorded `uncovered_s` seconds ago. `waited_s_max` is how long an event had
-    to wait at most, of those that the last 3,600 checkpoints cover."""
+    """How far the log is sealed. Events after `size` are younger than the last checkpoint, and by nothing
+    proved yet: `uncovered_events` of them, the first recorded `uncovered_s` seconds ago. `waited_s_max` is
+    how long an event had to wait at most, of those that the last 3,600 checkpoints cover."""
 
     head: int
     size: int

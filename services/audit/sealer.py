@@ -1,9 +1,10 @@
 """The sealer: follows the log, builds the Merkle tree over its leaf hashes, and signs it once a second.
 
-It never signs a tree that does not begin with the one that it signed last: the tree only ever grows from the hashes
-that were signed, and where the log shows other ones, it halts, says where, and looks again until they are back. It
-reads nothing of an event but its leaf hash, beside the write path; `tillroll verify` and the stand-alone verifier
-recompute those. A restored log begins a new epoch, and so a new origin: what was signed before stays true of it.
+It never signs a tree that does not begin with the one that it signed last: the tree only ever grows from the
+hashes that were signed, and where the log shows other ones, it halts, says where, and looks again until they
+are back. It reads nothing of an event but its leaf hash, beside the write path; `tillroll verify` and the
+stand-alone verifier recompute those. A restored log begins a new epoch, and so a new origin: what was signed
+before stays true of it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import structlog
 from eventstore.checkpoints import Checkpoint as Place
 from eventstore.checkpoints import holding
 from eventstore.log import LogIdentity
-from eventstore.merkle import hashes_in
+from eventstore.merkle import HASH_BYTES, hashes_in
 from eventstore.postgres import make_pool
 from eventstore.seams import Clock
 from eventstore.statements import Pool
@@ -155,8 +156,8 @@ class Sealer:
         if signed.size > self.size:
             raise LogAltered(
                 self.size + 1,
-                f"a checkpoint of {signed.size} events was signed, and the database knows of {self.size}: it was put"
-                " back to an older state; restore it as the handbook says, with a new epoch",
+                f"a checkpoint of {signed.size} events was signed, and the database knows of {self.size}: it was"
+                " put back to an older state; after a restore, begin a new epoch",
             )
         try:
             then = await read_edge(connection, signed.size)
@@ -194,12 +195,12 @@ class Sealer:
                 connection, "read_leaves", after=after, sealed=self.size, limit=len(known) + PAGE
             )
             _check_page(after, len(known), count, last, whole=whole)
-            leaves = hashes_in(joined)
-            _compare(after, known, leaves)
+            sealed = len(known) * HASH_BYTES
+            _compare(after, known, hashes_in(joined[:sealed]))
             if count == len(known):
                 return False
             grown = self._edge.copy()
-            tiles = grown.grow(leaves[len(known) :])
+            tiles = grown.grow(joined[sealed:])
             await self._keep(connection, grown, tiles, oldest)
         self._edge = grown
         return bool(count == len(known) + PAGE)
@@ -241,10 +242,10 @@ class Sealer:
             ((joined, *_),) = await fetch(
                 connection, "read_leaves", after=after, sealed=0, limit=len(rows) * TILE
             )
-        sealed = [leaf for _, hashes in rows for leaf in hashes_in(hashes)]
-        leaves = hashes_in(joined)
-        _compare(after, sealed, leaves)
-        if len(leaves) < len(sealed):
+        sealed = b"".join(hashes for _, hashes in rows)
+        if joined != sealed:
+            leaves = hashes_in(joined)
+            _compare(after, hashes_in(sealed), leaves)
             raise LogAltered(after + len(leaves) + 1, f"the log ends at {after + len(leaves)}")
         self._patrolled = rows[-1][0]
 

@@ -1,4 +1,5 @@
-"""Where do the hashes of a proof come from? From the stored tiles; one statement fetches all that it takes."""
+"""Where do the hashes of a proof come from? From the stored tiles; one statement fetches all that it
+takes."""
 
 from __future__ import annotations
 
@@ -10,7 +11,6 @@ from psycopg.rows import TupleRow
 
 from eventstore.merkle import (
     HASH_BYTES,
-    Node,
     Range,
     hashes_in,
     perfect_nodes,
@@ -58,7 +58,8 @@ def _hashes(joined: bytes) -> list[bytes]:
 
 
 async def read_edge(connection: Connection, size: int) -> Edge:
-    """The right edge of the stored tree of `size` leaves. Raises TreeDamaged where hashes of it are missing."""
+    """The right edge of the stored tree of `size` leaves. Raises TreeDamaged where hashes of it are
+    missing."""
     widths = widths_of(size)
     keys = [(level, size >> (8 * (level + 1))) for level in range(len(widths))]
     tiles = await read_tiles(connection, keys)
@@ -99,7 +100,8 @@ def tile_path(level: int, number: int, width: int = TILE) -> str:
 
 
 def parse_tile_path(path: str) -> tuple[int, int, int]:
-    """(level, number, width) of such a path; ValueError for any other, also for one that is written otherwise."""
+    """(level, number, width) of such a path; ValueError for any other, also for one that is written
+    otherwise."""
     level, _, rest = path.partition("/")
     name, dot, width = rest.partition(".p/")
     digits = name.replace("x", "").replace("/", "")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Was the log altered? Checks an export of events against a checkpoint that was kept outside of the system.
 
-This one file is the whole verifier. It needs Python 3.11 and the package `cryptography`, and no code of the system that
-it checks: read it, then run it on a machine of your own.
+This one file is the whole verifier. It needs Python 3.11 and the package `cryptography`, and no code of the
+system that it checks: read it, then run it on a machine of your own.
 
     python verifier.py EXPORT --checkpoint CHECKPOINT --key KEY
 
@@ -25,22 +25,25 @@ positions. A line is a JSON object with exactly these members:
     leaf_hash       text: base64 of 32 bytes
 
 The leaf hash is SHA-256(0x00 || stream, version, type, schema, event_id, occurred_at, recorded_at, merchant,
-correlation, causation, metadata, data), each preceded by its length as four bytes, big-endian. Texts are UTF-8, numbers
-their decimal text, times the decimal text of microseconds since 1970, the id its 16 bytes. The tree is that of RFC 6962.
+correlation, causation, metadata, data), each preceded by its length as four bytes, big-endian. Texts are
+UTF-8, numbers their decimal text, times the decimal text of microseconds since 1970, the id its 16 bytes. The
+tree is that of RFC 6962.
 
-CHECKPOINT is a file with one or more signed notes (C2SP tlog-checkpoint), one after the other. The more of them, the
-narrower the place where an altered event must be. KEY is the log's verifier key (NAME+ID+KEY) or a file that holds it.
+CHECKPOINT is a file with one or more signed notes (C2SP tlog-checkpoint), one after the other. The more of
+them, the narrower the place where an altered event must be. KEY is the log's verifier key (NAME+ID+KEY) or a
+file that holds it.
 
-    --tiles DIR     a copy of the log's tiles (C2SP tlog-tiles), the directory that holds `tile/`: then the first altered
-                    event is named, whatever was done. They are believed only where they lead to the checkpoint's root
-    --partial       the export leaves events out: each is compared with its tile. Needs --tiles
-    --proof FILE    an inclusion proof (C2SP tlog-proof) of an event of the export; may be given several times
-    --consistency FILE  a consistency proof, as the API answers it (JSON)
-    --witness KEY   the last checkpoint must be cosigned by this witness (C2SP tlog-cosignature); several times
-    --json          print the verdict as JSON
+    --tiles DIR         a copy of the log's tiles (C2SP tlog-tiles), the directory that holds `tile/`: then
+                        the first altered event is named, whatever was done. They are believed only where they
+                        lead to the root of the checkpoint
+    --partial           the export leaves events out: each is compared with its tile. Needs --tiles
+    --proof FILE        an inclusion proof (C2SP tlog-proof) of an event of the export; several times
+    --consistency FILE  a consistency proof, as the API answers it (JSON); several times
+    --witness KEY       the last checkpoint must be cosigned by this witness (C2SP tlog-cosignature); several
+    --json              print the verdict as JSON
 
-Exit code 0: nothing was altered up to the checkpoint. 1: something was, and where. 2: it could not be checked. Events
-after the last checkpoint are counted, and by nothing proved.
+Exit code 0: nothing was altered up to the checkpoint. 1: something was, and where. 2: it could not be
+checked. Events after the last checkpoint are counted, and by nothing proved.
 """
 
 from __future__ import annotations
@@ -448,9 +451,8 @@ class Check:
         if event.computed != event.stated:
             self._find(position, "its columns do not have the leaf hash that it states: it was altered")
             self._told.add(position)
-        if self._tiles and 1 <= position <= self._covered and self._tiles.leaf(position) != event.computed:
-            if position not in self._told:
-                self._find(position, "it is not the event that was sealed")
+        if position not in self._told and self._is_other(event):
+            self._find(position, "it is not the event that was sealed")
         for proof, checkpoint in self.proofs.pop(position, ()):
             if not included(position - 1, checkpoint.size, event.computed, proof, checkpoint.root):
                 self._find(position, "its inclusion proof does not lead to the checkpoint's root")
@@ -458,6 +460,12 @@ class Check:
             self._computed.append(event.computed)
             self._stated.append(event.stated)
             self._check_roots()
+
+    def _is_other(self, event: Event) -> bool:
+        """Whether its tile has another hash."""
+        if self._tiles is None or not 1 <= event.position <= self._covered:
+            return False
+        return self._tiles.leaf(event.position) != event.computed
 
     def _check_roots(self) -> None:
         while self._due and self._due[0].size <= self._computed.size:

@@ -1,7 +1,8 @@
-"""Whose word on our checkpoints counts? Witnesses that the settings name sign what they saw, and it stands in the note.
+"""Whose word on our checkpoints counts? Witnesses that the settings name sign what they saw, and it stands in
+the note.
 
-A witness keeps the last checkpoint that it saw of each log, and cosigns another one only if it is consistent with that
-(C2SP tlog-cosignature): so nobody can be shown a log that it was not shown.
+A witness keeps the last checkpoint that it saw of each log, and cosigns another one only if it is consistent
+with that (C2SP tlog-cosignature): so nobody can be shown a log that it was not shown.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def checked(
 ) -> tuple[VerifierKey, datetime]:
     """The witness whose cosignature of a checkpoint the line is, and when it signed.
 
-    Raises WrongNote where it is none, is wrong, or is of a time to come; UnknownWitness where nobody knows who it is.
+    Raises WrongNote where it is none, is wrong, or is of a time to come; UnknownWitness where nobody knows
+    who it is.
     """
     signature = Signature.parse(line.strip())
     for witness in witnesses:

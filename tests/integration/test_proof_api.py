@@ -1,4 +1,5 @@
-"""Does the API give an auditor what it takes to check alone? Checked by the stand-alone verifier, which is not our code."""
+"""Does the API give an auditor what it takes to check alone? Checked by the stand-alone verifier, which is
+not our code."""
 
 from __future__ import annotations
 

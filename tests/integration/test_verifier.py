@@ -1,7 +1,9 @@
-"""Does the stand-alone verifier find, and place, whatever a superuser does to events that a checkpoint covers?
+"""Does the stand-alone verifier find, and place, whatever a superuser does to events that a checkpoint
+covers?
 
-What it has was kept outside before: the directory that the sealer copies to. The edits are made in the database, by its
-superuser, with triggers off; each is exported from within its transaction, which is then rolled back.
+What it has was kept outside before: the directory that the sealer copies to. The edits are made in the
+database, by its superuser, with triggers off; each is exported from within its transaction, which is then
+rolled back.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from tests.integration.sealed import Sealed, sealed
 
 EDITS = 40
 """Of each kind: there are six."""
+KINDS = ("OrderPlaced", "StockReceived")
 TEXTS = ("stream", "type", "merchant", "correlation", "causation")
 COVERED = (*TEXTS, "version", "schema", "event_id", "occurred_at", "recorded_at", "metadata", "data")
 _ALL = sql.SQL("SELECT {} FROM events ORDER BY position").format(
@@ -55,9 +58,9 @@ async def log(database: str, tmp_path: Path) -> AsyncIterator[Sealed]:
 async def append_some(log: Sealed, random: Random) -> None:
     for _ in range(random.randint(20, 30)):
         events = tuple(
-            NewEvent(random.choice(("OrderPlaced", "StockReceived")), 1, random.randbytes(random.randint(2, 60)), IDS.new())
+            NewEvent(random.choice(KINDS), 1, random.randbytes(random.randint(2, 60)), IDS.new())
             for _ in range(random.randint(1, 5))
-        )  # fmt: skip
+        )
         stream = StreamAppend(f"order-{IDS.new().hex}", 0, events)
         words = [f"{name}{random.randint(1, 9)}" for name in ("m", "checkout ", "event:")]
         at = MOMENT + timedelta(microseconds=random.randint(0, 10**12))
