@@ -20,6 +20,7 @@ from services.audit.proofs import (
     find_event,
     prove_consistency,
     prove_inclusion,
+    read_exactly,
     read_key,
     read_signed,
     read_state,
@@ -131,10 +132,13 @@ async def _signed(connection: Connection, size: int | None) -> Signed:
 
 
 async def _exactly(connection: Connection, size: int | None) -> Signed:
+    found = await read_exactly(connection, size) if size else None
+    if found:
+        return found
     signed = await _signed(connection, size)
-    if size not in (None, signed.checkpoint.size):
-        raise NoProof(f"there is no checkpoint of {size} events; the next has {signed.checkpoint.size}")
-    return signed
+    if size is None:
+        return signed
+    raise NoProof(f"there is no checkpoint of {size} events; the next has {signed.checkpoint.size}")
 
 
 def _shown(signed: Signed) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from psycopg.rows import TupleRow
+
 from eventstore.merkle import (
     WrongProof,
     consistency_ranges,
@@ -86,15 +88,22 @@ def encoded(raw: bytes) -> str:
 
 
 async def read_signed(connection: Connection, size: int | None = None) -> Signed | None:
-    """The smallest checkpoint that covers so many events, the last one for None; None where there is none."""
-    rows = await fetch(connection, "read_checkpoint", size=size)
+    """The smallest checkpoint of this epoch that covers so many events, the last for None; None without any."""
+    return _signed(await fetch(connection, "read_checkpoint", size=size))
+
+
+async def read_exactly(connection: Connection, size: int) -> Signed | None:
+    """The checkpoint of so many events, of an epoch before if need be; None where there is none."""
+    return _signed(await fetch(connection, "read_exact_checkpoint", size=size))
+
+
+def _signed(rows: list[TupleRow]) -> Signed | None:
     if not rows:
         return None
-    found, epoch, _, note, _, cosignatures = rows[0]
-    body = Note.parse(note).body
-    checkpoint = Checkpoint.parse(body)
-    if checkpoint.size != found:
-        raise TreeDamaged(f"the stored checkpoint of {found} events says something else")
+    ((size, epoch, _, note, cosignatures),) = rows
+    checkpoint = Checkpoint.parse(Note.parse(note).body)
+    if checkpoint.size != size:
+        raise TreeDamaged(f"the stored checkpoint of {size} events says something else")
     return Signed(checkpoint, epoch, note + "".join(f"{line}\n" for line in cosignatures))
 
 

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
+from psycopg.errors import UniqueViolation
 
 from eventstore.checkpoints import Checkpoint as Place
 from eventstore.checkpoints import holding
@@ -114,6 +115,8 @@ class Sealer:
                 await self._halt(altered)
                 if place:
                     place.check()
+            except UniqueViolation:
+                logger.info("sealed_by_another")  # who took over has signed this tree, too
 
     async def begin(self) -> None:
         """Take up the tree that was signed last. Raises LogAltered where it is not there any more."""
@@ -125,6 +128,8 @@ class Sealer:
                 await self._take_up(connection, size, root)
                 if epoch == self._epoch:
                     self._check_note(note, size, root)
+                else:  # an epoch begins with what the one before has left, under its own name
+                    await self._keep(connection, self._edge, (), self._clock.now())
             await self._compare_outside(connection)
             ((*_, halted, _, _),) = await fetch(connection, "read_state")
         if halted:  # where the log was altered it looks first
@@ -156,8 +161,8 @@ class Sealer:
         if signed.size > self.size:
             raise LogAltered(
                 self.size + 1,
-                f"a checkpoint of {signed.size} events was signed, and the database knows of {self.size}: it was"
-                " put back to an older state; after a restore, begin a new epoch",
+                f"a checkpoint of {signed.size} events was signed, and the database knows of {self.size}: it"
+                " was put back to an older state; after a restore, begin a new epoch",
             )
         try:
             then = await read_edge(connection, signed.size)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -66,7 +67,7 @@ class Sealed:
 
 
 @asynccontextmanager
-async def sealed(database: str, directory: Path, **given: object) -> AsyncIterator[Sealed]:
+async def sealed(database: str, directory: Path, **given: Any) -> AsyncIterator[Sealed]:
     """The log of a migrated database, and a sealer that has begun."""
     settings = Settings(data_dir=directory, database_url=database, **given)
     async with (

@@ -12,6 +12,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from eventstore.merkle import hashes_in, root_of, verify_consistency, verify_inclusion
 from eventstore.roles import Role
+from eventstore.schema import migrate
 from eventstore.tasks import end_tasks
 from services.audit import sealer as module
 from services.audit.notes import Checkpoint, Note
@@ -227,6 +228,42 @@ async def until(condition: Callable[[], Awaitable[object]], seconds: float = 10.
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.02)
+
+
+async def test_a_new_epoch_is_another_log_that_begins_with_the_same_tree(log: Sealed, tmp_path: Path) -> None:
+    await log.grow(300)
+    await log.seal()
+    migrate(log.database, new_epoch=True)
+    async with sealed(log.database, tmp_path) as new:
+        while await new.copies.copy():
+            pass
+        assert new.directory != log.directory
+        then, now = log.note().checkpoint(log.signer.key), new.note().checkpoint(new.signer.key)
+        assert (then.size, then.root) == (now.size, now.root)
+        assert then.origin != now.origin
+        await new.grow(20)
+        await new.seal()
+        leaves = [event.leaf_hash for event in await new.events()]
+        assert (await checkpoints(new))[-1].root == root_of(leaves)
+
+
+async def test_two_sealers_at_once_do_no_harm(log: Sealed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SEAL_SECONDS", 0.01)
+    running = [asyncio.create_task(log.again().run()) for _ in range(3)]
+    for count in (1, 300, 7, 20, 600) * 2:
+        await log.grow(count)
+        await asyncio.sleep(0.05)
+
+    async def all_sealed() -> bool:
+        found = await checkpoints(log)
+        return bool(found) and found[-1].size == 1856
+
+    await until(all_sealed)
+    assert not [each for each in running if each.done()]
+    await end_tasks(*running)
+    leaves = [event.leaf_hash for event in await log.events()]
+    assert all(each.root == root_of(leaves[: each.size]) for each in await checkpoints(log))
+    await log.again().begin()
 
 
 async def test_another_key_does_not_sign_on(log: Sealed, tmp_path: Path) -> None:

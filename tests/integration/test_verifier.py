@@ -62,9 +62,10 @@ async def append_some(log: Sealed, random: Random) -> None:
             for _ in range(random.randint(1, 5))
         )
         stream = StreamAppend(f"order-{IDS.new().hex}", 0, events)
-        words = [f"{name}{random.randint(1, 9)}" for name in ("m", "checkout ", "event:")]
+        merchant, checkout, cause = (f"{name}{random.randint(1, 9)}" for name in ("m", "checkout ", "event:"))
         at = MOMENT + timedelta(microseconds=random.randint(0, 10**12))
-        await appended(log.log, Append(IDS.new(), *words, at, (stream,), b'{"actor":"user:1"}'))
+        append = Append(IDS.new(), merchant, checkout, cause, at, (stream,), b'{"actor":"user:1"}')
+        await appended(log.log, append)
 
 
 def events_of(connection: Connection) -> list[StoredEvent]:

@@ -50,15 +50,26 @@ INSERT INTO seal_keys (epoch, key) VALUES (:epoch, :key) ON CONFLICT DO NOTHING;
 SELECT key FROM seal_keys WHERE epoch = :epoch;
 
 -- name: read_checkpoint(size)^
--- The smallest that covers :size leaves; the largest of all, where :size is NULL. With its cosignatures.
-SELECT c.size, c.epoch, c.root, c.note, c.signed_at, ARRAY(
+-- The smallest of the present epoch that covers :size leaves; the largest, where :size is NULL. With its cosignatures.
+SELECT c.size, c.epoch, c.root, c.note, ARRAY(
     SELECT s.line FROM seal_cosignatures AS s WHERE s.size = c.size AND s.epoch = c.epoch ORDER BY s.witness LIMIT 64
-) AS cosignatures
-FROM (
-    (SELECT * FROM seal_checkpoints WHERE :size::bigint IS NULL ORDER BY size DESC, epoch DESC LIMIT 1)
-    UNION ALL
-    (SELECT * FROM seal_checkpoints WHERE size >= :size::bigint ORDER BY size, epoch LIMIT 1)
+)
+FROM log CROSS JOIN LATERAL (
+    (
+        SELECT * FROM seal_checkpoints AS last WHERE :size::bigint IS NULL AND last.epoch = log.epoch
+        ORDER BY last.size DESC LIMIT 1
+    ) UNION ALL (
+        SELECT * FROM seal_checkpoints AS first WHERE first.size >= :size::bigint AND first.epoch = log.epoch
+        ORDER BY first.size LIMIT 1
+    )
 ) AS c;
+
+-- name: read_exact_checkpoint(size)^
+-- That of :size leaves, of the newest epoch that has one. With its cosignatures.
+SELECT c.size, c.epoch, c.root, c.note, ARRAY(
+    SELECT s.line FROM seal_cosignatures AS s WHERE s.size = c.size AND s.epoch = c.epoch ORDER BY s.witness LIMIT 64
+)
+FROM seal_checkpoints AS c WHERE c.size = :size ORDER BY c.epoch DESC LIMIT 1;
 
 -- name: add_cosignature!
 -- The first of a witness for a checkpoint stays.
