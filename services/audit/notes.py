@@ -221,3 +221,11 @@ def notes_in(text: str) -> list[Note]:
     if not found or _CHECKPOINT.sub("", text).strip():
         raise WrongNote("it holds no checkpoint: three lines, an empty one, and signatures")
     return found
+
+
+def signed_by(note: Note | None, key: VerifierKey) -> Checkpoint | None:
+    """What the key signed; None for anything else."""
+    try:
+        return note.checkpoint(key) if note else None
+    except WrongNote:
+        return None

@@ -1,24 +1,14 @@
-"""Where do checkpoints go, out of the reach of who may alter the database? To a directory, to NATS, to a
-webhook.
-
-The directory is a whole tiled log of C2SP (tlog-tiles), which any web server can serve to existing tools:
-
-(one for each epoch of the log, as what follows a restore is another tree)
-
-    checkpoint              the last one, replaced as a whole
-    checkpoints             all of them, one after the other
-    key                     the verifier key
-    tile/0/x001/234         hash tiles, and 0/x001/234.p/17 partial ones
+"""Where do checkpoints go, out of the reach of who may alter the database? To files, to NATS, to a webhook.
 
 Copying never holds up the sealer: it comes after, takes up where the directory stands, and puts back what is
-missing.
+missing. Nothing is copied but what leads to a root that was signed: an altered log shall not reach the
+evidence against it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,17 +22,20 @@ from nats.js.errors import NotFoundError
 from nats.js.kv import KeyValue
 
 from eventstore.log import LogIdentity
+from eventstore.merkle import HASH_BYTES
 from eventstore.statements import Pool
 from eventstore.tasks import TaskGroup
-from services.audit.notes import Note, VerifierKey, WrongNote
-from services.audit.tiles import fetch, read_edge, read_tiles, tile_path
+from services.audit.directory import Directory
+from services.audit.notes import Checkpoint, Note, VerifierKey, signed_by
+from services.audit.tiles import Connection, Key, TreeDamaged, fetch, read_edge, read_tiles
 from services.audit.tree import TILE, Edge
 from services.context import ProcessContext
-from services.embedded.directory import sync_directory
 from services.settings import Settings
 
 NOTES = 1_000
 TILES = 64
+LEAVES = 65_536
+"""How far a step goes, unless one checkpoint goes further."""
 RETRY_SECONDS = 2.0
 TELL_SECONDS = 5.0
 KV_HISTORY = 64
@@ -50,71 +43,8 @@ AWAY = (nats.errors.Error, JetStreamError, aiohttp.ClientError, OSError, Timeout
 logger = structlog.get_logger()
 
 
-class Directory:
-    """A tiled log in files. What it lacks is written; what is there is not looked at again."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def last(self) -> Note | None:
-        """Its checkpoint; None where there is none, or it is none."""
-        with suppress(OSError, WrongNote, UnicodeDecodeError):
-            return Note.parse((self._path / "checkpoint").read_text())
-        return None
-
-    def missing(self, since: int, size: int) -> Iterator[tuple[int, int]]:
-        """Level and number of each full tile that is not there: of those that came since a size."""
-        level = 0
-        while size := size // TILE:
-            since //= TILE
-            for number in range(since, size):
-                if not self._tile(level, number, TILE).exists():
-                    yield level, number
-            level += 1
-
-    def put_tile(self, level: int, number: int, hashes: bytes) -> None:
-        """A full tile; its partial ones go."""
-        path = self._tile(level, number, TILE)
-        _write(path, hashes)
-        partial = path.with_name(f"{path.name}.p")
-        if partial.is_dir():
-            for each in partial.iterdir():
-                each.unlink()
-            partial.rmdir()
-
-    def put_edge(self, edge: Edge) -> None:
-        """The partial tiles of a tree."""
-        for level, hashes in enumerate(edge.partial):
-            if hashes:
-                number = edge.size >> (8 * (level + 1))
-                _write(self._tile(level, number, len(hashes)), b"".join(hashes))
-
-    def put_notes(self, notes: Sequence[str], key: VerifierKey) -> None:
-        """Checkpoints that are new, the last of which is the log's now."""
-        self._path.mkdir(parents=True, exist_ok=True)
-        with (self._path / "checkpoints").open("a") as file:
-            file.writelines(f"{note}\n" for note in notes)
-            file.flush()
-            os.fsync(file.fileno())
-        if not (self._path / "key").exists():
-            _write(self._path / "key", f"{key}\n".encode())
-        _write(self._path / "checkpoint", notes[-1].encode(), durable=True)
-
-    def _tile(self, level: int, number: int, width: int) -> Path:
-        return self._path / "tile" / tile_path(level, number, width)
-
-
-def _write(path: Path, content: bytes, *, durable: bool = False) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("wb") as file:
-        file.write(content)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    partial.replace(path)
-    if durable:
-        sync_directory(path.parent)
+class NotCopied(Exception):
+    """What is stored does not lead to what was signed; the directory stays as it is."""
 
 
 class Copies:
@@ -140,7 +70,7 @@ class Copies:
         self._webhook_url = webhook_url
         self._kv: KeyValue | None = None
         self._new = asyncio.Event()
-        self._filled = 0
+        self._edge: Edge | None = None
         self._latest = ""
         self._told = asyncio.Event()
 
@@ -165,40 +95,79 @@ class Copies:
             try:
                 while await self.copy():
                     pass
-            except OSError as error:
+            except (OSError, NotCopied) as error:
                 logger.warning("checkpoint_not_copied", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 self._new.set()
 
     async def copy(self) -> bool:
-        """Bring the directory up to some further checkpoints; False where it has them all."""
-        after = self._known(await self.last())
+        """Bring the directory up to some further checkpoints; False where it has them all. Raises
+        NotCopied."""
+        noted = signed_by(await self.last(), self._key)
         async with self._pool.connection() as connection:
-            rows = await fetch(connection, "read_notes", after=after, epoch=self._epoch, limit=NOTES)
+            if self._edge is None or (noted.size if noted else 0) < self._edge.size:
+                self._edge = await self._begin(connection, noted)
+            rows = await fetch(
+                connection, "read_notes", after=self._edge.size, epoch=self._epoch, limit=NOTES
+            )
             if not rows:
                 return False
-            size, latest = rows[-1]
-            since = self._filled if after else 0
-            missing = await asyncio.to_thread(lambda: list(self._directory.missing(since, size)))
-            for start in range(0, len(missing), TILES):
-                tiles = await read_tiles(connection, missing[start : start + TILES])
-                await asyncio.to_thread(self._put_tiles, tiles)
-            edge = await read_edge(connection, size)
-        await asyncio.to_thread(self._directory.put_edge, edge)
-        await asyncio.to_thread(self._directory.put_notes, [note for _, note in rows], self._key)
-        self._filled, self._latest = size, latest
+            bound = self._edge.size + LEAVES
+            notes = [note for size, note in rows if size <= bound] or [rows[0][1]]
+            await self._grow(connection, self._edge.copy(), notes, noted)
+        self._latest = notes[-1]
         self._told.set()
         return True
 
-    def _known(self, last: Note | None) -> int:
-        try:
-            return last.checkpoint(self._key).size if last else 0
-        except WrongNote:
-            return 0
+    async def _begin(self, connection: Connection, noted: Checkpoint | None) -> Edge:
+        """The tree that the directory holds, or none, if it is not whole: what is there is not written
+        again."""
+        size = noted.size if noted else 0
+        whole: bool = await asyncio.to_thread(self._directory.is_whole, size)
+        if noted and whole:
+            with suppress(TreeDamaged):
+                edge = await read_edge(connection, size)
+                if edge.root() == noted.root:
+                    return edge
+        return Edge()
 
-    def _put_tiles(self, tiles: dict[tuple[int, int], list[bytes]]) -> None:
-        for (level, number), hashes in tiles.items():
-            self._directory.put_tile(level, number, b"".join(hashes))
+    async def _grow(
+        self, connection: Connection, edge: Edge, notes: Sequence[str], noted: Checkpoint | None
+    ) -> None:
+        """Up to the last of these notes, if the tiles lead to its root."""
+        signed = [Note.parse(note).checkpoint(self._key) for note in notes]
+        last = signed[-1]
+        new, full = await self._put_tiles(connection, edge, last.size)
+        if edge.root() != last.root:
+            await asyncio.to_thread(self._directory.take_back, new)
+            raise NotCopied(f"the stored tree of {last.size} events is not the one that was signed")
+        unknown = noted.size if noted else 0
+        further = [note for note, each in zip(notes, signed, strict=True) if each.size > unknown]
+        await asyncio.to_thread(self._directory.forget_partial, full)
+        await asyncio.to_thread(self._directory.put_edge, edge)
+        if further:
+            await asyncio.to_thread(self._directory.put_notes, further, self._key)
+        self._edge = edge
+
+    async def _put_tiles(self, connection: Connection, edge: Edge, size: int) -> tuple[list[Key], list[Key]]:
+        """Let the tree grow to a size; the full tiles that are new in the directory, and all that became
+        full."""
+        new: list[Key] = []
+        full: list[Key] = []
+        while edge.size < size:
+            first = edge.size // TILE
+            tiles = await read_tiles(connection, [(0, first + number) for number in range(TILES)])
+            leaves = b"".join(each for _, hashes in sorted(tiles.items()) for each in hashes)
+            leaves = leaves[edge.size % TILE * HASH_BYTES : (size - first * TILE) * HASH_BYTES]
+            if not leaves:
+                raise NotCopied(f"leaf hashes after {edge.size} are gone")
+            grown = await asyncio.to_thread(edge.grow, leaves)
+            full += [(tile.level, tile.number) for tile in grown]
+            new += [
+                (tile.level, tile.number)
+                for tile in await asyncio.to_thread(self._directory.put_tiles, grown)
+            ]
+        return new, full
 
     async def _tell(self) -> None:
         """The latest one to NATS and to the webhook; those in between are not missed, as each covers all

@@ -88,7 +88,7 @@ def encoded(raw: bytes) -> str:
 
 
 async def read_signed(connection: Connection, size: int | None = None) -> Signed | None:
-    """The smallest checkpoint of this epoch that covers so many events, the last for None; None without any."""
+    """The smallest checkpoint of this epoch that covers so many events, the last for None."""
     return _signed(await fetch(connection, "read_checkpoint", size=size))
 
 

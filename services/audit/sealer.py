@@ -25,7 +25,7 @@ from eventstore.postgres import make_pool
 from eventstore.seams import Clock
 from eventstore.statements import Pool
 from eventstore.tasks import TaskGroup
-from services.audit.notes import Checkpoint, Note, Signer, VerifierKey, WrongNote
+from services.audit.notes import Note, Signer, WrongNote, signed_by
 from services.audit.outside import open_copies
 from services.audit.tiles import Connection, TreeDamaged, fetch, read_edge
 from services.audit.tree import TILE, Edge, Tile
@@ -155,7 +155,7 @@ class Sealer:
 
     async def _compare_outside(self, connection: Connection) -> None:
         """What was copied out was signed by us: the tree here must begin with that one."""
-        signed = _ours(await self._outside.last(), self._signer.key)
+        signed = signed_by(await self._outside.last(), self._signer.key)
         if signed is None:
             return
         if signed.size > self.size:
@@ -261,14 +261,6 @@ class Sealer:
             if (position, reason) != (altered.position, altered.reason):
                 await fetch(connection, "add_halt", position=altered.position, reason=altered.reason)
         await asyncio.sleep(HALT_SECONDS)
-
-
-def _ours(note: Note | None, key: VerifierKey) -> Checkpoint | None:
-    """What our key signed of this epoch; None for anything else."""
-    try:
-        return note.checkpoint(key) if note else None
-    except WrongNote:
-        return None
 
 
 def _check_page(after: int, known: int, count: int, last: int | None, *, whole: bool) -> None:

@@ -115,6 +115,8 @@ class Tree:
 
 def included(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> bool:
     """Whether the proof leads from the leaf at `index` to the root of a tree of `size` leaves."""
+    if not 0 <= index < size:
+        return False
     found, last, rest = leaf, size - 1, list(proof)
     while last:
         if index % 2 or index < last:
@@ -122,13 +124,13 @@ def included(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: b
                 return False
             found = node_hash(rest.pop(0), found) if index % 2 else node_hash(found, rest.pop(0))
         index, last = index // 2, last // 2
-    return not rest and found == root and index == 0
+    return not rest and found == root
 
 
 def consistent(first: int, second: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> bool:
     """Whether the proof shows that the tree of `second` leaves begins with that of `first` (at least one)."""
-    if first == second:
-        return root1 == root2 and not proof
+    if not 0 < first < second:
+        return 0 < first == second and root1 == root2 and not proof
     rest, at, last = list(proof), first - 1, second - 1
     while at % 2:
         at, last = at // 2, last // 2
@@ -306,9 +308,12 @@ def _checkpoint(body: str, lines: str, key: Key) -> Checkpoint:
     if not all(key.signed(each, body.encode()) for each in own):
         raise CannotCheck(f"the signature of the checkpoint of {size} events is wrong: it was altered")
     try:
-        return Checkpoint(int(size), base64.b64decode(root, validate=True), body, tuple(signatures))
+        found = Checkpoint(int(size), base64.b64decode(root, validate=True), body, tuple(signatures))
     except ValueError:
         raise CannotCheck("the root hash of the checkpoint is no base64") from None
+    if len(found.root) != 32 or found.size >= 1 << 63:
+        raise CannotCheck("the checkpoint has no size below 2**63, or no root hash of 32 bytes")
+    return found
 
 
 # --- tiles ---

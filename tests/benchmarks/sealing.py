@@ -16,7 +16,8 @@ import uvloop
 from eventstore.postgres import PostgresLog, make_pool
 from eventstore.seams import WallClock
 from eventstore.statements import Pool
-from services.audit.outside import Copies, Directory, directory_of
+from services.audit.directory import Directory
+from services.audit.outside import Copies, directory_of
 from services.audit.sealer import Sealer, signer_of
 from services.settings import Settings
 from tests.benchmarks.tuning import as_our_processes

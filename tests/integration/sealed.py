@@ -14,8 +14,9 @@ from eventstore.log import StoredEvent
 from eventstore.postgres import PostgresLog, make_pool
 from eventstore.seams import RandomIds, WallClock
 from eventstore.statements import Pool
+from services.audit.directory import Directory
 from services.audit.notes import Note, Signer
-from services.audit.outside import Copies, Directory, directory_of
+from services.audit.outside import Copies, directory_of
 from services.audit.sealer import Sealer, signer_of
 from services.settings import Settings
 from tests.contract.appends import an_append, appended, to_stream

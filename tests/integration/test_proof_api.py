@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eventstore.merkle import root_of
 from eventstore.postgres import make_pool
 from eventstore.seams import WallClock
+from services.audit.directory import Directory
 from services.audit.lines import line_of
 from services.audit.notes import COSIGNATURE, Note, VerifierKey, cosign
-from services.audit.outside import Copies, Directory, directory_of
+from services.audit.outside import Copies, directory_of
 from services.audit.sealer import Sealer, signer_of
 from services.audit.verifier import Key, check_consistency, check_lines, checkpoints_in, parse_proof
 from services.audit.verifier import Verdict as Checked

@@ -16,6 +16,7 @@ from eventstore.schema import migrate
 from eventstore.tasks import end_tasks
 from services.audit import sealer as module
 from services.audit.notes import Checkpoint, Note
+from services.audit.outside import NotCopied
 from services.audit.proofs import consistency, inclusion
 from services.audit.sealer import KeyRefused, LogAltered, signer_of
 from services.audit.tiles import fetch, read_tiles, tile_path
@@ -100,11 +101,34 @@ async def test_the_directory_is_a_tiled_log(log: Sealed) -> None:
 async def test_a_directory_that_was_lost_is_filled_again(log: Sealed) -> None:
     await log.grow(300)
     await log.seal()
-    kept = {path: path.read_bytes() for path in log.directory.rglob("*") if path.is_file()}
+    kept = files(log)
     for path in kept:
         path.unlink()
     await log.copies.copy()
-    assert {path: path.read_bytes() for path in log.directory.rglob("*") if path.is_file()} == kept
+    assert files(log) == kept
+
+
+async def test_a_tile_that_was_lost_is_put_back(log: Sealed) -> None:
+    await log.grow(700)
+    await log.seal()
+    kept = files(log)
+    (log.directory / "tile/0/001").unlink()
+    async with sealed(log.database, log.settings.data_dir) as again:
+        await again.copies.copy()
+        assert files(again) == kept
+
+
+async def test_an_altered_log_does_not_reach_the_evidence_against_it(log: Sealed) -> None:
+    await log.grow(300)
+    await log.sealer.seal()
+    await as_superuser(log.database, "UPDATE events SET leaf_hash = sha256(leaf_hash) WHERE position = 290")
+    with pytest.raises(NotCopied, match="not the one that was signed"):
+        await log.copies.copy()
+    assert files(log) == {}
+
+
+def files(log: Sealed) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in log.directory.rglob("*") if path.is_file()}
 
 
 async def test_proofs_from_tiles_verify_at_every_checkpoint(log: Sealed) -> None:
