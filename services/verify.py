@@ -70,7 +70,9 @@ async def verify(
     tree = SealedTree(checkpoints)
     due = await read_due(context)
     forgotten = await _verify_log(context, verdict, progress, due.head, tree)
-    await tree.finish(context.pool, verdict.wrong)
+    altered: list[str] = []
+    await tree.finish(context.pool, altered.append)
+    verdict.problems[:0] = altered  # first of all, however much else is wrong
     verdict.sealed = tree.agreed
     await _verify_ledger(context, verdict, forgotten)
     await verify_stragglers(context, due, verdict.wrong, progress, patience_s)
