@@ -34,10 +34,9 @@ from services.audit.tiles import Connection, TreeDamaged, parse_tile_path, read_
 from services.audit.witness import UnknownWitness, checked, keep
 from services.web.access import Allowed, requires
 from services.web.openapi import problem_responses
-from services.web.problems import Problem, invalid, not_found, try_later
+from services.web.problems import Problem, invalid, not_found
 
 SIZE_MAX = 2**63 - 1
-RETRY_SECONDS = 1.0
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 Size = Annotated[int, Query(ge=1, le=SIZE_MAX, description="how many events the tree has", examples=[17])]
 _HASH = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
@@ -148,7 +147,11 @@ async def get_seal(request: Request) -> ShownState:
 
 
 @router.get(
-    "/key", operation_id="get_seal_key", dependencies=_AUDITS, summary="By what checkpoints are checked"
+    "/key",
+    operation_id="get_seal_key",
+    dependencies=_AUDITS,
+    summary="By what checkpoints are checked",
+    responses=problem_responses(404),
 )
 async def get_seal_key(request: Request) -> ShownKey:
     """Keep it where the system can't change it; it changes only when a restored log begins a new epoch."""
@@ -156,7 +159,7 @@ async def get_seal_key(request: Request) -> ShownKey:
     async with _pool(request).connection() as connection:
         key = await read_key(connection, identity.epoch)
     if key is None:
-        raise try_later("nothing is sealed yet: the sealer makes the key when it starts", RETRY_SECONDS)
+        raise Problem(404, "not-covered", "nothing is sealed yet: the sealer makes the key when it starts")
     return ShownKey(origin=key.name, key=str(key), public_key=encoded(key.public))
 
 
@@ -331,7 +334,7 @@ async def _signed(connection: Connection, size: int | None) -> Signed:
     except TreeDamaged as damaged:
         raise _altered(damaged) from None
     if signed is None and size is None:
-        raise try_later("nothing is sealed yet: the sealer signs within a second", RETRY_SECONDS)
+        raise Problem(404, "not-covered", "nothing is sealed yet: ask again in a second")
     if signed is None:
         raise Problem(404, "not-covered", f"no checkpoint covers {size} events yet: ask again in a second")
     return signed

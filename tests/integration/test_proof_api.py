@@ -84,11 +84,10 @@ async def test_the_checkpoint_is_the_last_one_or_the_first_that_covers(log: Audi
     problem(await log.api.send("GET", f"/v1/audit/checkpoint?size={last + 1}"), 404, "not-covered")
 
 
-async def test_before_anything_is_sealed_it_says_when_to_come_back(log: Audited) -> None:
-    for path in ("checkpoint", "proofs/inclusion?position=1"):
-        answer = await log.api.send("GET", f"/v1/audit/{path}")
-        problem(answer, 503, "unavailable")
-        assert answer.headers["retry-after"] == "1"
+async def test_before_anything_is_sealed_it_says_so(log: Audited) -> None:
+    for path in ("checkpoint", "proofs/inclusion?position=1", "proofs/consistency?first=1"):
+        told = problem(await log.api.send("GET", f"/v1/audit/{path}"), 404, "not-covered")
+        assert "ask again in a second" in told["detail"]
     problem(await log.api.send("GET", "/v1/audit/tile/0/000.p/1"), 404, "not-found")
 
 
