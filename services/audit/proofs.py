@@ -21,7 +21,7 @@ from eventstore.merkle import (
     verify_inclusion,
 )
 from services.audit.notes import Checkpoint, Note, VerifierKey
-from services.audit.tiles import Connection, TreeDamaged, fetch, hashes_of, leaf_at
+from services.audit.tiles import Connection, TreeDamaged, fetch, hashes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,8 @@ async def find_event(connection: Connection, event_id: UUID, merchant: str) -> i
 
 async def inclusion(connection: Connection, index: int, size: int) -> tuple[bytes, list[bytes]]:
     """The leaf hash at an index, and its proof in the tree of `size` leaves."""
-    leaf = await leaf_at(connection, index)
-    return leaf, await hashes_of(connection, inclusion_ranges(index, size))
+    leaf, *proof = await hashes_of(connection, [(index, index + 1), *inclusion_ranges(index, size)])
+    return leaf, proof
 
 
 async def consistency(connection: Connection, first: int, second: int) -> list[bytes]:

@@ -14,11 +14,10 @@ from eventstore.merkle import (
     Range,
     hashes_in,
     perfect_nodes,
-    root_of,
     root_of_range,
 )
 from eventstore.queries import load_queries
-from services.audit.tree import TILE, Edge, Place, place_of, widths_of
+from services.audit.tree import TILE, Edge, Place, place_of, tile_root, widths_of
 
 QUERIES = load_queries("services.audit", "seals.sql")
 LEVELS = 8
@@ -82,13 +81,7 @@ def _hash_at(tiles: Mapping[Key, list[bytes]], place: Place) -> bytes:
     hashes = tiles[place.level, place.number][place.offset : place.offset + place.width]
     if len(hashes) != place.width:
         raise TreeDamaged(f"hashes of level {place.level}, tile {place.number} are missing")
-    return root_of(hashes)
-
-
-async def leaf_at(connection: Connection, index: int) -> bytes:
-    """The leaf hash that was sealed at an index. Raises TreeDamaged where it is missing."""
-    tiles = await read_tiles(connection, [(0, index // TILE)])
-    return _hash_at(tiles, Place(0, index // TILE, index % TILE, 1))
+    return tile_root(b"".join(hashes))
 
 
 def tile_path(level: int, number: int, width: int = TILE) -> str:

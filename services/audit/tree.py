@@ -54,7 +54,7 @@ def widths_of(size: int) -> list[int]:
 
 
 def tile_root(hashes: bytes) -> bytes:
-    """The root over the hashes of a full tile, which lie one after the other."""
+    """The root over the hashes of a full tile, or a perfect part of it, which lie one after the other."""
     while len(hashes) > HASH_BYTES:
         pairs = range(0, len(hashes), 2 * HASH_BYTES)
         hashes = b"".join([sha256(b"\x01" + hashes[at : at + 2 * HASH_BYTES]).digest() for at in pairs])

@@ -19,8 +19,8 @@ from eventstore.statements import Pool
 from services.audit.directory import Directory
 from services.audit.outside import Copies, directory_of
 from services.audit.sealer import Sealer, signer_of
+from services.collector import spare_the_collector
 from services.settings import Settings
-from tests.benchmarks.tuning import as_our_processes
 
 
 async def sealing(pool: Pool, log: PostgresLog, directory: Path) -> tuple[Sealer, Copies]:
@@ -47,5 +47,5 @@ async def _main(database_url: str, directory: str) -> None:
 
 
 if __name__ == "__main__":
-    as_our_processes()
+    spare_the_collector()
     uvloop.run(_main(*sys.argv[1:]))
