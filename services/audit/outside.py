@@ -156,7 +156,8 @@ class Copies:
         full: list[Key] = []
         while edge.size < size:
             first = edge.size // TILE
-            tiles = await read_tiles(connection, [(0, first + number) for number in range(TILES)])
+            beyond = min(first + TILES, -(-size // TILE))
+            tiles = await read_tiles(connection, [(0, number) for number in range(first, beyond)])
             leaves = b"".join(each for _, hashes in sorted(tiles.items()) for each in hashes)
             leaves = leaves[edge.size % TILE * HASH_BYTES : (size - first * TILE) * HASH_BYTES]
             if not leaves:

@@ -33,7 +33,7 @@ from services.context import ProcessContext
 from services.settings import Settings
 
 FOLLOWER = "sealer"
-SEAL_SECONDS = 0.9
+SEAL_SECONDS = 0.8
 """So that a checkpoint covers an event within a second, also with what it takes to make one."""
 PAGE = 32_768
 PATROL = 16

@@ -46,7 +46,7 @@ SELECT n, 'order-' || n, 1, 'OrderPlaced', 1, decode(repeat(md5(n::text), 18), '
        uuidv7(), now(), now(), sha256(n::text::bytea)
 FROM generate_series(%s::bigint, %s::bigint) AS n
 """
-PAGE = 50_000
+PAGE, SETTLE_SECONDS = 50_000, 2.5
 
 
 async def run(report: Report) -> None:
@@ -90,6 +90,8 @@ async def _measure_appends(
                 for name, at_work in (("sealed", beside), ("alone", alone))[:: 1 if number % 2 else -1]:
                     sealer.send_signal(signal.SIGCONT if name == "sealed" else signal.SIGSTOP)
                     figures[f"{name} {writers}"].append(await at_work.measure(1, writers, seconds))
+                    if name == "sealed":
+                        await asyncio.sleep(SETTLE_SECONDS)  # all is sealed before the sealer is stopped
                 progress.advance()
         sealer.send_signal(signal.SIGCONT)
         async with make_pool(urls["sealed"], max_size=1) as pool, pool.connection() as connection:
