@@ -5,8 +5,10 @@
     query    reads read models, of one merchant at a time
     audit    reads the log and the read models, of one merchant or, said explicitly, of all
     access   keeps who may come in: digests, sessions, counts of rates; of the log it sees users and keys only
+    seal     sums the log up in a Merkle tree, and of the log sees no more than leaf hashes and times
 
-None may change what is in the log. The roles and their rights are in `migrations/0010_roles.sql`.
+None may change what is in the log. The roles and their rights are in `migrations/0010_roles.sql`
+and `0018_seals.sql`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
-Role = Literal["write", "project", "query", "audit", "access"]
+Role = Literal["write", "project", "query", "audit", "access", "seal"]
 ALL_MERCHANTS = "-c tillroll.reach=all"
 """An option of a connection that reads across merchants; only `query` and `audit` need it."""
 ROLES: tuple[Role, ...] = get_args(Role)

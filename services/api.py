@@ -27,6 +27,8 @@ from services.access.composition import access_of
 from services.access.oidc import open_oidc
 from services.access.oidc_routes import make_router as make_oidc_router
 from services.access.sign_in_by import SignInBy
+from services.audit.proof_routes import router as proof_router
+from services.audit.witness import witnesses_in
 from services.context import ProcessContext
 from services.health import router as health_router
 from services.limit_settings import LimitSettings
@@ -63,6 +65,7 @@ TAGS = [
     {"name": "sales", "description": "What was sold: by day, by product, by category."},
     *ACCESS_TAGS,
     {"name": "sign-in", "description": "Sign-in by somebody else: OpenID Connect."},
+    {"name": "audit", "description": "What proves to an auditor that nothing was altered."},
     {"name": "operator", "description": "What spans merchants: for who runs the system."},
     {"name": "system", "description": "Is it there, and what does it offer?"},
 ]
@@ -103,7 +106,14 @@ def create_app(
     install_problems(app)
     _install_unavailable(app)
     share(app, parts)
-    ours = (health_router, *commands.routers(), *queries.routers, parked_router, *ACCESS_ROUTERS)
+    ours = (
+        health_router,
+        *commands.routers(),
+        *queries.routers,
+        parked_router,
+        proof_router,
+        *ACCESS_ROUTERS,
+    )
     for router in (*ours, *further):
         app.include_router(router)
     install_rules(app)
@@ -138,6 +148,7 @@ async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
         access.install(app)
         app.state.gate = RatedGate(access.gate, app.state.rates)
         app.state.pool = pool
+        app.state.write_pool, app.state.witnesses = context.pool, witnesses_in(settings.seal_witnesses)
         app.state.projections_waiter = waiter
         try:
             async with SharedRates(app.state.rate_counts, knowing).running():

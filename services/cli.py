@@ -12,6 +12,7 @@ import typer
 
 from eventstore.roles import Role
 from services.cli_parked import parked_app
+from services.cli_proof import checkpoint, export_verifier, proof_app
 from services.cli_recovery import backup, reconcile, restore
 from services.cli_run import AsJson, run
 from services.cli_user import user_app
@@ -27,6 +28,7 @@ app = typer.Typer(
 play_app = typer.Typer(help="Play trade through the running system.", no_args_is_help=True)
 app.add_typer(play_app, name="play")
 app.add_typer(parked_app, name="parked")
+app.add_typer(proof_app, name="proof")
 app.add_typer(user_app, name="user")
 
 Every = Annotated[bool, typer.Option("--all", help="Show every oracle, and the query that found it.")]
@@ -101,7 +103,7 @@ def migrate(
     run(migrate_database(Settings.load(), new_epoch=new_epoch, as_json=as_json))
 
 
-for each in (backup, restore, reconcile):
+for each in (backup, restore, reconcile, checkpoint, export_verifier):
     app.command()(each)
 
 
@@ -123,11 +125,29 @@ def rebuild(
 
 
 @app.command()
-def verify(as_json: AsJson = False) -> None:
-    """Check the log and its ledger, that nobody is behind, and the read models. Exit 1 if not clean."""
+def verify(
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="A checkpoint that was kept outside: compare the log with it.")
+    ] = None,
+    key: Annotated[
+        str, typer.Option(help="The log's verifier key, or a file with it, for --checkpoint.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check the log and its ledger, that nobody is behind, and the read models. Exit 1 if not clean.
+
+    Without --checkpoint the log is compared with the one in the database, which whoever alters the log may
+    alter, too.
+    """
+    from services.audit.against import checkpoints_of  # noqa: PLC0415
     from services.console import verify_all  # noqa: PLC0415
 
-    run(verify_all(Settings.load(), as_json=as_json))
+    if checkpoint and not key:
+        raise typer.BadParameter(
+            "--checkpoint needs it: `tillroll checkpoint --key` printed it", param_hint="--key"
+        )
+    given = checkpoints_of(checkpoint, key) if checkpoint else None
+    run(verify_all(Settings.load(), given, as_json=as_json))
 
 
 @play_app.command()
@@ -208,6 +228,7 @@ _process("projector", "Builds the read models from the log.", "project")
 _process("agents", "The order, inventory, payment and shipping agents.")
 _process("gateways", "Calls the payment provider and the carrier, and takes their webhooks.")
 _process("scheduler", "Appends the deadlines that have come; sweeps what is over.", follow=False)
+_process("sealer", "Sums the log up in a Merkle tree, and signs it once a second.", follow=False)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from threading import Event, Thread
 
@@ -27,6 +27,7 @@ from rich.text import Text
 from eventstore.log import EpochChanged, LogUnavailable
 from eventstore.roles import let_in
 from eventstore.schema import MigrationChanged, migrate, read_epoch
+from services.audit.notes import Checkpoint
 from services.context import open_context
 from services.embedded import PostgresServer, ServerFailed, Unreachable, check_database, owner_of_embedded
 from services.embedded.restoring import end_restore
@@ -184,13 +185,16 @@ async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool
         results.print(f"epoch {epoch} minted: running processes end and are started again in it")
 
 
-async def verify_all(settings: Settings, *, as_json: bool) -> int:
+async def verify_all(
+    settings: Settings, checkpoints: Sequence[Checkpoint] | None = None, *, as_json: bool
+) -> int:
     with telling_progress() as tell:
         async with open_context(settings, "verify", "project", follow=False) as context:
-            verdict = await verify(context, tell)
+            verdict = await verify(context, tell, checkpoints=checkpoints)
     if as_json:
         fields = {
-            name: getattr(verdict, name) for name in ("events", "streams", "read_models", "problems", "clean")
+            name: getattr(verdict, name)
+            for name in ("events", "streams", "read_models", "sealed", "problems", "clean")
         }
         sys.stdout.write(orjson.dumps(fields).decode() + "\n")
     else:
@@ -198,5 +202,5 @@ async def verify_all(settings: Settings, *, as_json: bool) -> int:
             results.print(f"[red]✗[/] {problem}")
         sign = "[green]✓ clean[/]" if verdict.clean else "[red]✗ not clean[/]"
         counts = f"{verdict.events:,} events, {verdict.streams:,} streams, {verdict.read_models} read models"
-        results.print(f"{sign}: {counts}")
+        results.print(f"{sign}: {counts}; {verdict.sealed:,} events as they were signed")
     return 0 if verdict.clean else 1

@@ -143,6 +143,12 @@ async def scheduler(context: ProcessContext) -> None:
         await persist("scheduler", run)
 
 
+async def sealer(context: ProcessContext) -> None:
+    from services.audit.sealer import run_sealer  # noqa: PLC0415 - only this process needs it
+
+    await run_sealer(context, persist)
+
+
 async def projector(context: ProcessContext) -> None:
     runner = ProjectionRunner(context.feed, PostgresReadModels(context.pool), context.keyring)
     async with TaskGroup() as tasks:

@@ -22,6 +22,7 @@ ENDS_MAX = 3
 FOLLOWERS = {
     "relay": ("relay",),
     "gateways": ("gateway:payment", "gateway:carrier"),
+    "sealer": ("sealer",),
 }
 """What each process holds the lease of while it works."""
 SHARING = ("projector", "agents")

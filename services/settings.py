@@ -138,6 +138,34 @@ class Settings(LimitSettings):
     access_url: str | None = Field(
         default=None, repr=False, description="The database for who may come in: sign-in and rates."
     )
+    seal_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="The database for the sealer, which sums the log up and signs it.",
+    )
+    seal_key_file: Path = Field(
+        default=Path("secrets/seal.key"),
+        description="What the log's checkpoints are signed with. Relative to data_dir.",
+    )
+    seal_origin: str = Field(
+        default="tillroll",
+        pattern=r"^[^\s+]{1,200}$",
+        description="Who keeps the log, as its checkpoints say it before its id and epoch: example.com/till.",
+    )
+    seal_directory: Path = Field(
+        default=Path("seals"),
+        description="Where checkpoints and tiles are copied to: on another machine. Relative to data_dir.",
+    )
+    seal_kv: bool = Field(
+        default=True, description="Whether checkpoints are copied to a key-value bucket of NATS, too."
+    )
+    seal_webhook_url: str | None = Field(
+        default=None, description="Where each checkpoint is posted to, as text/plain: https://…"
+    )
+    seal_witnesses: str = Field(
+        default="",
+        description="Whose cosignatures are taken: verifier keys (name+id+key), with spaces between.",
+    )
     master_key_file: Path = Field(
         default=Path("secrets/master.key"),
         description="Wraps the keys of data subjects; without it their data is erased. Relative to data_dir.",
@@ -246,6 +274,10 @@ class Settings(LimitSettings):
     def master_key(self) -> bytes:
         """Made up if it is missing: `services.master_key` knows whether it may be."""
         return secret(self.data_dir / self.master_key_file)
+
+    def seal_key(self) -> bytes:
+        """The private key (Ed25519), made up if it is missing: the sealer knows whether it may be."""
+        return secret(self.data_dir / self.seal_key_file)
 
     def payment_webhook_secret(self) -> bytes:
         return secret(self.data_dir / self.payment_webhook_secret_file)

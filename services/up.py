@@ -29,6 +29,7 @@ PROCESSES: dict[str, tuple[Role, ...]] = {
     "agents": ("write",),
     "gateways": ("write",),
     "scheduler": ("write", "access"),
+    "sealer": ("write", "seal"),
     "api": ("write", "query", "access"),
 }
 """What runs, and as whom it works in the database."""

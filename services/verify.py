@@ -1,13 +1,14 @@
 """Is the log whole, and is everything derived from it what it must be? `tillroll verify` answers.
 
 Reads the log once: positions 1..n, versions 1..n in each stream, every leaf hash recomputed, every event
-decodable; then the ledger (an entry for each event that it must still know), the followers (nobody behind,
-nobody ahead, nothing parked or left lying), and the snapshots and the read models against a fold.
+decodable, all of it as it was signed (`services/audit/against.py`); then the ledger (an entry for each event
+that it must still know), the followers (nobody behind, nobody ahead, nothing parked or left lying), and the
+snapshots and the read models against a fold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,8 @@ from eventstore.leaf import leaf_hash_of
 from eventstore.log import StoredEvent
 from eventstore.queries import load_queries
 from projections.compare import compare
+from services.audit.against import SealedTree, stored_checkpoints
+from services.audit.notes import Checkpoint
 from services.context import ProcessContext
 from services.stragglers import STILL_SECONDS, read_due, verify_stragglers
 from services.verify_snapshots import verify_snapshots
@@ -38,6 +41,7 @@ class Verdict:
     streams: int = 0
     snapshots: int = 0
     read_models: int = 0
+    sealed: int = 0
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -49,11 +53,27 @@ class Verdict:
             self.problems.append(problem)
 
 
-async def verify(context: ProcessContext, progress: Progress, patience_s: float = STILL_SECONDS) -> Verdict:
-    """Check everything up to the head of this moment; who is behind it gets `patience_s` seconds to move."""
+async def verify(
+    context: ProcessContext,
+    progress: Progress,
+    patience_s: float = STILL_SECONDS,
+    checkpoints: Sequence[Checkpoint] | None = None,
+) -> Verdict:
+    """Check everything up to the head of this moment; who is behind it gets `patience_s` seconds to move.
+
+    The log is compared with `checkpoints` that were kept outside; None: with the last that the database
+    holds.
+    """
     verdict = Verdict()
+    if checkpoints is None:
+        checkpoints = await stored_checkpoints(context.pool, verdict.wrong)
+    tree = SealedTree(checkpoints)
     due = await read_due(context)
-    forgotten = await _verify_log(context, verdict, progress, due.head)
+    forgotten = await _verify_log(context, verdict, progress, due.head, tree)
+    altered: list[str] = []
+    await tree.finish(context.pool, altered.append)
+    verdict.problems[:0] = altered  # first of all, however much else is wrong
+    verdict.sealed = tree.agreed
     await _verify_ledger(context, verdict, forgotten)
     await verify_stragglers(context, due, verdict.wrong, progress, patience_s)
     await _verify_followers(context, verdict)
@@ -62,7 +82,9 @@ async def verify(context: ProcessContext, progress: Progress, patience_s: float 
     return verdict
 
 
-async def _verify_log(context: ProcessContext, verdict: Verdict, progress: Progress, head: int) -> int:
+async def _verify_log(
+    context: ProcessContext, verdict: Verdict, progress: Progress, head: int, tree: SealedTree
+) -> int:
     """The last position that the ledger may have forgotten."""
     kept_since = _kept_since(context)
     versions: dict[str, int] = {}
@@ -78,6 +100,7 @@ async def _verify_log(context: ProcessContext, verdict: Verdict, progress: Progr
                 break
             for event in page:
                 position = _verify_event(event, position, versions, verdict)
+                tree.take(event.leaf_hash)
                 if event.recorded_at <= kept_since:
                     forgotten = position
             progress("events", position, head)

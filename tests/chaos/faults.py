@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 
 SERVERS = ("postgres", "nats")
-OURS = ("relay", "projector", "agents", "gateways", "scheduler", "api")
+OURS = ("relay", "projector", "agents", "gateways", "scheduler", "sealer", "api")
 WORLDS = ("world-payment", "world-carrier")
 PROCESSES = (*SERVERS, *OURS, *WORLDS)
 EVERYTHING, OUR_OWN = "everything", "all our processes"

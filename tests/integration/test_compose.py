@@ -26,7 +26,7 @@ OURS = {name: service for name, service in SERVICES.items() if service["image"] 
 
 def test_every_process_is_a_container() -> None:
     commands = {tuple(service["command"]) for service in OURS.values()}
-    single = {"api", "relay", "projector", "agents", "gateways", "scheduler", "migrate"}
+    single = {"api", "relay", "projector", "agents", "gateways", "scheduler", "sealer", "migrate"}
     assert commands == {(name,) for name in single} | {("world", "payment"), ("world", "carrier")}
 
 
@@ -156,3 +156,15 @@ def test_what_an_older_version_made_is_kept(tmp_path: Path) -> None:
     for file in ("postgres/password", "nats/nats.conf", "api/master.key", "migrate/tillroll_database_url"):
         assert made[file] == old[file]
     assert not [file for file in made if file.startswith("data/")], "the worlds mount it"
+
+
+def test_an_older_version_without_a_sealer_gets_one(tmp_path: Path) -> None:
+    old = make_secrets(tmp_path)
+    for path in (tmp_path / "sealer").iterdir():
+        path.unlink()
+    (tmp_path / "migrate" / "tillroll_seal_url").unlink()
+    made = make_secrets(tmp_path)
+    new = {"migrate/tillroll_seal_url", "sealer/tillroll_seal_url", "sealer/seal.key"}
+    assert made.keys() == old.keys()
+    assert {name for name in made if made[name] != old[name]} == new
+    assert made["migrate/tillroll_seal_url"] == made["sealer/tillroll_seal_url"]

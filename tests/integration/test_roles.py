@@ -39,6 +39,9 @@ PUBLIC = {
 }
 """What anybody may ask for, and why. Whoever adds to it must have a reason that a reviewer accepts."""
 RULES = {
+    ("audit:read", "merchant"): (
+        "add_cosignature get_checkpoint get_seal get_seal_key get_tile prove_consistency prove_inclusion"
+    ),
     ("catalogue:read", "merchant"): "list_categories list_products",
     ("catalogue:write", "merchant"): "import_product translate_category",
     ("checkouts:read", "platform"): "list_checkouts",
@@ -75,7 +78,15 @@ RULES = {
 """What each operation wants, as it was thought over: the document alone would agree with a wrong rule."""
 NOT_OURS = {"/openapi.json", "/docs", "/docs/oauth2-redirect"}
 """Routes of the framework: the document of the API, which is no secret, and pages that show it."""
-IDS = {"order_id": "none", "shipment_id": "none", "sku": "none", "category": "none", "provider": "none"}
+IDS = {
+    "size": "1",
+    "path": "none",
+    "order_id": "none",
+    "shipment_id": "none",
+    "sku": "none",
+    "category": "none",
+    "provider": "none",
+}
 HEX_ID = "0" * 32
 ROLES = (
     "admin",

@@ -1,0 +1,161 @@
+"""`tillroll checkpoint`, `proof` and `export-verifier`: what an auditor takes away, from the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from services.audit import verifier
+from services.audit.proofs import (
+    Signed,
+    State,
+    encoded,
+    find_event,
+    prove_consistency,
+    prove_inclusion,
+    read_exactly,
+    read_key,
+    read_signed,
+    read_state,
+)
+from services.audit.tiles import Connection
+from services.console import results
+from services.context import open_context
+from services.settings import Settings
+
+
+class NoProof(Exception):
+    """It can't be proved; the message says why, and what to do."""
+
+    expected = True
+
+
+@asynccontextmanager
+async def _reading(settings: Settings) -> AsyncIterator[tuple[Connection, int]]:
+    """A connection, and the log's epoch."""
+    async with (
+        open_context(settings, "proof", "project", follow=False) as context,
+        context.pool.connection() as connection,
+    ):
+        yield connection, context.log.identity.epoch
+
+
+async def show_checkpoint(settings: Settings, size: int | None, *, as_json: bool) -> int:
+    """The note on standard output; what it does not cover on standard error. 1 if the sealer halted."""
+    async with _reading(settings) as (connection, epoch):
+        signed = await _signed(connection, size)
+        state = await read_state(connection)
+        key = await read_key(connection, epoch)
+    if as_json:
+        _print({**_shown(signed), "key": str(key), "state": asdict(state)})
+    else:
+        sys.stdout.write(signed.note)
+        sys.stderr.write(f"{_uncovered(state)}\n")
+    return 1 if state.halt else 0
+
+
+def _uncovered(state: State) -> str:
+    if state.halt:
+        return f"THE LOG WAS ALTERED at position {state.halt.position}: {state.halt.reason}"
+    covered = f"{state.size:,} of {state.head:,} events are covered"
+    if not state.uncovered_events:
+        return covered
+    return f"{covered}; the oldest that is not, is recorded {state.uncovered_s:.1f} s ago"
+
+
+async def show_key(settings: Settings) -> None:
+    """The verifier key of the log in its present epoch."""
+    async with _reading(settings) as (connection, epoch):
+        key = await read_key(connection, epoch)
+    if key is None:
+        raise NoProof("nothing is sealed yet: start the sealer (`tillroll up`), which makes the key")
+    sys.stdout.write(f"{key}\n")
+
+
+async def show_inclusion(
+    settings: Settings, position: int | None, event_id: str, merchant: str, size: int | None, *, as_json: bool
+) -> None:
+    """A C2SP tlog-proof, which `verifier.py --proof` checks; as JSON the same that the API answers."""
+    async with _reading(settings) as (connection, _):
+        position = position or await _position(connection, event_id, merchant)
+        signed = await _signed(connection, size)
+        if position > signed.checkpoint.size:
+            raise NoProof(
+                f"the checkpoint of {signed.checkpoint.size} events does not cover {position}: wait a second"
+            )
+        proof = await prove_inclusion(connection, position, signed)
+    if as_json:
+        fields = {"position": position, "index": position - 1, "leaf_hash": encoded(proof.leaf_hash)}
+        hashes = [encoded(each) for each in proof.proof]
+        _print({**fields, "proof": hashes, "checkpoint": _shown(signed), "tlog_proof": proof.text()})
+    else:
+        sys.stdout.write(proof.text())
+
+
+async def _position(connection: Connection, event_id: str, merchant: str) -> int:
+    try:
+        wanted = UUID(event_id)
+    except ValueError:
+        raise NoProof(
+            f"{event_id!r} is no event id: say --position N, or --event-id and --merchant"
+        ) from None
+    found = await find_event(connection, wanted, merchant)
+    if found is None:
+        raise NoProof(f"{merchant or 'nobody'} has no event {wanted}: say whose it is by --merchant")
+    return found
+
+
+async def show_consistency(settings: Settings, first: int, second: int | None) -> None:
+    """As JSON, as the API answers it, which `verifier.py --consistency` checks."""
+    async with _reading(settings) as (connection, _):
+        one, two = await _exactly(connection, first), await _exactly(connection, second)
+        if one.checkpoint.size > two.checkpoint.size:
+            raise NoProof("the first checkpoint is the larger one: say them the other way round")
+        proof = await prove_consistency(connection, one, two)
+    hashes = [encoded(each) for each in proof.proof]
+    _print({"first": _shown(one), "second": _shown(two), "proof": hashes})
+
+
+async def _signed(connection: Connection, size: int | None) -> Signed:
+    signed = await read_signed(connection, size)
+    if signed is None:
+        what = f"no checkpoint covers {size} events" if size else "nothing is sealed"
+        raise NoProof(f"{what} yet: the sealer signs within a second (`tillroll up` starts it)")
+    return signed
+
+
+async def _exactly(connection: Connection, size: int | None) -> Signed:
+    found = await read_exactly(connection, size) if size else None
+    if found:
+        return found
+    signed = await _signed(connection, size)
+    if size is None:
+        return signed
+    raise NoProof(f"there is no checkpoint of {size} events; the next has {signed.checkpoint.size}")
+
+
+def _shown(signed: Signed) -> dict[str, Any]:
+    checkpoint = signed.checkpoint
+    return {"size": checkpoint.size, "root": encoded(checkpoint.root), "note": signed.note}
+
+
+def _print(answer: dict[str, Any]) -> None:
+    sys.stdout.write(orjson.dumps(answer).decode() + "\n")
+
+
+def export_verifier(file: Path) -> None:
+    """Write the stand-alone verifier out, as it is."""
+    try:
+        file.write_bytes(Path(verifier.__file__).read_bytes())
+    except OSError as error:
+        raise NoProof(f"{file} can't be written: {error.strerror}") from None
+    results.print(
+        f"{file}: read it, then run `python {file.name} EXPORT --checkpoint FILE --key KEY`", markup=False
+    )
