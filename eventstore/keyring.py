@@ -12,6 +12,7 @@ import os
 from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from copy import copy
 from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
@@ -105,6 +106,13 @@ class Keyring:
         self._keys: OrderedDict[str, AESGCM | None] = OrderedDict()
         self._creating = asyncio.Lock()
         self._wanted: set[str] = set()
+
+    def anew(self) -> Keyring:
+        """The same keys, of which nothing is remembered: what was erased meanwhile is erased to it."""
+        other = copy(self)
+        other._keys, other._wanted = OrderedDict(), set()  # noqa: SLF001 - its own kind
+        other._creating = asyncio.Lock()  # noqa: SLF001
+        return other
 
     def subject(self, person: str) -> str:
         """The pseudonym of a person's id: stable, and meaningless without the master key."""

@@ -104,8 +104,11 @@ class Rule:
 _RULES: dict[Any, Rule] = {}
 
 
-def requires(permission: str, scope: Scope = "merchant") -> Any:
-    """For a route's `dependencies`: lets in who has the permission, at the merchant that is asked about."""
+def requires(permission: str, scope: Scope = "merchant", *, across: bool = False) -> Any:
+    """For a route's `dependencies`: lets in who has the permission, at the merchant that is asked about.
+
+    `across`: who has it on the platform, and names no merchant, asks about all of them (`merchant` is '').
+    """
 
     async def check(
         request: Request,
@@ -123,7 +126,11 @@ def requires(permission: str, scope: Scope = "merchant") -> Any:
         principal = await gate.principal_of(request)
         if len(request.headers.getlist(HEADER)) > 1:
             raise Problem(400, "merchant-unknown", f"{HEADER} stands there more than once")
-        asked = _at_merchant(principal, permission, (tillroll_merchant or "").strip())
+        named, platform = (tillroll_merchant or "").strip(), principal.platform
+        if across and not named and platform and permission in platform.permissions:
+            asked = Asked(principal, grant=platform)
+        else:
+            asked = _at_merchant(principal, permission, named)
         request.state.asked = asked
         return asked
 
