@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from eventstore.roles import Role
+from services.cli_history import add_history
 from services.cli_parked import parked_app
 from services.cli_recovery import backup, reconcile, restore
 from services.cli_run import AsJson, run
@@ -28,6 +29,7 @@ play_app = typer.Typer(help="Play trade through the running system.", no_args_is
 app.add_typer(play_app, name="play")
 app.add_typer(parked_app, name="parked")
 app.add_typer(user_app, name="user")
+add_history(app)
 
 Every = Annotated[bool, typer.Option("--all", help="Show every oracle, and the query that found it.")]
 

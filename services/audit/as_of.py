@@ -1,7 +1,7 @@
 """How did an aggregate, or an agent's process, stand at a position? Folded from what the log held then.
 
-An aggregate's state is the fold of its stream. A process is what the agent's rules, as they are now, make of what
-it had heard; which rules decided at the time stands beside each recorded reaction.
+An aggregate's state is the fold of its stream. A process is what the agent's rules, as they are now, make
+of what it had heard; which rules decided at the time stands beside each recorded reaction.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class StreamState:
         for stored, event in zip(events, shown, strict=True):
             if event is None:
                 raise CannotFold(
-                    f"{stored.type} of schema {stored.schema} at {stored.position} is of a newer version"
+                    f"position {stored.position}: schema {stored.schema} of {stored.type} is not known here"
                 )
             state = self._aggregate.fold((event,), state)
             yield state
@@ -84,7 +84,7 @@ class StreamState:
 
 
 class ProcessState:
-    """An agent's process of a key: the stream of an order. Raises ValueError for an agent that there is not."""
+    """An agent's process of a key: the stream of an order. Raises ValueError for an unknown agent."""
 
     def __init__(self, agent: str, key: str) -> None:
         if agent not in AGENTS:

@@ -1,8 +1,8 @@
 """Which earlier states of the read models are kept, so that any moment between them is near one?
 
-States at multiples of a spacing, each made from the one before by folding the part of the log between. There are
-at most 16 of each read model: one more, and the spacing doubles and every other one goes. So however long the log
-is, a moment is at most an eighth of it away from a kept state.
+States at multiples of a spacing, each made from the one before by folding the part of the log between.
+There are at most 16 of each read model: one more, and the spacing doubles and every other one goes. So
+however long the log is, a moment is at most an eighth of it away from a kept state.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from eventstore.log import Log
 from eventstore.statements import Pool
 from projections.read_model import ReadModel, statement
 from projections.read_models import READ_MODELS
+from services.audit.alone import alone
 from services.audit.as_of_models import kept_word
 from services.audit.folding import BY_KEYS, CannotFold, Connection, copy_rows, facts_between, fold, query
 
@@ -26,8 +27,6 @@ SPACING = 8_192
 KEPT_MAX = 16
 REST_SECONDS = 5.0
 FOLD_PAGE = 20_000
-_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('kept read models', 0))"
-_UNLOCK = b"SELECT pg_advisory_unlock(hashtextextended('kept read models', 0))"
 logger = structlog.get_logger()
 
 
@@ -50,16 +49,10 @@ class KeptStates:
         self._kept_max = kept_max
 
     async def run(self) -> None:
-        async with self._pool.connection() as connection:
-            while not (await (await connection.execute(_LOCK)).fetchone() or (False,))[0]:
+        async with alone(self._pool, "kept states") as connection:
+            while True:
+                await self.catch_up(connection)
                 await asyncio.sleep(REST_SECONDS)
-            try:
-                while True:
-                    await self.catch_up(connection)
-                    await asyncio.sleep(REST_SECONDS)
-            finally:
-                if not connection.closed:
-                    await connection.execute(_UNLOCK)
 
     async def catch_up(self, connection: Connection) -> None:
         """Keep all that should be kept at this moment. A read model that can't be folded is passed over."""
@@ -67,7 +60,7 @@ class KeptStates:
         for model in self._models:
             try:
                 while await self._keep_next(connection, model, head):
-                    await asyncio.sleep(0)
+                    pass
             except CannotFold as error:
                 logger.warning("state_not_kept", read_model=model.name, error=str(error))
             except psycopg.errors.LockNotAvailable:

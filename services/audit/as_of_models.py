@@ -1,13 +1,13 @@
 """What did a read model show at a position? Its rows then, without folding the whole log each time.
 
 Three ways, by what is asked:
-    one key     rows of one order, or of one stream: folded from the events of that key alone, which the index of
+    one key     rows of one order, or of one stream: folded from the events of that key alone, which the
+    index of
                 the history finds; for read models whose rows are of one key each
-    whole       the last kept state before the position (`as_of_kept`), and the rest of the log folded upon it
-    from the    the same where nothing is kept yet
-    beginning
-All in temporary tables of one transaction, which is rolled back; so nothing stays. As the role that may read:
-of one merchant's log and kept rows one merchant's rows are made.
+    whole       the last kept state before the position (`as_of_kept`), and the rest of the log folded
+    upon it from the    the same where nothing is kept yet beginning All in temporary tables of one
+    transaction, which is rolled back; so nothing stays. As the role that may read: of one merchant's log
+    and kept rows one merchant's rows are made.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class ReadModelAt:
-    """A read model as it stood at a position, on a connection that holds it; `base` is where the fold began."""
+    """A read model as it stood, on a connection that holds it; `base` is where the fold began."""
 
     connection: Connection
     model: ReadModel
@@ -65,9 +65,11 @@ class ReadModelAt:
         after: list[Any] | None = None,
         where: dict[str, str] | None = None,
     ) -> tuple[Rows, list[str]]:
-        """Up to `limit` rows as JSON values by their primary key, after those key values; and the key's columns.
+        """Up to `limit` rows as JSON values by their primary key, after those key values; and the key's
+        columns.
 
-        `where` are columns, which must be there, and what text they are of. Raises ValueError for another key.
+        `where` are columns, which must be there, and what text they are of. Raises ValueError for another
+        key.
         """
         relation = table_of(table, SHADOW)
         key = [name for (name,) in await query(self.connection, "read_key", relation=relation)]
@@ -116,16 +118,20 @@ def key_filter(model: ReadModel, key: str) -> EventFilter:
 
 @asynccontextmanager
 async def standing(
-    pool: Pool, reach: Reach, model: ReadModel, position: int, key: str = ""
+    pool: Pool, history: History, model: ReadModel, position: int, key: str = ""
 ) -> AsyncIterator[ReadModelAt]:
-    """The read model as it stood; with `key`, only the rows of that key. Raises CannotFold, ValueError."""
+    """The read model as it stood, for whom the history is; with `key`, only the rows of that key.
+
+    `pool` is another than the history's: who holds a connection of it may need one of those. Raises
+    CannotFold, ValueError.
+    """
     wanted = key_filter(model, key) if key else None
     for attempt in range(1, ATTEMPTS + 1):
         async with pool.connection() as connection:
             try:
-                base = await _begin(connection, reach, model, position, kept=wanted is None)
+                base = await _begin(connection, history.reach, model, position, kept=wanted is None)
                 if wanted is not None:
-                    await _fold_key(connection, pool, reach, model, key, wanted, position)
+                    await _fold_key(connection, history, model, key, wanted, position)
                 else:
                     async for events in facts_between(connection, model, base, position):
                         await fold(connection, model, events)
@@ -172,14 +178,8 @@ def kept_word(position: int) -> str:
 
 
 async def _fold_key(
-    connection: Connection,
-    pool: Pool,
-    reach: Reach,
-    model: ReadModel,
-    key: str,
-    wanted: EventFilter,
-    position: int,
+    connection: Connection, history: History, model: ReadModel, key: str, wanted: EventFilter, position: int
 ) -> None:
-    async for step in History(pool, reach).stream(wanted, 0, position):
+    async for step in history.stream(wanted, 0, position):
         if facts := of_key(step.events, model, key):
             await fold_facts(connection, model, facts)

@@ -1,7 +1,7 @@
 """What does an auditor ask, and what is answered? One desk, for the API and for the command line.
 
-Whoever asks sees one merchant's events, or all; the database holds each read to it. Answers are JSON values.
-Raises NotThere for what can't be asked for, with what can.
+Whoever asks sees one merchant's events, or all; the database holds each read to it. Answers are JSON
+values. Raises NotThere for what can't be asked for, with what can.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class NotThere(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whose state it is: a stream's, an agent's process of a key, or rows of a table (of a key, if one is given)."""
+    """Whose state it is: a stream's, an agent's process of a key, or rows of a table (of a key, if one is
+    given)."""
 
     stream: str = ""
     agent: str = ""
@@ -126,7 +127,7 @@ class Desk:
     ) -> dict[str, Any]:
         """Rows of a table by its key; `next` are the key values to go on after, None at the end."""
         model = asked.read_model(self.reach)
-        async with standing(self._folding, self.reach, model, position, asked.key) as at:
+        async with standing(self._folding, self.history, model, position, asked.key) as at:
             known = await columns_of(at.connection, f"{asked.table}_asof")
             if unknown := set(where or ()).difference(known):
                 raise NotThere("column", f"{asked.table} has no {unknown.pop()}; it has {', '.join(known)}")
@@ -146,7 +147,8 @@ class Desk:
         }
 
     async def changes(self, asked: Asked, first: int, last: int, limit: int = CHANGES) -> dict[str, Any]:
-        """The changes from `first` to `last`, or as many as fit; `next_from` is where to go on, None at the end."""
+        """The changes from `first` to `last`, or as many as fit; `next_from` is where to go on, None at the
+        end."""
         items: list[dict[str, Any]] = []
         async for part in self.all_changes(asked, first, last):
             items += part
@@ -169,7 +171,7 @@ class Desk:
         """All of them, those of a few events at a time."""
         if asked.table:
             model = asked.read_model(self.reach)
-            async for changes in row_changes(self._folding, self.reach, model, first, last, asked.key):
+            async for changes in row_changes(self._folding, self.history, model, first, last, asked.key):
                 yield await changes_shown(self.history, self.opening, changes)
             return
         part: list[Change] = []

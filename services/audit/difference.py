@@ -1,7 +1,8 @@
 """What made the difference between two moments? Each field that changed, with the event that changed it.
 
 The changes stand in the order of their events; applied one after the other to the first state they make the
-second (`applied`). A path is a JSON pointer (RFC 6901) into the state, or into the row; the empty one is all of it.
+second (`applied`). A path is a JSON pointer (RFC 6901) into the state, or into the row; the empty one is
+all of it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from services.audit.folding import (
     of_key,
     query,
 )
-from services.audit.history import History, Reach
+from services.audit.history import History
 from services.audit.shown import Opening
 
 ABSENT: Any = object()
@@ -72,7 +73,7 @@ def differences(was: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, 
 
 
 def applied(state: Any, path: str, now: Any) -> Any:
-    """The state with that value at the path; it is changed in place. KeyError for a path that is not there."""
+    """The state, changed in place, with that value at the path. KeyError for one that is not there."""
     if not path:
         return now
     *way, last = (each.replace("~1", "/").replace("~0", "~") for each in path[1:].split("/"))
@@ -107,13 +108,13 @@ async def state_changes(
 
 
 async def row_changes(
-    pool: Pool, reach: Reach, model: ReadModel, first: int, last: int, key: str = ""
+    pool: Pool, history: History, model: ReadModel, first: int, last: int, key: str = ""
 ) -> AsyncIterator[list[Change]]:
     """How the rows of a read model did, a few events at a time; each event's changes come together."""
-    async with standing(pool, reach, model, first, key) as at:
+    async with standing(pool, history, model, first, key) as at:
         await at.connection.execute(_CHANGES.encode())
         keys = await _watch(at)
-        async for events in _events(pool, reach, at, last, key):
+        async for events in _events(history, at, last, key):
             for start in range(0, len(events), CHUNK):
                 chunk = events[start : start + CHUNK]
                 async with at.connection.pipeline():
@@ -126,15 +127,13 @@ async def row_changes(
                 yield _changes(await query(at.connection, "take_changes"), chunk, keys)
 
 
-async def _events(
-    pool: Pool, reach: Reach, at: ReadModelAt, last: int, key: str
-) -> AsyncIterator[list[StoredEvent]]:
+async def _events(history: History, at: ReadModelAt, last: int, key: str) -> AsyncIterator[list[StoredEvent]]:
     kinds = {kind.__name__ for kind in at.model.events}
     if not key:
         async for events in facts_between(at.connection, at.model, at.position, last, page=10 * CHUNK):
             yield events
         return
-    async for step in History(pool, reach).stream(key_filter(at.model, key), at.position, last):
+    async for step in history.stream(key_filter(at.model, key), at.position, last):
         yield [event for event in step.events if event.type in kinds]
 
 
@@ -157,8 +156,8 @@ async def _watch(at: ReadModelAt) -> dict[str, tuple[str, list[str]]]:
 def _changes(
     rows: Iterable[tuple[Any, ...]], events: Sequence[StoredEvent], keys: dict[str, tuple[str, list[str]]]
 ) -> list[Change]:
-    """Of each event and row one step, however often the statements came to the row; those that end where they
-    began are none."""
+    """Of each event and row one step, however often the statements came to the row; those that end where
+    they began are none."""
     by_position = {event.position: event for event in events}
     steps: dict[tuple[int, str, tuple[Any, ...]], list[Any]] = {}
     for position, relation, was, now in rows:

@@ -1,8 +1,9 @@
 """How is a read model folded up to some moment, without what is personal, in temporary tables?
 
-By the read model's own `project` and statements, for a generation of its own name. In place of a personal value
-the fold has a mark that says where it stands in the log: `sealed:17:customer.city`. So what is kept of a fold holds
-nothing personal, and whoever shows a row opens the event that the mark names, if it can still be opened.
+By the read model's own `project` and statements, for a generation of its own name. In place of a personal
+value the fold has a mark that says where it stands in the log: `sealed:17:customer.city`. So what is kept
+of a fold holds nothing personal, and whoever shows a row opens the event that the mark names, if it can
+still be opened.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""How is the history of the log searched? In steps, each of bounded work, each of which says how far it came.
+"""How is the history of the log searched? In steps, each of bounded work, each of which says how far it
+came.
 
-A stream has the log's own index. Any other key leads through the blocks that hold it (`history_index`); what is
-younger than the last block is read as it is. So a search for what is not there reads blocks' names, not events,
-and whoever asked goes on where the step ended.
+A stream has the log's own index. Any other key leads through the blocks that hold it (`history_index`);
+what is younger than the last block is read as it is. So a search for what is not there reads blocks'
+names, not events, and whoever asked goes on where the step ended.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ class History:
     """Reads as the role `tillroll_audit`: each step is one transaction, bound to a merchant or to all."""
 
     def __init__(self, pool: Pool, reach: Reach) -> None:
+        self.reach = reach
         self._pool = pool
-        self._reach = reach
 
     async def head(self) -> int:
         async with self._pool.connection() as connection:
@@ -79,9 +80,11 @@ class History:
         return int(row[0]) if row else 0
 
     async def position_at(self, moment: datetime) -> int:
-        """The last position before the log came past that time: what it held then, by the appenders' clocks.
+        """The last position before the log came past that time: what it held then, by the appenders'
+        clocks.
 
-        Bound to nobody: when the log came past a time is no merchant's secret, and the database tells no more.
+        Bound to nobody: when the log came past a time is no merchant's secret, and the database tells no
+        more.
         """
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(_BIND, Reach().bound)
@@ -94,7 +97,7 @@ class History:
     async def events(self, positions: Sequence[int]) -> list[StoredEvent]:
         """The events at these positions, of those that are seen."""
         async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute(_BIND, self._reach.bound)
+            await connection.execute(_BIND, self.reach.bound)
             rows = await _rows(connection, "read_positions", positions=list(positions))
         return list(map(_stored, rows))
 
@@ -124,7 +127,7 @@ class History:
         if after >= until:
             return Step([], after)
         async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute(_BIND, self._reach.bound)
+            await connection.execute(_BIND, self.reach.bound)
             return await _step(connection, wanted, after, until, min(limit, STEP))
 
 
@@ -189,8 +192,13 @@ async def _read(
 ) -> tuple[list[StoredEvent], int]:
     """The events, and how far they go: to `until`, unless there may be more than fit into a step."""
     arguments = {
-        **wanted.arguments(), "after": after, "until": until, "limit": limit + 1, "data_bytes": DATA_BYTES, **more
-    }  # fmt: skip
+        **wanted.arguments(),
+        "after": after,
+        "until": until,
+        "limit": limit + 1,
+        "data_bytes": DATA_BYTES,
+        **more,
+    }
     rows = await _rows(connection, query, **arguments)
     events = list(map(_stored, rows))
     bytes_ = sum(len(event.data) for event in events)

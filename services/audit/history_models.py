@@ -93,16 +93,16 @@ class RowsAnswer(BaseModel):
 
 
 class ChangesAnswer(BaseModel):
-    """Changes in the order of their events. Applied one after the other to the state at `from` they make that at
-    `to`; where `next_from` is not null, go on with `from_position=` it."""
+    """Changes in the order of their events. Applied one after the other to the state at `from` they make
+    that at `to`; where `next_from` is not null, go on with `from_position=` it."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     from_: int = Field(alias="from")
     to: int
     items: list[dict[str, Any]] = Field(
-        description="of each: the event's `position`, `event_id` and `type`; `of` what; the `path` of the field, a"
-        " JSON pointer; what it `was` and is `now`, each left out where there is nothing",
+        description="of each: the event's `position`, `event_id` and `type`; `of` what; the `path` of the"
+        " field, a JSON pointer; what it `was` and is `now`, each left out where there is nothing",
         examples=[[_CHANGE]],
     )
     next_from: int | None

@@ -112,6 +112,9 @@ async def follow_events(
     after: Annotated[
         int | None, Query(ge=0, le=2**62, description="begin after this position; default: now")
     ] = None,
+    until: Annotated[
+        int | None, Query(ge=0, le=2**62, description="end at this position; default: never")
+    ] = None,
     last_event_id: Annotated[
         str | None, Header(description="go on after this one: the `id` of the last event, a position token")
     ] = None,
@@ -132,7 +135,7 @@ async def follow_events(
 
     async def events() -> AsyncIterator[bytes]:
         async with resting(request):
-            async for part in follow(
+            parts = follow(
                 desk,
                 wanted,
                 began,
@@ -140,7 +143,9 @@ async def follow_events(
                 identity,
                 lambda: _still_may(request),
                 state.heart_beat_seconds,
-            ):
+                until,
+            )
+            async for part in parts:
                 yield part
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

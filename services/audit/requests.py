@@ -19,7 +19,7 @@ from services.web.problems import Problem, invalid, try_later
 
 PERSONAL = "personal:read"
 RETRY_SECONDS = 1.0
-RULE = [requires("audit:read", across=True)]
+RULE = [requires("audit:read", "reach")]
 
 
 def text(description: str, *examples: str) -> Any:

@@ -31,8 +31,9 @@ SECURITY_SCHEMES = {
         "description": "a browser's session; what changes something needs the header Tillroll-CSRF as well",
     },
 }
-Scope = Literal["merchant", "platform", "self", "public"]
-"""`merchant`: about one merchant's data. `platform`: across merchants. `self`: about who asks. `public`: for
+Scope = Literal["merchant", "reach", "platform", "self", "public"]
+"""`merchant`: about one merchant's data. `reach`: the same, or, where who may on the platform names none,
+about all merchants' (`merchant` is ''). `platform`: across merchants. `self`: about who asks. `public`: for
 anybody."""
 
 
@@ -104,11 +105,8 @@ class Rule:
 _RULES: dict[Any, Rule] = {}
 
 
-def requires(permission: str, scope: Scope = "merchant", *, across: bool = False) -> Any:
-    """For a route's `dependencies`: lets in who has the permission, at the merchant that is asked about.
-
-    `across`: who has it on the platform, and names no merchant, asks about all of them (`merchant` is '').
-    """
+def requires(permission: str, scope: Scope = "merchant") -> Any:
+    """For a route's `dependencies`: lets in who has the permission, at the merchant that is asked about."""
 
     async def check(
         request: Request,
@@ -127,7 +125,7 @@ def requires(permission: str, scope: Scope = "merchant", *, across: bool = False
         if len(request.headers.getlist(HEADER)) > 1:
             raise Problem(400, "merchant-unknown", f"{HEADER} stands there more than once")
         named, platform = (tillroll_merchant or "").strip(), principal.platform
-        if across and not named and platform and permission in platform.permissions:
+        if scope == "reach" and not named and platform and permission in platform.permissions:
             asked = Asked(principal, grant=platform)
         else:
             asked = _at_merchant(principal, permission, named)
@@ -147,7 +145,12 @@ def requires(permission: str, scope: Scope = "merchant", *, across: bool = False
         request.state.asked = Asked(await gate.principal_of(request))
         return request.state.asked  # type: ignore[no-any-return]
 
-    checks: dict[str, Check] = {"merchant": check, "platform": check_platform, "self": check_self}
+    checks: dict[str, Check] = {
+        "merchant": check,
+        "reach": check,
+        "platform": check_platform,
+        "self": check_self,
+    }
     _RULES[checks[scope]] = Rule(permission, scope)
     return Depends(checks[scope])
 

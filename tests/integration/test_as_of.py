@@ -1,4 +1,4 @@
-"""Does a read model as of a moment show what a rebuild up to that moment would, and is the difference right?"""
+"""Does a read model as of a moment show what a rebuild up to it would, and is the difference right?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 
 from eventstore.keyring import Keyring, PostgresKeyStore
-from eventstore.postgres import PostgresLog, make_pool
+from eventstore.postgres import make_pool
 from projections.fold import Fold
 from projections.generations import make_generation
 from projections.page import Follow
@@ -174,7 +174,8 @@ async def key_columns(desk: Desk, table: str) -> list[str]:
         cursor = await connection.execute(
             "SELECT a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
             " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey)"
-            " WHERE i.indisprimary AND c.relname ~ %s ORDER BY c.relname, array_position(i.indkey::int2[], a.attnum)",
+            " WHERE i.indisprimary AND c.relname ~ %s"
+            " ORDER BY array_position(i.indkey::int2[], a.attnum)",
             (f"^{table}_g1$",),
         )
         return [row[0] for row in await cursor.fetchall()]

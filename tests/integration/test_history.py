@@ -123,16 +123,22 @@ async def test_a_filter_finds_all_that_fits_and_nothing_else(database: str, inde
             for wanted in filters(events):
                 expected = [event.position for event in events if fits(event, wanted)]
                 assert await positions(history, wanted) == expected, wanted
-                assert await positions(history, wanted, 7, after=50) == [p for p in expected if p > 50], wanted
+                assert await positions(history, wanted, 7, after=50) == [p for p in expected if p > 50], (
+                    wanted
+                )
 
 
 async def some_more(trade: Trade) -> None:
     for number in range(100, 104):
-        bought = Bought(merchant="m1", order_id=f"o{number}", person="p9", placed_at=START + timedelta(days=4))
+        bought = Bought(
+            merchant="m1", order_id=f"o{number}", person="p9", placed_at=START + timedelta(days=4)
+        )
         await trade.append("m1", bought.life(), at=bought.placed_at)
 
 
-async def test_a_step_is_bounded_and_says_how_far_it_came(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_step_is_bounded_and_says_how_far_it_came(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(history_module, "SCAN_BLOCKS", 1)
     monkeypatch.setattr(history_module, "SCAN_EVENTS", 10)
     monkeypatch.setattr(history_module, "STEPS_OF_A_PAGE", 2)
@@ -178,7 +184,9 @@ async def test_clocks_that_go_back_take_nothing_back(database: str) -> None:
     async with open_trade(database) as trade:
         head = await some_trade(trade, 20)
         with psycopg.connect(database, autocommit=True) as connection:
-            connection.execute("SET session_replication_role = replica; ALTER TABLE events DISABLE TRIGGER USER")
+            connection.execute(
+                "SET session_replication_role = replica; ALTER TABLE events DISABLE TRIGGER USER"
+            )
             connection.execute(
                 "UPDATE events SET recorded_at = timestamptz '2026-01-01Z'"
                 " + (position - CASE WHEN position % 10 = 0 THEN 150 ELSE 0 END) * interval '1 second'"
@@ -244,7 +252,9 @@ async def test_a_merchant_sees_its_own_and_an_auditor_all(found: World) -> None:
     assert state["events"] == 0
     rows = (await ask(found, "/v1/audit/state/rows", owner, table="orders")).json()
     assert {each["merchant"] for each in rows["items"]} == {"m1"}
-    assert (await ask(found, "/v1/audit/state/rows", owner, table="orders", key="m2/of-m2")).json()["items"] == []
+    assert (await ask(found, "/v1/audit/state/rows", owner, table="orders", key="m2/of-m2")).json()[
+        "items"
+    ] == []
     changes = (await ask(found, "/v1/audit/difference/rows", owner, table="orders")).json()["items"]
     assert {each["of"]["key"]["merchant"] for each in changes} == {"m1"}
     problem(await ask(found, "/v1/audit/state/rows", owner, table="checkouts"), 422, "invalid-input")
@@ -314,7 +324,11 @@ async def test_what_can_not_be_asked_for_is_said(found: World) -> None:
         "/v1/audit/difference/rows": {"table": "sales_by_day", "key": "m1/1"},
     }.items():
         problem(await ask(found, path, auditor, **query), 422, "invalid-input")
-    for query in ({"position": 10**9}, {"position": 1, "at": "2026-01-01T00:00:00Z"}, {"column": "x", "value": "1"}):
+    for query in (
+        {"position": 10**9},
+        {"position": 1, "at": "2026-01-01T00:00:00Z"},
+        {"column": "x", "value": "1"},
+    ):
         answer = await ask(found, "/v1/audit/state/rows", auditor, table="orders", **query)
         problem(answer, 422, "invalid-input")
     wrong = await ask(found, "/v1/audit/state/rows", auditor, table="sales_by_day", column="day", value="x")
@@ -327,6 +341,11 @@ class Followed:
     def __init__(self, answer: httpx.Response) -> None:
         self._lines = answer.aiter_lines()
         self.last_id = ""
+
+    async def rest(self) -> None:
+        """All that still comes; raises EOFError at the end."""
+        while True:
+            await self.next()
 
     async def next(self) -> dict[str, Any] | None:
         """The next event; None for a heart-beat."""
@@ -381,8 +400,7 @@ async def test_a_heart_beat_says_how_far_it_came_and_whether_one_still_may(found
         assert found.trade.log.identity.position_of(followed.last_id) == head
         await found.access.sessions.end(user_id, session_id)
         with pytest.raises(EOFError):
-            while True:
-                await followed.next()
+            await followed.rest()
 
 
 async def test_who_follows_is_told_when_the_server_ends(found: World) -> None:
@@ -393,8 +411,7 @@ async def test_who_follows_is_told_when_the_server_ends(found: World) -> None:
         began = loop.time()
         found.app.state.news.end()
         with pytest.raises(EOFError):
-            while True:
-                await followed.next()
+            await followed.rest()
     assert loop.time() - began < 2
 
 
