@@ -115,5 +115,5 @@ class KeptStates:
 @asynccontextmanager
 async def _folding(connection: Connection) -> AsyncIterator[None]:
     async with connection.transaction():
-        await connection.execute(BY_KEYS)
+        await connection.execute(BY_KEYS + b"; SET LOCAL statement_timeout = 0")  # a copy may take long
         yield
