@@ -12,7 +12,6 @@ import os
 from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from copy import copy
 from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
@@ -98,6 +97,7 @@ class Keyring:
     ) -> None:
         if len(master_key) != 32:
             raise ValueError("the master key must be 32 bytes")
+        self._master_key = master_key
         self._wrap = AESGCM(master_key)
         self._pseudonym_key = hmac.digest(master_key, b"tillroll pseudonyms", "sha256")
         self._store = store
@@ -109,10 +109,7 @@ class Keyring:
 
     def anew(self) -> Keyring:
         """The same keys, of which nothing is remembered: what was erased meanwhile is erased to it."""
-        other = copy(self)
-        other._keys, other._wanted = OrderedDict(), set()  # noqa: SLF001 - its own kind
-        other._creating = asyncio.Lock()  # noqa: SLF001
-        return other
+        return Keyring(self._master_key, self._store, self._capacity, self._random)
 
     def subject(self, person: str) -> str:
         """The pseudonym of a person's id: stable, and meaningless without the master key."""

@@ -26,7 +26,7 @@ from services.audit.folding import BY_KEYS, CannotFold, Connection, copy_rows, f
 SPACING = 8_192
 KEPT_MAX = 16
 REST_SECONDS = 5.0
-FOLD_PAGE = 20_000
+FOLD_PAGE = 5_000
 logger = structlog.get_logger()
 
 

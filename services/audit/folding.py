@@ -8,6 +8,7 @@ still be opened.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
@@ -23,12 +24,12 @@ from eventstore.codec import decode, personal_fields
 from eventstore.log import StoredEvent
 from eventstore.queries import load_queries
 from projections.advance import HANDLERS_OWN, said
-from projections.page import Follow, Page, work_of
+from projections.page import TURN, Follow, Page, work_of
 from projections.read_model import ReadModel, order_key, statement, table_of
 from projections.read_models import OPENED
 
 SHADOW = "asof"
-PAGE = 5_000
+PAGE = 2_000
 DATA_BYTES = 8 << 20
 MARK = re.compile(r"sealed:(\d+):(\w+)\.(\w+)")
 QUERIES = load_queries("services.audit", "as_of.sql")
@@ -57,7 +58,10 @@ async def fold(
     connection: Connection, model: ReadModel, events: Sequence[StoredEvent], generation: str = SHADOW
 ) -> None:
     """Merge a page of the log into the tables. Raises CannotFold."""
-    facts = [_marked(decode(event)) for event in events]
+    facts: list[Fact] = []
+    for start in range(0, len(events), TURN):
+        await asyncio.sleep(0)  # all else of the process has its turn
+        facts += marked(events[start : start + TURN])
     await fold_facts(connection, model, facts, generation)
 
 

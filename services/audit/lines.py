@@ -1,4 +1,5 @@
-"""How does an event leave for an auditor? As a line of JSON that `verifier.py` reads: its docstring has the form."""
+"""How does an event leave for an auditor? As a line of JSON that `verifier.py` reads: its docstring has the
+form."""
 
 from __future__ import annotations
 
