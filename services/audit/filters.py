@@ -6,12 +6,14 @@ event (who gave the command, whose personal data it is, which order it is about)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
@@ -22,6 +24,7 @@ from eventstore.log import StoredEvent
 
 KEYED = ("order", "correlation", "causation", "subject", "actor", "type", "merchant")
 """What the index knows, the rarest first: the first that is asked for leads the search."""
+_PLAIN = re.compile(r"[\w.:+=%~-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,13 @@ class EventFilter:
         return any(time is not None for time in times)
 
     def arguments(self) -> dict[str, Any]:
-        """Of the statements that look for events."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        """Of the statements that look for events; `…_has` must stand somewhere in the stored bytes."""
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        order_id = unquote(self.order.partition(".")[2]) if self.order else None
+        return named | {
+            "data_has": _plain(self.subject or order_id),
+            "metadata_has": _plain(self.actor),
+        }
 
     def keeps(self, event: StoredEvent) -> bool:
         """Whether what stands inside of the event is as asked for; the columns were checked before."""
@@ -107,6 +115,11 @@ def keys_in(event: StoredEvent) -> Iterator[int]:
         yield key_of("order", order)
     if (subject := subject_of(event)) is not None:
         yield key_of("subject", subject)
+
+
+def _plain(text: str | None) -> bytes | None:
+    """The bytes that stand for it in any JSON; None where that depends on who wrote it."""
+    return text.encode() if text and _PLAIN.fullmatch(text) else None
 
 
 def _object(text: bytes) -> dict[str, Any]:

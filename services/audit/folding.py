@@ -50,8 +50,14 @@ class CannotFold(Exception):
 
 
 async def make_shadow(connection: Connection, model: ReadModel, generation: str = SHADOW) -> None:
-    """Empty tables, which end with the transaction's session."""
+    """Empty temporary tables, found by their keys alone: other indexes are for readers of many pages.
+
+    Statements of a read model with shared rows look for rows by others, too.
+    """
     await connection.execute(statement(model.name, "create_tables", generation))
+    for table in () if model.shared_rows else model.tables:
+        for (name,) in await query(connection, "read_further_indexes", relation=table_of(table, generation)):
+            await connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier("pg_temp", name)))
 
 
 async def fold(

@@ -177,7 +177,9 @@ async def _by_blocks(
     end = min(until, seen)
     if not chosen:
         return Step([], end)
-    events, end = await _read(connection, "read_blocks", wanted, after, end, limit, blocks=chosen)
+    lows = [max(block * BLOCK, after) for block in chosen]
+    highs = [min((block + 1) * BLOCK, end) for block in chosen]
+    events, end = await _read(connection, "read_blocks", wanted, after, end, limit, lows=lows, highs=highs)
     return _kept(wanted, events, end)
 
 

@@ -15,6 +15,11 @@ CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (attnum, number)
 JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
 WHERE i.indrelid = :relation::regclass AND i.indisprimary ORDER BY k.number;
 
+-- name: read_further_indexes(relation)
+-- The indexes of a table that nothing depends on.
+SELECT c.relname::text FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+WHERE i.indrelid = :relation::regclass AND NOT i.indisunique;
+
 -- name: read_facts(after, until, types, limit, data_bytes)
 -- A page of the events of some types, as `read_range` of the history.
 SELECT position, stream, version, type, schema, data, merchant, correlation, causation, metadata, event_id,

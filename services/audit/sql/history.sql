@@ -54,17 +54,19 @@ SELECT position FROM events WHERE position > :after AND recorded_at > :moment::t
 ORDER BY position LIMIT 1;
 
 -- name: read_blocks
--- Of the events in :blocks, after :after up to :until, those with these columns (NULL: whatever it is): at most :limit,
--- and no more than :data_bytes of data beyond the first one.
+-- Of the events after each of :lows up to its one of :highs, those with these columns (NULL: whatever it is): at most
+-- :limit, and no more than :data_bytes of data beyond the first one. What they must hold somewhere, :data_has and
+-- :metadata_has, only spares rows: who asked looks into each. The limit within holds the planner to the positions: it
+-- would else look at the whole log for what it takes to be many.
 SELECT position, stream, version, type, schema, data, merchant, correlation, causation, metadata, event_id,
        occurred_at, recorded_at, leaf_hash
 FROM (
     SELECT found.*, sum(octet_length(found.data)) OVER (ORDER BY found.position) - octet_length(found.data) AS before
     FROM (
-        SELECT e.* FROM unnest(:blocks::bigint[]) AS b (block)
+        SELECT e.* FROM unnest(:lows::bigint[], :highs::bigint[]) AS part (low, high)
         CROSS JOIN LATERAL (
             SELECT * FROM events
-            WHERE position > greatest(b.block * 128, :after) AND position <= least((b.block + 1) * 128, :until)
+            WHERE position > part.low AND position <= part.high
                 AND (:stream::text IS NULL OR stream = :stream)
                 AND (:type::text IS NULL OR type = :type)
                 AND (:merchant::text IS NULL OR merchant = :merchant)
@@ -74,6 +76,9 @@ FROM (
                 AND (:occurred_until::timestamptz IS NULL OR occurred_at < :occurred_until)
                 AND (:recorded_from::timestamptz IS NULL OR recorded_at >= :recorded_from)
                 AND (:recorded_until::timestamptz IS NULL OR recorded_at < :recorded_until)
+                AND (:data_has::bytea IS NULL OR position(:data_has IN data) > 0 OR type = 'DeadlineReached')
+                AND (:metadata_has::bytea IS NULL OR position(:metadata_has IN metadata) > 0)
+            ORDER BY position LIMIT :limit
         ) AS e
         ORDER BY e.position LIMIT :limit
     ) AS found
@@ -98,6 +103,8 @@ FROM (
             AND (:occurred_until::timestamptz IS NULL OR occurred_at < :occurred_until)
             AND (:recorded_from::timestamptz IS NULL OR recorded_at >= :recorded_from)
             AND (:recorded_until::timestamptz IS NULL OR recorded_at < :recorded_until)
+            AND (:data_has::bytea IS NULL OR position(:data_has IN data) > 0 OR type = 'DeadlineReached')
+            AND (:metadata_has::bytea IS NULL OR position(:metadata_has IN metadata) > 0)
         ORDER BY position LIMIT :limit
     ) AS found
 ) AS sized
@@ -124,6 +131,8 @@ FROM (
             AND (:occurred_until::timestamptz IS NULL OR occurred_at < :occurred_until)
             AND (:recorded_from::timestamptz IS NULL OR recorded_at >= :recorded_from)
             AND (:recorded_until::timestamptz IS NULL OR recorded_at < :recorded_until)
+            AND (:data_has::bytea IS NULL OR position(:data_has IN data) > 0 OR type = 'DeadlineReached')
+            AND (:metadata_has::bytea IS NULL OR position(:metadata_has IN metadata) > 0)
         ORDER BY version LIMIT :limit
     ) AS found
 ) AS sized
