@@ -79,8 +79,8 @@ async def fold_facts(
     if work.failure:
         raise CannotFold(f"{where}: {said(work.failure, private=True)}")
     try:
-        for text, parameters in work.merges:
-            await connection.execute(text, parameters, prepare=True)
+        for name, arguments, of, into in work.merges:
+            await connection.execute(statement(of, name, into), arguments, prepare=True)
     except HANDLERS_OWN as error:
         raise CannotFold(f"{where}: {said(error, private=True)}") from None
 
