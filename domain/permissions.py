@@ -36,8 +36,9 @@ AT_MERCHANT = TRADE_READS | {
     "keys:read",
     "keys:write",
     "audit:read",
+    "personal:read",
 }
-"""All that can be allowed at one merchant."""
+"""All that can be allowed at one merchant. `personal:read` opens personal fields of the log's history."""
 
 ON_PLATFORM = AT_MERCHANT | {
     "merchants:write",

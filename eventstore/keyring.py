@@ -97,6 +97,7 @@ class Keyring:
     ) -> None:
         if len(master_key) != 32:
             raise ValueError("the master key must be 32 bytes")
+        self._master_key = master_key
         self._wrap = AESGCM(master_key)
         self._pseudonym_key = hmac.digest(master_key, b"tillroll pseudonyms", "sha256")
         self._store = store
@@ -105,6 +106,10 @@ class Keyring:
         self._keys: OrderedDict[str, AESGCM | None] = OrderedDict()
         self._creating = asyncio.Lock()
         self._wanted: set[str] = set()
+
+    def anew(self) -> Keyring:
+        """The same keys, of which nothing is remembered: what was erased meanwhile is erased to it."""
+        return Keyring(self._master_key, self._store, self._capacity, self._random)
 
     def subject(self, person: str) -> str:
         """The pseudonym of a person's id: stable, and meaningless without the master key."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.metadata
+import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Protocol
 
@@ -27,7 +28,9 @@ from services.access.composition import access_of
 from services.access.oidc import open_oidc
 from services.access.oidc_routes import make_router as make_oidc_router
 from services.access.sign_in_by import SignInBy
-from services.audit.proof_routes import router as proof_router
+from services.audit.composition import ROUTERS as AUDIT_ROUTERS
+from services.audit.composition import TAGS as AUDIT_TAGS
+from services.audit.composition import open_desk
 from services.audit.witness import witnesses_in
 from services.context import ProcessContext
 from services.health import router as health_router
@@ -64,8 +67,8 @@ TAGS = [
     {"name": "deliveries", "description": "What came later than it was promised."},
     {"name": "sales", "description": "What was sold: by day, by product, by category."},
     *ACCESS_TAGS,
+    *AUDIT_TAGS,
     {"name": "sign-in", "description": "Sign-in by somebody else: OpenID Connect."},
-    {"name": "audit", "description": "What proves to an auditor that nothing was altered."},
     {"name": "operator", "description": "What spans merchants: for who runs the system."},
     {"name": "system", "description": "Is it there, and what does it offer?"},
 ]
@@ -111,8 +114,8 @@ def create_app(
         *commands.routers(),
         *queries.routers,
         parked_router,
-        proof_router,
         *ACCESS_ROUTERS,
+        *AUDIT_ROUTERS,
     )
     for router in (*ours, *further):
         app.include_router(router)
@@ -151,7 +154,7 @@ async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
         app.state.write_pool, app.state.witnesses = context.pool, witnesses_in(settings.seal_witnesses)
         app.state.projections_waiter = waiter
         try:
-            async with SharedRates(app.state.rate_counts, knowing).running():
+            async with SharedRates(app.state.rate_counts, knowing).running(), open_desk(app, settings):
                 yield app
         finally:
             await access.close()
@@ -192,6 +195,12 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Who follows the log is told that it ends: no answer of theirs would."""
+        if news := getattr(self.config.app.state, "news", None):  # type: ignore[union-attr]
+            news.end()
+        await super().shutdown(sockets)
 
 
 async def run_api(context: ProcessContext) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from eventstore.roles import Role
+from services.cli_history import add_history
 from services.cli_parked import parked_app
 from services.cli_proof import checkpoint, export_verifier, proof_app
 from services.cli_recovery import backup, reconcile, restore
@@ -30,6 +31,7 @@ app.add_typer(play_app, name="play")
 app.add_typer(parked_app, name="parked")
 app.add_typer(proof_app, name="proof")
 app.add_typer(user_app, name="user")
+add_history(app)
 
 Every = Annotated[bool, typer.Option("--all", help="Show every oracle, and the query that found it.")]
 

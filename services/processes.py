@@ -26,6 +26,8 @@ from services.agents.order import ORDER_AGENT
 from services.agents.payment import PAYMENT_AGENT
 from services.agents.runner import AgentRunner
 from services.agents.shipping import SHIPPING_AGENT
+from services.audit.as_of_kept import KeptStates
+from services.audit.history_index import HistoryIndex
 from services.collector import spare_the_collector
 from services.context import ProcessContext, open_context
 from services.ledger import keep_sweeping
@@ -153,6 +155,8 @@ async def projector(context: ProcessContext) -> None:
     runner = ProjectionRunner(context.feed, PostgresReadModels(context.pool), context.keyring)
     async with TaskGroup() as tasks:
         tasks.create_task(_answering(context, lambda follower: follower.startswith(PROJECTION)))
+        tasks.create_task(persist("history index", HistoryIndex(context.log, context.pool).run))
+        tasks.create_task(persist("kept states", KeptStates(context.log, context.pool).run))
         await persist("projector", runner.run)
 
 

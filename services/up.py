@@ -30,7 +30,7 @@ PROCESSES: dict[str, tuple[Role, ...]] = {
     "gateways": ("write",),
     "scheduler": ("write", "access"),
     "sealer": ("write", "seal"),
-    "api": ("write", "query", "access"),
+    "api": ("write", "query", "access", "audit"),
 }
 """What runs, and as whom it works in the database."""
 WORLDS = ("payment", "carrier")

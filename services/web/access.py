@@ -31,8 +31,9 @@ SECURITY_SCHEMES = {
         "description": "a browser's session; what changes something needs the header Tillroll-CSRF as well",
     },
 }
-Scope = Literal["merchant", "platform", "self", "public"]
-"""`merchant`: about one merchant's data. `platform`: across merchants. `self`: about who asks. `public`: for
+Scope = Literal["merchant", "reach", "platform", "self", "public"]
+"""`merchant`: about one merchant's data. `reach`: the same, or, where who may on the platform names none,
+about all merchants' (`merchant` is ''). `platform`: across merchants. `self`: about who asks. `public`: for
 anybody."""
 
 
@@ -123,7 +124,11 @@ def requires(permission: str, scope: Scope = "merchant") -> Any:
         principal = await gate.principal_of(request)
         if len(request.headers.getlist(HEADER)) > 1:
             raise Problem(400, "merchant-unknown", f"{HEADER} stands there more than once")
-        asked = _at_merchant(principal, permission, (tillroll_merchant or "").strip())
+        named, platform = (tillroll_merchant or "").strip(), principal.platform
+        if scope == "reach" and not named and platform and permission in platform.permissions:
+            asked = Asked(principal, grant=platform)
+        else:
+            asked = _at_merchant(principal, permission, named)
         request.state.asked = asked
         return asked
 
@@ -140,7 +145,12 @@ def requires(permission: str, scope: Scope = "merchant") -> Any:
         request.state.asked = Asked(await gate.principal_of(request))
         return request.state.asked  # type: ignore[no-any-return]
 
-    checks: dict[str, Check] = {"merchant": check, "platform": check_platform, "self": check_self}
+    checks: dict[str, Check] = {
+        "merchant": check,
+        "reach": check,
+        "platform": check_platform,
+        "self": check_self,
+    }
     _RULES[checks[scope]] = Rule(permission, scope)
     return Depends(checks[scope])
 

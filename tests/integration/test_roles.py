@@ -42,6 +42,10 @@ RULES = {
     ("audit:read", "merchant"): (
         "add_cosignature get_checkpoint get_seal get_seal_key get_tile prove_consistency prove_inclusion"
     ),
+    ("audit:read", "reach"): (
+        "follow_audit_events get_process_state get_stream_state list_audit_events list_process_changes"
+        " list_row_changes list_rows_as_of list_stream_changes"
+    ),
     ("catalogue:read", "merchant"): "list_categories list_products",
     ("catalogue:write", "merchant"): "import_product translate_category",
     ("checkouts:read", "platform"): "list_checkouts",
@@ -219,7 +223,7 @@ async def status_for(found: World, role: str, operation: Operation) -> int:
     secret = await secret_of(found, role, operation)
     path = operation.at(**IDS, user_id=HEX_ID, key_id=HEX_ID, session_id=HEX_ID)
     body = {} if operation.has_body else None
-    merchant = "m1" if operation.scope == "merchant" else ""
+    merchant = "m1" if operation.scope in ("merchant", "reach") else ""
     answer = await found.ask(operation.method, path, secret, merchant, body)
     assert answer.status_code < 500, answer.text
     return answer.status_code

@@ -167,6 +167,7 @@ def requests_of(operation: Any, mode: GenerationMode, send: Callable[[Any, int],
 def document_of(served: Served) -> Any:
     """As schemathesis reads it."""
     schema = schemathesis.openapi.from_dict(served.app.openapi())
+    schema = schema.exclude(operation_id="follow_audit_events")  # its answer does not end
     schema.config.base_url = served.url
     checks = schema.config.checks
     # rules that no schema can say: sums of money, a code that fits, a permission that there is

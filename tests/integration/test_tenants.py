@@ -49,6 +49,7 @@ TREE = {
 }
 """The hashes of all events, which tell nothing of any: the same for every merchant, and of none."""
 AT_MERCHANT = [each for each in OPERATIONS if each.scope == "merchant" and each.id not in TREE]
+REACHING = [each for each in OPERATIONS if each.scope == "reach"]
 COMMANDS = [each for each in AT_MERCHANT if each.method != "GET"]
 BODIES: dict[str, Any] = {
     "place_order": an_order(order_id=f"{MARK}-done", checkout_id=f"checkout-{MARK}-done"),
@@ -370,7 +371,7 @@ async def test_a_cursor_that_is_made_up_shows_nothing(two: Two) -> None:
             assert MARK not in answer.text
 
 
-@pytest.mark.parametrize("operation", AT_MERCHANT, ids=lambda e: e.id)
+@pytest.mark.parametrize("operation", [*AT_MERCHANT, *REACHING], ids=lambda e: e.id)
 async def test_naming_another_merchant_is_refused(two: Two, operation: Operation) -> None:
     path, body = with_ids(two, operation), BODIES.get(operation.id)
     before = await facts_of_second(two.world)

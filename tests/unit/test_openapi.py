@@ -81,6 +81,9 @@ def test_each_operation_has_an_example_and_documents_its_answers(document: dict[
             assert [list(answer["content"]) for answer in good] == [[FILES[operation["operationId"]]]], where
             continue
         for answer in good:
+            if "application/json" not in answer["content"]:  # what comes bit by bit has no shape
+                assert all("example" in media for media in answer["content"].values()), where
+                continue
             schema = resolved(document, answer["content"]["application/json"]["schema"])
             assert schema.keys() & {"properties", "items", "anyOf"}, where
 

@@ -1,0 +1,123 @@
+"""How did an aggregate, or an agent's process, stand at a position? Folded from what the log held then.
+
+An aggregate's state is the fold of its stream. A process is what the agent's rules, as they are now, make
+of what it had heard; which rules decided at the time stands beside each recorded reaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from domain.aggregates import AGGREGATES, AnyDecider
+from domain.kernel import Value
+from eventstore.codec import decode
+from eventstore.log import StoredEvent
+from eventstore.snapshots import encode_state
+from services.agents.agent import Agent, order_key
+from services.agents.inventory import INVENTORY_AGENT
+from services.agents.order import ORDER_AGENT
+from services.agents.payment import PAYMENT_AGENT
+from services.agents.shipping import SHIPPING_AGENT
+from services.audit.filters import EventFilter
+from services.audit.folding import CannotFold
+from services.audit.history import History
+from services.audit.shown import Opening
+
+AGENTS = {agent.name: agent for agent in (ORDER_AGENT, INVENTORY_AGENT, PAYMENT_AGENT, SHIPPING_AGENT)}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A state as JSON values, and the event that made it; `version` counts the events that were folded."""
+
+    state: Any
+    version: int
+    event: StoredEvent | None
+
+
+class Subject(Protocol):
+    """Something whose state is folded from events that a filter finds."""
+
+    @property
+    def wanted(self) -> EventFilter: ...
+    @property
+    def named(self) -> dict[str, str]: ...
+    def initial(self) -> Any: ...
+    async def after(self, state: Any, events: list[StoredEvent], opening: Opening) -> AsyncIterator[Any]:
+        """The state after each of the events; None for an event that is not its own."""
+        yield
+
+    def as_json(self, state: Any) -> Any: ...
+
+
+class StreamState:
+    """An aggregate. Raises ValueError for a stream of no category that is known."""
+
+    def __init__(self, stream: str) -> None:
+        category = stream.partition("-")[0]
+        if category not in AGGREGATES:
+            raise ValueError(f"{stream} is no stream: these begin with {'-, '.join(sorted(AGGREGATES))}-")
+        self.stream = stream
+        self._aggregate: AnyDecider = AGGREGATES[category]
+        self.wanted = EventFilter(stream=stream)
+        self.named = {"stream": stream}
+
+    def initial(self) -> Any:
+        return self._aggregate.initial
+
+    async def after(self, state: Any, events: list[StoredEvent], opening: Opening) -> AsyncIterator[Any]:
+        shown = await opening.events(events)
+        for stored, event in zip(events, shown, strict=True):
+            if event is None:
+                raise CannotFold(
+                    f"position {stored.position}: schema {stored.schema} of {stored.type} is not known here"
+                )
+            state = self._aggregate.fold((event,), state)
+            yield state
+
+    def as_json(self, state: Any) -> Any:
+        return orjson.loads(encode_state(self._aggregate, state))
+
+
+class ProcessState:
+    """An agent's process of a key: the stream of an order. Raises ValueError for an unknown agent."""
+
+    def __init__(self, agent: str, key: str) -> None:
+        if agent not in AGENTS:
+            raise ValueError(f"there is no agent {agent}; there are {', '.join(AGENTS)}")
+        self.agent: Agent = AGENTS[agent]
+        self._key = key
+        self._kinds = {kind.__name__ for kind in self.agent.interests}
+        self.wanted = EventFilter(order=key)
+        self.named = {"agent": agent, "key": key}
+
+    def initial(self) -> Value:
+        return self.agent.initial
+
+    async def after(self, state: Any, events: list[StoredEvent], opening: Opening) -> AsyncIterator[Any]:
+        """As the agent hears it: personal fields stay sealed."""
+        for stored in events:
+            if stored.type not in self._kinds or order_key(fact := decode(stored)) != self._key:
+                yield None
+                continue
+            state = self.agent.react(state, fact).process
+            yield state
+
+    def as_json(self, state: Any) -> Any:
+        return state.model_dump(mode="json")
+
+
+async def state_at(history: History, opening: Opening, subject: Subject, position: int) -> Moment:
+    """The state after all that stands up to `position`. Raises CannotFold."""
+    state, version, last = subject.initial(), 0, None
+    async for step in history.stream(subject.wanted, 0, position):
+        numbered = iter(step.events)
+        async for after in subject.after(state, step.events, opening):
+            event = next(numbered)
+            if after is not None:
+                state, version, last = after, version + 1, event
+    return Moment(subject.as_json(state), version, last)

@@ -1,0 +1,183 @@
+"""What does an auditor ask, and what is answered? One desk, for the API and for the command line.
+
+Whoever asks sees one merchant's events, or all; the database holds each read to it. Answers are JSON
+values. Raises NotThere for what can't be asked for, with what can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from eventstore.keyring import Keyring
+from eventstore.statements import Pool
+from projections.checkouts import CHECKOUTS
+from projections.read_model import ReadModel
+from services.audit.as_of import ProcessState, StreamState, Subject, state_at
+from services.audit.as_of_models import standing, table_named
+from services.audit.difference import Change, row_changes, state_changes
+from services.audit.filters import EventFilter
+from services.audit.folding import columns_of
+from services.audit.history import History, Reach
+from services.audit.marks import changes_shown, resolved
+from services.audit.shown import Opening, envelopes
+
+CHANGES = 500
+"""Changes in an answer: about so many, as those of one event come together."""
+
+
+class NotThere(ValueError):
+    """Something that was asked for is not there; `name` is the parameter."""
+
+    expected = True
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(f"{name}: {detail}")
+        self.name = name
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose state it is: a stream's, an agent's process of a key, or rows of a table (of a key, if one is
+    given)."""
+
+    stream: str = ""
+    agent: str = ""
+    table: str = ""
+    key: str = ""
+
+    def subject(self) -> Subject:
+        try:
+            return StreamState(self.stream) if self.stream else ProcessState(self.agent, self.key)
+        except ValueError as error:
+            raise NotThere("stream" if self.stream else "agent", str(error)) from None
+
+    def read_model(self, reach: Reach) -> ReadModel:
+        try:
+            model, _ = table_named(self.table)
+        except ValueError as error:
+            raise NotThere("table", str(error)) from None
+        if model is CHECKOUTS and reach.merchant:
+            raise NotThere("table", "checkouts span merchants: they are for who may see all of these")
+        if self.key and model.shared_rows:
+            raise NotThere("key", f"rows of {self.table} are of many orders: ask for the table without a key")
+        return model
+
+
+class Desk:
+    """`pool` is of the role `audit`; as-of states take connections of `folding`, a pool of few."""
+
+    def __init__(
+        self, pool: Pool, folding: Pool, keyring: Keyring, reach: Reach | None = None, *, open_: bool = False
+    ) -> None:
+        self.reach = reach or Reach()
+        self.history = History(pool, self.reach)
+        self.opening = Opening(keyring, open_=open_)
+        self._folding = folding
+
+    async def position(self, position: int | None, at: datetime | None, name: str = "position") -> int:
+        """The position that is meant: the one that is named, or the last at a time, or the head."""
+        head = await self.history.head()
+        if position is not None:
+            if position > head:
+                raise NotThere(name, f"the log ends at position {head}")
+            return position
+        return head if at is None else await self.history.position_at(at)
+
+    async def events(self, wanted: EventFilter, after: int, until: int, limit: int) -> dict[str, Any]:
+        """A page: `items`, how far the search came (`searched_until`), and whether that is the end."""
+        found = await self.history.page(wanted, after, until, limit)
+        return {
+            "items": await envelopes(found.events, self.opening),
+            "searched_until": found.reached,
+            "whole": found.whole,
+        }
+
+    async def stream_of_events(
+        self, wanted: EventFilter, after: int, until: int
+    ) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
+        """All of them, a few at a time, each time with how far the search came."""
+        async for step in self.history.stream(wanted, after, until):
+            yield await envelopes(step.events, self.opening), step.reached
+
+    async def state(self, asked: Asked, position: int) -> dict[str, Any]:
+        """An aggregate's or a process's state, and the event that made it."""
+        subject = asked.subject()
+        moment = await state_at(self.history, self.opening, subject, position)
+        event = moment.event
+        return {
+            **subject.named,
+            "position": position,
+            "events": moment.version,
+            "made_by": event
+            and {"position": event.position, "event_id": str(event.event_id), "type": event.type},
+            "state": moment.state,
+        }
+
+    async def rows(
+        self,
+        asked: Asked,
+        position: int,
+        limit: int,
+        after: list[Any] | None = None,
+        where: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Rows of a table by its key; `next` are the key values to go on after, None at the end."""
+        model = asked.read_model(self.reach)
+        async with standing(self._folding, self.history, model, position, asked.key) as at:
+            known = await columns_of(at.connection, f"{asked.table}_asof")
+            if unknown := set(where or ()).difference(known):
+                raise NotThere("column", f"{asked.table} has no {unknown.pop()}; it has {', '.join(known)}")
+            try:
+                found, key = await at.rows(asked.table, limit + 1, after, where)
+            except ValueError as error:
+                raise NotThere("cursor", str(error)) from None
+        shown = found[:limit]
+        more = [shown[-1][column] for column in key] if len(found) > limit else None
+        await resolved(self.history, self.opening, [(asked.table, row) for row in shown])
+        return {
+            "table": asked.table,
+            "position": position,
+            "folded_from": at.base,
+            "items": shown,
+            "next": more,
+        }
+
+    async def changes(self, asked: Asked, first: int, last: int, limit: int = CHANGES) -> dict[str, Any]:
+        """The changes from `first` to `last`, or as many as fit; `next_from` is where to go on, None at the
+        end."""
+        items: list[dict[str, Any]] = []
+        async for part in self.all_changes(asked, first, last):
+            items += part
+            if len(items) > limit:
+                break
+        positions = [each["position"] for each in items]
+        fits = positions[limit - 1] if len(items) > limit else last
+        if len(items) > limit and positions[limit] == fits:  # what one event changed comes together
+            earlier = [each for each in positions if each < fits]
+            fits = earlier[-1] if earlier else fits
+        whole = fits == last or len(items) <= limit
+        return {
+            "from": first,
+            "to": last if whole else fits,
+            "items": [each for each in items if each["position"] <= fits],
+            "next_from": None if whole else fits,
+        }
+
+    async def all_changes(self, asked: Asked, first: int, last: int) -> AsyncIterator[list[dict[str, Any]]]:
+        """All of them, those of a few events at a time."""
+        if asked.table:
+            model = asked.read_model(self.reach)
+            async for changes in row_changes(self._folding, self.history, model, first, last, asked.key):
+                yield await changes_shown(self.history, self.opening, changes)
+            return
+        part: list[Change] = []
+        async for change in state_changes(self.history, self.opening, asked.subject(), first, last):
+            if len(part) >= CHANGES and change.event.position != part[-1].event.position:
+                yield [each.as_json() for each in part]
+                part = []
+            part.append(change)
+        yield [each.as_json() for each in part]

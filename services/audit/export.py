@@ -1,0 +1,235 @@
+"""How does the log, or a part of it, leave as a file that anybody can check? Every stored byte, and a
+manifest.
+
+The manifest says what is in the file (range, counts, schema) and the root hash of the Merkle tree (RFC
+6962) over its leaf hashes: of an export from position 1 on, that is the log's own root at that size, as
+its checkpoints sign it. A file comes under its name, and the manifest after it, only when it is whole.
+One page is in memory at a time.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any, Literal, Protocol
+
+import orjson
+
+from eventstore.ahead import Ahead
+from eventstore.log import StoredEvent
+from eventstore.merkle import Frontier
+from eventstore.postgres import PostgresLog
+from services.audit.lines import line_of
+
+FORMAT_VERSION = 1
+PAGE = 5_000
+Format = Literal["ndjson", "csv", "parquet"]
+Progress = Callable[[str, int, int], None]
+COLUMNS: dict[str, str] = {
+    "position": "integer of 64 bits: 1, 2, 3 … in the log; leaf index + 1",
+    "stream": "text",
+    "version": "integer of 64 bits: 1, 2, 3 … in the stream",
+    "type": "text",
+    "schema": "integer of 32 bits: of the stored form of data",
+    "event_id": "UUID, as text",
+    "occurred_at": "UTC, to the microsecond: business time",
+    "recorded_at": "UTC, to the microsecond: when it came into the log",
+    "merchant": "text",
+    "correlation": "text",
+    "causation": "text",
+    "metadata": "bytes: JSON as stored; base64 in ndjson and csv",
+    "data": "bytes: JSON as stored, personal fields sealed; base64 in ndjson and csv",
+    "leaf_hash": "32 bytes: SHA-256 over all others but the position; base64 in ndjson and csv",
+}
+
+
+class CannotExport(Exception):
+    """Nothing was written; the message says what to do."""
+
+    expected = True
+
+
+class Writer(Protocol):
+    """Writes pages of events into an open file; `close` ends what the format needs at its end."""
+
+    def write(self, events: Sequence[StoredEvent]) -> None: ...
+    def close(self) -> None: ...
+
+
+class Lines:
+    """One JSON object a line, as `services/audit/verifier.py` reads it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, events: Sequence[StoredEvent]) -> None:
+        self._file.write(b"".join(map(line_of, events)))
+
+    def close(self) -> None:
+        """A line ends itself."""
+
+
+class Csv:
+    """RFC 4180, with a line of names first. Values stand as they are: a spreadsheet may take some for
+    formulas."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._row(io.StringIO(), [tuple(COLUMNS)])
+
+    def write(self, events: Sequence[StoredEvent]) -> None:
+        self._row(io.StringIO(), [self._values(event) for event in events])
+
+    def close(self) -> None:
+        """A row ends itself."""
+
+    def _row(self, text: io.StringIO, rows: Sequence[Sequence[Any]]) -> None:
+        csv.writer(text).writerows(rows)
+        self._file.write(text.getvalue().encode())
+
+    def _values(self, event: StoredEvent) -> list[Any]:
+        return [_cell(getattr(event, name)) for name in COLUMNS]
+
+
+def _cell(value: Any) -> Any:
+    match value:
+        case bytes():
+            return b64encode(value).decode()
+        case datetime():
+            return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        case _:
+            return value
+
+
+class Hashed(io.RawIOBase):
+    """A file to write to, of which the hash and the length are known at the end."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
+        self._file = file
+        self.digest = sha256()
+        self.length = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        self.length += len(data)
+        return self._file.write(data)
+
+    def tell(self) -> int:
+        return self.length
+
+
+@dataclass(slots=True)
+class Summary:
+    """What an export holds."""
+
+    events: int = 0
+    types: Counter[str] = field(default_factory=Counter)
+    schemas: dict[str, set[int]] = field(default_factory=dict)
+    frontier: Frontier = field(default_factory=Frontier)
+
+    def add(self, events: Sequence[StoredEvent]) -> None:
+        self.events += len(events)
+        self.types.update(event.type for event in events)
+        self.frontier.extend(event.leaf_hash for event in events)
+        for name, schema in {(event.type, event.schema) for event in events}:
+            self.schemas.setdefault(name, set()).add(schema)
+
+
+def writer_for(format_: Format, file: IO[bytes]) -> Writer:
+    """Raises CannotExport where the format's library is missing."""
+    match format_:
+        case "ndjson":
+            return Lines(file)
+        case "csv":
+            return Csv(file)
+        case "parquet":
+            from services.audit.export_parquet import Parquet  # noqa: PLC0415 - a large library
+
+            return Parquet(file)
+
+
+async def export(
+    log: PostgresLog,
+    target: Path,
+    format_: Format,
+    first: int,
+    last: int,
+    progress: Progress,
+    made_at: datetime,
+) -> dict[str, Any]:
+    """Write the events from `first` to `last` into `target`, and its manifest beside it; the manifest.
+
+    Raises CannotExport for an empty range, and for a file that is there already.
+    """
+    head = await log.head()
+    if not 1 <= first <= last <= head:
+        raise CannotExport(f"there are no events {first} to {last}: the log holds 1 to {head}")
+    manifest_file = target.with_name(target.name + ".manifest.json")
+    for each in (target, manifest_file):
+        if each.exists():
+            raise CannotExport(f"{each} is there already: name another file with --to")
+    partial = target.with_name(f".{target.name}.partial")
+    summary = Summary()
+    try:
+        with partial.open("wb") as file:
+            hashed = Hashed(file)
+            await _write(log, writer_for(format_, hashed), summary, first, last, progress)  # type: ignore[arg-type]
+        partial.rename(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    manifest = _manifest(log, target, format_, first, last, summary, hashed, made_at)
+    manifest_file.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    return manifest
+
+
+async def _write(
+    log: PostgresLog, writer: Writer, summary: Summary, first: int, last: int, progress: Progress
+) -> None:
+    async with Ahead(lambda after: log.read_range(after, min(after + PAGE, last)), first - 1, last) as pages:
+        while events := await pages.next():
+            writer.write(events)
+            summary.add(events)
+            progress("events", summary.events, last - first + 1)
+    writer.close()
+    assert summary.events == last - first + 1, "positions have no gaps"
+
+
+def _manifest(
+    log: PostgresLog,
+    target: Path,
+    format_: Format,
+    first: int,
+    last: int,
+    summary: Summary,
+    hashed: Hashed,
+    made_at: datetime,
+) -> dict[str, Any]:
+    return {
+        "format": format_,
+        "format_version": FORMAT_VERSION,
+        "file": target.name,
+        "bytes": hashed.length,
+        "sha256": hashed.digest.hexdigest(),
+        "log": str(log.identity.log_id),
+        "epoch": log.identity.epoch,
+        "first_position": first,
+        "last_position": last,
+        "events": summary.events,
+        "types": dict(sorted(summary.types.items())),
+        "schemas": {name: sorted(schemas) for name, schemas in sorted(summary.schemas.items())},
+        "root_hash": b64encode(summary.frontier.root()).decode(),
+        "root_of": "the RFC 6962 tree over leaf_hash in the order of position",
+        "columns": COLUMNS,
+        "made_at": made_at.isoformat(),
+    }

@@ -1,0 +1,163 @@
+"""How is a read model folded up to some moment, without what is personal, in temporary tables?
+
+By the read model's own `project` and statements, for a generation of its own name. In place of a personal
+value the fold has a mark that says where it stands in the log: `sealed:17:customer.city`. So what is kept
+of a fold holds nothing personal, and whoever shows a row opens the event that the mark names, if it can
+still be opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from domain.kernel import Fact
+from domain.personal import Sealed
+from eventstore.codec import decode, personal_fields
+from eventstore.log import StoredEvent
+from eventstore.queries import load_queries
+from projections.advance import HANDLERS_OWN, said
+from projections.page import TURN, Follow, Page, work_of
+from projections.read_model import ReadModel, order_key, statement, table_of
+from projections.read_models import OPENED
+
+SHADOW = "asof"
+PAGE = 2_000
+DATA_BYTES = 8 << 20
+MARK = re.compile(r"sealed:(\d+):(\w+)\.(\w+)")
+QUERIES = load_queries("services.audit", "as_of.sql")
+BY_KEYS = (
+    b"SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
+    b"SET LOCAL jit = off"
+)
+"""Tables that were just made have no statistics: a fold finds its rows by their keys."""
+AS_IN_A_FOLD = b"SET LOCAL search_path = pg_temp, public; SET LOCAL temp_buffers = '64MB'; " + BY_KEYS
+Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
+_stored = partial(tuple.__new__, StoredEvent)
+
+
+class CannotFold(Exception):
+    """A handler fails on an event: what the read model showed then can't be told by this code."""
+
+    expected = True
+
+
+async def make_shadow(connection: Connection, model: ReadModel, generation: str = SHADOW) -> None:
+    """Empty temporary tables, found by their keys alone: other indexes are for readers of many pages.
+
+    Statements of a read model with shared rows look for rows by others, too.
+    """
+    await connection.execute(statement(model.name, "create_tables", generation))
+    for table in () if model.shared_rows else model.tables:
+        for (name,) in await query(connection, "read_further_indexes", relation=table_of(table, generation)):
+            await connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier("pg_temp", name)))
+
+
+async def fold(
+    connection: Connection, model: ReadModel, events: Sequence[StoredEvent], generation: str = SHADOW
+) -> None:
+    """Merge a page of the log into the tables. Raises CannotFold."""
+    facts: list[Fact] = []
+    for start in range(0, len(events), TURN):
+        await asyncio.sleep(0)  # all else of the process has its turn
+        facts += marked(events[start : start + TURN])
+    await fold_facts(connection, model, facts, generation)
+
+
+async def fold_facts(
+    connection: Connection, model: ReadModel, facts: Sequence[Fact], generation: str = SHADOW
+) -> None:
+    work = work_of(Follow(model, generation), Page(facts))
+    where = f"{model.name}, positions {facts[0].position} to {facts[-1].position}" if facts else ""
+    if work.failure:
+        raise CannotFold(f"{where}: {said(work.failure, private=True)}")
+    try:
+        for name, arguments, of, into in work.merges:
+            await connection.execute(statement(of, name, into), arguments, prepare=True)
+    except HANDLERS_OWN as error:
+        raise CannotFold(f"{where}: {said(error, private=True)}") from None
+
+
+async def facts_between(
+    connection: Connection, model: ReadModel, after: int, until: int, *, page: int = PAGE
+) -> AsyncGenerator[list[StoredEvent]]:
+    """The read model's own events of a range that the connection's role sees, page by page."""
+    types = [kind.__name__ for kind in model.events]
+    while after < until:
+        rows = await query(
+            connection,
+            "read_facts",
+            after=after,
+            until=until,
+            types=types,
+            limit=page,
+            data_bytes=DATA_BYTES,
+        )
+        if not rows:
+            return
+        events = list(map(_stored, rows))
+        yield events
+        after = events[-1].position
+
+
+def of_key(events: Sequence[StoredEvent], model: ReadModel, key: str) -> list[Fact]:
+    """The facts of one key, of the read model's own types."""
+    kinds = {kind.__name__ for kind in model.events}
+    facts = (decode(event) for event in events if event.type in kinds)
+    return [_marked(fact) for fact in facts if order_key(fact) == key]
+
+
+def marked(events: Sequence[StoredEvent]) -> list[Fact]:
+    return [_marked(decode(event)) for event in events]
+
+
+def _marked(fact: Fact) -> Fact:
+    """With marks in place of the personal values that read models would show in plain text."""
+    if type(fact.event) not in OPENED:
+        return fact
+    update = {}
+    for name, kind in personal_fields(type(fact.event)).items():
+        if isinstance(getattr(fact.event, name), Sealed):
+            marks: dict[str, Any] = {
+                part: f"sealed:{fact.position}:{name}.{part}" for part in kind.model_fields
+            }
+            update[name] = kind.model_construct(**marks)
+    return fact._replace(event=fact.event.model_copy(update=update)) if update else fact
+
+
+def marks_in(model: ReadModel, table: str, rows: Sequence[Mapping[str, Any]]) -> set[int]:
+    """The positions that the marks of these rows name."""
+    columns = model.personal.get(table, ())
+    found = (MARK.fullmatch(row.get(column) or "") for row in rows for column in columns)
+    return {int(each[1]) for each in found if each}
+
+
+async def columns_of(connection: Connection, relation: str) -> list[str]:
+    return [name for (name,) in await query(connection, "read_columns", relation=relation)]
+
+
+async def copy_rows(connection: Connection, model: ReadModel, source: str, target: str) -> None:
+    """The rows of one generation into another's empty tables: those that the connection's role sees."""
+    for table in model.tables:
+        columns = sql.SQL(", ").join(
+            map(sql.Identifier, await columns_of(connection, table_of(table, target)))
+        )
+        await connection.execute(
+            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
+                sql.Identifier(table_of(table, target)), columns, columns,
+                sql.Identifier("public", table_of(table, source)),
+            )
+        )  # fmt: skip
+
+
+async def query(connection: Connection, name: str, /, **arguments: Any) -> list[TupleRow]:
+    """The rows of a statement of `as_of.sql`; none for one that has no result."""
+    cursor = await connection.execute(getattr(QUERIES, name).sql.encode(), arguments, prepare=False)
+    return await cursor.fetchall() if cursor.description else []

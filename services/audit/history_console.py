@@ -1,0 +1,180 @@
+"""What do `tillroll history`, `state`, `diff`, `follow` and `export` print?
+
+Whoever has the addresses and the master key may see all; personal fields are opened where it is asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from eventstore.postgres import make_pool
+from services.audit.desk import Asked, Desk, NotThere
+from services.audit.export import Format, export
+from services.audit.filters import EventFilter
+from services.audit.follow import News, coming
+from services.audit.history import Reach
+from services.console import results, telling_progress
+from services.context import ProcessContext, open_context
+from services.settings import Settings
+
+ROWS = 200
+_COLORS = {"was": "red", "now": "green"}
+
+
+@asynccontextmanager
+async def desk_of(
+    settings: Settings, merchant: str = "", *, open_: bool = False
+) -> AsyncIterator[tuple[Desk, ProcessContext]]:
+    """A desk over the running system, of one merchant or of all."""
+    async with open_context(settings, "audit", "project", follow=False) as context:
+        url = settings.url("audit")
+        async with make_pool(url, max_size=2) as reading, make_pool(url, max_size=2) as folding:
+            yield Desk(reading, folding, context.keyring, Reach(merchant), open_=open_), context
+
+
+async def moment(desk: Desk, told: str, name: str = "moment") -> int:
+    """The position that a person names: by its number, or by a time with a zone; '' is the head."""
+    if told.isascii() and told.isdigit():
+        return await desk.position(int(told), None, name)
+    if not told:
+        return await desk.position(None, None)
+    try:
+        at = datetime.fromisoformat(told)
+    except ValueError:
+        at = datetime.min  # noqa: DTZ901 - refused below
+    if at.tzinfo is None:
+        raise NotThere(name, f"{told!r} is neither a position nor a time with a zone, 2026-03-01T12:00:00Z")
+    return await desk.position(None, at)
+
+
+async def show_events(
+    settings: Settings,
+    wanted: EventFilter,
+    after: int,
+    until: str,
+    limit: int | None,
+    *,
+    open_: bool,
+    as_json: bool,
+) -> None:
+    """All that fit, or the first `limit` of them."""
+    async with desk_of(settings, wanted.merchant or "", open_=open_) as (desk, _):
+        left = limit
+        async for shown, _reached in desk.stream_of_events(wanted, after, await moment(desk, until, "until")):
+            _print_events(shown[:left], as_json=as_json)
+            if left is not None and (left := left - len(shown)) <= 0:
+                return
+
+
+async def follow_events(
+    settings: Settings, wanted: EventFilter, after: int | None, *, open_: bool, as_json: bool
+) -> None:
+    """Until Ctrl-C."""
+    async with desk_of(settings, wanted.merchant or "", open_=open_) as (desk, context):
+        began = await desk.history.head() if after is None else after
+        async with News(context.database_url).running() as news:
+            async for shown, _ in coming(desk, wanted, began, news):
+                _print_events(shown, as_json=as_json)
+
+
+def _print_events(shown: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write("".join(orjson.dumps(each).decode() + "\n" for each in shown))
+    else:
+        for each in shown:
+            results.print(
+                f"[cyan]{each['position']:>9}[/] {each['recorded_at'][:19]} [bold]{each['type']}[/]"
+                f" {each['stream']} v{each['version']} by {each['actor']}",
+                soft_wrap=True,
+                highlight=False,
+            )
+    sys.stdout.flush()
+
+
+async def show_state(settings: Settings, asked: Asked, at: str, *, open_: bool, as_json: bool) -> None:
+    async with desk_of(settings, open_=open_) as (desk, _):
+        told = await desk.state(asked, await moment(desk, at))
+    if as_json:
+        _print_json(told)
+        return
+    made = told["made_by"]
+    by = f"made by {made['type']} at {made['position']} ({made['event_id']})" if made else "not there yet"
+    results.print(f"As of position {told['position']}, after {told['events']} events; {by}.", soft_wrap=True)
+    results.print_json(orjson.dumps(told["state"]).decode())
+
+
+async def show_rows(
+    settings: Settings, asked: Asked, at: str, where: dict[str, str] | None, *, open_: bool, as_json: bool
+) -> None:
+    """All rows, a JSON object a line: there may be many."""
+    async with desk_of(settings, open_=open_) as (desk, _):
+        position = await moment(desk, at)
+        after: list[Any] | None = None
+        while True:
+            page = await desk.rows(asked, position, ROWS, after, where)
+            for row in page["items"]:
+                if as_json:
+                    sys.stdout.write(orjson.dumps(row).decode() + "\n")
+                else:
+                    results.print(orjson.dumps(row).decode(), soft_wrap=True)
+            if (after := page["next"]) is None:
+                return
+
+
+async def show_difference(
+    settings: Settings, asked: Asked, first: str, last: str, *, open_: bool, as_json: bool
+) -> None:
+    """Every change, in the order of the events."""
+    async with desk_of(settings, open_=open_) as (desk, _):
+        began, ended = await moment(desk, first or "0", "from"), await moment(desk, last, "to")
+        if began > ended:
+            raise NotThere("from", f"{began} is after {ended}: the first moment comes first")
+        async for part in desk.all_changes(asked, began, ended):
+            for change in part:
+                _print_change(change, as_json=as_json)
+
+
+def _print_change(change: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(orjson.dumps(change).decode() + "\n")
+        return
+    of = change["of"]
+    name = " ".join(map(str, of["key"].values())) if "table" in of else ""
+    values = " → ".join(
+        f"[{color}]{orjson.dumps(change[which]).decode() if which in change else '—'}[/]"
+        for which, color in _COLORS.items()
+    )
+    where = f"{of.get('table') or of.get('stream') or of['agent']} {name}{change['path'] or ' (whole)'}"
+    results.print(
+        f"[cyan]{change['position']:>9}[/] [bold]{change['type']}[/] {where}: {values}",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+async def write_export(
+    settings: Settings, target: Path, format_: Format, first: int, until: str, *, as_json: bool
+) -> None:
+    async with desk_of(settings) as (desk, context):
+        last = await moment(desk, until, "until")
+        with telling_progress() as tell:
+            manifest = await export(context.log, target, format_, first, last, tell, context.clock.now())
+    if as_json:
+        _print_json(manifest)
+        return
+    results.print(
+        f"{target}: {manifest['events']:,} events, {manifest['bytes']:,} bytes;"
+        f" root hash {manifest['root_hash']}",
+        soft_wrap=True,
+    )
+
+
+def _print_json(told: Any) -> None:
+    sys.stdout.write(orjson.dumps(told).decode() + "\n")

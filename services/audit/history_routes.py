@@ -1,0 +1,163 @@
+"""What can an auditor ask of the log over HTTP? Its events: by page, as a stream of lines, or as they come.
+
+A merchant's own people see their merchant's events; who reads the platform's names a merchant, or sees all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from eventstore.log import LogIdentity
+from services.audit.desk import Desk
+from services.audit.filters import EventFilter
+from services.audit.follow import follow
+from services.audit.history_models import EventsAnswer
+from services.audit.requests import RULE, AtDesk, Filter, as_json, told
+from services.web.access import Asked, asked_of
+from services.web.openapi import problem_responses
+from services.web.pagination import Page, as_int, cursor_of
+from services.web.positions import POSITION_HEADER, foreign_position
+from services.web.problems import Problem, invalid
+from services.web.work import resting
+
+NDJSON = "application/x-ndjson"
+router = APIRouter(prefix="/v1/audit", tags=["audit"], responses=problem_responses(503))
+_STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            NDJSON: {"schema": {"type": "string"}, "example": '{"position":17,"type":"OrderPlaced"}\n'}
+        }
+    }
+}
+_FOLLOWED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "text/event-stream": {
+                "schema": {"type": "string"},
+                "example": 'id: 0190c3f2a1b4.1.17\ndata: {"position":17,"type":"OrderPlaced"}\n\n',
+            }
+        }
+    }
+}
+
+
+@router.get(
+    "/events",
+    operation_id="list_audit_events",
+    dependencies=RULE,
+    summary="Events of the log, in order",
+    response_model=EventsAnswer,
+    responses=_STREAMED,
+)
+async def list_events(
+    request: Request,
+    response: Response,
+    desk: AtDesk,
+    wanted: Filter,
+    page: Page,
+    after: Annotated[int, Query(ge=0, le=2**62, description="events after this position")] = 0,
+    until: Annotated[int | None, Query(ge=0, le=2**62, description="up to this position")] = None,
+    accept: Annotated[str, Header(description=f"`{NDJSON}` for all of them, a line each, however many")] = "",
+) -> Any:
+    """All conditions hold at once. With `Accept: application/x-ndjson` the answer is a stream of lines."""
+    with told():
+        until = await desk.position(until, None, "until")
+    identity: LogIdentity = request.app.state.identity
+    if NDJSON in accept.lower():
+        lines = _lines(request, desk, wanted, after, until)
+        return StreamingResponse(lines, media_type=NDJSON, headers={POSITION_HEADER: identity.token(until)})
+    if found := page.after("position", as_int, as_int):
+        after, until = int(str(found[0])), min(until, int(str(found[1])))
+    response.headers[POSITION_HEADER] = identity.token(until)
+    with told():
+        shown = await desk.events(wanted, after, until, page.limit)
+    return as_json(
+        response,
+        {
+            "items": shown["items"],
+            "next_cursor": None if shown["whole"] else cursor_of("position", shown["searched_until"], until),
+            "searched_until": shown["searched_until"],
+            "until": until,
+        },
+    )
+
+
+async def _lines(
+    request: Request, desk: Desk, wanted: EventFilter, after: int, until: int
+) -> AsyncIterator[bytes]:
+    """Without a place in the work: it ends when its reader has all."""
+    async with resting(request):
+        async for shown, _ in desk.stream_of_events(wanted, after, until):
+            if shown:
+                yield b"".join(orjson.dumps(each) + b"\n" for each in shown)
+
+
+@router.get(
+    "/events/follow",
+    operation_id="follow_audit_events",
+    dependencies=RULE,
+    summary="Events as they come, as server-sent events",
+    response_class=StreamingResponse,
+    responses={**_FOLLOWED, **problem_responses(503)},
+)
+async def follow_events(
+    request: Request,
+    desk: AtDesk,
+    wanted: Filter,
+    after: Annotated[
+        int | None, Query(ge=0, le=2**62, description="begin after this position; default: now")
+    ] = None,
+    until: Annotated[
+        int | None, Query(ge=0, le=2**62, description="end at this position; default: never")
+    ] = None,
+    last_event_id: Annotated[
+        str | None, Header(description="go on after this one: the `id` of the last event, a position token")
+    ] = None,
+) -> StreamingResponse:
+    """Each event's `id` is its position token. Where nothing comes a heart-beat does, every 15 seconds."""
+    state = request.app.state
+    identity: LogIdentity = state.identity
+    with told():
+        head = await desk.position(None, None)
+    if last_event_id:
+        try:
+            after = identity.position_of(last_event_id)
+        except ValueError as error:
+            raise foreign_position(str(error)) from None
+    began = head if after is None else after
+    if began > head:
+        raise invalid("after", f"the log ends at position {head}")
+
+    async def events() -> AsyncIterator[bytes]:
+        async with resting(request):
+            parts = follow(
+                desk,
+                wanted,
+                began,
+                state.news,
+                identity,
+                lambda: _still_may(request),
+                state.heart_beat_seconds,
+                until,
+            )
+            async for part in parts:
+                yield part
+
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
+
+
+async def _still_may(request: Request) -> bool:
+    """Whether who began to follow may still: a session that ended, or a role that was taken, ends it."""
+    asked: Asked = asked_of(request)
+    try:
+        principal = await request.app.state.gate.principal_of(request)
+    except Problem as problem:
+        return problem.status not in (401, 403)
+    grant = principal.grant(asked.merchant) if asked.merchant else principal.platform
+    return grant is not None and asked.grant is not None and asked.grant.permissions <= grant.permissions

@@ -1,0 +1,123 @@
+"""What do the routes of the history take, and how do they answer what a desk raises?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+import psycopg
+from fastapi import Depends, Query, Request, Response
+from psycopg_pool import PoolTimeout
+from pydantic import AwareDatetime
+
+from services.audit.desk import Desk, NotThere
+from services.audit.filters import EventFilter
+from services.audit.folding import CannotFold
+from services.audit.history import Reach
+from services.web.access import Allowed, forbidden, requires
+from services.web.problems import Problem, invalid, try_later
+
+PERSONAL = "personal:read"
+RETRY_SECONDS = 1.0
+RULE = [requires("audit:read", "reach")]
+
+
+def text(description: str, *examples: str) -> Any:
+    return Query(
+        min_length=1, max_length=500, pattern=r"^[^\x00]*$", description=description, examples=list(examples)
+    )
+
+
+Position = Annotated[int | None, Query(ge=0, le=2**62, description="as of this position", examples=[4711])]
+At = Annotated[
+    AwareDatetime | None,
+    Query(
+        description="as of this time: what the log held when it came past it",
+        examples=["2026-03-01T12:00:00Z"],
+    ),
+]
+Personal = Annotated[
+    bool,
+    Query(description=f"open personal fields, which needs the permission {PERSONAL}; else they stay sealed"),
+]
+
+
+async def filter_of_request(
+    stream: Annotated[str | None, text("of this stream", "order-m1.1001")] = None,
+    type_: Annotated[str | None, Query(alias="type", max_length=200, examples=["OrderPlaced"])] = None,
+    merchant: Annotated[str | None, text("of this merchant", "m1")] = None,
+    actor: Annotated[str | None, text("whose command it was", "agent:order")] = None,
+    correlation: Annotated[str | None, text("what belongs together")] = None,
+    causation: Annotated[str | None, text("the event or request that caused it")] = None,
+    subject: Annotated[str | None, text("the pseudonym of a person: events with personal data of it")] = None,
+    order: Annotated[str | None, text("an order's stream: all events about it", "order-m1.1001")] = None,
+    occurred_from: Annotated[AwareDatetime | None, Query(description="business time, inclusive")] = None,
+    occurred_until: Annotated[AwareDatetime | None, Query(description="business time, exclusive")] = None,
+    recorded_from: Annotated[AwareDatetime | None, Query(description="recorded, inclusive")] = None,
+    recorded_until: Annotated[AwareDatetime | None, Query(description="recorded, exclusive")] = None,
+) -> EventFilter:
+    if type_ is not None and "\x00" in type_:
+        raise invalid("type", "no type holds U+0000")
+    return EventFilter(
+        stream, type_, merchant, actor, correlation, causation, subject, order, occurred_from, occurred_until,
+        recorded_from, recorded_until,
+    )  # fmt: skip
+
+
+async def desk_of_request(request: Request, asked: Allowed, *, personal: Personal = False) -> Desk:
+    """Raises 403 for who may not open what is personal."""
+    if personal and (asked.grant is None or PERSONAL not in asked.grant.permissions):
+        raise forbidden(PERSONAL, asked.merchant)
+    state = request.app.state
+    return Desk(state.audit_pool, state.folding_pool, state.keyring, Reach(asked.merchant), open_=personal)
+
+
+Filter = Annotated[EventFilter, Depends(filter_of_request)]
+AtDesk = Annotated[Desk, Depends(desk_of_request)]
+Named = Annotated[str, text("the stream", "order-m1.1001")]
+Agent = Annotated[str, text("the agent's name", "order")]
+Key = Annotated[str, text("the stream of the order", "order-m1.1001")]
+Table = Annotated[str, text("a table of a read model", "orders")]
+RowsKey = Annotated[
+    str,
+    Query(
+        max_length=500,
+        pattern=r"^[^\x00]*$",
+        description="only the rows of an order (MERCHANT/ORDER), or of a stream",
+        examples=["m1/1001"],
+    ),
+]
+FromPosition = Annotated[
+    int | None, Query(ge=0, le=2**62, description="the first moment; default: the beginning")
+]
+ToPosition = Annotated[int | None, Query(ge=0, le=2**62, description="the second moment; default: the head")]
+MomentAt = Annotated[AwareDatetime | None, Query(description="the same, by time")]
+
+
+class told:  # noqa: N801 - reads as a word
+    """What a desk raises, as the problem that it is."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
+        match error:
+            case NotThere(name=name, detail=detail):
+                raise invalid(name, detail) from None
+            case CannotFold():
+                raise Problem(409, "cannot-fold", str(error)) from None
+            case psycopg.errors.QueryCanceled():
+                raise try_later("the query took too long", RETRY_SECONDS, kind="took-too-long") from None
+            case psycopg.DataError():
+                raise Problem(
+                    422, "invalid-input", "a parameter holds what no column of ours can hold"
+                ) from None
+            case psycopg.OperationalError() | PoolTimeout():
+                raise try_later(
+                    "the database can't be reached, or has too much to do", RETRY_SECONDS
+                ) from None
+
+
+def as_json(response: Response, content: dict[str, Any]) -> Response:
+    """As it is: what was dumped from models need not be tried against them again."""
+    return Response(orjson.dumps(content), headers=dict(response.headers), media_type="application/json")

@@ -1,0 +1,220 @@
+"""`tillroll history`, `state`, `diff`, `follow` and `export`: what happened, how it stood, what made the
+difference."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli_run import AsJson, run
+from services.settings import Settings
+
+state_app = typer.Typer(help="How something stood at any moment.", no_args_is_help=True)
+diff_app = typer.Typer(
+    help="What changed between two moments, and the event that changed it.", no_args_is_help=True
+)
+
+_MOMENT = "A position, or a time with a zone such as 2026-03-01T12:00:00Z; default: now."
+At = Annotated[str, typer.Option("--at", help=_MOMENT)]
+From = Annotated[
+    str, typer.Option("--from", help="The first moment: a position or a time; default: the beginning.")
+]
+To = Annotated[str, typer.Option("--to", help=_MOMENT)]
+Personal = Annotated[bool, typer.Option("--personal", help="Open personal fields; else they stay sealed.")]
+Stream = Annotated[str, typer.Argument(help="For example order-m1.1001.")]
+Agent = Annotated[str, typer.Argument(help="order, inventory, payment or shipping.")]
+OrderStream = Annotated[str, typer.Argument(help="The stream of the order, for example order-m1.1001.")]
+Table = Annotated[str, typer.Argument(help="A table of a read model, for example orders or sales_by_day.")]
+Key = Annotated[str, typer.Option(help="Only rows of an order (MERCHANT/ORDER) or of a stream: much faster.")]
+After = Annotated[int, typer.Option(min=0, help="Events after this position.")]
+
+
+class Format(StrEnum):
+    NDJSON = "ndjson"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+def _time(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time needs a zone: 2026-03-01T12:00:00Z")
+    return at
+
+
+def _option(about: str, **more: Any) -> Any:
+    return typer.Option(help=about, **more)
+
+
+Text = Annotated[str | None, _option("Of this stream.")]
+Type = Annotated[str | None, _option("Of this type, for example OrderPlaced.")]
+Merchant = Annotated[str | None, _option("Of this merchant.")]
+Actor = Annotated[str | None, _option("Whose command it was, for example agent:order.")]
+Correlation = Annotated[str | None, _option("What belongs together.")]
+Causation = Annotated[str | None, _option("The event or request that caused it.")]
+Subject = Annotated[str | None, _option("The pseudonym of a person: events with personal data of it.")]
+Order = Annotated[str | None, _option("An order's stream: all events about it.")]
+Time = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="Inclusive; with a zone.")]
+Until = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="Exclusive; with a zone.")]
+
+
+def history(
+    stream: Text = None,
+    type_: Annotated[
+        str | None, typer.Option("--type", help="Of this type, for example OrderPlaced.")
+    ] = None,
+    merchant: Merchant = None,
+    actor: Actor = None,
+    correlation: Correlation = None,
+    causation: Causation = None,
+    subject: Subject = None,
+    order: Order = None,
+    occurred_from: Time = None,
+    occurred_until: Until = None,
+    recorded_from: Time = None,
+    recorded_until: Until = None,
+    after: After = 0,
+    until: Annotated[str, typer.Option(help=_MOMENT)] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many; default: all.")] = None,
+    personal: Personal = False,
+    as_json: AsJson = False,
+) -> None:
+    """Events of the log, in order: all that fit every condition. With --json a line of JSON each."""
+    from services.audit.filters import EventFilter  # noqa: PLC0415
+    from services.audit.history_console import show_events  # noqa: PLC0415
+
+    wanted = EventFilter(
+        stream, type_, merchant, actor, correlation, causation, subject, order, occurred_from, occurred_until,
+        recorded_from, recorded_until,
+    )  # fmt: skip
+    run(show_events(Settings.load(), wanted, after, until, limit, open_=personal, as_json=as_json))
+
+
+def follow(
+    stream: Text = None,
+    type_: Annotated[
+        str | None, typer.Option("--type", help="Of this type, for example OrderPlaced.")
+    ] = None,
+    merchant: Merchant = None,
+    actor: Actor = None,
+    correlation: Correlation = None,
+    causation: Causation = None,
+    subject: Subject = None,
+    order: Order = None,
+    after: Annotated[int | None, typer.Option(min=0, help="Begin after this position; default: now.")] = None,
+    personal: Personal = False,
+    as_json: AsJson = False,
+) -> None:
+    """Events as they come, until Ctrl-C."""
+    from services.audit.filters import EventFilter  # noqa: PLC0415
+    from services.audit.history_console import follow_events  # noqa: PLC0415
+
+    wanted = EventFilter(stream, type_, merchant, actor, correlation, causation, subject, order)
+    run(follow_events(Settings.load(), wanted, after, open_=personal, as_json=as_json))
+
+
+def export(
+    to: Annotated[Path, typer.Option(help="The file; its manifest comes beside it.")],
+    format_: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.NDJSON,
+    first: Annotated[int, typer.Option("--from", min=1, help="The first position.")] = 1,
+    until: Annotated[str, typer.Option(help=_MOMENT)] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Every stored byte of the log, or of a range of it, with a manifest that holds its root hash."""
+    from services.audit.history_console import write_export  # noqa: PLC0415
+
+    run(write_export(Settings.load(), to, format_.value, first, until, as_json=as_json))
+
+
+@state_app.command("stream")
+def state_stream(stream: Stream, at: At = "", personal: Personal = False, as_json: AsJson = False) -> None:
+    """An aggregate as it stood."""
+    _state({"stream": stream}, at, personal=personal, as_json=as_json)
+
+
+@state_app.command("process")
+def state_process(
+    agent: Agent, key: OrderStream, at: At = "", personal: Personal = False, as_json: AsJson = False
+) -> None:
+    """An agent's process of an order as it stood, by the agent's present rules."""
+    _state({"agent": agent, "key": key}, at, personal=personal, as_json=as_json)
+
+
+def _state(named: dict[str, str], at: str, *, personal: bool, as_json: bool) -> None:
+    from services.audit.desk import Asked  # noqa: PLC0415
+    from services.audit.history_console import show_state  # noqa: PLC0415
+
+    run(show_state(Settings.load(), Asked(**named), at, open_=personal, as_json=as_json))
+
+
+@state_app.command("rows")
+def state_rows(
+    table: Table,
+    key: Key = "",
+    column: Annotated[str | None, typer.Option(help="Only rows in which this column …")] = None,
+    value: Annotated[str | None, typer.Option(help="… has this value.")] = None,
+    at: At = "",
+    personal: Personal = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rows of a read model as it stood, a JSON object a line."""
+    from services.audit.desk import Asked  # noqa: PLC0415
+    from services.audit.history_console import show_rows  # noqa: PLC0415
+
+    if (column is None) != (value is None):
+        raise typer.BadParameter("--column and --value go together")
+    where = {column: value} if column is not None and value is not None else None
+    run(show_rows(Settings.load(), Asked(table=table, key=key), at, where, open_=personal, as_json=as_json))
+
+
+@diff_app.command("stream")
+def diff_stream(
+    stream: Stream, first: From = "", last: To = "", personal: Personal = False, as_json: AsJson = False
+) -> None:
+    """Of an aggregate."""
+    _diff({"stream": stream}, first, last, personal=personal, as_json=as_json)
+
+
+@diff_app.command("process")
+def diff_process(
+    agent: Agent,
+    key: OrderStream,
+    first: From = "",
+    last: To = "",
+    personal: Personal = False,
+    as_json: AsJson = False,
+) -> None:
+    """Of an agent's process of an order."""
+    _diff({"agent": agent, "key": key}, first, last, personal=personal, as_json=as_json)
+
+
+@diff_app.command("rows")
+def diff_rows(
+    table: Table,
+    key: Key = "",
+    first: From = "",
+    last: To = "",
+    personal: Personal = False,
+    as_json: AsJson = False,
+) -> None:
+    """Of all tables of the read model that the table belongs to: one event changes several."""
+    _diff({"table": table, "key": key}, first, last, personal=personal, as_json=as_json)
+
+
+def _diff(named: dict[str, str], first: str, last: str, *, personal: bool, as_json: bool) -> None:
+    from services.audit.desk import Asked  # noqa: PLC0415
+    from services.audit.history_console import show_difference  # noqa: PLC0415
+
+    run(show_difference(Settings.load(), Asked(**named), first, last, open_=personal, as_json=as_json))
+
+
+def add_history(app: typer.Typer) -> None:
+    """Put these commands into the one that holds all."""
+    for each in (history, follow, export):
+        app.command()(each)
+    app.add_typer(state_app, name="state")
+    app.add_typer(diff_app, name="diff")

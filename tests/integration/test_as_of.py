@@ -1,0 +1,271 @@
+"""Does a read model as of a moment show what a rebuild up to it would, and is the difference right?"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from psycopg import sql
+
+from eventstore.keyring import Keyring, PostgresKeyStore
+from eventstore.postgres import make_pool
+from projections.fold import Fold
+from projections.generations import make_generation
+from projections.page import Follow
+from projections.read_model import ReadModel, table_of
+from projections.read_models import READ_MODELS
+from services.audit.as_of import AGENTS
+from services.audit.as_of_kept import KeptStates
+from services.audit.desk import Asked, Desk, NotThere
+from services.audit.difference import ABSENT, applied, differences
+from services.audit.history import Reach
+from services.audit.history_index import HistoryIndex
+from services.play.reader import read_olist
+from services.play.rows import OlistRows
+from services.play.synthetic import synthetic_rows
+from services.settings import Settings
+from tests.integration.played import played
+from tests.integration.trade import Trade
+
+OLIST = os.environ.get("TILLROLL_OLIST_DIR")
+MOMENTS = 20
+Rows = dict[str, Any]
+States = dict[str, Rows]
+
+
+@asynccontextmanager
+async def desk_over(
+    database: str, trade: Trade, *, merchant: str = "", open_: bool = True
+) -> AsyncIterator[Desk]:
+    keyring = Keyring(bytes(32), PostgresKeyStore(trade.log.pool))
+    url = Settings(database_url=database).url("audit")
+    async with make_pool(url, max_size=4) as reading, make_pool(url, max_size=2) as folding:
+        yield Desk(reading, folding, keyring, Reach(merchant), open_=open_)
+
+
+async def prepare(trade: Trade, spacing: int = 100) -> KeptStates:
+    """What the projector does beside: describe the log, and keep states."""
+    pool = trade.log.pool
+    await HistoryIndex(trade.log, pool).catch_up()
+    states = KeptStates(trade.log, pool, spacing=spacing)
+    async with pool.connection() as connection:
+        await states.catch_up(connection)
+    return states
+
+
+async def everything(desk: Desk, table: str, position: int, key: str = "") -> Rows:
+    """All rows of a table then, by their keys, page after page."""
+    found: Rows = {}
+    after: list[Any] | None = None
+    while True:
+        page = await desk.rows(Asked(table=table, key=key), position, 200, after)
+        found |= {name_of(row, page["next"], table): row for row in page["items"]}
+        if page["next"] is None:
+            return found
+        after = page["next"]
+
+
+def name_of(row: Rows, _next: Any, table: str) -> str:
+    return orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode()
+
+
+class Rebuilt:
+    """Generations that are moved from moment to moment, as a rebuild moves them."""
+
+    def __init__(self, trade: Trade, connection: Any) -> None:
+        self.connection = connection
+        self.trade = trade
+        self.numbers: dict[str, int] = {}
+        self.fold: Fold | None = None
+
+    async def until(self, position: int) -> None:
+        if self.fold is None:
+            follows = []
+            async with self.connection.transaction():
+                for model in READ_MODELS.values():
+                    self.numbers[model.name] = await make_generation(self.connection, model)
+                    follows.append(Follow(model, self.numbers[model.name]))
+            keyring = Keyring(bytes(32), PostgresKeyStore(self.trade.log.pool))
+            self.fold = Fold(self.connection, self.trade.log, keyring, follows)
+        await self.fold.until(position, "moments")
+
+    async def rows(self, model: ReadModel, table: str) -> list[str]:
+        relation = sql.Identifier(table_of(table, self.numbers[model.name]))
+        cursor = await self.connection.execute(sql.SQL("SELECT to_jsonb(t) FROM {} AS t").format(relation))
+        return sorted(name_of(row[0], None, table) for row in await cursor.fetchall())
+
+
+def moments_of(head: int, seed: int = 1, count: int = MOMENTS) -> list[int]:
+    return sorted(random.Random(seed).sample(range(1, head + 1), count))
+
+
+async def check_moments(database: str, trade: Trade, spacing: int) -> None:
+    await prepare(trade, spacing)
+    async with desk_over(database, trade) as desk, trade.log.pool.connection() as connection:
+        rebuilt = Rebuilt(trade, connection)
+        bases = set()
+        for position in moments_of(await trade.log.head()):
+            await rebuilt.until(position)
+            for model in READ_MODELS.values():
+                for table in model.tables:
+                    shown = await everything(desk, table, position)
+                    assert sorted(shown) == await rebuilt.rows(model, table), (table, position)
+            page = await desk.rows(Asked(table="orders"), position, 1)
+            bases.add(page["folded_from"])
+        assert len(bases) > 3, "moments begin at several kept states"
+
+
+async def test_any_moment_is_what_a_rebuild_would_show(database: str) -> None:
+    async with played(database, synthetic_rows(60, seed=4)) as trade:
+        await check_moments(database, trade, 200)
+
+
+async def test_a_read_model_of_one_key_needs_the_events_of_that_key_alone(database: str) -> None:
+    async with played(database, synthetic_rows(12, seed=2)) as trade:
+        await prepare(trade)
+        head = await trade.log.head()
+        async with desk_over(database, trade) as desk:
+            for position in moments_of(head, count=3):
+                for table in ("orders", "order_lines", "order_timeline", "payments", "shipments"):
+                    whole = [orjson.loads(each) for each in await everything(desk, table, position)]
+                    keys = {(row["merchant"], row["order_id"]) for row in whole}
+                    for merchant, order_id in sorted(keys)[:5]:
+                        own = await everything(desk, table, position, f"{merchant}/{order_id}")
+                        theirs = [r for r in whole if (r["merchant"], r["order_id"]) == (merchant, order_id)]
+                        assert sorted(own) == sorted(name_of(row, None, table) for row in theirs)
+            with pytest.raises(NotThere, match="many orders"):
+                await desk.rows(Asked(table="sales_by_day", key="m1/1"), head, 1)
+
+
+def put(states: States, change: dict[str, Any]) -> None:
+    """Apply a change as an auditor's own program would, from its JSON."""
+    name = orjson.dumps(change["of"], option=orjson.OPT_SORT_KEYS).decode()
+    before = states.get(name, ABSENT)
+    after = applied(before, change["path"], change.get("now", ABSENT))
+    if after is ABSENT:
+        del states[name]
+    else:
+        states[name] = after
+
+
+async def keyed(desk: Desk, model: ReadModel, position: int) -> States:
+    found: States = {}
+    for table in model.tables:
+        after: list[Any] | None = None
+        while True:
+            page = await desk.rows(Asked(table=table), position, 200, after)
+            key = await key_columns(desk, table)
+            for row in page["items"]:
+                of = {"table": table, "key": {column: row[column] for column in key}}
+                found[orjson.dumps(of, option=orjson.OPT_SORT_KEYS).decode()] = row
+            if (after := page["next"]) is None:
+                break
+    return found
+
+
+async def key_columns(desk: Desk, table: str) -> list[str]:
+    async with desk.history._pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT a.attname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
+            " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey)"
+            " WHERE i.indisprimary AND c.relname ~ %s"
+            " ORDER BY array_position(i.indkey::int2[], a.attnum)",
+            (f"^{table}_g1$",),
+        )
+        return [row[0] for row in await cursor.fetchall()]
+
+
+async def check_differences(database: str, trade: Trade, pairs: int) -> None:
+    await prepare(trade)
+    chance = random.Random(7)
+    head = await trade.log.head()
+    async with desk_over(database, trade) as desk:
+        for _ in range(pairs):
+            first, last = sorted(chance.sample(range(head + 1), 2))
+            for model in READ_MODELS.values():
+                states = await keyed(desk, model, first)
+                async for part in desk.all_changes(Asked(table=model.tables[0]), first, last):
+                    for change in part:
+                        assert first < change["position"] <= last
+                        put(states, change)
+                assert states == await keyed(desk, model, last), (model.name, first, last)
+
+
+async def test_the_difference_applied_to_the_first_moment_gives_the_second(database: str) -> None:
+    async with played(database, synthetic_rows(30, seed=5)) as trade:
+        await check_differences(database, trade, 3)
+
+
+async def test_each_change_names_the_event_that_made_it(database: str) -> None:
+    async with played(database, synthetic_rows(8, seed=3)) as trade:
+        await prepare(trade)
+        head = await trade.log.head()
+        stored = {event.position: event for event in await trade.log.read(0, head)}
+        async with desk_over(database, trade) as desk:
+            order = next(event for event in stored.values() if event.type == "OrderPlaced")
+            answer = await desk.changes(
+                Asked(table="orders", key=f"{order.merchant}/{order_of(order)}"), 0, head
+            )
+            assert answer["items"], "an order has a life"
+            for change in answer["items"]:
+                event = stored[change["position"]]
+                assert (change["event_id"], change["type"]) == (str(event.event_id), event.type)
+            made = answer["items"][0]
+            assert (made["position"], made["path"], "was" in made) == (order.position, "", False)
+            part = await desk.changes(Asked(table="orders"), 0, head, limit=10)
+            assert part["next_from"] == part["to"] == part["items"][-1]["position"]
+
+
+def order_of(event: Any) -> str:
+    return str(orjson.loads(event.data)["order_id"])
+
+
+async def test_aggregates_and_processes_stand_as_they_stood(database: str) -> None:
+    async with played(database, synthetic_rows(15, seed=6)) as trade:
+        await prepare(trade)
+        head = await trade.log.head()
+        async with desk_over(database, trade, open_=False) as desk, trade.log.pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT agent, key, state FROM agent_processes ORDER BY agent, key"
+            )
+            processes = await cursor.fetchall()
+            assert {agent for agent, *_ in processes} == set(AGENTS)
+            for agent, key, state in processes:
+                shown = await desk.state(Asked(agent=agent, key=key), head)
+                assert shown["state"] == orjson.loads(
+                    AGENTS[agent].initial.__class__.model_validate_json(state).model_dump_json()
+                )
+            cursor = await connection.execute("SELECT DISTINCT stream FROM events ORDER BY stream")
+            streams = [stream for (stream,) in await cursor.fetchall()]
+            chance = random.Random(3)
+            for stream in chance.sample(streams, 30):
+                first, last = sorted(chance.sample(range(head + 1), 2))
+                state = (await desk.state(Asked(stream=stream), first))["state"]
+                async for part in desk.all_changes(Asked(stream=stream), first, last):
+                    for change in part:
+                        state = applied(state, change["path"], change.get("now", ABSENT))
+                assert state == (await desk.state(Asked(stream=stream), last))["state"]
+
+
+def test_differences_go_into_objects_and_no_further() -> None:
+    was, now = {"a": {"b/c": 1, "d": 2}, "e": [1]}, {"a": {"b/c": 2}, "e": [1, 2], "f": None}
+    found = list(differences(was, now))
+    assert found == [("/a/b~1c", 1, 2), ("/a/d", 2, ABSENT), ("/e", [1], [1, 2]), ("/f", ABSENT, None)]
+    for path, _, value in found:
+        was = applied(was, path, value)
+    assert was == now
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not OLIST, reason="TILLROLL_OLIST_DIR is not set")
+async def test_any_moment_of_olist(database: str) -> None:
+    rows: OlistRows = read_olist(Path(str(OLIST)))
+    async with played(database, rows) as trade:
+        await check_moments(database, trade, 8192)
+        await check_differences(database, trade, 1)

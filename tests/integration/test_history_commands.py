@@ -1,0 +1,129 @@
+"""Do `tillroll history`, `state`, `diff`, `follow` and `export` say what the API says?"""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from eventstore.merkle import root_of
+from services.audit.history_index import HistoryIndex
+from tests.integration.projections_trade import MASTER_KEY, START, Bought, Trade, open_trade, setting_up
+from tests.integration.system import TILLROLL
+
+BOUGHT = Bought(merchant="m1", order_id="1001", person="p1")
+SECONDS_MAX = 60
+
+
+@pytest.fixture
+def environment(database: str, nats_url: str, tmp_path: Path) -> dict[str, str]:
+    key = tmp_path / "secrets" / "master.key"
+    key.parent.mkdir(mode=0o700)
+    key.write_bytes(base64.b64encode(MASTER_KEY))
+    settings = {"DATA_DIR": str(tmp_path), "DATABASE_URL": database, "NATS_URL": nats_url}
+    return os.environ | {f"TILLROLL_{name}": value for name, value in settings.items()}
+
+
+@pytest.fixture
+async def trade(database: str) -> Any:
+    async with open_trade(database) as opened:
+        await opened.append("m1", setting_up("m1"))
+        await opened.append("m1", BOUGHT.life(), at=START)
+        await HistoryIndex(opened.log, opened.log.pool).catch_up()
+        yield opened
+
+
+def lines(environment: dict[str, str], *arguments: str) -> list[Any]:
+    """What a command prints, a JSON value a line."""
+    done = subprocess.run(
+        [*TILLROLL, *arguments, "--json"],
+        env=environment,
+        capture_output=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    return [orjson.loads(line) for line in done.stdout.splitlines()]
+
+
+def refused(environment: dict[str, str], *arguments: str) -> str:
+    """What a command says that can't do what it was asked for."""
+    done = subprocess.run(
+        [*TILLROLL, *arguments], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+    )
+    assert done.returncode == 2, done.stdout
+    assert b"Traceback" not in done.stderr
+    return done.stderr.decode()
+
+
+async def test_history_and_states(trade: Trade, environment: dict[str, str]) -> None:
+    stored = await trade.log.read(0, 1_000)
+    assert [each["position"] for each in lines(environment, "history")] == [
+        event.position for event in stored
+    ]
+    (placed,) = lines(environment, "history", "--order", BOUGHT.order, "--type", "OrderPlaced")
+    assert list(placed["data"]["customer"]) == ["sealed"]
+    (placed,) = lines(environment, "history", "--type", "OrderPlaced", "--personal", "--limit", "1")
+    assert placed["data"]["customer"]["city"] == "São Paulo"
+    at = stored[-3].recorded_at.isoformat()
+    for moment in (str(stored[-3].position), at):
+        (state,) = lines(environment, "state", "stream", BOUGHT.order, "--at", moment)
+        assert (state["position"], state["state"]["status"]) == (stored[-3].position, "shipped")
+    rows = lines(environment, "state", "rows", "orders", "--key", "m1/1001", "--personal")
+    assert [(row["status"], row["ship_to_city"]) for row in rows] == [("completed", "São Paulo")]
+    changes = lines(environment, "diff", "rows", "orders", "--from", str(stored[-3].position))
+    status = [each for each in changes if each["path"] == "/status"]
+    assert [(each["was"], each["now"], each["position"]) for each in status] == [
+        ("shipped", "completed", stored[-1].position)
+    ]
+    assert "neither a position nor a time" in refused(
+        environment, "state", "stream", BOUGHT.order, "--at", "soon"
+    )
+    assert "there is no table nothing" in refused(environment, "state", "rows", "nothing")
+    assert "nothing-1 is no stream" in refused(environment, "diff", "stream", "nothing-1")
+
+
+async def test_an_export_on_the_command_line(
+    trade: Trade, environment: dict[str, str], tmp_path: Path
+) -> None:
+    target = tmp_path / "events.ndjson"
+    (manifest,) = lines(environment, "export", "--to", str(target))
+    stored = await trade.log.read(0, 1_000)
+    assert manifest["events"] == len(stored) == len(target.read_bytes().splitlines())
+    assert base64.b64decode(manifest["root_hash"]) == root_of(event.leaf_hash for event in stored)
+    assert "is there already" in refused(environment, "export", "--to", str(target))
+
+
+@pytest.fixture
+def following(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [*TILLROLL, "follow", "--merchant", "m1", "--after", "0", "--json"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+async def test_follow_prints_events_as_they_come(trade: Trade, following: subprocess.Popen[bytes]) -> None:
+    assert following.stdout is not None
+    head = await trade.log.head()
+    assert [orjson.loads(following.stdout.readline())["position"] for _ in range(head)] == list(
+        range(1, head + 1)
+    )
+    other = Bought(merchant="m1", order_id="1002", person="p1")
+    last = await trade.append("m1", other.placing())
+    assert [orjson.loads(following.stdout.readline())["position"] for _ in range(last - head)][-1] == last
+    following.send_signal(signal.SIGINT)
+    assert following.wait(timeout=20) == 130
+    assert following.stderr is not None
+    assert b"Traceback" not in following.stderr.read()
