@@ -27,6 +27,7 @@ from services.access.composition import access_of
 from services.access.oidc import open_oidc
 from services.access.oidc_routes import make_router as make_oidc_router
 from services.access.sign_in_by import SignInBy
+from services.audit.why_routes import router as why_router
 from services.context import ProcessContext
 from services.health import router as health_router
 from services.limit_settings import LimitSettings
@@ -41,7 +42,7 @@ from services.web.problems import install_problems, try_later
 from services.web.rates import RatedGate
 
 STOP_SECONDS = 10
-READ_CONNECTIONS, ACCESS_CONNECTIONS = 8, 4
+READ_CONNECTIONS, ACCESS_CONNECTIONS, AUDIT_CONNECTIONS = 8, 4, 3
 RETRY_SECONDS = 2.0
 DESCRIPTION = """\
 Commands say what shall happen, queries what has. Who asks signs in, or sends an API key, as
@@ -61,6 +62,7 @@ TAGS = [
     {"name": "shipments", "description": "Parcels, from the label to the last scan."},
     {"name": "deliveries", "description": "What came later than it was promised."},
     {"name": "sales", "description": "What was sold: by day, by product, by category."},
+    {"name": "audit", "description": "Why it is so: causes of events, events of numbers."},
     *ACCESS_TAGS,
     {"name": "sign-in", "description": "Sign-in by somebody else: OpenID Connect."},
     {"name": "operator", "description": "What spans merchants: for who runs the system."},
@@ -103,7 +105,7 @@ def create_app(
     install_problems(app)
     _install_unavailable(app)
     share(app, parts)
-    ours = (health_router, *commands.routers(), *queries.routers, parked_router, *ACCESS_ROUTERS)
+    ours = (health_router, *commands.routers(), *queries.routers, parked_router, why_router, *ACCESS_ROUTERS)
     for router in (*ours, *further):
         app.include_router(router)
     install_rules(app)
@@ -124,6 +126,9 @@ async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
         make_pool(reading, max_size=READ_CONNECTIONS, statement_seconds=settings.query_seconds) as pool,
         ProjectionsWaiter(reading, pool).running() as waiter,
         make_pool(knowing, max_size=ACCESS_CONNECTIONS) as access_pool,
+        make_pool(
+            settings.url("audit"), max_size=AUDIT_CONNECTIONS, statement_seconds=settings.query_seconds
+        ) as audit_pool,
         open_oidc(settings, context.clock) as providers,
     ):
         access = access_of(context, access_pool)
@@ -137,7 +142,7 @@ async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
         app = create_app(context, settings, (oidc,))
         access.install(app)
         app.state.gate = RatedGate(access.gate, app.state.rates)
-        app.state.pool = pool
+        app.state.pool, app.state.audit_pool = pool, audit_pool
         app.state.projections_waiter = waiter
         try:
             async with SharedRates(app.state.rate_counts, knowing).running():

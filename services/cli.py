@@ -15,6 +15,7 @@ from services.cli_parked import parked_app
 from services.cli_recovery import backup, reconcile, restore
 from services.cli_run import AsJson, run
 from services.cli_user import user_app
+from services.cli_why import why
 from services.settings import Settings
 
 app = typer.Typer(
@@ -101,7 +102,7 @@ def migrate(
     run(migrate_database(Settings.load(), new_epoch=new_epoch, as_json=as_json))
 
 
-for each in (backup, restore, reconcile):
+for each in (backup, restore, reconcile, why):
     app.command()(each)
 
 

@@ -29,7 +29,7 @@ PROCESSES: dict[str, tuple[Role, ...]] = {
     "agents": ("write",),
     "gateways": ("write",),
     "scheduler": ("write", "access"),
-    "api": ("write", "query", "access"),
+    "api": ("write", "query", "access", "audit"),
 }
 """What runs, and as whom it works in the database."""
 WORLDS = ("payment", "carrier")

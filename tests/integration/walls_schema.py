@@ -40,7 +40,7 @@ CHECKS = (
     Check(
         "functions that run as the log's owner",
         f"SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace {IN_PUBLIC}",
-        frozenset({"append_batch", "log_head"}),
+        frozenset({"append_batch", "log_head", "position_at"}),
     ),
     Check(
         "such functions that look for names where their caller wants",

@@ -1,0 +1,1 @@
+"""The auditor's desk: any moment, any cause, any edit."""
