@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from domain.kernel import Fact
-from domain.streams import order_stream, payment_stream, shipment_stream, stock_stream, stream_parts
+from domain.streams import payment_stream, shipment_stream, stock_stream, stream_parts
 from eventstore.statements import Pool
 from projections.generations import Connection
 from services.audit.causes import Cause, tree_of
-from services.audit.causes_read import Trail, TrailReader, order_of
+from services.audit.causes_read import EVENTS_MAX, Trail, TrailReader, order_of
 
 STOCK_EVENTS_MAX = 20
 """The last ones of a stock item, each with its causes."""
@@ -53,12 +52,14 @@ async def bound(pool: Pool, to: Bound) -> AsyncIterator[Connection]:
                 await connection.rollback()
 
 
-async def why_order(connection: Connection, merchant: str, order_id: str) -> Cause:
+async def why_order(
+    connection: Connection, merchant: str, order_id: str, events_max: int = EVENTS_MAX
+) -> Cause:
     """Everything that happened to an order, to its payments, its parcels and its stock, and because of what.
 
     Like all of these, raises NothingThere.
     """
-    trail = Trail()
+    trail = Trail(events_max)
     await TrailReader(connection).of_order(merchant, order_id, trail)
     return tree_of(_found(trail, f"order {order_id}"), f"order {order_id} of {merchant}")
 
@@ -133,9 +134,3 @@ ASKED: dict[str, tuple[Ask, tuple[str, ...]]] = {
     "stock": (why_stock, ("sku", "warehouse")),
 }
 """What of one merchant's can be asked about, and by which names."""
-STREAMS: dict[str, Callable[..., Any]] = {
-    "order": order_stream,
-    "payment": payment_stream,
-    "shipment": shipment_stream,
-    "stock": stock_stream,
-}

@@ -87,8 +87,10 @@ Whose = tuple[int, str]
 
 @dataclass(slots=True)
 class Trail:
-    """Everything that is known about some events and what is between them; `cut`: there is more."""
+    """Everything that is known about some events and what is between them; `cut`: there is more than
+    `events_max`."""
 
+    events_max: int = EVENTS_MAX
     stored: dict[int, StoredEvent] = field(default_factory=dict)
     facts: dict[int, Fact] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
@@ -108,7 +110,7 @@ class Trail:
             stored = StoredEvent(*row)
             if stored.position in self.facts:
                 continue
-            if len(self.facts) >= EVENTS_MAX:
+            if len(self.facts) >= self.events_max:
                 self.cut = True
                 break
             fact = decode(stored)

@@ -39,6 +39,8 @@ PUBLIC = {
 }
 """What anybody may ask for, and why. Whoever adds to it must have a reason that a reviewer accepts."""
 RULES = {
+    ("audit:read", "merchant"): "why_event why_number why_order why_payment why_shipment why_stock",
+    ("audit:read", "platform"): "why_number_of_platform",
     ("catalogue:read", "merchant"): "list_categories list_products",
     ("catalogue:write", "merchant"): "import_product translate_category",
     ("checkouts:read", "platform"): "list_checkouts",
@@ -75,7 +77,13 @@ RULES = {
 """What each operation wants, as it was thought over: the document alone would agree with a wrong rule."""
 NOT_OURS = {"/openapi.json", "/docs", "/docs/oauth2-redirect"}
 """Routes of the framework: the document of the API, which is no secret, and pages that show it."""
-IDS = {"order_id": "none", "shipment_id": "none", "sku": "none", "category": "none", "provider": "none"}
+IDS = {
+    "order_id": "none",
+    "shipment_id": "none",
+    "sku": "none",
+    "category": "none",
+    "provider": "none",
+} | dict.fromkeys(("payment_id", "warehouse", "event", "table"), "none")
 HEX_ID = "0" * 32
 ROLES = (
     "admin",

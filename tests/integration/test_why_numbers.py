@@ -204,10 +204,14 @@ CHECKOUTS = 300
 def some_of(rows: OlistRows, count: int) -> OlistRows:
     """The first orders, with all that is theirs."""
     ids = {each.order_id for each in rows.orders[:count]}
+    items = tuple(each for each in rows.items if each.order_id in ids)
+    products, sellers = {each.product_id for each in items}, {each.seller_id for each in items}
     return replace(
         rows,
         orders=rows.orders[:count],
-        items=tuple(each for each in rows.items if each.order_id in ids),
+        items=items,
+        products=tuple(each for each in rows.products if each.product_id in products),
+        sellers=tuple(each for each in rows.sellers if each.seller_id in sellers),
         payments=tuple(each for each in rows.payments if each.order_id in ids),
         reviews=tuple(each for each in rows.reviews if each.order_id in ids),
     )
