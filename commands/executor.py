@@ -36,7 +36,7 @@ class Context:
     """Whose command it is, what it belongs to and when it happens in business time.
 
     `causation` is the event or request that caused it; `clock` is `wall`, or the checkout on whose business
-    clock it is played; `fingerprint` tells a repeated command from another with the same id. `failed_tries` is
+    clock it is played; `fingerprint` tells a repeated command from another with the same id. `failed_tries`:
     how often what it tells of was tried before, in vain; it stands in the events' metadata if it is not 0.
     """
 

@@ -1,4 +1,4 @@
-"""What may be asked the causes of, and for whom is it read? An order, a payment, a parcel, stock, an event."""
+"""What may be asked the causes of, and for whom is it read? Orders, payments, parcels, stock, events."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from domain.kernel import Fact
 from domain.streams import payment_stream, shipment_stream, stock_stream, stream_parts
 from eventstore.statements import Pool
 from projections.generations import Connection
-from services.audit.causes import Cause, tree_of
-from services.audit.causes_read import EVENTS_MAX, Trail, TrailReader, order_of
+from services.audit.causes import Cause
+from services.audit.causes_read import TrailReader
+from services.audit.causes_trail import EVENTS_MAX, Trail, order_of
+from services.audit.causes_tree import tree_of
 
 STOCK_EVENTS_MAX = 20
 """The last ones of a stock item, each with its causes."""
@@ -88,7 +90,7 @@ async def why_event(connection: Connection, event: str) -> Cause:
     fact = await reader.one(position, trail) if position is not None else None
     if fact is None:
         raise NothingThere(
-            f"there is no event {event}; say its position, or its id if it was recorded soon after it was made"
+            f"there is no event {event}; say its position, or its id if that was made when it was recorded"
         )
     await _read_orders(reader, trail, [fact])
     return tree_of(trail, f"event {fact.position} {type(fact.event).__name__}", {fact.position}, effects=True)

@@ -77,10 +77,11 @@ def _nodes(nodes: list[tuple[int, Cause]]) -> Iterator[str]:
         missing = f'<tspan class="m"> ! {_safe(cause.missing)}</tspan>' if cause.missing else ""
         at = f'<tspan class="t"> {cause.at:%Y-%m-%d %H:%M:%S}</tspan>' if cause.at else ""
         wanted = ' class="w"' if cause.wanted or cause.kind == "asked" else ""
+        line = _safe(f"{sign} {_titled(cause)}")
         details = orjson.dumps(cause.details, option=orjson.OPT_INDENT_2, default=str).decode()
         yield (
             f'<g><title>{_safe(details)}</title><circle cx="{x + 6}" cy="{y}" r="6" fill="{colour}"/>'
-            f'<text x="{x + 18}" y="{y + 4}"{wanted}>{_safe(f"{sign} {_titled(cause)}")}{at}{missing}</text></g>'
+            f'<text x="{x + 18}" y="{y + 4}"{wanted}>{line}{at}{missing}</text></g>'
         )
 
 

@@ -1,9 +1,9 @@
 """Why is a number in a read model what it is? The events that make it up, adding up exactly to it.
 
 One mechanism for every numeric column of every read model: the events that could have made the row
-(`numbers_found`) are merged anew, one at a time, by the read model's own handler and SQL (`numbers_merge`); an
-event's part is what the column changed by. Whether the parts add up to what the table shows is checked, and
-said: where they do not, the table is not what the log says.
+(`numbers_found`) are merged anew, one at a time, by the read model's own handler and SQL (`numbers_merge`);
+an event's part is what the column changed by. Whether the parts add up to what the table shows is checked,
+and said: where they do not, the table is not what the log says.
 """
 
 from __future__ import annotations
@@ -196,8 +196,8 @@ async def _titled(connection: Connection, shown: list[tuple[int, int]], ahead: i
     parts = []
     for position, part in shown:
         ahead += part
-        title = titles[position]
-        parts.append(Part(*title[:5], part=part, value=ahead))
+        _, type_, stream, occurred_at, event_id = titles[position]
+        parts.append(Part(position, type_, stream, occurred_at, event_id, part, ahead))
     return tuple(parts)
 
 

@@ -110,7 +110,7 @@ def _chunks(found: Found) -> Iterator[list[list[int]]]:
 
 
 async def _read(connection: Connection, standing: Standing, chunk: list[list[int]]) -> list[Group]:
-    """The facts of each owner that the row has taken. Personal fields stay sealed: no number depends on them."""
+    """The facts of each owner that the row has taken. Personal fields stay sealed: no number needs them."""
     rows = await fetch(connection, "read_events", positions=[each for group in chunk for each in group])
     facts = {fact.position: fact for fact in (decode(StoredEvent(*each)) for each in rows)}
     groups = [[facts[position] for position in group if position in facts] for group in chunk]

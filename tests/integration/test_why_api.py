@@ -1,4 +1,4 @@
-"""Can an auditor ask "why" over HTTP, of what is its merchant's, and does a wrong question get a clear answer?"""
+"""Can an auditor ask "why" over HTTP, of what is its merchant's, and is a wrong question answered clearly?"""
 
 from __future__ import annotations
 

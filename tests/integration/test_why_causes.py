@@ -110,8 +110,8 @@ async def test_the_way_from_a_command_to_its_last_effect(trade: Trade, pool: Poo
         "StockAllocated",
     ]  # fmt: skip
     assert path(tree, "AuthorizationRequested") == [
-        "command", "OrderPlaced", "reaction", "command", "StockReserved", "reaction", "command", "OrderReserved",
-        "reaction", "command", "AuthorizationRequested",
+        "command", "OrderPlaced", "reaction", "command", "StockReserved", "reaction", "command",
+        "OrderReserved", "reaction", "command", "AuthorizationRequested",
     ]  # fmt: skip
 
 
@@ -123,14 +123,17 @@ async def test_a_reaction_says_its_rules_its_facts_and_that_it_would_be_the_same
     assert len(recorded) == 10
     assert all(each.details["same_if_decided_again"] and not each.missing for each in recorded)
     (confirming,) = [each for each in recorded if each.led_to[0].title.startswith("ConfirmOrder")]
-    known = {position: kind for position, kind in (await about(trade, "1")).items()}
+    known = await about(trade, "1")
     assert [known[position] for position in confirming.details["facts"]] == [
         "OrderPlaced", "StockReserved", "PaymentAuthorized",
     ]  # fmt: skip
 
 
 async def test_a_reaction_that_somebody_changed_is_seen(trade: Trade, pool: Pool) -> None:
-    change = "UPDATE reactions SET commands = replace(encode(commands, 'escape'), 'ConfirmOrder', 'CompleteOrder')::bytea"
+    change = (
+        "UPDATE reactions SET commands = "
+        "replace(encode(commands, 'escape'), 'ConfirmOrder', 'CompleteOrder')::bytea"
+    )
     async with trade.log.pool.connection() as connection:
         await connection.execute(change.encode())
     tree = await of_order(pool, "1")
@@ -194,7 +197,8 @@ async def test_a_call_tells_its_tries_and_a_webhook_when_it_came(trade: Trade, p
     await trade.executor.execute(one(payment_stream(MERCHANT, "3"), command), webhook)
     async with trade.log.pool.connection() as connection:
         await connection.execute(
-            "INSERT INTO webhook_inbox (provider, webhook_id, stream, correlation, body, attempts, matched_at)"
+            "INSERT INTO webhook_inbox"
+            " (provider, webhook_id, stream, correlation, body, attempts, matched_at)"
             " VALUES ('payment', 'msg_1', %s, 'c1', '{}', 2, now())",
             (payment_stream(MERCHANT, "3"),),
         )
@@ -253,6 +257,26 @@ async def test_an_event_is_asked_for_by_position_or_id(trade: Trade, pool: Pool)
     assert "PaymentAuthorized" not in events(by_id).values()
 
 
+async def test_what_an_event_led_to_is_found_beyond_its_own_streams(trade: Trade, pool: Pool) -> None:
+    confirmed = next(stored for stored in await trade.log.read(0, 100) if stored.type == "OrderConfirmed")
+    async with bound(pool, Bound(MERCHANT)) as connection:
+        tree = await why_event(connection, str(confirmed.position))
+    assert {"StockAllocated", "ShipmentRequested"} <= set(events(tree).values())
+
+
+async def test_a_cause_that_is_not_to_be_seen_is_no_webhook(trade: Trade, pool: Pool) -> None:
+    told = {"payment_id": "1", "provider_reference": "ref 1", "status": "authorized", "amount_cents": 1000}
+    odd = Movement(reference="odd", amount_cents=1, succeeded=True)
+    cause = str(uuid4())
+    context = Context(uuid4(), MERCHANT, "gateway:payment", "c1", cause, NOW, "c1")
+    command = RecordProviderPayment.model_validate({**told, "captures": (odd,)})
+    await trade.executor.execute(one(payment_stream(MERCHANT, "1"), command), context)
+    await trade.rest()
+    (missing,) = nodes(await of_order(pool, "1"), "missing")
+    assert missing.details == {"event_id": cause}
+    assert "PaymentCaptured" in {each.details["type"] for each in missing.led_to}
+
+
 async def test_stock_shows_what_moved_it_last(trade: Trade, pool: Pool) -> None:
     async with bound(pool, Bound(MERCHANT)) as connection:
         tree = await why_stock(connection, MERCHANT, "a", "main")
@@ -271,11 +295,8 @@ async def test_a_large_tree_is_cut_with_a_word(trade: Trade, pool: Pool) -> None
 
 OF_ONE_MERCHANT = (
     "INSERT INTO provider_calls VALUES ('payment', 5, 'c1')",
-    "INSERT INTO webhook_inbox (provider, webhook_id, stream, correlation, body)"
-    " VALUES ('payment', 'w', 'payment-m.1', 'c1', '{}')",
+    "INSERT INTO webhook_inbox VALUES ('payment', 'w', 'payment-m.1', 'c1', '{}')",
     "INSERT INTO deadlines VALUES ('inventory', 'order-m.1', 'x', 'm', 'c1', 'c1', 'cause', now())",
-    "INSERT INTO parked VALUES ('agent:order', 'order-m.1', 5, 'an error')",
-    "INSERT INTO parked_answers (request, follower, key, skipped) VALUES (7, 'agent:order', 'order-m.1', 5)",
 )
 
 
@@ -290,8 +311,8 @@ async def test_nobody_sees_what_is_anothers(trade: Trade, pool: Pool, database: 
     with connected(database) as owner:
         for statement in OF_ONE_MERCHANT:
             owner.execute(statement.encode())
-    for table in ("reactions", "provider_calls", "webhook_inbox", "deadlines", "parked", "parked_answers"):
-        column = {"webhook_inbox": "stream", "parked_answers": "skipped"}.get(table, "1")
+    for table in ("reactions", "provider_calls", "webhook_inbox", "deadlines"):
+        column = "stream" if table == "webhook_inbox" else "1"
         for merchant, seen in (("", False), ("another", False), (MERCHANT, True)):
             with connected(as_role("audit"), merchant=merchant) as connection:
                 row = connection.execute(f"SELECT count({column}) > 0 FROM {table}".encode()).fetchone()
@@ -301,7 +322,7 @@ async def test_nobody_sees_what_is_anothers(trade: Trade, pool: Pool, database: 
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(f"SELECT {column} FROM webhook_inbox")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("SELECT error FROM parked_answers")
+            connection.execute("SELECT follower FROM parked_answers")
 
 
 async def test_the_tree_is_drawn_for_terminals_machines_and_eyes(trade: Trade, pool: Pool) -> None:

@@ -20,6 +20,7 @@ FROM events WHERE position = ANY(:positions::bigint[]) LIMIT :limit;
 
 -- name: read_effects
 -- In each of the streams, events that the event beside it caused: of commands that the ledger does not know any more.
+-- Streams of stock are read to their end.
 SELECT e.* FROM unnest(:streams::text[], :causes::text[]) AS wanted (stream, cause)
 CROSS JOIN LATERAL (
     SELECT position, stream, version, type, schema, data, merchant, correlation, causation, metadata, event_id,
@@ -62,8 +63,9 @@ WHERE gateway = ANY(:gateways::text[]) AND position = ANY(:positions::bigint[]) 
 SELECT agent, key, name, due_at FROM deadlines WHERE agent = ANY(:agents::text[]) AND key = ANY(:keys::text[]) LIMIT :limit;
 
 -- name: read_parked
-SELECT follower, position FROM parked
-WHERE follower = ANY(:followers::text[]) AND key = ANY(:keys::text[]) LIMIT :limit;
+-- Events that an agent has not reacted to, since its handler failed on one of that order.
+SELECT follower, position FROM left_out
+WHERE follower = ANY(:followers::text[]) AND position = ANY(:positions::bigint[]) LIMIT :limit;
 
 -- name: find_event
 -- By its id, which holds the time when it was made: near that time.

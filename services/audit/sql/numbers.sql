@@ -19,10 +19,7 @@ WHERE r.live AND r.name = :name ORDER BY c.first_partition;
 
 -- name: read_left_out
 -- What the follower :follower has not taken although it has passed it: parked, or skipped by a person; at most :limit.
-SELECT position FROM parked WHERE follower = :follower
-UNION ALL
-SELECT skipped FROM parked_answers WHERE follower = :follower AND skipped IS NOT NULL
-LIMIT :limit;
+SELECT position FROM left_out WHERE follower = :follower LIMIT :limit;
 
 -- name: positions_in_streams
 -- Of some streams, by their index: whose each event of :types is (of its order, or of itself) and its position.
