@@ -107,7 +107,8 @@ async def _read_shape(connection: Connection, table: str, model: ReadModel, gene
 
 
 async def read_row(connection: Connection, shape: Shape, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The one row with these values in its key; a part of the key will do where it tells the row.
+    """The one row with these values in its key; a part of the key will do where it tells the row. Of the
+    generation itself, as the view may show another one by now.
 
     Raises CannotExplain where there is none, or more than one.
     """
@@ -116,7 +117,7 @@ async def read_row(connection: Connection, shape: Shape, given: Mapping[str, Any
             f"{shape.table} is told apart by {', '.join(shape.key)}, not by {', '.join(sorted(unknown))}"
         )
     statement = SQL("SELECT * FROM {} WHERE {} ORDER BY {} LIMIT 3").format(
-        Identifier(shape.table),
+        Identifier(table_of(shape.table, shape.generation)),
         conditions(given),
         SQL(", ").join(map(Identifier, shape.key)),
     )

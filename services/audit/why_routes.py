@@ -36,7 +36,7 @@ from services.web.openapi import problem_responses
 from services.web.problems import Problem, try_later
 
 RETRY_SECONDS = 1.0
-EVENTS_MAX = 100_000
+EVENTS_MAX = 50_000
 """Of which one number is explained while somebody waits; the command line has more patience."""
 router = APIRouter(prefix="/v1/audit", tags=["audit"], responses=problem_responses(404, 422, 503))
 _AUDIT = [requires("audit:read")]
