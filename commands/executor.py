@@ -36,7 +36,8 @@ class Context:
     """Whose command it is, what it belongs to and when it happens in business time.
 
     `causation` is the event or request that caused it; `clock` is `wall`, or the checkout on whose business
-    clock it is played; `fingerprint` tells a repeated command from another with the same id.
+    clock it is played; `fingerprint` tells a repeated command from another with the same id. `failed_tries`:
+    how often what it tells of was tried before, in vain; it stands in the events' metadata if it is not 0.
     """
 
     command_id: UUID
@@ -47,9 +48,11 @@ class Context:
     occurred_at: datetime
     clock: str = "wall"
     fingerprint: bytes = b""
+    failed_tries: int = 0
 
     def metadata(self) -> bytes:
-        return orjson.dumps({"actor": self.actor, "clock": self.clock})
+        tries = {"failed_tries": self.failed_tries} if self.failed_tries else {}
+        return orjson.dumps({"actor": self.actor, "clock": self.clock, **tries})
 
 
 @dataclass(frozen=True, slots=True)

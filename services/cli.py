@@ -17,6 +17,7 @@ from services.cli_proof import checkpoint, export_verifier, proof_app
 from services.cli_recovery import backup, reconcile, restore
 from services.cli_run import AsJson, run
 from services.cli_user import user_app
+from services.cli_why import why
 from services.settings import Settings
 
 app = typer.Typer(
@@ -105,7 +106,7 @@ def migrate(
     run(migrate_database(Settings.load(), new_epoch=new_epoch, as_json=as_json))
 
 
-for each in (backup, restore, reconcile, checkpoint, export_verifier):
+for each in (backup, restore, reconcile, checkpoint, export_verifier, why):
     app.command()(each)
 
 

@@ -1,1 +1,1 @@
-"""The auditor's desk: what happened, how it stood at any moment, and what made the difference."""
+"""The auditor's desk: any moment, any cause, any edit."""

@@ -12,18 +12,19 @@ from services.audit.follow import HEART_BEAT_SECONDS, News
 from services.audit.history_routes import router as history_router
 from services.audit.proof_routes import router as proof_router
 from services.audit.state_routes import router as state_router
+from services.audit.why_routes import router as why_router
 from services.settings import Settings
 
-ROUTERS = (history_router, state_router, proof_router)
+ROUTERS = (history_router, state_router, why_router, proof_router)
 TAGS = [
     {
         "name": "audit",
-        "description": "What happened, how it stood at any moment, what made the difference, and what proves"
-        " that nothing was altered.",
+        "description": "What happened, how it stood at any moment, what made the difference, why it is so,"
+        " and what proves that nothing was altered.",
     }
 ]
-READING, FOLDING = 4, 2
-"""Connections: what reads pages, and what holds read models as they stood."""
+READING, FOLDING = 6, 2
+"""Connections: what reads pages and causes, and what holds read models as they stood."""
 
 
 @asynccontextmanager

@@ -51,7 +51,7 @@ class Caller:
         command = await self._outcome(call)
         if command is not None:
             occurred_at = await self._occurred_at(call.fact, late=asked_first)
-            await self._record(call.fact, command, occurred_at, "outcome")
+            await self._record(call.fact, command, occurred_at, "outcome", call.attempts)
 
     async def record_unavailable(self, call: Call) -> None:
         """Once for each request, however often this is called and by however many workers."""
@@ -118,7 +118,9 @@ class Caller:
         moments = await self._moments.of((fact.stream,))
         return moments[fact.stream].occurred_at
 
-    async def _record(self, fact: Fact, command: Command, occurred_at: datetime, what: str) -> None:
+    async def _record(
+        self, fact: Fact, command: Command, occurred_at: datetime, what: str, failed_tries: int = 0
+    ) -> None:
         context = Context(
             command_id=derived_id(UUID(fact.event_id), "gateway", self._gateway.name, what),
             merchant=fact.merchant,
@@ -127,6 +129,7 @@ class Caller:
             causation=fact.event_id,
             occurred_at=occurred_at,
             clock=fact.clock,
+            failed_tries=failed_tries,
         )
         done = await self._executor.execute(one(fact.stream, command), context)
         assert done.refused is None, f"a provider's fact is never refused: {done.refused}"

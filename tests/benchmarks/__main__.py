@@ -19,7 +19,7 @@ import uvloop
 from services.collector import spare_the_collector
 from tests.benchmarks.report import Options, Report
 
-SUITES = ("append", "log", "load", "rebuild", "growth", "flow", "latency", "doors", "seal", "as_of")
+SUITES = ("append", "log", "load", "rebuild", "growth", "why", "flow", "latency", "doors", "seal", "as_of")
 RESULTS = Path("build/bench.json")
 
 

@@ -41,7 +41,9 @@ PUBLIC = {
 RULES = {
     ("audit:read", "merchant"): (
         "add_cosignature get_checkpoint get_seal get_seal_key get_tile prove_consistency prove_inclusion"
+        " why_event why_number why_order why_payment why_shipment why_stock"
     ),
+    ("audit:read", "platform"): "why_number_of_platform",
     ("audit:read", "reach"): (
         "follow_audit_events get_process_state get_stream_state list_audit_events list_process_changes"
         " list_row_changes list_rows_as_of list_stream_changes"
@@ -90,7 +92,7 @@ IDS = {
     "sku": "none",
     "category": "none",
     "provider": "none",
-}
+} | dict.fromkeys(("payment_id", "warehouse", "event", "table"), "none")
 HEX_ID = "0" * 32
 ROLES = (
     "admin",

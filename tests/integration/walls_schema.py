@@ -32,15 +32,17 @@ CHECKS = (
         frozenset({"project read"}),
     ),
     Check(
-        "views that see with their owner's eyes; this one shows numbers, and no names",
+        "views that see with their owner's eyes; these show numbers, and no names",
         f"""SELECT relname FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace {IN_PUBLIC}
         AND NOT coalesce(reloptions, '{{}}') @> '{{security_invoker=true}}'""",
-        frozenset({"parked_keys"}),
+        frozenset({"parked_keys", "left_out"}),
     ),
     Check(
         "functions that run as the log's owner",
         f"SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace {IN_PUBLIC}",
-        frozenset({"append_batch", "log_head", "leaf_hashes", "recorded_at_of", "position_of_event"}),
+        frozenset(
+            {"append_batch", "log_head", "leaf_hashes", "recorded_at_of", "position_of_event", "position_at"}
+        ),
     ),
     Check(
         "such functions that look for names where their caller wants",

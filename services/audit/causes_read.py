@@ -1,0 +1,214 @@
+"""What is known of the causes of an order's events? All that is stored about them, read by keys alone.
+
+From the order's own stream it goes on to what each event led to: reactions of agents by the event's
+position, their commands by ids that are computed (the ledger says at which positions those appended), the
+streams of payments, parcels and deadlines by their names.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from domain.kernel import Fact
+from domain.order import OrderPlaced
+from domain.streams import deadline_stream, order_stream, payment_stream
+from eventstore.queries import load_queries
+from projections.generations import Connection
+from services.agents.reactions import decode_groups, parker
+from services.audit.causes_replay import replay
+from services.audit.causes_trail import (
+    AGENT_OF,
+    EVENTS_MAX,
+    GATEWAYS,
+    Arrival,
+    Entry,
+    OpenCall,
+    Recorded,
+    Trail,
+    command_of_agent,
+    command_of_deadline,
+    command_of_words,
+    commands_of_gateway,
+    order_of,
+    request_of,
+)
+
+ROUNDS_MAX = 12
+WINDOW, WINDOW_SECONDS = 50_000, 2
+"""How far around the time that an event's id holds it is looked for: positions, and before it, seconds."""
+QUERIES = load_queries("services.audit", "causes.sql")
+
+
+class TrailReader:
+    """Reads in one transaction of the caller's, which is bound to whom it reads for."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def of_order(self, merchant: str, order_id: str, trail: Trail) -> None:
+        """Add all events about an order to `trail`, and what is known between them."""
+        key = order_stream(merchant, order_id)
+        trail.add(await self._fetch("read_streams", streams=[key]))
+        await self._by_timeline(merchant, order_id, trail)
+        new = [fact for fact in trail.facts.values() if order_of(fact) == key]
+        known: set[str] = set()
+        for _ in range(ROUNDS_MAX):
+            if not new or trail.cut:
+                break
+            await self._read_reactions(trail, new)
+            replay(trail, key)
+            streams = (_streams_of(trail, new) | _deadlines_in(trail, merchant)) - known
+            known |= streams
+            rows = await self._fetch("read_streams", streams=sorted(streams)) if streams else []
+            new = trail.add([*rows, *await self._read_appended(trail, new)])
+        await self._read_between(trail)
+
+    async def one(self, position: int, trail: Trail) -> Fact | None:
+        """Add one event."""
+        trail.add(await self._fetch("read_positions", positions=[position]))
+        return trail.facts.get(position)
+
+    async def newest(self, stream: str, limit: int, trail: Trail) -> list[Fact]:
+        return trail.add(await self._fetch("read_newest", stream=stream, limit=limit))
+
+    async def stream(self, stream: str, trail: Trail) -> list[Fact]:
+        return trail.add(await self._fetch("read_streams", streams=[stream]))
+
+    async def between(self, trail: Trail) -> None:
+        """What is known of events that are about no order."""
+        await self._read_reactions(trail, list(trail.facts.values()))
+        await self._read_between(trail)
+
+    async def position_of(self, event_id: UUID) -> int | None:
+        """Where the event is, by the time that its id holds; None if it is not there."""
+        made_at = datetime.fromtimestamp((event_id.int >> 80) / 1000, UTC)
+        ((near,),) = await self._fetch("position_at", at=made_at - timedelta(seconds=WINDOW_SECONDS))
+        rows = await self._fetch("find_event", after=near, event_id=str(event_id), limit=WINDOW)
+        return rows[0][0] if rows else None
+
+    async def _by_timeline(self, merchant: str, order_id: str, trail: Trail) -> None:
+        """A shorter way to most of it, where the read model is made; what it lacks is found without it."""
+        if (await self._fetch("has_timeline"))[0][0]:
+            rows = await self._fetch("read_timeline", merchant=merchant, order_id=order_id)
+            trail.add(await self._fetch("read_positions", positions=[position for (position,) in rows]))
+
+    async def _read_reactions(self, trail: Trail, new: list[Fact]) -> None:
+        positions = [fact.position for fact in new]
+        rows = await self._fetch("read_reactions", agents=list(AGENT_OF), positions=positions)
+        for agent, position, _, rule_version, commands in rows:
+            trail.recorded[position, agent] = Recorded(rule_version, decode_groups(commands))
+        ids = [
+            command_of_agent(trail.facts[position], agent, ordinal)
+            for agent, position, *_ in rows
+            for ordinal in range(len(trail.recorded[position, agent].groups))
+        ]
+        await self._read_ledger(trail, ids)
+
+    async def _read_appended(self, trail: Trail, new: list[Fact]) -> list[Any]:
+        """Events of the commands that agents gave because of `new`: by the ledger, else in the stream."""
+        here = {fact.position for fact in new}
+        positions: list[int] = []
+        streams, causes = [], []
+        for (position, agent), recorded in trail.recorded.items():
+            if position not in here:
+                continue
+            fact = trail.facts[position]
+            for ordinal, group in enumerate(recorded.groups):
+                entry = trail.ledger.get(command_of_agent(fact, agent, ordinal))
+                if entry:
+                    positions += range(entry.first, min(entry.last, entry.first + EVENTS_MAX) + 1)
+                else:
+                    streams += [target.stream for target in group.targets]
+                    causes += [fact.event_id for _ in group.targets]
+        rows = await self._fetch("read_positions", positions=positions) if positions else []
+        if streams:
+            rows += await self._fetch("read_effects", streams=streams, causes=causes)
+        return rows
+
+    async def _read_between(self, trail: Trail) -> None:
+        """The ledger's entries of all other commands, webhooks, calls that are open, deadlines that wait."""
+        facts = list(trail.facts.values())
+        await self._read_ledger(trail, _other_commands(trail))
+        told = {
+            (GATEWAYS[fact.actor].name, fact.causation)
+            for fact in facts
+            if fact.actor in GATEWAYS and fact.causation not in trail.positions
+        }
+        for provider, webhook_id, *rest in await self._fetch(
+            "read_webhooks", providers=[p for p, _ in told], ids=[i for _, i in told]
+        ):
+            trail.webhooks[provider, webhook_id] = Arrival(*rest)
+        for gateway, position, *rest in await self._fetch(
+            "read_open_calls", gateways=[each.name for each in GATEWAYS.values()], positions=list(trail.facts)
+        ):
+            trail.open_calls[position, gateway] = OpenCall(*rest)
+        keys = sorted({key for fact in facts if (key := order_of(fact))})
+        for agent, key, name, due_at in await self._fetch("read_pending", agents=list(AGENT_OF), keys=keys):
+            trail.pending[agent, key, name] = due_at
+        followers = {parker(name): name for name in AGENT_OF}
+        for follower, position in await self._fetch(
+            "read_parked", followers=list(followers), positions=list(trail.facts)
+        ):
+            trail.parked.add((position, followers[follower]))
+
+    async def _read_ledger(self, trail: Trail, ids: list[UUID]) -> None:
+        for command_id, _, first, last, answer, recorded_at in await self._fetch("read_commands", ids=ids):
+            trail.ledger[command_id] = Entry(first, last, _object(answer), recorded_at)
+
+    async def _fetch(self, query: str, **arguments: Any) -> list[Any]:
+        text = getattr(QUERIES, query).sql.encode()
+        limited = {"limit": EVENTS_MAX + 1, **arguments}
+        cursor = await self._connection.execute(text, limited, prepare=False)
+        return list(await cursor.fetchall())
+
+
+def _object(answer: bytes) -> dict[str, Any]:
+    try:
+        told = orjson.loads(answer) if answer else {}
+    except orjson.JSONDecodeError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _other_commands(trail: Trail) -> list[UUID]:
+    """The ids of commands that are no agent's, as far as they can be computed from their events."""
+    ids: list[UUID] = []
+    for fact in trail.facts.values():
+        event: Any = fact.event
+        ids += filter(None, (request_of(fact),))
+        if fact.actor in GATEWAYS and fact.causation in trail.positions:
+            cause = trail.facts[trail.positions[fact.causation]]
+            ids += commands_of_gateway(cause, GATEWAYS[fact.actor].name).values()
+        if fact.category == "deadline":
+            ids.append(command_of_deadline(event))
+        if fact.causation not in trail.positions:
+            ids.append(command_of_words(fact))
+    return ids
+
+
+def _streams_of(trail: Trail, new: list[Fact]) -> set[str]:
+    """Streams that are about one order alone: of its payments and its parcels."""
+    streams: set[str] = set()
+    for fact in new:
+        if fact.category in ("order", "payment", "shipment"):
+            streams.add(fact.stream)
+        if isinstance(fact.event, OrderPlaced):
+            streams |= {payment_stream(fact.merchant, each.payment_id) for each in fact.event.portions}
+        for name in AGENT_OF:
+            recorded = trail.recorded.get((fact.position, name))
+            for group in recorded.groups if recorded else ():
+                streams |= {t.stream for t in group.targets if not t.stream.startswith("stock-")}
+    return streams
+
+
+def _deadlines_in(trail: Trail, merchant: str) -> set[str]:
+    return {
+        deadline_stream(merchant, agent, deadline.key, deadline.name)
+        for (_, agent), reaction in trail.replayed.items()
+        for deadline in reaction.deadlines
+        if deadline.due_at is not None
+    }

@@ -1,0 +1,141 @@
+"""How does a tree of causes look? In a terminal, and as a picture that stands alone: SVG, without any script.
+
+The picture has a line for each node, further to the right the deeper it is, as a file manager draws folders:
+that stays readable however large the tree is, and needs no layout but counting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+import orjson
+from rich.text import Text
+from rich.tree import Tree
+
+from services.audit.causes import Cause, Kind
+
+SIGNS: dict[Kind, tuple[str, str, str]] = {
+    # a sign, a colour of the terminal, one of the picture
+    "asked": ("?", "bold", "#1f2937"),
+    "command": ("▶", "cyan", "#0e7490"),
+    "event": ("●", "green", "#15803d"),
+    "reaction": ("◆", "magenta", "#a21caf"),
+    "call": ("⇄", "yellow", "#a16207"),
+    "webhook": ("◀", "yellow", "#b45309"),
+    "deadline": ("◷", "blue", "#1d4ed8"),
+    "missing": ("!", "red", "#b91c1c"),
+}
+LINE, INDENT, MARGIN, CHARACTER = 24, 22, 16, 7.3
+"""Of the picture, in pixels: between lines, for a level, around, and the width of a character."""
+TITLE_MAX = 110
+_STYLE = (
+    "svg{background:#fff}text{font:12px ui-monospace,monospace;fill:#111827}.m{fill:#b91c1c}.t{fill:#6b7280}"
+    ".w{font-weight:700}path{fill:none;stroke:#9ca3af}"
+    "@media(prefers-color-scheme:dark){svg{background:#111827}text{fill:#f3f4f6}.t{fill:#9ca3af}.m{fill:#f87171}}"
+)
+
+
+def as_rich(root: Cause) -> Tree:
+    """For a terminal."""
+    tree = Tree(_text(root))
+    above = [tree]
+    for depth, cause in root.walk():
+        if depth:
+            del above[depth:]
+            above.append(above[-1].add(_text(cause)))
+    return tree
+
+
+def as_svg(root: Cause) -> bytes:
+    """A whole document; what is under the pointer tells its details."""
+    nodes = list(root.walk())
+    width = MARGIN * 2 + max(depth * INDENT + 24 + len(_line(each)) * CHARACTER for depth, each in nodes)
+    height = MARGIN * 2 + len(nodes) * LINE
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}"'
+        f' viewBox="0 0 {width:.0f} {height}" role="img"><title>{_safe(root.title)}</title>'
+        f"<style>{_STYLE}</style>"
+    )
+    return "".join((head, *_edges(nodes), *_nodes(nodes), "</svg>")).encode()
+
+
+def _edges(nodes: list[tuple[int, Cause]]) -> Iterator[str]:
+    above: list[int] = []
+    for row, (depth, _) in enumerate(nodes):
+        del above[depth:]
+        if depth:
+            x, y = _x(depth - 1) + 6, _y(row)
+            yield f'<path d="M{x} {_y(above[-1]) + 8}V{y}H{_x(depth)}"/>'
+        above.append(row)
+
+
+def _nodes(nodes: list[tuple[int, Cause]]) -> Iterator[str]:
+    for row, (depth, cause) in enumerate(nodes):
+        sign, _, colour = SIGNS[cause.kind]
+        x, y = _x(depth), _y(row)
+        missing = f'<tspan class="m"> ! {_safe(cause.missing)}</tspan>' if cause.missing else ""
+        at = f'<tspan class="t"> {cause.at:%Y-%m-%d %H:%M:%S}</tspan>' if cause.at else ""
+        wanted = ' class="w"' if cause.wanted or cause.kind == "asked" else ""
+        line = _safe(f"{sign} {_titled(cause)}")
+        details = orjson.dumps(cause.details, option=orjson.OPT_INDENT_2, default=str).decode()
+        yield (
+            f'<g><title>{_safe(details)}</title><circle cx="{x + 6}" cy="{y}" r="6" fill="{colour}"/>'
+            f'<text x="{x + 18}" y="{y + 4}"{wanted}>{line}{at}{missing}</text></g>'
+        )
+
+
+def _x(depth: int) -> int:
+    return MARGIN + depth * INDENT
+
+
+def _y(row: int) -> int:
+    return MARGIN + row * LINE + LINE // 2
+
+
+def _titled(cause: Cause) -> str:
+    title = cause.title if len(cause.title) <= TITLE_MAX else cause.title[: TITLE_MAX - 1] + "…"
+    return f"{cause.position} {title}" if cause.position is not None else title
+
+
+def _line(cause: Cause) -> str:
+    """All that stands in a node's line, for its width."""
+    at = " 2026-01-01 00:00:00" if cause.at else ""
+    return f"  {_titled(cause)}{at}{' ! ' + cause.missing if cause.missing else ''}"
+
+
+def _safe(text: str) -> str:
+    """As XML holds it, which knows no control characters."""
+    return escape("".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text))
+
+
+def _text(cause: Cause) -> Text:
+    sign, colour, _ = SIGNS[cause.kind]
+    text = Text(f"{sign} ", style=colour)
+    text.append(
+        "".join(c if c.isprintable() else "\ufffd" for c in _titled(cause)), "bold" if cause.wanted else ""
+    )
+    for word in _words(cause):
+        text.append(f"  {word}", "dim")
+    if cause.missing:
+        text.append(f"  ! {cause.missing}", "red")
+    return text
+
+
+def _words(cause: Cause) -> Iterator[str]:
+    """What of the details a person wants to see at once."""
+    details = cause.details
+    if cause.at:
+        yield f"{cause.at:%Y-%m-%d %H:%M:%S}"
+    if cause.kind == "event":
+        yield f"{details.get('stream', '')} by {details.get('actor', '')}"
+    if "facts" in details:
+        yield f"took {', '.join(map(str, details['facts'][-8:]))}"
+    if details.get("same_if_decided_again") is False:
+        yield "decided again, it would be another"
+    if came_to := details.get("came_to"):
+        yield str(came_to)
+    if tries := details.get("failed_tries"):
+        yield f"after {tries} tries that failed"
+    if command_id := details.get("command_id"):
+        yield str(command_id)

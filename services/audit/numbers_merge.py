@@ -1,0 +1,179 @@
+"""What did each event change a row by? The read model's own handler and SQL are asked, one event at a time.
+
+They work on temporary tables. What is of one owner (an order, mostly) never depends on what is of another,
+and rows that several share are sums: so each owner gets a merchant of its own there, by which shared rows
+fall apart into one for each, and the first events of all owners are merged together, then the second of each.
+So a day of a thousand orders takes as many steps as its longest order has events.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from psycopg.sql import SQL, Identifier
+
+from domain.kernel import Fact
+from eventstore.codec import decode
+from eventstore.log import StoredEvent
+from projections.columns import columns
+from projections.generations import Connection
+from projections.read_model import statement, table_of
+from services.audit.numbers_found import Found
+from services.audit.numbers_table import Shape, Standing, conditions, fetch
+
+TEMPORARY = "why"
+DECODED_MAX = 2_000
+"""Events that are held decoded at a time, unless one owner alone has more."""
+STEPS_IN_FLIGHT = 200
+_PREPARE = (
+    b"SET LOCAL search_path = pg_temp, public; SET LOCAL enable_seqscan = off;"
+    b" SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+)
+Group = list[Fact]
+
+
+@dataclass(slots=True)
+class Column:
+    """Of a numeric column: which events changed it, by how much, in the order of the log after `sort`."""
+
+    positions: array[int] = field(default_factory=lambda: array("q"))
+    parts: array[int] = field(default_factory=lambda: array("q"))
+
+    def take(self, position: int, part: int) -> None:
+        self.positions.append(position)
+        self.parts.append(part)
+
+    def sort(self) -> None:
+        by_position = sorted(zip(self.positions, self.parts, strict=True))
+        self.positions = array("q", (position for position, _ in by_position))
+        self.parts = array("q", (part for _, part in by_position))
+
+    @property
+    def sum(self) -> int:
+        return sum(self.parts)
+
+
+@dataclass(slots=True)
+class Merged:
+    """All numeric columns of a row; `made_by` is the event after which it was there, None if none made it."""
+
+    columns: dict[str, Column]
+    events: int = 0
+    made_by: int | None = None
+
+    def take(
+        self, position: int, before: Sequence[int | None] | None, after: Sequence[int | None] | None
+    ) -> None:
+        if after is not None and (self.made_by is None or position < self.made_by):
+            self.made_by = position
+        empty = (None,) * len(self.columns)
+        for column, was, now in zip(self.columns.values(), before or empty, after or empty, strict=True):
+            if part := (now or 0) - (was or 0):
+                column.take(position, part)
+
+
+async def merge(
+    connection: Connection, shape: Shape, row: Mapping[str, Any], standing: Standing, found: Found
+) -> Merged:
+    """In the caller's transaction, which must be rolled back: then nothing stays of it."""
+    await connection.execute(_PREPARE)
+    await connection.execute(statement(shape.model.name, "create_tables", TEMPORARY))
+    merged = Merged({name: Column() for name in shape.numbers})
+    for chunk in _chunks(found):
+        groups = await _read(connection, standing, chunk)
+        merged.events += sum(map(len, groups))
+        await _Steps(connection, shape, row, merged, apart=found.apart).take(groups)
+        tables = SQL(", ").join(map(Identifier, shape.model.tables_of(TEMPORARY)))
+        await connection.execute(SQL("TRUNCATE {}").format(tables))
+    for column in merged.columns.values():
+        column.sort()
+    return merged
+
+
+def _chunks(found: Found) -> Iterator[list[list[int]]]:
+    """The positions of each owner, of as many owners at a time as may be in memory."""
+    if not found.apart:
+        yield [sorted({position for _, position in found.events})]
+        return
+    chunk: list[list[int]] = []
+    for _, group in groupby(sorted(set(found.events)), key=itemgetter(0)):
+        chunk.append([position for _, position in group])
+        if sum(map(len, chunk)) >= DECODED_MAX:
+            yield chunk
+            chunk = []
+    yield chunk
+
+
+async def _read(connection: Connection, standing: Standing, chunk: list[list[int]]) -> list[Group]:
+    """The facts of each owner that the row has taken. Personal fields stay sealed: no number needs them."""
+    rows = await fetch(connection, "read_events", positions=[each for group in chunk for each in group])
+    facts = {fact.position: fact for fact in (decode(StoredEvent(*each)) for each in rows)}
+    groups = [[facts[position] for position in group if position in facts] for group in chunk]
+    return [[fact for fact in group if standing.has_taken(fact)] for group in groups]
+
+
+class _Steps:
+    """Merges the first event of each group, then the second of each, and looks at the row after each step."""
+
+    def __init__(
+        self, connection: Connection, shape: Shape, row: Mapping[str, Any], merged: Merged, *, apart: bool
+    ) -> None:
+        self._connection = connection
+        self._shape = shape
+        self._merged = merged
+        self._apart = apart
+        key = {name: row[name] for name in shape.key if not (apart and name == "merchant")}
+        self._key = key
+        owner = Identifier("merchant") if apart else SQL("NULL")
+        self._look = SQL("SELECT {} FROM {} WHERE {} AND {}").format(
+            SQL(", ").join([owner, *map(Identifier, shape.numbers)]),
+            Identifier(table_of(shape.table, TEMPORARY)),
+            conditions(key),
+            SQL("merchant = ANY(%(owners)s)") if apart else SQL("true"),
+        )
+
+    async def take(self, groups: list[Group]) -> None:
+        if self._apart:
+            groups = [
+                [fact._replace(merchant=str(number)) for fact in group] for number, group in enumerate(groups)
+            ]
+        before: dict[str | None, Any] = {}
+        length = max(map(len, groups), default=0)
+        for start in range(0, length, STEPS_IN_FLIGHT):
+            steps = [
+                [group[at] for group in groups if at < len(group)]
+                for at in range(start, min(start + STEPS_IN_FLIGHT, length))
+            ]
+            for facts, rows in zip(steps, await self._merge(steps), strict=True):
+                self._compare(facts, {owner: numbers for owner, *numbers in rows}, before)
+
+    async def _merge(self, steps: list[list[Fact]]) -> list[list[Any]]:
+        """The row, or rows, after each step; all steps are sent without waiting for what comes of one."""
+        cursors = []
+        async with self._connection.pipeline():
+            for facts in steps:
+                in_order = sorted(facts, key=lambda fact: fact.position)
+                for name, rows in self._shape.model.project(in_order).items():
+                    if rows:
+                        text = statement(self._shape.model.name, name, TEMPORARY)
+                        await self._connection.execute(text, columns(rows))
+                cursor = self._connection.cursor()
+                owners = [fact.merchant for fact in facts]
+                await cursor.execute(self._look, {**self._key, "owners": owners})
+                cursors.append(cursor)
+        return [list(await cursor.fetchall()) for cursor in cursors]
+
+    def _compare(
+        self, facts: list[Fact], after: dict[str | None, Any], before: dict[str | None, Any]
+    ) -> None:
+        for fact in facts:
+            owner = fact.merchant if self._apart else None
+            was, now = before.get(owner), after.get(owner)
+            if was != now:
+                self._merged.take(fact.position, was, now)
+            before[owner] = now

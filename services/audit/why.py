@@ -1,0 +1,156 @@
+"""`tillroll why`: the causes of something, or the events of a number, for a terminal, a script or a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from eventstore.postgres import make_pool
+from projections.generations import Connection
+from services.audit.causes import Cause
+from services.audit.causes_asked import ASKED, Bound, NothingThere, bound, why_event
+from services.audit.causes_read import QUERIES
+from services.audit.drawing import as_rich, as_svg
+from services.audit.numbers import Explained, explain
+from services.audit.numbers_table import MODEL_OF, CannotExplain, told
+from services.audit.why_shown import number_as_json, tree_as_json
+from services.console import results
+from services.embedded import check_database
+from services.settings import Settings
+
+STATEMENT_SECONDS = 120.0
+SHOWN_MAX = 50
+"""Parts that a terminal shows; `--json` tells a thousand at a time."""
+_TABLES = {
+    "order": ("orders", "order_id"),
+    "payment": ("payments", "payment_id"),
+    "shipment": ("shipments", "shipment_id"),
+    "stock": ("stock_levels", "sku"),
+}
+"""Where it is looked whose it is, if nobody says so."""
+
+
+class AskedWrongly(Exception):
+    """The command line does not say what is meant; the message says how to."""
+
+    expected = True
+
+
+async def why_causes(
+    settings: Settings, what: str, names: list[str], merchant: str, *, as_json: bool, svg: Path | None
+) -> None:
+    """Print the tree of an order, payment, shipment, stock item or event, or write its picture to `svg`."""
+    async with _opened(settings, merchant) as connection:
+        root = await _causes(connection, what, names, merchant)
+    if svg:
+        svg.write_bytes(as_svg(root))  # noqa: ASYNC240 - nobody else waits for this process
+        results.print(f"{svg} is written")
+    elif as_json:
+        sys.stdout.write(tree_as_json(root).decode() + "\n")
+    else:
+        # a tree is as wide as it is: lines that are broken are no tree any more
+        wide = Console(width=None if results.is_terminal else 400)
+        wide.print(as_rich(root), soft_wrap=True)
+
+
+async def why_number(
+    settings: Settings,
+    table: str,
+    key: Mapping[str, Any],
+    column: str | None,
+    *,
+    after: int,
+    whole: bool,
+    as_json: bool,
+) -> int:
+    """Print the events that make up a number; 1 if they don't add up to it."""
+    if column is None:
+        raise AskedWrongly(f"say which number of {table} is meant: --column NAME")
+    merchant = str(key.get("merchant", ""))
+    async with _opened(settings, merchant) as connection:
+        explained = await explain(connection, table, key, column, after=after, whole=whole)
+    if as_json:
+        sys.stdout.write(number_as_json(explained).decode() + "\n")
+    else:
+        _show(explained)
+    return 0 if explained.adds_up else 1
+
+
+def is_table(what: str) -> bool:
+    return what in MODEL_OF
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, merchant: str) -> AsyncIterator[Connection]:
+    """As the role for audits; whose data is read is that of the merchant that was named, if one was."""
+    url = settings.url("audit")
+    await check_database(url)
+    async with (
+        make_pool(url, max_size=1, statement_seconds=STATEMENT_SECONDS) as pool,
+        bound(pool, Bound(merchant)) as connection,
+    ):
+        try:
+            yield connection
+        except psycopg.errors.UndefinedTable as error:
+            raise CannotExplain(f"the read models are not made yet: {error.diag.message_primary}") from None
+
+
+async def _causes(connection: Connection, what: str, names: list[str], merchant: str) -> Cause:
+    if what == "event":
+        if len(names) != 1:
+            raise AskedWrongly("say which event: tillroll why event POSITION, or its id")
+        return await why_event(connection, names[0])
+    if what not in ASKED:
+        tables = ", ".join(MODEL_OF)
+        raise AskedWrongly(f"{what} is none of {', '.join(ASKED)} and event, and no table: {tables}")
+    ask, wanted = ASKED[what]
+    if len(names) != len(wanted):
+        raise AskedWrongly(f"say tillroll why {what} {' '.join(wanted).upper()}")
+    return await ask(connection, merchant or await _merchant(connection, what, names[0]), *names)
+
+
+async def _merchant(connection: Connection, what: str, name: str) -> str:
+    """Whose it is, if that is but one's."""
+    table, column = _TABLES[what]
+    statement = QUERIES.read_merchants.sql.format(table=table, column=column)
+    rows = await (await connection.execute(statement.encode(), {"name": name})).fetchall()
+    if len(rows) == 1:
+        return str(rows[0][0])
+    if rows:
+        names = " and ".join(str(row[0]) for row in rows)
+        raise AskedWrongly(f"several merchants have a {what} {name}, such as {names}: say --merchant")
+    raise NothingThere(f"no read model knows the {what} {name}; say --merchant to look in the log itself")
+
+
+def _show(explained: Explained) -> None:
+    table = Table(
+        title=f"{explained.table}.{explained.column} of {told(explained.key)}",
+        title_justify="left",
+    )
+    for name in ("position", "event", "stream", "at", "part", "value after it"):
+        table.add_column(name, justify="right" if name in ("position", "part", "value after it") else "left")
+    for each in explained.parts[:SHOWN_MAX]:
+        at = f"{each.occurred_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(str(each.position), each.type, each.stream, at, f"{each.part:+,}", f"{each.value:,}")
+    results.print(table)
+    if explained.parts_count > SHOWN_MAX:
+        results.print(f"… {explained.parts_count:,} events in all; these are the first {SHOWN_MAX} of them")
+    for of_type in explained.by_type:
+        results.print(f"{of_type.events:>9,} {of_type.type}: {of_type.part:+,}")
+    if explained.formula:
+        results.print(f"{explained.column} is {explained.formula}", markup=False)
+    sign = "[green]✓[/] adds up" if explained.adds_up else "[red]✗ does not add up[/]"
+    results.print(f"{sign}: the events make {explained.sum:,}, the table shows {explained.value}")
+    made = f"event {explained.made_by}" if explained.made_by else "no event that was found"
+    results.print(
+        f"the row was made by {made}, the number last changed by event {explained.set_by}; looked at"
+        f" {explained.events:,} events of {explained.found_in}, up to position {explained.position:,}",
+        markup=False,
+    )

@@ -1,0 +1,66 @@
+"""`tillroll why`: what it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli_run import AsJson, run
+from services.settings import Settings
+
+_KEY = "The row"
+
+
+def _key(about: str = "") -> Any:
+    return typer.Option(help=about or "A part of the row's key.", rich_help_panel=_KEY)
+
+
+def why(
+    what: Annotated[
+        str, typer.Argument(help="order, payment, shipment, stock, event; or a read model's table.")
+    ],
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which: ORDER_ID, PAYMENT_ID, SKU WAREHOUSE, POSITION …")
+    ] = None,
+    merchant: Annotated[str, typer.Option(help="Whose; needed where several have one of that name.")] = "",
+    column: Annotated[str | None, typer.Option(help="Which number of the table.")] = None,
+    day: Annotated[str | None, _key("Such as 2018-03-01, in UTC.")] = None,
+    currency: Annotated[str | None, _key()] = None,
+    sku: Annotated[str | None, _key()] = None,
+    category: Annotated[str | None, _key()] = None,
+    warehouse: Annotated[str | None, _key()] = None,
+    order_id: Annotated[str | None, _key()] = None,
+    line: Annotated[int | None, _key()] = None,
+    position: Annotated[int | None, _key()] = None,
+    payment_id: Annotated[str | None, _key()] = None,
+    call: Annotated[str | None, _key()] = None,
+    reference: Annotated[str | None, _key()] = None,
+    shipment_id: Annotated[str | None, _key()] = None,
+    scan_id: Annotated[str | None, _key()] = None,
+    checkout_id: Annotated[str | None, _key()] = None,
+    after: Annotated[int, typer.Option(min=0, help="Parts of a number after this position.")] = 0,
+    whole: Annotated[bool, typer.Option(help="Look for a number's events in the whole log.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Write a tree as a picture to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The tree of causes of something, or the events that a number in a read model is made of.
+
+    `tillroll why order 1001`, `tillroll why event 17`, `tillroll why stock A-1 main --merchant m1`,
+    `tillroll why sales_by_day --merchant m1 --day 2018-03-01 --column net_cents`. Exit 1 if a number does not
+    add up.
+    """
+    given = dict(locals())
+    from services.audit.why import is_table, why_causes, why_number  # noqa: PLC0415
+
+    parts = (
+        "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
+        "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
+    )  # fmt: skip
+    settings = Settings.load()
+    if is_table(what):
+        key = {name: given[name] for name in parts if given[name] not in (None, "")}
+        run(why_number(settings, what, key, column, after=after, whole=whole, as_json=as_json))
+    else:
+        run(why_causes(settings, what, names or [], merchant, as_json=as_json, svg=svg))

@@ -1,0 +1,350 @@
+"""Do the events that `why` tells make up each number of each read model, exactly, and does it tell if not?"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Identifier
+
+from domain.kernel import Fact
+from domain.order import Adjustment
+from domain.payment import CaptureFailed, CaptureRequested, PaymentProviderUnavailable
+from domain.stock import StockAdjusted, StockReceived, StockReturned
+from domain.streams import payment_stream, stock_stream
+from eventstore.postgres import make_pool
+from eventstore.roles import ALL_MERCHANTS
+from eventstore.statements import Pool
+from projections.generations import Connection
+from projections.read_model import Rows
+from projections.read_models import READ_MODELS
+from projections.sales import SALES
+from services.audit.causes_asked import Bound, bound
+from services.audit.numbers import Row, explain, explain_row, rolled_back
+from services.audit.numbers_table import CannotExplain, read_table
+from services.play.reader import read_olist
+from services.play.rows import OlistRows
+from tests.integration.played import played
+from tests.integration.projections_trade import START, Bought, Step, Trade, open_trade, setting_up
+from tests.integration.test_database_roles import AsRole
+from tests.integration.test_projections import running, shown
+
+TABLES = [table for model in READ_MODELS.values() for table in model.tables]
+
+
+def mixed_trade(merchant: str, seed: int, orders: int = 24) -> list[tuple[int, Step]]:
+    """Lives of all kinds, interleaved, each step with the day that it happens on (from 0)."""
+    chance = random.Random(seed)
+    lives = []
+    for number in range(orders):
+        bought = Bought(
+            merchant,
+            f"{merchant}o{number}",
+            checkout_id=f"checkout{seed}-{number // 2}",
+            sku=chance.choice(["A", "B", "C-1"]),
+            category=chance.choice(["toys", None, "books"]),
+            quantity=chance.randint(1, 5),
+            unit_price_cents=chance.randint(1, 9_999),
+            unit_shipping_cents=chance.randint(0, 500),
+            adjustments=chance.choice([(), (Adjustment(kind="surcharge", amount_cents=7),)]),
+            portions=chance.randint(1, 3),
+            currency=chance.choice(["BRL", "BRL", "EUR"]),
+            person=f"p{number % 5}",
+        )
+        late = bought.delivering(START + timedelta(days=30)) if number % 3 else bought.delivering()
+        ids = {"payment_id": f"{bought.order_id}.1", "order_id": bought.order_id}
+        stream = payment_stream(merchant, f"{bought.order_id}.1")
+        capture = {**ids, "capture_id": "c"}
+        troubled: list[Step] = [
+            (stream, CaptureRequested(**capture, amount_cents=5)),
+            (stream, CaptureFailed(**capture, reason="no")),
+            (stream, CaptureRequested(**ids, capture_id="d", amount_cents=3)),
+            (stream, PaymentProviderUnavailable(**ids, call="capture", attempts=number)),
+        ]
+        life = {
+            0: [*bought.placing(), *bought.paying(), *bought.cancelling()],
+            1: [*bought.placing(), *bought.paying(), *bought.shipping(), *bought.returning()],
+            2: bought.placing(),
+            3: [*bought.placing(), *bought.paying(), *troubled],
+        }.get(number % 6, [*bought.placing(), *bought.paying(), *bought.shipping(), *late])
+        day = chance.randint(0, 3)
+        lives.append([(day + at // 4, step) for at, step in enumerate(life)])
+    mixed: list[tuple[int, Step]] = []
+    while any(lives):
+        life = chance.choice([each for each in lives if each])
+        mixed.append(life.pop(0))
+    return mixed
+
+
+async def trade_of(trade: Trade, merchant: str, seed: int) -> int:
+    for sku in ("A", "B", "C-1"):
+        await trade.append(
+            merchant, setting_up(merchant, sku) if sku == "A" else setting_up(merchant, sku)[2:]
+        )
+    for day, step in mixed_trade(merchant, seed):
+        await trade.append(merchant, [step], START + timedelta(days=day))
+    place = {"sku": "A", "warehouse": "main"}
+    stock = stock_stream(merchant, "A", "main")
+    return await trade.append(
+        merchant,
+        [
+            (stock, StockReceived(**place, quantity=11, reference="more")),
+            (stock, StockAdjusted(**place, delta=-4, reason="damage")),
+            (stock, StockReturned(**place, order_id=f"{merchant}o1", quantity=2)),
+        ],
+    )
+
+
+@pytest.fixture
+async def trade(database: str) -> AsyncIterator[Trade]:
+    async with open_trade(database) as opened:
+        last = max([await trade_of(opened, merchant, seed) for seed, merchant in enumerate(("m1", "m2"), 1)])
+        async with running(opened):
+            await shown(opened, last)
+        yield opened
+
+
+@pytest.fixture
+async def pool(as_role: AsRole) -> AsyncIterator[Pool]:
+    async with make_pool(as_role("audit"), options=ALL_MERCHANTS) as opened:
+        yield opened
+
+
+async def keys_of(connection: Connection, table: str) -> list[dict[str, Any]]:
+    shape, _ = await read_table(connection, table)
+    named = SQL(", ").join(map(Identifier, shape.key))
+    statement = SQL("SELECT {} FROM {} ORDER BY {}").format(named, Identifier(table), named)
+    cursor = await connection.cursor(row_factory=dict_row).execute(statement)
+    return await cursor.fetchall()
+
+
+async def explained(connection: Connection, table: str, key: dict[str, Any], **options: Any) -> Row:
+    async with rolled_back(connection):
+        return await explain_row(connection, table, key, **options)
+
+
+async def test_every_number_of_every_read_model_is_made_up_by_its_events(trade: Trade, pool: Pool) -> None:
+    """Found by what the key tells alone; and each row was made by an event."""
+    chance, walked = random.Random(1), 0
+    async with pool.connection() as connection:
+        for table in TABLES:
+            keys = await keys_of(connection, table)
+            assert keys, f"the trade has no row of {table}"
+            for key in chance.sample(keys, min(len(keys), 12)):
+                row = await explained(connection, table, key)
+                assert row.found_in != "the whole log", (table, key)
+                assert row.merged.made_by is not None, (table, key)
+                wrong = [column for column in row.shape.numbers if not row.adds_up(column)]
+                assert not wrong, (table, key, wrong)
+                walked += len(row.shape.numbers)
+    assert walked > 1_000
+
+
+async def test_the_same_is_found_in_the_whole_log(trade: Trade, pool: Pool) -> None:
+    chance = random.Random(2)
+    async with pool.connection() as connection:
+        for table in TABLES:
+            key = chance.choice(await keys_of(connection, table))
+            by_key = await explained(connection, table, key)
+            in_log = await explained(connection, table, key, whole=True)
+            assert in_log.found_in == "the whole log"
+            assert in_log.merged.columns == by_key.merged.columns, (table, key)
+            assert in_log.merged.made_by == by_key.merged.made_by
+
+
+async def random_numbers(
+    connection: Connection, seed: int, count: int
+) -> list[tuple[str, dict[str, Any], str]]:
+    """(table, key, column), each number of the read models as likely as any other."""
+    chance = random.Random(seed)
+    every = []
+    for table in TABLES:
+        shape, _ = await read_table(connection, table)
+        every += [
+            (table, key, column) for key in await keys_of(connection, table) for column in shape.numbers
+        ]
+    return chance.sample(every, count)
+
+
+async def check_random_numbers(pool: Pool, seed: int, count: int = 100) -> None:
+    async with pool.connection() as connection:
+        for table, key, column in await random_numbers(connection, seed, count):
+            told = await explain(connection, table, key, column)
+            value = told.value or 0
+            assert told.adds_up, (table, key, column, told.sum, told.value)
+            assert sum(each.part for each in told.by_type) == value
+            if told.more_after is None:
+                assert sum(each.part for each in told.parts) == value
+                assert (told.parts[-1].value if told.parts else 0) == value
+                assert told.set_by == (told.parts[-1].position if told.parts else told.made_by)
+
+
+async def test_a_hundred_random_numbers_add_up(trade: Trade, pool: Pool) -> None:
+    await check_random_numbers(pool, seed=6)
+
+
+MINIATURE = Path(__file__).parent.parent / "fixtures" / "olist_miniature"
+
+
+async def test_a_hundred_random_numbers_of_the_miniature_add_up(database: str, pool: Pool) -> None:
+    async with played(database, read_olist(MINIATURE)):
+        await check_random_numbers(pool, seed=7)
+
+
+CHECKOUTS = 300
+
+
+def some_of(rows: OlistRows, count: int) -> OlistRows:
+    """The first orders, with all that is theirs."""
+    ids = {each.order_id for each in rows.orders[:count]}
+    items = tuple(each for each in rows.items if each.order_id in ids)
+    products, sellers = {each.product_id for each in items}, {each.seller_id for each in items}
+    return replace(
+        rows,
+        orders=rows.orders[:count],
+        items=items,
+        products=tuple(each for each in rows.products if each.product_id in products),
+        sellers=tuple(each for each in rows.sellers if each.seller_id in sellers),
+        payments=tuple(each for each in rows.payments if each.order_id in ids),
+        reviews=tuple(each for each in rows.reviews if each.order_id in ids),
+    )
+
+
+@pytest.mark.olist
+@pytest.mark.skipif("TILLROLL_OLIST_DIR" not in os.environ, reason="TILLROLL_OLIST_DIR is not set")
+async def test_a_hundred_random_numbers_of_olist_add_up(database: str, pool: Pool) -> None:
+    """Of the first orders of the real data, played by the real agents."""
+    async with played(database, some_of(read_olist(Path(os.environ["TILLROLL_OLIST_DIR"])), CHECKOUTS)):
+        await check_random_numbers(pool, seed=8)
+
+
+async def test_each_event_has_the_part_that_a_person_would_give_it(database: str, pool: Pool) -> None:
+    """A day's net: 2300 were placed, captured and refunded; another 1150 were cancelled unpaid."""
+    back = Bought("m1", "back")
+    off = Bought("m1", "off", quantity=1)
+    async with open_trade(database) as trade:
+        await trade.append("m1", setting_up("m1"))
+        await trade.append("m1", [*back.placing(), *back.paying(), *back.shipping(), *back.returning()])
+        last = await trade.append("m1", [*off.placing(), *off.paying(), *off.cancelling()])
+        async with running(trade):
+            await shown(trade, last)
+    async with pool.connection() as connection:
+        key = {"merchant": "m1", "day": START.date()}
+        told = await explain(connection, "sales_by_day", key, "net_cents")
+    assert [(each.type, each.part, each.value) for each in told.parts] == [
+        ("OrderPlaced", 2300, 2300),
+        ("PaymentRefunded", -2300, 0),
+        ("OrderPlaced", 1150, 1150),
+        ("OrderCancelled", -1150, 0),
+    ]
+    assert told.formula is not None
+    assert "refunded_cents" in told.formula
+    assert told.key["currency"] == "BRL"
+    assert told.found_in == "the orders of m1 by day 2018-03-01"
+    assert (told.made_by, told.set_by) == (told.parts[0].position, told.parts[-1].position)
+
+
+async def test_a_number_that_somebody_changed_does_not_add_up(trade: Trade, pool: Pool) -> None:
+    async with trade.log.pool.connection() as owner:
+        await owner.execute("UPDATE sales_by_product_g1 SET gross_cents = gross_cents + 1 WHERE sku = 'A'")
+    async with pool.connection() as connection:
+        for key in await keys_of(connection, "sales_by_product"):
+            told = await explain(connection, "sales_by_product", key, "gross_cents")
+            assert told.adds_up == (key["sku"] != "A")
+            if not told.adds_up:
+                assert told.sum + 1 == told.value
+                assert told.found_in == "the whole log"
+            units = await explain(connection, "sales_by_product", key, "units_count")
+            assert units.adds_up
+
+
+async def test_where_the_timeline_lacks_an_event_the_log_has_it(trade: Trade, pool: Pool) -> None:
+    async with trade.log.pool.connection() as owner:
+        await owner.execute("DELETE FROM order_timeline_g1 WHERE type = 'OrderPlaced'")
+    async with pool.connection() as connection:
+        for table, column in (("orders", "total_cents"), ("merchant_money", "ordered_cents")):
+            for key in (await keys_of(connection, table))[:3]:
+                told = await explain(connection, table, key, column)
+                assert told.adds_up
+                assert told.found_in == "the whole log"
+
+
+async def test_what_is_parked_or_skipped_is_no_part(database: str, pool: Pool) -> None:
+    fine, broken = Bought("m1", "fine"), Bought("m1", "broken", quantity=1)
+    models = {"sales": replace(SALES, project=failing(broken.order_id))}
+    async with open_trade(database) as trade:
+        await trade.append("m1", setting_up("m1"))
+        await trade.append("m1", fine.placing())
+        last = await trade.append("m1", broken.placing())
+        others = [each for each in READ_MODELS.values() if each.name != "sales"]
+        async with running(trade, models=(*others, *models.values())):
+            await shown(trade, last)
+    async with pool.connection() as connection:
+        key = {"merchant": "m1", "day": START.date()}
+        told = await explain(connection, "sales_by_day", key, "gross_cents")
+        assert (told.value, told.adds_up, told.parts_count) == (2000, True, 1)
+        assert told.found_in != "the whole log"
+
+
+def failing(order_id: str) -> Callable[[Sequence[Fact]], Rows]:
+    def project(facts: Sequence[Fact]) -> Rows:
+        if any(getattr(fact.event, "order_id", None) == order_id for fact in facts):
+            raise ValueError("this order is too much")
+        return SALES.project(facts)
+
+    return project
+
+
+async def test_a_merchant_sees_its_own_numbers_made_of_its_own_events(trade: Trade, as_role: AsRole) -> None:
+    async with make_pool(as_role("audit")) as own:
+        async with bound(own, Bound("m1")) as connection:
+            told = await explain(connection, "merchant_overview", {"merchant": "m1"}, "orders_count")
+            assert told.adds_up
+            assert told.value == 24
+            with pytest.raises(CannotExplain, match="has no row"):
+                await explain(connection, "merchant_overview", {"merchant": "m2"}, "orders_count")
+            with pytest.raises(CannotExplain, match="has no row"):
+                await explain(connection, "checkouts", {"checkout_id": "checkout1-0"}, "orders_count")
+        async with bound(own, Bound()) as connection:
+            checkout = {"checkout_id": "checkout1-1"}
+            for column in ("due_cents", "payments_count"):
+                assert (await explain(connection, "checkouts", checkout, column)).adds_up
+
+
+async def test_what_is_asked_wrongly_is_said(trade: Trade, pool: Pool) -> None:
+    wrong: list[tuple[str, dict[str, Any], str, str]] = [
+        ("nothing", {}, "n", "no read model has a table nothing"),
+        ("orders", {"merchant": "m1", "order_id": "m1o0"}, "status", "orders has no number status"),
+        ("orders", {"merchant": "m1"}, "total_cents", "several rows with merchant m1: say order_id m1o0 or"),
+        (
+            "orders",
+            {"merchant": "m1", "day": "2018-03-01"},
+            "total_cents",
+            "told apart by merchant, order_id",
+        ),
+        ("sales_by_day", {"merchant": "m1", "day": "someday"}, "net_cents", "invalid input syntax"),
+        ("order_lines", {"merchant": "m1", "order_id": "none", "line": 1}, "quantity", "has no row with"),
+    ]
+    async with pool.connection() as connection:
+        for table, key, column, message in wrong:
+            with pytest.raises(CannotExplain, match=message):
+                await explain(connection, table, key, column)
+        overview = {"merchant": "m1"}
+        with pytest.raises(CannotExplain, match="more than 5 events make up this number"):
+            await explain(connection, "merchant_overview", overview, "orders_count", events_max=5)
+
+
+async def test_nothing_stays_of_it(trade: Trade, pool: Pool) -> None:
+    async with pool.connection() as connection:
+        await explain(connection, "merchant_overview", {"merchant": "m1"}, "orders_count")
+        left = await connection.execute("SELECT relname FROM pg_class WHERE relname LIKE '%\\_why'")
+        assert await left.fetchall() == []
+        path = await (await connection.execute("SHOW search_path")).fetchone()
+        assert path == ('"$user", public',)
