@@ -36,6 +36,8 @@ AT_MERCHANT = TRADE_READS | {
     "keys:read",
     "keys:write",
     "audit:read",
+    "subjects:erase",
+    "looks:read",
 }
 """All that can be allowed at one merchant."""
 

@@ -142,6 +142,10 @@ class Settings(LimitSettings):
         default=Path("secrets/master.key"),
         description="Wraps the keys of data subjects; without it their data is erased. Relative to data_dir.",
     )
+    erasures_file: Path = Field(
+        default=Path("secrets/erasures.jsonl"),
+        description="Whoever was erased, so that no restore brings them back. Relative to data_dir.",
+    )
     database_roles_file: Path = Field(
         default=Path("secrets/database_roles.key"),
         description="What the passwords of the database's roles are made from. Relative to data_dir.",
@@ -246,6 +250,9 @@ class Settings(LimitSettings):
     def master_key(self) -> bytes:
         """Made up if it is missing: `services.master_key` knows whether it may be."""
         return secret(self.data_dir / self.master_key_file)
+
+    def erasures(self) -> Path:
+        return self.data_dir / self.erasures_file
 
     def payment_webhook_secret(self) -> bytes:
         return secret(self.data_dir / self.payment_webhook_secret_file)

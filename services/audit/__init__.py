@@ -1,0 +1,1 @@
+"""The auditor's desk: who was erased, who looked, and what the log can prove."""
