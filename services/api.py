@@ -27,6 +27,9 @@ from services.access.composition import access_of
 from services.access.oidc import open_oidc
 from services.access.oidc_routes import make_router as make_oidc_router
 from services.access.sign_in_by import SignInBy
+from services.audit.erasure import Erasures
+from services.audit.erasure_list import ErasureList
+from services.audit.erasure_routes import router as erasure_router
 from services.context import ProcessContext
 from services.health import router as health_router
 from services.limit_settings import LimitSettings
@@ -63,6 +66,10 @@ TAGS = [
     {"name": "sales", "description": "What was sold: by day, by product, by category."},
     *ACCESS_TAGS,
     {"name": "sign-in", "description": "Sign-in by somebody else: OpenID Connect."},
+    {
+        "name": "audit",
+        "description": "What happened, how it stood at any moment, and what made the difference.",
+    },
     {"name": "operator", "description": "What spans merchants: for who runs the system."},
     {"name": "system", "description": "Is it there, and what does it offer?"},
 ]
@@ -103,7 +110,14 @@ def create_app(
     install_problems(app)
     _install_unavailable(app)
     share(app, parts)
-    ours = (health_router, *commands.routers(), *queries.routers, parked_router, *ACCESS_ROUTERS)
+    ours = (
+        health_router,
+        *commands.routers(),
+        *queries.routers,
+        parked_router,
+        *ACCESS_ROUTERS,
+        erasure_router,
+    )
     for router in (*ours, *further):
         app.include_router(router)
     install_rules(app)
@@ -138,6 +152,9 @@ async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
         access.install(app)
         app.state.gate = RatedGate(access.gate, app.state.rates)
         app.state.pool = pool
+        app.state.erasures = Erasures(
+            context.pool, context.executor, context.keyring, ErasureList(settings.erasures())
+        )
         app.state.projections_waiter = waiter
         try:
             async with SharedRates(app.state.rate_counts, knowing).running():

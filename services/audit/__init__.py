@@ -1,1 +1,1 @@
-"""The auditor's desk: who was erased, who looked, and what the log can prove."""
+"""The auditor's desk: what happened, how it stood at any moment, and what made the difference."""

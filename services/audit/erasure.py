@@ -87,6 +87,11 @@ class Erasures:
             await self.say(standing.entry)
         return await self.standing(entry.subject)
 
+    async def of_merchant(self, merchant: str | None, before: int, limit: int) -> list[dict[str, Any]]:
+        """Erasures with numbers below `before`, the newest first; None: of all merchants."""
+        async with self._pool.connection() as connection:
+            return await fetch(connection, "read_erasures", merchant=merchant, before=before, limit=limit)
+
     async def say(self, entry: Entry) -> None:
         """Have the log tell of it, once."""
         command = RecordErasure(subject=entry.subject, reason=entry.reason, despite=entry.despite)

@@ -29,8 +29,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`keeps` tells of what is found why the person must be kept, or ''. A `binding` one can't be overruled.
-    """
+    """`keeps` tells of what is found why the person must be kept, or ''. A `binding` one can't be overruled."""
 
     name: str
     why: str

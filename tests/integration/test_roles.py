@@ -39,6 +39,7 @@ PUBLIC = {
 }
 """What anybody may ask for, and why. Whoever adds to it must have a reason that a reviewer accepts."""
 RULES = {
+    ("audit:read", "merchant"): "list_erasures",
     ("catalogue:read", "merchant"): "list_categories list_products",
     ("catalogue:write", "merchant"): "import_product translate_category",
     ("checkouts:read", "platform"): "list_checkouts",
@@ -65,6 +66,7 @@ RULES = {
     ("shipments:read", "merchant"): "get_shipment list_shipments",
     ("stock:read", "merchant"): "list_stock",
     ("stock:write", "merchant"): "adjust_stock receive_stock",
+    ("subjects:erase", "merchant"): "erase_subject",
     ("system:read", "platform"): "list_parked_events list_parked_keys list_projections",
     ("system:write", "platform"): "retry_parked_key skip_parked_event",
     ("users:read", "platform"): "list_platform_users",
