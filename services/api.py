@@ -29,6 +29,7 @@ from services.access.oidc_routes import make_router as make_oidc_router
 from services.access.sign_in_by import SignInBy
 from services.audit.erasure import Erasures
 from services.audit.erasure_list import ErasureList
+from services.audit.erasure_restore import until_followed
 from services.audit.erasure_routes import router as erasure_router
 from services.context import ProcessContext
 from services.health import router as health_router
@@ -152,15 +153,18 @@ async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
         access.install(app)
         app.state.gate = RatedGate(access.gate, app.state.rates)
         app.state.pool = pool
-        app.state.erasures = Erasures(
-            context.pool, context.executor, context.keyring, ErasureList(settings.erasures())
-        )
+        app.state.erasures = erasures_of(context)
         app.state.projections_waiter = waiter
         try:
             async with SharedRates(app.state.rate_counts, knowing).running():
                 yield app
         finally:
             await access.close()
+
+
+def erasures_of(context: ProcessContext) -> Erasures:
+    noted = ErasureList(context.settings.erasures())
+    return Erasures(context.pool, context.executor, context.keyring, noted)
 
 
 def share(app: FastAPI, parts: Parts) -> None:
@@ -201,10 +205,12 @@ class _Server(uvicorn.Server):
 
 
 async def run_api(context: ProcessContext) -> None:
-    """Serve until cancelled; then take no new connections, and answer what is in hand.
+    """Serve until cancelled, once nobody shows who was erased; then take no new connections, and answer what
+    is in hand.
 
     Raises CannotListen with a message that names the setting.
     """
+    await until_followed(context.pool, erasures_of(context))
     listener = listen(context.settings.api_host, context.settings.api_port, API)
     async with running_app(context) as app:
         server = make_server(app, context.settings)

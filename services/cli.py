@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from eventstore.roles import Role
+from services.cli_erase import erase, scrub
 from services.cli_parked import parked_app
 from services.cli_recovery import backup, reconcile, restore
 from services.cli_run import AsJson, run
@@ -101,7 +102,7 @@ def migrate(
     run(migrate_database(Settings.load(), new_epoch=new_epoch, as_json=as_json))
 
 
-for each in (backup, restore, reconcile):
+for each in (backup, restore, reconcile, erase, scrub):
     app.command()(each)
 
 

@@ -12,6 +12,7 @@ CREATE TABLE erasures (
     position bigint
 );
 CREATE INDEX erasures_unsaid ON erasures (number) WHERE position IS NULL;
+CREATE INDEX erasures_by_position ON erasures (position);
 CREATE INDEX erasures_of_merchant ON erasures (merchant, number);
 COMMENT ON TABLE erasures IS 'Written with the destruction of the key, in one statement. Numbers may have gaps.';
 COMMENT ON COLUMN erasures.position IS 'of the event that says so; NULL until it is appended, which follows surely';

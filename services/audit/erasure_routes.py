@@ -111,8 +111,8 @@ async def _erase_subject(request: Request, call: WantedCall, body: ErasureBody) 
     found = await _found(request, call.merchant, subject)
     try:
         standing = await erasures.standing(subject)
-        if body.subject and not found.orders:
-            raise Refused("subject_exists", f"no order of this merchant is of the data subject {subject}")
+        if body.subject:
+            _check_own(subject, found)
         if standing.kept and not body.dry_run:
             despite = check(found, body.despite)
             standing = await erasures.erase(_entry(call, subject, body, despite))
@@ -141,6 +141,12 @@ async def _found(request: Request, merchant: str, subject: str) -> Found:
     reader = Reader(shown_of(request), merchant, Freshness(), Response())
     rows = (await reader.rows(("orders",), (QUERIES.count_orders_of.sql, {"erased": subject})))[0]
     return Found(**rows[0]) if rows else Found(merchant)
+
+
+def _check_own(subject: str, found: Found) -> None:
+    """A pseudonym does not tell whose customer it is; its orders do."""
+    if not found.orders:
+        raise Refused("subject_exists", f"no order of this merchant is of the data subject {subject}")
 
 
 def _subject(call: Call, body: ErasureBody) -> str:

@@ -26,7 +26,9 @@ from projections.read_models import PERSONAL_COLUMNS
 from projections.rebuild import rebuild
 from services.audit.erasure import Erasures, erase_again, note_all
 from services.audit.erasure_list import Entry, ErasureList, ListDamaged, ListNotWritten
+from services.audit.erasure_restore import erase_before_serving, until_followed
 from services.audit.erasure_watch import forgetting_erased
+from services.settings import Settings
 from tests.integration.projections_trade import MASTER_KEY, Bought, Trade, open_trade, setting_up
 from tests.integration.test_projections import contents, fetch, no_differences, running, shown, until
 from tests.integration.test_shares import LEAST, divided, worker
@@ -219,6 +221,46 @@ async def test_what_a_crash_came_between_is_done_by_the_next_start(trade: Trade,
     assert isinstance(decode((await trade.log.read(0, 100))[-1]).event, SubjectErased)
     ((said,),) = await fetch(trade, "SELECT position FROM erasures")
     assert said == await trade.log.head()
+
+
+async def test_nobody_serves_before_the_read_models_have_followed(trade: Trade, tmp_path: Path) -> None:
+    last = await trade.append("m1", Bought("m1", "o1").placing())
+    async with running(trade):
+        await shown(trade, last)
+    noted = ErasureList(tmp_path / "erasures.jsonl")
+    noted.add(an_entry())
+    async with trade.log.pool.connection() as connection:
+        await erase_again(connection, noted)
+    assert await plain_columns(trade)
+    serving = asyncio.create_task(until_followed(trade.log.pool, erasures(trade, tmp_path)))
+    await asyncio.sleep(0.5)
+    assert not serving.done()
+    async with running(trade):
+        async with asyncio.timeout(20):
+            await serving
+        assert await plain_columns(trade) == []
+
+
+async def test_a_restored_database_shows_nobody_before_anything_runs(
+    database: str, trade: Trade, tmp_path: Path
+) -> None:
+    last = await trade.append("m1", Bought("m1", "o1", checkout_id="c1").placing())
+    last = await trade.append("m2", Bought("m2", "o2", checkout_id="c1", person="p2").placing())
+    async with running(trade):
+        await shown(trade, last)
+    settings = Settings(database_url=database, data_dir=tmp_path)
+    ErasureList(settings.erasures()).add(an_entry())
+    assert await erase_before_serving(settings) == 1
+    assert await erase_before_serving(settings) == 0
+    assert await fetch(trade, "SELECT order_id, customer_id FROM orders ORDER BY 1") == [
+        ("o1", None),
+        ("o2", "customer-o2"),
+    ]
+    assert await fetch(trade, "SELECT customer_unique_id FROM checkouts") == [("p2",)]
+    assert await erasures(trade, tmp_path).say_all() == 1
+    async with running(trade):
+        await shown(trade, await trade.log.head())
+    await no_differences(trade)
 
 
 async def test_whoever_is_not_known_yet_when_it_is_erased_again_never_will_be(

@@ -50,11 +50,13 @@ SELECT number, subject, merchant, actor, reason, despite, erased_at, position FR
 WHERE (:merchant::text IS NULL OR merchant = :merchant) AND number < :before ORDER BY number DESC LIMIT :limit;
 
 -- name: read_followed(followers)
--- Up to where these followers of the log are, all their partitions; none where one has no checkpoint.
-SELECT count(DISTINCT follower), coalesce(min(position), 0) FROM checkpoints WHERE follower = ANY(:followers);
+-- Up to where all of these followers of the log are; 0 if none has a checkpoint.
+SELECT coalesce(min(position), 0) AS position FROM checkpoints WHERE follower = ANY(:followers);
 
 -- name: read_last_said()
-SELECT coalesce(max(position), 0), (SELECT count(*) FROM erasures WHERE position IS NULL) FROM erasures;
+-- The last event that tells of an erasure.
+SELECT coalesce((SELECT position FROM erasures WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1), 0)
+    AS position;
 
 -- name: count_orders_of
 -- What is known of the person's orders, by merchant; of a merchant's reader it is bound to that one.
