@@ -27,8 +27,8 @@ from services.gateways.mail import mail_subject
 from services.settings import Settings
 
 REMAINS = (
-    "Copies that this does not reach: back-ups, until their end; dead rows and the write-ahead log, until they"
-    " are overwritten (`tillroll scrub` sees to that); whoever was told, such as carriers and mail servers."
+    "Copies that this does not reach: back-ups, until their end; dead rows and the write-ahead log, until"
+    " they are overwritten (`tillroll scrub` sees to that); whoever was told, such as carriers and mail servers."
 )
 
 

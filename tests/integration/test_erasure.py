@@ -32,6 +32,7 @@ from services.settings import Settings
 from tests.integration.projections_trade import MASTER_KEY, Bought, Trade, open_trade, setting_up
 from tests.integration.test_projections import contents, fetch, no_differences, running, shown, until
 from tests.integration.test_shares import LEAST, divided, worker
+from tests.integration.walls import projecting
 
 PLAIN = ("customer-o1", "01310", "São Paulo")
 CUT_OFF = """
@@ -246,9 +247,9 @@ async def test_a_restored_database_shows_nobody_before_anything_runs(
 ) -> None:
     last = await trade.append("m1", Bought("m1", "o1", checkout_id="c1").placing())
     last = await trade.append("m2", Bought("m2", "o2", checkout_id="c1", person="p2").placing())
-    async with running(trade):
-        await shown(trade, last)
     settings = Settings(database_url=database, data_dir=tmp_path)
+    async with projecting(settings, trade):
+        await shown(trade, last)
     ErasureList(settings.erasures()).add(an_entry())
     assert await erase_before_serving(settings) == 1
     assert await erase_before_serving(settings) == 0
@@ -258,7 +259,7 @@ async def test_a_restored_database_shows_nobody_before_anything_runs(
     ]
     assert await fetch(trade, "SELECT customer_unique_id FROM checkouts") == [("p2",)]
     assert await erasures(trade, tmp_path).say_all() == 1
-    async with running(trade):
+    async with projecting(settings, trade):
         await shown(trade, await trade.log.head())
     await no_differences(trade)
 
