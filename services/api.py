@@ -31,6 +31,8 @@ from services.audit.erasure import Erasures
 from services.audit.erasure_list import ErasureList
 from services.audit.erasure_restore import until_followed
 from services.audit.erasure_routes import router as erasure_router
+from services.audit.looked import Looks
+from services.audit.looked_routes import router as looked_router
 from services.context import ProcessContext
 from services.health import router as health_router
 from services.limit_settings import LimitSettings
@@ -118,6 +120,7 @@ def create_app(
         parked_router,
         *ACCESS_ROUTERS,
         erasure_router,
+        looked_router,
     )
     for router in (*ours, *further):
         app.include_router(router)
@@ -139,6 +142,8 @@ async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
         make_pool(reading, max_size=READ_CONNECTIONS, statement_seconds=settings.query_seconds) as pool,
         ProjectionsWaiter(reading, pool).running() as waiter,
         make_pool(knowing, max_size=ACCESS_CONNECTIONS) as access_pool,
+        make_pool(knowing, max_size=1) as looks_pool,
+        Looks(looks_pool, context.clock).running() as looks,
         open_oidc(settings, context.clock) as providers,
     ):
         access = access_of(context, access_pool)
@@ -154,6 +159,7 @@ async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
         app.state.gate = RatedGate(access.gate, app.state.rates)
         app.state.pool = pool
         app.state.erasures = erasures_of(context)
+        app.state.looks = looks
         app.state.projections_waiter = waiter
         try:
             async with SharedRates(app.state.rate_counts, knowing).running():

@@ -12,6 +12,7 @@ import typer
 
 from eventstore.roles import Role
 from services.cli_erase import erase, scrub
+from services.cli_looked import looked
 from services.cli_parked import parked_app
 from services.cli_recovery import backup, reconcile, restore
 from services.cli_run import AsJson, run
@@ -102,7 +103,7 @@ def migrate(
     run(migrate_database(Settings.load(), new_epoch=new_epoch, as_json=as_json))
 
 
-for each in (backup, restore, reconcile, erase, scrub):
+for each in (backup, restore, reconcile, erase, scrub, looked):
     app.command()(each)
 
 

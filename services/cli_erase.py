@@ -1,4 +1,4 @@
-"""`tillroll erase` and `tillroll scrub`: how does an operator have a person erased, and what is left of it?"""
+"""`tillroll erase` and `tillroll scrub`: how does an operator have a person erased, also from files?"""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from services.agents.runner import AgentRunner
 from services.agents.shipping import SHIPPING_AGENT
 from services.audit.erasure import Erasures, erase_again, keep_saying
 from services.audit.erasure_list import ErasureList
+from services.audit.looked import Looks, keep_forgetting_looks
 from services.collector import spare_the_collector
 from services.context import ProcessContext, open_context
 from services.ledger import keep_sweeping
@@ -150,6 +151,8 @@ async def scheduler(context: ProcessContext) -> None:
         tasks.create_task(keep_sweeping(context.pool, context.clock, context.settings.ledger_days))
         tasks.create_task(keep_forgetting(knowing, context.clock))
         tasks.create_task(_saying_erasures(context))
+        looks = Looks(knowing, context.clock)
+        tasks.create_task(keep_forgetting_looks(looks, context.clock, context.settings.looks_days))
         await persist("scheduler", run)
 
 

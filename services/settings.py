@@ -121,6 +121,11 @@ class Settings(LimitSettings):
     ledger_days: int = Field(
         default=30, ge=1, description="How long a repeated Idempotency-Key gets its first answer, in days."
     )
+    looks_days: int = Field(
+        default=730,
+        ge=30,
+        description="How long it is kept who looked at whose data, in days.",
+    )
     token_issuer: str = Field(
         default="tillroll",
         min_length=1,

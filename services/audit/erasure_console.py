@@ -28,7 +28,8 @@ from services.settings import Settings
 
 REMAINS = (
     "Copies that this does not reach: back-ups, until their end; dead rows and the write-ahead log, until"
-    " they are overwritten (`tillroll scrub` sees to that); whoever was told, such as carriers and mail servers."
+    " they are overwritten (`tillroll scrub` sees to that); whoever was told, such as carriers and mail"
+    " servers."
 )
 
 

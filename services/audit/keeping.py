@@ -29,7 +29,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`keeps` tells why, of what is found, the person must stay, or ''. A `binding` one can't be overruled."""
+    """`keeps` tells why, of what is found, the person must stay, or ''. A `binding` one is not overruled."""
 
     name: str
     why: str

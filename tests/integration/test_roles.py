@@ -48,6 +48,8 @@ RULES = {
     ("keys:read", "platform"): "list_platform_keys",
     ("keys:write", "merchant"): "issue_api_key revoke_api_key",
     ("keys:write", "platform"): "issue_platform_key revoke_platform_key",
+    ("looks:read", "merchant"): "list_looks",
+    ("looks:read", "platform"): "list_all_looks",
     ("members:read", "merchant"): "list_users",
     ("members:write", "merchant"): "grant_role invite_user revoke_role",
     ("merchant:read", "merchant"): "get_merchant",
