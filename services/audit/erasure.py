@@ -73,8 +73,9 @@ class Erasures:
         """Gone, noted and said once this returns. A repeated one changes nothing, and tells of the first.
 
         Raises ListNotWritten (then nothing was done), and what the log and the database do: then it goes on
-        by itself where it was, at the latest with the next start.
+        by itself where it was, at the latest with the next start. ValueError for a reason that is no reason.
         """
+        _command(entry)  # what can't be said in the end must not be begun
         standing = await self.standing(entry.subject)
         if standing.kept or standing.entry is None:
             await asyncio.to_thread(self._noted.add, entry)
@@ -94,12 +95,11 @@ class Erasures:
 
     async def say(self, entry: Entry) -> None:
         """Have the log tell of it, once."""
-        command = RecordErasure(subject=entry.subject, reason=entry.reason, despite=entry.despite)
         causation = f"request:{entry.command_id}"
         context = Context(
             entry.command_id, entry.merchant, entry.actor, causation, causation, entry.erased_at
         )
-        done = await self._executor.execute(one(erasure_stream(entry.subject), command), context)
+        done = await self._executor.execute(one(erasure_stream(entry.subject), _command(entry)), context)
         async with self._pool.connection() as connection:
             await fetch(connection, "note_said", subject=entry.subject, position=done.position)
 
@@ -156,6 +156,10 @@ async def keep_saying(erasures: Erasures, pool: Pool, noted: ErasureList) -> Non
             if last != copied:  # a few before it may have come late: numbers need not come in order
                 copied = await note_all(connection, noted, max(0, copied - OVERLAP))
         await asyncio.sleep(LOOK_SECONDS)
+
+
+def _command(entry: Entry) -> RecordErasure:
+    return RecordErasure(subject=entry.subject, reason=entry.reason, despite=entry.despite)
 
 
 def entry_of(row: dict[str, Any]) -> Entry:

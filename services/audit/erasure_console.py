@@ -33,6 +33,9 @@ REMAINS = (
 )
 
 
+REASON_MAX = 1_000
+
+
 class NotErased(Exception):
     """A rule, or the person is not known; the message says what to do."""
 
@@ -56,6 +59,8 @@ async def erase(settings: Settings, wish: Wish, *, as_json: bool) -> None:
     """Raises NotErased, ListNotWritten."""
     if sum(map(bool, (wish.subject, wish.customer, wish.user))) != 1:
         raise NotErased("name one person: SUBJECT, or --customer with --merchant, or --user")
+    if not 1 <= len(wish.reason) <= REASON_MAX:
+        raise NotErased(f"say why, in at most {REASON_MAX} characters: --reason")
     if wish.customer and not wish.merchant:
         raise NotErased("whose customer? Name it by --merchant")
     try:

@@ -26,6 +26,7 @@ from services.web.positions import POSITION_HEADER, Freshness
 from services.web.problems import Problem, conflict, try_later
 
 RETRY_SECONDS = 60.0
+WAIT_SECONDS = 5.0
 BOUND = 2**63 - 1
 Name = Annotated[Text, Field(min_length=1)]
 Subject = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -138,7 +139,10 @@ async def _list_erasures(request: Request, merchant: Merchant, page: Page) -> Pa
 
 
 async def _found(request: Request, merchant: str, subject: str) -> Found:
-    reader = Reader(shown_of(request), merchant, Freshness(), Response())
+    """As the read models show it once they have come to this moment: so an order of just now counts."""
+    state = request.app.state
+    now = Freshness(state.identity.token(await state.log.head()), WAIT_SECONDS)
+    reader = Reader(shown_of(request), merchant, now, Response())
     rows = (await reader.rows(("orders",), (QUERIES.count_orders_of.sql, {"erased": subject})))[0]
     return Found(**rows[0]) if rows else Found(merchant)
 

@@ -53,6 +53,7 @@ class Looks:
         self._clock = clock
         self._patience_seconds = patience_seconds
         self._waiting: list[tuple[Look, asyncio.Future[int]]] = []
+        self._ending: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
 
     @asynccontextmanager
@@ -61,6 +62,8 @@ class Looks:
         try:
             yield self
         finally:
+            if self._ending:
+                await asyncio.wait(self._ending)
             await end_tasks(writing)
 
     async def record(self, look: Look) -> int:
@@ -76,6 +79,13 @@ class Looks:
             raise NotRecorded(f"it took longer than {self._patience_seconds:.0f} s") from None
 
     async def end(self, number: int, outcome: Outcome, rows: int) -> None:
+        """Also where who waits for it is cancelled: a client that is gone takes no record along."""
+        ending = asyncio.create_task(self._end(number, outcome, rows))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        await asyncio.shield(ending)
+
+    async def _end(self, number: int, outcome: Outcome, rows: int) -> None:
         ended = {"number": number, "ended_at": self._clock.now(), "outcome": outcome, "rows": rows}
         try:
             await self._fetch("end_look", ended)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 import orjson
 import structlog
 
-from services.web.access import Asked, Principal, Rule
+from services.web.access import HEADER, Asked, Principal, Rule
 from services.web.asgi import ASGIApp, Message, Receive, Scope, Send, refuse, state_of
 from services.web.problems import try_later
 
@@ -24,6 +24,9 @@ DESK = "/v1/audit/"
 RETRY_SECONDS = 2.0
 PARAMETERS_MAX, VALUE_MAX, PATH_MAX = 50, 200, 1_000
 JSON_BYTES_MAX = 8 << 20
+EVENTS = b"text/event-stream"
+_COUNTED = (b"application/x-ndjson", b"text/csv", EVENTS)
+"""Kinds of answers whose lines, or events, are rows."""
 Outcome = Literal["begun", "answered", "refused", "failed", "broken off"]
 """`begun`: a stream whose end was not recorded (yet); `refused`: 4xx; `failed`: 5xx; `broken off`: a stream
 that was not sent to its end."""
@@ -36,7 +39,8 @@ class NotRecorded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Who looked, as whom, at what. `merchant` is the one that was asked about; '' for what spans them all.
+    """Who looked, as whom, at what. `merchant` is the one that was asked about; '' for what spans them all,
+    and where who asked may not ask about it.
 
     `rows` counts items of a page, lines or events of a stream, one for any other answer; None: not known yet.
     """
@@ -109,13 +113,15 @@ class _Watched:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             await self._begin(message)
-        elif self._held is not None:
-            held, self._held = self._held, None
+            return
+        held, self._held = self._held, None
+        if held is not None and message.get("more_body", False):
+            self._number = await self._record(held["status"], None)
+        elif held is not None:
             await self._record(held["status"], _rows_of(held["status"], self._kind, message.get("body", b"")))
+        if held is not None:
             await self._send(held)
-            await self._send(message)
-        else:
-            await self._go_on(message)
+        await self._go_on(message)
 
     async def _begin(self, message: Message) -> None:
         headers = dict(message.get("headers", ()))
@@ -129,12 +135,14 @@ class _Watched:
             await self._send(message)
 
     async def _go_on(self, message: Message) -> None:
-        await self._send(message)
         if self._number is not None:
             self._rows += _rows_in(self._kind, message.get("body", b""))
             if not message.get("more_body", False):
+                # before the last of it goes out: then the server may end us at any moment
                 number, self._number = self._number, None
-                await self._recorder.end(number, "answered", self._rows)
+                rows = self._rows if self._kind in _COUNTED else 1
+                await self._recorder.end(number, "answered", rows)
+        await self._send(message)
 
     async def over(self) -> None:
         """A stream that ends without its end was broken off: by who looked, by us, or by an error."""
@@ -152,12 +160,12 @@ class _Watched:
             looked_at=self._state.clock.now(),
             actor=principal.actor,
             role=grant.role if grant else "",
-            merchant=asked.merchant if asked else state["named"],
+            merchant=asked.merchant if asked else "",
             permission=rule.permission,
             method=self._scope["method"],
             route=state["route"],
             path=self._scope["path"][:PATH_MAX],
-            parameters=_parameters(self._scope["query_string"]),
+            parameters=_parameters(self._scope["query_string"], "" if asked else state["named"]),
             status=status,
             outcome=_outcome(status, rows),
             rows=rows,
@@ -191,21 +199,25 @@ def _rows_of(status: int, kind: bytes, body: bytes) -> int:
     """How much a whole answer shows."""
     if status >= 400:
         return 0
-    if kind != b"application/json" or len(body) > JSON_BYTES_MAX:
-        return _rows_in(kind, body) or 1
-    told = orjson.loads(body) if body else None
+    if kind in _COUNTED:
+        return _rows_in(kind, body)
+    if kind != b"application/json" or not body or len(body) > JSON_BYTES_MAX:
+        return 1
+    told = orjson.loads(body)
     items = told.get("items", told) if isinstance(told, dict) else told
     return len(items) if isinstance(items, list) else 1
 
 
 def _rows_in(kind: bytes, body: bytes) -> int:
-    """Lines, or events, that end in this part of a stream."""
-    if kind == b"text/event-stream":
+    """Lines, or events, that stand in this part of a stream."""
+    if kind == EVENTS:
         return body.count(b"\ndata:") + body.startswith(b"data:")
-    return body.count(b"\n")
+    return body.count(b"\n") if kind in _COUNTED else 0
 
 
-def _parameters(query: bytes) -> str:
-    """JSON of [name, value] as they were asked, each cut to a bounded length."""
+def _parameters(query: bytes, named: str) -> str:
+    """JSON of [name, value] as they were asked, each cut to a bounded length. `named` is a merchant that who
+    asks may not act for: it is not that merchant's look."""
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)[:PARAMETERS_MAX]
+    pairs += [(HEADER, named)] if named else []
     return orjson.dumps([[name[:VALUE_MAX], value[:VALUE_MAX]] for name, value in pairs]).decode()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,13 @@ from commands.personal import subject_of
 from domain.erasure import SubjectErased
 from domain.permissions import PLATFORM
 from eventstore.codec import decode
+from services.access.users import Wanted
+from services.audit.erasure_console import NotErased, Wish, erase
 from services.embedded import NatsServer, PostgresServer
+from services.gateways.mail import mail_subject
 from tests.integration.api_client import an_order, problem
 from tests.integration.projections_trade import setting_up
-from tests.integration.walls import World, fresh_database, world
+from tests.integration.walls import EVERYTHING, World, fresh_database, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATH = "/v1/audit/erasures"
@@ -131,6 +136,51 @@ async def test_nobody_is_erased_who_is_not_known_here(found: World) -> None:
     admin = await found.signed_in("admin", PLATFORM)
     assert (await ask(found, admin, "m2", subject=subject)).json()["erased"]
     assert subject not in (await found.ask("GET", PATH, owner)).text
+
+
+async def test_a_user_is_disabled_and_erased_and_the_address_is_free_again(found: World) -> None:
+    """Its mails as well; whoever comes back by that address is somebody new, and gets mail."""
+    address = "gone-for-good@example.com"
+    access, keyring = found.access, found.app.state.keyring
+    own = EVERYTHING
+    user_id = await access.users.invite(address, "m1", Wanted("auditor"), own, actor="test", mail=False)
+    before = await mail_subject(keyring, address)
+    mails = found.settings.data_dir / "mail"
+    mails.mkdir(exist_ok=True)
+    (mails / "theirs.eml").write_text(f"To: {address}\nSubject: x\n\nx")
+    (mails / "anothers.eml").write_text("To: another@example.com\nSubject: x\n\nx")
+    wish = Wish(user=address, reason="asked for")
+    await erase(found.settings, replace(wish, dry_run=True), as_json=True)
+    assert await access.addresses.user_of(address) == user_id
+    await erase(found.settings, wish, as_json=True)
+    user = await access.facts.user(user_id)
+    assert user.disabled
+    async with asyncio.timeout(5):
+        while await access.addresses.of_user(user_id):
+            await asyncio.sleep(0.05)
+    assert [path.name for path in mails.iterdir()] == ["anothers.eml"]
+    assert await access.addresses.user_of(address) is None
+    again = await access.users.invite(address, "m1", Wanted("auditor"), own, actor="test", mail=False)
+    assert again != user_id
+    assert await access.addresses.of_user(again) == address
+    assert await mail_subject(keyring, address) != before
+    with pytest.raises(NotErased, match=r"there is no user nobody@example\.com"):
+        await erase(found.settings, replace(wish, user="nobody@example.com"), as_json=True)
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        (Wish(reason="x"), "name one person"),
+        (Wish(subject="s", user="u", reason="x"), "name one person"),
+        (Wish(customer="c", reason="x"), "whose customer"),
+        (Wish(customer="c", merchant="m1", reason="x"), "no data subject .* is known"),
+        (Wish(customer="c", merchant="m1"), "say why"),
+    ],
+)
+async def test_the_command_says_what_is_missing(found: World, wish: Wish, said: str) -> None:
+    with pytest.raises(NotErased, match=said):
+        await erase(found.settings, wish, as_json=True)
 
 
 async def erased(found: World, subject: str) -> bool:

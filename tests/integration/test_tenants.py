@@ -51,6 +51,7 @@ BODIES: dict[str, Any] = {
     "translate_category": {"english": "Ours"},
     "invite_user": {"email": "nobody-new@example.com", "role": "auditor"},
     "grant_role": {"role": "auditor"},
+    "erase_subject": {"customer": f"{MARK}-p", "reason": "not ours"},
     "issue_api_key": {"name": "ours", "permissions": ["orders:read"]},
 }
 """What each command is sent; those that take no body are not here."""
@@ -208,8 +209,22 @@ async def two_of(found: World, position: str) -> Two:
         "session_id": session_id,
     }
     secrets = (*members, session_id, *(each["key_id"] for each in issued), *(each["key"] for each in issued))
+    for number in range(2):
+        await their_erasure(found, their_owner, number)
+        auditor = await found.signed_in("auditor", "m2")
+        assert (await found.ask("GET", f"/v1/orders/{THEIR_ORDER}", auditor)).status_code == 200
     owner = await found.signed_in("owner", "m1")
     return Two(found, owner, await found.key("m1"), their_owner, ids, secrets, position)
+
+
+async def their_erasure(found: World, secret: str, number: int) -> None:
+    customer = {"customer_id": f"{MARK}-gone{number}", "zip_prefix": "01310", "city": MARK}
+    order = an_order(order_id=f"{MARK}-gone{number}", customer=customer, currency=THEIR_CURRENCY)
+    placed = await found.ask("POST", "/v1/orders", secret, body=order)
+    assert placed.status_code == 201, placed.text
+    wish = {"customer": f"{MARK}-gone{number}", "reason": MARK, "despite": ["orders_are_over"]}
+    erased = await found.ask("POST", "/v1/audit/erasures", secret, body=wish)
+    assert erased.status_code == 200, erased.text
 
 
 async def all_of(found: World, secret: str) -> dict[str, Any]:
@@ -226,6 +241,8 @@ async def all_of(found: World, secret: str) -> dict[str, Any]:
     for parcel in seen["/v1/shipments"]["items"]:
         path = f"/v1/shipments/{parcel['shipment_id']}"
         seen[path] = (await found.ask("GET", path, secret)).json()
+    looks = seen["/v1/audit/looks"]["items"]  # but for those that looking here makes
+    seen["/v1/audit/looks"]["items"] = [each for each in looks if "/audit/" not in each["route"]]
     for key in seen["/v1/api-keys"]["items"]:
         key["last_used_at"] = None
     return seen
@@ -283,6 +300,7 @@ FILTERS = {
     "sku": (THEIR_SKU,),
     "category": (f"{THEIR_CATEGORY}A",),
     "currency": (THEIR_CURRENCY,),
+    "actor": ("%",),
 }
 CLOSED = {
     "status",
@@ -294,6 +312,8 @@ CLOSED = {
     "available_below",
     "placed_from",
     "placed_to",
+    "since",
+    "until",
     "day_from",
     "day_to",
     "days_late_min",
