@@ -279,7 +279,7 @@ def placed(facts: Sequence[Fact]) -> list[OrderRow]:
 
 
 def erased(facts: Sequence[Fact]) -> list[ErasedSubject]:
-    """Whoever is erased on a page is placed on it without plain columns (`page.py`): so this may come last."""
+    """Whoever is erased on a page is placed on it without plain columns (`page.py`): this may come last."""
     return [ErasedSubject(fact.event.subject) for fact in facts if isinstance(fact.event, SubjectErased)]
 
 

@@ -45,7 +45,7 @@ async def scrub(settings: Settings) -> None:
     async with open_context(settings, "scrub", "project", follow=False) as context:
         for model in READ_MODELS.values():
             if model.personal:
-                await rebuild(context.pool, context.log, context.keyring, model.name)
+                await rebuild(context.pool, context.log, context.keyring, model.name, comparing=False)
                 results.print(f"{model.name}: built anew, and the old one dropped")
     async with await psycopg.AsyncConnection.connect(owner, autocommit=True) as connection:
         try:
