@@ -22,6 +22,7 @@ from eventstore.statements import Pool
 from projections.generations import live_generations
 from projections.page import Follow, Page, work_of
 from projections.read_models import READ_MODELS
+from projections.session import PostgresSession
 from services.audit.erasure import Connection, Erasures, erase_again, fetch
 from services.audit.erasure_list import ErasureList
 from services.settings import Settings
@@ -49,8 +50,7 @@ async def erase_from_read_models(connection: Connection, subjects: Iterable[str]
             work = work_of(Follow(model, live[model.name].number), Page(facts))
             if work.failure:
                 raise work.failure
-            for statement, parameters in work.merges:
-                await connection.execute(statement, parameters)
+            await PostgresSession(connection).execute(work.merges)
 
 
 def _as_if_said(subject: str) -> Fact:
