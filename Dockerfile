@@ -14,7 +14,7 @@ COPY services services
 RUN /opt/tillroll/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
 
 FROM python:3.12-slim
-RUN useradd --uid 10001 --create-home tillroll && install -d -o tillroll -g tillroll -m 700 /var/lib/tillroll
+RUN useradd --uid 10001 --create-home tillroll && install -d -o tillroll -g tillroll -m 700 /var/lib/tillroll /erasures
 COPY --from=build /opt/tillroll /opt/tillroll
 ENV PATH=/opt/tillroll/bin:$PATH PYTHONUNBUFFERED=1 TILLROLL_DATA_DIR=/var/lib/tillroll
 USER tillroll

@@ -7,6 +7,7 @@ from typing import Any
 from domain.api_key import API_KEY
 from domain.catalogue import CATEGORY, PRODUCT
 from domain.deadline import DEADLINE
+from domain.erasure import ERASURE
 from domain.kernel import Command, Decider, Event
 from domain.mail import MAIL
 from domain.merchant import MERCHANT
@@ -34,6 +35,7 @@ AGGREGATES: dict[str, AnyDecider] = {
         API_KEY,
         MAIL,
         PARKED,
+        ERASURE,
     )
 }
 

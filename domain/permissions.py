@@ -37,6 +37,8 @@ AT_MERCHANT = TRADE_READS | {
     "keys:write",
     "audit:read",
     "personal:read",
+    "subjects:erase",
+    "looks:read",
 }
 """All that can be allowed at one merchant. `personal:read` opens personal fields of the log's history."""
 

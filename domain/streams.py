@@ -80,6 +80,11 @@ def mail_stream(mail_id: str) -> str:
     return stream_name("mail", mail_id)
 
 
+def erasure_stream(subject: str) -> str:
+    """That a data subject was erased."""
+    return stream_name("erasure", subject)
+
+
 def parked_stream(follower: str) -> str:
     """What was asked of the keys that a follower has parked."""
     return stream_name("parked", follower)

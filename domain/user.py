@@ -381,5 +381,5 @@ USER: Decider[UserCommand, UserEvent, User] = Decider(
     User(),
     events=UserEvent.__args__,
     commands=UserCommand.__args__,
-    evolve_version=2,  # a state holds what roles allow (`permissions.py`), which is more than it was
+    evolve_version=3,  # a state holds what roles allow (`permissions.py`), which is more than it was
 )

@@ -104,6 +104,7 @@ class Keyring:
         self._capacity = capacity
         self._random = random
         self._keys: OrderedDict[str, AESGCM | None] = OrderedDict()
+        self._doubted: set[str] = set()
         self._creating = asyncio.Lock()
         self._wanted: set[str] = set()
 
@@ -118,15 +119,14 @@ class Keyring:
     async def ensure(self, subjects: Iterable[str]) -> None:
         """Have the keys of these subjects, making those that do not exist."""
         asked = dict.fromkeys(subjects)
-        wanted = [each for each in asked if each not in self._keys]
+        wanted = [each for each in asked if not self._knows(each)]
         self._touch(asked)
         self._wanted.update(wanted)
         if wanted:
             async with self._creating:  # one makes the keys of all who wait, in one go
                 batch, self._wanted = self._wanted.union(wanted), set()
                 # in one order: none waits for another. (A set's `difference` would walk all keys there are.)
-                missing = sorted(each for each in batch if each not in self._keys)
-                if missing:
+                if missing := sorted(each for each in batch if not self._knows(each)):
                     fresh = {each: self._wrapped(each, self._random(32)) for each in missing}
                     self._remember(await self._store.create(fresh))
 
@@ -135,8 +135,15 @@ class Keyring:
         self._remember(dict.fromkeys(await self._load(subjects)))
 
     def forget(self, subject: str) -> None:
-        """Drop a key from the cache, after an erasure."""
-        self._keys.pop(subject, None)
+        """The subject is erased: its key is gone from here at once, and an answer under way that still has it
+        comes too late."""
+        self._keys[subject] = None
+        self._keys.move_to_end(subject)
+
+    def forget_all(self) -> None:
+        """Who was erased is not known for certain: whatever is wanted is asked for anew. What was asked for
+        just now can still be sealed or opened."""
+        self._doubted.update(self._keys)
 
     def seal(self, subject: str, value: Value, ids: Ids) -> Sealed:
         """Encrypt a value; an erased subject's is refused with ValueError."""
@@ -158,11 +165,18 @@ class Keyring:
 
     async def _load(self, subjects: Iterable[str]) -> list[str]:
         wanted = dict.fromkeys(subjects)
-        unknown = [each for each in wanted if each not in self._keys]
+        unknown = [each for each in wanted if not self._knows(each)]
         self._touch(wanted)
         if unknown:
             self._remember(await self._store.load(unknown))
         return [each for each in unknown if each not in self._keys]
+
+    def is_erased(self, subject: str) -> bool:
+        """Of a subject whose key was asked for."""
+        return self._keys[subject] is None
+
+    def _knows(self, subject: str) -> bool:
+        return subject in self._keys and subject not in self._doubted
 
     def _wrapped(self, subject: str, key: bytes) -> bytes:
         nonce = self._random(_NONCE)
@@ -170,10 +184,15 @@ class Keyring:
 
     def _remember(self, wrapped: dict[str, bytes | None]) -> None:
         for subject, key in wrapped.items():
+            if subject in self._keys and self._keys[subject] is None:
+                self._doubted.discard(subject)
+                continue  # erased while this was asked: nobody comes back
             opened = key and AESGCM(_unwrapped(self._wrap, subject, key))
             self._keys[subject] = opened or None
+            self._doubted.discard(subject)
         while len(self._keys) > max(self._capacity, KEPT_LOADS * len(wrapped)):
-            self._keys.popitem(last=False)
+            subject, _ = self._keys.popitem(last=False)
+            self._doubted.discard(subject)
 
     def _touch(self, subjects: Iterable[str]) -> None:
         """What is wanted now is forgotten last."""

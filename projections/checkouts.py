@@ -9,33 +9,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.erasure import SubjectErased
 from domain.kernel import Fact
 from domain.order import OrderPlaced
-from projections.orders import MOVES, placed, progress
+from projections.orders import MOVES, erased, placed, progress
 from projections.read_model import ReadModel, Rows
 
 
 @dataclass(slots=True)
 class Touched:
-    merchant: str
-    order_id: str
+    """An order that moved; or, of an erased subject, all that it has."""
+
+    merchant: str | None
+    order_id: str | None
+    subject: str | None = None
 
 
 def project(facts: Sequence[Fact]) -> Rows:
-    orders, moved = placed(facts), progress(facts)
+    orders, moved, gone = placed(facts), progress(facts), erased(facts)
     touched = dict.fromkeys((row.merchant, row.order_id) for row in orders)
     touched.update(dict.fromkeys((row.merchant, row.order_id) for row in moved))
     return {
         "place_checkout_orders": orders,
         "move_checkout_orders": moved,
-        "derive_checkouts": [Touched(*key) for key in touched],
+        "erase_checkout_orders": gone,
+        "derive_checkouts": [
+            *(Touched(*key) for key in touched),
+            *(Touched(None, None, each.subject) for each in gone),
+        ],
     }
 
 
 CHECKOUTS = ReadModel(
     name="checkouts",
     tables=("checkouts", "checkout_orders"),
-    events=(OrderPlaced, *MOVES),
+    events=(OrderPlaced, SubjectErased, *MOVES),
     project=project,
     shared_rows=True,
     personal={

@@ -48,6 +48,11 @@ def _text(value: str | None) -> bytes:
     return element
 
 
+def forget_texts() -> None:
+    """Of those that are remembered, some may be of somebody who was erased."""
+    _known.clear()
+
+
 def _texts(values: Iterable[str | None]) -> list[bytes]:
     known = _known.get
     return [known(value) or _text(value) for value in values]

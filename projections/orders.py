@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from domain.erasure import SubjectErased
 from domain.kernel import Event, Fact
 from domain.order import (
     OrderCancelled,
@@ -102,6 +103,12 @@ class OrderRow:
     total_cents: int
     placed_at: datetime
     estimated_delivery_at: datetime | None
+
+
+class ErasedSubject(NamedTuple):
+    """Whose plain columns are to be NULL, in all rows that there are."""
+
+    subject: str
 
 
 def _row(event: OrderPlaced, fact: Fact) -> OrderRow:
@@ -271,14 +278,23 @@ def placed(facts: Sequence[Fact]) -> list[OrderRow]:
     return [_row(fact.event, fact) for fact in facts if isinstance(fact.event, OrderPlaced)]
 
 
+def erased(facts: Sequence[Fact]) -> list[ErasedSubject]:
+    """Whoever is erased on a page is placed on it without plain columns (`page.py`): this may come last."""
+    return [ErasedSubject(fact.event.subject) for fact in facts if isinstance(fact.event, SubjectErased)]
+
+
 def project(facts: Sequence[Fact]) -> Rows:
-    return {"place_orders": placed(facts), "move_orders": progress(facts)}
+    return {
+        "place_orders": placed(facts),
+        "move_orders": progress(facts),
+        "erase_orders": erased(facts),
+    }
 
 
 ORDERS = ReadModel(
     name="orders",
     tables=("orders",),
-    events=(OrderPlaced, *MOVES),
+    events=(OrderPlaced, SubjectErased, *MOVES),
     project=project,
     version=2,
     personal={

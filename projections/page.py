@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from domain.aggregates import EVENT_TYPES
+from domain.erasure import SubjectErased
 from domain.kernel import Event, Fact
 from eventstore.codec import opened, subjects_in
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
 from eventstore.partitions import WHOLE, Partitions
-from projections.columns import columns
-from projections.read_model import ReadModel, order_key, partition_in_stream, partition_of_fact
+from projections.columns import columns, forget_texts
+from projections.read_model import ReadModel, concerns, order_key, partition_in_stream
 from projections.read_models import OPENED
 from projections.session import Call
 
@@ -95,7 +96,8 @@ async def decode_page(
         await asyncio.sleep(0)  # all else of the process has its turn, and the next page comes in
         facts += map(fact_of, events[start : start + TURN])
     if WHOLE not in ranges:
-        facts = [fact for fact in facts if any(partition_of_fact(fact) in each for each in ranges)]
+        facts = [fact for fact in facts if any(concerns(each, fact) for each in ranges)]
+    _forget_erased(facts, keyring)
     sealed = [fact for fact in facts if type(fact.event) in OPENED]
     if not sealed:
         return facts
@@ -104,6 +106,14 @@ async def decode_page(
         fact._replace(event=opened(fact.event, keyring)) if type(fact.event) in OPENED else fact
         for fact in facts
     ]
+
+
+def _forget_erased(facts: Iterable[Fact], keyring: Keyring) -> None:
+    """Before anything is opened: whoever is erased on this page is so on all of it, and after it."""
+    for fact in facts:
+        if isinstance(fact.event, SubjectErased):
+            keyring.forget(fact.event.subject)
+            forget_texts()
 
 
 def may_be_in(ranges: Collection[Partitions], event: StoredEvent) -> bool:
@@ -115,7 +125,7 @@ def may_be_in(ranges: Collection[Partitions], event: StoredEvent) -> bool:
 def facts_in(partitions: Partitions, facts: Sequence[Fact]) -> Sequence[Fact]:
     if partitions == WHOLE:
         return facts
-    return [fact for fact in facts if partition_of_fact(fact) in partitions]
+    return [fact for fact in facts if concerns(partitions, fact)]
 
 
 class Page:

@@ -15,7 +15,7 @@ from typing import Any
 
 from domain.kernel import Event, Fact
 from domain.streams import order_stream
-from eventstore.partitions import partition_of
+from eventstore.partitions import Partitions, partition_of
 from eventstore.queries import load_queries
 
 Rows = Mapping[str, Sequence[Any]]
@@ -82,16 +82,27 @@ def order_key(fact: Fact) -> str:
 
 
 _OF_AN_ORDER = ("payment", "shipment")
+_FOR_ALL = ("erasure",)
+"""What concerns the rows of any key: every worker takes it, in its place among its own."""
 
 
 @lru_cache(maxsize=65536)
 def partition_in_stream(stream: str) -> int | None:
     """The partition of a stream's facts, where the stream alone tells it."""
-    return None if stream.partition("-")[0] in _OF_AN_ORDER else partition_of(stream)
+    category = stream.partition("-")[0]
+    return None if category in _OF_AN_ORDER or category in _FOR_ALL else partition_of(stream)
+
+
+def concerns(partitions: Partitions, fact: Fact) -> bool:
+    """Whether it is for who has these partitions: a fact of one of their keys, or one that is for all."""
+    return fact.category in _FOR_ALL or partition_of_fact(fact) in partitions
 
 
 def partition_of_fact(fact: Fact) -> int:
-    """Facts of one key (see `order_key`) are in one partition: that of the order, or of their stream."""
+    """Facts of one key (see `order_key`) are in one partition: that of the order, or of their stream.
+
+    Those that are for all have none.
+    """
     partition = partition_in_stream(fact.stream)
     if partition is None:
         order_id: str = fact.event.order_id  # type: ignore[attr-defined]

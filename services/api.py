@@ -31,6 +31,10 @@ from services.access.sign_in_by import SignInBy
 from services.audit.composition import ROUTERS as AUDIT_ROUTERS
 from services.audit.composition import TAGS as AUDIT_TAGS
 from services.audit.composition import open_desk
+from services.audit.erasure import Erasures
+from services.audit.erasure_list import ErasureList
+from services.audit.erasure_restore import until_followed
+from services.audit.looked import Looks
 from services.audit.witness import witnesses_in
 from services.context import ProcessContext
 from services.health import router as health_router
@@ -137,6 +141,8 @@ async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
         make_pool(reading, max_size=READ_CONNECTIONS, statement_seconds=settings.query_seconds) as pool,
         ProjectionsWaiter(reading, pool).running() as waiter,
         make_pool(knowing, max_size=ACCESS_CONNECTIONS) as access_pool,
+        make_pool(knowing, max_size=1) as looks_pool,
+        Looks(looks_pool, context.clock).running() as looks,
         open_oidc(settings, context.clock) as providers,
     ):
         access = access_of(context, access_pool)
@@ -152,12 +158,19 @@ async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
         app.state.gate = RatedGate(access.gate, app.state.rates)
         app.state.pool = pool
         app.state.write_pool, app.state.witnesses = context.pool, witnesses_in(settings.seal_witnesses)
+        app.state.erasures = erasures_of(context)
+        app.state.looks = looks
         app.state.projections_waiter = waiter
         try:
             async with SharedRates(app.state.rate_counts, knowing).running(), open_desk(app, settings):
                 yield app
         finally:
             await access.close()
+
+
+def erasures_of(context: ProcessContext) -> Erasures:
+    noted = ErasureList(context.settings.erasures())
+    return Erasures(context.pool, context.executor, context.keyring, noted)
 
 
 def share(app: FastAPI, parts: Parts) -> None:
@@ -204,10 +217,12 @@ class _Server(uvicorn.Server):
 
 
 async def run_api(context: ProcessContext) -> None:
-    """Serve until cancelled; then take no new connections, and answer what is in hand.
+    """Serve until cancelled, once nobody shows who was erased; then take no new connections, and answer what
+    is in hand.
 
     Raises CannotListen with a message that names the setting.
     """
+    await until_followed(context.pool, erasures_of(context))
     listener = listen(context.settings.api_host, context.settings.api_port, API)
     async with running_app(context) as app:
         server = make_server(app, context.settings)

@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from eventstore.roles import Role
+from services.cli_erase import erase, scrub
 from services.cli_history import add_history
+from services.cli_looked import looked
 from services.cli_parked import parked_app
 from services.cli_proof import checkpoint, export_verifier, proof_app
 from services.cli_recovery import backup, reconcile, restore
@@ -106,7 +108,10 @@ def migrate(
     run(migrate_database(Settings.load(), new_epoch=new_epoch, as_json=as_json))
 
 
-for each in (backup, restore, reconcile, checkpoint, export_verifier, why):
+for each in (
+    *(backup, restore, reconcile),
+    *(checkpoint, export_verifier, why, erase, scrub, looked),
+):
     app.command()(each)
 
 

@@ -27,6 +27,7 @@ from rich.text import Text
 from eventstore.log import EpochChanged, LogUnavailable
 from eventstore.roles import let_in
 from eventstore.schema import MigrationChanged, migrate, read_epoch
+from services.audit.erasure_restore import erase_before_serving
 from services.audit.notes import Checkpoint
 from services.context import open_context
 from services.embedded import PostgresServer, ServerFailed, Unreachable, check_database, owner_of_embedded
@@ -176,11 +177,14 @@ async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool
         await refuse_wrong_master_key(settings)
         run = await asyncio.to_thread(migrate, database_url, new_epoch=new_epoch)
         await asyncio.to_thread(let_in, database_url, settings.role_passwords())
+        again = await erase_before_serving(settings) if new_epoch else 0
         epoch = await asyncio.to_thread(read_epoch, database_url)
     if as_json:
         sys.stdout.write(orjson.dumps({"run": run, "epoch": epoch}).decode() + "\n")
         return
     results.print(f"run: {', '.join(run)}" if run else "the schema is up to date")
+    if again:
+        results.print(f"erased again: {again:,} people, whose erasure this database had forgotten")
     if new_epoch:
         results.print(f"epoch {epoch} minted: running processes end and are started again in it")
 

@@ -14,6 +14,7 @@ from eventstore.roles import Role
 from eventstore.seams import Clock, Ids, RandomIds, WallClock
 from eventstore.snapshots import PostgresSnapshots
 from eventstore.statements import Pool
+from services.audit.erasure_watch import forgetting_erased
 from services.bus import NatsBus
 from services.embedded.reachable import check_database, check_nats
 from services.master_key import master_key_of_log
@@ -81,5 +82,7 @@ async def open_context(
         async with log.pool.connection() as connection:
             master_key = await master_key_of_log(settings, connection)
         keyring = Keyring(master_key, PostgresKeyStore(log.pool))
+        if role in ("write", "project"):
+            await stack.enter_async_context(forgetting_erased(database_url, keyring))
         executor = Executor(log, ids, keyring, PostgresSnapshots(log.pool))
         yield ProcessContext(settings, database_url, log, bus, feed, keyring, executor, log.pool, clock, ids)

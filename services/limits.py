@@ -18,6 +18,7 @@ from services.web.addresses import Addresses, networks
 from services.web.bodies import Bodies, BodyBounds
 from services.web.connections import ConnectionBounds
 from services.web.headers import AnswerHeaders, documentation_policy
+from services.web.looked import Looked
 from services.web.openapi import document_limits
 from services.web.rate_counts import RateCounts
 from services.web.rates import AddressRates, Policies, Rates
@@ -93,7 +94,8 @@ def connection_bounds(settings: LimitSettings) -> ConnectionBounds:
 def _doors(
     inner: ASGIApp, app: FastAPI, settings: LimitSettings, addresses: Addresses, origins: list[str]
 ) -> ASGIApp:
-    doors: ASGIApp = WorkLimits(inner, _work_bounds(settings), spared=SPARED)
+    doors: ASGIApp = Looked(inner, app.state)
+    doors = WorkLimits(doors, _work_bounds(settings), spared=SPARED)
     doors = Bodies(doors, body_bounds(settings))
     doors = AddressRates(doors, app.state.rates, addresses, spared=SPARED)
     doors = Shapes(doors, hosts=listed(settings.allowed_hosts))

@@ -27,7 +27,10 @@ from services.agents.payment import PAYMENT_AGENT
 from services.agents.runner import AgentRunner
 from services.agents.shipping import SHIPPING_AGENT
 from services.audit.as_of_kept import KeptStates
+from services.audit.erasure import Erasures, erase_again, keep_saying
+from services.audit.erasure_list import ErasureList
 from services.audit.history_index import HistoryIndex
+from services.audit.looked import Looks, keep_forgetting_looks
 from services.collector import spare_the_collector
 from services.context import ProcessContext, open_context
 from services.ledger import keep_sweeping
@@ -82,6 +85,12 @@ async def end_with_the_epoch(context: ProcessContext) -> None:
             )
 
 
+async def erase_whoever_was(context: ProcessContext) -> None:
+    """Before it serves: a log that was restored may know a person who was erased since."""
+    async with context.pool.connection() as connection:
+        await erase_again(connection, ErasureList(context.settings.erasures()))
+
+
 async def _as_long_as_the_epoch(context: ProcessContext, main: Main) -> None:
     async def work() -> None:
         try:
@@ -112,6 +121,7 @@ def run_process(
         with contextlib.suppress(asyncio.CancelledError):
             async with open_context(settings, name, role, follow=follow) as context:
                 await refuse_older_log(context.log, context.bus)
+                await erase_whoever_was(context)
                 await _as_long_as_the_epoch(context, main)
 
     spare_the_collector()
@@ -142,7 +152,16 @@ async def scheduler(context: ProcessContext) -> None:
     async with knowing, TaskGroup() as tasks:
         tasks.create_task(keep_sweeping(context.pool, context.clock, context.settings.ledger_days))
         tasks.create_task(keep_forgetting(knowing, context.clock))
+        tasks.create_task(_saying_erasures(context))
+        looks = Looks(knowing, context.clock)
+        tasks.create_task(keep_forgetting_looks(looks, context.clock, context.settings.looks_days))
         await persist("scheduler", run)
+
+
+async def _saying_erasures(context: ProcessContext) -> None:
+    noted = ErasureList(context.settings.erasures())
+    erasures = Erasures(context.pool, context.executor, context.keyring, noted)
+    await persist("erasures", lambda: keep_saying(erasures, context.pool, noted))
 
 
 async def sealer(context: ProcessContext) -> None:

@@ -121,6 +121,11 @@ class Settings(LimitSettings):
     ledger_days: int = Field(
         default=30, ge=1, description="How long a repeated Idempotency-Key gets its first answer, in days."
     )
+    looks_days: int = Field(
+        default=730,
+        ge=30,
+        description="How long it is kept who looked at whose data, in days.",
+    )
     token_issuer: str = Field(
         default="tillroll",
         min_length=1,
@@ -169,6 +174,10 @@ class Settings(LimitSettings):
     master_key_file: Path = Field(
         default=Path("secrets/master.key"),
         description="Wraps the keys of data subjects; without it their data is erased. Relative to data_dir.",
+    )
+    erasures_file: Path = Field(
+        default=Path("secrets/erasures.jsonl"),
+        description="Whoever was erased, so that no restore brings them back. Relative to data_dir.",
     )
     database_roles_file: Path = Field(
         default=Path("secrets/database_roles.key"),
@@ -278,6 +287,9 @@ class Settings(LimitSettings):
     def seal_key(self) -> bytes:
         """The private key (Ed25519), made up if it is missing: the sealer knows whether it may be."""
         return secret(self.data_dir / self.seal_key_file)
+
+    def erasures(self) -> Path:
+        return self.data_dir / self.erasures_file
 
     def payment_webhook_secret(self) -> bytes:
         return secret(self.data_dir / self.payment_webhook_secret_file)

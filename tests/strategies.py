@@ -15,6 +15,7 @@ from domain.aggregates import AnyDecider
 from domain.api_key import IssueApiKey, RevokeApiKey
 from domain.catalogue import ImportProduct, TranslateCategory
 from domain.deadline import ReachDeadline
+from domain.erasure import RecordErasure
 from domain.kernel import Command
 from domain.mail import Letter, RecordMailFailure, RecordMailSent, RecordMailUnknown, RequestMail
 from domain.merchant import RegisterMerchant, SetMerchantTerms
@@ -333,6 +334,12 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     LinkIdentity: st.builds(LinkIdentity, **_user, issuer=st.just("i1"), digest=references),
     IssueApiKey: key_issues,
     RevokeApiKey: st.builds(RevokeApiKey, key_id=st.just("k1")),
+    RecordErasure: st.builds(
+        RecordErasure,
+        subject=st.just("s1"),
+        reason=st.sampled_from(["asked for", "a test order"]),
+        despite=st.sampled_from([(), ("orders_are_over",)]),
+    ),
     RequestParkedRetry: st.builds(RequestParkedRetry, **_parked),
     RequestParkedSkip: st.builds(
         RequestParkedSkip, **_parked, position=st.integers(0, 2), reason=st.just("a test order")

@@ -115,8 +115,14 @@ FROM unnest(
 )
 WHERE o.merchant = m.merchant AND o.order_id = m.order_id;
 
+-- name: erase_checkout_orders!
+-- As in the read model `orders`; their checkouts are derived anew after it. :subject text[]
+UPDATE checkout_orders_g0 SET customer_id = NULL, customer_unique_id = NULL
+WHERE subject = ANY(:subject) AND (customer_id, customer_unique_id) IS DISTINCT FROM (NULL, NULL);
+
 -- name: derive_checkouts!
--- The rows of the checkouts that these orders belong to, from all of their orders. Statuses and reasons that
+-- The rows of the checkouts that these orders, and all orders of these subjects, belong to, from all of their
+-- orders. :merchant, :order_id and :subject text[] (NULL where the others say which). Statuses and reasons that
 -- differ are `mixed`; `payments_count` is that of the order with the most (each order has a part of each).
 INSERT INTO checkouts_g0
 SELECT o.checkout_id, o.currency, min(o.subject), min(o.customer_id), min(o.customer_unique_id), min(o.ship_to_state),
@@ -129,8 +135,11 @@ SELECT o.checkout_id, o.currency, min(o.subject), min(o.customer_id), min(o.cust
     sum(o.dispatched_count), sum(o.delivered_count), sum(o.returned_count), min(o.placed_at), max(o.approved_at),
     min(o.dispatched_at), max(o.delivered_at), max(o.estimated_delivery_at)
 FROM (
-    SELECT DISTINCT k.checkout_id, k.currency FROM unnest(:merchant, :order_id) AS t (merchant, order_id)
+    SELECT k.checkout_id, k.currency FROM unnest(:merchant, :order_id) AS t (merchant, order_id)
     JOIN checkout_orders_g0 AS k ON k.merchant = t.merchant AND k.order_id = t.order_id
+    UNION
+    SELECT k.checkout_id, k.currency FROM unnest(:subject) AS t (subject)
+    JOIN checkout_orders_g0 AS k ON k.subject = t.subject
 ) AS touched
 JOIN checkout_orders_g0 AS o ON o.checkout_id = touched.checkout_id AND o.currency = touched.currency
 GROUP BY o.checkout_id, o.currency

@@ -140,3 +140,10 @@ FROM unnest(
     returned_count, confirmed_at, approved_at, dispatched_at, delivered_at, cancelled_at, completed_at
 )
 WHERE o.merchant = m.merchant AND o.order_id = m.order_id;
+
+-- name: erase_orders!
+-- Whoever was erased leaves no plain text. All rows of the subject, whichever partition they are in: each worker
+-- does so where it meets the erasure in the log, so that none that it wrote before stays. :subject text[]
+UPDATE orders_g0 SET customer_id = NULL, customer_unique_id = NULL, ship_to_zip_prefix = NULL, ship_to_city = NULL
+WHERE subject = ANY(:subject)
+    AND (customer_id, customer_unique_id, ship_to_zip_prefix, ship_to_city) IS DISTINCT FROM (NULL, NULL, NULL, NULL);

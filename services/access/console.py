@@ -28,7 +28,7 @@ from services.web.problems import Problem
 
 ACTOR = "console"
 """Who has the master key and the database may do everything: this is how the log names it."""
-_EVERYTHING = Grant("console", frozenset(ON_PLATFORM))
+EVERYTHING = Grant("console", frozenset(ON_PLATFORM))
 _PAGE = 200
 
 
@@ -62,9 +62,7 @@ async def add(
     try:
         address = check_address(email)
         await _check(access, role, place)
-        user_id = await access.users.invite(
-            address, place, Wanted(role), _EVERYTHING, actor=ACTOR, mail=False
-        )
+        user_id = await access.users.invite(address, place, Wanted(role), EVERYTHING, actor=ACTOR, mail=False)
         joined = (await access.facts.user(user_id)).joined
         added = Added(user_id, address, role, merchant)
         if joined:
@@ -98,7 +96,7 @@ async def unlock(access: Parts, email: str) -> str:
     user_id = await access.addresses.user_of(email)
     if user_id is None or not (await access.facts.user(user_id)).invited:
         raise NotDone(f"there is no user {email}")
-    await access.users.unlock(user_id, _EVERYTHING, actor=ACTOR)
+    await access.users.unlock(user_id, EVERYTHING, actor=ACTOR)
     return user_id
 
 

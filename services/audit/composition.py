@@ -8,19 +8,21 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from eventstore.postgres import make_pool
+from services.audit.erasure_routes import router as erasure_router
 from services.audit.follow import HEART_BEAT_SECONDS, News
 from services.audit.history_routes import router as history_router
+from services.audit.looked_routes import router as looked_router
 from services.audit.proof_routes import router as proof_router
 from services.audit.state_routes import router as state_router
 from services.audit.why_routes import router as why_router
 from services.settings import Settings
 
-ROUTERS = (history_router, state_router, why_router, proof_router)
+ROUTERS = (history_router, state_router, why_router, proof_router, erasure_router, looked_router)
 TAGS = [
     {
         "name": "audit",
         "description": "What happened, how it stood at any moment, what made the difference, why it is so,"
-        " and what proves that nothing was altered.",
+        " what proves that nothing was altered, who was erased, and who looked.",
     }
 ]
 READING, FOLDING = 6, 2

@@ -73,6 +73,7 @@ SETTINGS = {
     "checkpoint_completion_target": "0.9",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %d ",
+    "log_error_verbosity": "terse",  # the detail of an error may be a whole row, and so personal
 }
 # Data that no test reads twice: a crash of the machine may lose it.
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB", "max_wal_size": "1GB"}

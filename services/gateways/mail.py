@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from uuid import UUID
 
 from commands.executor import Context, Executor
@@ -17,6 +18,16 @@ from services.gateways.mail_templates import TEMPLATES
 
 PLATFORM = ".platform"
 VALUES_LENGTH_MAX = 10_000
+
+
+async def mail_subject(keyring: Keyring, address: str) -> str:
+    """The data subject of mails to an address; another one once its owner was erased, who may come back."""
+    for again in count():
+        subject = keyring.subject(f"mail\x00{address.casefold()}" + (f"\x00{again}" if again else ""))
+        await keyring.ensure((subject,))
+        if not keyring.is_erased(subject):
+            return subject
+    raise AssertionError("it is counted without end")
 
 
 class Mails:
@@ -98,7 +109,7 @@ class Mails:
         command = RequestMail(
             mail_id=mail_id,
             template=template,
-            subject=subject or self._keyring.subject(f"mail\x00{to.casefold()}"),
+            subject=subject or await mail_subject(self._keyring, to),
             letter=Letter(to=to, values=dict(values)),
             has_secret=bool(secret),
         )

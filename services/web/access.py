@@ -107,6 +107,7 @@ _RULES: dict[Any, Rule] = {}
 
 def requires(permission: str, scope: Scope = "merchant") -> Any:
     """For a route's `dependencies`: lets in who has the permission, at the merchant that is asked about."""
+    rule = Rule(permission, scope)
 
     async def check(
         request: Request,
@@ -120,8 +121,7 @@ def requires(permission: str, scope: Scope = "merchant") -> Any:
             ),
         ] = None,
     ) -> Asked:
-        gate: Gate = request.app.state.gate
-        principal = await gate.principal_of(request)
+        principal = await _principal_of(request, rule)
         if len(request.headers.getlist(HEADER)) > 1:
             raise Problem(400, "merchant-unknown", f"{HEADER} stands there more than once")
         named, platform = (tillroll_merchant or "").strip(), principal.platform
@@ -133,16 +133,14 @@ def requires(permission: str, scope: Scope = "merchant") -> Any:
         return asked
 
     async def check_platform(request: Request) -> Asked:
-        gate: Gate = request.app.state.gate
-        principal = await gate.principal_of(request)
+        principal = await _principal_of(request, rule)
         if principal.platform is None or permission not in principal.platform.permissions:
             raise forbidden(permission)
         request.state.asked = Asked(principal, grant=principal.platform)
         return request.state.asked  # type: ignore[no-any-return]
 
     async def check_self(request: Request) -> Asked:
-        gate: Gate = request.app.state.gate
-        request.state.asked = Asked(await gate.principal_of(request))
+        request.state.asked = Asked(await _principal_of(request, rule))
         return request.state.asked  # type: ignore[no-any-return]
 
     checks: dict[str, Check] = {
@@ -151,8 +149,18 @@ def requires(permission: str, scope: Scope = "merchant") -> Any:
         "platform": check_platform,
         "self": check_self,
     }
-    _RULES[checks[scope]] = Rule(permission, scope)
+    _RULES[checks[scope]] = rule
     return Depends(checks[scope])
+
+
+async def _principal_of(request: Request, rule: Rule) -> Principal:
+    """Who asks; `request.state` says so, and for what, also where that is refused (`services.web.looked`)."""
+    gate: Gate = request.app.state.gate
+    principal = await gate.principal_of(request)
+    state = request.state
+    state.principal, state.rule, state.route = principal, rule, request.scope["route"].path_format
+    state.named = (request.headers.get(HEADER) or "").strip()[:BYTES_MAX]
+    return principal
 
 
 def public(reason: str) -> Any:

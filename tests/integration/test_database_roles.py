@@ -41,7 +41,7 @@ TABLES = sorted(table for model in READ_MODELS.values() for table in model.table
 ORDERS = (SQL("SELECT merchant, order_id FROM orders ORDER BY 1, 2").as_string(), {})
 ACCESS_TABLES = (
     "credentials", "email_digests", "sessions", "refresh_tokens", "api_key_secrets", "single_use_tokens",
-    "signing_keys", "members", "rates",
+    "signing_keys", "members", "rates", "looks", "look_ends",
 )  # fmt: skip
 FORBIDDEN = (
     "UPDATE events SET data = 'x'",

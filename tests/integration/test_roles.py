@@ -41,7 +41,7 @@ PUBLIC = {
 RULES = {
     ("audit:read", "merchant"): (
         "add_cosignature get_checkpoint get_seal get_seal_key get_tile prove_consistency prove_inclusion"
-        " why_event why_number why_order why_payment why_shipment why_stock"
+        " list_erasures why_event why_number why_order why_payment why_shipment why_stock"
     ),
     ("audit:read", "platform"): "why_number_of_platform",
     ("audit:read", "reach"): (
@@ -56,6 +56,8 @@ RULES = {
     ("keys:read", "platform"): "list_platform_keys",
     ("keys:write", "merchant"): "issue_api_key revoke_api_key",
     ("keys:write", "platform"): "issue_platform_key revoke_platform_key",
+    ("looks:read", "merchant"): "list_looks",
+    ("looks:read", "platform"): "list_all_looks",
     ("members:read", "merchant"): "list_users",
     ("members:write", "merchant"): "grant_role invite_user revoke_role",
     ("merchant:read", "merchant"): "get_merchant",
@@ -74,6 +76,7 @@ RULES = {
     ("shipments:read", "merchant"): "get_shipment list_shipments",
     ("stock:read", "merchant"): "list_stock",
     ("stock:write", "merchant"): "adjust_stock receive_stock",
+    ("subjects:erase", "merchant"): "erase_subject",
     ("system:read", "platform"): "list_parked_events list_parked_keys list_projections",
     ("system:write", "platform"): "retry_parked_key skip_parked_event",
     ("users:read", "platform"): "list_platform_users",

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MARK = "m2marker"
 THEIR_ORDER, THEIR_SKU, THEIR_CATEGORY, THEIR_CURRENCY = f"{MARK}-open", f"{MARK}-A", f"{MARK}-toys", "JPY"
 HEADERS = ("Tillroll-Merchant", "Tillroll-Min-Position", "Prefer", "Idempotency-Key", "prefer")
+LOOKS = "/v1/audit/looks"
 LISTS = [each for each in OPERATIONS if ("cursor", "query") in each.parameters and each.scope == "merchant"]
 TREE = {
     "add_cosignature",
@@ -62,6 +63,7 @@ BODIES: dict[str, Any] = {
     "translate_category": {"english": "Ours"},
     "invite_user": {"email": "nobody-new@example.com", "role": "auditor"},
     "grant_role": {"role": "auditor"},
+    "erase_subject": {"customer": f"{MARK}-p", "reason": "not ours"},
     "issue_api_key": {"name": "ours", "permissions": ["orders:read"]},
 }
 """What each command is sent; those that take no body are not here."""
@@ -219,15 +221,30 @@ async def two_of(found: World, position: str) -> Two:
         "session_id": session_id,
     }
     secrets = (*members, session_id, *(each["key_id"] for each in issued), *(each["key"] for each in issued))
+    for number in range(2):
+        await their_erasure(found, their_owner, number)
+        auditor = await found.signed_in("auditor", "m2")
+        assert (await found.ask("GET", f"/v1/orders/{THEIR_ORDER}", auditor)).status_code == 200
     owner = await found.signed_in("owner", "m1")
     return Two(found, owner, await found.key("m1"), their_owner, ids, secrets, position)
 
 
+async def their_erasure(found: World, secret: str, number: int) -> None:
+    customer = {"customer_id": f"{MARK}-gone{number}", "zip_prefix": "01310", "city": MARK}
+    order = an_order(order_id=f"{MARK}-gone{number}", customer=customer, currency=THEIR_CURRENCY)
+    placed = await found.ask("POST", "/v1/orders", secret, body=order)
+    assert placed.status_code == 201, placed.text
+    wish = {"customer": f"{MARK}-gone{number}", "reason": MARK, "despite": ["orders_are_over"]}
+    erased = await found.ask("POST", "/v1/audit/erasures", secret, body=wish)
+    assert erased.status_code == 200, erased.text
+
+
 async def all_of(found: World, secret: str) -> dict[str, Any]:
-    """What somebody sees of its merchant: every list, every detail of what is in them."""
+    """What somebody sees of its merchant: every list, every detail of what is in them. But for who looked:
+    to ask changes that."""
     seen: dict[str, Any] = {}
     for each in AT_MERCHANT:
-        if each.method == "GET" and "{" not in each.path:
+        if each.method == "GET" and "{" not in each.path and each.path != LOOKS:
             answer = await found.ask("GET", each.path, secret)
             assert answer.status_code == 200, answer.text
             seen[each.path] = answer.json()
@@ -254,7 +271,9 @@ async def test_the_search_finds_what_is_there(two: Two) -> None:
     """Its own merchant sees the markers in every list: else there were nothing to find."""
     seen = await all_of(two.world, two.their_owner)
     for each in LISTS:
-        if each.id != "list_users":
+        if each.id == "list_looks":
+            assert MARK in str(await walk(two.world, LOOKS, two.their_owner))
+        elif each.id != "list_users":
             assert MARK in str(seen[each.path]) or THEIR_CURRENCY in str(seen[each.path]), each.path
     answer = await two.world.ask("GET", f"/v1/orders/{THEIR_ORDER}", two.their_owner)
     assert leaks(answer, (MARK,)) == [MARK]
@@ -264,7 +283,7 @@ async def test_the_search_finds_what_is_there(two: Two) -> None:
 async def check_reads(two: Two) -> None:
     """Nothing of the second merchant's shows in what the first one reads."""
     for secret in (two.owner, two.key):
-        text = str(await all_of(two.world, secret))
+        text = str(await all_of(two.world, secret)) + str(await walk(two.world, LOOKS, secret))
         assert not [mark for mark in (MARK, THEIR_CURRENCY, "76543", *two.secrets) if mark in text]
 
 
@@ -298,6 +317,7 @@ FILTERS = {
     "sku": (THEIR_SKU,),
     "category": (f"{THEIR_CATEGORY}A",),
     "currency": (THEIR_CURRENCY,),
+    "actor": ("%",),
 }
 CLOSED = {
     "status",
@@ -309,6 +329,8 @@ CLOSED = {
     "available_below",
     "placed_from",
     "placed_to",
+    "since",
+    "until",
     "day_from",
     "day_to",
     "days_late_min",

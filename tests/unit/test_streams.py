@@ -10,6 +10,7 @@ from domain.streams import (
     category_stream,
     deadline_stream,
     encode_part,
+    erasure_stream,
     mail_stream,
     merchant_stream,
     order_stream,
@@ -53,6 +54,7 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
         api_key_stream("x"),
         mail_stream("x"),
         parked_stream("x"),
+        erasure_stream("x"),
     ]
     assert len(set(streams)) == len(AGGREGATES)
     assert {aggregate_of(stream).category for stream in streams} == set(AGGREGATES)

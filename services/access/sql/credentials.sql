@@ -129,3 +129,8 @@ RETURNING user_id;
 
 -- name: use_up_tokens(user_id, now)!
 UPDATE single_use_tokens SET used_at = :now WHERE user_id = :user_id AND used_at IS NULL;
+
+-- name: forget_user(user_id)!
+-- Whoever was erased: the address may be somebody's again, and no password is good for anything.
+WITH nobodys AS (DELETE FROM email_digests WHERE user_id = :user_id)
+DELETE FROM credentials WHERE user_id = :user_id;

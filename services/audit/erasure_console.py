@@ -1,0 +1,180 @@
+"""`tillroll erase`: how does an operator erase a customer, or a user, and what is told of it?"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from commands.personal import subject_of
+from domain.kernel import Refused
+from domain.permissions import PLATFORM
+from eventstore.postgres import make_pool
+from eventstore.statements import Pool
+from services.access.composition import access_of
+from services.access.console import ACTOR, EVERYTHING
+from services.audit.erasure import Erasures, Standing, fetch
+from services.audit.erasure_list import Entry, ErasureList
+from services.audit.keeping import Found, check, speaking_against
+from services.console import results
+from services.context import open_context
+from services.gateways.mail import mail_subject
+from services.settings import Settings
+
+REMAINS = (
+    "Copies that this does not reach: back-ups, until their end; dead rows and the write-ahead log, until"
+    " they are overwritten (`tillroll scrub` sees to that); whoever was told, such as carriers and mail"
+    " servers."
+)
+
+
+REASON_MAX = 1_000
+
+
+class NotErased(Exception):
+    """A rule, or the person is not known; the message says what to do."""
+
+    expected = True
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Whom: a customer of a merchant by its id or pseudonym, or a user by address; why, and how."""
+
+    subject: str = ""
+    merchant: str = ""
+    customer: str = ""
+    user: str = ""
+    reason: str = ""
+    despite: tuple[str, ...] = ()
+    dry_run: bool = False
+
+
+async def erase(settings: Settings, wish: Wish, *, as_json: bool) -> None:
+    """Raises NotErased, ListNotWritten."""
+    if sum(map(bool, (wish.subject, wish.customer, wish.user))) != 1:
+        raise NotErased("name one person: SUBJECT, or --customer with --merchant, or --user")
+    if not 1 <= len(wish.reason) <= REASON_MAX:
+        raise NotErased(f"say why, in at most {REASON_MAX} characters: --reason")
+    if wish.customer and not wish.merchant:
+        raise NotErased("whose customer? Name it by --merchant")
+    try:
+        if wish.user:
+            told = await _erase_user(settings, wish)
+        else:
+            told = await _erase_customer(settings, wish)
+    except Refused as refused:
+        raise NotErased(f"{refused.message} (rule {refused.rule})") from None
+    _tell(told, as_json=as_json)
+
+
+async def _erase_customer(settings: Settings, wish: Wish) -> dict[str, Any]:
+    async with (
+        open_context(settings, "erase", follow=False) as context,
+        make_pool(settings.url("project"), max_size=1) as models,
+    ):
+        subject = wish.subject or subject_of(context.keyring, wish.merchant, wish.customer)
+        noted = ErasureList(settings.erasures())
+        erasures = Erasures(context.pool, context.executor, context.keyring, noted)
+        standing = await erasures.standing(subject)
+        found = await _found(models, subject, wish.merchant)
+        if standing.kept and not wish.dry_run:
+            despite = check(found, wish.despite)
+            entry = Entry(
+                subject, found.merchant, ACTOR, wish.reason, context.ids.new(), context.clock.now(), despite
+            )
+            standing = await erasures.erase(entry)
+        return _told(subject, standing, found)
+
+
+async def _found(models: Pool, subject: str, merchant: str) -> Found:
+    """What the read models show. A person is of one merchant, since its pseudonym is made with it."""
+    async with models.connection() as connection:
+        rows = await fetch(connection, "count_orders_of", erased=subject)
+    if rows:
+        return Found(**rows[0])
+    if not merchant:
+        raise NotErased(
+            f"no order of {subject} is shown: say by --merchant whose it is ({PLATFORM} for none)"
+        )
+    return Found(merchant)
+
+
+async def _erase_user(settings: Settings, wish: Wish) -> dict[str, Any]:
+    """No way in works from now on; address and mails can be read no more, and the address is free again."""
+    async with (
+        open_context(settings, "erase", follow=False) as context,
+        make_pool(settings.url("access"), max_size=1) as pool,
+    ):
+        access = access_of(context, pool)
+        user_id = await access.addresses.user_of(wish.user)
+        user = await access.facts.user(user_id) if user_id else None
+        if user_id is None or user is None or not user.invited:
+            raise NotErased(f"there is no user {wish.user}")
+        noted = ErasureList(settings.erasures())
+        erasures = Erasures(context.pool, context.executor, context.keyring, noted)
+        if not wish.dry_run:
+            if not user.disabled:
+                await access.users.disable(user_id, EVERYTHING, actor=ACTOR)
+            for subject in (user.subject, await mail_subject(context.keyring, wish.user)):
+                await erasures.erase(
+                    Entry(subject, PLATFORM, ACTOR, wish.reason, context.ids.new(), context.clock.now())
+                )
+            remove_mails(settings.data_dir / "mail", wish.user)
+            await access.store.rows("forget_user", user_id=user_id)
+        await access.close()
+        return _told(user.subject, await erasures.standing(user.subject), Found(PLATFORM))
+
+
+def remove_mails(directory: Path, address: str) -> int:
+    """Mails to the address, where these are files of ours; how many."""
+    removed = 0
+    for path in directory.glob("*.eml"):
+        to = message_from_bytes(path.read_bytes(), policy=default)["To"]
+        if to and address.casefold() in (each.addr_spec.casefold() for each in to.addresses):
+            path.unlink()
+            removed += 1
+    return removed
+
+
+def _told(subject: str, standing: Standing, found: Found) -> dict[str, Any]:
+    entry = standing.entry
+    return {
+        "subject": subject,
+        "erased": not standing.kept,
+        "merchant": entry.merchant if entry else found.merchant,
+        "orders": found.orders,
+        "plain_rows": found.plain_rows,
+        "against": speaking_against(found) if standing.kept else {},
+        "reason": entry.reason if entry else None,
+        "actor": entry.actor if entry else None,
+        "erased_at": entry.erased_at if entry else None,
+        "position": standing.position,
+    }
+
+
+def _tell(told: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(orjson.dumps(told).decode() + "\n")
+        return
+    whose = f"{told['subject']} of {told['merchant']}"
+    if told["erased"]:
+        results.print(
+            f"{whose} is erased since {told['erased_at']:%Y-%m-%d %H:%M:%S} UTC, by {told['actor']}:"
+            f" {told['reason']} (position {told['position']})",
+            markup=False,
+        )
+    else:
+        results.print(
+            f"{whose} would be erased: {told['orders']:,} orders, and {told['plain_rows']:,} rows that show"
+            " it in plain text",
+            markup=False,
+        )
+        for rule, said in told["against"].items():
+            results.print(f"against it speaks {rule}: {said}", markup=False)
+    results.print(REMAINS, markup=False)

@@ -1,0 +1,141 @@
+"""Where does an erased person still stand on the disk, and does a restore bring anybody back?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from services.embedded import PostgresServer
+from services.embedded.copies import put_copy
+from tests.integration.api_client import an_order
+from tests.integration.system import tillroll, wait
+from tests.integration.test_restore import Shop, run, shop
+
+pytestmark = pytest.mark.slow
+NAME, CITY = "marker-of-a-name-0815", "Marker of a city 0815"
+CARRIER = "worlds"
+"""What the carrier was told is the carrier's: its world stands for a company that is not us."""
+
+
+def files_with(directory: Path, *markers: str) -> dict[str, list[str]]:
+    """By the folder below `directory`: the files that hold one of these."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(each for each in directory.rglob("*") if each.is_file() and not each.is_symlink()):
+        if any(marker.encode() in content for content in _windows(path) for marker in markers):
+            folder = path.relative_to(directory).parts[0]
+            found.setdefault(folder, []).append(str(path.relative_to(directory)))
+    return found
+
+
+def _windows(path: Path) -> Iterator[bytes]:
+    """Its content in pieces that overlap; files may come and go meanwhile."""
+    rest = b""
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                yield rest + piece
+                rest = piece[-100:]
+    except FileNotFoundError:
+        return
+
+
+def place(shop: Shop, order_id: str) -> None:
+    customer = {"customer_id": NAME, "zip_prefix": "01310", "city": CITY}
+    answer = shop.client.post("/v1/orders", json=an_order(order_id=order_id, customer=customer))
+    assert answer.status_code == 201, answer.text
+
+
+def erase(shop: Shop, *more: str) -> tuple[int, Any]:
+    wish = ("--merchant", "demo", "--customer", NAME, "--reason", "a test")
+    return tillroll(shop.environment, "erase", *wish, *more)
+
+
+def shown(shop: Shop) -> str:
+    return shop.client.get("/v1/orders/o1").text
+
+
+def test_what_is_left_on_the_disk_is_named_and_no_restore_brings_anybody_back(tmp_path: Path) -> None:
+    data_dir, copy = tmp_path / "var", tmp_path / "copy"
+    data_dir.mkdir()
+    with shop(data_dir) as before:
+        goods = {"sku": "A-1", "quantity": 40}
+        assert before.client.post("/v1/stock/receive", json=goods).status_code == 200
+        place(before, "o1")
+        before.until("o1", "completed")
+        assert NAME in shown(before)
+        code, said = run(data_dir, before.environment, "backup", str(copy))
+        assert code == 0, said
+        assert set(files_with(data_dir, NAME, CITY)) == {"postgres", CARRIER}, "never in NATS, logs, secrets"
+        code, told = erase(before, "--dry-run")
+        assert (code, told["erased"], told["orders"], told["plain_rows"]) == (0, False, 1, 1)
+        code, told = erase(before)
+        assert (code, told["erased"], told["actor"], told["merchant"]) == (0, True, "console", "demo")
+        wait(lambda: NAME not in shown(before))
+        assert CITY not in shown(before)
+        assert erase(before)[1] == told | {"plain_rows": 0}, "a second time changes nothing"
+        assert set(files_with(data_dir, NAME, CITY)) == {"postgres", CARRIER}, "dead rows, write-ahead log"
+        code, said = run(data_dir, before.environment, "scrub")
+        assert code == 0, said
+        wait(lambda: set(files_with(data_dir, NAME, CITY)) == {CARRIER})
+        assert all("carrier" in name for name in files_with(data_dir, NAME, CITY)[CARRIER])
+        assert not files_with(data_dir, NAME), "the carrier was told no name"
+        code, verdict = tillroll(before.environment, "verify")
+        assert code == 0, verdict
+        environment = before.environment
+
+    check_restored(data_dir, copy, environment)
+    check_put_back_by_hand(data_dir, copy)
+
+
+def check_restored(data_dir: Path, copy: Path, environment: dict[str, str]) -> None:
+    """By the command: before anything runs the person is gone, from keys and read models."""
+    assert files_with(copy, NAME)
+    shutil.rmtree(data_dir / "postgres")
+    code, said = run(data_dir, environment, "restore", str(copy))
+    assert code == 0, said
+    assert "erased again: 1 people" in said
+    assert asyncio.run(kept(data_dir)) == (0, 0)
+    with shop(data_dir) as again:
+        assert NAME not in shown(again)
+        code, told = erase(again)
+        assert (code, told["erased"], told["reason"]) == (0, True, "a test")
+        wait(again.published)
+        code, verdict = tillroll(again.environment, "verify")
+        assert code == 0, verdict
+
+
+def check_put_back_by_hand(data_dir: Path, copy: Path) -> None:
+    """And nobody says so: no process serves before it has erased again."""
+    shutil.rmtree(data_dir / "postgres")
+    shutil.rmtree(data_dir / "nats")
+    asyncio.run(put_copy(copy, data_dir))
+    assert asyncio.run(kept(data_dir)) == (1, 1)
+    (data_dir / "demo.env").unlink(missing_ok=True)
+    with shop(data_dir) as again:
+        assert '"order_id":"o1"' in shown(again)
+        assert NAME not in shown(again)
+        assert CITY not in shown(again)
+    noted = (data_dir / "secrets" / "erasures.jsonl").read_text().splitlines()
+    assert [json.loads(line)["reason"] for line in noted] == ["a test"]
+
+
+async def kept(data_dir: Path) -> tuple[int, int]:
+    """How many rows show the person, and how many of its keys there are, while nothing else runs."""
+    server = PostgresServer(data_dir)
+    try:
+        async with await psycopg.AsyncConnection.connect(await server.start()) as connection:
+            rows = "SELECT count(*) FROM orders WHERE customer_id IS NOT NULL"
+            keys = (
+                """SELECT count(*) FROM data_keys JOIN orders USING (subject) WHERE wrapped_key IS NOT NULL"""
+            )
+            found = [(await (await connection.execute(each.encode())).fetchone()) for each in (rows, keys)]
+    finally:
+        await server.stop()
+    return tuple(row[0] for row in found if row)  # type: ignore[return-value]

@@ -1,0 +1,305 @@
+"""Is each look recorded before it shows anything: by auditors, and by whoever reaches every merchant?"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import orjson
+import psycopg
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI, Request
+from fastapi.responses import StreamingResponse
+
+from domain.permissions import ON_PLATFORM, PLATFORM
+from eventstore.postgres import make_pool
+from eventstore.seams import WallClock
+from services.audit.looked import Looks, Wanted
+from services.embedded import NatsServer, PostgresServer
+from services.limit_settings import LimitSettings
+from services.limits import harden
+from services.web.access import Grant, Principal, install_rules, requires
+from services.web.looked import Look
+from services.web.problems import install_problems
+from tests.integration.api_client import problem
+from tests.integration.projections_trade import Bought, setting_up
+from tests.integration.system import TILLROLL
+from tests.integration.walls import World, fresh_database, world
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def found(
+    postgres_server: PostgresServer,
+    nats_server: NatsServer,
+    migrated_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[World]:
+    directory = tmp_path_factory.mktemp("looking")
+    with fresh_database(postgres_server, migrated_template) as database:
+        async with world(database, nats_server.url, directory) as opened:
+            for merchant in ("m1", "m2"):
+                steps = [
+                    *setting_up(merchant),
+                    *Bought(merchant, "o1").life(),
+                    *Bought(merchant, "o2").life(),
+                ]
+                last = await opened.append(merchant, steps)
+            await opened.shown(await opened.key(PLATFORM), last)
+            yield opened
+
+
+async def looks(found: World, **wanted: Any) -> list[dict[str, Any]]:
+    """The newest first."""
+    rows: list[dict[str, Any]] = await found.app.state.looks.seen(Wanted(**wanted), 1_000)
+    return rows
+
+
+async def newest(found: World) -> int:
+    rows = await looks(found)
+    return rows[0]["number"] if rows else 0  # type: ignore[no-any-return]
+
+
+async def test_a_look_says_who_as_what_at_what_and_how_much_it_saw(found: World) -> None:
+    auditor = await found.signed_in("auditor", PLATFORM)
+    began = datetime.now(UTC)
+    answer = await found.ask("GET", "/v1/orders?status=completed&limit=1", auditor, "m1")
+    assert answer.status_code == 200
+    look = (await looks(found))[0]
+    assert began <= look.pop("looked_at") <= datetime.now(UTC)
+    assert look.pop("number")
+    assert look == {
+        "actor": f"user:{await found.user('auditor', PLATFORM)}",
+        "role": "auditor",
+        "merchant": "m1",
+        "permission": "orders:read",
+        "method": "GET",
+        "route": "/v1/orders",
+        "path": "/v1/orders",
+        "parameters": '[["status","completed"],["limit","1"]]',
+        "status": 200,
+        "outcome": "answered",
+        "rows": 1,
+        "ended_at": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "where", "path", "merchant", "expected"),
+    [
+        ("admin", PLATFORM, "/v1/orders/o1", "m2", ("/v1/orders/{order_id}", "m2", 200, 1)),
+        ("admin", PLATFORM, "/v1/operator/checkouts", "", ("/v1/operator/checkouts", "", 200, 2)),
+        ("admin", PLATFORM, "/v1/users", "m1", ("/v1/users", "m1", 200, None)),
+        ("operator", PLATFORM, "/v1/operator/projections", "", ("/v1/operator/projections", "", 200, None)),
+        ("auditor", PLATFORM, "/v1/orders/none", "m1", ("/v1/orders/{order_id}", "m1", 404, 0)),
+        ("auditor", "m1", "/v1/orders", "", ("/v1/orders", "m1", 200, 2)),
+        ("owner", "m1", "/v1/audit/erasures", "", ("/v1/audit/erasures", "m1", 200, 0)),
+        ("customer", "m1", "/v1/audit/erasures", "m1", ("/v1/audit/erasures", "", 403, 0)),
+    ],
+)
+async def test_what_is_a_look(
+    found: World, role: str, where: str, path: str, merchant: str, expected: tuple[Any, ...]
+) -> None:
+    before = await newest(found)
+    subject = "subject-p1" if role == "customer" else ""
+    await found.ask("GET", path, await found.signed_in(role, where, subject=subject), merchant)
+    (look,) = [each for each in await looks(found) if each["number"] > before]
+    route, at, status, rows = expected
+    assert (look["route"], look["merchant"], look["status"]) == (route, at, status)
+    assert rows in (look["rows"], None)
+    assert look["outcome"] == ("answered" if status < 400 else "refused")
+
+
+async def test_what_is_none(found: World) -> None:
+    """A merchant's own people at work, commands, and whoever is not known."""
+    before = await newest(found)
+    owner, admin = await found.signed_in("owner", "m1"), await found.signed_in("admin", PLATFORM)
+    for path in ("/v1/orders", "/v1/stock", "/v1/merchant", "/v1/auth/me"):
+        await found.ask("GET", path, owner)
+    await found.ask("GET", "/v1/audit/erasures", "nobody")
+    await found.ask("GET", "/health")
+    await found.ask("POST", "/v1/stock/receive", admin, "m1", {"sku": "A", "quantity": 1})
+    assert await newest(found) == before
+
+
+async def test_nothing_is_shown_of_what_cannot_be_recorded(found: World) -> None:
+    auditor = await found.signed_in("auditor", PLATFORM)
+    async with await psycopg.AsyncConnection.connect(found.database) as connection:
+        await connection.execute("REVOKE INSERT ON looks FROM tillroll_access")
+    try:
+        refused = await found.ask("GET", "/v1/orders", auditor, "m1")
+        problem(refused, 503, "unrecorded")
+        assert "o1" not in refused.text
+        owner = await found.signed_in("owner", "m1")
+        assert (await found.ask("GET", "/v1/orders", owner)).status_code == 200, "others go on"
+    finally:
+        async with await psycopg.AsyncConnection.connect(found.database) as connection:
+            await connection.execute("GRANT INSERT ON looks TO tillroll_access")
+    assert (await found.ask("GET", "/v1/orders", auditor, "m1")).status_code == 200
+
+
+async def test_many_at_once_are_all_recorded(found: World) -> None:
+    before, key = await newest(found), await found.key(PLATFORM)
+    answers = await asyncio.gather(*(found.ask("GET", f"/v1/orders/o{n}", key, "m1") for n in range(60)))
+    assert {answer.status_code for answer in answers} <= {200, 404}
+    seen = [each["path"] for each in await looks(found) if each["number"] > before]
+    assert sorted(seen) == sorted(f"/v1/orders/o{n}" for n in range(60))
+
+
+async def test_who_looked_is_asked_by_the_merchant_and_by_the_platform_and_recorded_too(found: World) -> None:
+    admin, owner = await found.signed_in("admin", PLATFORM), await found.signed_in("owner", "m1")
+    for merchant in ("m1", "m2"):
+        await found.ask("GET", "/v1/orders", admin, merchant)
+    own = (await found.ask("GET", "/v1/audit/looks", owner)).json()["items"]
+    assert {each["merchant"] for each in own} == {"m1"}
+    everybodys = (await found.ask("GET", "/v1/operator/looks?limit=5", admin)).json()
+    routes = [each["route"] for each in everybodys["items"]]
+    assert routes[:3] == ["/v1/audit/looks", "/v1/orders", "/v1/orders"]
+    assert everybodys["items"][1]["parameters"] == []
+    more = await found.ask("GET", f"/v1/operator/looks?cursor={everybodys['next_cursor']}", admin)
+    numbers = [each["number"] for each in (*everybodys["items"], *more.json()["items"])]
+    assert numbers == sorted(set(numbers), reverse=True)
+    actor = f"user:{await found.user('owner', 'm1')}"
+    of_one = (await found.ask("GET", f"/v1/operator/looks?actor={actor}", admin)).json()["items"]
+    assert {each["actor"] for each in of_one} == {actor}
+    late = (datetime.now(UTC) + timedelta(days=1)).isoformat().replace("+00:00", "Z")
+    assert (await found.ask("GET", f"/v1/audit/looks?since={late}", owner)).json()["items"] == []
+    problem(await found.ask("GET", "/v1/audit/looks", owner, "m2"), 403, "forbidden")
+    auditor = await found.signed_in("auditor", "m1")
+    problem(await found.ask("GET", "/v1/audit/looks", auditor), 403, "forbidden")
+
+
+async def test_the_command_shows_them_and_is_one_itself(found: World) -> None:
+    environment = found.settings.environment() | {"PATH": "/usr/bin:/bin"}
+
+    def looked(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*TILLROLL, "looked", *arguments], env=environment, capture_output=True, timeout=60, check=False
+        )
+
+    await found.ask("GET", "/v1/orders", await found.signed_in("admin", PLATFORM), "m1")
+    done = await asyncio.to_thread(looked, "--since", "2020-01-01", "--merchant", "m1", "--json")
+    assert done.returncode == 0, done.stderr.decode()
+    shown = orjson.loads(done.stdout)
+    assert {each["merchant"] for each in shown} == {"m1"}
+    look = (await looks(found))[0]
+    assert (look["actor"], look["route"], look["rows"]) == ("console", "tillroll looked", len(shown))
+    wrong = await asyncio.to_thread(looked, "--since", "yesterday")
+    assert wrong.returncode == 2
+    assert b"yesterday is no time: write 2026-05-04" in wrong.stderr
+
+
+async def test_nobody_changes_what_was_recorded_and_only_what_is_old_goes(found: World) -> None:
+    now = datetime.now(UTC)
+    recorder: Looks = found.app.state.looks
+    old = a_look(now - timedelta(days=40), outcome="begun", rows=None)
+    numbers = [await recorder.record(each) for each in (old, a_look(now - timedelta(days=20)))]
+    async with await psycopg.AsyncConnection.connect(found.settings.url("access")) as connection:
+        await connection.execute(
+            "INSERT INTO look_ends VALUES (%s, %s, 'answered', 7)", (numbers[0], old.looked_at)
+        )
+        await connection.commit()
+        for statement in (
+            "UPDATE looks SET actor = 'nobody'",
+            f"DELETE FROM looks WHERE number = {numbers[1]}",
+            "TRUNCATE looks",
+            "UPDATE look_ends SET rows = 0",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                await connection.execute(statement.encode())
+            await connection.rollback()
+    (shown,) = [each for each in await looks(found) if each["number"] == numbers[0]]
+    assert (shown["outcome"], shown["rows"]) == ("answered", 7)
+    assert await recorder.forget(now - timedelta(days=30)) == 1
+    kept = {each["number"] for each in await looks(found)}
+    assert numbers[0] not in kept
+    assert numbers[1] in kept
+
+
+def a_look(at: datetime, **changes: Any) -> Look:
+    told: dict[str, Any] = {
+        "actor": "user:u1",
+        "role": "admin",
+        "merchant": "m9",
+        "permission": "orders:read",
+    }
+    told |= {"method": "GET", "route": "/v1/orders", "path": "/v1/orders", "parameters": "[]", "status": 200}
+    return Look(**({"looked_at": at, "outcome": "answered", "rows": 1} | told | changes))
+
+
+class PlatformGate:
+    async def principal_of(self, request: Request) -> Principal:
+        return Principal("key:k1", "key", "k1", platform=Grant("key", frozenset(ON_PLATFORM)))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def streams(found: World) -> AsyncIterator[httpx.AsyncClient]:
+    """An application with answers that are streams, in front of the same table."""
+    app = FastAPI()
+    rule = [requires("audit:read", "platform")]
+
+    @app.get("/v1/audit/lines", dependencies=rule)
+    async def lines(fail: bool = False) -> StreamingResponse:
+        async def told() -> AsyncIterator[bytes]:
+            for number in range(2_000):
+                yield b"{}\n" * 5
+                if fail and number == 10:
+                    raise RuntimeError("it broke")
+
+        return StreamingResponse(told(), media_type="application/x-ndjson")
+
+    @app.get("/v1/audit/news", dependencies=rule)
+    async def news() -> StreamingResponse:
+        async def told() -> AsyncIterator[bytes]:
+            yield b": alive\n\n"
+            for number in range(3):
+                yield f"id: {number}\ndata: x\n\n".encode()
+
+        return StreamingResponse(told(), media_type="text/event-stream")
+
+    install_problems(app)
+    install_rules(app)
+    harden(app, LimitSettings())
+    app.state.gate, app.state.clock = PlatformGate(), WallClock()
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        make_pool(found.settings.url("access"), max_size=1) as pool,
+        Looks(pool, WallClock(), patience_seconds=1.0).running() as app.state.looks,
+        httpx.AsyncClient(transport=transport, base_url="http://streams") as client,
+    ):
+        yield client
+
+
+async def test_a_stream_is_recorded_when_it_begins_and_when_it_ends(
+    found: World, streams: httpx.AsyncClient
+) -> None:
+    assert (await streams.get("/v1/audit/lines")).content.count(b"\n") == 10_000
+    look = (await looks(found))[0]
+    assert (look["outcome"], look["rows"], look["route"]) == ("answered", 10_000, "/v1/audit/lines")
+    assert look["ended_at"] >= look["looked_at"]
+    assert (await streams.get("/v1/audit/news")).content.count(b"data:") == 3
+    look = (await looks(found))[0]
+    assert (look["outcome"], look["rows"]) == ("answered", 3)
+
+
+async def test_a_stream_that_breaks_says_how_far_it_came(found: World, streams: httpx.AsyncClient) -> None:
+    await streams.get("/v1/audit/lines?fail=true")
+    look = (await looks(found))[0]
+    assert (look["outcome"], look["rows"]) == ("broken off", 55)
+
+
+async def test_a_stream_that_cannot_be_recorded_does_not_begin(
+    found: World, streams: httpx.AsyncClient
+) -> None:
+    async with await psycopg.AsyncConnection.connect(found.database) as connection:
+        await connection.execute("LOCK TABLE looks IN ACCESS EXCLUSIVE MODE")
+        began = asyncio.get_running_loop().time()
+        problem(await streams.get("/v1/audit/lines"), 503, "unrecorded")
+        assert asyncio.get_running_loop().time() - began < 3
+    assert (await streams.get("/v1/audit/lines")).status_code == 200
