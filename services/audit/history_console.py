@@ -1,6 +1,7 @@
 """What do `tillroll history`, `state`, `diff`, `follow` and `export` print?
 
 Whoever has the addresses and the master key may see all; personal fields are opened where it is asked for.
+Each is a look, which is on record before anything is printed.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from services.audit.export import Format, export
 from services.audit.filters import EventFilter
 from services.audit.follow import News, coming
 from services.audit.history import Reach
+from services.audit.looked_console import Shown, looking, words_of
 from services.console import results, telling_progress
 from services.context import ProcessContext, open_context
 from services.settings import Settings
@@ -30,13 +33,17 @@ _COLORS = {"was": "red", "now": "green"}
 
 @asynccontextmanager
 async def desk_of(
-    settings: Settings, merchant: str = "", *, open_: bool = False
-) -> AsyncIterator[tuple[Desk, ProcessContext]]:
-    """A desk over the running system, of one merchant or of all."""
-    async with open_context(settings, "audit", "project", follow=False) as context:
-        url = settings.url("audit")
-        async with make_pool(url, max_size=2) as reading, make_pool(url, max_size=2) as folding:
-            yield Desk(reading, folding, context.keyring, Reach(merchant), open_=open_), context
+    settings: Settings, command: str, *, open_: bool = False, merchant: str = "", **words: Any
+) -> AsyncIterator[tuple[Desk, ProcessContext, Shown]]:
+    """A desk over the running system, of one merchant or of all; `words` are those of the command."""
+    said = words_of(**words, personal=open_)
+    async with (
+        open_context(settings, "audit", "project", follow=False) as context,
+        make_pool(settings.url("audit"), max_size=2) as reading,
+        make_pool(settings.url("audit"), max_size=2) as folding,
+        looking(settings, command, said, merchant) as shown,
+    ):
+        yield Desk(reading, folding, context.keyring, Reach(merchant), open_=open_), context, shown
 
 
 async def moment(desk: Desk, told: str, name: str = "moment") -> int:
@@ -65,30 +72,40 @@ async def show_events(
     as_json: bool,
 ) -> None:
     """All that fit, or the first `limit` of them."""
-    async with desk_of(settings, wanted.merchant or "", open_=open_) as (desk, _):
+    words = _words(wanted) | {"after": after, "until": until, "limit": limit}
+    async with desk_of(settings, "history", open_=open_, **words) as (desk, _, shown):
         left = limit
-        async for shown, _reached in desk.stream_of_events(wanted, after, await moment(desk, until, "until")):
-            _print_events(shown[:left], as_json=as_json)
-            if left is not None and (left := left - len(shown)) <= 0:
+        async for events, _reached in desk.stream_of_events(
+            wanted, after, await moment(desk, until, "until")
+        ):
+            _print_events(events[:left], shown, as_json=as_json)
+            if left is not None and (left := left - len(events)) <= 0:
                 return
+
+
+def _words(wanted: EventFilter) -> dict[str, Any]:
+    """Its conditions, by the names that the command line has for them."""
+    return asdict(wanted) | {"merchant": wanted.merchant or ""}
 
 
 async def follow_events(
     settings: Settings, wanted: EventFilter, after: int | None, *, open_: bool, as_json: bool
 ) -> None:
     """Until Ctrl-C."""
-    async with desk_of(settings, wanted.merchant or "", open_=open_) as (desk, context):
+    words = _words(wanted) | {"after": after}
+    async with desk_of(settings, "follow", open_=open_, **words) as (desk, context, shown):
         began = await desk.history.head() if after is None else after
         async with News(context.database_url).running() as news:
-            async for shown, _ in coming(desk, wanted, began, news):
-                _print_events(shown, as_json=as_json)
+            async for events, _ in coming(desk, wanted, began, news):
+                _print_events(events, shown, as_json=as_json)
 
 
-def _print_events(shown: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+def _print_events(events: Sequence[dict[str, Any]], shown: Shown, *, as_json: bool) -> None:
+    shown.rows += len(events)
     if as_json:
-        sys.stdout.write("".join(orjson.dumps(each).decode() + "\n" for each in shown))
+        sys.stdout.write("".join(orjson.dumps(each).decode() + "\n" for each in events))
     else:
-        for each in shown:
+        for each in events:
             results.print(
                 f"[cyan]{each['position']:>9}[/] {each['recorded_at'][:19]} [bold]{each['type']}[/]"
                 f" {each['stream']} v{each['version']} by {each['actor']}",
@@ -99,8 +116,9 @@ def _print_events(shown: Sequence[dict[str, Any]], *, as_json: bool) -> None:
 
 
 async def show_state(settings: Settings, asked: Asked, at: str, *, open_: bool, as_json: bool) -> None:
-    async with desk_of(settings, open_=open_) as (desk, _):
+    async with desk_of(settings, "state", open_=open_, at=at, **asdict(asked)) as (desk, _, shown):
         told = await desk.state(asked, await moment(desk, at))
+        shown.rows = 1
     if as_json:
         _print_json(told)
         return
@@ -114,11 +132,13 @@ async def show_rows(
     settings: Settings, asked: Asked, at: str, where: dict[str, str] | None, *, open_: bool, as_json: bool
 ) -> None:
     """All rows, a JSON object a line: there may be many."""
-    async with desk_of(settings, open_=open_) as (desk, _):
+    words = asdict(asked) | {"at": at, "where": where}
+    async with desk_of(settings, "state rows", open_=open_, **words) as (desk, _, shown):
         position = await moment(desk, at)
         after: list[Any] | None = None
         while True:
             page = await desk.rows(asked, position, ROWS, after, where)
+            shown.rows += len(page["items"])
             for row in page["items"]:
                 if as_json:
                     sys.stdout.write(orjson.dumps(row).decode() + "\n")
@@ -132,11 +152,13 @@ async def show_difference(
     settings: Settings, asked: Asked, first: str, last: str, *, open_: bool, as_json: bool
 ) -> None:
     """Every change, in the order of the events."""
-    async with desk_of(settings, open_=open_) as (desk, _):
+    words = asdict(asked) | {"from_": first, "to": last}
+    async with desk_of(settings, "diff", open_=open_, **words) as (desk, _, shown):
         began, ended = await moment(desk, first or "0", "from"), await moment(desk, last, "to")
         if began > ended:
             raise NotThere("from", f"{began} is after {ended}: the first moment comes first")
         async for part in desk.all_changes(asked, began, ended):
+            shown.rows += len(part)
             for change in part:
                 _print_change(change, as_json=as_json)
 
@@ -162,10 +184,12 @@ def _print_change(change: dict[str, Any], *, as_json: bool) -> None:
 async def write_export(
     settings: Settings, target: Path, format_: Format, first: int, until: str, *, as_json: bool
 ) -> None:
-    async with desk_of(settings) as (desk, context):
+    words = {"to": target, "format": format_, "from_": first, "until": until}
+    async with desk_of(settings, "export", **words) as (desk, context, shown):
         last = await moment(desk, until, "until")
         with telling_progress() as tell:
             manifest = await export(context.log, target, format_, first, last, tell, context.clock.now())
+        shown.rows = manifest["events"]
     if as_json:
         _print_json(manifest)
         return

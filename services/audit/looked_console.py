@@ -1,10 +1,14 @@
-"""`tillroll looked`: who looked at what, as an operator sees it at the machine; which is a look itself."""
+"""`tillroll looked`: who looked at what, as an operator sees it at the machine; which is a look itself, as is
+every command that reads as an auditor."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 from rich.table import Table
@@ -15,8 +19,9 @@ from services.access.console import ACTOR
 from services.audit.looked import Looks, Wanted
 from services.audit.looked_routes import told
 from services.console import results
+from services.embedded import check_database
 from services.settings import Settings
-from services.web.looked import Look
+from services.web.looked import VALUE_MAX, Look, NotRecorded, Outcome
 
 _SHOWN = ("looked_at", "actor", "role", "merchant", "path", "status", "rows")
 
@@ -47,8 +52,7 @@ async def show_looks(settings: Settings, asked: Asked, *, as_json: bool) -> None
         Looks(pool, clock).running() as looks,
     ):
         rows = [told(row) for row in await looks.seen(wanted, asked.limit)]
-        words = [[name, str(value)] for name, value in (("since", asked.since), ("until", asked.until),
-                 ("actor", asked.actor), ("limit", asked.limit)) if value]  # fmt: skip
+        words = words_of(since=asked.since, until=asked.until, actor=asked.actor, limit=asked.limit)
         look = console_look(clock.now(), "looked", "looks:read", words, asked.merchant, len(rows))
         await looks.record(look)
     if as_json:
@@ -60,10 +64,61 @@ async def show_looks(settings: Settings, asked: Asked, *, as_json: bool) -> None
     results.print(table if rows else "nobody looked")
 
 
+class NothingShown(Exception):
+    """The look can't be recorded; the message says why."""
+
+    expected = True
+
+
+@dataclass(slots=True)
+class Shown:
+    """How many rows a command has printed, or written to a file."""
+
+    rows: int = 0
+
+
+@asynccontextmanager
+async def looking(
+    settings: Settings, command: str, words: list[list[str]], merchant: str = ""
+) -> AsyncIterator[Shown]:
+    """A command that reads as an auditor: on record before it shows anything, and once more at its end.
+
+    Raises NothingShown, Unreachable.
+    """
+    url, clock = settings.url("access"), WallClock()
+    await check_database(url, "TILLROLL_ACCESS_URL" if settings.access_url else "TILLROLL_DATABASE_URL")
+    async with make_pool(url, max_size=1) as pool, Looks(pool, clock).running() as looks:
+        try:
+            look = console_look(clock.now(), command, "audit:read", words, merchant, None)
+            number = await looks.record(look)
+        except NotRecorded as error:
+            told = f"who looks is recorded, and can't be just now ({error}); so nothing is shown"
+            raise NothingShown(told) from None
+        shown = Shown()
+        outcome: Outcome = "broken off"
+        try:
+            yield shown
+            outcome = "answered"
+        except Exception as error:
+            outcome = "refused" if getattr(error, "expected", False) else "failed"
+            raise
+        finally:
+            await looks.end(number, outcome, shown.rows)
+
+
+def words_of(**given: Any) -> list[list[str]]:
+    """What was said on the command line, by names; what is empty was not."""
+    said = {
+        name: str(value) for name, value in given.items() if value not in (None, "") and value is not False
+    }
+    return [[name.rstrip("_"), value[:VALUE_MAX]] for name, value in said.items()]
+
+
 def console_look(
-    now: datetime, command: str, permission: str, parameters: list[list[str]], merchant: str, rows: int
+    now: datetime, command: str, permission: str, parameters: list[list[str]], merchant: str, rows: int | None
 ) -> Look:
-    """What somebody at the machine was shown by a command, for `Looks.record` before it is printed."""
+    """What somebody at the machine is shown by a command, for `Looks.record` before it is printed; `rows` is
+    None while that goes on."""
     return Look(
         looked_at=now,
         actor=ACTOR,
@@ -75,7 +130,7 @@ def console_look(
         path=f"tillroll {command}",
         parameters=orjson.dumps(parameters).decode(),
         status=200,
-        outcome="answered",
+        outcome="begun" if rows is None else "answered",
         rows=rows,
     )
 

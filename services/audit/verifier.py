@@ -227,9 +227,12 @@ def _moment(text: object) -> bytes:
 
 def _bytes(text: object) -> bytes:
     try:
-        return base64.b64decode(str(text), validate=True)
+        raw = base64.b64decode(str(text), validate=True)
     except ValueError:
         raise Malformed(f"{str(text)[:40]!r} is no base64") from None
+    if base64.b64encode(raw).decode() != text:
+        raise Malformed(f"{str(text)[:40]!r} is base64 with bits that stand for nothing")
+    return raw
 
 
 # --- checkpoints ---

@@ -1,4 +1,7 @@
-"""`tillroll why`: the causes of something, or the events of a number, for a terminal, a script or a file."""
+"""`tillroll why`: the causes of something, or the events of a number, for a terminal, a script or a file.
+
+It is a look, which is on record before anything is printed.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from services.audit.causes import Cause
 from services.audit.causes_asked import ASKED, Bound, NothingThere, bound, why_event
 from services.audit.causes_read import QUERIES
 from services.audit.drawing import as_rich, as_svg
+from services.audit.looked_console import Shown, looking, words_of
 from services.audit.numbers import Explained, explain
 from services.audit.numbers_table import MODEL_OF, CannotExplain, told
 from services.audit.why_shown import number_as_json, tree_as_json
@@ -47,8 +51,9 @@ async def why_causes(
     settings: Settings, what: str, names: list[str], merchant: str, *, as_json: bool, svg: Path | None
 ) -> None:
     """Print the tree of an order, payment, shipment, stock item or event, or write its picture to `svg`."""
-    async with _opened(settings, merchant) as connection:
+    async with _opened(settings, merchant, what=what, names=" ".join(names), svg=svg) as (connection, shown):
         root = await _causes(connection, what, names, merchant)
+        shown.rows = 1
     if svg:
         svg.write_bytes(as_svg(root))  # noqa: ASYNC240 - nobody else waits for this process
         results.print(f"{svg} is written")
@@ -74,8 +79,16 @@ async def why_number(
     if column is None:
         raise AskedWrongly(f"say which number of {table} is meant: --column NAME")
     merchant = str(key.get("merchant", ""))
-    async with _opened(settings, merchant) as connection:
+    words = dict(key) | {
+        "merchant": merchant,
+        "what": table,
+        "column": column,
+        "after": after,
+        "whole": whole,
+    }
+    async with _opened(settings, **words) as (connection, shown):
         explained = await explain(connection, table, key, column, after=after, whole=whole)
+        shown.rows = len(explained.parts)
     if as_json:
         sys.stdout.write(number_as_json(explained).decode() + "\n")
     else:
@@ -88,16 +101,17 @@ def is_table(what: str) -> bool:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, merchant: str) -> AsyncIterator[Connection]:
+async def _opened(settings: Settings, merchant: str, **words: Any) -> AsyncIterator[tuple[Connection, Shown]]:
     """As the role for audits; whose data is read is that of the merchant that was named, if one was."""
     url = settings.url("audit")
     await check_database(url)
     async with (
         make_pool(url, max_size=1, statement_seconds=STATEMENT_SECONDS) as pool,
+        looking(settings, "why", words_of(**words), merchant) as shown,
         bound(pool, Bound(merchant)) as connection,
     ):
         try:
-            yield connection
+            yield connection, shown
         except psycopg.errors.UndefinedTable as error:
             raise CannotExplain(f"the read models are not made yet: {error.diag.message_primary}") from None
 

@@ -513,16 +513,17 @@ def test_no_connection_of_a_running_system_is_the_owners(tmp_path: Path) -> None
             wait(all_there)
         assert {each for each in seen if each[0].startswith("tillroll ")} == wanted
         assert {user for _, user in seen} <= {user_of(role) for role in ROLES}
-        for user in ("DATABASE_URL", "AUDIT_URL"):
-            environments = [path.read_bytes() for path in _environments(tmp_path)]
-            assert not [each for each in environments if f"TILLROLL_{user}=".encode() in each]
+        environments = {name: path.read_bytes() for name, path in _environments(tmp_path)}
+        for address, knowing in (("DATABASE_URL", []), ("AUDIT_URL", ["api"])):
+            variable = f"TILLROLL_{address}=".encode()
+            assert [name for name, each in environments.items() if variable in each] == knowing
 
 
-def _environments(data_dir: Path) -> Iterator[Path]:
-    """Of all processes that work in the directory, but for who started them."""
+def _environments(data_dir: Path) -> Iterator[tuple[str, Path]]:
+    """Of all processes that work in the directory, by their names, but for who started them."""
     run = read_run(data_dir)
     assert run
     for name, status in run.processes.items():
         pid = status["pid"]
         if pid and name not in ("postgres", "nats"):
-            yield Path(f"/proc/{pid}/environ")
+            yield name, Path(f"/proc/{pid}/environ")

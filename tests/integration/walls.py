@@ -39,8 +39,12 @@ from tests.integration.projections_trade import MASTER_KEY, START, Trade, open_t
 
 EVERYTHING = Grant("admin", frozenset(possible_at(PLATFORM)))
 WAIT = {"Prefer": "wait=20"}
-ENDING = {"follow_audit_events": "?after=0&until=0"}
-"""What lets an answer end that else would not."""
+ENDING = {
+    "follow_audit_events": "?after=0&until=0",
+    "why_number": "?column=total_cents&order_id={order_id}",
+    "why_number_of_platform": "?column=total_cents&order_id={order_id}",
+}
+"""What a question is not whole without, or its answer would not end."""
 _numbers = itertools.count(1)
 
 
@@ -57,7 +61,7 @@ class Operation(NamedTuple):
 
     def at(self, **values: str) -> str:
         """Its path, with values in place of its parameters."""
-        return self.path.format(**values) + ENDING.get(self.id, "")
+        return (self.path + ENDING.get(self.id, "")).format(**values)
 
 
 def operations_of(document: dict[str, Any]) -> list[Operation]:
