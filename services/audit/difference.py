@@ -22,6 +22,7 @@ from services.audit.folding import (
     SHADOW,
     facts_between,
     fold_facts,
+    kinds_of,
     marked,
     of_key,
     query,
@@ -128,7 +129,7 @@ async def row_changes(
 
 
 async def _events(history: History, at: ReadModelAt, last: int, key: str) -> AsyncIterator[list[StoredEvent]]:
-    kinds = {kind.__name__ for kind in at.model.events}
+    kinds = kinds_of(at.model)
     if not key:
         async for events in facts_between(at.connection, at.model, at.position, last, page=10 * CHUNK):
             yield events

@@ -18,6 +18,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from domain.erasure import SubjectErased
 from domain.kernel import Fact
 from domain.personal import Sealed
 from eventstore.codec import decode, personal_fields
@@ -85,11 +86,17 @@ async def fold_facts(
         raise CannotFold(f"{where}: {said(error, private=True)}") from None
 
 
+def kinds_of(model: ReadModel) -> set[str]:
+    """The types of events that a fold takes: no erasures, as it is told by marks who is erased, at every
+    moment."""
+    return {kind.__name__ for kind in model.events if kind is not SubjectErased}
+
+
 async def facts_between(
     connection: Connection, model: ReadModel, after: int, until: int, *, page: int = PAGE
 ) -> AsyncGenerator[list[StoredEvent]]:
     """The read model's own events of a range that the connection's role sees, page by page."""
-    types = [kind.__name__ for kind in model.events]
+    types = sorted(kinds_of(model))
     while after < until:
         rows = await query(
             connection,
@@ -109,7 +116,7 @@ async def facts_between(
 
 def of_key(events: Sequence[StoredEvent], model: ReadModel, key: str) -> list[Fact]:
     """The facts of one key, of the read model's own types."""
-    kinds = {kind.__name__ for kind in model.events}
+    kinds = kinds_of(model)
     facts = (decode(event) for event in events if event.type in kinds)
     return [_marked(fact) for fact in facts if order_key(fact) == key]
 
