@@ -184,7 +184,7 @@ def _print_change(change: dict[str, Any], *, as_json: bool) -> None:
 async def write_export(
     settings: Settings, target: Path, format_: Format, first: int, until: str, *, as_json: bool
 ) -> None:
-    words = {"to": target, "format": format_, "from_": first, "until": until}
+    words: dict[str, Any] = {"to": target, "format": format_, "from_": first, "until": until}
     async with desk_of(settings, "export", **words) as (desk, context, shown):
         last = await moment(desk, until, "until")
         with telling_progress() as tell:
