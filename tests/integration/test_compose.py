@@ -158,11 +158,12 @@ def test_what_an_older_version_made_is_kept(tmp_path: Path) -> None:
     assert not [file for file in made if file.startswith("data/")], "the worlds mount it"
 
 
-def test_an_older_version_without_a_sealer_gets_one(tmp_path: Path) -> None:
+def test_an_older_version_without_a_sealer_gets_one_and_its_api_reads_audits(tmp_path: Path) -> None:
     old = make_secrets(tmp_path)
     for path in (tmp_path / "sealer").iterdir():
         path.unlink()
-    (tmp_path / "migrate" / "tillroll_seal_url").unlink()
+    for url in ("migrate/tillroll_seal_url", "api/tillroll_audit_url"):
+        (tmp_path / url).unlink()
     made = make_secrets(tmp_path)
     new = {"migrate/tillroll_seal_url", "sealer/tillroll_seal_url", "sealer/seal.key"}
     assert made.keys() == old.keys()
