@@ -21,8 +21,10 @@ async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
 
 
 async def drop_task(task: asyncio.Task[Any]) -> None:
-    """End one that worked ahead: nobody needs what it has made. If it failed, whoever does that work next will
-    fail in the same way, and tell."""
+    """End one that worked ahead: nobody needs what it has made.
+
+    If it failed, whoever does that work next will fail in the same way, and tell.
+    """
     await end_tasks(task)
     if not task.cancelled():
         task.exception()
