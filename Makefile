@@ -20,6 +20,7 @@ help: ## what can be made
 
 venv: .venv/.built ## the virtual environment, from the lock file
 .venv/.built: requirements.lock pyproject.toml
+	@echo "building .venv: some minutes the first time"
 	@if command -v uv >/dev/null; then \
 	  uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
 	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \

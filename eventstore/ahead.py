@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from eventstore.log import StoredEvent
-from eventstore.tasks import end_tasks
+from eventstore.tasks import drop_task
 
 Page = Sequence[StoredEvent]
 ReadAfter = Callable[[int], Coroutine[Any, Any, Page]]
@@ -31,7 +31,7 @@ class Ahead:
 
     async def __aexit__(self, *_: object) -> None:
         if self._coming:
-            await end_tasks(self._coming)
+            await drop_task(self._coming)
 
     async def next(self) -> Page:
         """The next page, empty at the end."""

@@ -20,6 +20,16 @@ async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
         await asyncio.wait(running, timeout=INSIST_SECONDS)
 
 
+async def drop_task(task: asyncio.Task[Any]) -> None:
+    """End one that worked ahead: nobody needs what it has made.
+
+    If it failed, whoever does that work next will fail in the same way, and tell.
+    """
+    await end_tasks(task)
+    if not task.cancelled():
+        task.exception()
+
+
 class TaskGroup(asyncio.TaskGroup):  # noqa: TID251 - the one that is meant
     """As `asyncio.TaskGroup`, but the tasks that it cancels are cancelled again until they end."""
 

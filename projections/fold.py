@@ -17,7 +17,7 @@ from eventstore.codec import decode
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
 from eventstore.postgres import PostgresLog
-from eventstore.tasks import end_tasks
+from eventstore.tasks import drop_task
 from projections.advance import Advancer
 from projections.generations import Connection
 from projections.page import Follow, Work, kinds_of
@@ -72,7 +72,7 @@ class Fold:
                 whole = await self._advancer.advance(self._follows, events, works)
                 events, works = await ahead
             finally:
-                await end_tasks(ahead)
+                await drop_task(ahead)
             if events and not whole:  # it was prepared without what is parked now
                 works = await self._advancer.prepare(self._follows, events)
             progress(what, last, end)

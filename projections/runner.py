@@ -17,7 +17,7 @@ from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
-from eventstore.tasks import end_tasks
+from eventstore.tasks import drop_task, end_tasks
 from projections.advance import Advancer, Moved
 from projections.compare import compare
 from projections.holding import Holding
@@ -186,7 +186,7 @@ class ProjectionRunner:
     async def _forget_ahead(self) -> None:
         ahead, self._ahead = self._ahead, None
         if ahead:
-            await end_tasks(ahead[1])
+            await drop_task(ahead[1])
 
     async def _move_carefully(self, advancer: Advancer, session: Session, follow: Follow) -> int:
         """Over a page that killed a worker before: alone, in ever smaller pages, each counted."""

@@ -28,7 +28,10 @@ async def backup(settings: Settings, directory: Path) -> None:
     if not owner:
         raise NotRunning(_OWN_SERVER if run else f"no log is in {settings.data_dir}")
     if run is None:
-        raise NotRunning(f"nothing runs in {settings.data_dir}: start it, or copy that folder as it is")
+        where = settings.data_dir
+        raise NotRunning(
+            f"nothing runs in {where}: start it, or copy its folders postgres and secrets as they are"
+        )
     partial = _begun(directory)
     await take_copy(owner, partial)
     _finish(partial, settings.data_dir / SECRETS, directory)
@@ -76,6 +79,8 @@ async def restore(settings: Settings, directory: Path) -> None:
         )
         console.print("`tillroll migrate --new-epoch`, before anything else.")
         raise
+    results.print(f"{directory} is restored in {settings.data_dir}, and nothing runs yet.")
+    results.print("Next: `tillroll up`, then `tillroll reconcile` and `tillroll verify`.")
 
 
 def _put_missing_secrets(copies: Path, secrets: Path) -> None:

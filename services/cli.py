@@ -215,8 +215,11 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Run the whole system on simulated time, under seeds and faults. Exit 1 if any history is wrong."""
-    from services.simulation.command import Asked, run_simulations  # noqa: PLC0415
+    from services.simulation.command import Asked, run_simulations, tell_faults  # noqa: PLC0415
 
+    if faults == "help":
+        tell_faults()
+        return
     seeds = range(seed, seed + runs)
     asked = Asked(orders, faults)
     raise typer.Exit(run_simulations(asked, seeds, jobs=jobs, export=export, as_json=as_json))

@@ -141,15 +141,18 @@ def print_addresses(settings: Settings) -> None:
 
 
 async def stay_up(settings: Settings, *, echo: bool) -> None:
+    console.print("starting Postgres, NATS, both worlds and our processes: a quarter of a minute or so")
     async with running(settings, echo=echo) as system:
         print_addresses(await system.start())
         console.print(
-            "Nobody comes in who was not let in: begin with"
+            "To let somebody in:"
             " `.venv/bin/tillroll user add YOU@EXAMPLE.COM --role admin --generate-password`.",
             soft_wrap=True,
         )
         console.print("Ctrl-C stops it.")
         await system.supervisor.run_until_stopped()
+        console.print("stopping all of it")
+    console.print("stopped")
 
 
 @asynccontextmanager

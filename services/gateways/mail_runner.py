@@ -27,7 +27,7 @@ MAIL_PATIENCE = Patience(attempts=8, pause_s_first=1.0)
 IN_FLIGHT_MAX = 8
 PAGE = 1_000
 PAGE_SECONDS = 0.05
-KEEP_EVENTS = 10_000
+KEEP_SECONDS = 1.0
 SECRET_DAYS = 1
 _INTEREST = MailRequested.__name__
 
@@ -60,7 +60,8 @@ class MailRunner:
     async def _follow(self, checkpoint: Checkpoint, tasks: TaskGroup) -> None:
         pace = Pace(PAGE_SECONDS)
         slots = asyncio.Semaphore(IN_FLIGHT_MAX)
-        taken = checkpoint.position
+        loop, taken = asyncio.get_running_loop(), checkpoint.position
+        keep_at = loop.time() + KEEP_SECONDS
         while True:
             await pace.turn()
             page = await self._feed.page(taken, PAGE)
@@ -71,9 +72,10 @@ class MailRunner:
                     fact, sealed = await self._begin(checkpoint, stored)
                     tasks.create_task(self._see_through(fact, sealed, slots))
             taken = page[-1].position if page else taken
-            # where nothing is sent, nothing is lost with our place: kept when there is time, or much to lose
-            if not page or taken - checkpoint.position >= KEEP_EVENTS:
+            # where nothing is sent, nothing is lost with our place: kept for who looks how far we are
+            if not page or loop.time() >= keep_at:
                 await self._keep(checkpoint, taken)
+                keep_at = loop.time() + KEEP_SECONDS
 
     async def _begin(self, checkpoint: Checkpoint, stored: StoredEvent) -> tuple[Fact, bytes | None]:
         """Durably: from here on it is ours to send, and nobody's to send again."""

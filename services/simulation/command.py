@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
 import orjson
+from rich.table import Table
 
 from services.console import console, progressing, results
 from services.simulation.export import exported
-from services.simulation.faults import Faults
+from services.simulation.faults import PRESETS, Faults
 from services.simulation.plan import Plan
 from services.simulation.run import Outcome, simulate
-from services.simulation.shorten import shortened
+from services.simulation.shorten import TRIES_MAX, shortened
 
 SHOWN_MAX = 10
+SHORTEN_SECONDS_MAX = 120.0
+"""Of real time: what is the shortest by then is told."""
 
 
 class UnknownFaults(ValueError):
@@ -116,24 +121,40 @@ def _summaries(asked: Asked, seeds: range, jobs: int) -> Iterator[Summary]:
         yield from (each.result() for each in as_completed(running))
 
 
+def tell_faults() -> None:
+    """What goes wrong, by name, and how often in each of the presets."""
+    presets = [name for name in PRESETS if name != "none"]
+    table = Table("rate", "what", *presets, title="--faults mild, or all,crash=0.1, or none,loss=0.5")
+    for each in fields(Faults):
+        table.add_row(
+            each.name, each.metadata["what"], *(f"{PRESETS[name][each.name]:g}" for name in presets)
+        )
+    results.print(table)
+
+
 def _tell(asked: Asked, found: list[Summary], failed: list[Summary]) -> None:
     events, deaths = sum(each.events for each in found), sum(each.deaths for each in found)
-    hours = sum(each.seconds for each in found) / 3600
+    simulated = timedelta(seconds=round(sum(each.seconds for each in found)))
+    histories = "1 history" if len(found) == 1 else f"{len(found):,} histories"
     results.print(
-        f"{len(found):,} histories of {asked.orders:,} orders under faults {asked.faults}: {events:,} events,"
-        f" {deaths:,} deaths of processes, {hours:.1f} simulated hours; {len(failed):,} failed"
+        f"{histories} of {asked.orders:,} orders under faults {asked.faults}: {events:,} events,"
+        f" {deaths:,} deaths of processes, {simulated} of simulated time; {len(failed):,} failed"
     )
     if len(found) == 1:
         results.print(f"history {found[0].digest}")
     for each in failed[:SHOWN_MAX]:
         results.print(f"seed {each.seed}:", style="red")
+        again = f"tillroll simulate --seed {each.seed} --orders {asked.orders} --faults {asked.faults}"
+        results.print(f"  again: {again}", markup=False, highlight=False)
         for violation in each.violations[:SHOWN_MAX]:
             results.print(f"  {violation}", markup=False, highlight=False)
 
 
 def _tell_shortest(asked: Asked, seed: int, export: Path | None, *, quiet: bool) -> None:
     """Shorten the first failing history, print it, and write it down as a test."""
-    outcome = shortest_of(seed, asked)
+    with progressing() as progress:
+        bar = progress.add_task(f"shortening seed {seed}: smaller histories", total=TRIES_MAX)
+        outcome = shortest_of(seed, asked, lambda: progress.advance(bar))
     if not quiet:
         results.print(f"\nseed {seed}, shortened to {len(outcome.plan.orders)} orders:")
         for event in outcome.events:
@@ -146,11 +167,14 @@ def _tell_shortest(asked: Asked, seed: int, export: Path | None, *, quiet: bool)
         results.print(f"written to {export}: move it to tests/simulation/ and run it with pytest")
 
 
-def shortest_of(seed: int, asked: Asked) -> Outcome:
+def shortest_of(seed: int, asked: Asked, tried: Callable[[], None] = lambda: None) -> Outcome:
+    """The failing history made as short as can be in so many tries, and in some time."""
     faults = Faults.parse(asked.faults)
     whole = simulate(seed, asked.orders, faults)
+    until = time.monotonic() + SHORTEN_SECONDS_MAX
 
     def fails(plan: Plan) -> bool:
-        return not simulate(seed, faults=faults, plan=plan).passed
+        tried()
+        return time.monotonic() < until and not simulate(seed, faults=faults, plan=plan).passed
 
     return simulate(seed, faults=faults, plan=shortened(whole.plan, fails))

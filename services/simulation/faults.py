@@ -2,60 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Self
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+
+def _rate(what: str) -> Any:
+    return field(default=0.0, metadata={"what": what})
 
 
 @dataclass(frozen=True)
 class Faults:
     """Rates, each from 0 (never) to 1 (always)."""
 
-    crash: float = 0.0
-    """A process dies, at any await: for each process and second."""
-    pause: float = 0.0
-    """A process stands still for a while: for each process and second."""
-    clock: float = 0.0
-    """The clock of a process jumps: for each process and second."""
+    crash: float = _rate("a process dies, at any await: for each process and second")
+    pause: float = _rate("a process stands still for a while: for each process and second")
+    clock: float = _rate("the clock of a process jumps: for each process and second")
 
-    poison: float = 0.0
-    """The handler of an agent or a read model fails on an event, whenever it takes it: for each and event."""
-    outage: float = 0.0
-    """A provider does not answer for long: for each provider and second."""
-    provider: float = 0.0
-    """A provider fails: before or after it has done what was asked, or late: for each request and kind."""
-    webhook: float = 0.0
-    """A webhook is sent twice, late, not at all or after the next one: for each attempt and kind."""
+    poison: float = _rate("the handler of an agent or a read model fails on an event: for each and event")
+    outage: float = _rate("a provider does not answer for long: for each provider and second")
+    provider: float = _rate(
+        "a provider fails, before or after it has done what was asked, or late: for each request and kind"
+    )
+    webhook: float = _rate("a webhook comes twice, late, never or out of turn: for each attempt and kind")
 
-    loss: float = 0.0
-    """A message of the bus does not come: for each message and subscriber, as the next three."""
-    repeat: float = 0.0
-    reorder: float = 0.0
-    delay: float = 0.0
-    partition: float = 0.0
-    """One who uses the bus is cut off for a while: for each publishing, as the next."""
-    wipe: float = 0.0
-    """The bus loses all that it has, and its stream."""
+    loss: float = _rate("a message of the bus does not come: for each message and subscriber")
+    repeat: float = _rate("it comes again")
+    reorder: float = _rate("it comes after the next one")
+    delay: float = _rate("it comes late")
+    partition: float = _rate("one who uses the bus is cut off for a while: for each publishing")
+    wipe: float = _rate("the bus loses all that it has, and its stream: for each publishing")
 
-    refuse: float = 0.0
-    """The store does not take a call: for each call, as the next three."""
-    unanswered: float = 0.0
-    """The call is done, but its answer is lost."""
-    slow: float = 0.0
-    down: float = 0.0
-    """The store breaks down, with all that is in flight, and is away for a while."""
+    refuse: float = _rate("the store does not take a call: for each call")
+    unanswered: float = _rate("the call is done, but its answer is lost: for each call")
+    slow: float = _rate("the store is slow: for each call")
+    down: float = _rate(
+        "the store breaks down, with all that is in flight, and is away for a while: for each call"
+    )
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            rate = getattr(self, field.name)
+        for each in fields(self):
+            rate = getattr(self, each.name)
             if not 0 <= rate <= 1:
-                raise ValueError(f"{field.name}={rate}: a rate is from 0 to 1")
+                raise ValueError(f"{each.name}={rate}: a rate is from 0 to 1")
 
     @classmethod
     def parse(cls, words: str) -> Self:
         """`mild`, `loss=0.05,crash=0.02`, `all,wipe=0`: a later word has the last say."""
         faults = cls()
-        for word in filter(None, (each.strip() for each in words.split(","))):
-            faults = faults.with_word(word)
+        for word in words.split(","):
+            faults = faults.with_word(word.strip())
         return faults
 
     def of_messages(self) -> Self:
@@ -68,9 +63,13 @@ class Faults:
         name, given, rate = word.partition("=")
         if not given and name in PRESETS:
             return replace(self, **PRESETS[name])
-        names = [field.name for field in fields(self)]
-        if name not in names or not given:
-            raise ValueError(f"{word}: say {', '.join(PRESETS)} or <name>=<rate>, of {', '.join(names)}")
+        names = [each.name for each in fields(self)]
+        if name in names and not given:
+            raise ValueError(f"{name}: a rate is missing, for example {name}={PRESETS['all'][name]:g}")
+        if name not in names:
+            raise ValueError(
+                f"{word or 'nothing'}: say {', '.join(PRESETS)} or <name>=<rate>, of {', '.join(names)}"
+            )
         try:
             return replace(self, **{name: float(rate)})
         except ValueError:

@@ -1,7 +1,7 @@
 """The whole flow: from a placed order to every read model caught up, on the system as an operator runs it.
 
-Orders a second over whole plays (Olist where TILLROLL_OLIST_DIR is set, then one; else made up), and the
-memory of all our processes meanwhile.
+Orders a second over whole plays (Olist where TILLROLL_OLIST_DIR is set, then one; else made up), the CPU that
+each process spent on an order, and the memory of all our processes meanwhile.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -43,6 +44,7 @@ async def run(report: Report) -> None:
     rounds = 1 if directory else report.options.rounds or ROUNDS
     orders = report.options.events or MADE_UP_ORDERS
     rates: list[float] = []
+    spent: Counter[str] = Counter()
     settings = Settings(data_dir=report.directory / "flow", api_port=0)
     async with (
         running(settings) as system,
@@ -52,14 +54,19 @@ async def run(report: Report) -> None:
         for seed in range(1, rounds + 1):
             rows = read_olist(Path(directory)) if directory else synthetic_rows(orders, seed)
             progress = report.progress(f"flow: play {seed} of {rounds} ({name})", len(rows.orders))
+            before = cpu_seconds(system.supervisor)
             rates.append(len(rows.orders) / await play(context, rows, progress.advance))
+            spent += cpu_seconds(system.supervisor) - before
+    cpu_ms = {who: 1000 * seconds / (rounds * len(rows.orders)) for who, seconds in spent.most_common()}
     _tell(report, name, rates, max(memory.samples_mib))
+    _tell_cpu(report, cpu_ms)
     report.figures["flow"] = {
         "trade": name,
         "checkouts": len(rows.orders),
         "checkouts_per_second": median(rates),
         "rounds": [round(rate, 1) for rate in rates],
         "pss_mib_max": max(memory.samples_mib),
+        "cpu_ms_an_order": {who: round(each, 3) for who, each in cpu_ms.items()},
     }
 
 
@@ -74,6 +81,43 @@ def _tell(report: Report, name: str, rates: list[float], pss_mib: float) -> None
     )
     report.goal("whole flow, checkouts a second", median(rates), GOAL_ORDERS_PER_SECOND)
     report.goal("memory of our processes, MiB", pss_mib, GOAL_PSS_MIB, at_most=True)
+
+
+def _tell_cpu(report: Report, cpu_ms: dict[str, float]) -> None:
+    whole = sum(cpu_ms.values())
+    rows = [(who, f"{each:.2f}", f"{each / whole:.0%}") for who, each in cpu_ms.items() if each > whole / 100]
+    report.table(
+        "CPU of an order, its part of the catalogue too",
+        ("process", "ms", "of all"),
+        [*rows, ("all", f"{whole:.2f}", "")],
+    )
+
+
+def cpu_seconds(supervisor: Supervisor) -> Counter[str]:
+    """By process, what it has spent so far; of Postgres by the role that its backends have."""
+    spent = Counter({"the play itself": _seconds(psutil.Process())})
+    for name, each in supervisor.status().items():
+        if not each["pid"]:
+            continue
+        process = psutil.Process(each["pid"])
+        if name != "postgres":
+            spent[name] = _seconds(process)
+            continue
+        for backend in process.children():
+            with suppress(psutil.NoSuchProcess):
+                spent[_role(backend)] += _seconds(backend)
+    return spent
+
+
+def _role(backend: psutil.Process) -> str:
+    """`postgres: tillroll_write tillroll [local] idle` is a backend, `postgres: checkpointer` is none."""
+    words = " ".join(backend.cmdline()).split()
+    return f"postgres for {words[1]}" if "[local]" in words else "postgres itself"
+
+
+def _seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _unheard(_: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
@@ -129,6 +130,21 @@ async def test_a_mail_becomes_a_file_and_its_secret_is_gone(desk: Desk, tmp_path
     assert TOKEN in file.read_text()
     assert f"To: {TO}" in file.read_text()
     assert await desk.fetch("SELECT count(*) FROM mail_secrets") == 0
+
+
+async def test_the_place_is_kept_though_trade_never_rests(desk: Desk) -> None:
+    async def trade() -> None:
+        for number in itertools.count():
+            await desk.trade.stock(f"sku{number}", 1)
+
+    async def kept() -> bool:
+        position = await desk.fetch("SELECT position FROM checkpoints WHERE follower = 'gateway:mail'")
+        return isinstance(position, int) and position > 0
+
+    trading_on = asyncio.create_task(trade())
+    async with desk.sending(Scripted()):
+        await eventually(kept)
+    await end_tasks(trading_on)
 
 
 async def test_a_mail_goes_by_smtp_and_what_surely_failed_is_tried_again(desk: Desk) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from typing import Any
 
 import pytest
 
-from eventstore.tasks import TaskGroup, end_tasks
+from eventstore.tasks import TaskGroup, drop_task, end_tasks
 
 
 async def deaf_once() -> None:
@@ -34,3 +36,23 @@ async def test_a_group_ends_by_its_error_though_a_task_missed_its_cancellation()
     with pytest.raises(ExceptionGroup) as caught:
         await group()
     assert [str(error) for error in caught.value.exceptions] == ["over"]
+
+
+async def test_what_was_made_ahead_and_is_dropped_fails_in_silence() -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    async def read_ahead() -> None:
+        raise OSError("no connection")
+
+    async def stay() -> None:
+        await asyncio.sleep(60)
+
+    failed, waiting = asyncio.create_task(read_ahead()), asyncio.create_task(stay())
+    await asyncio.sleep(0)
+    await drop_task(failed)
+    await drop_task(waiting)
+    assert waiting.cancelled()
+    del failed, waiting
+    gc.collect()
+    assert told == []
