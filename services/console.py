@@ -139,7 +139,7 @@ def print_addresses(settings: Settings) -> None:
 
 
 async def stay_up(settings: Settings, *, echo: bool) -> None:
-    console.print("starting Postgres, NATS, both worlds and our processes: a quarter of a minute or so")
+    _tell_who_waits("starting Postgres, NATS, both worlds and our processes: a quarter of a minute or so")
     async with running(settings, echo=echo) as system:
         print_addresses(await system.start())
         console.print(
@@ -149,8 +149,14 @@ async def stay_up(settings: Settings, *, echo: bool) -> None:
         )
         console.print("Ctrl-C stops it.")
         await system.supervisor.run_until_stopped()
-        console.print("stopping all of it")
-    console.print("stopped")
+        _tell_who_waits("stopping all of it")
+    _tell_who_waits("stopped")
+
+
+def _tell_who_waits(what: str) -> None:
+    """A person at a terminal; whoever reads a file or a pipe wants what is to be done something about."""
+    if console.is_terminal:
+        console.print(what)
 
 
 @asynccontextmanager
