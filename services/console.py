@@ -28,6 +28,7 @@ from eventstore.log import EpochChanged, LogUnavailable
 from eventstore.roles import let_in
 from eventstore.schema import MigrationChanged, migrate, read_epoch
 from services.context import open_context
+from services.demo_people import keep_addresses
 from services.embedded import PostgresServer, ServerFailed, Unreachable, check_database, owner_of_embedded
 from services.embedded.restoring import end_restore
 from services.master_key import refuse_wrong_master_key
@@ -141,7 +142,9 @@ def print_addresses(settings: Settings) -> None:
 async def stay_up(settings: Settings, *, echo: bool) -> None:
     _tell_who_waits("starting Postgres, NATS, both worlds and our processes: a quarter of a minute or so")
     async with running(settings, echo=echo) as system:
-        print_addresses(await system.start())
+        chosen = await system.start()
+        keep_addresses(chosen)
+        print_addresses(chosen)
         console.print(
             "To let somebody in:"
             " `.venv/bin/tillroll user add YOU@EXAMPLE.COM --role admin --generate-password`.",
