@@ -11,6 +11,7 @@ MINUTES ?= 10
 RUNS ?= 1000
 FAULTS ?= all
 NIGHTLY_MINUTES ?= 60
+WORKERS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help venv lock check format test nightly simulate chaos bench demo clean
@@ -45,8 +46,8 @@ check: venv ## format, lint, types, import contracts, unit and property tests: u
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/unit tests/property
 
-test: venv ## every test; those on real data run where TILLROLL_OLIST_DIR is set
-	$(BIN)/pytest -q tests
+test: venv ## every test, WORKERS=4 files at a time; those on real data run where TILLROLL_OLIST_DIR is set
+	$(BIN)/pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder tests
 
 nightly: venv ## more made-up requests than the tests send, 10,000 histories and an hour of chaos, with seeds of the day
 	TILLROLL_FUZZ_EXAMPLES=30 $(BIN)/pytest -q tests/integration/test_schemathesis.py

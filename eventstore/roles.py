@@ -8,7 +8,7 @@
     seal     sums the log up in a Merkle tree, and of the log sees no more than leaf hashes and times
 
 None may change what is in the log. The roles and their rights are in `migrations/0010_roles.sql`
-and `0018_seals.sql`.
+and `0019_seals.sql`.
 """
 
 from __future__ import annotations

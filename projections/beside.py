@@ -69,9 +69,8 @@ async def _together(pool: Pool, fold: Fold, model: ReadModel, looking: Connectio
             return old.number, f"the old generation is behind, at {min(positions):,} of {fold.position:,}"
         await looking.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ")
         await looking.execute(f"SET LOCAL statement_timeout = '{TIMEOUT}'".encode())
-        await live_generations(
-            looking
-        )  # the first statement takes the snapshot, and the locks hold until it has
+        # the first statement takes the snapshot, and the locks hold until it has
+        await live_generations(looking)
     return old.number, ""
 
 

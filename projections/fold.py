@@ -88,6 +88,9 @@ class Fold:
 @contextmanager
 def _seldom_collecting() -> Iterator[None]:
     before = gc.get_threshold()
+    if before[0] >= COLLECT_AFTER:  # another fold of this process has seen to it, and puts it back
+        yield
+        return
     gc.set_threshold(COLLECT_AFTER, *before[1:])
     try:
         yield

@@ -30,6 +30,7 @@ from eventstore.schema import MigrationChanged, migrate, read_epoch
 from services.audit.erasure_restore import erase_before_serving
 from services.audit.notes import Checkpoint
 from services.context import open_context
+from services.demo_people import keep_addresses
 from services.embedded import PostgresServer, ServerFailed, Unreachable, check_database, owner_of_embedded
 from services.embedded.restoring import end_restore
 from services.master_key import refuse_wrong_master_key
@@ -141,9 +142,11 @@ def print_addresses(settings: Settings) -> None:
 
 
 async def stay_up(settings: Settings, *, echo: bool) -> None:
-    console.print("starting Postgres, NATS, both worlds and our processes: a quarter of a minute or so")
+    _tell_who_waits("starting Postgres, NATS, both worlds and our processes: a quarter of a minute or so")
     async with running(settings, echo=echo) as system:
-        print_addresses(await system.start())
+        chosen = await system.start()
+        keep_addresses(chosen)
+        print_addresses(chosen)
         console.print(
             "To let somebody in:"
             " `.venv/bin/tillroll user add YOU@EXAMPLE.COM --role admin --generate-password`.",
@@ -151,8 +154,14 @@ async def stay_up(settings: Settings, *, echo: bool) -> None:
         )
         console.print("Ctrl-C stops it.")
         await system.supervisor.run_until_stopped()
-        console.print("stopping all of it")
-    console.print("stopped")
+        _tell_who_waits("stopping all of it")
+    _tell_who_waits("stopped")
+
+
+def _tell_who_waits(what: str) -> None:
+    """A person at a terminal; whoever reads a file or a pipe wants what is to be done something about."""
+    if console.is_terminal:
+        console.print(what)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.console import console, print_addresses, verify_all
-from services.demo_people import let_people_in, tell_people
+from services.demo_people import FILE, PEOPLE, let_people_in
 from services.play.catalogue import TRIAL
 from services.play.claim import OtherTrade
 from services.play.command import Trade, olist_trade, play_trade, synthetic_trade
@@ -57,7 +57,7 @@ async def demo(
         people = await let_people_in(chosen)
         if not once:
             print_addresses(chosen)
-        tell_people(people, chosen.data_dir)
+        _tell_people(people, chosen.data_dir)
         if not once:
             console.print("Ctrl-C stops it.")
             await system.supervisor.run_until_stopped()
@@ -94,6 +94,20 @@ async def _play(settings: Settings, trade: Trade, *, every: bool, ours: bool, on
             soft_wrap=True,
         )
         return 0 if other.only_tried and not once else 1
+
+
+def _tell_people(known: dict[str, str], data_dir: Path) -> None:
+    """Lines, not a table: what is to be copied must not be folded."""
+    lines = [f"Who may come in (kept in {data_dir / FILE}, for a shell to read):"]
+    for variable, email, role, merchant in PEOPLE:
+        password = known.get(f"{variable}_PASSWORD", "(set before, not known here)")
+        lines.append(f"  {role} of {_place(merchant)}: {email}, password {password}")
+    lines.append(f"  API key of {_place(TRIAL)}: {known['DEMO_KEY']}")
+    console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False)
+
+
+def _place(merchant: str) -> str:
+    return f"the merchant {merchant}" if merchant else "the platform"
 
 
 def troubles(status: Mapping[str, Status]) -> list[str]:

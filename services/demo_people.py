@@ -15,7 +15,6 @@ from domain.merchant import RegisterMerchant
 from domain.permissions import AT_MERCHANT
 from services.access.composition import Access
 from services.access.console import ACTOR, add, new_password, opened
-from services.console import console
 from services.embedded.directory import write_private
 from services.play.catalogue import TRIAL
 from services.settings import Settings
@@ -33,11 +32,7 @@ PEOPLE = (
 async def let_people_in(settings: Settings) -> dict[str, str]:
     """Make those who are not there yet; the variables of all, by name."""
     file = settings.data_dir / FILE
-    known = _read(file) | {
-        "API": f"http://{settings.api_host}:{settings.api_port}",
-        "PAYMENT": str(settings.payment_url),
-        "CARRIER": str(settings.carrier_url),
-    }
+    known = _read(file) | _addresses(settings)
     async with opened(settings) as access:
         await _register(access)
         for variable, email, role, merchant in PEOPLE:
@@ -55,18 +50,19 @@ async def let_people_in(settings: Settings) -> dict[str, str]:
     return known
 
 
-def tell_people(known: dict[str, str], data_dir: Path) -> None:
-    """Lines, not a table: what is to be copied must not be folded."""
-    lines = [f"Who may come in (kept in {data_dir / FILE}, for a shell to read):"]
-    for variable, email, role, merchant in PEOPLE:
-        password = known.get(f"{variable}_PASSWORD", "(set before, not known here)")
-        lines.append(f"  {role} of {_place(merchant)}: {email}, password {password}")
-    lines.append(f"  API key of {_place(TRIAL)}: {known['DEMO_KEY']}")
-    console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False)
+def keep_addresses(settings: Settings) -> None:
+    """True again, where a demo's directory is started by other means: its ports may have changed."""
+    file = settings.data_dir / FILE
+    if known := _read(file):
+        write_private(file, _written(known | _addresses(settings)))
 
 
-def _place(merchant: str) -> str:
-    return f"the merchant {merchant}" if merchant else "the platform"
+def _addresses(settings: Settings) -> dict[str, str]:
+    return {
+        "API": f"http://{settings.api_host}:{settings.api_port}",
+        "PAYMENT": str(settings.payment_url),
+        "CARRIER": str(settings.carrier_url),
+    }
 
 
 async def _register(access: Access) -> None:

@@ -7,7 +7,8 @@ answer, by the request's position: a crash between leaves a request that is stil
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -36,6 +37,9 @@ from services.agents.reactions import parker
 from services.scheduler import FOLLOWER as SCHEDULER
 
 LOOK_SECONDS = 1.0
+ATTEMPTS_MAX = 3
+"""So many processes that end while they carry out a request are enough to know what has ended them."""
+ENDS = "what waits ends its process, again and again"
 PROJECTION, AGENT = "projection:", "agent:"
 Connection = AsyncConnection[TupleRow]
 _QUERIES = load_queries("services", "parked.sql")
@@ -160,17 +164,29 @@ class ParkedKeys:
         async with self._pool.connection() as connection, connection.transaction():
             whose = {"follower": asked.follower, "key": asked.key}
             if await _run(connection, "begin_answer", request=request, **whose):
-                came = await self._carry_out(connection, asked)
+                async with self._counted(request) as attempts:
+                    came = await self._carry_out(connection, asked, goes_on=attempts <= ATTEMPTS_MAX)
                 await _run(connection, "end_answer", request=request, **came)
             ((_, *rest),) = await _run(connection, "read_answer", request=request)
         return Answer(request, *rest)
 
-    async def _carry_out(self, connection: Connection, asked: Any) -> dict[str, Any]:
+    @asynccontextmanager
+    async def _counted(self, request: int) -> AsyncIterator[int]:
+        """How often the block was begun, with this time: but for those who left it, however they did."""
+        async with self._pool.connection() as apart:  # from what is rolled back if our process ends
+            ((attempts,),) = await _run(apart, "count_attempt", request=request)
+        try:
+            yield attempts
+        finally:
+            async with self._pool.connection() as apart:
+                await _run(apart, "withdraw_attempt", request=request)
+
+    async def _carry_out(self, connection: Connection, asked: Any, *, goes_on: bool) -> dict[str, Any]:
         parked = await self._lock(connection, asked.follower)
         skips = isinstance(asked, ParkedSkipRequested)
         if parked is None or (skips and not await parked.skip(asked.key, asked.position)):
             return {"skipped": None, "went_on": 0, "error": ""}
-        went_on, error = await parked.go_on(asked.key)
+        went_on, error = await parked.go_on(asked.key) if goes_on else (0, ENDS)
         return {"skipped": asked.position if skips else None, "went_on": went_on, "error": error}
 
     async def _lock(self, connection: Connection, follower: str) -> Parked | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -64,6 +64,7 @@ async def show_status(settings: Settings, *, as_json: bool) -> int:
 
 
 def _show(status: Status) -> None:
+    now = datetime.now(UTC)
     results.print(f"log {status.log}, head {status.head:,}")
     table = Table("process", "pid", "restarts", "alive")
     for name, each in status.processes.items():
@@ -72,7 +73,6 @@ def _show(status: Status) -> None:
     named = Column("follower", no_wrap=True)  # it is copied into other commands
     table = Table(named, "partitions", "held by", "position", "behind", "alive", "moved")
     for each in status.followers:
-        moved: datetime = each["moved_at"]
         table.add_row(
             each["follower"],
             str(Partitions(each["first_partition"], each["last_partition"])),
@@ -80,12 +80,21 @@ def _show(status: Status) -> None:
             f"{each['position']:,}",
             f"{each['behind']:,}",
             _sign(each["alive"]),
-            f"{moved:%Y-%m-%d %H:%M:%S}",
+            ago(now - each["moved_at"]),
         )
     results.print(table)
     results.print(
         ", ".join(f"{count:,} {what.replace('_', ' ')} waiting" for what, count in status.waiting.items())
     )
+
+
+def ago(age: timedelta) -> str:
+    """In the largest unit of which there is one: "8 s ago". Clocks may differ: it is never less than 0 s."""
+    seconds = max(0, round(age.total_seconds()))
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"
 
 
 def _sign(alive: Any) -> str:

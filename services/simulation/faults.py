@@ -18,7 +18,9 @@ class Faults:
     pause: float = _rate("a process stands still for a while: for each process and second")
     clock: float = _rate("the clock of a process jumps: for each process and second")
 
-    poison: float = _rate("the handler of an agent or a read model fails on an event: for each and event")
+    poison: float = _rate(
+        "the handler of an agent or a read model fails on an event: for each handler and event"
+    )
     outage: float = _rate("a provider does not answer for long: for each provider and second")
     provider: float = _rate(
         "a provider fails, before or after it has done what was asked, or late: for each request and kind"

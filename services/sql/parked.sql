@@ -18,6 +18,14 @@ ORDER BY e.position;
 INSERT INTO parked_answers (request, follower, key) VALUES (:request, :follower, :key)
 ON CONFLICT (request) DO NOTHING RETURNING true;
 
+-- name: count_attempt(request)
+-- How often it was begun by now, unless by who lived to end it.
+INSERT INTO parked_attempts AS a (request, attempts) VALUES (:request, 1)
+ON CONFLICT (request) DO UPDATE SET attempts = a.attempts + 1 RETURNING attempts;
+
+-- name: withdraw_attempt(request)!
+UPDATE parked_attempts SET attempts = attempts - 1 WHERE request = :request;
+
 -- name: end_answer(request, skipped, went_on, error)!
 UPDATE parked_answers SET skipped = :skipped, went_on = :went_on, error = :error, answered_at = now()
 WHERE request = :request;

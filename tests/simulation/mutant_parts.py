@@ -136,14 +136,6 @@ class LosingTables(Tables):
         super().crash(lost)
 
 
-class EagerTables(Tables):
-    """A lease is taken from whoever holds it, and nothing fences him off."""
-
-    def take_lease(self, follower: str, seconds: float) -> Rows:
-        place = self.checkpoints.get((follower, 0))
-        return () if place is None else ((place.lease, place.position, place.done),)
-
-
 class HastyDeadlines(Tables):
     """Due deadlines are forgotten when they are read, before they are appended."""
 

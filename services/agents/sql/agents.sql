@@ -7,7 +7,7 @@ SELECT DISTINCT follower, key FROM parked WHERE follower = ANY(:followers);
 
 -- name: load_unfinished(agents, done, position)
 -- Reactions whose commands may not have been carried out when the worker stopped, or are to be sent again; what is
--- parked waits until somebody retries it.
+-- parked waits until somebody retries it. So they are a page's at most, and those of keys that people let go on.
 SELECT r.agent, r.position, r.key, r.commands FROM reactions AS r
 WHERE r.agent = ANY(:agents) AND (r.position > :done AND r.position <= :position OR r.resend)
     AND NOT EXISTS (
