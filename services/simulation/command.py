@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 from rich.table import Table
 
+from services.collector import spare_the_collector
 from services.console import console, progressing, results
 from services.simulation.export import exported
 from services.simulation.faults import PRESETS, Faults
@@ -116,7 +117,8 @@ def _summaries(asked: Asked, seeds: range, jobs: int) -> Iterator[Summary]:
     if jobs == 1 or len(seeds) == 1:
         yield from (summary_of(seed, asked) for seed in seeds)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=spare_the_collector) as pool:
         running = [pool.submit(summary_of, seed, asked) for seed in seeds]
         yield from (each.result() for each in as_completed(running))
 
