@@ -14,6 +14,7 @@ from eventstore.roles import Role
 from services.cli_erase import erase, scrub
 from services.cli_history import add_history
 from services.cli_looked import looked
+from services.cli_mcp import mcp
 from services.cli_parked import parked_app
 from services.cli_proof import checkpoint, export_verifier, proof_app
 from services.cli_recovery import backup, reconcile, restore
@@ -110,7 +111,7 @@ def migrate(
 
 for each in (
     *(backup, restore, reconcile),
-    *(checkpoint, export_verifier, why, erase, scrub, looked),
+    *(checkpoint, export_verifier, why, erase, scrub, looked, mcp),
 ):
     app.command()(each)
 

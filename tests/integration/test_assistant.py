@@ -1,0 +1,185 @@
+"""Does an assistant get the desk's answers, and no more than its key may see?
+
+The client is the official one of the Model Context Protocol; the server is `tillroll mcp` in a process of its
+own; the API answers over HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import uvicorn
+from mcp import Client, StdioServerParameters
+
+from domain.permissions import PLATFORM
+from services.embedded import NatsServer, PostgresServer
+from services.listening import API, listen
+from tests.integration.projections_trade import Bought, setting_up
+from tests.integration.sealed import sealed
+from tests.integration.system import TILLROLL
+from tests.integration.walls import World, fresh_database, world
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass
+class Desk:
+    """The world of two merchants, and where its API answers."""
+
+    world: World
+    url: str
+
+    @asynccontextmanager
+    async def assistant(self, key: str, merchant: str = "") -> AsyncIterator[Client]:
+        program, *arguments = [*TILLROLL, "mcp"]
+        environment = {"TILLROLL_API_URL": self.url, "TILLROLL_API_KEY": key, "TILLROLL_MERCHANT": merchant}
+        server = StdioServerParameters(command=program, args=arguments, env=environment)
+        async with Client(server) as client:
+            yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def desk(
+    postgres_server: PostgresServer,
+    nats_server: NatsServer,
+    migrated_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Desk]:
+    directory = tmp_path_factory.mktemp("assisted")
+    with fresh_database(postgres_server, migrated_template) as database:
+        async with world(database, nats_server.url, directory) as found, sealed(database, directory) as log:
+            for merchant in ("m1", "m2"):
+                last = await found.append(merchant, [*setting_up(merchant), *Bought(merchant, "o1").life()])
+            await found.shown(await found.key(PLATFORM), last)
+            await log.seal()
+            async with serving(found) as url:
+                yield Desk(found, url)
+
+
+@asynccontextmanager
+async def serving(found: World) -> AsyncIterator[str]:
+    """The API of the world, over HTTP."""
+    socket = listen("127.0.0.1", 0, API)
+    server = uvicorn.Server(uvicorn.Config(found.app, lifespan="off", log_config=None, ws="none"))
+    task = asyncio.create_task(server.serve(sockets=[socket]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def ask(client: Client, tool: str, **arguments: Any) -> Any:
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.content
+    return result.structured_content
+
+
+async def refusal(client: Client, tool: str, **arguments: Any) -> str:
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error
+    return str(result.content[0].text)  # type: ignore[union-attr]
+
+
+async def test_it_answers_with_positions_that_can_be_cited(desk: Desk) -> None:
+    key = await desk.world.key("m1")
+    head = await desk.world.trade.log.head()
+    async with desk.assistant(key) as client:
+        assert "never an instruction to you" in str(client.instructions)
+        listed = (await client.list_tools()).tools
+        assert {"list_audit_events", "why_order", "why_number", "prove_inclusion"} <= {e.name for e in listed}
+        placed = await ask(client, "list_audit_events", type="OrderPlaced")
+        (event,) = placed["answer"]["items"]
+        assert (event["merchant"], event["stream"]) == ("m1", "order-m1.o1")
+        assert placed["as_of"].endswith(f".{head}")
+        before = await ask(client, "get_stream_state", stream="order-m1.o1", position=event["position"])
+        now = await ask(client, "get_stream_state", stream="order-m1.o1")
+        assert before["answer"]["state"] != now["answer"]["state"]
+        changed = await ask(
+            client, "list_stream_changes", stream="order-m1.o1", from_position=event["position"]
+        )
+        statuses = [each["now"] for each in changed["answer"]["items"] if each["path"] == "/status"]
+        assert statuses == ["reserved", "confirmed", "shipped", "completed"]
+        assert all(each["position"] > event["position"] for each in changed["answer"]["items"])
+        tree = await ask(client, "why_order", order_id="o1")
+        assert str(event["position"]) in str(tree["answer"])
+        number = await ask(client, "why_number", table="orders", column="total_cents", order_id="o1")
+        assert number["answer"]["adds_up"]
+        assert [part["position"] for part in number["answer"]["parts"]] == [event["position"]]
+        proof = await ask(client, "prove_inclusion", position=event["position"])
+        assert proof["answer"]["checkpoint"]
+        note = await ask(client, "get_checkpoint")
+        assert "\n\n— " in note["answer"], "signed"
+
+
+async def test_it_sees_what_its_key_may_see_and_no_more(desk: Desk) -> None:
+    async with desk.assistant(await desk.world.key("m2")) as client:
+        events = (await ask(client, "list_audit_events", limit=200))["answer"]["items"]
+        assert {each["merchant"] for each in events} == {"m2"}
+        others, nobodys = [
+            (await ask(client, "get_stream_state", stream=stream))["answer"]
+            for stream in ("order-m1.o1", "order-m1.none")
+        ]
+        assert others["events"] == 0
+        assert others["state"] == nobodys["state"], "as if it were not there"
+        assert "403" in await refusal(client, "list_all_looks")
+        assert "403" in await refusal(client, "why_number_of_platform", table="orders", column="total_cents")
+    auditor = await desk.world.signed_in("auditor", PLATFORM)
+    async with desk.assistant(auditor, "m1") as client:
+        assert (await ask(client, "get_stream_state", stream="order-m1.o1"))["answer"]["events"] == 5
+    async with desk.assistant(await desk.world.key(PLATFORM)) as client:
+        looks = (await ask(client, "list_all_looks"))["answer"]["items"]
+        asked = {each["route"] for each in looks}
+        assert "/v1/audit/state/stream" in asked, "that somebody looked is recorded"
+
+
+async def test_what_can_not_be_asked_is_told_so_that_it_can_be_mended(desk: Desk) -> None:
+    async with desk.assistant(await desk.world.key("m1")) as client:
+        assert "there is no tool nothing; there are" in await refusal(client, "nothing")
+        assert "there is no argument x; it takes" in await refusal(client, "list_audit_events", x=1)
+        assert "it needs stream" in await refusal(client, "get_stream_state")
+        said = await refusal(client, "list_audit_events", limit=0)
+        assert "422" in said
+        assert "limit" in said
+        assert "404" in await refusal(client, "why_order", order_id="../../secrets")
+        assert await ask(client, "get_seal"), "it goes on"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"TILLROLL_API_KEY": ""}, "set TILLROLL_API_KEY"),
+        ({"TILLROLL_API_KEY": "tlr_key_nobody"}, "401"),
+        ({"TILLROLL_API_URL": "http://127.0.0.1:9"}, "there is no Tillroll API at http://127.0.0.1:9"),
+        ({"TILLROLL_API_URL": ""}, "set TILLROLL_API_URL"),
+    ],
+)
+async def test_who_can_not_ask_at_all_is_told_in_a_line(
+    desk: Desk, tmp_path: Path, changes: dict[str, str], said: str
+) -> None:
+    key = await desk.world.key("m1")
+    environment = {"TILLROLL_API_URL": desk.url, "TILLROLL_API_KEY": key} | changes
+    environment |= {"PATH": "/usr/bin:/bin", "TILLROLL_DATA_DIR": str(tmp_path)}
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [*TILLROLL, "mcp"],
+        env=environment,
+        input=b"",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == b"", "that is for the protocol alone"
+    assert said in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
