@@ -156,7 +156,10 @@ class Note:
             if (each.name, each.key_id) == (key.name, key.id):
                 if not key.verifies(each.signature, self.body.encode()):
                     raise WrongNote(f"the signature of {key.name} is wrong: the note was altered")
-                return Checkpoint.parse(self.body)
+                found = Checkpoint.parse(self.body)
+                if key.kind != ED25519 or found.origin != key.name:
+                    raise WrongNote(f"it is of the log {found.origin}, and the key of {key.name}")
+                return found
         raise WrongNote(f"it is not signed by {key.name} with the key {key.id.hex()}")
 
 

@@ -5,9 +5,11 @@ This one file is the whole verifier. It needs Python 3.11 and the package `crypt
 system that it checks: read it, then run it on a machine of your own.
 
     python verifier.py EXPORT --checkpoint CHECKPOINT --key KEY
+    python verifier.py --checkpoint CHECKPOINT --key KEY --consistency FILE
 
-EXPORT (a file, or - for standard input) holds all events from the first on, one a line, in the order of their
-positions. A line is a JSON object with exactly these members:
+EXPORT (a file, or - for standard input) holds all events from the first on, one a line, in the order of
+their positions; without it only what is given by --consistency is checked. A line is a JSON object with
+exactly these members:
 
     position        number: 1, 2, 3 … without a gap. Leaf index of the Merkle tree + 1
     stream          text: what the event is about, order-m1.1001
@@ -29,17 +31,20 @@ correlation, causation, metadata, data), each preceded by its length as four byt
 UTF-8, numbers their decimal text, times the decimal text of microseconds since 1970, the id its 16 bytes. The
 tree is that of RFC 6962.
 
-CHECKPOINT is a file with one or more signed notes (C2SP tlog-checkpoint), one after the other. The more of
-them, the narrower the place where an altered event must be. KEY is the log's verifier key (NAME+ID+KEY) or a
-file that holds it.
+CHECKPOINT is a file with one or more signed notes (C2SP tlog-checkpoint), one after the other: those that you
+kept. All of them must fit. The more, the narrower the place where an altered event must be. KEY is the log's
+verifier key (NAME+ID+KEY) or a file that holds it.
 
     --tiles DIR         a copy of the log's tiles (C2SP tlog-tiles), the directory that holds `tile/`: then
                         the first altered event is named, whatever was done. They are believed only where they
                         lead to the root of the checkpoint
-    --partial           the export leaves events out: each is compared with its tile. Needs --tiles
-    --proof FILE        an inclusion proof (C2SP tlog-proof) of an event of the export; several times
-    --consistency FILE  a consistency proof, as the API answers it (JSON); several times
-    --witness KEY       the last checkpoint must be cosigned by this witness (C2SP tlog-cosignature); several
+    --partial           the export leaves events out: each is compared with its tile, or has a --proof
+    --proof FILE        an inclusion proof (C2SP tlog-proof) of an event of the export, for a CHECKPOINT, or
+                        for one to which a --consistency leads; several times
+    --consistency FILE  a consistency proof, as the API answers it (JSON), from a CHECKPOINT to a younger one;
+                        several times
+    --witness KEY       a checkpoint must be cosigned by this witness (C2SP tlog-cosignature), the last one
+                        best: what is younger than that the witness has not seen; several times
     --json              print the verdict as JSON
 
 Exit code 0: nothing was altered up to the checkpoint. 1: something was, and where. 2: it could not be
@@ -53,10 +58,12 @@ import base64
 import json
 import re
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -305,6 +312,8 @@ def _checkpoint(body: str, lines: str, key: Key) -> Checkpoint:
         except ValueError:
             raise CannotCheck(f"{line[:60]!r} is no signature") from None
     origin, size, root = body.splitlines()
+    if origin != key.name:  # the name in the signature's line is signed by nobody
+        raise CannotCheck(f"the checkpoint is of the log {origin}, and the key of {key.name}")
     own = [raw[4:] for name, raw in signatures if (name, raw[:4]) == (key.name, key.id)]
     if not own:
         raise CannotCheck(f"the checkpoint of {origin} is not signed by {key.name} with this key")
@@ -351,11 +360,14 @@ class Tiles:
             raise CannotCheck(f"{file} is not there, or too short: copy the whole directory `tile`")
         return hashes
 
-    def root(self) -> bytes:
-        tree = Tree()
+    def roots(self, sizes: Iterable[int]) -> dict[int, bytes]:
+        """Of the trees of these sizes, which are at most that of all."""
+        wanted, tree, found = set(sizes), Tree(), {}
         for position in range(1, self.size + 1):
             tree.append(self.leaf(position))
-        return tree.root()
+            if position in wanted:
+                found[position] = tree.root()
+        return found
 
 
 # --- the check ---
@@ -379,10 +391,11 @@ class Finding:
 
 @dataclass
 class Verdict:
-    """What was checked: `covered` of `events` are under a checkpoint."""
+    """What was checked: `covered` of `events` are under a checkpoint. `notes`: what else was shown."""
 
     events: int = 0
     covered: int = 0
+    notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -395,34 +408,51 @@ class Check:
     """Takes an export line by line, in bounded memory."""
 
     def __init__(
-        self, checkpoints: Iterable[Checkpoint], tiles: Tiles | None = None, *, partial: bool = False
+        self,
+        checkpoints: Iterable[Checkpoint],
+        tiles: Tiles | None = None,
+        *,
+        partial: bool = False,
+        proofs: Iterable[tuple[int, Sequence[bytes], Checkpoint]] = (),
     ) -> None:
         self.verdict = Verdict()
-        self._due = sorted(checkpoints, key=lambda each: each.size)
-        self._refuse_split_views()
+        self._line = 0
+        self._due = deque(sorted(checkpoints, key=lambda each: each.size))
         self._covered = self._due[-1].size
         self._tiles = tiles
-        if tiles and tiles.root() != self._due[-1].root:
-            raise CannotCheck(
-                "the tiles do not lead to the checkpoint's root: they are of another log, or altered"
-            )
-        if partial and not tiles:
-            raise CannotCheck("a partial export can be compared with tiles only: give --tiles")
         self._partial = partial
+        self._proofs: dict[int, list[tuple[Sequence[bytes], Checkpoint]]] = {}
+        for position, proof, checkpoint in proofs:
+            self._proofs.setdefault(position, []).append((proof, checkpoint))
+        self._refuse_split_views()
+        if tiles:
+            self._compare_tiles(tiles)
         self._computed, self._stated = Tree(), Tree()
         self._good = 0
         self._aligned = not partial
-        self._told: set[int] = set()
-        self._line = 0
         self._expected = 1
-        self.proofs: dict[int, list[tuple[Sequence[bytes], Checkpoint]]] = {}
 
     def _refuse_split_views(self) -> None:
-        for one, other in zip(self._due, self._due[1:], strict=False):
+        for one, other in pairwise(self._due):
             if one.size == other.size and one.root != other.root:
                 self._find(
                     one.size, "two signed checkpoints of that size contradict: the log was forked", line=0
                 )
+
+    def _compare_tiles(self, tiles: Tiles) -> None:
+        """With every checkpoint: one that was signed of other events contradicts those that came after it."""
+        last, good = self._due[-1], 0
+        roots = tiles.roots(each.size for each in self._due)
+        if roots.get(last.size) != last.root:
+            raise CannotCheck(
+                "the tiles do not lead to the checkpoint's root: they are of another log, or altered"
+            )
+        for each in self._due:
+            if each.size and roots[each.size] != each.root:
+                what = f"the log was forked: that checkpoint contradicts the one of {last.size} events"
+                self._find(good + 1, what, until=each.size, line=0)
+                return
+            good = each.size
 
     def _find(self, position: int, what: str, *, until: int = 0, line: int | None = None) -> None:
         if len(self.verdict.findings) < FINDINGS_MAX:
@@ -443,6 +473,8 @@ class Check:
         self._check_event(event)
         self._expected = event.position + 1
         self.verdict.events += 1
+        covered = event.position <= self._covered or (self._partial and not self._tiles)
+        self.verdict.covered += covered and event.position >= 1
 
     def _check_place(self, position: int) -> None:
         if position == self._expected or (self._partial and position > self._expected):
@@ -458,10 +490,14 @@ class Check:
         position = event.position
         if event.computed != event.stated:
             self._find(position, "its columns do not have the leaf hash that it states: it was altered")
-            self._told.add(position)
-        if position not in self._told and self._is_other(event):
+        elif self._is_other(event):
             self._find(position, "it is not the event that was sealed")
-        for proof, checkpoint in self.proofs.pop(position, ()):
+        proofs = self._proofs.pop(position, ())
+        if self._partial and not self._tiles and not proofs:
+            raise CannotCheck(
+                f"position {position}: a partial export needs --tiles, or a --proof of each of its events"
+            )
+        for proof, checkpoint in proofs:
             if not included(position - 1, checkpoint.size, event.computed, proof, checkpoint.root):
                 self._find(position, "its inclusion proof does not lead to the checkpoint's root")
         if self._aligned:
@@ -477,7 +513,7 @@ class Check:
 
     def _check_roots(self) -> None:
         while self._due and self._due[0].size <= self._computed.size:
-            checkpoint = self._due.pop(0)
+            checkpoint = self._due.popleft()
             if self._computed.root() == checkpoint.root:
                 self._good = checkpoint.size
                 continue
@@ -498,9 +534,8 @@ class Check:
             self._find(
                 ends + 1, "missing: the export ends before, and they were signed", until=self._covered, line=0
             )
-        for position in self.proofs:
+        for position in self._proofs:
             self._find(position, "there is a proof of it, and no line", line=0)
-        self.verdict.covered = min(self._covered, self.verdict.events)
         return self.verdict
 
 
@@ -513,9 +548,7 @@ def check_lines(
     proofs: Iterable[tuple[int, Sequence[bytes], Checkpoint]] = (),
 ) -> Verdict:
     """Check a whole export. Raises CannotCheck."""
-    check = Check(checkpoints, tiles, partial=partial)
-    for position, proof, checkpoint in proofs:
-        check.proofs.setdefault(position, []).append((proof, checkpoint))
+    check = Check(checkpoints, tiles, partial=partial, proofs=proofs)
     for line in lines:
         check.take(line)
     return check.end()
@@ -527,23 +560,45 @@ def check_lines(
 def parse_proof(text: str, key: Key) -> tuple[int, list[bytes], Checkpoint]:
     """Position, hashes and checkpoint of a C2SP tlog-proof."""
     head, blank, note = text.partition("\n\n")
-    lines = [line for line in head.split("\n") if not line.startswith("extra ")]
-    if lines[0] != "c2sp.org/tlog-proof@v1" or not blank or not re.fullmatch(r"index \d+", lines[1]):
+    first, *lines = [line for line in head.split("\n") if not line.startswith("extra ")]
+    if (
+        first != "c2sp.org/tlog-proof@v1"
+        or not blank
+        or not lines
+        or not re.fullmatch(r"index \d+", lines[0])
+    ):
         raise CannotCheck("this is no inclusion proof: it begins with c2sp.org/tlog-proof@v1 and an index")
-    hashes = [base64.b64decode(line, validate=True) for line in lines[2:]]
-    return int(lines[1].split()[1]) + 1, hashes, checkpoints_in(note, key)[0]
+    return int(lines[0].split()[1]) + 1, _hashes(lines[1:]), checkpoints_in(note, key)[0]
 
 
-def check_consistency(text: str, key: Key, verdict: Verdict) -> None:
-    """A consistency proof of the API: both checkpoints, and the hashes between them."""
+def _hashes(texts: Iterable[str]) -> list[bytes]:
+    found = [base64.b64decode(each, validate=True) for each in texts]
+    if not all(len(each) == 32 for each in found):
+        raise CannotCheck("a hash of a proof has not 32 bytes")
+    return found
+
+
+def grown(text: str, key: Key, held: Sequence[Checkpoint], verdict: Verdict) -> Checkpoint:
+    """The younger checkpoint of a consistency proof of the API, whose older one must be held already.
+
+    What does not follow is a finding: that the younger one is signed is no word for the older one's events.
+    """
     given = json.loads(text)
     (first,), (second,) = (checkpoints_in(given[name]["note"], key) for name in ("first", "second"))
-    proof = [base64.b64decode(each, validate=True) for each in given["proof"]]
-    if not consistent(first.size, second.size, first.root, second.root, proof):
+    if (first.size, first.root) not in [(each.size, each.root) for each in held]:
+        raise CannotCheck(f"the proof begins at a checkpoint of {first.size} events, which is none of yours")
+    if not consistent(first.size, second.size, first.root, second.root, _hashes(given["proof"])):
         what = (
             f"the tree of {second.size} events does not begin with that of {first.size}: the log was altered"
         )
         verdict.findings.append(Finding(1, first.size, 0, what))
+    for each in held:
+        if each.size == second.size and each.root != second.root:
+            what = "two signed checkpoints of that size contradict: the log was forked"
+            verdict.findings.append(Finding(each.size, each.size, 0, what))
+    root = base64.b64encode(second.root).decode()
+    verdict.notes.append(f"from {first.size} to {second.size} events it only grew; the root is {root}")
+    return second
 
 
 def _read(path: str) -> str:
@@ -572,7 +627,7 @@ def _lines(path: str) -> Iterator[bytes]:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
-    parser.add_argument("export", metavar="EXPORT")
+    parser.add_argument("export", metavar="EXPORT", nargs="?")
     parser.add_argument("--checkpoint", action="append", required=True, metavar="FILE")
     parser.add_argument("--key", required=True)
     parser.add_argument("--tiles", metavar="DIR")
@@ -587,25 +642,47 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def check(given: argparse.Namespace) -> Verdict:
     """What the command line asks for. Raises CannotCheck."""
     key = _key(given.key)
-    checkpoints = [each for path in given.checkpoint for each in checkpoints_in(_read(path), key)]
-    last = max(checkpoints, key=lambda each: each.size)
-    for witness in map(_key, given.witness):
-        if not last.cosigned_by(witness):
-            raise CannotCheck(f"the checkpoint of {last.size} events is not cosigned by {witness.name}")
-    tiles = Tiles(Path(given.tiles), last.size) if given.tiles else None
+    if key.kind != 1:
+        raise CannotCheck(f"the key of {key.name} is a witness's: --key is the log's")
+    held = [each for path in given.checkpoint for each in checkpoints_in(_read(path), key)]
+    told = Verdict()
+    known = [*held, *(grown(_read(path), key, held, told) for path in given.consistency)]
     proofs = [parse_proof(_read(path), key) for path in given.proof]
-    verdict = check_lines(_lines(given.export), checkpoints, tiles, partial=given.partial, proofs=proofs)
-    for path in given.consistency:
-        check_consistency(_read(path), key, verdict)
+    for position, _, checkpoint in proofs:
+        if (checkpoint.size, checkpoint.root) not in [(each.size, each.root) for each in known]:
+            raise CannotCheck(
+                f"the proof of position {position} is for a checkpoint of {checkpoint.size} events, which is"
+                " none of yours: have one made for yours, or give a --consistency that leads to it"
+            )
+    if given.export is None:
+        if proofs or not given.consistency:
+            raise CannotCheck("there is nothing to compare: give an EXPORT, or a --consistency")
+        verdict = Verdict()
+    else:
+        last = max(held, key=lambda each: each.size)
+        tiles = Tiles(Path(given.tiles), last.size) if given.tiles else None
+        verdict = check_lines(_lines(given.export), held, tiles, partial=given.partial, proofs=proofs)
+    verdict.findings += told.findings
+    verdict.notes += told.notes + [_witnessed(_key(each), known) for each in given.witness]
     return verdict
+
+
+def _witnessed(witness: Key, known: Iterable[Checkpoint]) -> str:
+    seen = max((each.size for each in known if each.cosigned_by(witness)), default=None)
+    if seen is None:
+        raise CannotCheck(f"no checkpoint is cosigned by {witness.name}")
+    return f"{witness.name} has seen the log of {seen} events"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     given = _arguments(argv)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     try:
         verdict = check(given)
-    except (CannotCheck, ValueError, KeyError) as error:
-        print(f"it can't be checked: {error}", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 - whatever it is: 1 would say that something was altered
+        why = error if isinstance(error, CannotCheck) else f"{type(error).__name__}: {error}"
+        print(f"it can't be checked: {why}", file=sys.stderr)
         return 2
     first, findings = verdict.first, verdict.findings
     if given.json:
@@ -614,6 +691,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "covered": verdict.covered,
             "first_altered": first.position if first else None,
             "findings": [vars(each) for each in findings],
+            "notes": verdict.notes,
         }
         print(json.dumps(shown))
         return 1 if first else 0
@@ -622,9 +700,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if first:
         print(f"✗ altered, from position {first.position} on")
         return 1
-    print(f"✓ {verdict.covered} events are as they were signed")
-    if verdict.events > verdict.covered:
-        younger = verdict.events - verdict.covered
+    if given.export is not None:
+        print(f"✓ {verdict.covered} events are as they were signed")
+    for note in verdict.notes:
+        print(f"✓ {note}")
+    if younger := verdict.events - verdict.covered:
         print(f"  {younger} younger ones are under no checkpoint yet: nothing is proved of them")
     return 0
 

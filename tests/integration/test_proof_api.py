@@ -21,7 +21,7 @@ from services.audit.lines import line_of
 from services.audit.notes import COSIGNATURE, Note, VerifierKey, cosign
 from services.audit.outside import Copies, directory_of
 from services.audit.sealer import Sealer, signer_of
-from services.audit.verifier import Key, check_consistency, check_lines, checkpoints_in, parse_proof
+from services.audit.verifier import Key, check_lines, checkpoints_in, grown, parse_proof
 from services.audit.verifier import Verdict as Checked
 from tests.contract.appends import an_append, appended, to_stream
 from tests.integration.api_client import Api, problem, serving
@@ -155,13 +155,13 @@ async def test_consistency_is_proved_between_any_two_checkpoints(log: Audited) -
     for index, first in enumerate(sizes):
         for second in sizes[index:]:
             answer = await log.api.send("GET", f"/v1/audit/proofs/consistency?first={first}&second={second}")
-            verdict = Checked()
-            check_consistency(answer.text, key, verdict)
+            verdict, held = Checked(), checkpoints_in(answer.json()["first"]["note"], key)
+            assert grown(answer.text, key, held, verdict).size == second
             assert verdict.findings == []
     forked = answer.json()
     forked["proof"] = [base64.b64encode(bytes(32)).decode()]
     verdict = Checked()
-    check_consistency(json.dumps(forked), key, verdict)
+    grown(json.dumps(forked), key, checkpoints_in(forked["first"]["note"], key), verdict)
     assert verdict.first
     path = f"/v1/audit/proofs/consistency?first={sizes[1]}&second={sizes[0]}"
     problem(await log.api.send("GET", path), 422, "invalid-input")
