@@ -11,6 +11,7 @@ from threading import Event, Thread
 import orjson
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -124,6 +125,11 @@ def telling_progress() -> Iterator[Callable[[str, int, int], None]]:
             progress.update(tasks[what], completed=done, total=total)
 
         yield tell
+
+
+def plain(text: object) -> str:
+    """For a terminal: nothing in it is markup of ours, and no control character gets through."""
+    return escape("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(text)))
 
 
 def print_addresses(settings: Settings) -> None:

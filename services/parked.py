@@ -15,7 +15,7 @@ from domain.permissions import PLATFORM
 from eventstore.queries import load_queries
 from eventstore.roles import Role
 from services.access.console import ACTOR
-from services.console import results
+from services.console import plain, results
 from services.context import ProcessContext, open_context
 from services.parked_keys import AGENT, Answer, CannotGoOn, ParkedKeys, request
 from services.processes import AGENTS
@@ -39,7 +39,7 @@ async def show_parked(settings: Settings, *, as_json: bool) -> int:
     elif rows:
         table = Table(*_COLUMNS)
         for row in rows:
-            table.add_row(*map(str, row))
+            table.add_row(*map(plain, row))
         results.print(table)
     else:
         results.print("nothing is parked")

@@ -39,6 +39,18 @@ BEGIN
     RAISE EXCEPTION 'who looked is recorded: % on % is forbidden, but of what is older than 30 days', tg_op, tg_table_name
         USING ERRCODE = 'insufficient_privilege';
 END $$;
+CREATE FUNCTION check_look_end() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM looks AS l WHERE l.number = new.number AND l.outcome = 'begun') THEN
+        RAISE EXCEPTION 'the look % did not begin as a stream, and so has no end of its own', new.number
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN new;
+END $$;
+CREATE TRIGGER look_ends_begun BEFORE INSERT ON look_ends
+    FOR EACH ROW EXECUTE FUNCTION check_look_end();
+ALTER TABLE look_ends ENABLE ALWAYS TRIGGER look_ends_begun;
+REVOKE ALL ON FUNCTION check_look_end() FROM PUBLIC;
 CREATE TRIGGER looks_kept BEFORE UPDATE OR DELETE ON looks
     FOR EACH ROW EXECUTE FUNCTION refuse_look_change('looked_at');
 CREATE TRIGGER look_ends_kept BEFORE UPDATE OR DELETE ON look_ends

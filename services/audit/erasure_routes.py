@@ -166,7 +166,7 @@ def _entry(call: Call, subject: str, body: ErasureBody, despite: tuple[str, ...]
         merchant=call.merchant,
         actor=call.asked.principal.actor,
         reason=body.reason,
-        command_id=call.command_id,
+        command_id=call.parts.ids.new(),  # not the request's: a key may come again, of another person
         erased_at=call.parts.clock.now(),
         despite=despite,
     )

@@ -23,7 +23,7 @@ from services.audit.filters import EventFilter
 from services.audit.follow import News, coming
 from services.audit.history import Reach
 from services.audit.looked_console import Shown, looking, words_of
-from services.console import results, telling_progress
+from services.console import plain, results, telling_progress
 from services.context import ProcessContext, open_context
 from services.settings import Settings
 
@@ -107,8 +107,8 @@ def _print_events(events: Sequence[dict[str, Any]], shown: Shown, *, as_json: bo
     else:
         for each in events:
             results.print(
-                f"[cyan]{each['position']:>9}[/] {each['recorded_at'][:19]} [bold]{each['type']}[/]"
-                f" {each['stream']} v{each['version']} by {each['actor']}",
+                f"[cyan]{each['position']:>9}[/] {each['recorded_at'][:19]} [bold]{plain(each['type'])}[/]"
+                f" {plain(each['stream'])} v{each['version']} by {plain(each['actor'])}",
                 soft_wrap=True,
                 highlight=False,
             )
@@ -143,7 +143,7 @@ async def show_rows(
                 if as_json:
                     sys.stdout.write(orjson.dumps(row).decode() + "\n")
                 else:
-                    results.print(orjson.dumps(row).decode(), soft_wrap=True)
+                    results.print(plain(orjson.dumps(row).decode()), soft_wrap=True)
             if (after := page["next"]) is None:
                 return
 
@@ -170,12 +170,12 @@ def _print_change(change: dict[str, Any], *, as_json: bool) -> None:
     of = change["of"]
     name = " ".join(map(str, of["key"].values())) if "table" in of else ""
     values = " → ".join(
-        f"[{color}]{orjson.dumps(change[which]).decode() if which in change else '—'}[/]"
+        f"[{color}]{plain(orjson.dumps(change[which]).decode()) if which in change else '—'}[/]"
         for which, color in _COLORS.items()
     )
     where = f"{of.get('table') or of.get('stream') or of['agent']} {name}{change['path'] or ' (whole)'}"
     results.print(
-        f"[cyan]{change['position']:>9}[/] [bold]{change['type']}[/] {where}: {values}",
+        f"[cyan]{change['position']:>9}[/] [bold]{plain(change['type'])}[/] {plain(where)}: {values}",
         soft_wrap=True,
         highlight=False,
     )

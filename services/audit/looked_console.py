@@ -18,7 +18,7 @@ from eventstore.seams import WallClock
 from services.access.console import ACTOR
 from services.audit.looked import Looks, Wanted
 from services.audit.looked_routes import told
-from services.console import results
+from services.console import plain, results
 from services.embedded import check_database
 from services.settings import Settings
 from services.web.looked import VALUE_MAX, Look, NotRecorded, Outcome
@@ -149,4 +149,4 @@ def _moment(text: str) -> datetime | None:
 def _said(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    return "" if value is None else str(value)
+    return "" if value is None else plain(value)

@@ -25,7 +25,7 @@ from services.audit.looked_console import Shown, looking, words_of
 from services.audit.numbers import Explained, explain
 from services.audit.numbers_table import MODEL_OF, CannotExplain, told
 from services.audit.why_shown import number_as_json, tree_as_json
-from services.console import results
+from services.console import plain, results
 from services.embedded import check_database
 from services.settings import Settings
 
@@ -145,19 +145,21 @@ async def _merchant(connection: Connection, what: str, name: str) -> str:
 
 def _show(explained: Explained) -> None:
     table = Table(
-        title=f"{explained.table}.{explained.column} of {told(explained.key)}",
+        title=plain(f"{explained.table}.{explained.column} of {told(explained.key)}"),
         title_justify="left",
     )
     for name in ("position", "event", "stream", "at", "part", "value after it"):
         table.add_column(name, justify="right" if name in ("position", "part", "value after it") else "left")
     for each in explained.parts[:SHOWN_MAX]:
         at = f"{each.occurred_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(str(each.position), each.type, each.stream, at, f"{each.part:+,}", f"{each.value:,}")
+        table.add_row(
+            str(each.position), plain(each.type), plain(each.stream), at, f"{each.part:+,}", f"{each.value:,}"
+        )
     results.print(table)
     if explained.parts_count > SHOWN_MAX:
         results.print(f"… {explained.parts_count:,} events in all; these are the first {SHOWN_MAX} of them")
     for of_type in explained.by_type:
-        results.print(f"{of_type.events:>9,} {of_type.type}: {of_type.part:+,}")
+        results.print(f"{of_type.events:>9,} {plain(of_type.type)}: {of_type.part:+,}")
     if explained.formula:
         results.print(f"{explained.column} is {explained.formula}", markup=False)
     sign = "[green]✓[/] adds up" if explained.adds_up else "[red]✗ does not add up[/]"

@@ -1,9 +1,9 @@
 """Which reads are recorded: who looked at what, and when? Here, for all routes alike, around the application.
 
 A read is a look where the auditor's desk is asked (`/v1/audit/…`, whatever comes of it), or where who asks
-does so by a role that is held on the platform, or as an auditor. It is recorded before the first byte of the
-answer goes out; where that can't be done nothing is shown. An answer that is a stream is recorded when it
-begins, and once more when it ends, with how many rows there were. So none is lost, and none in silence.
+holds a role on the platform, whatever else it is, or does so as an auditor. It is recorded before the first
+byte of the answer goes out; where that can't be done nothing is shown. An answer that is a stream is recorded
+when it begins, and once more when it ends, with how many rows there were. So none is lost, none in silence.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from urllib.parse import parse_qsl
 import orjson
 import structlog
 
-from services.web.access import HEADER, Asked, Principal, Rule
+from domain.permissions import AUDIT
+from services.web.access import HEADER, Asked, Grant, Principal, Rule
 from services.web.asgi import ASGIApp, Message, Receive, Scope, Send, refuse, state_of
 from services.web.problems import try_later
 
 DESK = "/v1/audit/"
+AUDITOR, AUDITS = "auditor", "audit:read"
 RETRY_SECONDS = 2.0
 PARAMETERS_MAX, VALUE_MAX, PATH_MAX = 50, 200, 1_000
 JSON_BYTES_MAX = 8 << 20
@@ -164,7 +166,7 @@ class _Watched:
             permission=rule.permission,
             method=self._scope["method"],
             route=state["route"],
-            path=self._scope["path"][:PATH_MAX],
+            path=self._scope["raw_path"].decode("latin-1")[:PATH_MAX],  # as it was sent: letters, no controls
             parameters=_parameters(self._scope["query_string"], "" if asked else state["named"]),
             status=status,
             outcome=_outcome(status, rows),
@@ -184,7 +186,12 @@ def _is_look(scope: Scope) -> bool:
     asked: Asked | None = state.get("asked")
     if scope["method"] not in ("GET", "HEAD") or asked is None or asked.grant is None:
         return False
-    return asked.grant is principal.platform or asked.grant.role == "auditor"
+    return principal.platform is not None or _is_an_auditor_s(asked.grant)
+
+
+def _is_an_auditor_s(grant: Grant) -> bool:
+    """A role, or a key that is good for what auditors do and nothing else."""
+    return grant.role == AUDITOR or (AUDITS in grant.permissions and grant.permissions <= AUDIT)
 
 
 def _outcome(status: int, rows: int | None) -> Outcome:

@@ -109,6 +109,22 @@ async def test_it_is_done_once_and_said_who_and_why(found: World) -> None:
     assert problem(refused, 409, "conflict")["rule"] == "customer_not_erased"
 
 
+async def test_two_persons_with_one_idempotency_key_are_both_erased(found: World) -> None:
+    """The key is for the client's retries; whoever else it comes again for must be erased, too."""
+    owner, key = await found.signed_in("owner", "m1"), {"Idempotency-Key": "erase-1"}
+    for person in ("twice-a", "twice-b"):
+        subject = await order(found, person)
+        body = {"reason": "asked for", "customer": person}
+        answer = await found.ask("POST", PATH, owner, "m1", body, headers=key)
+        assert answer.status_code == 200, answer.text
+        position = int(answer.json()["position"].rpartition(".")[2])
+        (stored,) = await found.trade.log.read(position - 1, 1)
+        assert decode(stored).event == SubjectErased(subject=subject, reason="asked for")
+        await found.shown(owner, answer.headers["Tillroll-Position"])
+        orders = await found.ask("GET", "/v1/orders?limit=200", owner, "m1")
+        assert f"city of {person}" not in orders.text
+
+
 async def test_whose_orders_are_under_way_is_kept_until_that_is_overruled(found: World) -> None:
     await order(found, "busy", over=False)
     owner = await found.signed_in("owner", "m1")

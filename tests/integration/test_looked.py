@@ -16,9 +16,12 @@ import pytest_asyncio
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 
-from domain.permissions import ON_PLATFORM, PLATFORM
+from domain.permissions import AUDIT, ON_PLATFORM, PLATFORM
+from domain.user import JoinUser
 from eventstore.postgres import make_pool
 from eventstore.seams import WallClock
+from services.access.facts import SYSTEM
+from services.access.users import Wanted as Asking
 from services.audit.looked import Looks, Wanted
 from services.embedded import NatsServer, PostgresServer
 from services.limit_settings import LimitSettings
@@ -29,7 +32,7 @@ from services.web.problems import install_problems
 from tests.integration.api_client import problem
 from tests.integration.projections_trade import Bought, setting_up
 from tests.integration.system import TILLROLL
-from tests.integration.walls import World, fresh_database, world
+from tests.integration.walls import EVERYTHING, World, fresh_database, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -128,6 +131,41 @@ async def test_what_is_none(found: World) -> None:
     assert await newest(found) == before
 
 
+async def test_who_holds_a_role_on_the_platform_looks_whatever_else_it_holds(found: World) -> None:
+    """An admin who has made itself staff of a merchant is still one who reaches all of them."""
+    users, address = found.access.users, "both@example.com"
+    for role, where, chosen in (("admin", PLATFORM, ()), ("staff", "m1", ("orders:read",))):
+        user = await users.invite(address, where, Asking(role, chosen), EVERYTHING, actor=SYSTEM, mail=False)
+    await found.access.facts.of_user(user, JoinUser(user_id=user), actor=SYSTEM)
+    _, token = await found.session(user)
+    before = await newest(found)
+    assert (await found.ask("GET", "/v1/orders", token, "m1")).status_code == 200
+    (look,) = [each for each in await looks(found) if each["number"] > before]
+    assert (look["actor"], look["role"], look["route"]) == (f"user:{user}", "staff", "/v1/orders")
+
+
+async def test_a_key_for_auditing_looks_as_its_holder_would(found: World) -> None:
+    before = await newest(found)
+    assert (await found.ask("GET", "/v1/orders", await found.key("m1"), "m1")).status_code == 200
+    assert await newest(found) == before, "a merchant's own program, which may do more than look"
+    assert (await found.ask("GET", "/v1/orders", await found.key("m1", *AUDIT), "m1")).status_code == 200
+    (look,) = [each for each in await looks(found) if each["number"] > before]
+    assert (look["role"], look["route"], look["rows"]) == ("key", "/v1/orders", 2)
+
+
+async def test_no_path_spoils_the_record_or_the_terminal_that_shows_it(found: World) -> None:
+    owner, before = await found.signed_in("owner", "m1"), await newest(found)
+    for odd in ("why/orders/%00", "why/orders/%1b%5b2J", "tile/%5b/x%5d", "why/orders/%C3%BC"):
+        answer = await found.ask("GET", f"/v1/audit/{odd}", owner)
+        assert answer.status_code in (404, 422), answer.text
+    recorded = [each for each in await looks(found) if each["number"] > before]
+    assert len(recorded) == 4
+    assert all(each["path"].isascii() and each["path"].isprintable() for each in recorded)
+    done = await asyncio.to_thread(looked, found, "--limit", "10")
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"\x1b[2J" not in done.stdout
+
+
 async def test_nothing_is_shown_of_what_cannot_be_recorded(found: World) -> None:
     auditor = await found.signed_in("auditor", PLATFORM)
     async with await psycopg.AsyncConnection.connect(found.database) as connection:
@@ -175,22 +213,23 @@ async def test_who_looked_is_asked_by_the_merchant_and_by_the_platform_and_recor
     problem(await found.ask("GET", "/v1/audit/looks", auditor), 403, "forbidden")
 
 
-async def test_the_command_shows_them_and_is_one_itself(found: World) -> None:
+def looked(found: World, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """`tillroll looked`, in a process of its own."""
     environment = found.settings.environment() | {"PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        [*TILLROLL, "looked", *arguments], env=environment, capture_output=True, timeout=60, check=False
+    )
 
-    def looked(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [*TILLROLL, "looked", *arguments], env=environment, capture_output=True, timeout=60, check=False
-        )
 
+async def test_the_command_shows_them_and_is_one_itself(found: World) -> None:
     await found.ask("GET", "/v1/orders", await found.signed_in("admin", PLATFORM), "m1")
-    done = await asyncio.to_thread(looked, "--since", "2020-01-01", "--merchant", "m1", "--json")
+    done = await asyncio.to_thread(looked, found, "--since", "2020-01-01", "--merchant", "m1", "--json")
     assert done.returncode == 0, done.stderr.decode()
     shown = orjson.loads(done.stdout)
     assert {each["merchant"] for each in shown} == {"m1"}
     look = (await looks(found))[0]
     assert (look["actor"], look["route"], look["rows"]) == ("console", "tillroll looked", len(shown))
-    wrong = await asyncio.to_thread(looked, "--since", "yesterday")
+    wrong = await asyncio.to_thread(looked, found, "--since", "yesterday")
     assert wrong.returncode == 2
     assert b"yesterday is no time: write 2026-05-04" in wrong.stderr
 
@@ -210,6 +249,7 @@ async def test_nobody_changes_what_was_recorded_and_only_what_is_old_goes(found:
             f"DELETE FROM looks WHERE number = {numbers[1]}",
             "TRUNCATE looks",
             "UPDATE look_ends SET rows = 0",
+            f"INSERT INTO look_ends VALUES ({numbers[1]}, now(), 'refused', 0)",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 await connection.execute(statement.encode())

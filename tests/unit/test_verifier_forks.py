@@ -170,7 +170,7 @@ def test_a_note_of_one_epoch_is_none_of_another(auditor: Auditor) -> None:
     path = auditor.file("monday.checkpoint", relabelled)
     code, said = auditor.run(auditor.export(TRUE.events), "--checkpoint", path, key=str(next_epoch.key))
     assert (code, "of the log tillroll/x.1, and the key of tillroll/x.2" in said) == (2, True)
-    with pytest.raises(WrongNote, match="of the log tillroll/x.1"):
+    with pytest.raises(WrongNote, match=r"of the log tillroll/x\.1"):
         Note.parse(relabelled).checkpoint(next_epoch.key)
 
 

@@ -22,7 +22,7 @@ ON CONFLICT (number) DO NOTHING;
 -- Newest first; NULL: whatever it is. Numbers are given in the order of time, so that `before` goes on.
 SELECT l.number, l.looked_at, l.actor, l.role, l.merchant, l.permission, l.method, l.route, l.path, l.parameters,
     l.status, coalesce(e.outcome, l.outcome) AS outcome, coalesce(e.rows, l.rows) AS rows, e.ended_at
-FROM looks AS l LEFT JOIN look_ends AS e ON e.number = l.number
+FROM looks AS l LEFT JOIN look_ends AS e ON e.number = l.number AND l.outcome = 'begun'
 WHERE (:merchant::text IS NULL OR l.merchant = :merchant) AND (:actor::text IS NULL OR l.actor = :actor)
     AND (:since::timestamptz IS NULL OR l.looked_at >= :since)
     AND (:until::timestamptz IS NULL OR l.looked_at < :until) AND l.number < :before
