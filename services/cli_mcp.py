@@ -21,6 +21,9 @@ def mcp(
     merchant: Annotated[
         str, typer.Option(envvar="TILLROLL_MERCHANT", help="Whose data, for a key of several merchants.")
     ] = "",
+    personal: Annotated[
+        bool, typer.Option(help="Let it open personal fields, which the key must be allowed to, too.")
+    ] = False,
 ) -> None:
     """Serve the audit API to an assistant: a read-only MCP server on standard input and output.
 
@@ -30,11 +33,13 @@ def mcp(
     from services.runfile import read_run  # noqa: PLC0415
     from services.settings import Settings  # noqa: PLC0415
 
+    key = key.strip()
     if not key:
         raise CannotAsk("set TILLROLL_API_KEY to an API key of who may audit")
     if not url:
         running = read_run(Settings().data_dir)
         if running is None:
             raise CannotAsk("no `tillroll up` runs here: set TILLROLL_API_URL to where the API is")
-        url = f"http://{running.settings['api_host']}:{running.settings['api_port']}"
-    run(serve(url, key, merchant, importlib.metadata.version("tillroll")))
+        host = str(running.settings["api_host"])
+        url = f"http://{f'[{host}]' if ':' in host else host}:{running.settings['api_port']}"
+    run(serve(url, key, merchant, importlib.metadata.version("tillroll"), personal=personal))

@@ -7,7 +7,7 @@ what they take, is read from the API's own OpenAPI document.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,8 +39,8 @@ KNOWN = "/v1/audit/seal"
 """Who may audit at all may read this."""
 SHOWN = ("application/json", "text/plain")
 """Forms of answers that an assistant can read; what has none of them (tiles, endless streams) is no tool."""
-DRAWN = "as"
-"""The parameter that asks for a picture."""
+DRAWN, PERSONAL = "as", "personal"
+"""Parameters that ask for a picture, and for personal fields to be opened."""
 ANSWER_BYTES_MAX = 400_000
 ANSWER_SECONDS = 60
 READS = types.ToolAnnotations(
@@ -86,19 +86,26 @@ class Read:
                 continue
             told = _told(value)
             if self.parameters[name]["in"] == "path":
+                if told in (".", ".."):
+                    raise ValueError(f"{name} can't be {told}: in an address that is a place, and no name")
                 path = path.replace("{" + name + "}", quote(told, safe=""))
             else:
                 query.append(f"{quote(name)}={quote(told, safe='')}")
         return path + ("?" + "&".join(query) if query else "")
 
 
-def reads_of(document: Mapping[str, Any]) -> dict[str, Read]:
-    """The tools that an OpenAPI document offers, by name."""
+def reads_of(document: Mapping[str, Any], *, personal: bool = False) -> dict[str, Read]:
+    """The tools that an OpenAPI document offers, by name.
+
+    Personal fields can be opened only where whoever starts the server has said so: a text in an event that
+    asks the assistant to do it must not be enough.
+    """
+    left_out = {DRAWN} if personal else {DRAWN, PERSONAL}
     found = {}
     for path, methods in document["paths"].items():
         operation = methods.get("get")
         if operation and AUDIT in operation.get("tags", ()) and _is_shown(operation):
-            found[operation["operationId"]] = _read_of(path, operation)
+            found[operation["operationId"]] = _read_of(path, operation, left_out)
     return found
 
 
@@ -106,11 +113,11 @@ def _is_shown(operation: Mapping[str, Any]) -> bool:
     return any(form in operation["responses"]["200"].get("content", {}) for form in SHOWN)
 
 
-def _read_of(path: str, operation: Mapping[str, Any]) -> Read:
+def _read_of(path: str, operation: Mapping[str, Any], left_out: Set[str]) -> Read:
     parameters = {
         each["name"]: each
         for each in operation.get("parameters", ())
-        if each["in"] in ("path", "query") and each["name"] != DRAWN
+        if each["in"] in ("path", "query") and each["name"] not in left_out
     }
     schema = {
         "type": "object",
@@ -175,13 +182,13 @@ class Assistant:
         except ValueError as wrong:
             return _refused(f"{asked.name}: {wrong}")
         try:
-            async with self._session.get(URL(url, encoded=True)) as answer:
+            async with self._session.get(URL(url, encoded=True), allow_redirects=False) as answer:
                 body = await _bounded(answer)
         except (aiohttp.ClientError, TimeoutError) as failed:
             return _refused(f"the API does not answer ({type(failed).__name__}: {failed}); try again")
         if body is None:
             return _refused("the answer is too long: ask for less (limit, a key, a shorter span) or by pages")
-        if answer.status != 200:
+        if answer.status != 200 or answer.content_type not in SHOWN:
             return _refused(_problem(answer.status, body))
         return _shown(answer, body)
 
@@ -199,8 +206,8 @@ async def _bounded(answer: aiohttp.ClientResponse) -> bytes | None:
 
 def _shown(answer: aiohttp.ClientResponse, body: bytes) -> types.CallToolResult:
     """The answer as it came, and as of where in the log."""
-    text = body.decode()
-    said: dict[str, Any] = {"answer": orjson.loads(body) if "json" in answer.content_type else text}
+    text = body.decode(errors="replace")
+    said: dict[str, Any] = {"answer": orjson.loads(body) if answer.content_type == SHOWN[0] else text}
     content = [types.TextContent(text=text)]
     if as_of := answer.headers.get(POSITION_HEADER):
         said["as_of"] = as_of
@@ -226,28 +233,50 @@ def _refused(why: str) -> types.CallToolResult:
 
 
 @asynccontextmanager
-async def asking(url: str, key: str, merchant: str) -> AsyncIterator[Assistant]:
-    """Raises CannotAsk if the API is not there, or does not know the key."""
+async def asking(url: str, key: str, merchant: str, *, personal: bool = False) -> AsyncIterator[Assistant]:
+    """Raises CannotAsk if the API is not there, or does not let the key audit."""
     headers = {"Authorization": f"Bearer {key}", "Accept": ", ".join(SHOWN)}
     if merchant:
         headers["Tillroll-Merchant"] = merchant
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
-    async with aiohttp.ClientSession(url, headers=headers, timeout=timeout) as session:
+    async with aiohttp.ClientSession(_base_of(url), headers=headers, timeout=timeout) as session:
         try:
-            async with session.get("/openapi.json") as answer:
-                answer.raise_for_status()
-                document = orjson.loads(await answer.read())
-            async with session.get(KNOWN) as answer:
-                body = await answer.read()
-        except (aiohttp.ClientError, TimeoutError) as failed:
-            raise CannotAsk(f"there is no Tillroll API at {url}: {failed}") from failed
-        if answer.status in (401, 403):
-            raise CannotAsk(f"{url}: {_problem(answer.status, body)}")
-        yield Assistant(session, reads_of(document))
+            document = await _first(session, "/openapi.json")
+            await _first(session, KNOWN)
+            reads = reads_of(document, personal=personal)
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as failed:
+            raise CannotAsk(f"there is no Tillroll API at {url}: {type(failed).__name__}: {failed}") from None
+        yield Assistant(session, reads)
 
 
-async def serve(url: str, key: str, merchant: str, version: str) -> None:
+def _base_of(url: str) -> URL:
+    """Raises CannotAsk for what a key must not be sent to."""
+    try:
+        base = URL(url)
+        local = base.host in ("localhost", "::1") or str(base.host).startswith("127.")
+    except ValueError:
+        base, local = URL(), False
+    if base.scheme not in ("http", "https") or not base.host or base.path not in ("", "/"):
+        raise CannotAsk(f"{url!r} is no address of an API: write https://till.example.com")
+    if base.scheme == "http" and not local:
+        raise CannotAsk(f"{url}: the key would cross the network in the clear; use https")
+    return base
+
+
+async def _first(session: aiohttp.ClientSession, path: str) -> Any:
+    """What must be answered before anything is served."""
+    async with session.get(path, allow_redirects=False) as answer:
+        body = await answer.read()
+    if answer.status != 200:
+        raise CannotAsk(f"{answer.url}: {_problem(answer.status, body)}")
+    return orjson.loads(body)
+
+
+async def serve(url: str, key: str, merchant: str, version: str, *, personal: bool) -> None:
     """On standard input and output, until the former ends."""
-    async with asking(url, key, merchant) as assistant, stdio_server() as (reading, writing):
+    async with (
+        asking(url, key, merchant, personal=personal) as assistant,
+        stdio_server() as (reading, writing),
+    ):
         server = assistant.server(version)
         await server.run(reading, writing, server.create_initialization_options())

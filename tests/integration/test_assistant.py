@@ -137,7 +137,7 @@ async def test_it_sees_what_its_key_may_see_and_no_more(desk: Desk) -> None:
     auditor = await desk.world.signed_in("auditor", PLATFORM)
     async with desk.assistant(auditor, "m1") as client:
         assert (await ask(client, "get_stream_state", stream="order-m1.o1"))["answer"]["events"] == 5
-    async with desk.assistant(await desk.world.key(PLATFORM)) as client:
+    async with desk.assistant(await desk.world.key(PLATFORM), "m1") as client:
         looks = (await ask(client, "list_all_looks"))["answer"]["items"]
         asked = {each["route"] for each in looks}
         assert "/v1/audit/state/stream" in asked, "that somebody looked is recorded"
@@ -162,6 +162,9 @@ async def test_what_can_not_be_asked_is_told_so_that_it_can_be_mended(desk: Desk
         ({"TILLROLL_API_KEY": "tlr_key_nobody"}, "401"),
         ({"TILLROLL_API_URL": "http://127.0.0.1:9"}, "there is no Tillroll API at http://127.0.0.1:9"),
         ({"TILLROLL_API_URL": ""}, "set TILLROLL_API_URL"),
+        ({"TILLROLL_API_URL": "till.example.com"}, "is no address of an API: write https://"),
+        ({"TILLROLL_API_URL": "http://till.example.com"}, "in the clear; use https"),
+        ({"TILLROLL_API_KEY": "tlr_key_a\nb"}, "there is no Tillroll API"),
     ],
 )
 async def test_who_can_not_ask_at_all_is_told_in_a_line(
