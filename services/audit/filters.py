@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -22,8 +22,9 @@ from domain.streams import order_stream
 from eventstore.codec import personal_fields
 from eventstore.log import StoredEvent
 
-KEYED = ("order", "correlation", "causation", "subject", "actor", "type", "merchant")
-"""What the index knows, the rarest first: the first that is asked for leads the search."""
+KEYED = ("order", "correlation", "causation", "subject", "merchant", "actor", "type")
+"""What the index knows, the rarest first: the first that is asked for leads the search. How far that comes
+tells how often that one is met; so a merchant's own leads before what all merchants have."""
 _PLAIN = re.compile(r"[\w.:+=%~-]+", re.ASCII)
 
 
@@ -51,6 +52,15 @@ class EventFilter:
     def keys(self) -> list[int]:
         """The keys that a block must hold events of, the rarest first."""
         return [key_of(kind, wanted) for kind in KEYED if (wanted := getattr(self, kind)) is not None]
+
+    def bound_to(self, merchant: str) -> EventFilter | None:
+        """The same as asked by who sees one merchant's events; None where only another's could fit.
+
+        What is another's is not even looked for: how long that takes would tell how much there is of it.
+        """
+        others = self.merchant not in (None, merchant)
+        of_others = self.order is not None and not self.order.startswith(order_stream(merchant, "x")[:-1])
+        return None if others or of_others else replace(self, merchant=merchant)
 
     @property
     def timed(self) -> bool:

@@ -126,6 +126,11 @@ class History:
         """The next events, at most `limit`, and how far the search came: at least one position further."""
         if after >= until:
             return Step([], after)
+        if self.reach.merchant:
+            own = wanted.bound_to(self.reach.merchant)
+            if own is None:
+                return Step([], until)
+            wanted = own
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(_BIND, self.reach.bound)
             return await _step(connection, wanted, after, until, min(limit, STEP))

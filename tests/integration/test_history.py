@@ -154,6 +154,31 @@ async def test_a_step_is_bounded_and_says_how_far_it_came(
             ]
 
 
+async def test_how_far_a_search_comes_tells_nothing_of_others(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, bound in (("SCAN_BLOCKS", 1), ("READ_BLOCKS", 1), ("STEPS_OF_A_PAGE", 3)):
+        monkeypatch.setattr(history_module, name, bound)
+    async with open_trade(database) as trade:
+        await trade.append("m1", [*setting_up("m1"), *Bought("m1", "o1").life()])
+        for number in range(40):
+            head = await trade.append("m2", Bought("m2", f"o{number}").life())
+        assert head > 4 * BLOCK
+        await HistoryIndex(trade.log, trade.log.pool).catch_up()
+        async with reading(database, "m1") as history:
+            for asked in (
+                {"merchant": "m2"},
+                {"merchant": "m2", "type": "OrderPlaced"},
+                {"order": "order-m2.o3"},
+            ):
+                found = await history.page(EventFilter(**asked), 0, head, 50)
+                assert (found.events, found.whole) == ([], True), asked
+            for asked in ({}, {"type": "OrderPlaced"}, {"actor": "user:u1"}):
+                found = await history.page(EventFilter(**asked), 0, head, 200)
+                assert found.whole, "its one block, what comes behind, and the tail"
+                assert {event.merchant for event in found.events} <= {"m1"}
+
+
 async def test_large_events_make_small_steps(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_module, "DATA_BYTES", 1_000)
     async with open_trade(database) as trade:
