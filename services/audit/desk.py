@@ -16,7 +16,7 @@ from eventstore.statements import Pool
 from projections.checkouts import CHECKOUTS
 from projections.read_model import ReadModel
 from services.audit.as_of import ProcessState, StreamState, Subject, state_at
-from services.audit.as_of_models import standing, table_named
+from services.audit.as_of_models import key_filter, standing, table_named
 from services.audit.difference import Change, row_changes, state_changes
 from services.audit.filters import EventFilter
 from services.audit.folding import columns_of
@@ -62,8 +62,11 @@ class Asked:
             raise NotThere("table", str(error)) from None
         if model is CHECKOUTS and reach.merchant:
             raise NotThere("table", "checkouts span merchants: they are for who may see all of these")
-        if self.key and model.shared_rows:
-            raise NotThere("key", f"rows of {self.table} are of many orders: ask for the table without a key")
+        try:
+            if self.key:
+                key_filter(model, self.key)
+        except ValueError as error:
+            raise NotThere("key", str(error)) from None
         return model
 
 

@@ -88,7 +88,7 @@ async def _why_shipment(
 
 
 @router.get(
-    "/why/stock/{sku}/{warehouse}",
+    "/why/stock/{sku:path}/{warehouse}",
     operation_id="why_stock",
     summary="What caused the last events of a stock item",
     **_TREE,

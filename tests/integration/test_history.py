@@ -356,6 +356,9 @@ async def test_what_can_not_be_asked_for_is_said(found: World) -> None:
     ):
         answer = await ask(found, "/v1/audit/state/rows", auditor, table="orders", **query)
         problem(answer, 422, "invalid-input")
+    for key in ("m1/", "/x", "/"):
+        for path in ("/v1/audit/state/rows", "/v1/audit/difference/rows"):
+            problem(await ask(found, path, auditor, table="orders", key=key), 422, "invalid-input")
     wrong = await ask(found, "/v1/audit/state/rows", auditor, table="sales_by_day", column="day", value="x")
     assert wrong.json()["items"] == []
 
