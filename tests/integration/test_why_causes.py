@@ -332,6 +332,7 @@ async def test_the_tree_is_drawn_for_terminals_machines_and_eyes(trade: Trade, p
     assert len(texts) == len(list(tree.walk()))
     assert any("OrderCompleted" in text for text in texts)
     assert b"<script" not in as_svg(tree)
+    assert b"style" not in as_svg(tree), "our own policy forbids it, where it is opened at its address"
     assert b"http" not in as_svg(tree).replace(b"http://www.w3.org/2000/svg", b"")
     console = Console(width=300, record=True, file=None, quiet=False, force_terminal=False)
     with console.capture() as told:
