@@ -47,7 +47,8 @@ check: venv ## format, lint, types, import contracts, unit and property tests: u
 	$(BIN)/pytest -q tests/unit tests/property
 
 test: venv ## every test, WORKERS=4 files at a time; those on real data run where TILLROLL_OLIST_DIR is set
-	$(BIN)/pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder tests
+	$(BIN)/pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	  tests/simulation tests/integration tests/contract tests/property tests/unit
 
 nightly: venv ## more made-up requests than the tests send, 10,000 histories and an hour of chaos, with seeds of the day
 	TILLROLL_FUZZ_EXAMPLES=30 $(BIN)/pytest -q tests/integration/test_schemathesis.py

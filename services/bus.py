@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from uuid import UUID
 
-import nats
 import nats.errors
 import orjson
 import structlog
@@ -118,18 +117,27 @@ class NatsBus:
         """The connection's JetStream; connects, or waits for the reconnection."""
         async with self._connecting:
             if self._client is None:
-                self._client = await nats.connect(
-                    self._url.split(","),
-                    name=f"tillroll {self._name}",
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.2,
-                    connect_timeout=5,
-                    pending_size=64 * 2**20,
-                    disconnected_cb=self._doubted,
-                    reconnected_cb=self._doubted,
-                    error_cb=self._failed,
-                )
+                self._client = await self._connect()
         return self._client.jetstream(publish_async_max_pending=4000)
+
+    async def _connect(self) -> Client:
+        client = Client()
+        try:
+            await client.connect(
+                self._url.split(","),
+                name=f"tillroll {self._name}",
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.2,  # type: ignore[arg-type]  # it sleeps so long
+                connect_timeout=5,
+                pending_size=64 * 2**20,
+                disconnected_cb=self._doubted,
+                reconnected_cb=self._doubted,
+                error_cb=self._failed,
+            )
+        except BaseException:
+            await client.close()  # the socket may be open already
+            raise
+        return client
 
     async def ensure_stream(self) -> None:
         """Make this epoch's stream, removing those of this log's other epochs; raises BusUnavailable."""

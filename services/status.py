@@ -70,9 +70,19 @@ def _show(status: Status) -> None:
     for name, each in status.processes.items():
         table.add_row(name, str(each["pid"]), str(each["restarts"]), _sign(each["alive"]))
     results.print(table)
+    results.print(followers_table(status.followers, now))
+    results.print(
+        ", ".join(f"{count:,} {what.replace('_', ' ')} waiting" for what, count in status.waiting.items())
+    )
+
+
+def followers_table(followers: list[dict[str, Any]], now: datetime) -> Table:
+    """Without frames, so that it fits into 80 columns."""
     named = Column("follower", no_wrap=True)  # it is copied into other commands
-    table = Table(named, "partitions", "held by", "position", "behind", "alive", "moved")
-    for each in status.followers:
+    table = Table(
+        named, "part", "worker", "position", "behind", "alive", "moved", box=None, padding=(0, 1, 0, 0)
+    )
+    for each in followers:
         table.add_row(
             each["follower"],
             str(Partitions(each["first_partition"], each["last_partition"])),
@@ -82,10 +92,7 @@ def _show(status: Status) -> None:
             _sign(each["alive"]),
             ago(now - each["moved_at"]),
         )
-    results.print(table)
-    results.print(
-        ", ".join(f"{count:,} {what.replace('_', ' ')} waiting" for what, count in status.waiting.items())
-    )
+    return table
 
 
 def ago(age: timedelta) -> str:

@@ -89,3 +89,28 @@ async def test_a_log_that_ends_before_what_was_published_is_refused(database: st
                 await refuse_older_log(log, bus)
         finally:
             await bus.close()
+
+
+@pytest.mark.parametrize("greeting", [b"", b'INFO {"server_id":"x","max_payload":1048576}\r\n'])
+async def test_who_gives_up_on_a_server_that_hangs_leaves_no_connection_behind(greeting: bytes) -> None:
+    came, left = asyncio.Event(), asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        came.set()
+        while await reader.read(1024):
+            pass
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        bus = NatsBus(f"nats://127.0.0.1:{port}", LogIdentity(OURS, 1), "test")
+        connecting = asyncio.create_task(bus.jetstream())
+        await came.wait()
+        await asyncio.sleep(0.05)
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        async with asyncio.timeout(5):
+            await left.wait()
