@@ -21,12 +21,23 @@ from projections.read_model import ReadModel, statement
 from projections.read_models import READ_MODELS
 from services.audit.alone import alone
 from services.audit.as_of_models import kept_word
-from services.audit.folding import BY_KEYS, CannotFold, Connection, copy_rows, facts_between, fold, query
+from services.audit.folding import (
+    BY_KEYS,
+    CannotFold,
+    Connection,
+    Parked,
+    copy_rows,
+    facts_between,
+    fold,
+    query,
+)
 
 SPACING = 8_192
 KEPT_MAX = 16
 REST_SECONDS = 5.0
 FOLD_PAGE = 5_000
+PASSED_OVER_SECONDS = 600.0
+"""After a state could not be made: to try more often would fold the same part of the log again and again."""
 logger = structlog.get_logger()
 
 
@@ -47,6 +58,7 @@ class KeptStates:
         self._models = tuple(models)
         self._spacing = spacing
         self._kept_max = kept_max
+        self._passed_over: dict[str, float] = {}
 
     async def run(self) -> None:
         async with alone(self._pool, "kept states") as connection:
@@ -55,14 +67,21 @@ class KeptStates:
                 await asyncio.sleep(REST_SECONDS)
 
     async def catch_up(self, connection: Connection) -> None:
-        """Keep all that should be kept at this moment. A read model that can't be folded is passed over."""
-        head = await self._log.head()
+        """Keep all that should be kept at this moment.
+
+        A read model that can't be folded, or of which a key stands still, is passed over for a while: a kept
+        state would tell of the key as parked, also once it goes on.
+        """
+        head, now = await self._log.head(), asyncio.get_running_loop().time()
         for model in self._models:
+            if now < self._passed_over.get(model.name, now):
+                continue
             try:
                 while await self._keep_next(connection, model, head):
                     pass
             except CannotFold as error:
                 logger.warning("state_not_kept", read_model=model.name, error=str(error))
+                self._passed_over[model.name] = now + PASSED_OVER_SECONDS
             except psycopg.errors.LockNotAvailable:
                 logger.info("state_in_use", read_model=model.name)  # it is dropped the next time
 
@@ -95,10 +114,13 @@ class KeptStates:
             await connection.execute(statement(model.name, "create_tables", word))
             if before:
                 await copy_rows(connection, model, kept_word(before), word)
+        parked: Parked = {}
         async with aclosing(facts_between(connection, model, before, position, page=FOLD_PAGE)) as pages:
             async for events in pages:
                 async with _folding(connection):
-                    await fold(connection, model, events, word)
+                    await fold(connection, model, events, parked, word)
+                for key, where in parked.items():
+                    raise CannotFold(f"{key} stands still at position {where}")
         async with connection.transaction():
             for table in model.tables_of(word):
                 await query(connection, "protect", relation=table)

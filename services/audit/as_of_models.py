@@ -1,13 +1,14 @@
 """What did a read model show at a position? Its rows then, without folding the whole log each time.
 
 Three ways, by what is asked:
-    one key     rows of one order, or of one stream: folded from the events of that key alone, which the
-    index of
-                the history finds; for read models whose rows are of one key each
-    whole       the last kept state before the position (`as_of_kept`), and the rest of the log folded
-    upon it from the    the same where nothing is kept yet beginning All in temporary tables of one
-    transaction, which is rolled back; so nothing stays. As the role that may read: of one merchant's log
-    and kept rows one merchant's rows are made.
+    one key             rows of one order, or of one stream: folded from the events of that key alone, which
+                        the index of the history finds; for read models whose rows are of one key each
+    whole               the last kept state before the position (`as_of_kept`), and the rest of the log
+                        folded upon it
+    from the beginning  the same where nothing is kept yet
+
+All in temporary tables of one transaction, which is rolled back; so nothing stays. As the role that may
+read: of one merchant's log and kept rows one merchant's rows are made.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from services.audit.folding import (
     SHADOW,
     CannotFold,
     Connection,
+    Parked,
     copy_rows,
     facts_between,
     fold,
@@ -50,12 +52,16 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class ReadModelAt:
-    """A read model as it stood, on a connection that holds it; `base` is where the fold began."""
+    """A read model as it stood, on a connection that holds it; `base` is where the fold began.
+
+    `parked` are keys that stood still then, as the handler fails on one of their events.
+    """
 
     connection: Connection
     model: ReadModel
     position: int
     base: int
+    parked: Parked
     key: str = ""
 
     async def rows(
@@ -129,12 +135,13 @@ async def standing(
     for attempt in range(1, ATTEMPTS + 1):
         async with pool.connection() as connection:
             try:
+                parked: Parked = {}
                 base = await _begin(connection, history.reach, model, position, kept=wanted is None)
                 if wanted is not None:
-                    await _fold_key(connection, history, model, key, wanted, position)
+                    await _fold_key(connection, history, model, key, wanted, position, parked)
                 else:
                     async for events in facts_between(connection, model, base, position):
-                        await fold(connection, model, events)
+                        await fold(connection, model, events, parked)
             except (psycopg.errors.UndefinedTable, psycopg.errors.LockNotAvailable):
                 await connection.rollback()  # the kept state was dropped meanwhile: another is, too
                 if attempt == ATTEMPTS:
@@ -145,7 +152,7 @@ async def standing(
                     await connection.rollback()
                 raise
             try:
-                yield ReadModelAt(connection, model, position, base, key)
+                yield ReadModelAt(connection, model, position, base, parked, key)
             finally:
                 if not connection.closed:
                     await connection.rollback()
@@ -178,8 +185,13 @@ def kept_word(position: int) -> str:
 
 
 async def _fold_key(
-    connection: Connection, history: History, model: ReadModel, key: str, wanted: EventFilter, position: int
+    connection: Connection,
+    history: History,
+    model: ReadModel,
+    key: str,
+    wanted: EventFilter,
+    position: int,
+    parked: Parked,
 ) -> None:
     async for step in history.stream(wanted, 0, position):
-        if facts := of_key(step.events, model, key):
-            await fold_facts(connection, model, facts)
+        await fold_facts(connection, model, of_key(step.events, model, key), parked)

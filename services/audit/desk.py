@@ -7,6 +7,7 @@ values. Raises NotThere for what can't be asked for, with what can.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from eventstore.statements import Pool
 from projections.checkouts import CHECKOUTS
 from projections.read_model import ReadModel
 from services.audit.as_of import ProcessState, StreamState, Subject, state_at
-from services.audit.as_of_models import key_filter, standing, table_named
+from services.audit.as_of_models import ROWS_MAX, ReadModelAt, key_filter, standing, table_named
 from services.audit.difference import Change, row_changes, state_changes
 from services.audit.filters import EventFilter
 from services.audit.folding import columns_of
@@ -129,22 +130,52 @@ class Desk:
         where: dict[str, str] | None = None,
     ) -> dict[str, Any]:
         """Rows of a table by its key; `next` are the key values to go on after, None at the end."""
+        async with self._standing(asked, position, where) as at:
+            return await self._page(at, asked, limit, after, where)
+
+    async def all_rows(
+        self, asked: Asked, position: int, where: dict[str, str] | None = None, limit: int = ROWS_MAX
+    ) -> AsyncIterator[dict[str, Any]]:
+        """All of them, as pages of one fold."""
+        after: list[Any] | None = None
+        async with self._standing(asked, position, where) as at:
+            while True:
+                page = await self._page(at, asked, limit, after, where)
+                yield page
+                if (after := page["next"]) is None:
+                    return
+
+    @asynccontextmanager
+    async def _standing(
+        self, asked: Asked, position: int, where: dict[str, str] | None
+    ) -> AsyncIterator[ReadModelAt]:
         model = asked.read_model(self.reach)
         async with standing(self._folding, self.history, model, position, asked.key) as at:
             known = await columns_of(at.connection, f"{asked.table}_asof")
             if unknown := set(where or ()).difference(known):
                 raise NotThere("column", f"{asked.table} has no {unknown.pop()}; it has {', '.join(known)}")
-            try:
-                found, key = await at.rows(asked.table, limit + 1, after, where)
-            except ValueError as error:
-                raise NotThere("cursor", str(error)) from None
+            yield at
+
+    async def _page(
+        self,
+        at: ReadModelAt,
+        asked: Asked,
+        limit: int,
+        after: list[Any] | None,
+        where: dict[str, str] | None,
+    ) -> dict[str, Any]:
+        try:
+            found, key = await at.rows(asked.table, limit + 1, after, where)
+        except ValueError as error:
+            raise NotThere("cursor", str(error)) from None
         shown = found[:limit]
         more = [shown[-1][column] for column in key] if len(found) > limit else None
         await resolved(self.history, self.opening, [(asked.table, row) for row in shown])
         return {
             "table": asked.table,
-            "position": position,
+            "position": at.position,
             "folded_from": at.base,
+            "parked": [{"key": name, "position": since} for name, since in sorted(at.parked.items())],
             "items": shown,
             "next": more,
         }

@@ -11,19 +11,24 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
+from domain.kernel import Fact
 from eventstore.log import StoredEvent
 from eventstore.statements import Pool
-from projections.read_model import ReadModel, table_of
+from projections.advance import HANDLERS_OWN
+from projections.read_model import ReadModel, order_key, table_of
 from services.audit.as_of import Subject
 from services.audit.as_of_models import ReadModelAt, key_filter, standing
 from services.audit.folding import (
     SHADOW,
+    Failed,
     facts_between,
     fold_facts,
     kinds_of,
     marked,
+    merge,
     of_key,
     query,
 )
@@ -33,6 +38,7 @@ from services.audit.shown import Opening
 ABSENT: Any = object()
 CHUNK = 100
 """Events between two looks at what changed."""
+_CAUSE = b"SELECT set_config('tillroll.event', %s, true)"
 _CHANGES = """
 CREATE TEMP TABLE changes (
     number bigint GENERATED ALWAYS AS IDENTITY, position bigint, relation text, was jsonb, now jsonb
@@ -118,14 +124,24 @@ async def row_changes(
         async for events in _events(history, at, last, key):
             for start in range(0, len(events), CHUNK):
                 chunk = events[start : start + CHUNK]
-                async with at.connection.pipeline():
-                    for event in chunk:
-                        await at.connection.execute(
-                            b"SELECT set_config('tillroll.event', %s, true)", (str(event.position),)
-                        )
-                        facts = of_key([event], model, key) if key else marked([event])
-                        await fold_facts(at.connection, model, facts)
+                facts = of_key(chunk, model, key) if key else marked(chunk)
+                await _merge_each(at, facts)
                 yield _changes(await query(at.connection, "take_changes"), chunk, keys)
+
+
+async def _merge_each(at: ReadModelAt, facts: Sequence[Fact]) -> None:
+    """One by one, each noted as the cause of what it changes: in one go, unless one of them fails."""
+    connection = at.connection
+    facts = [fact for fact in facts if order_key(fact) not in at.parked]
+    try:
+        async with connection.transaction(), connection.pipeline():
+            for fact in facts:
+                await connection.execute(_CAUSE, (str(fact.position),))
+                await merge(connection, at.model, [fact], SHADOW)
+    except (Failed, psycopg.errors.PipelineAborted, *HANDLERS_OWN):
+        for fact in facts:
+            await connection.execute(_CAUSE, (str(fact.position),))
+            await fold_facts(connection, at.model, [fact], at.parked)
 
 
 async def _events(history: History, at: ReadModelAt, last: int, key: str) -> AsyncIterator[list[StoredEvent]]:

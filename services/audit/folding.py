@@ -15,13 +15,14 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import psycopg
+import structlog
 from psycopg import sql
 from psycopg.rows import TupleRow
 
 from domain.erasure import SubjectErased
 from domain.kernel import Fact
 from domain.personal import Sealed
-from eventstore.codec import decode, personal_fields
+from eventstore.codec import UnknownEvent, decode, personal_fields
 from eventstore.log import StoredEvent
 from eventstore.queries import load_queries
 from projections.advance import HANDLERS_OWN, said
@@ -44,10 +45,19 @@ Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 _stored = partial(tuple.__new__, StoredEvent)
 
 
+Parked: TypeAlias = dict[str, int]
+"""The keys that stand still, each with the position of the event on which the handler fails."""
+logger = structlog.get_logger()
+
+
 class CannotFold(Exception):
-    """A handler fails on an event: what the read model showed then can't be told by this code."""
+    """An event is none that this code knows: what stood then can't be told by it. The message names it."""
 
     expected = True
+
+
+class Failed(Exception):
+    """A handler, or the database with what it made, on some of these facts."""
 
 
 async def make_shadow(connection: Connection, model: ReadModel, generation: str = SHADOW) -> None:
@@ -62,28 +72,57 @@ async def make_shadow(connection: Connection, model: ReadModel, generation: str 
 
 
 async def fold(
-    connection: Connection, model: ReadModel, events: Sequence[StoredEvent], generation: str = SHADOW
+    connection: Connection,
+    model: ReadModel,
+    events: Sequence[StoredEvent],
+    parked: Parked,
+    generation: str = SHADOW,
 ) -> None:
-    """Merge a page of the log into the tables. Raises CannotFold."""
+    """Merge a page of the log into the tables; what can't be is parked, as a projector does it.
+
+    From an event on which a handler fails, its key stands still: it is added to `parked`, and what follows of
+    it is passed over. Raises CannotFold for an event that is none.
+    """
     facts: list[Fact] = []
     for start in range(0, len(events), TURN):
         await asyncio.sleep(0)  # all else of the process has its turn
         facts += marked(events[start : start + TURN])
-    await fold_facts(connection, model, facts, generation)
+    await fold_facts(connection, model, facts, parked, generation)
 
 
 async def fold_facts(
-    connection: Connection, model: ReadModel, facts: Sequence[Fact], generation: str = SHADOW
+    connection: Connection, model: ReadModel, facts: Sequence[Fact], parked: Parked, generation: str = SHADOW
 ) -> None:
+    """As `fold`, of facts."""
+    if parked:
+        facts = [fact for fact in facts if order_key(fact) not in parked]
+    if not facts:
+        return
+    try:
+        async with connection.transaction():
+            await merge(connection, model, facts, generation)
+    except Failed as failed:
+        if len(facts) == 1:
+            parked[order_key(facts[0])] = facts[0].position
+            logger.warning(
+                "as_of_parks", read_model=model.name, position=facts[0].position, error=str(failed)
+            )
+            return
+        middle = len(facts) // 2
+        await fold_facts(connection, model, facts[:middle], parked, generation)
+        await fold_facts(connection, model, facts[middle:], parked, generation)
+
+
+async def merge(connection: Connection, model: ReadModel, facts: Sequence[Fact], generation: str) -> None:
+    """All of the facts, or none. Raises Failed."""
     work = work_of(Follow(model, generation), Page(facts))
-    where = f"{model.name}, positions {facts[0].position} to {facts[-1].position}" if facts else ""
     if work.failure:
-        raise CannotFold(f"{where}: {said(work.failure, private=True)}")
+        raise Failed(said(work.failure, private=True))
     try:
         for name, arguments, of, into in work.merges:
             await connection.execute(statement(of, name, into), arguments, prepare=True)
     except HANDLERS_OWN as error:
-        raise CannotFold(f"{where}: {said(error, private=True)}") from None
+        raise Failed(said(error, private=True)) from None
 
 
 def kinds_of(model: ReadModel) -> set[str]:
@@ -115,14 +154,25 @@ async def facts_between(
 
 
 def of_key(events: Sequence[StoredEvent], model: ReadModel, key: str) -> list[Fact]:
-    """The facts of one key, of the read model's own types."""
+    """The facts of one key, of the read model's own types. Raises CannotFold."""
     kinds = kinds_of(model)
-    facts = (decode(event) for event in events if event.type in kinds)
+    facts = (_fact(event) for event in events if event.type in kinds)
     return [_marked(fact) for fact in facts if order_key(fact) == key]
 
 
 def marked(events: Sequence[StoredEvent]) -> list[Fact]:
-    return [_marked(decode(event)) for event in events]
+    """The facts with marks for what is personal. Raises CannotFold."""
+    return [_marked(_fact(event)) for event in events]
+
+
+def _fact(event: StoredEvent) -> Fact:
+    try:
+        return decode(event)
+    except (UnknownEvent, ValueError):
+        raise CannotFold(
+            f"position {event.position} is no {event.type} that this version of Tillroll knows: a newer one"
+            " wrote it, or somebody altered it (`tillroll verify` tells)"
+        ) from None
 
 
 def _marked(fact: Fact) -> Fact:

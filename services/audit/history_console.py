@@ -23,11 +23,10 @@ from services.audit.filters import EventFilter
 from services.audit.follow import News, coming
 from services.audit.history import Reach
 from services.audit.looked_console import Shown, looking, words_of
-from services.console import plain, results, telling_progress
+from services.console import console, plain, results, telling_progress
 from services.context import ProcessContext, open_context
 from services.settings import Settings
 
-ROWS = 200
 _COLORS = {"was": "red", "now": "green"}
 
 
@@ -134,18 +133,18 @@ async def show_rows(
     """All rows, a JSON object a line: there may be many."""
     words = asdict(asked) | {"at": at, "where": where}
     async with desk_of(settings, "state rows", open_=open_, **words) as (desk, _, shown):
-        position = await moment(desk, at)
-        after: list[Any] | None = None
-        while True:
-            page = await desk.rows(asked, position, ROWS, after, where)
+        async for page in desk.all_rows(asked, await moment(desk, at), where):
             shown.rows += len(page["items"])
             for row in page["items"]:
                 if as_json:
                     sys.stdout.write(orjson.dumps(row).decode() + "\n")
                 else:
                     results.print(plain(orjson.dumps(row).decode()), soft_wrap=True)
-            if (after := page["next"]) is None:
-                return
+    for each in page["parked"]:
+        console.print(
+            f"{each['key']} stood still since position {each['position']}: what follows of it is in no row",
+            markup=False,
+        )
 
 
 async def show_difference(

@@ -35,6 +35,10 @@ class EventAnswer(BaseModel):
     recorded_at: datetime = Field(description="when it came into the log")
     metadata: dict[str, Any]
     data: dict[str, Any] = Field(examples=[{"order_id": "1001"}])
+    decoded: bool = Field(
+        description="false: no event of this code, as a newer one wrote it or somebody altered it. `data` is"
+        " what is stored then, or `bytes` in base64"
+    )
     leaf_hash: str = Field(description="SHA-256, hexadecimal")
 
 
@@ -86,6 +90,11 @@ class RowsAnswer(BaseModel):
     table: str = Field(examples=["sales_by_day"])
     position: int
     folded_from: int = Field(description="the kept state that the rest of the log was folded upon; 0: none")
+    parked: list[dict[str, Any]] = Field(
+        description="keys that stood still then, each since a position: the handler fails on that event, and"
+        " what follows of the key is in no row",
+        examples=[[]],
+    )
     items: list[dict[str, Any]] = Field(
         examples=[[{"merchant": "m1", "day": "2018-03-01", "net_cents": 6290}]]
     )

@@ -17,10 +17,10 @@ from services.audit.desk import Desk
 from services.audit.filters import EventFilter
 from services.audit.follow import follow
 from services.audit.history_models import EventsAnswer
-from services.audit.requests import RULE, AtDesk, Filter, as_json, told
+from services.audit.requests import RULE, AtDesk, Filter, as_json, position_of, told
 from services.web.access import Asked, asked_of
 from services.web.openapi import problem_responses
-from services.web.pagination import Page, as_int, cursor_of
+from services.web.pagination import Page, as_int, as_str, cursor_of
 from services.web.positions import POSITION_HEADER, foreign_position
 from services.web.problems import Problem, invalid
 from services.web.work import resting
@@ -71,8 +71,8 @@ async def list_events(
     if NDJSON in accept.lower():
         lines = _lines(request, desk, wanted, after, until)
         return StreamingResponse(lines, media_type=NDJSON, headers={POSITION_HEADER: identity.token(until)})
-    if found := page.after("position", as_int, as_int):
-        after, until = int(str(found[0])), min(until, int(str(found[1])))
+    if found := page.after("position", as_int, as_str):
+        after, until = int(str(found[0])), min(until, position_of(request, found[1]))
     response.headers[POSITION_HEADER] = identity.token(until)
     with told():
         shown = await desk.events(wanted, after, until, page.limit)
@@ -80,7 +80,9 @@ async def list_events(
         response,
         {
             "items": shown["items"],
-            "next_cursor": None if shown["whole"] else cursor_of("position", shown["searched_until"], until),
+            "next_cursor": None
+            if shown["whole"]
+            else cursor_of("position", shown["searched_until"], identity.token(until)),
             "searched_until": shown["searched_until"],
             "until": until,
         },

@@ -10,6 +10,7 @@ from fastapi import Depends, Query, Request, Response
 from psycopg_pool import PoolTimeout
 from pydantic import AwareDatetime
 
+from eventstore.log import LogIdentity
 from services.audit.desk import Desk, NotThere
 from services.audit.filters import EventFilter
 from services.audit.folding import CannotFold
@@ -116,6 +117,15 @@ class told:  # noqa: N801 - reads as a word
                 raise try_later(
                     "the database can't be reached, or has too much to do", RETRY_SECONDS
                 ) from None
+
+
+def position_of(request: Request, token: Any) -> int:
+    """That of a position token which a cursor holds. Raises 422 where the log began another epoch since."""
+    identity: LogIdentity = request.app.state.identity
+    try:
+        return identity.position_of(token)
+    except ValueError as error:
+        raise invalid("cursor", f"{error}: begin with the first page") from None
 
 
 def as_json(response: Response, content: dict[str, Any]) -> Response:

@@ -5,10 +5,13 @@ Keys are looked up anew for every page: what was erased a moment ago is erased h
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
+from cryptography.exceptions import InvalidTag
 
 from domain.kernel import Event
 from domain.personal import Erased, Sealed
@@ -27,7 +30,8 @@ class Opening:
         self.open = open_
 
     async def events(self, stored: Sequence[StoredEvent]) -> list[Event | None]:
-        """The decoded events; None for one that a newer version of the code wrote."""
+        """The decoded events; None for one that can't be: a newer version of the code wrote it, or somebody
+        altered it."""
         events = [_decoded(each) for each in stored]
         keys = await self._keys(event for event in events if event is not None)
         return [None if event is None else self._shown(event, keys) for event in events]
@@ -43,17 +47,27 @@ class Opening:
         for name, kind in personal_fields(type(event)).items():
             value = getattr(event, name)
             if isinstance(value, Sealed):
-                plain = keys.open(event.subject, value, kind)  # type: ignore[attr-defined]
-                if self.open or isinstance(plain, Erased):
-                    update[name] = plain
+                with suppress(ValueError, InvalidTag):  # altered, it stays as it is
+                    plain = keys.open(event.subject, value, kind)  # type: ignore[attr-defined]
+                    if self.open or isinstance(plain, Erased):
+                        update[name] = plain
         return event.model_copy(update=update) if update else event
 
 
 def _decoded(stored: StoredEvent) -> Event | None:
     try:
         return decode_event(stored.type, stored.schema, stored.data)
-    except UnknownEvent:
+    except (UnknownEvent, ValueError):
         return None
+
+
+def _object(stored: bytes) -> dict[str, Any]:
+    """As it stands, if it is a JSON object; else its bytes."""
+    with suppress(ValueError):
+        found = orjson.loads(stored)
+        if isinstance(found, dict):
+            return found
+    return {"bytes": base64.b64encode(stored).decode()}
 
 
 def envelope(stored: StoredEvent, event: Event | None) -> dict[str, Any]:
@@ -71,8 +85,9 @@ def envelope(stored: StoredEvent, event: Event | None) -> dict[str, Any]:
         "causation": stored.causation,
         "occurred_at": stored.occurred_at.isoformat(),
         "recorded_at": stored.recorded_at.isoformat(),
-        "metadata": orjson.loads(stored.metadata),
-        "data": orjson.loads(stored.data) if event is None else event.model_dump(mode="json"),
+        "metadata": _object(stored.metadata),
+        "data": _object(stored.data) if event is None else event.model_dump(mode="json"),
+        "decoded": event is not None,
         "leaf_hash": stored.leaf_hash.hex(),
     }
 

@@ -24,6 +24,7 @@ from services.audit.requests import (
     Table,
     ToPosition,
     as_json,
+    position_of,
     text,
     told,
 )
@@ -104,12 +105,16 @@ async def list_rows(
     if (column is None) != (value is None):
         raise invalid("value" if value is None else "column", "column and value go together")
     where = {column: value} if column is not None and value is not None else None
-    keys: Any = page.after("rows", _keys)
+    going_on: Any = page.after("rows", _keys, as_str)
+    keys = None
+    if going_on:  # all pages are of the moment of the first
+        keys, position, at = going_on[0], position_of(request, going_on[1]), None
     with told():
         moment = await _moment(request, response, desk, position, at)
-        shown = await desk.rows(Asked(table=table, key=key), moment, page.limit, keys and keys[0], where)
+        shown = await desk.rows(Asked(table=table, key=key), moment, page.limit, keys, where)
     following = shown.pop("next")
-    cursor = cursor_of("rows", orjson.dumps(following).decode()) if following else None
+    token = request.app.state.identity.token(moment)
+    cursor = cursor_of("rows", orjson.dumps(following).decode(), token) if following else None
     return as_json(response, {**shown, "next_cursor": cursor})
 
 
@@ -197,6 +202,8 @@ async def _difference(
     to_position: int | None,
     to_at: datetime | None,
 ) -> Response:
+    _one_of("from_at", from_position, from_at)
+    _one_of("to_at", to_position, to_at)
     with told():
         began = from_position is None and from_at is None
         first = 0 if began else await desk.position(from_position, from_at, "from_position")
@@ -210,8 +217,12 @@ async def _difference(
 async def _moment(
     request: Request, response: Response, desk: Desk, position: int | None, at: datetime | None
 ) -> int:
-    if position is not None and at is not None:
-        raise invalid("at", "say a position or a time, not both")
+    _one_of("at", position, at)
     moment = await desk.position(position, at)
     response.headers[POSITION_HEADER] = request.app.state.identity.token(moment)
     return moment
+
+
+def _one_of(name: str, position: int | None, at: datetime | None) -> None:
+    if position is not None and at is not None:
+        raise invalid(name, "say a position or a time, not both")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import orjson
 import pytest
 from psycopg import sql
 
+from domain.kernel import Fact
 from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import make_pool
 from projections.fold import Fold
 from projections.generations import make_generation
+from projections.orders import ORDERS
 from projections.page import Follow
 from projections.read_model import ReadModel, table_of
 from projections.read_models import READ_MODELS
@@ -251,6 +254,59 @@ async def test_aggregates_and_processes_stand_as_they_stood(database: str) -> No
                     for change in part:
                         state = applied(state, change["path"], change.get("now", ABSENT))
                 assert state == (await desk.state(Asked(stream=stream), last))["state"]
+
+
+class HandlerFails(Exception):
+    """A bug of a read model."""
+
+
+async def test_a_key_whose_handler_fails_stands_still_and_all_others_go_on(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with played(database, synthetic_rows(30, seed=5)) as trade:
+        head = await trade.log.head()
+        confirmed = [each for each in await trade.log.read(0, head) if each.type == "OrderConfirmed"]
+        poison = confirmed[7]
+        key = f"{poison.merchant}/{order_of(poison)}"
+        async with desk_over(database, trade) as desk:
+            first = poison.position - 1
+            before, whole = await keyed(desk, ORDERS, first), await keyed(desk, ORDERS, head)
+            project = ORDERS.project
+
+            def failing(facts: Sequence[Fact]) -> Any:
+                if any(fact.position == poison.position for fact in facts):
+                    raise HandlerFails("a bug")
+                return project(facts)
+
+            broken = replace(ORDERS, project=failing)
+            monkeypatch.setitem(READ_MODELS, "orders", broken)
+            stands = [{"key": key, "position": poison.position}]
+            assert (await desk.rows(Asked(table="orders"), first, 1))["parked"] == []
+            assert (await desk.rows(Asked(table="orders"), head, 1))["parked"] == stands
+            assert (await desk.rows(Asked(table="orders", key=key), head, 1))["parked"] == stands
+            shown = await keyed(desk, broken, head)
+
+            def parts(rows: States) -> tuple[States, States]:
+                """Those of the key, and the others."""
+                own = {name for name, row in rows.items() if f"{row['merchant']}/{row['order_id']}" == key}
+                return {name: rows[name] for name in own}, {
+                    name: row for name, row in rows.items() if name not in own
+                }
+
+            assert parts(shown)[0] == parts(before)[0]
+            assert parts(shown)[1] == parts(whole)[1]
+            states = before
+            async for part in desk.all_changes(Asked(table="orders"), first, head):
+                for change in part:
+                    put(states, change)
+            assert states == shown
+
+            kept = KeptStates(trade.log, trade.log.pool, [broken], spacing=first + 1)
+            async with trade.log.pool.connection() as connection:
+                await kept.catch_up(connection)
+                monkeypatch.setattr(KeptStates, "_keep_next", None)  # it is passed over
+                await kept.catch_up(connection)
+            assert (await desk.rows(Asked(table="orders"), head, 1))["folded_from"] == 0
 
 
 def test_differences_go_into_objects_and_no_further() -> None:
