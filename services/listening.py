@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import socket
 
 BACKLOG = 1024
+PORTS = range(20_000, 32_000)
+"""Below those that systems give to connections that go out, which might take one before it is listened on."""
 API = ("TILLROLL_API_HOST", "TILLROLL_API_PORT")
 WEBHOOKS = ("TILLROLL_INTERNAL_HOST", "TILLROLL_WEBHOOK_PORT")
 PAYMENT_WORLD = ("TILLROLL_INTERNAL_HOST", "TILLROLL_PAYMENT_WORLD_PORT")
@@ -29,3 +32,15 @@ def listen(host: str, port: int, chosen_by: tuple[str, str]) -> socket.socket:
 def check_free(host: str, port: int, chosen_by: tuple[str, str]) -> None:
     """Raises CannotListen if a process that is started now could not listen there."""
     listen(host, port, chosen_by).close()
+
+
+def free_port(host: str) -> int:
+    """One on which nobody listens now; for whoever listens there later. Raises CannotListen where none is."""
+    for port in random.SystemRandom().sample(PORTS, 100):
+        try:
+            socket.create_server((host, port)).close()
+        except OSError as error:
+            refused = error
+        else:
+            return port
+    raise CannotListen(f"no port of {PORTS.start} to {PORTS.stop} on {host} is free: {refused.strerror}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,7 +14,7 @@ from eventstore.schema import migrate
 from services.bus import NatsBus
 from services.embedded import NatsServer, PostgresServer, ServerFailed, check_database, check_nats
 from services.limit_settings import PREFIX
-from services.listening import API, CARRIER_WORLD, PAYMENT_WORLD, WEBHOOKS, check_free
+from services.listening import API, CARRIER_WORLD, PAYMENT_WORLD, WEBHOOKS, check_free, free_port
 from services.master_key import prove_master_key
 from services.ready import wait_until_ready
 from services.restored import refuse_older_log
@@ -34,12 +33,6 @@ PROCESSES: dict[str, tuple[Role, ...]] = {
 }
 """What runs, and as whom it works in the database."""
 WORLDS = ("payment", "carrier")
-
-
-def free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _chosen(settings: Settings, database_url: str, nats_url: str) -> Settings:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import orjson
@@ -130,7 +131,7 @@ def _summaries(asked: Asked, seeds: range, jobs: int) -> Iterator[Summary]:
         yield from (summary_of(seed, asked) for seed in seeds)
         return
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=spare_the_collector) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin_worker) as pool:
         running = [pool.submit(summary_of, seed, asked) for seed in seeds]
         try:
             yield from (each.result() for each in as_completed(running))
@@ -139,6 +140,19 @@ def _summaries(asked: Asked, seeds: range, jobs: int) -> Iterator[Summary]:
                 "a process that played histories was ended from outside (for its memory?): what it played is"
                 " not told; run it again, with fewer --jobs if memory is short"
             ) from None
+
+
+def _begin_worker() -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    spare_the_collector()
+
+
+def _end_with_parent() -> None:
+    """A pool's processes play on when their parent is killed."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def tell_faults() -> None:

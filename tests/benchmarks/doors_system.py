@@ -24,9 +24,9 @@ from services.access.console import ACTOR, add, new_password, opened
 from services.context import open_context
 from services.embedded import NatsServer, PostgresServer
 from services.embedded.children import Child, spawn
+from services.listening import free_port
 from services.play.command import caught_up
 from services.settings import Settings
-from services.up import free_port
 
 MERCHANT, OWNER = "m1", "owner@example.com"
 ORDERS_AT_FIRST = 300

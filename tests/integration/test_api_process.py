@@ -11,15 +11,9 @@ import pytest
 
 from services.api import run_api, running_app
 from services.context import open_context
-from services.listening import CannotListen
+from services.listening import CannotListen, free_port
 from services.settings import Settings
 from tests.integration.api_client import a_key
-
-
-def a_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -35,7 +29,7 @@ async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
 async def test_what_is_in_hand_gets_its_answer_and_no_more_is_taken(
     database: str, nats_url: str, tmp_path: Path
 ) -> None:
-    port = a_free_port()
+    port = free_port("127.0.0.1")
     settings = Settings(data_dir=tmp_path, database_url=database, nats_url=nats_url, api_port=port)
     async with open_context(settings, "test", follow=False) as context:
         async with running_app(context) as app:

@@ -114,3 +114,36 @@ async def test_who_gives_up_on_a_server_that_hangs_leaves_no_connection_behind(g
             await connecting
         async with asyncio.timeout(5):
             await left.wait()
+
+
+async def test_an_attempt_to_come_back_that_fails_leaves_no_connection_behind() -> None:
+    greeting = b'INFO {"server_id":"x","max_payload":1048576}\r\n'
+    connections, left, third = 0, 0, asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The first is taken and then dropped; whoever comes back is refused, but not hung up on."""
+        nonlocal connections, left
+        connections += 1
+        writer.write(greeting)
+        if connections == 1:
+            await reader.readuntil(b"PING\r\n")
+            writer.write(b"PONG\r\n")
+        else:
+            writer.write(b"-ERR 'not now'\r\n" * 2)
+            if connections == 4:
+                third.set()
+            while await reader.read(1024):
+                pass
+            left += 1
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        bus = NatsBus(f"nats://127.0.0.1:{port}", LogIdentity(OURS, 1), "test")
+        try:
+            await bus.jetstream()
+            async with asyncio.timeout(20):
+                await third.wait()
+            assert left == 2
+        finally:
+            await bus.close()

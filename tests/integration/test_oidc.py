@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -18,6 +17,7 @@ import pytest
 from eventstore.seams import WallClock
 from services.access.oidc import Client, Identity, OidcProvider, OidcRefused, open_oidc
 from services.access.oidc_http import open_oidc_http
+from services.listening import free_port
 from services.settings import Settings
 from tests.integration.api_client import listening, problem
 from tests.integration.oidc_browser import Site, come_back, site_of, start
@@ -46,8 +46,7 @@ class Form(HTMLParser):
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
     """The provider, as a process: it can't be imported where warnings are errors."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port("127.0.0.1")
     command = [sys.executable, "-m", "oidc_provider_mock", "-p", str(port), "--require-nonce", "true"]
     process = subprocess.Popen(
         [*command, "--user-claims", CLAIMS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -34,10 +34,12 @@ async def worlds(*answers: bytes) -> AsyncIterator[Worlds]:
     waiting = list(answers)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(waiting.pop(0) if len(waiting) > 1 else waiting[0])
-        await writer.drain()
-        writer.close()
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(waiting.pop(0) if len(waiting) > 1 else waiting[0])
+            await writer.drain()
+        finally:
+            writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

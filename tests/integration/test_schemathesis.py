@@ -21,6 +21,8 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
+import schemathesis.python._constants.orchestrator
+import schemathesis.specs.openapi.schemas
 from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis.errors import Unsatisfiable
@@ -39,6 +41,8 @@ from services.settings import Settings
 from services.web.access import Grant
 from tests.integration.api_client import MERCHANT, a_key, listening
 
+# Imported above, as Python up to 3.11.7 may fail to parse what is imported later, while the API's thread
+# runs: pytest-dev/pytest#10874.
 FEW = 2
 EXAMPLES = int(os.environ.get("TILLROLL_FUZZ_EXAMPLES", str(FEW)))
 SPARSE = ("owner",)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
+import psutil
 import pytest
 
 from services.simulation.command import Asked, NowhereToExport, UnknownFaults, run_simulations, summary_of
@@ -53,6 +55,20 @@ def test_a_history_leaves_nothing_in_memory() -> None:
         assert systems() == before
     finally:
         gc.enable()
+
+
+def test_its_processes_end_with_it() -> None:
+    command = [sys.executable, "-m", "services.cli", "simulate", "--runs", "100", "--jobs", "2"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        while not (workers := workers_of(run.pid)):
+            time.sleep(0.05)
+        run.kill()
+    psutil.wait_procs(workers, timeout=30)
+    assert not [each for each in workers if each.is_running()]
+
+
+def workers_of(parent: int) -> list[psutil.Process]:
+    return [each for each in psutil.Process(parent).children() if "spawn_main" in " ".join(each.cmdline())]
 
 
 def test_of_one_that_fails_it_tells_the_shortest_and_exports_it_as_a_test(
