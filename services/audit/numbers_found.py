@@ -7,7 +7,7 @@ read models), the log itself is read, from its first event to the last one that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,21 +67,39 @@ async def find_in_log(
     found: Found,
     events_max: int = EVENTS_MAX,
 ) -> Found:
-    """The same events, but looked for in the whole log."""
+    """The same events, but looked for in the whole log: no read model is asked, of which orders they are."""
     events: list[Grouped] = []
-    orders = [order_id for _, order_id in found.orders] or None
-    for after in range(0, standing.end, LOG_PAGE):
+    about = list(found.orders)
+    if "checkout_id" in shape.key:
+        about = await _orders_of_checkout(connection, row["checkout_id"], standing.end)
+    orders = [order_id for _, order_id in about] or None
+    for after, end in _pages(standing.end):
         events += await fetch(
             connection,
             "positions_in_log",
             after=after,
-            end=min(after + LOG_PAGE, standing.end),
+            end=end,
             types=_types(shape),
             merchant=row.get("merchant"),
             order_ids=orders,
         )
         _check(events, events_max)
-    return Found(events, found.apart, "the whole log", found.orders)
+    return Found(events, found.apart, "the whole log", tuple(about))
+
+
+async def _orders_of_checkout(connection: Connection, checkout_id: str, end: int) -> list[tuple[str, str]]:
+    orders: list[tuple[str, str]] = []
+    for after, until in _pages(end):
+        orders += await fetch(
+            connection, "orders_of_checkout_in_log", after=after, end=until, checkout_id=checkout_id
+        )
+        if len(orders) > ORDERS_MAX:
+            raise CannotExplain(f"this checkout has more than {ORDERS_MAX:,} orders")
+    return orders
+
+
+def _pages(end: int) -> Iterator[tuple[int, int]]:
+    return ((after, min(after + LOG_PAGE, end)) for after in range(0, end, LOG_PAGE))
 
 
 def _types(shape: Shape) -> list[str]:

@@ -18,13 +18,13 @@ from typing import Any
 from psycopg.sql import SQL, Identifier
 
 from domain.kernel import Fact
-from eventstore.codec import decode
+from eventstore.codec import UnknownEvent, decode
 from eventstore.log import StoredEvent
 from projections.columns import columns
 from projections.generations import Connection
 from projections.read_model import statement, table_of
 from services.audit.numbers_found import Found
-from services.audit.numbers_table import Shape, Standing, conditions, fetch
+from services.audit.numbers_table import CannotExplain, Shape, Standing, conditions, fetch
 
 TEMPORARY = "why"
 DECODED_MAX = 2_000
@@ -112,9 +112,19 @@ def _chunks(found: Found) -> Iterator[list[list[int]]]:
 async def _read(connection: Connection, standing: Standing, chunk: list[list[int]]) -> list[Group]:
     """The facts of each owner that the row has taken. Personal fields stay sealed: no number needs them."""
     rows = await fetch(connection, "read_events", positions=[each for group in chunk for each in group])
-    facts = {fact.position: fact for fact in (decode(StoredEvent(*each)) for each in rows)}
+    facts = {fact.position: fact for fact in (_fact(StoredEvent(*each)) for each in rows)}
     groups = [[facts[position] for position in group if position in facts] for group in chunk]
     return [[fact for fact in group if standing.has_taken(fact)] for group in groups]
+
+
+def _fact(event: StoredEvent) -> Fact:
+    try:
+        return decode(event)
+    except (UnknownEvent, ValueError):
+        raise CannotExplain(
+            f"position {event.position} is no {event.type} that this version of Tillroll knows: a newer one"
+            " wrote it, or somebody altered it (`tillroll verify` tells)"
+        ) from None
 
 
 class _Steps:

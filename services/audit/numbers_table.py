@@ -86,8 +86,13 @@ async def read_table(connection: Connection, table: str) -> tuple[Shape, Standin
         raise CannotExplain(f"{model.name} was never made: the projector makes it", missing=True)
     generation = rows[0][0]
     left_out = await fetch(
-        connection, "read_left_out", follower=model.follower(generation), limit=LEFT_OUT_MAX
+        connection, "read_left_out", follower=model.follower(generation), limit=LEFT_OUT_MAX + 1
     )
+    if len(left_out) > LEFT_OUT_MAX:
+        raise CannotExplain(
+            f"more than {LEFT_OUT_MAX:,} events were parked or skipped for {model.name}: retry the parked"
+            " keys first (`tillroll parked`), or rebuild it"
+        )
     ranges = tuple((Partitions(first, last), position) for _, first, last, position in rows)
     standing = Standing(ranges, frozenset(position for (position,) in left_out))
     return await _read_shape(connection, table, model, generation), standing

@@ -276,6 +276,16 @@ async def test_where_the_timeline_lacks_an_event_the_log_has_it(trade: Trade, po
                 assert told.found_in == "the whole log"
 
 
+async def test_where_the_orders_lack_one_of_a_checkout_the_log_has_it(trade: Trade, pool: Pool) -> None:
+    async with trade.log.pool.connection() as owner:
+        await owner.execute("DELETE FROM orders_g1 WHERE order_id = 'm1o3'")
+    async with pool.connection() as connection:
+        told = await explain(connection, "checkouts", {"checkout_id": "checkout1-1"}, "items_cents")
+        assert told.value
+        assert told.adds_up
+        assert told.found_in == "the whole log"
+
+
 async def test_what_is_parked_or_skipped_is_no_part(database: str, pool: Pool) -> None:
     fine, broken = Bought("m1", "fine"), Bought("m1", "broken", quantity=1)
     models = {"sales": replace(SALES, project=failing(broken.order_id))}

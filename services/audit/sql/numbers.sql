@@ -69,6 +69,13 @@ SELECT order_id FROM shipments WHERE merchant = :merchant AND shipment_id = :shi
 -- name: orders_of_checkout
 SELECT merchant, order_id FROM orders WHERE checkout_id = :checkout_id LIMIT :limit;
 
+-- name: orders_of_checkout_in_log
+-- The orders that were placed in a checkout, as the log itself has them, from :after up to :end.
+SELECT merchant, convert_from(data, 'UTF8')::json ->> 'order_id' FROM events
+WHERE position > :after AND position <= :end AND type = 'OrderPlaced'
+  AND convert_from(data, 'UTF8')::json ->> 'checkout_id' = :checkout_id
+ORDER BY position;
+
 -- name: positions_in_log
 -- Of the log itself from :after up to :end: whose each event of :types is; of all merchants where :merchant is NULL, of
 -- all orders where :order_ids is NULL.
