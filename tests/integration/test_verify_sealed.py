@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -115,13 +116,47 @@ async def test_who_rewrites_the_stored_checkpoints_deceives_only_the_database(
 
 async def test_a_stored_checkpoint_that_was_altered_is_told(log: Sealed, context: ProcessContext) -> None:
     await as_superuser(log.database, "UPDATE seal_checkpoints SET note = replace(note, '1003', '1004')")
-    assert "says something else" in (await problems(context))[0][0]
+    assert "the note was altered" in (await problems(context))[0][0]
 
 
 async def test_that_the_sealer_halted_is_told(log: Sealed, context: ProcessContext) -> None:
     async with log.pool.connection() as connection:
-        await connection.execute("INSERT INTO seal_halts (position, reason) VALUES (3, 'event 3 is other')")
-    assert (await problems(context))[0][0].endswith("event 3 is other")
+        await connection.execute(
+            "INSERT INTO seal_halts (size, position, reason) VALUES (1003, 3, 'event 3 is other')"
+        )
+    for checkpoints in (None, outside(log)):
+        told = (await problems(context, checkpoints))[0]
+        assert told[0].endswith("when 1003 events were sealed, on position 3: event 3 is other")
+
+
+@pytest.mark.parametrize(
+    ("statement", "position", "exported"),
+    [
+        ("UPDATE events SET leaf_hash = leaf_hash || '\\x00' WHERE position = 321", 321, 321),
+        ("UPDATE events SET leaf_hash = '' WHERE position = 321", 321, 321),
+        ("UPDATE events SET recorded_at = '-infinity' WHERE position = 321", 321, 321),
+        ("UPDATE events SET occurred_at = '20000-01-01' WHERE position IN (321, 400)", 321, 321),
+        ("DELETE FROM events WHERE position IN (321, 322)", 321, 321),
+        (
+            "ALTER TABLE events ALTER data DROP NOT NULL; UPDATE events SET data = NULL WHERE position = 321",
+            321,
+            321,
+        ),
+        ("UPDATE events SET position = -4 WHERE position = 1007", -4, None),
+    ],
+)
+async def test_a_row_that_is_none_ends_neither_verify_nor_export(
+    log: Sealed, context: ProcessContext, statement: str, position: int, exported: int | None
+) -> None:
+    await as_superuser(log.database, statement)
+    verdict = await verify(context, lambda *_: None, 0.0, outside(log))
+    assert any(re.search(rf"positions? {position}\b", each) for each in verdict.problems), verdict.problems
+    target = log.settings.data_dir / "export.ndjson"
+    if exported:
+        code, _, said = await command(log, "export", "--to", str(target))
+        assert (code, target.exists()) == (2, False)
+        assert f"position {exported} " in said
+        assert "Traceback" not in said
 
 
 async def forge(log: Sealed, position: int) -> None:
@@ -157,6 +192,7 @@ async def test_an_auditor_takes_away_all_that_it_takes(log: Sealed, tmp_path: Pa
     files: dict[str, str] = {}
     wanted: dict[str, tuple[str, ...]] = {
         "key": ("checkpoint", "--key"),
+        "older": ("checkpoint", "--size", "303"),
         "checkpoint": ("checkpoint",),
         "event.tlog-proof": ("proof", "inclusion", "--position", "17"),
         "grown.json": ("proof", "consistency", "303"),
@@ -171,7 +207,7 @@ async def test_an_auditor_takes_away_all_that_it_takes(log: Sealed, tmp_path: Pa
     done = subprocess.run(
         [
             sys.executable, "-I", tmp_path / "verifier.py", tmp_path / "export.ndjson",
-            "--checkpoint", files["checkpoint"], "--key", files["key"],
+            "--checkpoint", files["older"], "--checkpoint", files["checkpoint"], "--key", files["key"],
             "--proof", files["event.tlog-proof"], "--consistency", files["grown.json"],
         ],
         capture_output=True, text=True, check=False, cwd=tmp_path,
