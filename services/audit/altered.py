@@ -32,7 +32,7 @@ class Page(NamedTuple):
     """Leaf hashes, one after the other; when the first that is new was recorded, in seconds since 1970."""
 
     leaves: bytes
-    count: int
+    length: int
     oldest: float | None
 
 
@@ -120,7 +120,7 @@ async def compare_tiles(connection: Connection, edge: Edge, first: int, last: in
     except TreeDamaged as damaged:
         raise LogAltered(first * TILE + 1, str(damaged)) from None
     rows = await fetch(connection, "read_full_tiles", level=0, after=first - 1, limit=last - first)
-    stored = dict(rows)
+    stored: dict[int, bytes] = dict(rows)
     for number in range(first, last):
         at = number % TILE * HASH_BYTES
         hashes = stored.get(number, b"")

@@ -141,7 +141,7 @@ async def _cosigned(
     connection: Connection, settings: Settings, epoch: int, key: VerifierKey | None
 ) -> Signed:
     witnesses = witnesses_in(settings.seal_witnesses)
-    signed = key and await read_cosigned(connection, epoch, key, witnesses)
+    signed = await read_cosigned(connection, epoch, key, witnesses) if key else None
     if signed is None:
         raise NoProof("no witness that TILLROLL_SEAL_WITNESSES names has cosigned a checkpoint yet")
     return signed

@@ -67,7 +67,7 @@ class Directory:
         """What its checkpoint says; None where nothing was written yet. Raises Unreadable."""
         note = self.last()
         try:
-            return note and note.checkpoint(key)
+            return note.checkpoint(key) if note else None
         except WrongNote as wrong:
             raise self._wrong("checkpoint", f"is not this log's: {wrong}") from None
 

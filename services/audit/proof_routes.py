@@ -364,10 +364,12 @@ async def _signed(connection: Connection, size: int | None) -> Signed:
 async def _cosigned(request: Request, connection: Connection) -> Signed:
     identity: LogIdentity = request.app.state.identity
     key = await read_key(connection, identity.epoch)
-    try:
-        signed = key and await read_cosigned(connection, identity.epoch, key, request.app.state.witnesses)
-    except TreeDamaged as damaged:
-        raise _altered(damaged) from None
+    signed = None
+    if key:
+        try:
+            signed = await read_cosigned(connection, identity.epoch, key, request.app.state.witnesses)
+        except TreeDamaged as damaged:
+            raise _altered(damaged) from None
     if signed is None:
         raise Problem(404, "not-found", "no witness that TILLROLL_SEAL_WITNESSES names has cosigned one yet")
     return signed

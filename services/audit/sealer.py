@@ -245,14 +245,14 @@ class Sealer:
         known = len(sealed) // HASH_BYTES
         async with self._pool.connection() as connection:
             page = await read_page(connection, after, sealed, known + PAGE)
-            if page.count == known:
+            if page.length == known:
                 return False
             grown = self._edge.copy()
             tiles = grown.grow(page.leaves[len(sealed) :])
             waited = self._clock.now().timestamp() - page.oldest if page.oldest is not None else 0.0
             await self._keep(connection, grown, tiles, max(0.0, waited))
         self._edge = grown
-        return page.count == known + PAGE
+        return page.length == known + PAGE
 
     async def _keep(
         self, connection: Connection, grown: Edge, tiles: Sequence[Tile], oldest_s: float

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from nats.js.client import JetStreamContext
 
 from eventstore.tasks import end_tasks
 from services.audit import directory as module
@@ -16,6 +17,7 @@ from services.audit.directory import Unreadable
 from services.audit.notes import notes_in
 from services.audit.outside import NotCopied
 from services.audit.proofs import State, read_state
+from services.audit.tree import Tile
 from tests.integration.sealed import Sealed, as_superuser, copies_of, sealed
 
 
@@ -95,7 +97,7 @@ async def test_no_tile_has_its_name_before_its_root_was_checked(
     seen: list[str] = []
     stage = module.Directory.stage
 
-    def look(self: module.Directory, tiles: list[module.Tile]) -> list[tuple[int, int]]:
+    def look(self: module.Directory, tiles: list[Tile]) -> list[tuple[int, int]]:
         staged = stage(self, tiles)
         seen.extend(path.name for path in log.directory.rglob("*") if path.is_file())
         return staged
@@ -119,7 +121,7 @@ async def test_what_a_place_holds_does_not_depend_on_the_others(
         posted.append(await request.text())
         return web.Response(status=204)
 
-    async def hangs() -> outside.JetStreamContext:
+    async def hangs() -> JetStreamContext:
         await asyncio.sleep(3600)
         raise AssertionError
 
