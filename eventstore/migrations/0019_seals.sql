@@ -197,4 +197,6 @@ GRANT SELECT ON seal_tiles, seal_checkpoints, seal_keys, seal_cosignatures, seal
     TO tillroll_query, tillroll_audit, tillroll_project;
 -- Cosignatures come in by the API, which checks them; who reads them checks them again.
 GRANT INSERT ON seal_cosignatures TO tillroll_write;
+-- `status` says that the sealer halted.
+GRANT SELECT ON seal_halts TO tillroll_write;
 GRANT EXECUTE ON FUNCTION log_head() TO tillroll_seal;

@@ -62,7 +62,8 @@ def authenticated(
             raise LogAltered(
                 1,
                 f"nothing outside of the database vouches for its checkpoint of {size} events: another key"
-                f" signed it, which should stand in {directory}/key; put that directory back",
+                f" signed it, which should stand in {directory}/key; put that directory back, or at least"
+                " the key, as an auditor has it",
             )
         key = stored
     try:

@@ -203,6 +203,12 @@ async def prove_consistency(connection: Connection, first: Signed, second: Signe
     return Consistency(first, second, proof)
 
 
+async def read_halt(connection: Connection) -> Halt | None:
+    """That the log was found altered, if it still is."""
+    rows = await fetch(connection, "read_halt")
+    return Halt(*rows[0]) if rows else None
+
+
 async def read_state(connection: Connection) -> State:
     """How far the log is sealed."""
     (row,) = await fetch(connection, "read_state")

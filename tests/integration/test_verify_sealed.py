@@ -19,6 +19,7 @@ from psycopg import sql
 from eventstore.leaf import leaf_hash_of
 from eventstore.log import StoredEvent
 from services.audit.against import checkpoints_of
+from services.audit.altered import LogAltered
 from services.audit.lines import line_of
 from services.audit.notes import Checkpoint, WrongNote
 from services.context import ProcessContext, open_context
@@ -214,6 +215,14 @@ async def test_an_auditor_takes_away_all_that_it_takes(log: Sealed, tmp_path: Pa
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert "✓ 1003 events are as they were signed" in done.stdout
+
+
+async def test_status_and_checkpoint_say_that_the_log_was_altered(log: Sealed) -> None:
+    await log.sealer.halt(LogAltered(17, "the event 17 is not the one that was sealed"))
+    for asked in ("status", "checkpoint"):
+        code, answer, said = await command(log, asked)
+        assert code == 1
+        assert "THE LOG WAS ALTERED at position 17: the event 17" in answer + said
 
 
 async def test_a_checkpoint_says_what_it_does_not_cover(log: Sealed) -> None:

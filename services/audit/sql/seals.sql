@@ -159,5 +159,13 @@ LEFT JOIN LATERAL (
     ORDER BY position, number LIMIT 1
 ) AS h ON true;
 
+-- name: read_halt()^
+-- The lowest position at which the log is found altered, when, how many were sealed then, and why.
+SELECT halted_at, size, position, reason FROM seal_halts
+WHERE position IS NOT NULL AND number > (
+    SELECT coalesce(max(ended.number), 0) FROM seal_halts AS ended WHERE ended.position IS NULL
+)
+ORDER BY position, number LIMIT 1;
+
 -- name: find_event(event_id, merchant)$
 SELECT position_of_event(:event_id, :merchant);
