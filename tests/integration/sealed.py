@@ -61,6 +61,10 @@ class Sealed:
         """The checkpoint that stands outside."""
         return Note.parse((self.directory / "checkpoint").read_text())
 
+    def size_outside(self) -> int:
+        """How many events the checkpoint covers that stands outside."""
+        return self.note().checkpoint(self.signer.key).size
+
     async def events(self) -> list[StoredEvent]:
         return await self.log.read(0, 100_000)
 
