@@ -133,6 +133,20 @@ class LogUnavailable(Exception):
     """The log could not be reached in time; whether the append was done is unknown: send it again."""
 
 
+class LogDamaged(Exception):
+    """An event is missing, or can't be read: somebody altered the log. `position`, where it is known, else
+    0."""
+
+    expected = True
+
+    def __init__(self, what: str, position: int = 0) -> None:
+        where = f"position {position} " if position else ""
+        super().__init__(
+            f"{where}{what}: the log was altered; `tillroll verify` says all that is wrong with it"
+        )
+        self.position = position
+
+
 class EpochChanged(Exception):
     """The log was restored or promoted: mint a new epoch (`tillroll migrate --new-epoch`) before writing."""
 
@@ -171,7 +185,10 @@ class Log(Protocol):
         """Append atomically, or say why not. Raises InvalidAppend, LogUnavailable, EpochChanged."""
 
     async def read(self, after: int, limit: int = PAGE) -> list[StoredEvent]:
-        """Up to `limit` events with positions after `after`, in order, without a gap."""
+        """Up to `limit` events with positions after `after`, in order, without a gap.
+
+        Raises LogDamaged where there is one, or an event can't be read.
+        """
 
     async def read_streams(
         self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT

@@ -11,13 +11,23 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, DataError
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from eventstore.appender import Appender
 from eventstore.connections import STATEMENT_SECONDS, connect, read_identity, read_parameters
-from eventstore.log import MAX_VERSION, PAGE, STREAM_LIMIT, Append, Content, LogIdentity, Outcome, StoredEvent
+from eventstore.log import (
+    MAX_VERSION,
+    PAGE,
+    STREAM_LIMIT,
+    Append,
+    Content,
+    LogDamaged,
+    LogIdentity,
+    Outcome,
+    StoredEvent,
+)
 from eventstore.queries import load_queries
 from eventstore.seams import Clock
 from eventstore.statements import PostgresDatabase
@@ -93,10 +103,14 @@ class PostgresLog:
         return await self._appender.append(append)
 
     async def read(self, after: int, limit: int = PAGE) -> list[StoredEvent]:
-        rows = await self._fetch(_QUERIES.read_log.sql, {"after": after, "limit": limit})
+        try:
+            rows = await self._fetch(_QUERIES.read_log.sql, {"after": after, "limit": limit})
+        except DataError:
+            raise await self._damage(after, after + limit) from None
         events = list(map(_stored, rows))
         # ordered and unique, so the last position tells whether one is missing
-        assert not events or events[-1].position == after + len(events), f"a gap after position {after}"
+        if events and events[-1].position != after + len(events):
+            raise await self._damage(after, events[-1].position)
         return events
 
     async def read_range(
@@ -111,13 +125,29 @@ class PostgresLog:
         while True:
             arguments = {"after": after, "end": end, "without": unwanted}
             ((count, size),) = await self._fetch_once(_QUERIES.measure_range.sql, arguments)
-            assert count == end - after, f"a gap between the positions {after} and {end}"
+            if count != end - after:
+                raise await self._damage(after, end)
             if size <= data_bytes or count == 1:
                 break
             end = after + count // 2
-        events = list(map(_stored, await self._fetch_once(_QUERIES.read_range.sql, arguments)))
-        assert events[-1].position == end, f"a page that does not end at {end}"
+        try:
+            events = list(map(_stored, await self._fetch_once(_QUERIES.read_range.sql, arguments)))
+        except DataError:
+            raise await self._damage(after, end) from None
+        if not events or events[-1].position != end:
+            raise await self._damage(after, end)
         return events
+
+    async def _damage(self, after: int, end: int) -> LogDamaged:
+        """What is wrong first after `after` up to `end`."""
+        rows = await self._fetch_once(_QUERIES.find_damage.sql, {"after": after, "end": end})
+        if rows:
+            ((position, missing),) = rows
+            return LogDamaged("is missing" if missing else "has no time that can be read", position)
+        ((count, _),) = await self._fetch_once(
+            _QUERIES.measure_range.sql, {"after": after, "end": end, "without": []}
+        )
+        return LogDamaged("is missing", after + count + 1)
 
     async def read_streams(
         self, wanted: Sequence[tuple[str, int]], limit: int = STREAM_LIMIT
@@ -149,8 +179,8 @@ class PostgresLog:
         """Unless the stream begins here (it may begin anywhere), an event is missing."""
         arguments = {"streams": [name], "versions": [-MAX_VERSION - 1], "limit": 1}
         (first,) = await self._fetch(_QUERIES.read_contents.sql, arguments)
-        assert first[0] == events[0].version, f"a gap in {name}"
-        assert events[-1].version == events[0].version + len(events) - 1, f"a gap in {name}"
+        if first[0] != events[0].version or events[-1].version != events[0].version + len(events) - 1:
+            raise LogDamaged(f"versions of {name} are missing")
 
     async def head(self) -> int:
         rows = await self._fetch(_QUERIES.read_head.sql, {})

@@ -22,6 +22,9 @@ Size = Annotated[
 def checkpoint(
     size: Size = None,
     key: Annotated[bool, typer.Option("--key", help="Print the verifier key instead.")] = False,
+    cosigned: Annotated[
+        bool, typer.Option("--cosigned", help="The last one that a witness cosigned, with what it said.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print the log's signed checkpoint, and how young the events are that it does not cover.
@@ -31,7 +34,11 @@ def checkpoint(
     """
     from services.audit.command import show_checkpoint, show_key  # noqa: PLC0415
 
-    run(show_key(Settings.load()) if key else show_checkpoint(Settings.load(), size, as_json=as_json))
+    settings = Settings.load()
+    if key:
+        run(show_key(settings))
+    else:
+        run(show_checkpoint(settings, size, cosigned=cosigned, as_json=as_json))
 
 
 @proof_app.command()

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from eventstore.checkpoints import read_checkpoints
 from eventstore.partitions import Partitions
+from services.audit.proofs import Halt, read_halt
 from services.console import results
 from services.context import ProcessContext, open_context
 from services.runfile import read_run
@@ -33,6 +34,8 @@ class Status:
     processes: dict[str, Any]
     followers: list[dict[str, Any]]
     waiting: dict[str, int]
+    halt: Halt | None = None
+    """The sealer found the log altered."""
 
 
 async def read_status(context: ProcessContext) -> Status:
@@ -40,6 +43,7 @@ async def read_status(context: ProcessContext) -> Status:
     followers = await read_checkpoints(context.pool)
     async with context.pool.connection() as connection:
         row = await (await connection.execute(_WAITING)).fetchone()
+        halt = await read_halt(connection)
     assert row is not None
     run = read_run(context.settings.data_dir)
     return Status(
@@ -48,11 +52,12 @@ async def read_status(context: ProcessContext) -> Status:
         processes=run.processes if run else {},
         followers=[{**each, "behind": max(0, head - each["position"])} for each in followers],
         waiting=dict(zip(("provider_calls", "webhooks", "deadlines", "parked"), row, strict=True)),
+        halt=halt,
     )
 
 
 async def show_status(settings: Settings, *, as_json: bool) -> int:
-    """0 if every process and follower is alive and nothing is parked."""
+    """0 if every process and follower is alive, nothing is parked, and the log is as it was sealed."""
     async with open_context(settings, "status", follow=False) as context:
         status = await read_status(context)
     if as_json:
@@ -60,12 +65,15 @@ async def show_status(settings: Settings, *, as_json: bool) -> int:
     else:
         _show(status)
     alive = all(each["alive"] for each in (*status.followers, *status.processes.values()))
-    return 0 if alive and not status.waiting["parked"] else 1
+    return 0 if alive and not status.waiting["parked"] and not status.halt else 1
 
 
 def _show(status: Status) -> None:
     now = datetime.now(UTC)
     results.print(f"log {status.log}, head {status.head:,}")
+    if status.halt:
+        found = f"{status.halt.reason} ({ago(now - status.halt.at)})"
+        results.print(f"THE LOG WAS ALTERED at position {status.halt.position}: {found}", style="red")
     table = Table("process", "pid", "restarts", "alive")
     for name, each in status.processes.items():
         table.add_row(name, str(each["pid"]), str(each["restarts"]), _sign(each["alive"]))

@@ -8,10 +8,14 @@ snapshots and the read models against a fold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+
+from psycopg import AsyncConnection, DataError
+from psycopg.rows import TupleRow
 
 from domain.kernel import Fact
 from eventstore.codec import UnknownEvent, decode
@@ -43,6 +47,7 @@ class Verdict:
     read_models: int = 0
     sealed: int = 0
     problems: list[str] = field(default_factory=list)
+    _altered: int = 0
 
     @property
     def clean(self) -> bool:
@@ -51,6 +56,13 @@ class Verdict:
     def wrong(self, problem: str) -> None:
         if len(self.problems) < PROBLEMS_MAX:
             self.problems.append(problem)
+
+    def altered(self, problem: str) -> None:
+        """That the log was, is told first of all, however much else is wrong."""
+        if self._altered < PROBLEMS_MAX:
+            self.problems.insert(self._altered, problem)
+            self._altered += 1
+            del self.problems[PROBLEMS_MAX:]
 
 
 async def verify(
@@ -65,8 +77,9 @@ async def verify(
     holds.
     """
     verdict = Verdict()
+    stored = await stored_checkpoints(context.pool, verdict.altered)
     if checkpoints is None:
-        checkpoints = await stored_checkpoints(context.pool, verdict.wrong)
+        checkpoints = stored
     tree = SealedTree(checkpoints)
     due = await read_due(context)
     forgotten = await _verify_log(context, verdict, progress, due.head, tree)
@@ -75,11 +88,25 @@ async def verify(
     verdict.problems[:0] = altered  # first of all, however much else is wrong
     verdict.sealed = tree.agreed
     await _verify_ledger(context, verdict, forgotten)
-    await verify_stragglers(context, due, verdict.wrong, progress, patience_s)
+    with _what_an_altered_log_breaks(verdict):
+        await verify_stragglers(context, due, verdict.wrong, progress, patience_s)
     await _verify_followers(context, verdict)
-    verdict.snapshots = await verify_snapshots(context, verdict.wrong)
-    await _verify_read_models(context, verdict, progress)
+    with _what_an_altered_log_breaks(verdict):
+        verdict.snapshots = await verify_snapshots(context, verdict.wrong)
+    with _what_an_altered_log_breaks(verdict):
+        await _verify_read_models(context, verdict, progress)
     return verdict
+
+
+@contextmanager
+def _what_an_altered_log_breaks(verdict: Verdict) -> Iterator[None]:
+    """Who reads a log that was found altered may fail in any way: that is one finding more, and no end."""
+    try:
+        yield
+    except Exception as error:
+        if verdict.clean:
+            raise
+        verdict.wrong(f"what follows from the log can't be compared with it: {error or type(error).__name__}")
 
 
 async def _verify_log(
@@ -88,24 +115,46 @@ async def _verify_log(
     """The last position that the ledger may have forgotten."""
     kept_since = _kept_since(context)
     versions: dict[str, int] = {}
+    for (before,) in await _fetch(context, "read_before_first"):
+        verdict.altered(f"position {before}: an event stands before the first one")
     position = forgotten = 0
     async with context.pool.connection() as connection:
         while position < head:
-            cursor = await connection.execute(
-                _READ, {"after": position, "head": head, "limit": PAGE}, prepare=True, binary=True
-            )
-            page = [StoredEvent(*row) for row in await cursor.fetchall()]
+            page = await _read_page(connection, position, head)
             if not page:
                 verdict.wrong(f"the log ends at {position}, but its head is {head}")
                 break
             for event in page:
                 position = _verify_event(event, position, versions, verdict)
                 tree.take(event.leaf_hash)
-                if event.recorded_at <= kept_since:
+                if isinstance(event, StoredEvent) and event.recorded_at and event.recorded_at <= kept_since:
                     forgotten = position
             progress("events", position, head)
     verdict.events, verdict.streams = position, len(versions)
     return forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An event of which no more can be had."""
+
+    position: int
+    leaf_hash: bytes
+
+
+async def _read_page(
+    connection: AsyncConnection[TupleRow], after: int, head: int, limit: int = PAGE
+) -> Sequence[StoredEvent | Unreadable]:
+    """The next events; one that can't be read stops no page but its own."""
+    arguments = {"after": after, "head": head, "limit": limit}
+    try:
+        cursor = await connection.execute(_READ, arguments, prepare=True, binary=True)
+        return [StoredEvent(*row) for row in await cursor.fetchall()]
+    except DataError:
+        if limit > 1:
+            return await _read_page(connection, after, head, limit // 2)
+        cursor = await connection.execute(_QUERIES.read_unreadable.sql.encode(), {"after": after})
+        return [Unreadable(*row) for row in await cursor.fetchall()]
 
 
 def _kept_since(context: ProcessContext) -> datetime:
@@ -120,9 +169,14 @@ FROM events WHERE position > %(after)s AND position <= %(head)s ORDER BY positio
 """
 
 
-def _verify_event(event: StoredEvent, before: int, versions: dict[str, int], verdict: Verdict) -> int:
+def _verify_event(
+    event: StoredEvent | Unreadable, before: int, versions: dict[str, int], verdict: Verdict
+) -> int:
     if event.position != before + 1:
-        verdict.wrong(f"positions {before + 1} to {event.position - 1} are missing")
+        verdict.altered(f"positions {before + 1} to {event.position - 1} are missing")
+    if isinstance(event, Unreadable) or None in event:
+        verdict.altered(f"position {event.position}: the event has a time that is none, or no value at all")
+        return event.position
     expected = versions.get(event.stream, 0) + 1
     if event.version != expected:
         verdict.wrong(
@@ -130,7 +184,7 @@ def _verify_event(event: StoredEvent, before: int, versions: dict[str, int], ver
         )
     versions[event.stream] = event.version
     if leaf_hash_of(event) != event.leaf_hash:
-        verdict.wrong(f"position {event.position} ({event.stream}): the leaf hash does not match the event")
+        verdict.altered(f"position {event.position} ({event.stream}): the leaf hash does not match the event")
     decoded = _decoded(event, verdict)
     if decoded and decoded.event.__class__.__name__ != event.type:
         verdict.wrong(f"position {event.position}: is no {event.type}")

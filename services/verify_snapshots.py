@@ -11,7 +11,7 @@ from typing import Any
 from commands.fold import Folder, State
 from domain.aggregates import AGGREGATES, aggregate_of
 from eventstore.codec import UnknownEvent
-from eventstore.log import STREAM_LIMIT, Log
+from eventstore.log import STREAM_LIMIT, Log, LogDamaged
 from eventstore.snapshots import PostgresSnapshots, Snapshot, decode_state, form_of
 from services.context import ProcessContext
 
@@ -41,7 +41,7 @@ async def _is_right(log: Log, snapshot: Snapshot) -> bool:
     try:
         kept: Any = decode_state(aggregate, snapshot.state)
         folded = await _folded(log, snapshot)
-    except (ValueError, UnknownEvent):
+    except (ValueError, UnknownEvent, LogDamaged):
         return True  # what can't be read nobody begins at; and such events were told of
     return bool(folded.state == kept)
 

@@ -37,12 +37,18 @@ COMMENT ON COLUMN seal_tiles.root IS 'The root over its hashes: one hash of the 
 CREATE TABLE seal_checkpoints (
     size bigint NOT NULL CHECK (size > 0),
     epoch integer NOT NULL,
+    grown_from bigint CHECK (grown_from < size),
     root bytea NOT NULL CHECK (length(root) = 32),
     note text NOT NULL,
     signed_at timestamptz NOT NULL,
     oldest_s double precision NOT NULL,
-    PRIMARY KEY (size, epoch)
+    PRIMARY KEY (size, epoch),
+    -- Two sealers can't sign two futures of one tree: each checkpoint grew from another one, from which no other grew.
+    UNIQUE NULLS NOT DISTINCT (epoch, grown_from),
+    FOREIGN KEY (grown_from, epoch) REFERENCES seal_checkpoints (size, epoch)
 );
+CREATE INDEX seal_checkpoints_epoch ON seal_checkpoints (epoch, size);
+COMMENT ON COLUMN seal_checkpoints.grown_from IS 'The size of the checkpoint before; NULL for the first of an epoch.';
 COMMENT ON TABLE seal_checkpoints IS 'Each checkpoint that was signed (C2SP tlog-checkpoint), with the log''s own signature.';
 COMMENT ON COLUMN seal_checkpoints.oldest_s IS
     'How long the first of the events that it was the first to cover had stood in the log, in seconds.';
@@ -61,17 +67,34 @@ CREATE TABLE seal_cosignatures (
     witnessed_at timestamptz NOT NULL,
     received_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (size, epoch, witness),
-    FOREIGN KEY (size, epoch) REFERENCES seal_checkpoints
+    FOREIGN KEY (size, epoch) REFERENCES seal_checkpoints (size, epoch)
 );
+CREATE INDEX seal_cosignatures_epoch ON seal_cosignatures (epoch, size);
 COMMENT ON TABLE seal_cosignatures IS 'What witnesses said of a checkpoint (C2SP tlog-cosignature), checked.';
 COMMENT ON COLUMN seal_cosignatures.witness IS 'The verifier key by which it was checked.';
 
 CREATE TABLE seal_halts (
-    halted_at timestamptz PRIMARY KEY DEFAULT clock_timestamp(),
-    position bigint NOT NULL,
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    halted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    size bigint NOT NULL,
+    position bigint,
     reason text NOT NULL
 );
-COMMENT ON TABLE seal_halts IS 'When the sealer found the log other than it had been sealed, and first at which position.';
+CREATE INDEX seal_halts_ended ON seal_halts (number) WHERE position IS NULL;
+COMMENT ON TABLE seal_halts IS
+    'When the sealer found the log other than it had been sealed. It lasts until a later row has no position.';
+COMMENT ON COLUMN seal_halts.size IS 'How many events were sealed then.';
+COMMENT ON COLUMN seal_halts.position IS
+    'The first that is known to be other; NULL once all that was sealed was compared again, and is right.';
+
+-- What stands outside, by place: no evidence, but what the age of what is not covered is counted from.
+CREATE TABLE seal_copies (
+    place text PRIMARY KEY CHECK (place IN ('directory', 'nats', 'webhook')),
+    epoch integer NOT NULL,
+    size bigint NOT NULL,
+    copied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 50);
+COMMENT ON TABLE seal_copies IS 'How many events the last checkpoint covers that each place outside took.';
 
 CREATE TRIGGER seal_tiles_append_only BEFORE UPDATE OR DELETE ON seal_tiles
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -83,17 +106,26 @@ CREATE TRIGGER seal_checkpoints_no_truncate BEFORE TRUNCATE ON seal_checkpoints
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER seal_cosignatures_append_only BEFORE UPDATE OR DELETE ON seal_cosignatures
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER seal_cosignatures_no_truncate BEFORE TRUNCATE ON seal_cosignatures
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER seal_keys_append_only BEFORE UPDATE OR DELETE ON seal_keys
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER seal_keys_no_truncate BEFORE TRUNCATE ON seal_keys
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER seal_halts_append_only BEFORE UPDATE OR DELETE ON seal_halts
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER seal_halts_no_truncate BEFORE TRUNCATE ON seal_halts
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 ALTER TABLE seal_tiles ENABLE ALWAYS TRIGGER seal_tiles_append_only;
 ALTER TABLE seal_tiles ENABLE ALWAYS TRIGGER seal_tiles_no_truncate;
 ALTER TABLE seal_checkpoints ENABLE ALWAYS TRIGGER seal_checkpoints_append_only;
 ALTER TABLE seal_checkpoints ENABLE ALWAYS TRIGGER seal_checkpoints_no_truncate;
 ALTER TABLE seal_cosignatures ENABLE ALWAYS TRIGGER seal_cosignatures_append_only;
+ALTER TABLE seal_cosignatures ENABLE ALWAYS TRIGGER seal_cosignatures_no_truncate;
 ALTER TABLE seal_keys ENABLE ALWAYS TRIGGER seal_keys_append_only;
+ALTER TABLE seal_keys ENABLE ALWAYS TRIGGER seal_keys_no_truncate;
 ALTER TABLE seal_halts ENABLE ALWAYS TRIGGER seal_halts_append_only;
+ALTER TABLE seal_halts ENABLE ALWAYS TRIGGER seal_halts_no_truncate;
 
 -- Leaf hashes of up to 256 positions from p_first on, one after the other. A hash tells nothing of an event to who does
 -- not have it (its id alone has 62 random bits), so readers of one merchant may have those of all: a proof is made
@@ -106,6 +138,11 @@ $$;
 -- When the event at a position was recorded; NULL if there is none.
 CREATE FUNCTION recorded_at_of(p_position bigint) RETURNS timestamptz LANGUAGE sql STABLE SECURITY DEFINER AS $$
     SELECT recorded_at FROM events WHERE position = p_position
+$$;
+
+-- The sealer's lease, if it is still this one; nobody takes it over before the transaction ends that asks.
+CREATE FUNCTION hold_seal_lease(p_lease bigint) RETURNS bigint LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
+    SELECT lease FROM checkpoints WHERE follower = 'sealer' AND lease = p_lease FOR SHARE
 $$;
 
 -- Where in the log an event of a merchant is, by its id: NULL if it is not found. The log has no index of ids; but an
@@ -142,18 +179,24 @@ END $$;
 DO $$
 BEGIN
     EXECUTE format('ALTER FUNCTION leaf_hashes(bigint, integer) SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION hold_seal_lease(bigint) SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION recorded_at_of(bigint) SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION position_of_event(uuid, text, interval) SET search_path = %I, pg_temp', current_schema());
 END $$;
-REVOKE ALL ON FUNCTION leaf_hashes(bigint, integer), recorded_at_of(bigint), position_of_event(uuid, text, interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION leaf_hashes(bigint, integer), recorded_at_of(bigint), hold_seal_lease(bigint),
+    position_of_event(uuid, text, interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hold_seal_lease(bigint) TO tillroll_seal;
 GRANT EXECUTE ON FUNCTION leaf_hashes(bigint, integer) TO tillroll_seal, tillroll_query, tillroll_audit, tillroll_project;
 GRANT EXECUTE ON FUNCTION recorded_at_of(bigint) TO tillroll_seal, tillroll_query, tillroll_audit, tillroll_project;
 GRANT EXECUTE ON FUNCTION position_of_event(uuid, text, interval) TO tillroll_query, tillroll_audit, tillroll_project;
 
-REVOKE ALL ON seal_tiles, seal_checkpoints, seal_keys, seal_cosignatures, seal_halts FROM PUBLIC;
+REVOKE ALL ON seal_tiles, seal_checkpoints, seal_keys, seal_cosignatures, seal_halts, seal_copies FROM PUBLIC;
 GRANT SELECT, INSERT ON seal_tiles, seal_checkpoints, seal_keys, seal_cosignatures, seal_halts TO tillroll_seal;
-GRANT SELECT ON seal_tiles, seal_checkpoints, seal_keys, seal_cosignatures, seal_halts
+GRANT SELECT, INSERT, UPDATE ON seal_copies TO tillroll_seal;
+GRANT SELECT ON seal_tiles, seal_checkpoints, seal_keys, seal_cosignatures, seal_halts, seal_copies
     TO tillroll_query, tillroll_audit, tillroll_project;
 -- Cosignatures come in by the API, which checks them; who reads them checks them again.
 GRANT INSERT ON seal_cosignatures TO tillroll_write;
+-- `status` says that the sealer halted.
+GRANT SELECT ON seal_halts TO tillroll_write;
 GRANT EXECUTE ON FUNCTION log_head() TO tillroll_seal;

@@ -18,6 +18,19 @@ FROM events
 WHERE position > :after AND position <= :end AND (type <> ALL (:without::text[]) OR position = :end)
 ORDER BY position;
 
+-- name: find_damage(after, end)^
+-- The first position after :after up to :end where an event is missing before a later one, or stands and has no time that
+-- can be read: position, whether it is missing.
+SELECT least(position, expected), position > expected
+FROM (
+    SELECT position, occurred_at, recorded_at, :after::bigint + row_number() OVER (ORDER BY position) AS expected
+    FROM events WHERE position > :after AND position <= :end
+) AS e
+WHERE position <> expected OR NOT coalesce(
+    occurred_at BETWEEN '0001-01-02Z' AND '9999-12-30Z' AND recorded_at BETWEEN '0001-01-02Z' AND '9999-12-30Z', false
+)
+ORDER BY position LIMIT 1;
+
 -- name: read_streams(streams, versions, limit)
 -- The rest of several streams, each in order. :streams text[], :versions bigint[] (read after), :limit rows
 -- a stream. Each row ends with the number of the stream in the question, from 1.

@@ -8,17 +8,21 @@ themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from eventstore.merkle import Frontier, hashes_in
+from psycopg.rows import TupleRow
+
+from eventstore.merkle import HASH_BYTES, Frontier
 from eventstore.statements import Pool
 from services.audit.notes import Checkpoint, Note, VerifierKey, WrongNote, notes_in
 from services.audit.proofs import read_key, read_signed, read_state
-from services.audit.tiles import Connection, TreeDamaged, fetch
+from services.audit.tiles import Connection, TreeDamaged, fetch, read_tiles
 from services.audit.tree import TILE
 
 TILES = 16
+NO_HASH = bytes(HASH_BYTES)
+"""Stands for what is none: no event has it."""
 Wrong = Callable[[str], None]
 
 
@@ -41,7 +45,7 @@ class SealedTree:
         """The leaf hash of the next event."""
         if not self._due:
             return
-        self._tree.append(leaf)
+        self._tree.append(leaf if len(leaf or b"") == HASH_BYTES else NO_HASH)
         while self._due and self._due[0].size <= self._tree.size:
             checkpoint = self._due.pop(0)
             if self._tree.root() != checkpoint.root:
@@ -67,9 +71,8 @@ class SealedTree:
             page = await _tiles(connection, sealed.size, other.size)
             if not page:
                 break
-            rows = await fetch(connection, "read_leaves", after=sealed.size, sealed=0, limit=len(page))
-            leaves = hashes_in(rows[0][0])
-            first = first or _first_difference(sealed.size, page, leaves)
+            rows = await fetch(connection, "read_each_leaf", after=sealed.size, limit=len(page))
+            first = first or _first_difference(sealed.size, page, rows)
             sealed.extend(page)
         if first and sealed.size == other.size and sealed.root() == other.root:
             return f"position {first} is not the event that was sealed: altered from there on"
@@ -81,16 +84,14 @@ async def _tiles(connection: Connection, after: int, size: int) -> list[bytes]:
     """Sealed leaf hashes after a position, as the stored full tiles have them; of a partial one, the log's
     own."""
     first = after // TILE
-    rows = await fetch(
-        connection, "read_tiles", levels=[0] * TILES, numbers=list(range(first, first + TILES))
-    )
-    hashes = [each for _, _, joined in sorted(rows, key=lambda row: row[1]) for each in hashes_in(joined)]
+    tiles = await read_tiles(connection, [(0, number) for number in range(first, first + TILES)])
+    hashes = [each for _, tile in sorted(tiles.items()) for each in tile]
     return hashes[after - first * TILE : size - first * TILE]
 
 
-def _first_difference(after: int, sealed: list[bytes], leaves: list[bytes]) -> int:
+def _first_difference(after: int, sealed: list[bytes], rows: Sequence[TupleRow]) -> int:
     for index, each in enumerate(sealed):
-        if index >= len(leaves) or leaves[index] != each:
+        if index >= len(rows) or rows[index][:2] != (after + index + 1, each):
             return after + index + 1
     return 0
 
@@ -123,7 +124,10 @@ async def stored_checkpoints(pool: Pool, wrong: Wrong) -> list[Checkpoint]:
     async with pool.connection() as connection:
         state = await read_state(connection)
         if state.halt:
-            wrong(f"the sealer halted at {state.halt.at:%Y-%m-%d %H:%M:%S}: {state.halt.reason}")
+            wrong(
+                f"the sealer halted at {state.halt.at:%Y-%m-%d %H:%M:%S}, when {state.halt.size} events were"
+                f" sealed, on position {state.halt.position}: {state.halt.reason}"
+            )
         try:
             signed = await read_signed(connection)
             key = signed and await read_key(connection, signed.epoch)

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 
 from services.audit import verifier
+from services.audit.notes import VerifierKey
 from services.audit.proofs import (
     Signed,
     State,
@@ -20,12 +21,14 @@ from services.audit.proofs import (
     find_event,
     prove_consistency,
     prove_inclusion,
+    read_cosigned,
     read_exactly,
     read_key,
     read_signed,
     read_state,
 )
 from services.audit.tiles import Connection
+from services.audit.witness import witnesses_in
 from services.console import results
 from services.context import open_context
 from services.settings import Settings
@@ -47,12 +50,14 @@ async def _reading(settings: Settings) -> AsyncIterator[tuple[Connection, int]]:
         yield connection, context.log.identity.epoch
 
 
-async def show_checkpoint(settings: Settings, size: int | None, *, as_json: bool) -> int:
+async def show_checkpoint(settings: Settings, size: int | None, *, cosigned: bool, as_json: bool) -> int:
     """The note on standard output; what it does not cover on standard error. 1 if the sealer halted."""
     async with _reading(settings) as (connection, epoch):
-        signed = await _signed(connection, size)
-        state = await read_state(connection)
         key = await read_key(connection, epoch)
+        signed = await (
+            _cosigned(connection, settings, epoch, key) if cosigned else _signed(connection, size)
+        )
+        state = await read_state(connection)
     if as_json:
         _print({**_shown(signed), "key": str(key), "state": asdict(state)})
     else:
@@ -63,8 +68,9 @@ async def show_checkpoint(settings: Settings, size: int | None, *, as_json: bool
 
 def _uncovered(state: State) -> str:
     if state.halt:
-        return f"THE LOG WAS ALTERED at position {state.halt.position}: {state.halt.reason}"
-    covered = f"{state.size:,} of {state.head:,} events are covered"
+        found = f"THE LOG WAS ALTERED at position {state.halt.position}: {state.halt.reason}"
+        return f"{found} (since {state.halt.at:%Y-%m-%d %H:%M:%S}, when {state.halt.size:,} were sealed)"
+    covered = f"{state.outside:,} of {state.head:,} events are covered"
     if not state.uncovered_events:
         return covered
     return f"{covered}; the oldest that is not, is recorded {state.uncovered_s:.1f} s ago"
@@ -128,6 +134,16 @@ async def _signed(connection: Connection, size: int | None) -> Signed:
     if signed is None:
         what = f"no checkpoint covers {size} events" if size else "nothing is sealed"
         raise NoProof(f"{what} yet: the sealer signs within a second (`tillroll up` starts it)")
+    return signed
+
+
+async def _cosigned(
+    connection: Connection, settings: Settings, epoch: int, key: VerifierKey | None
+) -> Signed:
+    witnesses = witnesses_in(settings.seal_witnesses)
+    signed = await read_cosigned(connection, epoch, key, witnesses) if key else None
+    if signed is None:
+        raise NoProof("no witness that TILLROLL_SEAL_WITNESSES names has cosigned a checkpoint yet")
     return signed
 
 

@@ -23,8 +23,8 @@ from typing import IO, Any, Literal, Protocol
 import orjson
 
 from eventstore.ahead import Ahead
-from eventstore.log import StoredEvent
-from eventstore.merkle import Frontier
+from eventstore.log import LogDamaged, StoredEvent
+from eventstore.merkle import HASH_BYTES, Frontier
 from eventstore.postgres import PostgresLog
 from services.audit.lines import line_of
 
@@ -170,7 +170,8 @@ async def export(
 ) -> dict[str, Any]:
     """Write the events from `first` to `last` into `target`, and its manifest beside it; the manifest.
 
-    Raises CannotExport for an empty range, and for a file that is there already.
+    Raises CannotExport for an empty range, and for a file that is there already; LogDamaged where an event is
+    missing, or is none.
     """
     head = await log.head()
     if not 1 <= first <= last <= head:
@@ -198,11 +199,22 @@ async def _write(
 ) -> None:
     async with Ahead(lambda after: log.read_range(after, min(after + PAGE, last)), first - 1, last) as pages:
         while events := await pages.next():
-            writer.write(events)
-            summary.add(events)
+            try:
+                writer.write(events)
+                summary.add(events)
+            except (TypeError, ValueError):
+                _refuse_damage(events)
+                raise
             progress("events", summary.events, last - first + 1)
     writer.close()
     assert summary.events == last - first + 1, "positions have no gaps"
+
+
+def _refuse_damage(events: Sequence[StoredEvent]) -> None:
+    """Raises LogDamaged for a row that is no event."""
+    for event in events:
+        if None in event or len(event.leaf_hash) != HASH_BYTES:
+            raise LogDamaged("has no leaf hash, or no value where one must be", event.position)
 
 
 def _manifest(

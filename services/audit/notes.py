@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections import deque
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
@@ -226,9 +227,13 @@ def notes_in(text: str) -> list[Note]:
     return found
 
 
-def signed_by(note: Note | None, key: VerifierKey) -> Checkpoint | None:
-    """What the key signed; None for anything else."""
-    try:
-        return note.checkpoint(key) if note else None
-    except WrongNote:
-        return None
+def last_note_in(text: str) -> Note | None:
+    """The last checkpoint of a text that may begin or end in the middle of one; None where none is whole."""
+    found = deque(_CHECKPOINT.finditer(text), maxlen=1)
+    return Note.parse(found[0].group()) if found else None
+
+
+def end_of_notes(text: str) -> int:
+    """Where the last whole checkpoint of such a text ends, in bytes; 0 where none is whole."""
+    found = deque(_CHECKPOINT.finditer(text), maxlen=1)
+    return len(text[: found[0].end()].encode(errors="surrogateescape")) if found else 0

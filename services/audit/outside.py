@@ -1,8 +1,8 @@
 """Where do checkpoints go, out of the reach of who may alter the database? To files, to NATS, to a webhook.
 
-Copying never holds up the sealer: it comes after, takes up where the directory stands, and puts back what is
-missing. Nothing is copied but what leads to a root that was signed: an altered log shall not reach the
-evidence against it.
+Copying never holds up the sealer: it comes after, takes up where each place stands, and puts back what is
+missing. One place that is away is none of the others' concern. Nothing is copied but what leads to a root
+that was signed: an altered log shall not reach the evidence against it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ from eventstore.log import LogIdentity
 from eventstore.merkle import HASH_BYTES
 from eventstore.statements import Pool
 from eventstore.tasks import TaskGroup
-from services.audit.directory import Directory
-from services.audit.notes import Checkpoint, Note, VerifierKey, signed_by
+from services.audit.directory import Directory, Unreadable
+from services.audit.notes import Checkpoint, Note, VerifierKey, WrongNote
+from services.audit.past import Past
+from services.audit.proofs import read_cosigned
 from services.audit.tiles import Connection, Key, TreeDamaged, fetch, read_edge, read_tiles
 from services.audit.tree import TILE, Edge
+from services.audit.witness import witnesses_in
 from services.context import ProcessContext
 from services.settings import Settings
 
@@ -38,6 +41,8 @@ LEAVES = 65_536
 """How far a step goes, unless one checkpoint goes further."""
 RETRY_SECONDS = 2.0
 TELL_SECONDS = 5.0
+COSIGNED_SECONDS = 5.0
+"""How often is looked for cosignatures, where nothing is sealed."""
 KV_HISTORY = 64
 AWAY = (nats.errors.Error, JetStreamError, aiohttp.ClientError, OSError, TimeoutError)
 logger = structlog.get_logger()
@@ -54,106 +59,133 @@ class Copies:
         self,
         pool: Pool,
         directory: Directory,
+        past: Past,
         key: VerifierKey,
         epoch: int,
         *,
         jetstream: Callable[[], Awaitable[JetStreamContext]] | None = None,
         bucket: str = "",
         webhook_url: str | None = None,
+        witnesses: Sequence[VerifierKey] = (),
     ) -> None:
+        self.directory = directory
+        self.past = past
         self._pool = pool
-        self._directory = directory
         self._key = key
         self._epoch = epoch
         self._jetstream = jetstream
         self._bucket = bucket
         self._webhook_url = webhook_url
+        self._witnesses = witnesses
         self._kv: KeyValue | None = None
-        self._new = asyncio.Event()
         self._edge: Edge | None = None
-        self._latest = ""
-        self._told = asyncio.Event()
-
-    async def last(self) -> Note | None:
-        """The checkpoint that the directory holds."""
-        return await asyncio.to_thread(self._directory.last)
+        self._told: dict[str, int] = {}
+        self._new: list[asyncio.Event] = []
 
     def wake(self) -> None:
         """There is a new one."""
-        self._new.set()
+        for each in self._new:
+            each.set()
 
     async def run(self) -> None:
-        self._new.set()
+        self._new.clear()
         async with TaskGroup() as tasks:
-            tasks.create_task(self._fill_directory())
-            tasks.create_task(self._tell())
+            tasks.create_task(self._follow("directory", self._fill))
+            if self._jetstream:
+                tasks.create_task(self._follow("nats", lambda: self._tell("nats", self._put)))
+            if self._webhook_url:
+                tasks.create_task(self._follow("webhook", lambda: self._tell("webhook", self._post)))
 
-    async def _fill_directory(self) -> None:
+    async def _follow(self, place: str, bring: Callable[[], Awaitable[None]]) -> None:
+        """Bring one place up to date, each time that there is something new, for itself alone."""
+        new = asyncio.Event()
+        new.set()
+        self._new.append(new)
         while True:
-            await self._new.wait()
-            self._new.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COSIGNED_SECONDS):
+                    await new.wait()
+            new.clear()
             try:
-                while await self.copy():
-                    pass
-            except (OSError, NotCopied) as error:
-                logger.warning("checkpoint_not_copied", error=str(error))
+                await bring()
+            except (*AWAY, NotCopied, Unreadable, TreeDamaged) as error:
+                logger.warning("checkpoint_not_copied", place=place, error=str(error) or type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
-                self._new.set()
+                new.set()
+
+    async def _fill(self) -> None:
+        while await self.copy():
+            pass
+        await self.copy_cosigned()
 
     async def copy(self) -> bool:
-        """Bring the directory up to some further checkpoints; False where it has them all. Raises
-        NotCopied."""
-        noted = signed_by(await self.last(), self._key)
+        """Bring the directory up to some further checkpoints; False where it has them all.
+
+        Raises NotCopied, Unreadable, OSError.
+        """
+        noted = await asyncio.to_thread(self.directory.signed, self._key)
         async with self._pool.connection() as connection:
             if self._edge is None or (noted.size if noted else 0) < self._edge.size:
                 self._edge = await self._begin(connection, noted)
             rows = await fetch(
                 connection, "read_notes", after=self._edge.size, epoch=self._epoch, limit=NOTES
             )
-            if not rows:
-                return False
-            bound = self._edge.size + LEAVES
-            notes = [note for size, note in rows if size <= bound] or [rows[0][1]]
-            await self._grow(connection, self._edge.copy(), notes, noted)
-        self._latest = notes[-1]
-        self._told.set()
-        return True
+            if rows:
+                bound = self._edge.size + LEAVES
+                notes = [note for size, note in rows if size <= bound] or [rows[0][1]]
+                await self._grow(connection, self._edge.copy(), notes, noted)
+            await self._note_copy(connection, "directory", self._edge.size)
+            return bool(rows)
+
+    async def copy_cosigned(self) -> None:
+        """The last checkpoint that witnesses cosigned, with what they said. Raises Unreadable, OSError."""
+        async with self._pool.connection() as connection:
+            signed = await read_cosigned(connection, self._epoch, self._key, self._witnesses)
+        if signed and signed.checkpoint.size <= (self._edge.size if self._edge else 0):
+            await asyncio.to_thread(self.directory.put_cosigned, signed.note)
 
     async def _begin(self, connection: Connection, noted: Checkpoint | None) -> Edge:
         """The tree that the directory holds, or none, if it is not whole: what is there is not written
         again."""
         size = noted.size if noted else 0
-        whole: bool = await asyncio.to_thread(self._directory.is_whole, size)
+        whole: bool = await asyncio.to_thread(self.directory.is_whole, size)
         if noted and whole:
-            with suppress(TreeDamaged):
+            try:
                 edge = await read_edge(connection, size)
-                if edge.root() == noted.root:
-                    return edge
+            except TreeDamaged as damaged:
+                raise NotCopied(str(damaged)) from None
+            if edge.root() != noted.root:
+                raise NotCopied(f"the stored tree of {size} events is not the one in {self.directory}")
+            return edge
         return Edge()
 
     async def _grow(
         self, connection: Connection, edge: Edge, notes: Sequence[str], noted: Checkpoint | None
     ) -> None:
         """Up to the last of these notes, if the tiles lead to its root."""
-        signed = [Note.parse(note).checkpoint(self._key) for note in notes]
+        try:
+            signed = [Note.parse(note).checkpoint(self._key) for note in notes]
+        except WrongNote as wrong:
+            raise NotCopied(f"a stored checkpoint: {wrong}") from None
         last = signed[-1]
-        new, full = await self._put_tiles(connection, edge, last.size)
-        if edge.root() != last.root:
-            await asyncio.to_thread(self._directory.take_back, new)
-            raise NotCopied(f"the stored tree of {last.size} events is not the one that was signed")
+        staged: list[Key] = []
+        try:
+            await self._stage(connection, edge, last.size, staged)
+            if edge.root() != last.root:
+                raise NotCopied(f"the stored tree of {last.size} events is not the one that was signed")
+            await asyncio.to_thread(self.directory.publish, staged)
+        finally:
+            await asyncio.to_thread(self.directory.discard, staged)
         unknown = noted.size if noted else 0
         further = [note for note, each in zip(notes, signed, strict=True) if each.size > unknown]
-        await asyncio.to_thread(self._directory.forget_partial, full)
-        await asyncio.to_thread(self._directory.put_edge, edge)
+        await asyncio.to_thread(self.directory.put_edge, edge)
+        await asyncio.to_thread(self.directory.forget_partial, staged)
         if further:
-            await asyncio.to_thread(self._directory.put_notes, further, self._key)
+            await asyncio.to_thread(self.directory.put_notes, further, self._key)
         self._edge = edge
 
-    async def _put_tiles(self, connection: Connection, edge: Edge, size: int) -> tuple[list[Key], list[Key]]:
-        """Let the tree grow to a size; the full tiles that are new in the directory, and all that became
-        full."""
-        new: list[Key] = []
-        full: list[Key] = []
+    async def _stage(self, connection: Connection, edge: Edge, size: int, staged: list[Key]) -> None:
+        """Let the tree grow to a size; the tiles that became full are on disk then, to be published."""
         while edge.size < size:
             first = edge.size // TILE
             beyond = min(first + TILES, -(-size // TILE))
@@ -163,40 +195,43 @@ class Copies:
             if not leaves:
                 raise NotCopied(f"leaf hashes after {edge.size} are gone")
             grown = await asyncio.to_thread(edge.grow, leaves)
-            full += [(tile.level, tile.number) for tile in grown]
-            new += [
-                (tile.level, tile.number)
-                for tile in await asyncio.to_thread(self._directory.put_tiles, grown)
-            ]
-        return new, full
+            staged += await asyncio.to_thread(self.directory.stage, grown)
 
-    async def _tell(self) -> None:
-        """The latest one to NATS and to the webhook; those in between are not missed, as each covers all
-        before."""
-        while True:
-            await self._told.wait()
-            self._told.clear()
-            try:
-                await self.tell(self._latest)
-            except AWAY as error:
-                logger.warning("checkpoint_not_told", error=str(error) or type(error).__name__)
-                await asyncio.sleep(RETRY_SECONDS)
-                self._told.set()
+    async def _tell(self, place: str, tell: Callable[[str], Awaitable[None]]) -> None:
+        """The latest one; those in between are not missed, as each covers all before. Raises one of AWAY."""
+        async with self._pool.connection() as connection:
+            rows = await fetch(connection, "read_last_note", epoch=self._epoch)
+        if not rows or self._told.get(place) == rows[0][0]:
+            return
+        ((size, note),) = rows
+        try:
+            Note.parse(note).checkpoint(self._key)
+        except WrongNote as wrong:
+            raise NotCopied(f"the stored checkpoint of {size} events: {wrong}") from None
+        await tell(note)
+        async with self._pool.connection() as connection:
+            await self._note_copy(connection, place, size)
 
-    async def tell(self, note: str) -> None:
-        """Raises one of AWAY."""
-        if self._jetstream:
-            async with asyncio.timeout(TELL_SECONDS):
-                self._kv = self._kv or await _bucket(await self._jetstream(), self._bucket)
-                await self._kv.put("checkpoint", note.encode())
-        if self._webhook_url:
-            patience = aiohttp.ClientTimeout(total=TELL_SECONDS)
-            headers = {"Content-Type": "text/plain; charset=utf-8"}
-            async with (
-                aiohttp.ClientSession(timeout=patience, raise_for_status=True) as http,
-                http.post(self._webhook_url, data=note.encode(), headers=headers, allow_redirects=False),
-            ):
-                pass
+    async def _note_copy(self, connection: Connection, place: str, size: int) -> None:
+        if size and self._told.get(place) != size:
+            await fetch(connection, "add_copy", place=place, epoch=self._epoch, size=size)
+            self._told[place] = size
+
+    async def _put(self, note: str) -> None:
+        assert self._jetstream is not None
+        async with asyncio.timeout(TELL_SECONDS):
+            self._kv = self._kv or await _bucket(await self._jetstream(), self._bucket)
+            await self._kv.put("checkpoint", note.encode())
+
+    async def _post(self, note: str) -> None:
+        assert self._webhook_url is not None
+        patience = aiohttp.ClientTimeout(total=TELL_SECONDS)
+        headers = {"Content-Type": "text/plain; charset=utf-8"}
+        async with (
+            aiohttp.ClientSession(timeout=patience, raise_for_status=True) as http,
+            http.post(self._webhook_url, data=note.encode(), headers=headers, allow_redirects=False),
+        ):
+            pass
 
 
 async def _bucket(jetstream: JetStreamContext, name: str) -> KeyValue:
@@ -216,15 +251,22 @@ def directory_of(settings: Settings, identity: LogIdentity) -> Path:
     return settings.data_dir / settings.seal_directory / identity.name
 
 
+def past_of(settings: Settings, identity: LogIdentity) -> Past:
+    """Where those of the epochs before were copied to."""
+    return Past(settings.data_dir / settings.seal_directory, identity)
+
+
 def open_copies(context: ProcessContext, pool: Pool, key: VerifierKey) -> Copies:
     """The copies that the settings ask for."""
     settings, identity = context.settings, context.log.identity
     return Copies(
         pool,
         Directory(directory_of(settings, identity)),
+        past_of(settings, identity),
         key,
         identity.epoch,
         jetstream=context.bus.jetstream if settings.seal_kv else None,
         bucket=bucket_of(key.name),
         webhook_url=settings.seal_webhook_url,
+        witnesses=witnesses_in(settings.seal_witnesses),
     )

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from eventstore.log import LogIdentity
+from eventstore.merkle import HASH_BYTES
 from eventstore.statements import Pool
 from services.audit.notes import VerifierKey, WrongNote
 from services.audit.proofs import (
@@ -25,12 +26,15 @@ from services.audit.proofs import (
     find_event,
     prove_consistency,
     prove_inclusion,
+    read_cosigned,
     read_exactly,
     read_key,
+    read_proved,
     read_signed,
     read_state,
 )
-from services.audit.tiles import Connection, TreeDamaged, parse_tile_path, read_tiles
+from services.audit.tiles import Connection, TreeDamaged, parse_tile_path
+from services.audit.tree import TILE
 from services.audit.witness import UnknownWitness, checked, keep
 from services.web.access import Allowed, requires
 from services.web.openapi import problem_responses
@@ -96,9 +100,10 @@ class ShownKey(Shown):
 
 
 class ShownHalt(Shown):
-    """The log is not what was sealed."""
+    """The log is not what was sealed; it lasts until all of it was compared again, and is right."""
 
     at: datetime
+    size: int = Field(description="how many events were sealed then", examples=[17])
     position: int = Field(description="the first that is known to be other", examples=[3])
     reason: str = Field(examples=["the event 3 is not the one that was sealed"])
 
@@ -108,15 +113,21 @@ class ShownState(Shown):
 
     head: int = Field(description="highest position of the log", examples=[20])
     size: int = Field(description="how many events the last checkpoint covers", examples=[17])
+    outside: int = Field(
+        description="how many events a checkpoint covers that stands outside of the database: in the"
+        " directory, in NATS, or with the webhook",
+        examples=[17],
+    )
     signed_at: datetime | None = Field(description="null before the first")
     uncovered_events: int = Field(
-        description="younger than the last checkpoint: not proved yet", examples=[3]
+        description="that no checkpoint outside covers: not proved yet", examples=[3]
     )
     uncovered_s: float = Field(
         description="how long the first of them is recorded, in seconds", examples=[0.4]
     )
     waited_s_max: float = Field(
-        description="how long an event had to wait at most, of those that the last 3,600 checkpoints cover",
+        description="how long an event had to wait at most to be signed, of those that the last 3,600"
+        " checkpoints cover",
         examples=[0.97],
     )
     halt: ShownHalt | None = Field(description="null while nothing is found to be altered")
@@ -141,7 +152,7 @@ _AUDITS = [requires("audit:read")]
     summary="How far the log is sealed, and what is not covered yet",
 )
 async def get_seal(request: Request) -> ShownState:
-    """Events that are younger than the last checkpoint can be altered unseen: how many, and how young."""
+    """What no checkpoint outside covers can be altered unseen: how many events, and how young."""
     async with _pool(request).connection() as connection:
         return ShownState.model_validate(asdict(await read_state(connection)))
 
@@ -179,10 +190,15 @@ async def get_checkpoint(
     size: Annotated[
         int | None, Query(ge=1, le=SIZE_MAX, description="none: the last checkpoint", examples=[17])
     ] = None,
+    cosigned: Annotated[
+        bool, Query(description="the last one that a witness cosigned; a witness needs a while for each")
+    ] = False,
 ) -> Response:
     """A signed note (C2SP tlog-checkpoint), with the cosignatures of witnesses."""
+    if cosigned and size is not None:
+        raise invalid("cosigned", "say the size, or that it is cosigned")
     async with _pool(request).connection() as connection:
-        signed = await _signed(connection, size)
+        signed = await (_cosigned(request, connection) if cosigned else _signed(connection, size))
     headers = {"Cache-Control": "no-store"}
     return Response(signed.note, headers=headers, media_type="text/plain; charset=utf-8")
 
@@ -309,19 +325,24 @@ async def get_tile(
         Path(max_length=100, description="LEVEL/NUMBER, and .p/WIDTH if partial", examples=["0/x001/234"]),
     ],
 ) -> Response:
-    """Up to 256 hashes of one level (C2SP tlog-tiles), as far as they were sealed; nothing of it ever
-    changes."""
+    """Up to 256 hashes of one level (C2SP tlog-tiles), as far as they were sealed.
+
+    They lead to the root that was signed, so nothing of it ever changes.
+    """
     try:
         level, number, width = parse_tile_path(path)
     except ValueError as error:
         raise invalid("path", str(error), where="path") from None
     async with _pool(request).connection() as connection:
-        signed = await read_signed(connection)
-        sealed = signed.checkpoint.size if signed else 0
-        if (number * 256 + width) << (8 * level) > sealed:
-            raise not_found("tile", path)
-        hashes = (await read_tiles(connection, [(level, number)]))[level, number][:width]
-    return Response(b"".join(hashes), headers=FOREVER, media_type="application/octet-stream")
+        try:
+            signed = await read_signed(connection)
+            if signed is None or (number * TILE + width) << (8 * level) > signed.checkpoint.size:
+                raise not_found("tile", path)
+            hashes = await read_proved(connection, signed, level, number)
+        except TreeDamaged as damaged:
+            raise _altered(damaged) from None
+    content = hashes[: width * HASH_BYTES]
+    return Response(content, headers=FOREVER, media_type="application/octet-stream")
 
 
 def _pool(request: Request) -> Pool:
@@ -340,8 +361,25 @@ async def _signed(connection: Connection, size: int | None) -> Signed:
     return signed
 
 
+async def _cosigned(request: Request, connection: Connection) -> Signed:
+    identity: LogIdentity = request.app.state.identity
+    key = await read_key(connection, identity.epoch)
+    signed = None
+    if key:
+        try:
+            signed = await read_cosigned(connection, identity.epoch, key, request.app.state.witnesses)
+        except TreeDamaged as damaged:
+            raise _altered(damaged) from None
+    if signed is None:
+        raise Problem(404, "not-found", "no witness that TILLROLL_SEAL_WITNESSES names has cosigned one yet")
+    return signed
+
+
 async def _exactly(connection: Connection, size: int | None) -> Signed:
-    found = await read_exactly(connection, size) if size else None
+    try:
+        found = await read_exactly(connection, size) if size else None
+    except TreeDamaged as damaged:
+        raise _altered(damaged) from None
     if found:
         return found
     signed = await _signed(connection, size)

@@ -7,6 +7,7 @@ that the stored tree was altered, which is said instead.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -20,8 +21,8 @@ from eventstore.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from services.audit.notes import Checkpoint, Note, VerifierKey
-from services.audit.tiles import Connection, TreeDamaged, fetch, hashes_of
+from services.audit.notes import Checkpoint, Note, Signature, VerifierKey, WrongNote, witnessed_at
+from services.audit.tiles import Connection, TreeDamaged, fetch, hashes_of, read_edge, read_trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +61,25 @@ class Consistency:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """The sealer found the log other than it had been sealed, at `position` first."""
+    """The sealer found the log other than it had been sealed, at `position` first, when `size` events were
+    sealed. It lasts until all of them were found right again."""
 
     at: datetime
+    size: int
     position: int
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far the log is sealed. Events after `size` are younger than the last checkpoint, and by nothing
-    proved yet: `uncovered_events` of them, the first recorded `uncovered_s` seconds ago. `waited_s_max` is
-    how long an event had to wait at most, of those that the last 3,600 checkpoints cover."""
+    """How far the log is sealed. What no checkpoint covers that stands outside of the database is by nothing
+    proved yet: `uncovered_events` after `outside`, the first recorded `uncovered_s` seconds ago.
+    `waited_s_max` is how long an event had to wait at most to be signed, of those that the last 3,600
+    checkpoints cover."""
 
     head: int
     size: int
+    outside: int
     signed_at: datetime | None
     uncovered_events: int
     uncovered_s: float
@@ -100,11 +105,49 @@ async def read_exactly(connection: Connection, size: int) -> Signed | None:
 def _signed(rows: list[TupleRow]) -> Signed | None:
     if not rows:
         return None
-    ((size, epoch, _, note, cosignatures),) = rows
-    checkpoint = Checkpoint.parse(Note.parse(note).body)
-    if checkpoint.size != size:
+    ((size, epoch, root, note, key, cosignatures),) = rows
+    checkpoint = checked_note(note, size, key and VerifierKey.parse(key))
+    if checkpoint.root != root:
         raise TreeDamaged(f"the stored checkpoint of {size} events says something else")
     return Signed(checkpoint, epoch, note + "".join(f"{line}\n" for line in cosignatures))
+
+
+def checked_note(note: str, size: int, key: VerifierKey | None) -> Checkpoint:
+    """What a stored note says, if the key of its epoch signed that. Raises TreeDamaged."""
+    if key is None:
+        raise TreeDamaged(f"the key is gone that signed the checkpoint of {size} events")
+    try:
+        checkpoint = Note.parse(note).checkpoint(key)
+    except WrongNote as wrong:
+        raise TreeDamaged(f"the stored checkpoint of {size} events: {wrong}") from None
+    if checkpoint.size != size:
+        raise TreeDamaged(f"the stored checkpoint of {size} events says something else")
+    return checkpoint
+
+
+async def read_cosigned(
+    connection: Connection, epoch: int, key: VerifierKey, witnesses: Sequence[VerifierKey]
+) -> Signed | None:
+    """The last checkpoint of an epoch that one of these witnesses cosigned, with what they said of it.
+
+    All is checked again. Raises TreeDamaged.
+    """
+    keys = {str(witness): witness for witness in witnesses}
+    rows = await fetch(connection, "read_cosignatures", epoch=epoch, keys=list(keys))
+    if not rows:
+        return None
+    size, note = rows[0][:2]
+    checkpoint = checked_note(note, size, key)
+    lines = [line for _, _, witness, line in rows if _cosigned(keys[witness], line, checkpoint)]
+    return Signed(checkpoint, epoch, note + "".join(f"{line}\n" for line in lines)) if lines else None
+
+
+def _cosigned(witness: VerifierKey, line: str, checkpoint: Checkpoint) -> bool:
+    try:
+        witnessed_at(witness, Signature.parse(line), checkpoint.body)
+    except WrongNote:
+        return False
+    return True
 
 
 async def read_key(connection: Connection, epoch: int) -> VerifierKey | None:
@@ -129,6 +172,15 @@ async def consistency(connection: Connection, first: int, second: int) -> list[b
     return await hashes_of(connection, consistency_ranges(first, second))
 
 
+async def read_proved(connection: Connection, signed: Signed, level: int, number: int) -> bytes:
+    """The hashes of a tile, which lead to the root of the checkpoint. Raises TreeDamaged."""
+    checkpoint = signed.checkpoint
+    edge = await read_edge(connection, checkpoint.size)
+    if edge.root() != checkpoint.root:
+        raise TreeDamaged(f"the tree of {checkpoint.size} events has another root")
+    return await read_trusted(connection, edge, level, number)
+
+
 async def prove_inclusion(connection: Connection, position: int, signed: Signed) -> Inclusion:
     """Of an event that the checkpoint covers. Raises TreeDamaged."""
     checkpoint = signed.checkpoint
@@ -151,14 +203,16 @@ async def prove_consistency(connection: Connection, first: Signed, second: Signe
     return Consistency(first, second, proof)
 
 
+async def read_halt(connection: Connection) -> Halt | None:
+    """That the log was found altered, if it still is."""
+    rows = await fetch(connection, "read_halt")
+    return Halt(*rows[0]) if rows else None
+
+
 async def read_state(connection: Connection) -> State:
     """How far the log is sealed."""
     (row,) = await fetch(connection, "read_state")
-    head, size, _, signed_at, uncovered_s, halted_at, position, reason, waited_s_max = row
-    halt = Halt(halted_at, position, reason) if halted_at and _lasts(halted_at, signed_at) else None
-    return State(head, size, signed_at, max(0, head - size), uncovered_s or 0.0, waited_s_max or 0.0, halt)
-
-
-def _lasts(halted_at: datetime, signed_at: datetime | None) -> bool:
-    """Nothing was signed since."""
-    return signed_at is None or signed_at < halted_at
+    head, size, _, signed_at, outside, uncovered_s, halted_at, sealed, position, reason, waited_s_max = row
+    halt = Halt(halted_at, sealed, position, reason) if halted_at else None
+    uncovered = max(0, head - outside)
+    return State(head, size, outside, signed_at, uncovered, uncovered_s or 0.0, waited_s_max or 0.0, halt)

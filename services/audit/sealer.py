@@ -10,23 +10,27 @@ before stays true of it.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from typing import Protocol
 
 import structlog
 from psycopg.errors import UniqueViolation
 
 from eventstore.checkpoints import Checkpoint as Place
-from eventstore.checkpoints import holding
+from eventstore.checkpoints import LeaseLost, holding
 from eventstore.log import LogIdentity
-from eventstore.merkle import HASH_BYTES, hashes_in
+from eventstore.merkle import HASH_BYTES
 from eventstore.postgres import make_pool
 from eventstore.seams import Clock
 from eventstore.statements import Pool
 from eventstore.tasks import TaskGroup
-from services.audit.notes import Note, Signer, WrongNote, signed_by
+from services.audit.altered import LogAltered, Patrol, read_page, refuse_stray_tiles
+from services.audit.directory import Directory, Unreadable
+from services.audit.notes import Note, Signer, WrongNote
 from services.audit.outside import open_copies
+from services.audit.past import Past, authenticated, compare_held, compare_past, locate
+from services.audit.proofs import read_key
 from services.audit.tiles import Connection, TreeDamaged, fetch, read_edge
 from services.audit.tree import TILE, Edge, Tile
 from services.context import ProcessContext
@@ -36,19 +40,8 @@ FOLLOWER = "sealer"
 SEAL_SECONDS = 0.8
 """So that a checkpoint covers an event within a second, also with what it takes to make one."""
 PAGE = 32_768
-PATROL = 16
-"""Tiles that are compared with the log in each turn: of 256 leaves."""
 HALT_SECONDS = 5.0
 logger = structlog.get_logger()
-
-
-class LogAltered(Exception):
-    """The log is not what was sealed any more; `position` is the first that is known to be other."""
-
-    def __init__(self, position: int, reason: str) -> None:
-        super().__init__(reason)
-        self.position = position
-        self.reason = reason
 
 
 class KeyRefused(Exception):
@@ -58,9 +51,11 @@ class KeyRefused(Exception):
 
 
 class Outside(Protocol):
-    """Where the last checkpoint stands that was copied out of the database."""
+    """What was copied out of the database, in this epoch and in those before."""
 
-    async def last(self) -> Note | None: ...
+    directory: Directory
+    past: Past
+
     def wake(self) -> None: ...
 
 
@@ -88,7 +83,8 @@ async def signer_of(settings: Settings, identity: LogIdentity, pool: Pool) -> Si
 
 
 class Sealer:
-    """`run` until it is cancelled. Two of them do no harm: both make the same tree of the same log."""
+    """`run` until it is cancelled. Two of them do no harm: of two that grew from one checkpoint the database
+    takes one, and of two processes that which has the lease."""
 
     def __init__(self, pool: Pool, signer: Signer, epoch: int, clock: Clock, outside: Outside) -> None:
         self._pool = pool
@@ -96,8 +92,10 @@ class Sealer:
         self._epoch = epoch
         self._clock = clock
         self._outside = outside
+        self._place: Place | None = None
         self._edge = Edge()
-        self._patrolled = -1
+        self._grown_from: int | None = None
+        self._patrol = Patrol()
 
     @property
     def size(self) -> int:
@@ -105,45 +103,66 @@ class Sealer:
         return self._edge.size
 
     async def run(self, place: Place | None = None) -> None:
-        """Seal on, through halts. `place` is where the sealer stands, if that is to be shown."""
+        """Seal on, through halts. `place` is where the sealer stands, if that is to be shown: with its
+        lease."""
+        self._place = place
         while True:
             try:
                 await self.begin()
                 while True:
                     await self._turn(place)
             except LogAltered as altered:
-                await self._halt(altered)
-                if place:
-                    place.check()
-            except UniqueViolation:
-                logger.info("sealed_by_another")  # who took over has signed this tree, too
+                await self.halt(altered)
+                await asyncio.sleep(HALT_SECONDS)
+            except Unreadable as unreadable:
+                logger.warning("sealer_waits", reason=str(unreadable))
+                await asyncio.sleep(HALT_SECONDS)
+            if place:
+                place.check()
 
     async def begin(self) -> None:
-        """Take up the tree that was signed last. Raises LogAltered where it is not there any more."""
+        """Take up the tree that was signed last. Raises LogAltered where it is not there any more, Unreadable
+        where nobody can tell."""
         async with self._pool.connection() as connection:
             rows = await fetch(connection, "read_last_checkpoint")
-            self._edge = Edge()
+            self._edge, self._grown_from = Edge(), None
+            epoch = rows[0][1] if rows else None
+            await refuse_stray_tiles(connection)
             if rows:
-                ((size, epoch, root, note, _),) = rows
-                await self._take_up(connection, size, root)
-                if epoch == self._epoch:
-                    self._check_note(note, size, root)
-                else:  # an epoch begins with what the one before has left, under its own name
-                    await self._keep(connection, self._edge, (), self._clock.now())
-            await self._compare_outside(connection)
-            ((*_, halted, _, _),) = await fetch(connection, "read_state")
-        if halted:  # where the log was altered it looks first
-            self._patrolled = (halted - 1) // TILE - 1
-        await self.patrol()
+                await self._take_up(connection, *rows[0][:4])
+            await self._compare_outside(connection, epoch)
+            ((_, _, _, _, _, _, halted, _, position, *_),) = await fetch(connection, "read_state")
+            self._patrol = Patrol(secrets.randbelow(self.size // TILE + 1))
+            if halted:
+                await self._end_halt(connection, position)
+            else:
+                await self._patrol.some(connection, self._edge)
+            if rows and epoch != self._epoch:  # an epoch begins with what the one before has left
+                await self._keep(connection, self._edge, (), 0.0)
 
-    async def _take_up(self, connection: Connection, size: int, root: bytes) -> None:
+    async def _take_up(self, connection: Connection, size: int, epoch: int, root: bytes, note: str) -> None:
+        if epoch == self._epoch:
+            self._check_note(note, size, root)
+            self._grown_from = size
         doubtful = size - size % TILE + 1
         try:
             self._edge = await read_edge(connection, size)
         except TreeDamaged as damaged:
             raise LogAltered(doubtful, str(damaged)) from None
         if self._edge.root() != root:
+            await self._locate(connection, epoch, size)
             raise LogAltered(doubtful, f"the tree of the first {size} events is not the one that was signed")
+        if epoch != self._epoch:
+            directory = self._outside.past.directory(epoch)
+            stored = await read_key(connection, epoch)
+            key = authenticated(note, size, root, directory, stored, self._signer.key)
+            await compare_past(connection, directory, key, size, root)
+
+    async def _locate(self, connection: Connection, epoch: int, size: int) -> None:
+        """Raises LogAltered where the tiles outside tell it."""
+        ours = epoch == self._epoch
+        directory = self._outside.directory if ours else self._outside.past.directory(epoch)
+        await locate(connection, directory, size)
 
     def _check_note(self, note: str, size: int, root: bytes) -> None:
         try:
@@ -153,30 +172,43 @@ class Sealer:
         if (signed.size, signed.root) != (size, root):
             raise LogAltered(size, f"the stored checkpoint of {size} events says something else")
 
-    async def _compare_outside(self, connection: Connection) -> None:
+    async def _compare_outside(self, connection: Connection, epoch: int | None) -> None:
         """What was copied out was signed by us: the tree here must begin with that one."""
-        signed = signed_by(await self._outside.last(), self._signer.key)
+        before = await asyncio.to_thread(self._outside.past.last) if epoch is None else None
+        if before is not None:
+            raise LogAltered(
+                1, f"the database knows of no checkpoint, and {before} holds some of this log: put the tables"
+                " seal_* back as they were",
+            )  # fmt: skip
+        signed = await asyncio.to_thread(self._outside.directory.signed, self._signer.key)
         if signed is None:
             return
-        if signed.size > self.size:
+        if signed.size > self.size or epoch != self._epoch:
             raise LogAltered(
-                self.size + 1,
+                min(self.size, signed.size) + 1,
                 f"a checkpoint of {signed.size} events was signed, and the database knows of {self.size}: it"
                 " was put back to an older state; after a restore, begin a new epoch",
             )
-        try:
-            then = await read_edge(connection, signed.size)
-        except TreeDamaged as damaged:
-            raise LogAltered(1, str(damaged)) from None
-        if then.root() != signed.root:
-            raise LogAltered(
-                1, f"the checkpoint of {signed.size} events that was copied out has another root"
-            )
+        await compare_held(connection, self._outside.directory, signed)
+
+    async def _end_halt(self, connection: Connection, position: int) -> None:
+        """All that was sealed, and what comes next, must be as it should be."""
+        await self._patrol.all(connection, self._edge, position)
+        after, sealed = self._partial()
+        await read_page(connection, after, sealed, len(sealed) // HASH_BYTES + PAGE)
+        await fetch(
+            connection, "add_halt", position=None,
+            reason=f"the events 1 to {self.size} were compared again, and are as they were sealed",
+        )  # fmt: skip
 
     async def _turn(self, place: Place | None) -> None:
         started = asyncio.get_running_loop().time()
         was = self.size
-        more = await self.seal()
+        try:
+            more = await self.seal()
+        except UniqueViolation:
+            await self._give_way()
+            more = False
         if place:
             place.check()
             if self.size > place.position:
@@ -188,34 +220,47 @@ class Sealer:
             taken = asyncio.get_running_loop().time() - started
             await asyncio.sleep(max(0.0, SEAL_SECONDS - taken))
 
+    async def _give_way(self) -> None:
+        """Another one has signed, and its tree is taken up; or something is in the way that is no tree."""
+        logger.info("sealed_by_another")
+        was = self.size
+        await self.begin()
+        if self.size == was:
+            raise LogAltered(
+                was + 1,
+                f"something stands in the way of the checkpoint that comes after that of {was} events",
+            )
+
+    def _partial(self) -> tuple[int, bytes]:
+        """The leaves of the last partial tile, and the position that they come after."""
+        known = b"".join(self._edge.partial[0]) if self._edge.partial else b""
+        return self.size - len(known) // HASH_BYTES, known
+
     async def seal(self) -> bool:
         """Sign what has come, up to a page; whether there may be more. Raises LogAltered.
 
         The leaves of the last partial tile are read again, and must be those that were signed.
         """
-        known = self._edge.partial[0] if self._edge.partial else []
-        after = self.size - len(known)
+        after, sealed = self._partial()
+        known = len(sealed) // HASH_BYTES
         async with self._pool.connection() as connection:
-            ((joined, count, last, oldest, whole),) = await fetch(
-                connection, "read_leaves", after=after, sealed=self.size, limit=len(known) + PAGE
-            )
-            _check_page(after, len(known), count, last, whole=whole)
-            sealed = len(known) * HASH_BYTES
-            _compare(after, known, hashes_in(joined[:sealed]))
-            if count == len(known):
+            page = await read_page(connection, after, sealed, known + PAGE)
+            if page.length == known:
                 return False
             grown = self._edge.copy()
-            tiles = grown.grow(joined[sealed:])
-            await self._keep(connection, grown, tiles, oldest)
+            tiles = grown.grow(page.leaves[len(sealed) :])
+            waited = self._clock.now().timestamp() - page.oldest if page.oldest is not None else 0.0
+            await self._keep(connection, grown, tiles, max(0.0, waited))
         self._edge = grown
-        return bool(count == len(known) + PAGE)
+        return page.length == known + PAGE
 
     async def _keep(
-        self, connection: Connection, grown: Edge, tiles: Sequence[Tile], oldest: datetime
+        self, connection: Connection, grown: Edge, tiles: Sequence[Tile], oldest_s: float
     ) -> None:
-        root, now = grown.root(), self._clock.now()
+        root = grown.root()
         note = self._signer.sign(grown.size, root)
         async with connection.transaction():
+            await self._hold_lease(connection)
             if tiles:
                 await fetch(
                     connection,
@@ -230,54 +275,31 @@ class Sealer:
                 "add_checkpoint",
                 size=grown.size,
                 epoch=self._epoch,
+                grown_from=self._grown_from,
                 root=root,
                 note=str(note),
-                signed_at=now,
-                oldest_s=max(0.0, (now - oldest).total_seconds()),
+                signed_at=self._clock.now(),
+                oldest_s=oldest_s,
             )
+        self._grown_from = grown.size
+
+    async def _hold_lease(self, connection: Connection) -> None:
+        """Until the transaction ends. Raises LeaseLost."""
+        if self._place:
+            ((lease,),) = await fetch(connection, "hold_lease", lease=self._place.lease)
+            if lease is None:
+                raise LeaseLost("another sealer has taken over")
 
     async def patrol(self) -> None:
         """Compare some tiles with the log, round after round. Raises LogAltered at the first that differs."""
         async with self._pool.connection() as connection:
-            rows = await fetch(connection, "read_full_tiles", level=0, after=self._patrolled, limit=PATROL)
-            if not rows:
-                self._patrolled = -1
-                return
-            after = rows[0][0] * TILE
-            ((joined, *_),) = await fetch(
-                connection, "read_leaves", after=after, sealed=0, limit=len(rows) * TILE
-            )
-        sealed = b"".join(hashes for _, hashes in rows)
-        if joined != sealed:
-            leaves = hashes_in(joined)
-            _compare(after, hashes_in(sealed), leaves)
-            raise LogAltered(after + len(leaves) + 1, f"the log ends at {after + len(leaves)}")
-        self._patrolled = rows[-1][0]
+            await self._patrol.some(connection, self._edge)
 
-    async def _halt(self, altered: LogAltered) -> None:
+    async def halt(self, altered: LogAltered) -> None:
+        """Record what was found; what is known already is not recorded again."""
         logger.error("sealer_halts", position=altered.position, reason=altered.reason)
         async with self._pool.connection() as connection:
-            ((*_, position, reason, _),) = await fetch(connection, "read_state")
-            if (position, reason) != (altered.position, altered.reason):
-                await fetch(connection, "add_halt", position=altered.position, reason=altered.reason)
-        await asyncio.sleep(HALT_SECONDS)
-
-
-def _check_page(after: int, known: int, count: int, last: int | None, *, whole: bool) -> None:
-    """The page has no gap, holds at least what was sealed, and hashes only."""
-    if count < known:
-        raise LogAltered(after + count + 1, f"events up to {after + known} were sealed, and are gone")
-    if count and last != after + count:
-        raise LogAltered(after + 1, f"events between {after} and {last} are missing")
-    if not whole:
-        raise LogAltered(after + 1, f"leaf hashes between {after + 1} and {last} are none")
-
-
-def _compare(after: int, sealed: Sequence[bytes], leaves: Sequence[bytes]) -> None:
-    for index, (then, now) in enumerate(zip(sealed, leaves, strict=False)):
-        if then != now:
-            position = after + index + 1
-            raise LogAltered(position, f"the event {position} is not the one that was sealed")
+            await fetch(connection, "add_halt", position=altered.position, reason=altered.reason)
 
 
 async def run_sealer(
@@ -285,7 +307,7 @@ async def run_sealer(
 ) -> None:
     """The process: one seals, others stand by; what is signed is copied out of the database meanwhile."""
     settings, identity = context.settings, context.log.identity
-    async with make_pool(settings.url("seal"), max_size=3) as pool, TaskGroup() as tasks:
+    async with make_pool(settings.url("seal"), max_size=5) as pool, TaskGroup() as tasks:
         signer = await signer_of(settings, identity, pool)
         copies = open_copies(context, pool, signer.key)
 

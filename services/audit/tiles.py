@@ -17,7 +17,7 @@ from eventstore.merkle import (
     root_of_range,
 )
 from eventstore.queries import load_queries
-from services.audit.tree import TILE, Edge, Place, place_of, tile_root, widths_of
+from services.audit.tree import TILE, TILE_BYTES, Edge, Place, place_of, tile_root, widths_of
 
 QUERIES = load_queries("services.audit", "seals.sql")
 LEVELS = 8
@@ -67,6 +67,18 @@ async def read_edge(connection: Connection, size: int) -> Edge:
         return Edge(size, partial)
     except ValueError:
         raise TreeDamaged(f"the tree of {size} leaves is not all there: rows of it are missing") from None
+
+
+async def read_trusted(connection: Connection, edge: Edge, level: int, number: int) -> bytes:
+    """The hashes of a tile, which lead to the root of the tree with this edge. Raises TreeDamaged."""
+    if number == edge.size >> (8 * (level + 1)):
+        return b"".join(edge.partial[level]) if level < len(edge.partial) else b""
+    hashes = b"".join((await read_tiles(connection, [(level, number)]))[level, number])
+    above = await read_trusted(connection, edge, level + 1, number // TILE)
+    at = number % TILE * HASH_BYTES
+    if len(hashes) != TILE_BYTES or tile_root(hashes) != above[at : at + HASH_BYTES]:
+        raise TreeDamaged(f"the stored tile {tile_path(level, number)} does not lead to the root")
+    return hashes
 
 
 async def hashes_of(connection: Connection, ranges: Sequence[Range]) -> list[bytes]:

@@ -85,3 +85,11 @@ SELECT first_position, covered FROM entries WHERE first_position <> covered + 1
 UNION ALL
 SELECT :head + 1, coalesce(max(last_position), :after) FROM entries HAVING coalesce(max(last_position), :after) < :head
 ORDER BY 1 LIMIT 100;
+
+-- name: read_before_first()
+-- Where events stand before the first one, which no reader sees.
+SELECT position FROM events WHERE position < 1 ORDER BY position LIMIT 100;
+
+-- name: read_unreadable(after)
+-- The event after position :after, of which all else can't be read.
+SELECT position, leaf_hash FROM events WHERE position > :after ORDER BY position LIMIT 1;

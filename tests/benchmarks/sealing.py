@@ -17,7 +17,7 @@ from eventstore.postgres import PostgresLog, make_pool
 from eventstore.seams import WallClock
 from eventstore.statements import Pool
 from services.audit.directory import Directory
-from services.audit.outside import Copies, directory_of
+from services.audit.outside import Copies, directory_of, past_of
 from services.audit.sealer import Sealer, signer_of
 from services.collector import spare_the_collector
 from services.settings import Settings
@@ -27,7 +27,8 @@ async def sealing(pool: Pool, log: PostgresLog, directory: Path) -> tuple[Sealer
     """A sealer that has begun, and what copies its checkpoints out."""
     settings = Settings(data_dir=directory)
     signer = await signer_of(settings, log.identity, pool)
-    copies = Copies(pool, Directory(directory_of(settings, log.identity)), signer.key, log.identity.epoch)
+    directory, past = Directory(directory_of(settings, log.identity)), past_of(settings, log.identity)
+    copies = Copies(pool, directory, past, signer.key, log.identity.epoch)
     sealer = Sealer(pool, signer, log.identity.epoch, WallClock(), copies)
     await sealer.begin()
     return sealer, copies

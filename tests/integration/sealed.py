@@ -16,8 +16,9 @@ from eventstore.seams import RandomIds, WallClock
 from eventstore.statements import Pool
 from services.audit.directory import Directory
 from services.audit.notes import Note, Signer
-from services.audit.outside import Copies, directory_of
+from services.audit.outside import Copies, directory_of, past_of
 from services.audit.sealer import Sealer, signer_of
+from services.audit.witness import witnesses_in
 from services.settings import Settings
 from tests.contract.appends import an_append, appended, to_stream
 
@@ -53,11 +54,16 @@ class Sealed:
             pass
         while await self.copies.copy():
             pass
+        await self.copies.copy_cosigned()
         return self.sealer.size
 
     def note(self) -> Note:
         """The checkpoint that stands outside."""
         return Note.parse((self.directory / "checkpoint").read_text())
+
+    def size_outside(self) -> int:
+        """How many events the checkpoint covers that stands outside."""
+        return self.note().checkpoint(self.signer.key).size
 
     async def events(self) -> list[StoredEvent]:
         return await self.log.read(0, 100_000)
@@ -76,10 +82,17 @@ async def sealed(database: str, directory: Path, **given: Any) -> AsyncIterator[
         make_pool(settings.url("seal"), max_size=3) as pool,
     ):
         signer = await signer_of(settings, log.identity, pool)
-        copies = Copies(pool, Directory(directory_of(settings, log.identity)), signer.key, log.identity.epoch)
+        copies = copies_of(settings, log, pool, signer)
         sealer = Sealer(pool, signer, log.identity.epoch, WallClock(), copies)
         await sealer.begin()
         yield Sealed(log, pool, settings, signer, copies, sealer, database)
+
+
+def copies_of(settings: Settings, log: PostgresLog, pool: Pool, signer: Signer, **given: Any) -> Copies:
+    """What brings the checkpoints out; `given` as `Copies` takes it."""
+    directory, past = Directory(directory_of(settings, log.identity)), past_of(settings, log.identity)
+    witnesses = witnesses_in(settings.seal_witnesses)
+    return Copies(pool, directory, past, signer.key, log.identity.epoch, witnesses=witnesses, **given)
 
 
 async def as_superuser(database: str, *statements: str) -> None:

@@ -16,16 +16,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eventstore.merkle import root_of
 from eventstore.postgres import make_pool
 from eventstore.seams import WallClock
-from services.audit.directory import Directory
 from services.audit.lines import line_of
 from services.audit.notes import COSIGNATURE, Note, VerifierKey, cosign
-from services.audit.outside import Copies, directory_of
 from services.audit.sealer import Sealer, signer_of
 from services.audit.verifier import Key, check_lines, checkpoints_in, grown, parse_proof
 from services.audit.verifier import Verdict as Checked
 from tests.contract.appends import an_append, appended, to_stream
 from tests.integration.api_client import Api, problem, serving
-from tests.integration.sealed import IDS, Sealed, as_superuser
+from tests.integration.sealed import IDS, Sealed, as_superuser, copies_of
 
 WITNESS = bytes(range(32))
 NAME = "witness.example.com/w1"
@@ -47,7 +45,7 @@ async def log(database: str, nats_url: str, tmp_path: Path) -> AsyncIterator[Aud
         settings, identity = api.context.settings, api.context.log.identity
         async with make_pool(settings.url("seal"), max_size=3) as pool:
             signer = await signer_of(settings, identity, pool)
-            copies = Copies(pool, Directory(directory_of(settings, identity)), signer.key, identity.epoch)
+            copies = copies_of(settings, api.context.log, pool, signer)
             sealer = Sealer(pool, signer, identity.epoch, WallClock(), copies)
             await sealer.begin()
             found = Audited(api.context.log, pool, settings, signer, copies, sealer, database)
@@ -221,6 +219,60 @@ async def test_a_witness_cosigns_and_it_stands_in_the_note(log: Audited) -> None
     assert checkpoint.cosigned_by(Key.parse(str(WITNESS_KEY)))
     assert not checkpoint.cosigned_by(Key.parse(str(log.signer.key)))
     assert len(Note.parse(note).signatures) == 2
+
+
+async def test_the_last_checkpoint_that_was_cosigned_is_had_and_stands_outside(log: Audited) -> None:
+    query = "/v1/audit/checkpoint?cosigned=true"
+    await log.grow(5)
+    size = await log.seal()
+    problem(await log.api.send("GET", query), 404, "not-found")
+    problem(await log.api.send("GET", f"{query}&size=3"), 422, "invalid-input")
+    line = cosign(NAME, WITNESS, log.note().body, int(time.time())).line
+    assert (
+        await log.api.post(f"/v1/audit/checkpoints/{size}/cosignatures", {"cosignature": line})
+    ).status_code == 201
+    await log.seal()
+    assert log.note() == Note.parse((await log.api.send("GET", query)).text)
+    await log.grow(7)
+    await log.seal()
+    note = (await log.api.send("GET", query)).text
+    assert note.endswith(f"{line}\n")
+    assert (log.directory / "cosigned").read_text() == note
+    assert "witness" not in (log.directory / "checkpoint").read_text()
+    kept = checkpoints_in((log.directory / "checkpoints").read_text(), await key_of(log))
+    assert [each.size for each in kept if each.cosigned_by(Key.parse(str(WITNESS_KEY)))] == [size]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE seal_checkpoints SET note = replace(note, '0', '1')",
+        "UPDATE seal_checkpoints SET root = sha256(root)",
+        "DELETE FROM seal_keys",
+    ],
+)
+async def test_a_stored_note_is_not_handed_out_unchecked(log: Audited, statement: str) -> None:
+    await log.grow(300)
+    await log.seal()
+    await as_superuser(log.database, statement)
+    for path in ("checkpoint", "checkpoint?size=5", "proofs/consistency?first=300", "tile/0/000"):
+        problem(await log.api.send("GET", f"/v1/audit/{path}"), 500, "log-altered")
+
+
+@pytest.mark.parametrize(
+    ("statement", "path"),
+    [
+        ("UPDATE events SET leaf_hash = sha256(leaf_hash) WHERE position = 690", "tile/0/002.p/188"),
+        ("UPDATE events SET leaf_hash = sha256(leaf_hash) WHERE position = 690", "tile/0/002.p/7"),
+        ("UPDATE seal_tiles SET hashes = set_byte(hashes, 0, 1) WHERE number = 1", "tile/0/001"),
+        ("UPDATE seal_tiles SET root = sha256(root) WHERE number = 1", "tile/1/000.p/2"),
+    ],
+)
+async def test_a_tile_that_was_altered_is_not_handed_out(log: Audited, statement: str, path: str) -> None:
+    await log.grow(700)
+    await log.seal()
+    await as_superuser(log.database, statement)
+    problem(await log.api.send("GET", f"/v1/audit/{path}"), 500, "log-altered")
 
 
 async def test_a_cosignature_that_is_wrong_or_of_nobody_is_refused(log: Audited) -> None:

@@ -10,7 +10,7 @@ import pytest
 from eventstore.ahead import Ahead
 from eventstore.codec import UnknownEvent
 from eventstore.keyring import Keyring, MemoryKeyStore
-from eventstore.log import NewEvent, StoredEvent, StreamAppend
+from eventstore.log import LogDamaged, NewEvent, StoredEvent, StreamAppend
 from eventstore.postgres import PostgresLog
 from projections.rebuild import rebuild
 from tests.contract.appends import IDS, an_append, appended, to_stream
@@ -52,12 +52,26 @@ async def test_a_gap_is_noticed_also_among_what_is_left_out(
         connection.execute("ALTER TABLE events DISABLE TRIGGER ALL")
         connection.execute("DELETE FROM events WHERE position = %s", (gone,))
     assert [each.position for each in await log.read_range(gone, 20, {"Left"})] == kept(gone, 20)
-    with pytest.raises(AssertionError, match="gap"):
+    with pytest.raises(LogDamaged, match="is missing") as damaged:
         await log.read_range(1, 10, {"Left"})
+    assert damaged.value.position == gone
+
+
+@pytest.mark.parametrize("time", ["-infinity", "infinity", "20000-01-01"])
+async def test_an_event_whose_time_is_none_is_placed(log: PostgresLog, database: str, time: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE events DISABLE TRIGGER ALL")
+        connection.execute("UPDATE events SET recorded_at = %s WHERE position = 7", (time,))
+        connection.execute("UPDATE events SET occurred_at = %s WHERE position = 9", (time,))
+    assert len(await log.read(0, 6)) == 6
+    for read in (log.read(0), log.read(3, 5), log.read_range(5, 20)):
+        with pytest.raises(LogDamaged, match="has no time") as damaged:
+            await read
+        assert damaged.value.position == 7
 
 
 async def test_past_the_head_is_a_gap(log: PostgresLog) -> None:
-    with pytest.raises(AssertionError, match="gap"):
+    with pytest.raises(LogDamaged, match="is missing"):
         await log.read_range(10, 21)
 
 
@@ -80,7 +94,7 @@ async def test_who_leaves_early_leaves_nothing_behind(log: PostgresLog) -> None:
     async with Ahead(lambda after: log.read_range(after, after + 1), 0, 20) as pages:
         assert [each.position for each in await pages.next()] == [1]
     async with Ahead(lambda after: log.read_range(after, 21), 0, 21) as pages:
-        with pytest.raises(AssertionError, match="gap"):
+        with pytest.raises(LogDamaged, match="is missing"):
             await pages.next()
 
 

@@ -155,7 +155,7 @@ async def test_proofs_from_tiles_verify_at_every_checkpoint(log: Sealed) -> None
         ("DELETE FROM events WHERE position = 300", 300),
         ("DELETE FROM events WHERE position > 290", 291),
         ("UPDATE events SET leaf_hash = sha256(leaf_hash) WHERE position = 297", 297),
-        ("UPDATE events SET leaf_hash = '\\x00' WHERE position = 258", 257),
+        ("UPDATE events SET leaf_hash = '\\x00' WHERE position = 258", 258),
     ],
 )
 async def test_it_halts_at_once_where_the_newest_events_were_altered(

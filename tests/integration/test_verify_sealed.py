@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from psycopg import sql
 from eventstore.leaf import leaf_hash_of
 from eventstore.log import StoredEvent
 from services.audit.against import checkpoints_of
+from services.audit.altered import LogAltered
 from services.audit.lines import line_of
 from services.audit.notes import Checkpoint, WrongNote
 from services.context import ProcessContext, open_context
@@ -115,13 +117,47 @@ async def test_who_rewrites_the_stored_checkpoints_deceives_only_the_database(
 
 async def test_a_stored_checkpoint_that_was_altered_is_told(log: Sealed, context: ProcessContext) -> None:
     await as_superuser(log.database, "UPDATE seal_checkpoints SET note = replace(note, '1003', '1004')")
-    assert "says something else" in (await problems(context))[0][0]
+    assert "the note was altered" in (await problems(context))[0][0]
 
 
 async def test_that_the_sealer_halted_is_told(log: Sealed, context: ProcessContext) -> None:
     async with log.pool.connection() as connection:
-        await connection.execute("INSERT INTO seal_halts (position, reason) VALUES (3, 'event 3 is other')")
-    assert (await problems(context))[0][0].endswith("event 3 is other")
+        await connection.execute(
+            "INSERT INTO seal_halts (size, position, reason) VALUES (1003, 3, 'event 3 is other')"
+        )
+    for checkpoints in (None, outside(log)):
+        told = (await problems(context, checkpoints))[0]
+        assert told[0].endswith("when 1003 events were sealed, on position 3: event 3 is other")
+
+
+@pytest.mark.parametrize(
+    ("statement", "position", "exported"),
+    [
+        ("UPDATE events SET leaf_hash = leaf_hash || '\\x00' WHERE position = 321", 321, 321),
+        ("UPDATE events SET leaf_hash = '' WHERE position = 321", 321, 321),
+        ("UPDATE events SET recorded_at = '-infinity' WHERE position = 321", 321, 321),
+        ("UPDATE events SET occurred_at = '20000-01-01' WHERE position IN (321, 400)", 321, 321),
+        ("DELETE FROM events WHERE position IN (321, 322)", 321, 321),
+        (
+            "ALTER TABLE events ALTER data DROP NOT NULL; UPDATE events SET data = NULL WHERE position = 321",
+            321,
+            321,
+        ),
+        ("UPDATE events SET position = -4 WHERE position = 1007", -4, None),
+    ],
+)
+async def test_a_row_that_is_none_ends_neither_verify_nor_export(
+    log: Sealed, context: ProcessContext, statement: str, position: int, exported: int | None
+) -> None:
+    await as_superuser(log.database, statement)
+    verdict = await verify(context, lambda *_: None, 0.0, outside(log))
+    assert any(re.search(rf"positions? {position}\b", each) for each in verdict.problems), verdict.problems
+    target = log.settings.data_dir / "export.ndjson"
+    if exported:
+        code, _, said = await command(log, "export", "--to", str(target))
+        assert (code, target.exists()) == (2, False)
+        assert f"position {exported} " in said
+        assert "Traceback" not in said
 
 
 async def forge(log: Sealed, position: int) -> None:
@@ -157,6 +193,7 @@ async def test_an_auditor_takes_away_all_that_it_takes(log: Sealed, tmp_path: Pa
     files: dict[str, str] = {}
     wanted: dict[str, tuple[str, ...]] = {
         "key": ("checkpoint", "--key"),
+        "older": ("checkpoint", "--size", "303"),
         "checkpoint": ("checkpoint",),
         "event.tlog-proof": ("proof", "inclusion", "--position", "17"),
         "grown.json": ("proof", "consistency", "303"),
@@ -171,13 +208,21 @@ async def test_an_auditor_takes_away_all_that_it_takes(log: Sealed, tmp_path: Pa
     done = subprocess.run(
         [
             sys.executable, "-I", tmp_path / "verifier.py", tmp_path / "export.ndjson",
-            "--checkpoint", files["checkpoint"], "--key", files["key"],
+            "--checkpoint", files["older"], "--checkpoint", files["checkpoint"], "--key", files["key"],
             "--proof", files["event.tlog-proof"], "--consistency", files["grown.json"],
         ],
         capture_output=True, text=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert "✓ 1003 events are as they were signed" in done.stdout
+
+
+async def test_status_and_checkpoint_say_that_the_log_was_altered(log: Sealed) -> None:
+    await log.sealer.halt(LogAltered(17, "the event 17 is not the one that was sealed"))
+    for asked in ("status", "checkpoint"):
+        code, answer, said = await command(log, asked)
+        assert code == 1
+        assert "THE LOG WAS ALTERED at position 17: the event 17" in answer + said
 
 
 async def test_a_checkpoint_says_what_it_does_not_cover(log: Sealed) -> None:
