@@ -107,7 +107,8 @@ class UserEnabled(Event):
 
 
 class IdentityLinked(Event):
-    """It may come in by another's sign-in; `digest` is of the name by which the issuer knows it."""
+    """It may come in by another's sign-in; `digest` is of the name by which the issuer knows it,
+    under a key that is not in the database."""
 
     user_id: Id
     issuer: Id

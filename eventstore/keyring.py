@@ -100,6 +100,7 @@ class Keyring:
         self._master_key = master_key
         self._wrap = AESGCM(master_key)
         self._pseudonym_key = hmac.digest(master_key, b"tillroll pseudonyms", "sha256")
+        self._fingerprint_key = hmac.digest(master_key, b"tillroll fingerprints", "sha256")
         self._store = store
         self._capacity = capacity
         self._random = random
@@ -115,6 +116,10 @@ class Keyring:
     def subject(self, person: str) -> str:
         """The pseudonym of a person's id: stable, and meaningless without the master key."""
         return hmac.digest(self._pseudonym_key, person.encode(), sha256).hex()[:32]
+
+    def fingerprint(self, digest: bytes) -> bytes:
+        """What may be kept of a request that may name a person: nobody confirms a guess without the master key."""
+        return hmac.digest(self._fingerprint_key, digest, sha256)
 
     async def ensure(self, subjects: Iterable[str]) -> None:
         """Have the keys of these subjects, making those that do not exist."""

@@ -37,6 +37,7 @@ class Seals:
         self._master_key = master_key
         self._addresses = self._key("email addresses")
         self._csrf = self._key("csrf")
+        self._identities = self._key("identities at providers")
         self._recovery = self._key("recovery codes")
 
     @property
@@ -50,6 +51,10 @@ class Seals:
     def address(self, address: str) -> bytes:
         """What stands for an address: the same for all its spellings, and meaningless without the key."""
         return hmac.digest(self._addresses, normalised(address).encode(), "sha256")
+
+    def identity(self, subject: str) -> str:
+        """What stands in the log for the name that a provider knows somebody by, which may be an address."""
+        return hmac.digest(self._identities, subject.encode("utf-8", "replace"), "sha256").hex()
 
     def recovery_code(self, user_id: str, code: str) -> bytes:
         return hmac.digest(self._recovery, f"{user_id}\x00{code}".encode(), "sha256")

@@ -13,7 +13,6 @@ from domain.user import JoinUser, LinkIdentity
 from services.access.gate import COOKIE
 from services.access.oidc import Identity
 from services.access.parts import Parts
-from services.access.seals import digest_of
 from services.web.problems import Problem
 
 
@@ -27,7 +26,8 @@ class SignInBy:
         access = self._access
         user_id = await self._user_of(identity)
         actor = f"oidc:{request.state.oidc_provider}"
-        link = LinkIdentity(user_id=user_id, issuer=identity.issuer, digest=digest_of(identity.subject).hex())
+        digest = access.seals.identity(identity.subject)
+        link = LinkIdentity(user_id=user_id, issuer=identity.issuer, digest=digest)
         await access.facts.of_user(user_id, link, JoinUser(user_id=user_id), actor=actor)
         client = request.headers.get("user-agent", "")
         begun = await access.sessions.begin(user_id, client, cookie=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import psycopg
 import pytest
 
@@ -273,3 +275,16 @@ async def test_a_log_that_stops_or_was_restored_is_said_so(api: Api, database: s
     answer = await api.post("/v1/merchant", {}, merchant="m3")
     problem(answer, 503, "unavailable")
     assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_the_ledger_confirms_no_guess_of_whom_a_request_named(api: Api, database: str) -> None:
+    """And what an older release kept, which did, is still known again while the ledger has it."""
+    first = await api.post("/v1/orders", an_order(), key="k")
+    guess = sha256(b"POST /v1/orders\n" + orjson.dumps(an_order(), option=orjson.OPT_SORT_KEYS)).digest()
+    kept = "SELECT count(*) FROM commands WHERE fingerprint = %s"
+    older = "UPDATE commands SET fingerprint = %s WHERE length(fingerprint) = 32"
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        assert await (await connection.execute(kept.encode(), (guess,))).fetchone() == (0,)
+        changed = await connection.execute(older.encode(), (guess,))
+        assert changed.rowcount == 1
+    assert same(first, await api.post("/v1/orders", an_order(), key="k"))
