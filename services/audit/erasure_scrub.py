@@ -17,7 +17,7 @@ from services.context import open_context
 from services.embedded import owner_of_embedded
 from services.settings import NotRunning, Settings
 
-REWRITTEN = ("data_keys", "pg_statistic")
+REWRITTEN = ("data_keys", "credentials", "email_digests", "sessions", "pg_statistic")
 _LOG_IS_REMOVED = (
     "ALTER SYSTEM SET wal_recycle = off",
     "SELECT pg_reload_conf()",
@@ -26,9 +26,8 @@ _LOG_IS_REMOVED = (
     "CHECKPOINT",
     "SELECT pg_switch_wal()",
     "CHECKPOINT",
-    "ALTER SYSTEM RESET wal_recycle",
-    "SELECT pg_reload_conf()",
 )
+_RECYCLED_AGAIN = ("ALTER SYSTEM RESET wal_recycle", "SELECT pg_reload_conf()")
 
 
 class NotScrubbed(Exception):
@@ -52,11 +51,20 @@ async def scrub(settings: Settings) -> None:
             for table in REWRITTEN:
                 await connection.execute(f"VACUUM (FULL) {table}".encode())
                 results.print(f"{table}: written anew, without dead rows")
-            for statement in _LOG_IS_REMOVED:
-                await connection.execute(statement.encode())
+            await _remove_log(connection)
         except psycopg.errors.InsufficientPrivilege as error:
             raise NotScrubbed(
                 f"{connection.info.user} may not do the rest ({error.diag.message_primary}): let a superuser"
                 f" run VACUUM (FULL) on {' and '.join(REWRITTEN)}, then pg_switch_wal() and CHECKPOINT, twice"
             ) from None
     results.print("the write-ahead log of before is removed")
+
+
+async def _remove_log(connection: psycopg.AsyncConnection) -> None:
+    """However it ends, the setting is as it was: a log that is never recycled would cost every later write."""
+    try:
+        for statement in _LOG_IS_REMOVED:
+            await connection.execute(statement.encode())
+    finally:
+        for statement in _RECYCLED_AGAIN:
+            await connection.execute(statement.encode())

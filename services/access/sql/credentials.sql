@@ -131,6 +131,8 @@ RETURNING user_id;
 UPDATE single_use_tokens SET used_at = :now WHERE user_id = :user_id AND used_at IS NULL;
 
 -- name: forget_user(user_id)!
--- Whoever was erased: the address may be somebody's again, and no password is good for anything.
-WITH nobodys AS (DELETE FROM email_digests WHERE user_id = :user_id)
+-- Whoever was erased: the address may be somebody's again, no password is good for anything, and nothing tells
+-- which programs they came in with.
+WITH nobodys AS (DELETE FROM email_digests WHERE user_id = :user_id),
+nameless AS (UPDATE sessions SET client = '' WHERE user_id = :user_id AND client <> '')
 DELETE FROM credentials WHERE user_id = :user_id;
