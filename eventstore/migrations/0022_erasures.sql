@@ -29,7 +29,10 @@ BEGIN
 END $$;
 CREATE TRIGGER data_keys_only_destroyed BEFORE UPDATE OR DELETE ON data_keys
     FOR EACH ROW EXECUTE FUNCTION refuse_key_change();
+CREATE TRIGGER data_keys_not_truncated BEFORE TRUNCATE ON data_keys
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_key_change();
 ALTER TABLE data_keys ENABLE ALWAYS TRIGGER data_keys_only_destroyed;
+ALTER TABLE data_keys ENABLE ALWAYS TRIGGER data_keys_not_truncated;
 
 CREATE FUNCTION refuse_erasure_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

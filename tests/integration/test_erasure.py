@@ -360,6 +360,7 @@ async def test_nobody_brings_a_key_back_or_takes_an_erasure_away(
         "UPDATE data_keys SET wrapped_key = 'x', erased_at = NULL WHERE subject = 'subject-p1'",
         "UPDATE data_keys SET wrapped_key = 'x' WHERE subject = 'subject-p2'",
         "DELETE FROM data_keys",
+        "TRUNCATE data_keys",
         "DELETE FROM erasures",
         "UPDATE erasures SET reason = 'another'",
         "UPDATE erasures SET position = 1",
