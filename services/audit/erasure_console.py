@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -20,6 +21,7 @@ from services.access.composition import access_of
 from services.access.console import ACTOR, EVERYTHING
 from services.audit.erasure import Erasures, Standing, fetch
 from services.audit.erasure_list import Entry, ErasureList
+from services.audit.erasure_restore import until_followed
 from services.audit.keeping import Found, check, speaking_against
 from services.console import results
 from services.context import open_context
@@ -34,6 +36,8 @@ REMAINS = (
 
 
 REASON_MAX = 1_000
+FOLLOW_SECONDS = 15.0
+"""Projectors that run follow within a second; those that don't are waited for no longer than that."""
 
 
 class NotErased(Exception):
@@ -59,10 +63,11 @@ async def erase(settings: Settings, wish: Wish, *, as_json: bool) -> None:
     """Raises NotErased, ListNotWritten."""
     if sum(map(bool, (wish.subject, wish.customer, wish.user))) != 1:
         raise NotErased("name one person: SUBJECT, or --customer with --merchant, or --user")
-    if not 1 <= len(wish.reason) <= REASON_MAX:
+    if not 1 <= len(wish.reason.strip()) <= REASON_MAX:
         raise NotErased(f"say why, in at most {REASON_MAX} characters: --reason")
     if wish.customer and not wish.merchant:
         raise NotErased("whose customer? Name it by --merchant")
+    wish = replace(wish, user=wish.user.strip(), reason=wish.reason.strip())
     try:
         if wish.user:
             told = await _erase_user(settings, wish)
@@ -89,7 +94,18 @@ async def _erase_customer(settings: Settings, wish: Wish) -> dict[str, Any]:
                 subject, found.merchant, ACTOR, wish.reason, context.ids.new(), context.clock.now(), despite
             )
             standing = await erasures.erase(entry)
-        return _told(subject, standing, found)
+        followed = standing.kept or await _followed(context.pool, erasures)
+        return _told(subject, standing, found) | {"followed": followed}
+
+
+async def _followed(pool: Pool, erasures: Erasures) -> bool:
+    """Whether the read models have passed the erasure; waits for them, but not for ever."""
+    try:
+        async with asyncio.timeout(FOLLOW_SECONDS):
+            await until_followed(pool, erasures)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _found(models: Pool, subject: str, merchant: str) -> Found:
@@ -128,7 +144,8 @@ async def _erase_user(settings: Settings, wish: Wish) -> dict[str, Any]:
             remove_mails(settings.data_dir / "mail", wish.user)
             await access.store.rows("forget_user", user_id=user_id)
         await access.close()
-        return _told(user.subject, await erasures.standing(user.subject), Found(PLATFORM))
+        # no read model shows users, so there is nothing to wait for
+        return _told(user.subject, await erasures.standing(user.subject), Found(PLATFORM)) | {"followed": True}
 
 
 def remove_mails(directory: Path, address: str) -> int:
@@ -169,6 +186,12 @@ def _tell(told: dict[str, Any], *, as_json: bool) -> None:
             f" {told['reason']} (position {told['position']})",
             markup=False,
         )
+        if not told["followed"]:
+            results.print(
+                "Lists have not followed yet and may show it still: they do so once the projector has come to"
+                " that position (`tillroll status` tells). Ask again by the same command.",
+                markup=False,
+            )
     else:
         results.print(
             f"{whose} would be erased: {told['orders']:,} orders, and {told['plain_rows']:,} rows that show"
