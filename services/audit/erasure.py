@@ -28,7 +28,7 @@ from services.audit.erasure_list import Entry, ErasureList
 
 BATCH = 1_000
 LOOK_SECONDS = 1.0
-OVERLAP = 20
+OVERLAP = 200
 """So many erasures may be under way at once."""
 QUERIES = load_queries("services.audit", "erasures.sql")
 Connection = AsyncConnection[Any]

@@ -17,10 +17,12 @@ import structlog
 from eventstore.connections import connect
 from eventstore.keyring import Keyring
 from eventstore.tasks import end_tasks
-from services.audit.erasure import OVERLAP, Connection, fetch
+from services.audit.erasure import BATCH, OVERLAP, Connection, fetch
 
 CHANNEL = "tillroll_erasures"
 LOOK_SECONDS = 1.0
+ANSWER_SECONDS = 5.0
+"""A database that answers no more, on a line that is still open, is one that can't be asked."""
 logger = structlog.get_logger()
 
 
@@ -44,7 +46,8 @@ async def _watch(database_url: str, keyring: Keyring) -> None:
                 while True:
                     async for _ in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
                         pass
-                    seen = await _forget_new(connection, keyring, seen)
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        seen = await _forget_new(connection, keyring, seen)
         except (psycopg.Error, OSError) as error:
             keyring.forget_all()
             logger.warning("erasures_not_heard", error=str(error))
@@ -57,6 +60,6 @@ async def _forget_new(connection: Connection, keyring: Keyring, seen: int) -> in
         for row in rows:
             keyring.forget(row["subject"])
         after = rows[-1]["number"]
-        if len(rows) < OVERLAP:
+        if len(rows) < BATCH:
             break
     return max(after, seen)
