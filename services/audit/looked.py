@@ -55,6 +55,7 @@ class Looks:
         self._waiting: list[tuple[Look, asyncio.Future[int]]] = []
         self._ending: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
+        self._reading = asyncio.Lock()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Looks]:
@@ -93,8 +94,9 @@ class Looks:
             logger.warning("end_of_look_not_recorded", look=number, outcome=outcome, error=str(error))
 
     async def seen(self, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
-        """The newest first."""
-        return await self._fetch("list_looks", asdict(wanted) | {"limit": limit})
+        """The newest first. One at a time: of a pool of two connections one is always free to record by."""
+        async with self._reading:
+            return await self._fetch("list_looks", asdict(wanted) | {"limit": limit})
 
     async def forget(self, before: datetime) -> int:
         """How many were older; the database keeps what is younger than 30 days, whatever is asked."""
