@@ -141,8 +141,9 @@ async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
         make_pool(reading, max_size=READ_CONNECTIONS, statement_seconds=settings.query_seconds) as pool,
         ProjectionsWaiter(reading, pool).running() as waiter,
         make_pool(knowing, max_size=ACCESS_CONNECTIONS) as access_pool,
-        make_pool(knowing, max_size=2) as looks_pool,
-        Looks(looks_pool, context.clock).running() as looks,
+        make_pool(knowing, max_size=1) as looks_pool,
+        make_pool(knowing, max_size=1) as seen_by,
+        Looks(looks_pool, context.clock, seen_by=seen_by).running() as looks,
         open_oidc(settings, context.clock) as providers,
     ):
         access = access_of(context, access_pool)

@@ -46,16 +46,26 @@ class Wanted:
 
 
 class Looks:
-    """A `services.web.looked.Recorder`, over a pool of the role `access`: `async with looks.running()`."""
+    """A `services.web.looked.Recorder`, over a pool of the role `access`: `async with looks.running()`.
 
-    def __init__(self, pool: Pool, clock: Clock, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    `seen_by` is another pool, for who asks: then a slow answer keeps nobody from being recorded.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        *,
+        seen_by: Pool | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self._pool = pool
+        self._seen_by = seen_by or pool
         self._clock = clock
         self._patience_seconds = patience_seconds
         self._waiting: list[tuple[Look, asyncio.Future[int]]] = []
         self._ending: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
-        self._reading = asyncio.Lock()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Looks]:
@@ -94,9 +104,8 @@ class Looks:
             logger.warning("end_of_look_not_recorded", look=number, outcome=outcome, error=str(error))
 
     async def seen(self, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
-        """The newest first. One at a time: of a pool of two connections one is always free to record by."""
-        async with self._reading:
-            return await self._fetch("list_looks", asdict(wanted) | {"limit": limit})
+        """The newest first."""
+        return await self._fetch("list_looks", asdict(wanted) | {"limit": limit}, self._seen_by)
 
     async def forget(self, before: datetime) -> int:
         """How many were older; the database keeps what is younger than 30 days, whatever is asked."""
@@ -132,8 +141,10 @@ class Looks:
             if not told.done():
                 told.set_result(row["number"])
 
-    async def _fetch(self, name: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-        async with self._pool.connection(timeout=self._patience_seconds) as connection:
+    async def _fetch(
+        self, name: str, arguments: dict[str, Any], pool: Pool | None = None
+    ) -> list[dict[str, Any]]:
+        async with (pool or self._pool).connection(timeout=self._patience_seconds) as connection:
             cursor = connection.cursor(row_factory=dict_row)
             await cursor.execute(getattr(QUERIES, name).sql.encode(), arguments, prepare=False)
             return await cursor.fetchall() if cursor.description else []

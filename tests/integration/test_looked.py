@@ -182,6 +182,18 @@ async def test_nothing_is_shown_of_what_cannot_be_recorded(found: World) -> None
     assert (await found.ask("GET", "/v1/orders", auditor, "m1")).status_code == 200
 
 
+async def test_a_slow_answer_to_who_looked_keeps_nobody_from_being_recorded(found: World) -> None:
+    auditor = await found.signed_in("auditor", PLATFORM)
+    async with await psycopg.AsyncConnection.connect(found.database) as connection:
+        await connection.execute("LOCK TABLE look_ends")
+        asked = asyncio.create_task(looks(found))
+        await asyncio.sleep(0.3)
+        assert (await found.ask("GET", "/v1/orders", auditor, "m1")).status_code == 200
+        assert not asked.done()
+        await connection.rollback()
+    assert (await asked)[0]["path"] == "/v1/orders"
+
+
 async def test_many_at_once_are_all_recorded(found: World) -> None:
     before, key = await newest(found), await found.key(PLATFORM)
     answers = await asyncio.gather(*(found.ask("GET", f"/v1/orders/o{n}", key, "m1") for n in range(60)))
