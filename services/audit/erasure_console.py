@@ -151,7 +151,7 @@ async def _erase_user(settings: Settings, wish: Wish) -> dict[str, Any]:
 def remove_mails(directory: Path, address: str) -> int:
     """Mails to the address, where these are files of ours; how many."""
     removed = 0
-    for path in directory.glob("*.eml"):
+    for path in (*directory.glob("*.eml"), *directory.glob(".*.partial")):
         to = message_from_bytes(path.read_bytes(), policy=default)["To"]
         if to and address.casefold() in (each.addr_spec.casefold() for each in to.addresses):
             path.unlink()

@@ -24,6 +24,7 @@ from eventstore.leaf import leaf_hash_of
 from eventstore.seams import RandomIds
 from projections.read_models import PERSONAL_COLUMNS
 from projections.rebuild import rebuild
+from services.audit import erasure_watch
 from services.audit.erasure import Erasures, erase_again, note_all
 from services.audit.erasure_list import Entry, ErasureList, ListDamaged, ListNotWritten
 from services.audit.erasure_restore import erase_before_serving, until_followed
@@ -327,6 +328,23 @@ async def test_while_nobody_can_be_asked_no_key_is_believed(
         await fetch(trade, CUT_OFF)
         await erase(trade, tmp_path)
         async with asyncio.timeout(5):
+            while not keyring.is_erased("subject-p1"):
+                await keyring.load(["subject-p1"])
+                await asyncio.sleep(0.05)
+
+
+async def test_a_database_that_answers_no_more_is_one_that_cannot_be_asked(
+    database: str, trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await trade.append("m1", Bought("m1", "o1").placing())
+    monkeypatch.setattr(erasure_watch, "ANSWER_SECONDS", 0.3)
+    keyring = a_keyring(trade)
+    async with forgetting_erased(database, keyring), await psycopg.AsyncConnection.connect(database) as other:
+        await asyncio.sleep(0.3)
+        await keyring.load(["subject-p1"])
+        await other.execute("LOCK TABLE erasures")
+        await fetch(trade, "UPDATE data_keys SET wrapped_key = NULL, erased_at = now() RETURNING 1")
+        async with asyncio.timeout(10):
             while not keyring.is_erased("subject-p1"):
                 await keyring.load(["subject-p1"])
                 await asyncio.sleep(0.05)

@@ -164,11 +164,12 @@ async def test_a_user_is_disabled_and_erased_and_the_address_is_free_again(found
     mails = found.settings.data_dir / "mail"
     mails.mkdir(exist_ok=True)
     (mails / "theirs.eml").write_text(f"To: {address}\nSubject: x\n\nx")
+    (mails / ".half.partial").write_text(f"To: {address}\nSubj")
     (mails / "anothers.eml").write_text("To: another@example.com\nSubject: x\n\nx")
     wish = Wish(user=address, reason="asked for")
     await erase(found.settings, replace(wish, dry_run=True), as_json=True)
     assert await access.addresses.user_of(address) == user_id
-    await erase(found.settings, wish, as_json=True)
+    await erase(found.settings, replace(wish, user=f" {address} "), as_json=True)
     user = await access.facts.user(user_id)
     assert user.disabled
     async with asyncio.timeout(5):
@@ -192,6 +193,7 @@ async def test_a_user_is_disabled_and_erased_and_the_address_is_free_again(found
         (Wish(customer="c", reason="x"), "whose customer"),
         (Wish(customer="c", merchant="m1", reason="x"), "no data subject .* is known"),
         (Wish(customer="c", merchant="m1"), "say why"),
+        (Wish(customer="c", merchant="m1", reason=" \n"), "say why"),
     ],
 )
 async def test_the_command_says_what_is_missing(found: World, wish: Wish, said: str) -> None:
