@@ -16,7 +16,6 @@ from urllib.parse import parse_qsl
 import orjson
 import structlog
 
-from domain.permissions import AUDIT
 from services.web.access import HEADER, Asked, Grant, Principal, Rule
 from services.web.asgi import ASGIApp, Message, Receive, Scope, Send, refuse, state_of
 from services.web.problems import try_later
@@ -72,18 +71,20 @@ class Recorder(Protocol):
 
 
 class Looked:
-    """Records the looks among the requests of `app`; `state` is where the recorder and the clock are."""
+    """Records the looks among the requests of `app`; `state` is where the recorder and the clock are, `audit`
+    all that auditors may do."""
 
-    def __init__(self, app: ASGIApp, state: Any) -> None:
+    def __init__(self, app: ASGIApp, state: Any, audit: frozenset[str]) -> None:
         self._app = app
         self._state = state
+        self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         recorder: Recorder | None = getattr(self._state, "looks", None)
         if recorder is None:
             await self._app(scope, receive, send)
             return
-        watched = _Watched(scope, send, recorder, self._state)
+        watched = _Watched(scope, send, recorder, self._state, self._audit)
         state_of(scope)
         try:
             await self._app(scope, receive, watched.send)
@@ -102,8 +103,11 @@ class Looked:
 class _Watched:
     """The answer to one request, on its way out."""
 
-    def __init__(self, scope: Scope, send: Send, recorder: Recorder, state: Any) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, recorder: Recorder, state: Any, audit: frozenset[str]
+    ) -> None:
         self._scope = scope
+        self._audit = audit
         self._send = send
         self._recorder = recorder
         self._state = state
@@ -128,7 +132,7 @@ class _Watched:
     async def _begin(self, message: Message) -> None:
         headers = dict(message.get("headers", ()))
         self._kind = headers.get(b"content-type", b"").partition(b";")[0].strip()
-        if not _is_look(self._scope):
+        if not _is_look(self._scope, self._audit):
             await self._send(message)
         elif b"content-length" in headers:
             self._held = message  # with the body it is known how much was shown
@@ -175,7 +179,7 @@ class _Watched:
         return await self._recorder.record(look)
 
 
-def _is_look(scope: Scope) -> bool:
+def _is_look(scope: Scope, audit: frozenset[str]) -> bool:
     """Of who is known: whoever is not sees nothing."""
     state = state_of(scope)
     principal: Principal | None = state.get("principal")
@@ -186,12 +190,12 @@ def _is_look(scope: Scope) -> bool:
     asked: Asked | None = state.get("asked")
     if scope["method"] not in ("GET", "HEAD") or asked is None or asked.grant is None:
         return False
-    return principal.platform is not None or _is_an_auditor_s(asked.grant)
+    return principal.platform is not None or _is_an_auditor_s(asked.grant, audit)
 
 
-def _is_an_auditor_s(grant: Grant) -> bool:
+def _is_an_auditor_s(grant: Grant, audit: frozenset[str]) -> bool:
     """A role, or a key that is good for what auditors do and nothing else."""
-    return grant.role == AUDITOR or (AUDITS in grant.permissions and grant.permissions <= AUDIT)
+    return grant.role == AUDITOR or (AUDITS in grant.permissions and grant.permissions <= audit)
 
 
 def _outcome(status: int, rows: int | None) -> Outcome:
