@@ -86,8 +86,9 @@ class CommandRequest(Request):
             raise Problem(400, "malformed-json", f"the body is not JSON: {error}") from None
 
     def digest(self) -> bytes:
-        """Equal for requests that ask the same: SHA-256 of method, path and body, its members sorted. Not to be
-        kept: whoever guesses whom a body names finds it confirmed.
+        """Equal for requests that ask the same: SHA-256 of method, path and body, its members sorted.
+
+        Not to be kept: whoever guesses whom a body names finds it confirmed.
         """
         asked = f"{self.method} {self.scope['path']}\n".encode()
         return sha256(asked + orjson.dumps(self._json, option=orjson.OPT_SORT_KEYS)).digest()

@@ -118,7 +118,7 @@ class Keyring:
         return hmac.digest(self._pseudonym_key, person.encode(), sha256).hex()[:32]
 
     def fingerprint(self, digest: bytes) -> bytes:
-        """What may be kept of a request that may name a person: nobody confirms a guess without the master key."""
+        """What may be kept of a request that names a person: a guess is confirmed by the master key only."""
         return hmac.digest(self._fingerprint_key, digest, sha256)
 
     async def ensure(self, subjects: Iterable[str]) -> None:

@@ -145,7 +145,9 @@ async def _erase_user(settings: Settings, wish: Wish) -> dict[str, Any]:
             await access.store.rows("forget_user", user_id=user_id)
         await access.close()
         # no read model shows users, so there is nothing to wait for
-        return _told(user.subject, await erasures.standing(user.subject), Found(PLATFORM)) | {"followed": True}
+        return _told(user.subject, await erasures.standing(user.subject), Found(PLATFORM)) | {
+            "followed": True
+        }
 
 
 def remove_mails(directory: Path, address: str) -> int:

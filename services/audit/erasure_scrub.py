@@ -61,7 +61,7 @@ async def scrub(settings: Settings) -> None:
 
 
 async def _remove_log(connection: psycopg.AsyncConnection) -> None:
-    """However it ends, the setting is as it was: a log that is never recycled would cost every later write."""
+    """However it ends, the setting is as it was: else every later write would pay for it."""
     try:
         for statement in _LOG_IS_REMOVED:
             await connection.execute(statement.encode())
