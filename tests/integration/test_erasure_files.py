@@ -52,6 +52,22 @@ def place(shop: Shop, order_id: str) -> None:
     assert answer.status_code == 201, answer.text
 
 
+async def without_compression(data_dir: Path) -> None:
+    """From its first row on, the write-ahead log holds pages as they are: what is in it can be found."""
+    server = PostgresServer(data_dir)
+    try:
+        async with await psycopg.AsyncConnection.connect(await server.start()) as connection:
+            await connection.execute("ALTER ROLE ALL SET wal_compression = off")
+    finally:
+        await server.stop()
+
+
+def in_postgres(data_dir: Path) -> set[str]:
+    """Where in its files: pages of tables, or the write-ahead log."""
+    found = files_with(data_dir, NAME, CITY).get("postgres", [])
+    return {"log" if "/pg_wal/" in name else "pages" for name in found}
+
+
 def erase(shop: Shop, *more: str) -> tuple[int, Any]:
     wish = ("--merchant", "demo", "--customer", NAME, "--reason", "a test")
     return tillroll(shop.environment, "erase", *wish, *more)
@@ -64,6 +80,7 @@ def shown(shop: Shop) -> str:
 def test_what_is_left_on_the_disk_is_named_and_no_restore_brings_anybody_back(tmp_path: Path) -> None:
     data_dir, copy = tmp_path / "var", tmp_path / "copy"
     data_dir.mkdir()
+    asyncio.run(without_compression(data_dir))
     with shop(data_dir) as before:
         goods = {"sku": "A-1", "quantity": 40}
         assert before.client.post("/v1/stock/receive", json=goods).status_code == 200
@@ -73,14 +90,17 @@ def test_what_is_left_on_the_disk_is_named_and_no_restore_brings_anybody_back(tm
         code, said = run(data_dir, before.environment, "backup", str(copy))
         assert code == 0, said
         assert set(files_with(data_dir, NAME, CITY)) == {"postgres", CARRIER}, "never in NATS, logs, secrets"
+        assert in_postgres(data_dir) == {"pages", "log"}
         code, told = erase(before, "--dry-run")
         assert (code, told["erased"], told["orders"], told["plain_rows"]) == (0, False, 1, 1)
         code, told = erase(before)
         assert (code, told["erased"], told["actor"], told["merchant"]) == (0, True, "console", "demo")
-        wait(lambda: NAME not in shown(before))
+        assert told["followed"]
+        assert NAME not in shown(before), "once the command has ended"
         assert CITY not in shown(before)
         assert erase(before)[1] == told | {"plain_rows": 0}, "a second time changes nothing"
         assert set(files_with(data_dir, NAME, CITY)) == {"postgres", CARRIER}, "dead rows, write-ahead log"
+        assert "log" in in_postgres(data_dir)
         code, said = run(data_dir, before.environment, "scrub")
         assert code == 0, said
         wait(lambda: set(files_with(data_dir, NAME, CITY)) == {CARRIER})
