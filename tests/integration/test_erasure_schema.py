@@ -29,7 +29,8 @@ DECLARED: dict[str, str] = {
         parked_answers.follower workers.name workers.teams read_models.name kept_read_models.name
         migrations.name migrations.sha256 events.type snapshots.form webhook_inbox.provider sessions.kind
         single_use_tokens.purpose look_ends.outcome looks.outcome looks.role looks.permission looks.method
-        looks.route erasures.despite seal_halts.reason seal_cosignatures.witness""",
+        looks.route erasures.despite seal_halts.reason seal_cosignatures.witness
+        seal_copies.place""",
     "ids, random or a merchant's own: the page says not to make them of people": """
         agent_processes.key reactions.key deadlines.key deadlines.merchant deadlines.correlation
         deadlines.causation deadlines.clock provider_calls.correlation parked.key parked_answers.key
