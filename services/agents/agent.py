@@ -25,6 +25,10 @@ class Agent:
     react: Callable[[Any, Fact], Reaction[Any]]
     rule_version: int = 1
 
+    def concerns(self, fact: Fact) -> bool:
+        """Of the facts of its `interests`: a deadline is for the agent that asked for it."""
+        return fact.category != "deadline" or fact.event.agent == self.name  # type: ignore[attr-defined]
+
 
 def order_key(fact: Fact) -> str:
     """The key of an order's processes: its stream's name. A deadline carries the key it was asked with."""

@@ -195,7 +195,7 @@ class AgentRunner(Sender):
                 fact = self._feed.fact(stored)
                 if fact.category == agent.context:
                     self._executor.states.follow(fact)
-                if _concerns(agent, fact):
+                if agent.concerns(fact):
                     key = order_key(fact)
                     if whole or _is_in(group, partition_of(key)):
                         keyed.append((agent, fact, key))
@@ -267,11 +267,6 @@ class AgentRunner(Sender):
         parkers = {parker(name): name for name in self._agents}
         rows = await self._relaxed.run("load_parked_keys", followers=list(parkers))
         return {(parkers[follower], key) for follower, key in rows}
-
-
-def _concerns(agent: Agent, fact: Fact) -> bool:
-    """A deadline is for the agent that asked for it."""
-    return fact.category != "deadline" or fact.event.agent == agent.name  # type: ignore[attr-defined]
 
 
 def _is_in(places: Sequence[Place], partition: int) -> bool:

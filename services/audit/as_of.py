@@ -14,7 +14,6 @@ import orjson
 
 from domain.aggregates import AGGREGATES, AnyDecider
 from domain.kernel import Value
-from eventstore.codec import decode
 from eventstore.log import StoredEvent
 from eventstore.snapshots import encode_state
 from services.agents.agent import Agent, order_key
@@ -23,7 +22,7 @@ from services.agents.order import ORDER_AGENT
 from services.agents.payment import PAYMENT_AGENT
 from services.agents.shipping import SHIPPING_AGENT
 from services.audit.filters import EventFilter
-from services.audit.folding import CannotFold
+from services.audit.folding import CannotFold, fact_of
 from services.audit.history import History
 from services.audit.shown import Opening
 
@@ -101,7 +100,8 @@ class ProcessState:
     async def after(self, state: Any, events: list[StoredEvent], opening: Opening) -> AsyncIterator[Any]:
         """As the agent hears it: personal fields stay sealed."""
         for stored in events:
-            if stored.type not in self._kinds or order_key(fact := decode(stored)) != self._key:
+            fact = fact_of(stored) if stored.type in self._kinds else None
+            if fact is None or order_key(fact) != self._key or not self.agent.concerns(fact):
                 yield None
                 continue
             state = self.agent.react(state, fact).process

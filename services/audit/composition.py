@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from eventstore.postgres import make_pool
 from services.audit.erasure_routes import router as erasure_router
-from services.audit.follow import HEART_BEAT_SECONDS, News
+from services.audit.follow import HEART_BEAT_SECONDS, News, Streams
 from services.audit.history_routes import router as history_router
 from services.audit.looked_routes import router as looked_router
 from services.audit.proof_routes import router as proof_router
@@ -41,5 +41,6 @@ async def open_desk(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
         app.state.audit_pool = reading
         app.state.folding_pool = folding
         app.state.news = news
+        app.state.streams = Streams()
         app.state.heart_beat_seconds = HEART_BEAT_SECONDS
         yield

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from domain.streams import stream_parts
 from eventstore.keyring import Keyring
 from eventstore.statements import Pool
 from projections.checkouts import CHECKOUTS
@@ -25,6 +26,8 @@ from services.audit.history import History, Reach
 from services.audit.marks import changes_shown, resolved
 from services.audit.shown import Opening, envelopes
 
+_OF_MERCHANTS = ("order", "stock", "payment", "shipment", "product", "category", "merchant")
+"""The categories whose streams begin with a merchant."""
 CHANGES = 500
 """Changes in an answer: about so many, as those of one event come together."""
 
@@ -49,6 +52,14 @@ class Asked:
     agent: str = ""
     table: str = ""
     key: str = ""
+
+    @property
+    def merchant(self) -> str:
+        """Whose it is, if the name of the stream or of the key tells it."""
+        of = self.stream or self.key
+        if of.partition("-")[0] in _OF_MERCHANTS:
+            return stream_parts(of)[0]
+        return of.partition("/")[0] if self.table and "/" in of else ""
 
     def subject(self) -> Subject:
         try:

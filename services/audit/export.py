@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -180,12 +181,14 @@ async def export(
     for each in (target, manifest_file):
         if each.exists():
             raise CannotExport(f"{each} is there already: name another file with --to")
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     summary = Summary()
     try:
         with partial.open("wb") as file:
             hashed = Hashed(file)
             await _write(log, writer_for(format_, hashed), summary, first, last, progress)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
         partial.rename(target)
     finally:
         partial.unlink(missing_ok=True)

@@ -156,16 +156,17 @@ async def facts_between(
 def of_key(events: Sequence[StoredEvent], model: ReadModel, key: str) -> list[Fact]:
     """The facts of one key, of the read model's own types. Raises CannotFold."""
     kinds = kinds_of(model)
-    facts = (_fact(event) for event in events if event.type in kinds)
+    facts = (fact_of(event) for event in events if event.type in kinds)
     return [_marked(fact) for fact in facts if order_key(fact) == key]
 
 
 def marked(events: Sequence[StoredEvent]) -> list[Fact]:
     """The facts with marks for what is personal. Raises CannotFold."""
-    return [_marked(_fact(event)) for event in events]
+    return [_marked(fact_of(event)) for event in events]
 
 
-def _fact(event: StoredEvent) -> Fact:
+def fact_of(event: StoredEvent) -> Fact:
+    """Raises CannotFold."""
     try:
         return decode(event)
     except (UnknownEvent, ValueError):

@@ -9,8 +9,9 @@ gets nothing twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import orjson
@@ -26,9 +27,35 @@ from services.relay import NotifiedCommits
 
 HEART_BEAT_SECONDS = 15.0
 LOOK_SECONDS = 1.0
+BREATH_SECONDS = 0.1
+"""Between two looks at the log of one who follows: what is committed meanwhile comes together."""
+STREAMS_MAX = 10
+"""That one user, or one key, has open at a time in one process of the API."""
 PAGE = 100
 RETRY_MS = 2_000
 _AWAY = (psycopg.OperationalError, PoolTimeout, OSError)
+
+
+class Streams:
+    """How many streams each user or key has open: one of them must not take all the places."""
+
+    def __init__(self, most: int = STREAMS_MAX) -> None:
+        self._most = most
+        self._open: Counter[str] = Counter()
+
+    def has_room(self, actor: str) -> bool:
+        return self._open[actor] < self._most
+
+    @contextmanager
+    def one(self, actor: str) -> Iterator[None]:
+        """Counted as long as it is open."""
+        self._open[actor] += 1
+        try:
+            yield
+        finally:
+            self._open[actor] -= 1
+            if not self._open[actor]:
+                del self._open[actor]
 
 
 class News:
@@ -86,8 +113,10 @@ async def coming(
         if step.events or loop.time() - said >= heart_beat:
             yield await envelopes(step.events, desk.opening), after
             said = loop.time()
-        if after >= head and not moved:
-            await news.wait(min(LOOK_SECONDS, heart_beat))
+        if after >= head:
+            if not moved:
+                await news.wait(min(LOOK_SECONDS, heart_beat))
+            await asyncio.sleep(min(BREATH_SECONDS, heart_beat))
 
 
 async def follow(

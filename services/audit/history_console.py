@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from eventstore.postgres import make_pool
+from eventstore.tasks import TaskGroup
 from services.audit.desk import Asked, Desk, NotThere
 from services.audit.export import Format, export
 from services.audit.filters import EventFilter
@@ -25,6 +26,7 @@ from services.audit.history import Reach
 from services.audit.looked_console import Shown, looking, words_of
 from services.console import console, plain, results, telling_progress
 from services.context import ProcessContext, open_context
+from services.processes import end_with_the_epoch
 from services.settings import Settings
 
 _COLORS = {"was": "red", "now": "green"}
@@ -32,15 +34,22 @@ _COLORS = {"was": "red", "now": "green"}
 
 @asynccontextmanager
 async def desk_of(
-    settings: Settings, command: str, *, open_: bool = False, merchant: str = "", **words: Any
+    settings: Settings,
+    command: str,
+    *,
+    open_: bool = False,
+    merchant: str = "",
+    about: str = "",
+    **words: Any,
 ) -> AsyncIterator[tuple[Desk, ProcessContext, Shown]]:
-    """A desk over the running system, of one merchant or of all; `words` are those of the command."""
+    """A desk over the running system, of one merchant or of all; `words` are those of the command, `about`
+    the merchant that they tell, if they do."""
     said = words_of(**words, personal=open_)
     async with (
         open_context(settings, "audit", "project", follow=False) as context,
         make_pool(settings.url("audit"), max_size=2) as reading,
         make_pool(settings.url("audit"), max_size=2) as folding,
-        looking(settings, command, said, merchant) as shown,
+        looking(settings, command, said, merchant or about) as shown,
     ):
         yield Desk(reading, folding, context.keyring, Reach(merchant), open_=open_), context, shown
 
@@ -94,7 +103,8 @@ async def follow_events(
     words = _words(wanted) | {"after": after}
     async with desk_of(settings, "follow", open_=open_, **words) as (desk, context, shown):
         began = await desk.history.head() if after is None else after
-        async with News(context.database_url).running() as news:
+        async with TaskGroup() as tasks, News(context.database_url).running() as news:
+            tasks.create_task(end_with_the_epoch(context))  # positions of another epoch are other events'
             async for events, _ in coming(desk, wanted, began, news):
                 _print_events(events, shown, as_json=as_json)
 
@@ -115,7 +125,11 @@ def _print_events(events: Sequence[dict[str, Any]], shown: Shown, *, as_json: bo
 
 
 async def show_state(settings: Settings, asked: Asked, at: str, *, open_: bool, as_json: bool) -> None:
-    async with desk_of(settings, "state", open_=open_, at=at, **asdict(asked)) as (desk, _, shown):
+    async with desk_of(settings, "state", open_=open_, about=asked.merchant, at=at, **asdict(asked)) as (
+        desk,
+        _,
+        shown,
+    ):
         told = await desk.state(asked, await moment(desk, at))
         shown.rows = 1
     if as_json:
@@ -132,7 +146,11 @@ async def show_rows(
 ) -> None:
     """All rows, a JSON object a line: there may be many."""
     words = asdict(asked) | {"at": at, "where": where}
-    async with desk_of(settings, "state rows", open_=open_, **words) as (desk, _, shown):
+    async with desk_of(settings, "state rows", open_=open_, about=asked.merchant, **words) as (
+        desk,
+        _,
+        shown,
+    ):
         async for page in desk.all_rows(asked, await moment(desk, at), where):
             shown.rows += len(page["items"])
             for row in page["items"]:
@@ -152,7 +170,7 @@ async def show_difference(
 ) -> None:
     """Every change, in the order of the events."""
     words = asdict(asked) | {"from_": first, "to": last}
-    async with desk_of(settings, "diff", open_=open_, **words) as (desk, _, shown):
+    async with desk_of(settings, "diff", open_=open_, about=asked.merchant, **words) as (desk, _, shown):
         began, ended = await moment(desk, first or "0", "from"), await moment(desk, last, "to")
         if began > ended:
             raise NotThere("from", f"{began} is after {ended}: the first moment comes first")

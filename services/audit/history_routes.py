@@ -5,6 +5,7 @@ A merchant's own people see their merchant's events; who reads the platform's na
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -15,15 +16,15 @@ from fastapi.responses import StreamingResponse
 from eventstore.log import LogIdentity
 from services.audit.desk import Desk
 from services.audit.filters import EventFilter
-from services.audit.follow import follow
+from services.audit.follow import STREAMS_MAX, follow
 from services.audit.history_models import EventsAnswer
 from services.audit.requests import RULE, AtDesk, Filter, as_json, position_of, told
-from services.web.access import Asked, asked_of
+from services.web.access import Asked, asked_of, forbidden
 from services.web.openapi import problem_responses
 from services.web.pagination import Page, as_int, as_str, cursor_of
 from services.web.positions import POSITION_HEADER, foreign_position
 from services.web.problems import Problem, invalid
-from services.web.work import resting
+from services.web.work import check_room_to_rest, resting
 
 NDJSON = "application/x-ndjson"
 router = APIRouter(prefix="/v1/audit", tags=["audit"], responses=problem_responses(503))
@@ -69,6 +70,7 @@ async def list_events(
         until = await desk.position(until, None, "until")
     identity: LogIdentity = request.app.state.identity
     if NDJSON in accept.lower():
+        _check_room(request)
         lines = _lines(request, desk, wanted, after, until)
         return StreamingResponse(lines, media_type=NDJSON, headers={POSITION_HEADER: identity.token(until)})
     if found := page.after("position", as_int, as_str):
@@ -92,11 +94,29 @@ async def list_events(
 async def _lines(
     request: Request, desk: Desk, wanted: EventFilter, after: int, until: int
 ) -> AsyncIterator[bytes]:
-    """Without a place in the work: it ends when its reader has all."""
-    async with resting(request):
-        async for shown, _ in desk.stream_of_events(wanted, after, until):
-            if shown:
-                yield b"".join(orjson.dumps(each) + b"\n" for each in shown)
+    """Without a place in the work: it ends when its reader has all, and breaks off when he may no more."""
+    state, loop = request.app.state, asyncio.get_running_loop()
+    asked = loop.time()
+    with state.streams.one(_actor(request)):
+        async with resting(request):
+            async for shown, _ in desk.stream_of_events(wanted, after, until):
+                if loop.time() - asked >= state.heart_beat_seconds:
+                    if not await _still_may(request):
+                        raise forbidden("audit:read", asked_of(request).merchant)
+                    asked = loop.time()
+                if shown:
+                    yield b"".join(orjson.dumps(each) + b"\n" for each in shown)
+
+
+def _check_room(request: Request) -> None:
+    """Before the answer begins. Raises 429 for who has too many streams open, 503 where all have."""
+    check_room_to_rest(request)
+    if not request.app.state.streams.has_room(_actor(request)):
+        raise Problem(429, "too-many-streams", f"you have {STREAMS_MAX} streams open: end one of them first")
+
+
+def _actor(request: Request) -> str:
+    return asked_of(request).principal.actor
 
 
 @router.get(
@@ -105,7 +125,7 @@ async def _lines(
     dependencies=RULE,
     summary="Events as they come, as server-sent events",
     response_class=StreamingResponse,
-    responses={**_FOLLOWED, **problem_responses(503)},
+    responses={**_FOLLOWED, **problem_responses(429, 503)},
 )
 async def follow_events(
     request: Request,
@@ -134,21 +154,23 @@ async def follow_events(
     began = head if after is None else after
     if began > head:
         raise invalid("after", f"the log ends at position {head}")
+    _check_room(request)
 
     async def events() -> AsyncIterator[bytes]:
-        async with resting(request):
-            parts = follow(
-                desk,
-                wanted,
-                began,
-                state.news,
-                identity,
-                lambda: _still_may(request),
-                state.heart_beat_seconds,
-                until,
-            )
-            async for part in parts:
-                yield part
+        with state.streams.one(_actor(request)):
+            async with resting(request):
+                parts = follow(
+                    desk,
+                    wanted,
+                    began,
+                    state.news,
+                    identity,
+                    lambda: _still_may(request),
+                    state.heart_beat_seconds,
+                    until,
+                )
+                async for part in parts:
+                    yield part
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events(), media_type="text/event-stream", headers=headers)

@@ -108,7 +108,12 @@ class told:  # noqa: N801 - reads as a word
             case CannotFold():
                 raise Problem(409, "cannot-fold", str(error)) from None
             case psycopg.errors.QueryCanceled():
-                raise try_later("the query took too long", RETRY_SECONDS, kind="took-too-long") from None
+                raise try_later(
+                    "it took too long and was given up: ask with a key, for fewer events, or at the machine"
+                    " with `tillroll state` or `tillroll diff`, which take their time",
+                    RETRY_SECONDS,
+                    kind="took-too-long",
+                ) from None
             case psycopg.DataError():
                 raise Problem(
                     422, "invalid-input", "a parameter holds what no column of ours can hold"

@@ -109,8 +109,7 @@ class PieceOfWork:
 
         Raises a 503 problem where too many rest, or where no place comes free afterwards.
         """
-        if self._limits.resting >= self._limits.bounds.resting_max:
-            raise try_later("too many wait already", RETRY_SECONDS, kind="overloaded")
+        self.check_room()
         left = self.budget.pause()
         self._limits.resting += 1
         self._give()
@@ -120,6 +119,11 @@ class PieceOfWork:
             self._limits.resting -= 1
             self.budget.go_on(left)
         await self._take_back()
+
+    def check_room(self) -> None:
+        """Raises a 503 problem where too many rest."""
+        if self._limits.resting >= self._limits.bounds.resting_max:
+            raise try_later("too many wait already", RETRY_SECONDS, kind="overloaded")
 
     def _give(self) -> None:
         self.holds = False
@@ -131,6 +135,13 @@ class PieceOfWork:
         except NoSlot:
             raise try_later("there is too much to do just now", RETRY_SECONDS, kind="overloaded") from None
         self.holds = True
+
+
+def check_room_to_rest(request: Request) -> None:
+    """Before an answer begins that rests while it goes on. Raises a 503 problem where too many rest."""
+    work: PieceOfWork | None = getattr(request.state, "work", None)
+    if work:
+        work.check_room()
 
 
 def resting(request: Request) -> AbstractAsyncContextManager[None]:
