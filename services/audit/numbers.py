@@ -168,7 +168,8 @@ async def explain_row(
 ) -> Row:
     """In the caller's transaction, which is to be rolled back. Raises CannotExplain.
 
-    Where what was found by the key does not add up, in the column `wanted` or in any, the log is read.
+    Where what was found by the key makes no such row, or does not add up, in the column `wanted` or in any,
+    the log is read.
     """
     shape, standing = await read_table(connection, table)
     if wanted is not None and wanted not in shape.numbers:
@@ -182,7 +183,8 @@ async def explain_row(
         explained = Row(
             shape, row, await merge(connection, shape, row, standing, found), found.how, standing.end
         )
-        if all(map(explained.adds_up, shape.numbers if wanted is None else (wanted,))):
+        columns = shape.numbers if wanted is None else (wanted,)
+        if explained.merged.made_by is not None and all(map(explained.adds_up, columns)):
             return explained
         await connection.execute(b"ROLLBACK TO SAVEPOINT found")
     found = await find_in_log(connection, shape, row, standing, found, events_max)

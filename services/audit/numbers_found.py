@@ -33,13 +33,13 @@ class Found:
     """Events that could have made a row, each as (whose it is, its position).
 
     `apart`: what is of one owner never depends on what is of another; their sums are the row's.
-    `how` says where they were found. `orders` are those it is about, if it is about some only.
+    `how` says where they were found. `orders` are those it is about; None: all that a merchant has.
     """
 
     events: list[Grouped]
     apart: bool
     how: str
-    orders: tuple[tuple[str, str], ...] = ()
+    orders: tuple[tuple[str, str], ...] | None = None
 
 
 async def find(
@@ -54,7 +54,7 @@ async def find(
     categories = {CATEGORY_OF[event] for event in shape.model.events}
     if len(categories) == 1 and (found := await finder.by_stream(*categories)):
         return found
-    if orders := await finder.orders():
+    if (orders := await finder.orders()) is not None:
         return await finder.by_orders(orders)
     return await finder.by_merchant(stock="stock" in categories)
 
@@ -69,10 +69,10 @@ async def find_in_log(
 ) -> Found:
     """The same events, but looked for in the whole log: no read model is asked, of which orders they are."""
     events: list[Grouped] = []
-    about = list(found.orders)
+    about = found.orders
     if "checkout_id" in shape.key:
-        about = await _orders_of_checkout(connection, row["checkout_id"], standing.end)
-    orders = [order_id for _, order_id in about] or None
+        about = tuple(await _orders_of_checkout(connection, row["checkout_id"], standing.end))
+    orders = None if about is None else [order_id for _, order_id in about]
     for after, end in _pages(standing.end):
         events += await fetch(
             connection,
@@ -84,7 +84,7 @@ async def find_in_log(
             order_ids=orders,
         )
         _check(events, events_max)
-    return Found(events, found.apart, "the whole log", tuple(about))
+    return Found(events, found.apart, "the whole log", about)
 
 
 async def _orders_of_checkout(connection: Connection, checkout_id: str, end: int) -> list[tuple[str, str]]:
@@ -136,8 +136,11 @@ class _Finder:
         # of one warehouse each order has its own hold, and levels are sums
         return Found(events, category == "stock", f"the stream {stream}")
 
-    async def orders(self) -> list[tuple[str, str]]:
-        """(merchant, order) that the row is about; none where it is about all of a merchant's."""
+    async def orders(self) -> list[tuple[str, str]] | None:
+        """(merchant, order) that the row is about; None where it is about all of a merchant's.
+
+        A checkout belongs to no merchant: where none of its orders is known, the log is asked for them.
+        """
         row, key = self._row, self._shape.key
         if "checkout_id" in key:
             arguments: dict[str, Any] = {"checkout_id": row["checkout_id"], "limit": ORDERS_MAX + 1}
@@ -151,8 +154,8 @@ class _Finder:
             if f"{name}_id" in key:
                 arguments = {"merchant": row["merchant"], f"{name}_id": row[f"{name}_id"]}
                 found = await self._fetch(f"order_of_{name}", **arguments)
-                return [(row["merchant"], order_id) for (order_id,) in found]
-        return []
+                return [(row["merchant"], order_id) for (order_id,) in found] or None
+        return None
 
     async def by_orders(self, orders: list[tuple[str, str]]) -> Found:
         merchants, ids = [m for m, _ in orders], [o for _, o in orders]

@@ -14,7 +14,7 @@ from domain.kernel import Fact
 from eventstore.partitions import Partitions
 from eventstore.queries import load_queries
 from projections.generations import Connection
-from projections.read_model import ReadModel, partition_of_fact, table_of
+from projections.read_model import ReadModel, concerns, table_of
 from projections.read_models import READ_MODELS
 
 QUERIES = load_queries("services.audit", "numbers.sql")
@@ -64,8 +64,7 @@ class Standing:
     def has_taken(self, fact: Fact) -> bool:
         if fact.position in self.left_out:
             return False
-        partition = partition_of_fact(fact)
-        return any(partition in part and fact.position <= position for part, position in self.ranges)
+        return any(concerns(part, fact) and fact.position <= position for part, position in self.ranges)
 
 
 async def fetch(connection: Connection, query: str, **arguments: Any) -> list[tuple[Any, ...]]:

@@ -14,11 +14,12 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
+from domain.erasure import SubjectErased
 from domain.kernel import Fact
 from domain.order import Adjustment
 from domain.payment import CaptureFailed, CaptureRequested, PaymentProviderUnavailable
 from domain.stock import StockAdjusted, StockReceived, StockReturned
-from domain.streams import payment_stream, stock_stream
+from domain.streams import erasure_stream, payment_stream, stock_stream
 from eventstore.postgres import make_pool
 from eventstore.roles import ALL_MERCHANTS
 from eventstore.statements import Pool
@@ -284,6 +285,27 @@ async def test_where_the_orders_lack_one_of_a_checkout_the_log_has_it(trade: Tra
         assert told.value
         assert told.adds_up
         assert told.found_in == "the whole log"
+
+
+async def test_where_no_order_of_a_checkout_is_known_the_log_is_asked(trade: Trade, pool: Pool) -> None:
+    """And where the log knows none either, the row was made by nobody that may make it."""
+    async with trade.log.pool.connection() as owner:
+        await owner.execute("DELETE FROM orders_g1 WHERE checkout_id = 'checkout1-1'")
+        await owner.execute(
+            "CREATE TEMP TABLE forged AS SELECT * FROM checkouts_g1 WHERE checkout_id = 'checkout1-1';"
+            " UPDATE forged SET checkout_id = 'forged'; INSERT INTO checkouts_g1 SELECT * FROM forged"
+        )
+    erased = SubjectErased(subject="subject-p1", reason="asked for")
+    last = await trade.append("m1", [(erasure_stream("subject-p1"), erased)])
+    async with running(trade):
+        await shown(trade, last)
+    async with pool.connection() as connection:
+        for checkout_id, is_true in (("checkout1-1", True), ("forged", False)):
+            told = await explain(connection, "checkouts", {"checkout_id": checkout_id}, "items_cents")
+            assert told.value
+            assert told.adds_up == is_true
+            assert told.found_in == "the whole log"
+            assert bool(told.parts) == is_true
 
 
 async def test_what_is_parked_or_skipped_is_no_part(database: str, pool: Pool) -> None:
