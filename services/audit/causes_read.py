@@ -65,6 +65,7 @@ class TrailReader:
             known |= streams
             rows = await self._fetch("read_streams", streams=sorted(streams)) if streams else []
             new = trail.add([*rows, *await self._read_appended(trail, new)])
+        trail.cut |= bool(new)
         await self._read_between(trail)
 
     async def one(self, position: int, trail: Trail) -> Fact | None:
@@ -98,7 +99,9 @@ class TrailReader:
 
     async def _read_reactions(self, trail: Trail, new: list[Fact]) -> None:
         positions = [fact.position for fact in new]
-        rows = await self._fetch("read_reactions", agents=list(AGENT_OF), positions=positions)
+        rows = await self._fetch(
+            "read_reactions", agents=list(AGENT_OF), positions=positions, limit=len(AGENT_OF) * len(positions)
+        )
         for agent, position, _, rule_version, commands in rows:
             trail.recorded[position, agent] = Recorded(rule_version, decode_groups(commands))
         ids = [
@@ -156,7 +159,9 @@ class TrailReader:
             trail.parked.add((position, followers[follower]))
 
     async def _read_ledger(self, trail: Trail, ids: list[UUID]) -> None:
-        for command_id, _, first, last, answer, recorded_at in await self._fetch("read_commands", ids=ids):
+        for command_id, _, first, last, answer, recorded_at in await self._fetch(
+            "read_commands", ids=ids, limit=len(ids)
+        ):
             trail.ledger[command_id] = Entry(first, last, _object(answer), recorded_at)
 
     async def _fetch(self, query: str, **arguments: Any) -> list[Any]:

@@ -56,6 +56,8 @@ def _prune(root: Cause, kept: set[int] | None) -> None:
 class _Tree:
     def __init__(self, trail: Trail) -> None:
         self._trail = trail
+        # what was decided, and on which facts, may stand beyond the cut: then nothing is said of it
+        self._cut = f"not seen: the tree was cut after {len(trail.facts):,} events" if trail.cut else ""
         self.roots: list[Cause] = []
         self.events: dict[int, Cause] = {}
         self._nodes: dict[str, Cause] = {}
@@ -117,7 +119,7 @@ class _Tree:
         recorded = self._trail.recorded.get((cause.position, agent))
         reaction = self._reaction(cause, agent)
         if recorded is None:
-            reaction.missing = f"what the agent {agent} decided is not recorded any more"
+            reaction.missing = self._cut or f"what the agent {agent} decided is not recorded any more"
             return reaction
         guess: Cause | None = None
         for ordinal, group in enumerate(recorded.groups):
@@ -218,12 +220,17 @@ class _Tree:
         missing = ""
         if recorded:
             details["rule_version"] = recorded.rule_version
-            if recorded.rule_version != rules_of(agent):
+            if self._cut:
+                missing = f"{self._cut}, so it was not decided again"
+            elif recorded.rule_version != rules_of(agent):
                 missing = f"today's rules are {rules_of(agent)}, so it was not decided again"
             else:
                 details["same_if_decided_again"] = same_commands(recorded, replayed)
         else:
-            missing = "it gave no command, so it is not recorded: this is what the rules of today make of it"
+            missing = (
+                self._cut
+                or "it gave no command, so it is not recorded: this is what the rules of today make of it"
+            )
         if replayed:
             details["facts"] = list(replayed.taken)
         version = f", rules {recorded.rule_version}" if recorded else ""

@@ -293,6 +293,20 @@ async def test_a_large_tree_is_cut_with_a_word(trade: Trade, pool: Pool) -> None
     assert tree.led_to[-1].title == "there is more: the tree was cut after 5 events"
 
 
+async def test_where_the_trail_is_cut_nobody_is_said_to_have_decided_otherwise(
+    trade: Trade, pool: Pool
+) -> None:
+    """What an agent built on may be beyond the cut: then it can't be asked again."""
+    for events_max in range(1, len(await about(trade, "1"))):
+        tree = await of_order(pool, "1", events_max=events_max)
+        recorded = [each for each in nodes(tree, "reaction") if "rule_version" in each.details]
+        assert not [each for each in recorded if "same_if_decided_again" in each.details]
+        assert all("not seen: the tree was cut" in each.missing for each in recorded), events_max
+        with (console := Console(width=300)).capture() as told:
+            console.print(as_rich(tree))
+        assert "it would be another" not in told.get()
+
+
 OF_ONE_MERCHANT = (
     "INSERT INTO provider_calls VALUES ('payment', 5, 'c1')",
     "INSERT INTO webhook_inbox VALUES ('payment', 'w', 'payment-m.1', 'c1', '{}')",
