@@ -123,9 +123,16 @@ WHERE subject = ANY(:subject) AND (customer_id, customer_unique_id) IS DISTINCT 
 -- name: derive_checkouts!
 -- The rows of the checkouts that these orders, and all orders of these subjects, belong to, from all of their
 -- orders. :merchant, :order_id and :subject text[] (NULL where the others say which). Statuses and reasons that
--- differ are `mixed`; `payments_count` is that of the order with the most (each order has a part of each).
+-- differ are `mixed`; `payments_count` is that of the order with the most (each order has a part of each). The
+-- customer and subject are those of one order, the first of a person who is not erased: so all that is personal is of
+-- one person, also where marks stand for it.
 INSERT INTO checkouts_g0
-SELECT o.checkout_id, o.currency, min(o.subject), min(o.customer_id), min(o.customer_unique_id), min(o.ship_to_state),
+SELECT o.checkout_id, o.currency,
+    coalesce(min(o.subject) FILTER (WHERE o.customer_id IS NOT NULL), min(o.subject)),
+    (array_agg(o.customer_id ORDER BY o.subject, o.merchant, o.order_id) FILTER (WHERE o.customer_id IS NOT NULL))[1],
+    (array_agg(o.customer_unique_id ORDER BY o.subject, o.merchant, o.order_id)
+        FILTER (WHERE o.customer_id IS NOT NULL))[1],
+    min(o.ship_to_state),
     CASE WHEN count(DISTINCT o.status) = 1 THEN min(o.status) ELSE 'mixed' END,
     CASE WHEN count(DISTINCT o.cancel_reason) > 1 THEN 'mixed' ELSE min(o.cancel_reason) END,
     bool_or(o.preparing), bool_or(o.on_account), count(*), count(DISTINCT o.merchant), sum(o.lines_count),

@@ -34,6 +34,9 @@ from services.play.rows import OlistRows
 from services.play.synthetic import synthetic_rows
 from services.settings import Settings
 from tests.integration.played import played
+from tests.integration.projections_trade import Bought, open_trade, setting_up
+from tests.integration.test_projections import running
+from tests.integration.test_projections import shown as projected
 from tests.integration.trade import Trade
 
 OLIST = os.environ.get("TILLROLL_OLIST_DIR")
@@ -307,6 +310,27 @@ async def test_a_key_whose_handler_fails_stands_still_and_all_others_go_on(
                 monkeypatch.setattr(KeptStates, "_keep_next", None)  # it is passed over
                 await kept.catch_up(connection)
             assert (await desk.rows(Asked(table="orders"), head, 1))["folded_from"] == 0
+
+
+async def test_a_checkout_of_several_customers_shows_one_of_them_whole_now_and_then(database: str) -> None:
+    """The one whose `subject` it shows, since that is who is asked about, and who may be erased."""
+    bought = [
+        Bought("m1", f"o{number}", checkout_id="shared", person=person)
+        for number, person in enumerate(["q", "r", "p", "p", "q", "r"])
+    ]
+    async with open_trade(database) as opened:
+        await opened.append("m1", setting_up("m1"))
+        last = max([await opened.append("m1", each.placing()[:1]) for each in bought])
+        async with running(opened):
+            await projected(opened, last)
+        async with opened.log.pool.connection() as connection:
+            query = "SELECT subject, customer_id, customer_unique_id FROM checkouts"
+            shown = await (await connection.execute(query.encode())).fetchone()
+        assert shown == ("subject-p", "customer-o2", "p")
+        async with make_pool(Settings(database_url=database).url("audit")) as pool:
+            desk = Desk(pool, pool, opened.keyring, Reach(""), open_=True)
+            (row,) = (await desk.rows(Asked(table="checkouts"), last, 2))["items"]
+        assert tuple(row[name] for name in ("subject", "customer_id", "customer_unique_id")) == shown
 
 
 def test_differences_go_into_objects_and_no_further() -> None:

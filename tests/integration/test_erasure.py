@@ -205,7 +205,8 @@ async def test_of_a_checkout_with_another_persons_order_that_one_stays(trade: Tr
     async with running(trade):
         await shown(trade, last)
         await shown(trade, await erase(trade, tmp_path))
-        assert await fetch(trade, "SELECT customer_unique_id FROM checkouts") == [("p2",)]
+        query = "SELECT subject, customer_id, customer_unique_id FROM checkouts"
+        assert await fetch(trade, query) == [("subject-p2", "customer-o2", "p2")]
     await no_differences(trade)
 
 
