@@ -8,7 +8,6 @@ and said: where they do not, the table is not what the log says.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,8 +22,6 @@ from services.audit.numbers_found import EVENTS_MAX, find, find_in_log
 from services.audit.numbers_merge import Merged, merge
 from services.audit.numbers_table import CannotExplain, Shape, fetch, read_row, read_table
 
-PARTS_MAX = 1_000
-"""Of which one answer tells; the rest is summed up."""
 _BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ"
 Key = Mapping[str, Any]
 
@@ -101,8 +98,10 @@ async def explain(
     stays of what is done on it. Raises CannotExplain.
     """
     async with rolled_back(connection):
-        found = await explain_row(connection, table, key, whole=whole, wanted=column, events_max=events_max)
-        return await found.of(connection, column, after)
+        row = await explain_row(
+            connection, table, key, after=after, whole=whole, wanted=column, events_max=events_max
+        )
+        return await row.of(connection, column)
 
 
 @asynccontextmanager
@@ -130,13 +129,9 @@ class Row:
     def adds_up(self, column: str) -> bool:
         return self.merged.columns[column].sum == (self.row[column] or 0)
 
-    async def of(self, connection: Connection, column: str, after: int = 0) -> Explained:
+    async def of(self, connection: Connection, column: str) -> Explained:
         """One of them."""
         taken = self.merged.columns[column]
-        every = list(zip(taken.positions, taken.parts, strict=True))
-        shown = [each for each in every if each[0] > after][:PARTS_MAX]
-        ahead = sum(part for position, part in every if position <= after)
-        parts = await _titled(connection, shown, ahead)
         return Explained(
             self.shape.table,
             self.shape.model.name,
@@ -146,11 +141,11 @@ class Row:
             taken.sum,
             self.shape.formulas.get(column),
             self.merged.made_by,
-            every[-1][0] if every else self.merged.made_by,
-            await _by_type(connection, every),
-            parts,
-            len(every),
-            shown[-1][0] if shown and shown[-1] != every[-1] else None,
+            taken.last or self.merged.made_by,
+            tuple(OfType(name, *each) for name, each in sorted(taken.by_type.items())),
+            await _titled(connection, taken.parts, taken.ahead),
+            taken.count,
+            taken.parts[-1][0] if taken.count_after > len(taken.parts) else None,
             self.found_in,
             self.merged.events,
             self.position,
@@ -162,6 +157,7 @@ async def explain_row(
     table: str,
     key: Key,
     *,
+    after: int = 0,
     whole: bool = False,
     wanted: str | None = None,
     events_max: int = EVENTS_MAX,
@@ -177,18 +173,17 @@ async def explain_row(
             f"{table} has no number {wanted}; it has {', '.join(shape.numbers) or 'none'}", missing=True
         )
     row = await read_row(connection, shape, key)
+    await connection.execute("SAVEPOINT finding")
     found = await find(connection, shape, row, standing, events_max)
-    await connection.execute(b"SAVEPOINT found")
     if not whole:
-        explained = Row(
-            shape, row, await merge(connection, shape, row, standing, found), found.how, standing.end
-        )
+        merged = await merge(connection, shape, row, standing, found, after)
+        explained = Row(shape, row, merged, found.how, standing.end)
         columns = shape.numbers if wanted is None else (wanted,)
-        if explained.merged.made_by is not None and all(map(explained.adds_up, columns)):
+        if merged.made_by is not None and all(map(explained.adds_up, columns)):
             return explained
-        await connection.execute(b"ROLLBACK TO SAVEPOINT found")
+    await connection.execute("ROLLBACK TO SAVEPOINT finding")
     found = await find_in_log(connection, shape, row, standing, found, events_max)
-    merged = await merge(connection, shape, row, standing, found)
+    merged = await merge(connection, shape, row, standing, found, after)
     return Row(shape, row, merged, found.how, standing.end)
 
 
@@ -201,13 +196,3 @@ async def _titled(connection: Connection, shown: list[tuple[int, int]], ahead: i
         _, type_, stream, occurred_at, event_id = titles[position]
         parts.append(Part(position, type_, stream, occurred_at, event_id, part, ahead))
     return tuple(parts)
-
-
-async def _by_type(connection: Connection, every: list[tuple[int, int]]) -> tuple[OfType, ...]:
-    types = dict(await fetch(connection, "read_types", positions=[position for position, _ in every]))
-    events: Counter[str] = Counter()
-    sums: Counter[str] = Counter()
-    for position, part in every:
-        events[types[position]] += 1
-        sums[types[position]] += part
-    return tuple(OfType(name, count, sums[name]) for name, count in sorted(events.items()))

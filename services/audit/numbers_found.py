@@ -7,7 +7,7 @@ read models), the log itself is read, from its first event to the last one that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,28 +15,27 @@ from domain.aggregates import AGGREGATES
 from domain.streams import stock_stream, stream_name
 from projections.generations import Connection
 from projections.sales import NO_CATEGORY
-from services.audit.numbers_table import CannotExplain, Shape, Standing, fetch
+from services.audit.numbers_table import CannotExplain, Shape, Standing, execute, fetch
 
-EVENTS_MAX = 250_000
-"""Of which one number is explained: so many positions are held in memory, and their parts."""
+EVENTS_MAX = 10_000_000
+"""Of which one number is explained: they stand in a temporary table, some 60 bytes each, not in memory."""
+CONSOLE = f", or at the console: `tillroll why` takes {EVENTS_MAX:,}"
 ORDERS_MAX = 1_000
 """In one checkout."""
-LOG_PAGE = 50_000
+LOG_PAGE, PLACES_PAGE = 50_000, 5_000
 PARTS_OF_STREAM = {"merchant": 1, "product": 2, "category": 2, "stock": 3, "shipment": 2, "order": 2}
 """How many parts the name of a stream has, by its category."""
 CATEGORY_OF = {event: each.category for each in AGGREGATES.values() for event in each.events}
-Grouped = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Events that could have made a row, each as (whose it is, its position).
+    """Where events that could have made a row were found: `found_events` has them, each with whose it is.
 
     `apart`: what is of one owner never depends on what is of another; their sums are the row's.
     `how` says where they were found. `orders` are those it is about; None: all that a merchant has.
     """
 
-    events: list[Grouped]
     apart: bool
     how: str
     orders: tuple[tuple[str, str], ...] | None = None
@@ -51,12 +50,10 @@ async def find(
 ) -> Found:
     """Raises CannotExplain where they are more than `events_max`."""
     finder = _Finder(connection, shape, row, standing.end, events_max)
-    categories = {CATEGORY_OF[event] for event in shape.model.events}
-    if len(categories) == 1 and (found := await finder.by_stream(*categories)):
-        return found
-    if (orders := await finder.orders()) is not None:
-        return await finder.by_orders(orders)
-    return await finder.by_merchant(stock="stock" in categories)
+    await finder.begin()
+    found = await finder.by_key()
+    await finder.end()
+    return found
 
 
 async def find_in_log(
@@ -68,53 +65,16 @@ async def find_in_log(
     events_max: int = EVENTS_MAX,
 ) -> Found:
     """The same events, but looked for in the whole log: no read model is asked, of which orders they are."""
-    events: list[Grouped] = []
-    about = found.orders
-    if "checkout_id" in shape.key:
-        about = tuple(await _orders_of_checkout(connection, row["checkout_id"], standing.end))
-    orders = None if about is None else [order_id for _, order_id in about]
-    for after, end in _pages(standing.end):
-        events += await fetch(
-            connection,
-            "positions_in_log",
-            after=after,
-            end=end,
-            types=_types(shape),
-            merchant=row.get("merchant"),
-            order_ids=orders,
-        )
-        _check(events, events_max)
-    return Found(events, found.apart, "the whole log", about)
-
-
-async def _orders_of_checkout(connection: Connection, checkout_id: str, end: int) -> list[tuple[str, str]]:
-    orders: list[tuple[str, str]] = []
-    for after, until in _pages(end):
-        orders += await fetch(
-            connection, "orders_of_checkout_in_log", after=after, end=until, checkout_id=checkout_id
-        )
-        if len(orders) > ORDERS_MAX:
-            raise CannotExplain(f"this checkout has more than {ORDERS_MAX:,} orders")
-    return orders
-
-
-def _pages(end: int) -> Iterator[tuple[int, int]]:
-    return ((after, min(after + LOG_PAGE, end)) for after in range(0, end, LOG_PAGE))
-
-
-def _types(shape: Shape) -> list[str]:
-    return [event.__name__ for event in shape.model.events]
-
-
-def _check(events: list[Grouped], events_max: int) -> list[Grouped]:
-    if len(events) > events_max:
-        raise CannotExplain(
-            f"more than {events_max:,} events make up this number; ask for a smaller one, such as a day's"
-        )
-    return events
+    finder = _Finder(connection, shape, row, standing.end, events_max)
+    await finder.begin()
+    in_log = await finder.in_log(found)
+    await finder.end()
+    return in_log
 
 
 class _Finder:
+    """Sets down what it finds in the temporary table `found_events`."""
+
     def __init__(
         self, connection: Connection, shape: Shape, row: Mapping[str, Any], end: int, events_max: int
     ) -> None:
@@ -123,20 +83,57 @@ class _Finder:
         self._row = row
         self._end = end
         self._events_max = events_max
+        self._room = events_max
+        self._types = [event.__name__ for event in shape.model.events]
 
-    async def by_stream(self, category: str) -> Found | None:
+    async def begin(self) -> None:
+        await execute(self._connection, "make_found")
+
+    async def end(self) -> None:
+        """Without what the row lacks although its read model has passed it: parked, or skipped."""
+        follower = self._shape.model.follower(self._shape.generation)
+        await execute(self._connection, "drop_left_out", follower=follower)
+
+    async def by_key(self) -> Found:
+        categories = {CATEGORY_OF[event] for event in self._shape.model.events}
+        if len(categories) == 1 and (found := await self._by_stream(*categories)):
+            return found
+        if (orders := await self._orders()) is not None:
+            return await self._by_orders(orders)
+        return await self._by_merchant(stock="stock" in categories)
+
+    async def in_log(self, found: Found) -> Found:
+        about = found.orders
+        if "checkout_id" in self._shape.key:
+            about = tuple(await self._orders_of_checkout())
+        orders = None if about is None else [order_id for _, order_id in about]
+        of = {"merchant": self._row.get("merchant"), "order_ids": orders}
+        for after, end in self._pages():
+            await self._set_down("positions_in_log", after=after, **of, end=end)
+        return Found(found.apart, "the whole log", about)
+
+    async def _orders_of_checkout(self) -> list[tuple[str, str]]:
+        orders: list[tuple[str, str]] = []
+        for after, end in self._pages():
+            of = {"checkout_id": self._row["checkout_id"], "limit": ORDERS_MAX + 1}
+            orders += await self._fetch("orders_of_checkout_in_log", after=after, end=end, **of)
+            _check_orders(orders)
+        return orders
+
+    def _pages(self) -> Iterator[tuple[int, int]]:
+        return ((after, min(after + LOG_PAGE, self._end)) for after in range(0, self._end, LOG_PAGE))
+
+    async def _by_stream(self, category: str) -> Found | None:
         """The read model hears of one kind of stream only, and the key begins with the parts of its name."""
         parts = self._shape.key[: PARTS_OF_STREAM.get(category, len(self._shape.key) + 1)]
         if len(parts) != PARTS_OF_STREAM.get(category):
             return None
         stream = stream_name(category, *(self._row[name] for name in parts))
-        events = await self._in_streams([stream])
-        if order_id := self._row.get("order_id"):
-            events = [each for each in events if each[0] == order_id]
+        await self._set_down("positions_in_streams", streams=[stream], order_id=self._row.get("order_id"))
         # of one warehouse each order has its own hold, and levels are sums
-        return Found(events, category == "stock", f"the stream {stream}")
+        return Found(category == "stock", f"the stream {stream}")
 
-    async def orders(self) -> list[tuple[str, str]] | None:
+    async def _orders(self) -> list[tuple[str, str]] | None:
         """(merchant, order) that the row is about; None where it is about all of a merchant's.
 
         A checkout belongs to no merchant: where none of its orders is known, the log is asked for them.
@@ -144,10 +141,7 @@ class _Finder:
         row, key = self._row, self._shape.key
         if "checkout_id" in key:
             arguments: dict[str, Any] = {"checkout_id": row["checkout_id"], "limit": ORDERS_MAX + 1}
-            orders = await self._fetch("orders_of_checkout", **arguments)
-            if len(orders) > ORDERS_MAX:
-                raise CannotExplain(f"this checkout has more than {ORDERS_MAX:,} orders")
-            return [(merchant, order_id) for merchant, order_id in orders]
+            return _check_orders(await self._fetch("orders_of_checkout", **arguments))
         if "order_id" in row:
             return [(row["merchant"], row["order_id"])]
         for name in ("payment", "shipment"):
@@ -157,41 +151,49 @@ class _Finder:
                 return [(row["merchant"], order_id) for (order_id,) in found] or None
         return None
 
-    async def by_orders(self, orders: list[tuple[str, str]]) -> Found:
+    async def _by_orders(self, orders: list[tuple[str, str]]) -> Found:
         merchants, ids = [m for m, _ in orders], [o for _, o in orders]
-        arguments = {"merchants": merchants, "order_ids": ids, **self._limits()}
-        events = self._check(await self._fetch("positions_of_orders", **arguments))
+        await self._set_down("positions_of_orders", merchants=merchants, order_ids=ids)
         what = f"the order {ids[0]}" if len(ids) == 1 else f"{len(ids)} orders"
-        return Found(events, apart=False, how=f"what happened to {what}", orders=tuple(orders))
+        return Found(apart=False, how=f"what happened to {what}", orders=tuple(orders))
 
-    async def by_merchant(self, *, stock: bool) -> Found:
+    async def _by_merchant(self, *, stock: bool) -> Found:
         """What the key tells beside the merchant (a day, a product, a category) narrows the orders."""
         merchant = self._row["merchant"]
         key = {name: self._row[name] for name in self._shape.key}
         narrowed = {name: key.get(name) for name in ("day", "sku", "category")}
-        events = await self._fetch(
-            "positions_of_merchant",
-            merchant=merchant,
-            no_category=NO_CATEGORY,
-            **narrowed,
-            **self._limits(),
-        )
+        await self._set_down("positions_of_merchant", merchant=merchant, no_category=NO_CATEGORY, **narrowed)
         if stock:
-            places = await self._fetch("stock_places", merchant=merchant, limit=self._events_max)
-            events += await self._in_streams([stock_stream(merchant, *place) for place in places])
+            await self._in_all_stock(merchant)
         by = ", ".join(f"{name} {value}" for name, value in narrowed.items() if value is not None)
         how = f"the orders of {merchant}" + (f" by {by}" if by else "") + (", and its stock" if stock else "")
-        return Found(self._check(events), apart=True, how=how)
+        return Found(apart=True, how=how)
 
-    async def _in_streams(self, streams: Iterable[str]) -> list[Grouped]:
-        arguments = {"streams": list(streams), **self._limits()}
-        return self._check(await self._fetch("positions_in_streams", **arguments))
+    async def _in_all_stock(self, merchant: str) -> None:
+        last = ("", "")
+        while True:
+            after = {"sku": last[0], "warehouse": last[1], "limit": PLACES_PAGE}
+            places = await self._fetch("stock_places", merchant=merchant, **after)
+            streams = [stock_stream(merchant, *place) for place in places]
+            await self._set_down("positions_in_streams", streams=streams, order_id=None)
+            if len(places) < PLACES_PAGE:
+                return
+            last = places[-1]
 
-    def _check(self, events: list[Grouped]) -> list[Grouped]:
-        return _check(events, self._events_max)
-
-    def _limits(self) -> dict[str, Any]:
-        return {"types": _types(self._shape), "end": self._end, "limit": self._events_max + 1}
+    async def _set_down(self, query: str, **arguments: Any) -> None:
+        limits = {"types": self._types, "end": self._end, "limit": self._room + 1}
+        self._room -= await execute(self._connection, query, **(limits | arguments))
+        if self._room < 0:
+            raise CannotExplain(
+                f"more than {self._events_max:,} events make up this number; ask for a smaller one, such as a"
+                f" day's" + (CONSOLE if self._events_max < EVENTS_MAX else "")
+            )
 
     async def _fetch(self, query: str, **arguments: Any) -> list[Any]:
         return await fetch(self._connection, query, **arguments)
+
+
+def _check_orders(orders: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    if len(orders) > ORDERS_MAX:
+        raise CannotExplain(f"this checkout has more than {ORDERS_MAX:,} orders")
+    return orders

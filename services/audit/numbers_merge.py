@@ -8,11 +8,9 @@ So a day of a thousand orders takes as many steps as its longest order has event
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 from psycopg.sql import SQL, Identifier
@@ -24,9 +22,11 @@ from projections.columns import columns
 from projections.generations import Connection
 from projections.read_model import statement, table_of
 from services.audit.numbers_found import Found
-from services.audit.numbers_table import CannotExplain, Shape, Standing, conditions, fetch
+from services.audit.numbers_table import QUERIES, CannotExplain, Shape, Standing, conditions, fetch
 
 TEMPORARY = "why"
+PARTS_MAX = 1_000
+"""Of which one answer tells; the rest is summed up."""
 DECODED_MAX = 2_000
 """Events that are held decoded at a time, unless one owner alone has more."""
 STEPS_IN_FLIGHT = 200
@@ -39,23 +39,39 @@ Group = list[Fact]
 
 @dataclass(slots=True)
 class Column:
-    """Of a numeric column: which events changed it, by how much, in the order of the log after `sort`."""
+    """Of a numeric column: what the events that changed it come to, and the first of them after a position.
 
-    positions: array[int] = field(default_factory=lambda: array("q"))
-    parts: array[int] = field(default_factory=lambda: array("q"))
+    `parts` are (position, by how much), sorted and at most PARTS_MAX after `tidy`; `count_after` says how
+    many there are of these in all, and `ahead` what those up to the position come to.
+    """
 
-    def take(self, position: int, part: int) -> None:
-        self.positions.append(position)
-        self.parts.append(part)
+    after: int = 0
+    sum: int = 0
+    count: int = 0
+    count_after: int = 0
+    ahead: int = 0
+    last: int | None = None
+    by_type: dict[str, tuple[int, int]] = field(default_factory=dict)
+    parts: list[tuple[int, int]] = field(default_factory=list)
 
-    def sort(self) -> None:
-        by_position = sorted(zip(self.positions, self.parts, strict=True))
-        self.positions = array("q", (position for position, _ in by_position))
-        self.parts = array("q", (part for _, part in by_position))
+    def take(self, position: int, kind: str, part: int) -> None:
+        events, sum_ = self.by_type.get(kind, (0, 0))
+        self.by_type[kind] = (events + 1, sum_ + part)
+        self.sum += part
+        self.count += 1
+        self.last = max(position, self.last or 0)
+        if position <= self.after:
+            self.ahead += part
+            return
+        self.count_after += 1
+        self.parts.append((position, part))
+        if len(self.parts) >= 2 * PARTS_MAX:
+            self.tidy()
 
-    @property
-    def sum(self) -> int:
-        return sum(self.parts)
+    def tidy(self) -> None:
+        """However many there are, those that are told of need no more room."""
+        self.parts.sort()
+        del self.parts[PARTS_MAX:]
 
 
 @dataclass(slots=True)
@@ -67,46 +83,58 @@ class Merged:
     made_by: int | None = None
 
     def take(
-        self, position: int, before: Sequence[int | None] | None, after: Sequence[int | None] | None
+        self, fact: Fact, before: Sequence[int | None] | None, after: Sequence[int | None] | None
     ) -> None:
-        if after is not None and (self.made_by is None or position < self.made_by):
-            self.made_by = position
+        if after is not None and (self.made_by is None or fact.position < self.made_by):
+            self.made_by = fact.position
         empty = (None,) * len(self.columns)
         for column, was, now in zip(self.columns.values(), before or empty, after or empty, strict=True):
             if part := (now or 0) - (was or 0):
-                column.take(position, part)
+                column.take(fact.position, type(fact.event).__name__, part)
 
 
 async def merge(
-    connection: Connection, shape: Shape, row: Mapping[str, Any], standing: Standing, found: Found
+    connection: Connection,
+    shape: Shape,
+    row: Mapping[str, Any],
+    standing: Standing,
+    found: Found,
+    after: int = 0,
 ) -> Merged:
     """In the caller's transaction, which must be rolled back: then nothing stays of it."""
     await connection.execute(_PREPARE)
     await connection.execute(statement(shape.model.name, "create_tables", TEMPORARY))
-    merged = Merged({name: Column() for name in shape.numbers})
-    for chunk in _chunks(found):
-        groups = await _read(connection, standing, chunk)
-        merged.events += sum(map(len, groups))
-        await _Steps(connection, shape, row, merged, apart=found.apart).take(groups)
-        tables = SQL(", ").join(map(Identifier, shape.model.tables_of(TEMPORARY)))
-        await connection.execute(SQL("TRUNCATE {}").format(tables))
+    merged = Merged({name: Column(after) for name in shape.numbers})
+    steps = _Steps(connection, shape, row, merged, apart=found.apart)
+    async with aclosing(_chunks(connection, found)) as chunks:
+        async for chunk in chunks:
+            groups = await _read(connection, standing, chunk)
+            merged.events += sum(map(len, groups))
+            await steps.take(groups)
     for column in merged.columns.values():
-        column.sort()
+        column.tidy()
     return merged
 
 
-def _chunks(found: Found) -> Iterator[list[list[int]]]:
-    """The positions of each owner, of as many owners at a time as may be in memory."""
-    if not found.apart:
-        yield [sorted({position for _, position in found.events})]
-        return
+async def _chunks(connection: Connection, found: Found) -> AsyncGenerator[list[list[int]]]:
+    """The positions of each owner, of as many owners at a time as may be in memory; what is not apart is one
+    owner's, and comes piece by piece."""
     chunk: list[list[int]] = []
-    for _, group in groupby(sorted(set(found.events)), key=itemgetter(0)):
-        chunk.append([position for _, position in group])
-        if sum(map(len, chunk)) >= DECODED_MAX:
-            yield chunk
-            chunk = []
-    yield chunk
+    held, owner = 0, None
+    async with connection.cursor("found_events") as cursor:
+        cursor.itersize = DECODED_MAX
+        await cursor.execute(QUERIES.read_found.sql.encode(), {"apart": found.apart})
+        async for whose, position in cursor:
+            another = whose != owner if found.apart else held >= DECODED_MAX
+            if another and held >= DECODED_MAX:
+                yield chunk
+                chunk, held = [], 0
+            if another or not chunk:
+                chunk.append([])
+            chunk[-1].append(position)
+            held, owner = held + 1, whose
+    if chunk:
+        yield chunk
 
 
 async def _read(connection: Connection, standing: Standing, chunk: list[list[int]]) -> list[Group]:
@@ -139,6 +167,7 @@ class _Steps:
         self._apart = apart
         key = {name: row[name] for name in shape.key if not (apart and name == "merchant")}
         self._key = key
+        self._before: dict[str | None, Any] = {}
         owner = Identifier("merchant") if apart else SQL("NULL")
         self._look = SQL("SELECT {} FROM {} WHERE {} AND {}").format(
             SQL(", ").join([owner, *map(Identifier, shape.numbers)]),
@@ -148,11 +177,12 @@ class _Steps:
         )
 
     async def take(self, groups: list[Group]) -> None:
+        """Of some owners; the next ones are others, but where all are one owner's."""
         if self._apart:
+            await self._forget()
             groups = [
                 [fact._replace(merchant=str(number)) for fact in group] for number, group in enumerate(groups)
             ]
-        before: dict[str | None, Any] = {}
         length = max(map(len, groups), default=0)
         for start in range(0, length, STEPS_IN_FLIGHT):
             steps = [
@@ -160,7 +190,7 @@ class _Steps:
                 for at in range(start, min(start + STEPS_IN_FLIGHT, length))
             ]
             for facts, rows in zip(steps, await self._merge(steps), strict=True):
-                self._compare(facts, {owner: numbers for owner, *numbers in rows}, before)
+                self._compare(facts, {owner: numbers for owner, *numbers in rows})
 
     async def _merge(self, steps: list[list[Fact]]) -> list[list[Any]]:
         """The row, or rows, after each step; all steps are sent without waiting for what comes of one."""
@@ -178,12 +208,16 @@ class _Steps:
                 cursors.append(cursor)
         return [list(await cursor.fetchall()) for cursor in cursors]
 
-    def _compare(
-        self, facts: list[Fact], after: dict[str | None, Any], before: dict[str | None, Any]
-    ) -> None:
+    async def _forget(self) -> None:
+        if self._before:
+            tables = SQL(", ").join(map(Identifier, self._shape.model.tables_of(TEMPORARY)))
+            await self._connection.execute(SQL("TRUNCATE {}").format(tables))
+        self._before = {}
+
+    def _compare(self, facts: list[Fact], after: dict[str | None, Any]) -> None:
         for fact in facts:
             owner = fact.merchant if self._apart else None
-            was, now = before.get(owner), after.get(owner)
+            was, now = self._before.get(owner), after.get(owner)
             if was != now:
-                self._merged.take(fact.position, was, now)
-            before[owner] = now
+                self._merged.take(fact, was, now)
+            self._before[owner] = now

@@ -18,7 +18,6 @@ from projections.read_model import ReadModel, concerns, table_of
 from projections.read_models import READ_MODELS
 
 QUERIES = load_queries("services.audit", "numbers.sql")
-LEFT_OUT_MAX = 10_000
 MODEL_OF: dict[str, ReadModel] = {table: each for each in READ_MODELS.values() for table in each.tables}
 """Table -> the read model that it is of."""
 
@@ -52,18 +51,15 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Up to where the live rows have taken the log: by partition, and without what was left out."""
+    """Up to where the live rows have taken the log, by partition."""
 
     ranges: tuple[tuple[Partitions, int], ...]
-    left_out: frozenset[int]
 
     @property
     def end(self) -> int:
         return max(position for _, position in self.ranges)
 
     def has_taken(self, fact: Fact) -> bool:
-        if fact.position in self.left_out:
-            return False
         return any(concerns(part, fact) and fact.position <= position for part, position in self.ranges)
 
 
@@ -71,6 +67,12 @@ async def fetch(connection: Connection, query: str, **arguments: Any) -> list[tu
     """The rows of a statement of `numbers.sql`, planned for these very arguments."""
     cursor = await connection.execute(getattr(QUERIES, query).sql.encode(), arguments, prepare=False)
     return list(await cursor.fetchall())
+
+
+async def execute(connection: Connection, query: str, **arguments: Any) -> int:
+    """As `fetch`, of a statement that sets something down: how many rows."""
+    cursor = await connection.execute(getattr(QUERIES, query).sql.encode(), arguments, prepare=False)
+    return cursor.rowcount
 
 
 async def read_table(connection: Connection, table: str) -> tuple[Shape, Standing]:
@@ -84,17 +86,8 @@ async def read_table(connection: Connection, table: str) -> tuple[Shape, Standin
     if not rows:
         raise CannotExplain(f"{model.name} was never made: the projector makes it", missing=True)
     generation = rows[0][0]
-    left_out = await fetch(
-        connection, "read_left_out", follower=model.follower(generation), limit=LEFT_OUT_MAX + 1
-    )
-    if len(left_out) > LEFT_OUT_MAX:
-        raise CannotExplain(
-            f"more than {LEFT_OUT_MAX:,} events were parked or skipped for {model.name}: retry the parked"
-            " keys first (`tillroll parked`), or rebuild it"
-        )
     ranges = tuple((Partitions(first, last), position) for _, first, last, position in rows)
-    standing = Standing(ranges, frozenset(position for (position,) in left_out))
-    return await _read_shape(connection, table, model, generation), standing
+    return await _read_shape(connection, table, model, generation), Standing(ranges)
 
 
 async def _read_shape(connection: Connection, table: str, model: ReadModel, generation: int) -> Shape:

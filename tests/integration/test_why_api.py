@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from domain.permissions import PLATFORM
+from services.audit import why_routes
 from services.embedded import NatsServer, PostgresServer
 from tests.integration.api_client import problem
 from tests.integration.projections_trade import Bought, setting_up
@@ -92,6 +93,15 @@ async def test_wrong_questions_about_numbers(found: World) -> None:
     ):
         problem(await ask(found, "why/numbers/sales_by_day", **query), status, kind)
     problem(await ask(found, "why/numbers/events", **DAY), 404, "not-found")
+
+
+async def test_a_number_of_too_many_events_for_an_answer_is_refused_with_what_to_do(
+    found: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(why_routes, "EVENTS_MAX", 1)
+    refused = problem(await ask(found, "why/numbers/sales_by_day", **DAY), 422, "invalid-input")
+    assert "more than 1 events make up this number; ask for a smaller one" in refused["detail"]
+    assert "`tillroll why` takes 10,000,000" in refused["detail"]
 
 
 async def test_only_who_reads_audits_of_the_platform_sees_across_merchants(found: World) -> None:

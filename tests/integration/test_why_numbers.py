@@ -27,6 +27,7 @@ from projections.generations import Connection
 from projections.read_model import Rows
 from projections.read_models import READ_MODELS
 from projections.sales import SALES
+from services.audit import numbers_found, numbers_merge
 from services.audit.causes_asked import Bound, bound
 from services.audit.numbers import Row, explain, explain_row, rolled_back
 from services.audit.numbers_table import CannotExplain, read_table
@@ -306,6 +307,45 @@ async def test_where_no_order_of_a_checkout_is_known_the_log_is_asked(trade: Tra
             assert told.adds_up == is_true
             assert told.found_in == "the whole log"
             assert bool(told.parts) == is_true
+
+
+async def test_a_number_of_any_size_is_explained_page_by_page(
+    trade: Trade, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room for a few events at a time, and for fewer parts: the pages hold all of them, and add up."""
+    numbers = [
+        ("merchant_overview", {"merchant": "m1"}, "orders_count"),
+        ("stock_levels", {"merchant": "m1", "sku": "A", "warehouse": "main"}, "available"),
+        ("checkouts", {"checkout_id": "checkout1-1"}, "captured_cents"),
+        ("sales_by_day", {"merchant": "m1", "day": START.date(), "currency": "BRL"}, "net_cents"),
+    ]
+    async with pool.connection() as connection:
+        whole = [await explain(connection, *number) for number in numbers]
+        monkeypatch.setattr(numbers_merge, "DECODED_MAX", 5)
+        monkeypatch.setattr(numbers_merge, "PARTS_MAX", 2)
+        monkeypatch.setattr(numbers_found, "PLACES_PAGE", 1)
+        for number, expected in zip(numbers, whole, strict=True):
+            pages = [await explain(connection, *number)]
+            while (after := pages[-1].more_after) is not None:
+                pages.append(await explain(connection, *number, after=after))
+            assert all(len(page.parts) <= 2 for page in pages)
+            assert [part for page in pages for part in page.parts] == list(expected.parts)
+            totals = {(page.sum, page.adds_up, page.by_type, page.parts_count) for page in pages}
+            assert totals == {(expected.sum, True, expected.by_type, len(expected.parts))}
+            assert len(pages) > 1 or len(expected.parts) <= 2
+    assert all(len(each.parts) > 2 for each in whole[:2])
+
+
+async def test_however_much_is_parked_numbers_are_explained(trade: Trade, pool: Pool) -> None:
+    async with trade.log.pool.connection() as owner:
+        await owner.execute(
+            "INSERT INTO parked (follower, key, position, error)"
+            " SELECT 'projection:sales:g1', 'm1/x' || n, 1000000 + n, 'no'"
+            " FROM generate_series(1, 10001) AS n"
+        )
+    async with pool.connection() as connection:
+        day = {"merchant": "m1", "day": START.date(), "currency": "BRL"}
+        assert (await explain(connection, "sales_by_day", day, "net_cents")).adds_up
 
 
 async def test_what_is_parked_or_skipped_is_no_part(database: str, pool: Pool) -> None:

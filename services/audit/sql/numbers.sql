@@ -17,28 +17,41 @@ SELECT r.generation, c.first_partition, c.last_partition, c.position
 FROM read_models AS r JOIN checkpoints AS c ON c.follower = projection_follower(r.name, r.generation)
 WHERE r.live AND r.name = :name ORDER BY c.first_partition;
 
--- name: read_left_out
--- What the follower :follower has not taken although it has passed it: parked, or skipped by a person; at most :limit.
-SELECT position FROM left_out WHERE follower = :follower LIMIT :limit;
+-- name: make_found!
+-- What is found is set down here: however much it is, it needs no memory of ours.
+CREATE TEMPORARY TABLE found_events (owner text, position bigint) ON COMMIT DROP;
 
--- name: positions_in_streams
--- Of some streams, by their index: whose each event of :types is (of its order, or of itself) and its position.
+-- name: drop_left_out!
+-- What the follower :follower has not taken although it has passed it: parked, or skipped by a person.
+DELETE FROM pg_temp.found_events AS f USING left_out AS l WHERE l.follower = :follower AND l.position = f.position;
+
+-- name: read_found
+-- In the order of the log, of each owner by itself if :apart.
+SELECT DISTINCT CASE WHEN :apart THEN owner END, position FROM pg_temp.found_events ORDER BY 1, 2;
+
+-- name: positions_in_streams!
+-- Of some streams, by their index: whose each event of :types is (of its order, or of itself) and its position; of all
+-- orders where :order_id is NULL.
+INSERT INTO pg_temp.found_events
 SELECT coalesce(convert_from(data, 'UTF8')::json ->> 'order_id', position::text), position
 FROM events
 WHERE stream = ANY(:streams::text[]) AND type = ANY(:types::text[]) AND position <= :end
+  AND (:order_id::text IS NULL OR convert_from(data, 'UTF8')::json ->> 'order_id' = :order_id)
 LIMIT :limit;
 
--- name: positions_of_orders
+-- name: positions_of_orders!
 -- Of some orders, by the key of their timeline: what happened to them, to their payments and to their parcels.
+INSERT INTO pg_temp.found_events
 SELECT t.order_id, t.position
 FROM unnest(:merchants::text[], :order_ids::text[]) AS o (merchant, order_id)
 JOIN order_timeline AS t ON t.merchant = o.merchant AND t.order_id = o.order_id
 WHERE t.type = ANY(:types::text[]) AND t.position <= :end
 LIMIT :limit;
 
--- name: positions_of_merchant
+-- name: positions_of_merchant!
 -- Of all orders of a merchant, by the beginning of the timeline's key; or of those only to which something happened
 -- on the day :day (UTC), or which have a line of the product :sku or of the category :category.
+INSERT INTO pg_temp.found_events
 SELECT t.order_id, t.position FROM order_timeline AS t
 WHERE t.merchant = :merchant AND t.type = ANY(:types::text[]) AND t.position <= :end
   AND (:day::date IS NULL OR t.order_id IN (
@@ -57,8 +70,9 @@ WHERE t.merchant = :merchant AND t.type = ANY(:types::text[]) AND t.position <= 
 LIMIT :limit;
 
 -- name: stock_places
--- Where a merchant has stock, by the beginning of the key.
-SELECT sku, warehouse FROM stock_levels WHERE merchant = :merchant LIMIT :limit;
+-- Where a merchant has stock, by the beginning of the key: the next ones after :sku, :warehouse.
+SELECT sku, warehouse FROM stock_levels WHERE merchant = :merchant AND (sku, warehouse) > (:sku, :warehouse)
+ORDER BY sku, warehouse LIMIT :limit;
 
 -- name: order_of_payment
 SELECT order_id FROM payments WHERE merchant = :merchant AND payment_id = :payment_id LIMIT 1;
@@ -74,17 +88,18 @@ SELECT merchant, order_id FROM orders WHERE checkout_id = :checkout_id LIMIT :li
 SELECT merchant, convert_from(data, 'UTF8')::json ->> 'order_id' FROM events
 WHERE position > :after AND position <= :end AND type = 'OrderPlaced'
   AND convert_from(data, 'UTF8')::json ->> 'checkout_id' = :checkout_id
-ORDER BY position;
+LIMIT :limit;
 
--- name: positions_in_log
+-- name: positions_in_log!
 -- Of the log itself from :after up to :end: whose each event of :types is; of all merchants where :merchant is NULL, of
 -- all orders where :order_ids is NULL.
+INSERT INTO pg_temp.found_events
 SELECT coalesce(convert_from(data, 'UTF8')::json ->> 'order_id', position::text), position
 FROM events
 WHERE position > :after AND position <= :end AND type = ANY(:types::text[])
   AND (:merchant::text IS NULL OR merchant = :merchant)
   AND (:order_ids::text[] IS NULL OR convert_from(data, 'UTF8')::json ->> 'order_id' = ANY(:order_ids::text[]))
-ORDER BY position;
+LIMIT :limit;
 
 -- name: read_events
 -- These events, by :positions.
@@ -96,6 +111,3 @@ FROM events WHERE position = ANY(:positions::bigint[]) ORDER BY position;
 -- What a person wants to know of the events at :positions.
 SELECT position, type, stream, occurred_at, event_id
 FROM events WHERE position = ANY(:positions::bigint[]) ORDER BY position;
-
--- name: read_types
-SELECT position, type FROM events WHERE position = ANY(:positions::bigint[]);
