@@ -18,9 +18,10 @@ from psycopg.sql import SQL, Identifier
 from domain.kernel import Fact
 from eventstore.codec import UnknownEvent, decode
 from eventstore.log import StoredEvent
+from projections.advance import HANDLERS_OWN, said
 from projections.columns import columns
 from projections.generations import Connection
-from projections.read_model import statement, table_of
+from projections.read_model import Rows, statement, table_of
 from services.audit.numbers_found import Found
 from services.audit.numbers_table import QUERIES, CannotExplain, Shape, Standing, conditions, fetch
 
@@ -104,16 +105,32 @@ async def merge(
     """In the caller's transaction, which must be rolled back: then nothing stays of it."""
     await connection.execute(_PREPARE)
     await connection.execute(statement(shape.model.name, "create_tables", TEMPORARY))
+    await _check_columns(connection, shape)
     merged = Merged({name: Column(after) for name in shape.numbers})
     steps = _Steps(connection, shape, row, merged, apart=found.apart)
     async with aclosing(_chunks(connection, found)) as chunks:
         async for chunk in chunks:
             groups = await _read(connection, standing, chunk)
             merged.events += sum(map(len, groups))
-            await steps.take(groups)
+            try:
+                await steps.take(groups)
+            except HANDLERS_OWN as error:
+                raise _fails(shape, error) from None
     for column in merged.columns.values():
         column.tidy()
     return merged
+
+
+async def _check_columns(connection: Connection, shape: Shape) -> None:
+    """Raises CannotExplain where the table is not one that this read model makes."""
+    made = {
+        name for name, *_ in await fetch(connection, "read_shape", table=table_of(shape.table, TEMPORARY))
+    }
+    if others := {*shape.numbers, *shape.key} - made:
+        raise CannotExplain(
+            f"{shape.table} has {', '.join(sorted(others))}, which this version of Tillroll does not make:"
+            f" another built it, or somebody altered it; `tillroll rebuild {shape.model.name}` makes it anew"
+        )
 
 
 async def _chunks(connection: Connection, found: Found) -> AsyncGenerator[list[list[int]]]:
@@ -153,6 +170,13 @@ def _fact(event: StoredEvent) -> Fact:
             f"position {event.position} is no {event.type} that this version of Tillroll knows: a newer one"
             " wrote it, or somebody altered it (`tillroll verify` tells)"
         ) from None
+
+
+def _fails(shape: Shape, error: Exception) -> CannotExplain:
+    return CannotExplain(
+        f"{shape.model.name} fails on events that it has taken ({said(error, private=True)}): another version"
+        " of Tillroll took them, or somebody altered them (`tillroll verify` tells)"
+    )
 
 
 class _Steps:
@@ -198,7 +222,7 @@ class _Steps:
         async with self._connection.pipeline():
             for facts in steps:
                 in_order = sorted(facts, key=lambda fact: fact.position)
-                for name, rows in self._shape.model.project(in_order).items():
+                for name, rows in self._project(in_order).items():
                     if rows:
                         text = statement(self._shape.model.name, name, TEMPORARY)
                         await self._connection.execute(text, columns(rows))
@@ -207,6 +231,12 @@ class _Steps:
                 await cursor.execute(self._look, {**self._key, "owners": owners})
                 cursors.append(cursor)
         return [list(await cursor.fetchall()) for cursor in cursors]
+
+    def _project(self, facts: list[Fact]) -> Rows:
+        try:
+            return self._shape.model.project(facts)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the handler's own
+            raise _fails(self._shape, error) from None
 
     async def _forget(self) -> None:
         if self._before:
