@@ -42,6 +42,10 @@ SHOWN = ("application/json", "text/plain")
 DRAWN, PERSONAL = "as", "personal"
 """Parameters that ask for a picture, and for personal fields to be opened."""
 ANSWER_BYTES_MAX = 400_000
+TOO_LONG = (
+    f"the answer is longer than {ANSWER_BYTES_MAX:,} bytes: ask for less, by a limit, a key, a shorter span;"
+    " for causes, of one payment, parcel or event instead of an order"
+)
 ANSWER_SECONDS = 60
 READS = types.ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
@@ -185,9 +189,10 @@ class Assistant:
             async with self._session.get(URL(url, encoded=True), allow_redirects=False) as answer:
                 body = await _bounded(answer)
         except (aiohttp.ClientError, TimeoutError) as failed:
-            return _refused(f"the API does not answer ({type(failed).__name__}: {failed}); try again")
+            why = f"the API does not answer ({type(failed).__name__} {failed})".replace(" )", ")")
+            return _refused(f"{why}: try again; if it takes longer than {ANSWER_SECONDS} s, ask for less")
         if body is None:
-            return _refused("the answer is too long: ask for less (limit, a key, a shorter span) or by pages")
+            return _refused(f"{asked.name}: {TOO_LONG}")
         if answer.status != 200 or answer.content_type not in SHOWN:
             return _refused(_problem(answer.status, body))
         return _shown(answer, body)

@@ -91,6 +91,11 @@ class TrailReader:
         rows = await self._fetch("find_event", after=near, event_id=str(event_id), limit=WINDOW)
         return rows[0][0] if rows else None
 
+    async def head(self) -> int:
+        """Up to where in the log all of this looks."""
+        ((head,),) = await self._fetch("read_head")
+        return int(head)
+
     async def _by_timeline(self, merchant: str, order_id: str, trail: Trail) -> None:
         """A shorter way to most of it, where the read model is made; what it lacks is found without it."""
         if (await self._fetch("has_timeline"))[0][0]:

@@ -27,12 +27,14 @@ from services.audit.causes_asked import (
     why_shipment,
     why_stock,
 )
+from services.audit.causes_read import TrailReader
 from services.audit.drawing import as_svg
 from services.audit.numbers import explain
 from services.audit.numbers_table import CannotExplain
 from services.audit.why_shown import CauseNode, NumberExplained, number_as_json, tree_as_json
 from services.web.access import Merchant, requires
 from services.web.openapi import problem_responses
+from services.web.positions import POSITION_HEADER, POSITION_RESPONSE_HEADER
 from services.web.problems import Problem, try_later
 
 RETRY_SECONDS = 1.0
@@ -50,6 +52,7 @@ _TREE: dict[str, Any] = {
         200: {
             "description": "The tree of causes",
             "content": {"image/svg+xml": {"schema": {"type": "string"}}},
+            "headers": POSITION_RESPONSE_HEADER,
         }
     },
     "dependencies": _AUDIT,
@@ -147,6 +150,7 @@ Whole = Annotated[bool, Query(description="look for the events in the whole log,
     operation_id="why_number",
     summary="The events that make up a number of a read model",
     response_model=NumberExplained,
+    responses={200: {"headers": POSITION_RESPONSE_HEADER}},
     dependencies=_AUDIT,
 )
 async def _why_number(
@@ -164,6 +168,7 @@ async def _why_number(
     operation_id="why_number_of_platform",
     summary="The same of what belongs to no merchant",
     response_model=NumberExplained,
+    responses={200: {"headers": POSITION_RESPONSE_HEADER}},
     dependencies=[requires("audit:read", "platform")],
 )
 async def _why_number_of_platform(
@@ -180,10 +185,11 @@ async def _tree(
     request: Request, merchant: str, shape: str, why: Callable[[Connection], Awaitable[Cause]]
 ) -> Response:
     async with _reading(request, Bound(merchant)) as connection:
+        as_of = _as_of(request, await TrailReader(connection).head())
         root = await why(connection)
     if shape == "svg":
-        return Response(as_svg(root), media_type="image/svg+xml")
-    return Response(tree_as_json(root), media_type="application/json")
+        return Response(as_svg(root), media_type="image/svg+xml", headers=as_of)
+    return Response(tree_as_json(root), media_type="application/json", headers=as_of)
 
 
 async def _number(
@@ -191,7 +197,13 @@ async def _number(
 ) -> Response:
     async with _reading(request, to) as connection:
         explained = await explain(connection, table, key, column, events_max=EVENTS_MAX, **options)
-    return Response(number_as_json(explained), media_type="application/json")
+    as_of = _as_of(request, explained.position)
+    return Response(number_as_json(explained), media_type="application/json", headers=as_of)
+
+
+def _as_of(request: Request, position: int) -> dict[str, str]:
+    """Up to where in the log an answer looks, so that it can be cited."""
+    return {POSITION_HEADER: request.app.state.identity.token(position)}
 
 
 @asynccontextmanager

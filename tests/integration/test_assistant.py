@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import uvicorn
-from mcp import Client, StdioServerParameters
+from mcp import Client, StdioServerParameters, types
 
 from domain.permissions import PLATFORM
+from services.audit import assistant
+from services.audit.looked import Wanted
 from services.embedded import NatsServer, PostgresServer
 from services.listening import API, listen
 from tests.integration.projections_trade import Bought, setting_up
@@ -141,6 +143,57 @@ async def test_it_sees_what_its_key_may_see_and_no_more(desk: Desk) -> None:
         looks = (await ask(client, "list_all_looks"))["answer"]["items"]
         asked = {each["route"] for each in looks}
         assert "/v1/audit/state/stream" in asked, "that somebody looked is recorded"
+
+
+async def test_each_tool_answers_or_says_why_not_and_is_on_record_with_the_merchant(desk: Desk) -> None:
+    """Every tool that there is, with arguments for each; and each answer can be cited."""
+    order = {"stream": "order-m1.o1"}
+    process = {"agent": "order", "key": "order-m1.o1"}
+    sales = {"table": "sales_by_day"}
+    asked: dict[str, dict[str, Any]] = {
+        "list_audit_events": {}, "get_stream_state": order, "get_process_state": process,
+        "list_rows_as_of": sales, "list_stream_changes": order, "list_process_changes": process,
+        "list_row_changes": {"table": "orders", "key": "m1/o1"}, "why_order": {"order_id": "o1"},
+        "why_payment": {"payment_id": "o1.1"}, "why_shipment": {"shipment_id": "o1"},
+        "why_stock": {"sku": "A", "warehouse": "main"}, "why_event": {"event": "5"},
+        "why_number": {**sales, "column": "net_cents", "day": "2018-03-01"},
+        "why_number_of_platform": {"table": "checkouts", "column": "due_cents"}, "get_seal": {},
+        "get_seal_key": {}, "get_checkpoint": {}, "prove_inclusion": {"position": 5},
+        "prove_consistency": {}, "list_erasures": {}, "list_looks": {},
+        "list_all_looks": {},
+    }  # fmt: skip
+    admin = await desk.world.signed_in("admin", PLATFORM)
+    before = max([each["number"] for each in await desk.world.app.state.looks.seen(Wanted(), 1)], default=0)
+    async with desk.assistant(admin, "m1") as client:
+        tools = {each.name for each in (await client.list_tools()).tools}
+        assert tools == set(asked)
+        note = (await ask(client, "get_checkpoint"))["answer"]
+        asked["prove_consistency"]["first"] = int(note.splitlines()[1])
+        answers = {name: await client.call_tool(name, arguments) for name, arguments in asked.items()}
+    for name, answer in answers.items():
+        if name.startswith("why_") or name in ("list_audit_events", "get_stream_state"):
+            assert answer.structured_content["as_of"], name
+    refused = {name: str(answer.content) for name, answer in answers.items() if answer.is_error}
+    assert refused == {}
+    looks = await desk.world.app.state.looks.seen(Wanted(), 1_000)
+    of = {each["route"]: each["merchant"] for each in looks if each["number"] > before}
+    spanning = {"/v1/operator/looks", "/v1/audit/platform/why/numbers/{table}"}
+    assert len(of) == len(asked)
+    assert {route: merchant for route, merchant in of.items() if merchant != "m1"} == dict.fromkeys(
+        spanning, ""
+    )
+
+
+async def test_an_answer_that_is_too_long_says_how_to_ask_for_less(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assistant, "ANSWER_BYTES_MAX", 100)
+    async with assistant.asking(desk.url, await desk.world.key("m1"), "") as found:
+        asked = types.CallToolRequestParams(name="why_order", arguments={"order_id": "o1"})
+        answer = await found._call(None, asked)
+    assert answer.is_error
+    assert "why_order: the answer is longer than" in str(answer.content)
+    assert "of one payment, parcel or event" in str(answer.content)
 
 
 async def test_what_can_not_be_asked_is_told_so_that_it_can_be_mended(desk: Desk) -> None:

@@ -74,3 +74,7 @@ WHERE position > :after AND position <= :after + :limit AND event_id = CAST(:eve
 
 -- name: position_at
 SELECT position_at(:at);
+
+-- name: read_head
+-- Up to where the log is seen in this transaction.
+SELECT log_head();
