@@ -42,7 +42,7 @@ def _other_command(trail: Trail, fact: Fact) -> Cause:
     if entry is None:
         # several commands may tell the same cause, but only one of a batch appends to a stream
         name += f" {fact.stream} {fact.recorded_at.isoformat()}"
-    missing = "" if entry else "its command's id is not told by its cause, so the ledger was not asked"
+    missing = "" if entry else "the event does not tell its command's id, by which the ledger would know it"
     return Cause(name, "command", what, details, at=fact.occurred_at, missing=missing)
 
 

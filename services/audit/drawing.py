@@ -26,9 +26,15 @@ SIGNS: dict[Kind, tuple[str, str, str]] = {
     "deadline": ("◷", "blue", "#1d4ed8"),
     "missing": ("!", "red", "#b91c1c"),
 }
+LEGEND = (
+    "▶ command and who gave it · ● event, by its position in the log · ⇄ call of a provider · ◀ webhook",
+    "◆ decision of an agent, by which rules and because of which events · ◷ deadline · ! what is not known",
+    "What stands below and to the right came of what stands above it. Times are the business's, in UTC.",
+)
 LINE, INDENT, MARGIN, CHARACTER = 24, 22, 16, 7.3
 """Of the picture, in pixels: between lines, for a level, around, and the width of a character."""
-TITLE_MAX = 110
+TITLE_MAX, FACTS_MAX = 110, 8
+OTHERWISE = "decided again by the same rules, it would be another"
 TEXT, PALE, RED, LINES, PAPER = "#111827", "#6b7280", "#b91c1c", "#9ca3af", "#ffffff"
 
 
@@ -44,20 +50,21 @@ def as_rich(root: Cause) -> Tree:
 
 
 def as_svg(root: Cause) -> bytes:
-    """A whole document; what is under the pointer tells its details.
+    """A whole document, with a legend at its end; what is under the pointer tells its details.
 
     It is styled by attributes: the API's content security policy lets no style sheet in.
     """
     nodes = list(root.walk())
-    width = MARGIN * 2 + max(depth * INDENT + 24 + len(_line(each)) * CHARACTER for depth, each in nodes)
-    height = MARGIN * 2 + len(nodes) * LINE
+    longest = max(depth * INDENT + 24 + len(_line(each)) * CHARACTER for depth, each in nodes)
+    width = MARGIN * 2 + max(longest, max(map(len, LEGEND)) * CHARACTER)
+    height = MARGIN * 3 + (len(nodes) + len(LEGEND)) * LINE
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}"'
         f' viewBox="0 0 {width:.0f} {height}" role="img"><title>{_safe(root.title)}</title>'
         f'<rect width="100%" height="100%" fill="{PAPER}"/>'
         f'<g fill="{TEXT}" font-family="ui-monospace, monospace" font-size="12">'
     )
-    return "".join((head, *_edges(nodes), *_nodes(nodes), "</g></svg>")).encode()
+    return "".join((head, *_edges(nodes), *_nodes(nodes), *_legend(len(nodes)), "</g></svg>")).encode()
 
 
 def _edges(nodes: list[tuple[int, Cause]]) -> Iterator[str]:
@@ -75,14 +82,21 @@ def _nodes(nodes: list[tuple[int, Cause]]) -> Iterator[str]:
         sign, _, colour = SIGNS[cause.kind]
         x, y = _x(depth), _y(row)
         missing = f'<tspan fill="{RED}"> ! {_safe(cause.missing)}</tspan>' if cause.missing else ""
-        at = f'<tspan fill="{PALE}"> {cause.at:%Y-%m-%d %H:%M:%S}</tspan>' if cause.at else ""
+        words = "".join(f" · {word}" for word in _words(cause))
+        pale = f'<tspan fill="{PALE}">{_safe(words)}</tspan>' if words else ""
+        wrong = f'<tspan fill="{RED}"> ! {OTHERWISE}</tspan>' if _is_otherwise(cause) else ""
         wanted = ' font-weight="700"' if cause.wanted or cause.kind == "asked" else ""
         line = _safe(f"{sign} {_titled(cause)}")
         details = orjson.dumps(cause.details, option=orjson.OPT_INDENT_2, default=str).decode()
         yield (
             f'<g><title>{_safe(details)}</title><circle cx="{x + 6}" cy="{y}" r="6" fill="{colour}"/>'
-            f'<text x="{x + 18}" y="{y + 4}"{wanted}>{line}{at}{missing}</text></g>'
+            f'<text x="{x + 18}" y="{y + 4}"{wanted}>{line}{pale}{wrong}{missing}</text></g>'
         )
+
+
+def _legend(rows: int) -> Iterator[str]:
+    for row, line in enumerate(LEGEND, rows):
+        yield f'<text x="{MARGIN}" y="{_y(row) + MARGIN + 4}" fill="{PALE}">{_safe(line)}</text>'
 
 
 def _x(depth: int) -> int:
@@ -100,8 +114,9 @@ def _titled(cause: Cause) -> str:
 
 def _line(cause: Cause) -> str:
     """All that stands in a node's line, for its width."""
-    at = " 2026-01-01 00:00:00" if cause.at else ""
-    return f"  {_titled(cause)}{at}{' ! ' + cause.missing if cause.missing else ''}"
+    words = "".join(f" · {word}" for word in _words(cause))
+    wrong = f" ! {OTHERWISE}" if _is_otherwise(cause) else ""
+    return f"  {_titled(cause)}{words}{wrong}{' ! ' + cause.missing if cause.missing else ''}"
 
 
 def _safe(text: str) -> str:
@@ -117,25 +132,31 @@ def _text(cause: Cause) -> Text:
     )
     for word in _words(cause):
         text.append(f"  {word}", "dim")
+    if command_id := cause.details.get("command_id"):
+        text.append(f"  {command_id}", "dim")
+    if _is_otherwise(cause):
+        text.append(f"  ! {OTHERWISE}", "red")
     if cause.missing:
         text.append(f"  ! {cause.missing}", "red")
     return text
+
+
+def _is_otherwise(cause: Cause) -> bool:
+    return cause.details.get("same_if_decided_again") is False
 
 
 def _words(cause: Cause) -> Iterator[str]:
     """What of the details a person wants to see at once."""
     details = cause.details
     if cause.at:
-        yield f"{cause.at:%Y-%m-%d %H:%M:%S}"
+        yield f"{'due ' if cause.kind == 'deadline' else ''}{cause.at:%Y-%m-%d %H:%M:%S}"
     if cause.kind == "event":
         yield f"{details.get('stream', '')} by {details.get('actor', '')}"
-    if "facts" in details:
-        yield f"took {', '.join(map(str, details['facts'][-8:]))}"
-    if details.get("same_if_decided_again") is False:
-        yield "decided again, it would be another"
+    if facts := details.get("facts"):
+        earlier = "…, " if len(facts) > FACTS_MAX else ""
+        events = "event" if len(facts) == 1 else "events"
+        yield f"because of {events} {earlier}{', '.join(map(str, facts[-FACTS_MAX:]))}"
     if came_to := details.get("came_to"):
         yield str(came_to)
     if tries := details.get("failed_tries"):
         yield f"after {tries} tries that failed"
-    if command_id := details.get("command_id"):
-        yield str(command_id)

@@ -20,7 +20,7 @@ from projections.generations import Connection
 from services.audit.causes import Cause
 from services.audit.causes_asked import ASKED, Bound, NothingThere, bound, why_event
 from services.audit.causes_read import QUERIES
-from services.audit.drawing import as_rich, as_svg
+from services.audit.drawing import LEGEND, as_rich, as_svg
 from services.audit.looked_console import Shown, looking, words_of
 from services.audit.numbers import Explained, explain
 from services.audit.numbers_table import MODEL_OF, CannotExplain, told
@@ -63,6 +63,8 @@ async def why_causes(
         # a tree is as wide as it is: lines that are broken are no tree any more
         wide = Console(width=None if results.is_terminal else 400)
         wide.print(as_rich(root), soft_wrap=True)
+        for line in LEGEND:
+            wide.print(line, style="dim", soft_wrap=True)
 
 
 async def why_number(

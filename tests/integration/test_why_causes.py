@@ -31,7 +31,7 @@ from services.audit.causes_asked import (
     why_shipment,
     why_stock,
 )
-from services.audit.drawing import as_rich, as_svg
+from services.audit.drawing import LEGEND, OTHERWISE, as_rich, as_svg
 from services.audit.why_shown import CauseNode, tree_as_json
 from services.scheduler import Scheduler
 from tests.integration.test_database_roles import AsRole, connected
@@ -139,6 +139,7 @@ async def test_a_reaction_that_somebody_changed_is_seen(trade: Trade, pool: Pool
     tree = await of_order(pool, "1")
     changed = [e for e in nodes(tree, "reaction") if e.details.get("same_if_decided_again") is False]
     assert [each.led_to[0].title for each in changed] == ["CompleteOrder order-m.1"]
+    assert as_svg(tree).decode().count(OTHERWISE) == 1, "and everybody who sees the picture sees it"
 
 
 async def test_a_command_that_was_refused_or_changed_nothing_is_told(trade: Trade, pool: Pool) -> None:
@@ -304,7 +305,7 @@ async def test_where_the_trail_is_cut_nobody_is_said_to_have_decided_otherwise(
         assert all("not seen: the tree was cut" in each.missing for each in recorded), events_max
         with (console := Console(width=300)).capture() as told:
             console.print(as_rich(tree))
-        assert "it would be another" not in told.get()
+        assert OTHERWISE not in told.get()
 
 
 OF_ONE_MERCHANT = (
@@ -343,7 +344,13 @@ async def test_the_tree_is_drawn_for_terminals_machines_and_eyes(trade: Trade, p
     tree = await of_order(pool, "1")
     picture = ElementTree.fromstring(as_svg(tree))  # well-formed XML
     texts = ["".join(each.itertext()) for each in picture.iter("{http://www.w3.org/2000/svg}text")]
-    assert len(texts) == len(list(tree.walk()))
+    drawn, legend = texts[: -len(LEGEND)], texts[-len(LEGEND) :]
+    assert legend == list(LEGEND)
+    assert len(drawn) == len(list(tree.walk()))
+    (confirmed,) = [text for text in drawn if "7 OrderConfirmed" in text]
+    assert "order-m.1 by agent:order" in confirmed, "also on paper, where no pointer is"
+    assert any("agent order, rules 2 · because of events 2, 3, 6" in text for text in drawn)
+    assert any("deadline reservation" in text and "due 2026-03-01 13:00:00" in text for text in drawn)
     assert any("OrderCompleted" in text for text in texts)
     assert b"<script" not in as_svg(tree)
     assert b"style" not in as_svg(tree), "our own policy forbids it, where it is opened at its address"
@@ -351,7 +358,7 @@ async def test_the_tree_is_drawn_for_terminals_machines_and_eyes(trade: Trade, p
     console = Console(width=300, record=True, file=None, quiet=False, force_terminal=False)
     with console.capture() as told:
         console.print(as_rich(tree))
-    assert len(told.get().splitlines()) == len(texts)
+    assert len(told.get().splitlines()) == len(drawn)
     assert CauseNode.model_validate_json(tree_as_json(tree)).title == "order 1 of m"
     assert b"sao paulo" not in tree_as_json(tree)
     assert "sealed" not in tree_as_json(tree).decode()
