@@ -24,6 +24,7 @@ from eventstore.statements import Pool
 from eventstore.tasks import end_tasks
 from projections.read_models import READ_MODELS
 from projections.runner import ProjectionRunner
+from projections.session import PostgresReadModels
 from services.audit.causes_asked import Bound, bound, why_order
 from services.audit.numbers import explain
 from services.settings import Settings
@@ -66,7 +67,7 @@ async def _project(report: Report, database: str, events: int) -> None:
     progress = report.progress("why: read models built", events)
     async with await PostgresLog.connect(database) as log, Feed(log, MemoryBus()).running() as feed:
         keyring = Keyring(MASTER_KEY, PostgresKeyStore(log.pool))
-        task = asyncio.create_task(ProjectionRunner(feed, log.pool, keyring).run())
+        task = asyncio.create_task(ProjectionRunner(feed, PostgresReadModels(log.pool), keyring).run())
         position = 0
         try:
             while position < events:
