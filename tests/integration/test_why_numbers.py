@@ -386,6 +386,23 @@ async def test_where_the_orders_lack_one_of_a_checkout_the_log_has_it(trade: Tra
         assert told.found_in == "the whole log"
 
 
+async def test_no_number_needs_any_other_table_than_its_own(trade: Trade) -> None:
+    """Other read models are but a shorter way: without them, the log alone makes each number."""
+    async with trade.log.pool.connection() as connection:
+        for table in TABLES:
+            keys = await keys_of(connection, table)
+            for key in random.Random(3).sample(keys, min(len(keys), 2)):
+                try:
+                    for other in set(TABLES) - {table}:
+                        await connection.execute(f"DELETE FROM {other}_g1".encode())
+                    row = await explained(connection, table, key)
+                    assert row.merged.made_by is not None, (table, key)
+                    wrong = [column for column in row.shape.numbers if not row.adds_up(column)]
+                    assert not wrong, (table, key, wrong)
+                finally:
+                    await connection.rollback()
+
+
 async def test_where_no_order_of_a_checkout_is_known_the_log_is_asked(trade: Trade, pool: Pool) -> None:
     """And where the log knows none either, the row was made by nobody that may make it."""
     async with trade.log.pool.connection() as owner:
