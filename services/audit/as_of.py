@@ -6,7 +6,8 @@ of what it had heard; which rules decided at the time stands beside each recorde
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -75,7 +76,8 @@ class StreamState:
                 raise CannotFold(
                     f"position {stored.position}: schema {stored.schema} of {stored.type} is not known here"
                 )
-            state = self._aggregate.fold((event,), state)
+            with telling(stored):
+                state = self._aggregate.fold((event,), state)
             yield state
 
     def as_json(self, state: Any) -> Any:
@@ -104,11 +106,24 @@ class ProcessState:
             if fact is None or order_key(fact) != self._key or not self.agent.concerns(fact):
                 yield None
                 continue
-            state = self.agent.react(state, fact).process
+            with telling(stored):
+                state = self.agent.react(state, fact).process
             yield state
 
     def as_json(self, state: Any) -> Any:
         return state.model_dump(mode="json")
+
+
+@contextmanager
+def telling(stored: StoredEvent) -> Iterator[None]:
+    """Raises CannotFold where the code fails on an event, which is no fault of who asked."""
+    try:
+        yield
+    except Exception as error:
+        raise CannotFold(
+            f"position {stored.position}: {stored.type} can't be taken by what this version makes of"
+            f" {stored.stream} ({type(error).__name__}); `tillroll verify` tells whether the log was altered"
+        ) from error
 
 
 async def state_at(history: History, opening: Opening, subject: Subject, position: int) -> Moment:

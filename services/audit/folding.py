@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -22,13 +23,14 @@ from psycopg.rows import TupleRow
 from domain.erasure import SubjectErased
 from domain.kernel import Fact
 from domain.personal import Sealed
-from eventstore.codec import UnknownEvent, decode, personal_fields
+from eventstore.codec import decode, personal_fields
 from eventstore.log import StoredEvent
 from eventstore.queries import load_queries
 from projections.advance import HANDLERS_OWN, said
 from projections.page import TURN, Follow, Page, work_of
 from projections.read_model import ReadModel, order_key, statement, table_of
 from projections.read_models import OPENED
+from services.audit.stored import NO_EVENT, NO_TIME, fetch
 
 SHADOW = "asof"
 PAGE = 2_000
@@ -167,13 +169,13 @@ def marked(events: Sequence[StoredEvent]) -> list[Fact]:
 
 def fact_of(event: StoredEvent) -> Fact:
     """Raises CannotFold."""
-    try:
-        return decode(event)
-    except (UnknownEvent, ValueError):
-        raise CannotFold(
-            f"position {event.position} is no {event.type} that this version of Tillroll knows: a newer one"
-            " wrote it, or somebody altered it (`tillroll verify` tells)"
-        ) from None
+    if NO_TIME not in (event.occurred_at, event.recorded_at):
+        with suppress(*NO_EVENT):
+            return decode(event)
+    raise CannotFold(
+        f"position {event.position} is no {event.type} that this version of Tillroll knows: a newer one"
+        " wrote it, or somebody altered it (`tillroll verify` tells)"
+    )
 
 
 def _marked(fact: Fact) -> Fact:
@@ -217,5 +219,4 @@ async def copy_rows(connection: Connection, model: ReadModel, source: str, targe
 
 async def query(connection: Connection, name: str, /, **arguments: Any) -> list[TupleRow]:
     """The rows of a statement of `as_of.sql`; none for one that has no result."""
-    cursor = await connection.execute(getattr(QUERIES, name).sql.encode(), arguments, prepare=False)
-    return await cursor.fetchall() if cursor.description else []
+    return await fetch(connection, getattr(QUERIES, name).sql, arguments)

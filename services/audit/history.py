@@ -22,6 +22,7 @@ from eventstore.queries import load_queries
 from eventstore.statements import Pool
 from services.audit.filters import EventFilter
 from services.audit.history_index import BLOCK
+from services.audit.stored import fetch
 
 STEP = 500
 """Events of a step, at most."""
@@ -222,7 +223,4 @@ def _kept(wanted: EventFilter, events: list[StoredEvent], end: int) -> Step:
 
 async def _rows(connection: AsyncConnection[TupleRow], query: str, **arguments: Any) -> list[TupleRow]:
     """Planned anew, with the filters that there are."""
-    cursor = await connection.execute(
-        getattr(_QUERIES, query).sql.encode(), arguments, prepare=False, binary=True
-    )
-    return await cursor.fetchall()
+    return await fetch(connection, getattr(_QUERIES, query).sql, arguments, binary=True)

@@ -35,9 +35,10 @@ class EventAnswer(BaseModel):
     recorded_at: datetime = Field(description="when it came into the log")
     metadata: dict[str, Any]
     data: dict[str, Any] = Field(examples=[{"order_id": "1001"}])
-    decoded: bool = Field(
-        description="false: no event of this code, as a newer one wrote it or somebody altered it. `data` is"
-        " what is stored then, or `bytes` in base64"
+    unreadable: list[str] = Field(
+        description="what of it can't be read, as a newer version wrote it or somebody altered it: `data` and"
+        " `metadata` are what is stored then, or its `bytes` in base64, a time the last that there is",
+        examples=[[]],
     )
     leaf_hash: str = Field(description="SHA-256, hexadecimal")
 

@@ -15,10 +15,11 @@ from cryptography.exceptions import InvalidTag
 
 from domain.kernel import Event
 from domain.personal import Erased, Sealed
-from eventstore.codec import UnknownEvent, decode_event, personal_fields, subject_of
+from eventstore.codec import decode_event, personal_fields, subject_of
 from eventstore.keyring import Keyring
 from eventstore.log import StoredEvent
 from services.audit.filters import actor_of
+from services.audit.stored import NO_EVENT, unreadable
 
 
 class Opening:
@@ -57,7 +58,7 @@ class Opening:
 def _decoded(stored: StoredEvent) -> Event | None:
     try:
         return decode_event(stored.type, stored.schema, stored.data)
-    except (UnknownEvent, ValueError):
+    except NO_EVENT:
         return None
 
 
@@ -87,7 +88,7 @@ def envelope(stored: StoredEvent, event: Event | None) -> dict[str, Any]:
         "recorded_at": stored.recorded_at.isoformat(),
         "metadata": _object(stored.metadata),
         "data": _object(stored.data) if event is None else event.model_dump(mode="json"),
-        "decoded": event is not None,
+        "unreadable": unreadable(stored, event),
         "leaf_hash": stored.leaf_hash.hex(),
     }
 

@@ -338,6 +338,49 @@ async def test_pages_and_lines_hold_the_same(found: World) -> None:
     assert paged == lines[: len(paged)]
 
 
+ALTERED = {
+    "OrderPlaced": ("data = 'no JSON'", ["data"]),
+    "OrderConfirmed": ("data = '{\"order_id\": [1]}'", ["data"]),
+    "PaymentCaptured": ("metadata = '[]'", ["metadata"]),
+    "OrderShipped": ("recorded_at = 'infinity'", ["recorded_at"]),
+    "OrderCompleted": ("occurred_at = '20000-01-01Z'", ["occurred_at"]),
+}
+"""By whoever is the database's superuser: what he changes, and what can't be read of it then."""
+
+
+async def test_an_altered_event_is_shown_as_what_it_is_and_so_are_all_others(found: World) -> None:
+    auditor = await found.signed_in("auditor", PLATFORM)
+    before = (await ask(found, "/v1/audit/events", auditor, limit=200)).json()["items"]
+    positions = {
+        kind: next(each["position"] for each in before if each["type"] == kind and each["merchant"] == "m1")
+        for kind in ALTERED
+    }
+    with psycopg.connect(found.database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE events DISABLE TRIGGER USER")
+        for kind, (change, _) in ALTERED.items():
+            text = f"UPDATE events SET {change} WHERE position = {positions[kind]}"
+            connection.execute(text.encode())
+    shown = (await ask(found, "/v1/audit/events", auditor, limit=200)).json()["items"]
+    assert [each["position"] for each in shown] == [each["position"] for each in before]
+    expected = {positions[kind]: unreadable for kind, (_, unreadable) in ALTERED.items()}
+    assert {e["position"]: e["unreadable"] for e in shown if e["unreadable"]} == expected
+    by_position = {each["position"]: each for each in shown}
+    assert by_position[positions["OrderPlaced"]]["data"] == {"bytes": "bm8gSlNPTg=="}
+    assert by_position[positions["OrderConfirmed"]]["data"] == {"order_id": [1]}
+    asked = {"Accept": "application/x-ndjson"}
+    answer = await ask(found, "/v1/audit/events", auditor, headers=asked)
+    assert [orjson.loads(line) for line in answer.text.splitlines()] == shown
+    for path, query in {
+        "/v1/audit/state/rows": {"table": "orders"},
+        "/v1/audit/state/stream": {"stream": by_position[positions["OrderPlaced"]]["stream"]},
+        "/v1/audit/difference/rows": {"table": "orders"},
+    }.items():
+        told = problem(await ask(found, path, auditor, **query), 409, "cannot-fold")
+        assert f"position {positions['OrderPlaced']}" in told["detail"]
+    rows = await ask(found, "/v1/audit/state/rows", auditor, table="orders", key="m2/of-m2")
+    assert len(rows.json()["items"]) == 1, "what is not altered is shown"
+
+
 async def test_what_can_not_be_asked_for_is_said(found: World) -> None:
     auditor = await found.signed_in("auditor", PLATFORM)
     for path, query in {
