@@ -56,10 +56,10 @@ class Asked:
     @property
     def merchant(self) -> str:
         """Whose it is, if the name of the stream or of the key tells it."""
+        if self.table and "/" in self.key:
+            return self.key.partition("/")[0]
         of = self.stream or self.key
-        if of.partition("-")[0] in _OF_MERCHANTS:
-            return stream_parts(of)[0]
-        return of.partition("/")[0] if self.table and "/" in of else ""
+        return stream_parts(of)[0] if of.partition("-")[0] in _OF_MERCHANTS else ""
 
     def subject(self) -> Subject:
         try:
