@@ -14,11 +14,13 @@ import io
 import os
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any, Literal, Protocol
 
 import orjson
@@ -28,23 +30,28 @@ from eventstore.log import LogDamaged, StoredEvent
 from eventstore.merkle import HASH_BYTES, Frontier
 from eventstore.postgres import PostgresLog
 from services.audit.lines import line_of
+from services.embedded.directory import sync_directory
 
 FORMAT_VERSION = 1
 PAGE = 5_000
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+"""What a cell begins with that a spreadsheet may carry out (OWASP, CSV injection); and the mark itself.
+Base64 has no mark: it may begin with +, but can hold no call of anything."""
 Format = Literal["ndjson", "csv", "parquet"]
 Progress = Callable[[str, int, int], None]
+_TEXT = "text; in csv with an apostrophe before a first = + - @, tab, line end or apostrophe"
 COLUMNS: dict[str, str] = {
     "position": "integer of 64 bits: 1, 2, 3 … in the log; leaf index + 1",
-    "stream": "text",
+    "stream": _TEXT,
     "version": "integer of 64 bits: 1, 2, 3 … in the stream",
-    "type": "text",
+    "type": _TEXT,
     "schema": "integer of 32 bits: of the stored form of data",
     "event_id": "UUID, as text",
     "occurred_at": "UTC, to the microsecond: business time",
     "recorded_at": "UTC, to the microsecond: when it came into the log",
-    "merchant": "text",
-    "correlation": "text",
-    "causation": "text",
+    "merchant": _TEXT,
+    "correlation": _TEXT,
+    "causation": _TEXT,
     "metadata": "bytes: JSON as stored; base64 in ndjson and csv",
     "data": "bytes: JSON as stored, personal fields sealed; base64 in ndjson and csv",
     "leaf_hash": "32 bytes: SHA-256 over all others but the position; base64 in ndjson and csv",
@@ -78,8 +85,9 @@ class Lines:
 
 
 class Csv:
-    """RFC 4180, with a line of names first. Values stand as they are: a spreadsheet may take some for
-    formulas."""
+    """RFC 4180, with a line of names first. Text that a spreadsheet would take for a formula has an
+    apostrophe before it, and so has text that begins with one: whoever takes the first one away has the
+    value."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -105,6 +113,8 @@ def _cell(value: Any) -> Any:
             return b64encode(value).decode()
         case datetime():
             return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        case str() if value.startswith(_FORMULAS):
+            return f"'{value}"
         case _:
             return value
 
@@ -178,23 +188,40 @@ async def export(
     if not 1 <= first <= last <= head:
         raise CannotExport(f"there are no events {first} to {last}: the log holds 1 to {head}")
     manifest_file = target.with_name(target.name + ".manifest.json")
-    for each in (target, manifest_file):
+    _refuse_what_is_there(target, manifest_file)
+    summary = Summary()
+    with _whole(target) as file:
+        hashed = Hashed(file)
+        await _write(log, writer_for(format_, hashed), summary, first, last, progress)  # type: ignore[arg-type]
+    manifest = _manifest(log, target, format_, first, last, summary, hashed, made_at)
+    with _whole(manifest_file) as file:
+        file.write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    return manifest
+
+
+def _refuse_what_is_there(*files: Path) -> None:
+    for each in files:
         if each.exists():
             raise CannotExport(f"{each} is there already: name another file with --to")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    summary = Summary()
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[IO[bytes]]:
+    """A file to write to that comes under its name once it is whole and on the disk.
+
+    Raises CannotExport where another run has written one of that name meanwhile.
+    """
+    partial = target.with_name(f".{target.name}.{token_hex(8)}.partial")
     try:
-        with partial.open("wb") as file:
-            hashed = Hashed(file)
-            await _write(log, writer_for(format_, hashed), summary, first, last, progress)  # type: ignore[arg-type]
+        with partial.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
+        _refuse_what_is_there(target)
         partial.rename(target)
+        sync_directory(target.parent)
     finally:
         partial.unlink(missing_ok=True)
-    manifest = _manifest(log, target, format_, first, last, summary, hashed, made_at)
-    manifest_file.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    return manifest
 
 
 async def _write(

@@ -44,7 +44,10 @@ def read_lines(raw: bytes) -> Iterator[dict[str, Any]]:
 
 
 def read_csv(raw: bytes) -> Iterator[dict[str, Any]]:
-    yield from csv.DictReader(io.StringIO(raw.decode(), newline=""))
+    for row in csv.DictReader(io.StringIO(raw.decode(), newline="")):
+        yield row | {
+            name: row[name].removeprefix("'") for name in COLUMNS if COLUMNS[name].startswith("text")
+        }
 
 
 def read_parquet(raw: bytes) -> Iterator[dict[str, Any]]:
@@ -148,6 +151,39 @@ class Endless:
 
     async def read_range(self, after: int, end: int) -> Sequence[StoredEvent]:
         return [self._event._replace(position=position) for position in range(after + 1, end + 1)]
+
+
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "'=1", "''")
+
+
+@pytest.mark.parametrize("text", [*FORMULAS, "a=1", ""])
+async def test_no_cell_is_a_formula_and_each_can_be_read_back(
+    database: str, tmp_path: Path, text: str
+) -> None:
+    async with some_log(database, 1) as trade:
+        (event,) = await trade.log.read(4, 1)
+        log: Any = Endless(event._replace(correlation=text, stream=text), trade, 1)
+        target = tmp_path / "events.csv"
+        await export(log, target, "csv", 1, 1, no_progress, NOW)
+    raw = target.read_bytes()
+    (cells,) = list(csv.DictReader(io.StringIO(raw.decode(), newline="")))
+    assert cells["correlation"] == (f"'{text}" if text in FORMULAS else text)
+    (row,) = read_csv(raw)
+    assert event_of(row)[:9] == event._replace(position=1, correlation=text, stream=text)[:9]
+
+
+async def test_two_exports_at_once_do_not_write_into_each_other(database: str, tmp_path: Path) -> None:
+    """The one that is whole first stays; the other says that it is there, and leaves nothing behind."""
+    async with some_log(database, 2) as trade:
+        head, target = await trade.log.head(), tmp_path / "events.ndjson"
+        results = await asyncio.gather(
+            *(export(trade.log, target, "ndjson", 1, head, no_progress, NOW) for _ in range(2)),
+            return_exceptions=True,
+        )
+    assert sorted(type(each) for each in results if isinstance(each, Exception)) == [CannotExport]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [target.name, f"{target.name}.manifest.json"]
+    (manifest,) = [each for each in results if isinstance(each, dict)]
+    assert manifest["sha256"] == sha256(target.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("format_", READERS)
