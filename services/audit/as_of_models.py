@@ -174,7 +174,7 @@ async def _begin(connection: Connection, reach: Reach, model: ReadModel, positio
         return 0
     base = int(found[0][0])
     await connection.execute(b"SET LOCAL enable_seqscan = on")
-    await copy_rows(connection, model, kept_word(base), SHADOW)
+    await copy_rows(connection, model, kept_word(base), SHADOW, reach.merchant)
     await connection.execute(b"SET LOCAL enable_seqscan = off")
     return base
 

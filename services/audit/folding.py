@@ -203,16 +203,22 @@ async def columns_of(connection: Connection, relation: str) -> list[str]:
     return [name for (name,) in await query(connection, "read_columns", relation=relation)]
 
 
-async def copy_rows(connection: Connection, model: ReadModel, source: str, target: str) -> None:
-    """The rows of one generation into another's empty tables: those that the connection's role sees."""
+async def copy_rows(
+    connection: Connection, model: ReadModel, source: str, target: str, merchant: str = ""
+) -> None:
+    """The rows of one generation into another's empty tables: those that the connection's role sees.
+
+    Of a merchant, by its key: the wall alone would have the rows of all looked at.
+    """
     for table in model.tables:
-        columns = sql.SQL(", ").join(
-            map(sql.Identifier, await columns_of(connection, table_of(table, target)))
-        )
+        names = await columns_of(connection, table_of(table, target))
+        columns = sql.SQL(", ").join(map(sql.Identifier, names))
+        of_one = merchant and "merchant" in names
         await connection.execute(
-            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
+            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} {}").format(
                 sql.Identifier(table_of(table, target)), columns, columns,
                 sql.Identifier("public", table_of(table, source)),
+                sql.SQL("WHERE merchant = {}").format(merchant) if of_one else sql.SQL(""),
             )
         )  # fmt: skip
 

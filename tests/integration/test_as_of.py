@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -147,6 +148,53 @@ async def test_a_read_model_of_one_key_needs_the_events_of_that_key_alone(databa
                         assert sorted(own) == sorted(name_of(row, None, table) for row in theirs)
             with pytest.raises(NotThere, match="many orders"):
                 await desk.rows(Asked(table="sales_by_day", key="m1/1"), head, 1)
+
+
+async def test_kept_states_stand_behind_the_wall(database: str) -> None:
+    """A merchant's desk is made of its own rows, and the database shows no others, whatever is asked."""
+    async with played(database, synthetic_rows(30, seed=5)) as trade:
+        await prepare(trade)
+        head = await trade.log.head()
+        with psycopg.connect(Settings(database_url=database).url("audit")) as audit:
+            relations = [row[0] for row in audit.execute(KEPT).fetchall()]
+            assert {each.rpartition("_at")[0] for each in relations} >= {
+                "orders",
+                "checkouts",
+                "sales_by_day",
+            }
+            of_orders = [each for each in relations if each.startswith("orders_at")]
+            merchants = rows_seen(audit, max(of_orders, key=lambda each: int(each[9:])), "", "all")
+            assert len({*merchants}) > 1
+            for relation in relations:
+                everything_ = rows_seen(audit, relation, "", "all")
+                assert rows_seen(audit, relation, "", "") == []
+                for merchant in {*merchants}:
+                    own = [each for each in everything_ if each == merchant]
+                    assert rows_seen(audit, relation, merchant, "") == own, (relation, merchant)
+        async with (
+            desk_over(database, trade) as whole,
+            desk_over(database, trade, merchant=merchants[0]) as own,
+        ):
+            for table in ("orders", "order_lines", "stock_levels", "sales_by_day"):
+                page = await own.rows(Asked(table=table), head, 1)
+                assert page["folded_from"], "upon a kept state"
+                rows = [orjson.loads(each) for each in await everything(whole, table, head)]
+                expected = [name_of(r, None, table) for r in rows if r["merchant"] == merchants[0]]
+                assert sorted(await everything(own, table, head)) == sorted(expected)
+
+
+KEPT = "SELECT relname FROM pg_class WHERE relname ~ '_at[0-9]+$' AND relkind = 'r' ORDER BY relname"
+
+
+def rows_seen(audit: psycopg.Connection, relation: str, merchant: str, reach: str) -> list[str]:
+    """Whose rows they are, of all that is there for whoever is bound so; '' in a table without merchants."""
+    with audit.transaction():
+        audit.execute(
+            "SELECT set_config('tillroll.merchant', %s, true), set_config('tillroll.reach', %s, true)",
+            (merchant, reach),
+        )
+        text = sql.SQL("SELECT coalesce(to_jsonb(t) ->> 'merchant', '') FROM {} AS t ORDER BY 1")
+        return [row[0] for row in audit.execute(text.format(sql.Identifier(relation))).fetchall()]
 
 
 def put(states: States, change: dict[str, Any]) -> None:
