@@ -31,17 +31,17 @@ from services.audit.difference import ABSENT, applied, differences
 from services.audit.history import Reach
 from services.audit.history_index import HistoryIndex
 from services.play.reader import read_olist
-from services.play.rows import OlistRows
 from services.play.synthetic import synthetic_rows
 from services.settings import Settings
 from tests.integration.played import played
 from tests.integration.projections_trade import Bought, open_trade, setting_up
 from tests.integration.test_projections import running
 from tests.integration.test_projections import shown as projected
+from tests.integration.test_why_numbers import some_of
 from tests.integration.trade import Trade
 
 OLIST = os.environ.get("TILLROLL_OLIST_DIR")
-MOMENTS = 20
+MOMENTS, CHECKOUTS = 20, 200
 Rows = dict[str, Any]
 States = dict[str, Rows]
 
@@ -390,10 +390,10 @@ def test_differences_go_into_objects_and_no_further() -> None:
     assert was == now
 
 
-@pytest.mark.slow
+@pytest.mark.olist
 @pytest.mark.skipif(not OLIST, reason="TILLROLL_OLIST_DIR is not set")
-async def test_any_moment_of_olist(database: str) -> None:
-    rows: OlistRows = read_olist(Path(str(OLIST)))
-    async with played(database, rows) as trade:
-        await check_moments(database, trade, 8192)
-        await check_differences(database, trade, 1)
+async def test_twenty_moments_of_olist(database: str) -> None:
+    """Of the first orders of the real data, so that it takes a minute."""
+    async with played(database, some_of(read_olist(Path(str(OLIST))), CHECKOUTS)) as trade:
+        await check_moments(database, trade, 256)
+        await check_differences(database, trade, 5)
