@@ -2,8 +2,8 @@
 
 On a log of whole lives of orders (see `history`), described and with kept states as the projector makes
 both, while nothing else runs. Beside each read model as of seeded random moments stands what it takes without
-kept states: folding all of the log up to there. Last, appends with the index and the kept states following,
-against appends alone.
+kept states: folding all of the log up to there. Last, appends with the index following, against appends
+alone; what they append is of no read model, so no states are kept of it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from eventstore.postgres import PostgresLog, make_pool
 from eventstore.roles import let_in
 from eventstore.seams import WallClock
 from eventstore.tasks import end_tasks
-from projections.read_models import READ_MODELS
 from services.audit.as_of_kept import KeptStates
 from services.audit.as_of_models import table_named
 from services.audit.desk import Asked, Desk
@@ -238,7 +237,7 @@ async def _export(
 
 
 async def _appends(report: Report, server: Any) -> dict[str, Any]:
-    """Appends a second, with what as-of needs following and without, in turn."""
+    """Appends a second, with the index following and without, in turn."""
     database = make_database(server, "appends")
     rounds, seconds = report.options.rounds or APPEND_ROUNDS, report.options.seconds or APPEND_SECONDS
     found: dict[int, list[tuple[float, float]]] = {writers: [] for writers in WRITERS}
@@ -274,23 +273,22 @@ async def _appends(report: Report, server: Any) -> dict[str, Any]:
         )
         for writers, pairs in found.items()
     ]
-    report.table("Appends, with the history's followers", ("writers", "alone", "followed", "ratio"), rows)
+    report.table(
+        "Appends, with the index of the history following", ("writers", "alone", "followed", "ratio"), rows
+    )
     return {
         str(writers): {"pairs": [[round(a), round(b)] for a, b in pairs]} for writers, pairs in found.items()
     }
 
 
 async def _followed(log: PostgresLog, work: Callable[[], Awaitable[float]]) -> float:
-    """While the index follows from where the log is, and states are kept."""
+    """While the index follows from where the log is."""
     await HistoryIndex(log, log.pool).catch_up()
-    following = [
-        asyncio.create_task(HistoryIndex(log, log.pool).run()),
-        asyncio.create_task(KeptStates(log, log.pool, READ_MODELS.values()).run()),
-    ]
+    following = asyncio.create_task(HistoryIndex(log, log.pool).run())
     try:
         return await work()
     finally:
-        await end_tasks(*following)
+        await end_tasks(following)
 
 
 async def _seconds(work: Awaitable[Any]) -> float:
