@@ -136,6 +136,22 @@ async def some_more(trade: Trade) -> None:
         await trade.append("m1", bought.life(), at=bought.placed_at)
 
 
+async def test_a_person_is_found_in_events_whose_type_no_code_knows(database: str) -> None:
+    """Who is in an event is told by what is stored: no version of the code makes the index another."""
+    async with open_trade(database) as trade:
+        await some_trade(trade)
+        wanted = EventFilter(subject="subject-p1")
+        async with reading(database) as history:
+            before = await positions(history, wanted)
+            with psycopg.connect(database, autocommit=True) as connection:
+                connection.execute("ALTER TABLE events DISABLE TRIGGER USER")
+                connection.execute("UPDATE events SET type = 'Later', schema = 9 WHERE position % 2 = 0")
+            assert len(before) > 1
+            assert await positions(history, wanted) == before
+            await HistoryIndex(trade.log, trade.log.pool).catch_up()
+            assert await positions(history, wanted) == before
+
+
 async def test_a_step_is_bounded_and_says_how_far_it_came(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
