@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import signal
@@ -14,6 +15,7 @@ import orjson
 import pytest
 
 from eventstore.merkle import root_of
+from eventstore.schema import migrate
 from services.audit.history_index import HistoryIndex
 from tests.integration.projections_trade import MASTER_KEY, START, Bought, Trade, open_trade, setting_up
 from tests.integration.system import TILLROLL
@@ -90,6 +92,19 @@ async def test_history_and_states(trade: Trade, environment: dict[str, str]) -> 
     assert "nothing-1 is no stream" in refused(environment, "diff", "stream", "nothing-1")
 
 
+async def test_a_look_at_what_is_a_merchants_is_recorded_with_it(
+    trade: Trade, environment: dict[str, str]
+) -> None:
+    lines(environment, "state", "rows", "orders", "--key", "m1/1001")
+    lines(environment, "diff", "stream", BOUGHT.order)
+    lines(environment, "state", "rows", "orders")
+    (shown,) = lines(environment, "looked", "--since", "2020-01-01")
+    found = [(each["route"], each["merchant"]) for each in shown if each["route"] != "tillroll looked"]
+    assert sorted(found) == [
+        ("tillroll diff", "m1"), ("tillroll state rows", ""), ("tillroll state rows", "m1"),
+    ]  # fmt: skip
+
+
 async def test_an_export_on_the_command_line(
     trade: Trade, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -127,3 +142,17 @@ async def test_follow_prints_events_as_they_come(trade: Trade, following: subpro
     assert following.wait(timeout=20) == 130
     assert following.stderr is not None
     assert b"Traceback" not in following.stderr.read()
+
+
+async def test_follow_ends_with_the_epoch(
+    trade: Trade, following: subprocess.Popen[bytes], database: str
+) -> None:
+    """Positions of another one are other events': to go on would miss some, and tell of others twice."""
+    assert following.stdout is not None
+    assert following.stdout.readline()
+    migrate(database, new_epoch=True)
+    assert await asyncio.to_thread(following.wait, 20) not in {0, None}
+    assert following.stderr is not None
+    said = following.stderr.read().decode()
+    assert "this process ends with it" in said
+    assert "Traceback" not in said
