@@ -16,6 +16,7 @@ import pytest
 from domain.deadline import DeadlineReached
 from domain.permissions import PLATFORM
 from domain.streams import order_stream
+from eventstore.postgres import make_pool
 from services.audit.desk import Asked, Desk
 from services.audit.follow import Streams
 from services.web.pagination import cursor_of
@@ -68,6 +69,20 @@ async def test_a_moment_is_a_position_or_a_time(found: World, end: str) -> None:
     for what in ("rows?table=orders", f"stream?stream={order_stream('m1', 'o0')}"):
         answer = await found.ask("GET", f"/v1/audit/difference/{what}{query}", owner)
         assert f"{end}_at" in str(problem(answer, 422, "invalid-input"))
+
+
+async def test_what_takes_too_long_is_given_up_with_advice(found: World) -> None:
+    owner = await found.signed_in("owner", "m1")
+    url = found.settings.url("audit")
+    with psycopg.connect(found.database) as held:
+        held.execute("LOCK TABLE kept_read_models IN ACCESS EXCLUSIVE MODE")
+        async with make_pool(url, max_size=2, statement_seconds=0.3) as impatient:
+            found.app.state.folding_pool = impatient
+            for what in ("state", "difference"):
+                answer = await found.ask("GET", f"/v1/audit/{what}/rows?table=orders", owner)
+                told = problem(answer, 503, "took-too-long")
+                assert "tillroll diff" in told["detail"]
+                assert answer.headers["Retry-After"]
 
 
 async def test_lines_break_off_when_who_reads_them_may_no_more(found: World) -> None:
