@@ -8,8 +8,8 @@ import gc
 def spare_the_collector() -> None:
     """What lives long here (caches, modules) has few cycles: the usual haste walks it again and again.
 
-    All is walked once in 5 million new objects (some hundred MiB) at the latest that are still there: who
-    throws away whole worlds of them sooner than that calls `gc.collect()` then.
+    All is walked when 5 million new objects are still there, and a quarter as many as are there for long:
+    who throws away whole worlds of them calls `gc.collect()` then.
     """
     gc.collect()
     gc.freeze()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Sequence
 
 BACKLOG = 1024
-PORTS = range(20_000, 32_000)
+TRIES = 100
+PORTS: Sequence[int] = range(20_000, 32_000)
 """Below those that systems give to connections that go out, which might take one before it is listened on."""
 API = ("TILLROLL_API_HOST", "TILLROLL_API_PORT")
 WEBHOOKS = ("TILLROLL_INTERNAL_HOST", "TILLROLL_WEBHOOK_PORT")
@@ -36,11 +38,11 @@ def check_free(host: str, port: int, chosen_by: tuple[str, str]) -> None:
 
 def free_port(host: str) -> int:
     """One on which nobody listens now; for whoever listens there later. Raises CannotListen where none is."""
-    for port in random.SystemRandom().sample(PORTS, 100):
+    for port in random.SystemRandom().sample(PORTS, min(len(PORTS), TRIES)):
         try:
             socket.create_server((host, port)).close()
         except OSError as error:
             refused = error
         else:
             return port
-    raise CannotListen(f"no port of {PORTS.start} to {PORTS.stop} on {host} is free: {refused.strerror}")
+    raise CannotListen(f"no port of {PORTS[0]} to {PORTS[-1]} on {host} is free: {refused.strerror}")

@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from services import listening
 from services.demo_people import let_people_in
-from services.listening import CannotListen, check_free
+from services.listening import CannotListen, check_free, free_port
 from services.runfile import read_run
 from services.settings import Settings
 from services.up import PROCESSES
@@ -131,6 +132,17 @@ def test_a_free_address_may_be_listened_on_afterwards() -> None:
             check_free("127.0.0.1", port, ("A_HOST", "A_PORT"))
     check_free("127.0.0.1", port, ("A_HOST", "A_PORT"))
     socket.create_server(("127.0.0.1", port)).close()
+
+
+def test_a_free_port_is_one_on_which_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = free_port("127.0.0.1")
+    assert first in listening.PORTS
+    second = free_port("127.0.0.1")
+    monkeypatch.setattr(listening, "PORTS", (first, second))
+    with socket.create_server(("127.0.0.1", first)):
+        assert {free_port("127.0.0.1") for _ in range(10)} == {second}
+        with socket.create_server(("127.0.0.1", second)), pytest.raises(CannotListen, match="no port of"):
+            free_port("127.0.0.1")
 
 
 @pytest.fixture(scope="module")

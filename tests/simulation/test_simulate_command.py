@@ -61,10 +61,11 @@ def test_its_processes_end_with_it() -> None:
     command = [sys.executable, "-m", "services.cli", "simulate", "--runs", "100", "--jobs", "2"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
         while not (workers := workers_of(run.pid)):
+            assert run.poll() is None
             time.sleep(0.05)
         run.kill()
-    psutil.wait_procs(workers, timeout=30)
-    assert not [each for each in workers if each.is_running()]
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
 
 
 def workers_of(parent: int) -> list[psutil.Process]:
