@@ -1,8 +1,24 @@
-"""How often may something be done that costs almost the same for one item as for a hundred?"""
+"""How often may something be done that costs almost the same for one item as for a hundred? Or that may come
+late?"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+@asynccontextmanager
+async def at_leisure(share: float) -> AsyncIterator[None]:
+    """Rest after a piece of work, so that such pieces take `share` of the time at most: 0 < share <= 1.
+
+    What may come late leaves the cores to what may not. Where they are busy a piece takes longer, and so
+    does the rest.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    yield
+    await asyncio.sleep((loop.time() - began) * (1 / share - 1))
 
 
 class Pace:

@@ -16,6 +16,7 @@ import structlog
 from psycopg import sql
 
 from eventstore.log import Log
+from eventstore.pace import at_leisure
 from eventstore.statements import Pool
 from projections.read_model import ReadModel, statement
 from projections.read_models import READ_MODELS
@@ -36,6 +37,8 @@ SPACING = 8_192
 KEPT_MAX = 16
 REST_SECONDS = 5.0
 FOLD_PAGE = 5_000
+SHARE = 0.1
+"""Of the time. All that is late costs who asks for a late moment, who folds so much more of the log."""
 PASSED_OVER_SECONDS = 600.0
 """After a state could not be made: to try more often would fold the same part of the log again and again."""
 logger = structlog.get_logger()
@@ -60,14 +63,14 @@ class KeptStates:
         self._kept_max = kept_max
         self._passed_over: dict[str, float] = {}
 
-    async def run(self) -> None:
+    async def run(self, share: float = SHARE) -> None:
         async with alone(self._pool, "kept states") as connection:
             while True:
-                await self.catch_up(connection)
+                await self.catch_up(connection, share)
                 await asyncio.sleep(REST_SECONDS)
 
-    async def catch_up(self, connection: Connection) -> None:
-        """Keep all that should be kept at this moment.
+    async def catch_up(self, connection: Connection, share: float = 1.0) -> None:
+        """Keep all that should be kept at this moment; take `share` of the time at most.
 
         A read model that can't be folded, or of which a key stands still, is passed over for a while: a kept
         state would tell of the key as parked, also once it goes on.
@@ -77,7 +80,7 @@ class KeptStates:
             if now < self._passed_over.get(model.name, now):
                 continue
             try:
-                while await self._keep_next(connection, model, head):
+                while await self._keep_next(connection, model, head, share):
                     pass
             except CannotFold as error:
                 logger.warning("state_not_kept", read_model=model.name, error=str(error))
@@ -85,7 +88,7 @@ class KeptStates:
             except psycopg.errors.LockNotAvailable:
                 logger.info("state_in_use", read_model=model.name)  # it is dropped the next time
 
-    async def _keep_next(self, connection: Connection, model: ReadModel, head: int) -> bool:
+    async def _keep_next(self, connection: Connection, model: ReadModel, head: int, share: float) -> bool:
         kept = await query(connection, "list_kept", name=model.name)
         spacing = self.spacing_for(head)
         for position, version in kept:
@@ -95,7 +98,7 @@ class KeptStates:
         last = kept[-1][0] if kept else 0
         if last + spacing > head:
             return False
-        await self._make(connection, model, last, last + spacing)
+        await self._make(connection, model, last, last + spacing, share)
         return True
 
     def spacing_for(self, head: int) -> int:
@@ -105,10 +108,12 @@ class KeptStates:
             spacing *= 2
         return spacing
 
-    async def _make(self, connection: Connection, model: ReadModel, before: int, position: int) -> None:
+    async def _make(
+        self, connection: Connection, model: ReadModel, before: int, position: int, share: float
+    ) -> None:
         """Page by page, and listed at the end: what a killed one leaves behind is made anew."""
         word = kept_word(position)
-        async with _folding(connection):
+        async with at_leisure(share), _folding(connection):
             for table in model.tables_of(word):
                 await connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(table)))
             await connection.execute(statement(model.name, "create_tables", word))
@@ -117,7 +122,7 @@ class KeptStates:
         parked: Parked = {}
         async with aclosing(facts_between(connection, model, before, position, page=FOLD_PAGE)) as pages:
             async for events in pages:
-                async with _folding(connection):
+                async with at_leisure(share), _folding(connection):
                     await fold(connection, model, events, parked, word)
                 for key, where in parked.items():
                     raise CannotFold(f"{key} stands still at position {where}")
