@@ -10,8 +10,10 @@ restore is another tree.
     key                     the verifier key
     tile/0/x001/234         hash tiles, and 0/x001/234.p/17 partial ones
 
-A file comes under its name only when it is on disk. What can't be read is never taken for nothing: only a
-directory that nobody has written to is empty.
+A file comes under its name as a whole, and only when it is on disk; but full tiles are not waited for, as a
+flush of each would hold up the log's own on the same disk. If power fails, the last ones may be gone or cut
+short, and are filled in again by what leads to the root that was signed. What can't be read is never taken
+for nothing: only a directory that nobody has written to is empty.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pathlib import Path
 from eventstore.merkle import hashes_in
 from services.audit.notes import Checkpoint, Note, VerifierKey, WrongNote, end_of_notes, last_note_in
 from services.audit.tiles import tile_path
-from services.audit.tree import TILE, Edge, Tile, widths_of
+from services.audit.tree import TILE, TILE_BYTES, Edge, Tile, widths_of
 from services.embedded.directory import sync_directory
 
 CHECKPOINTS_BYTES_MAX = 16 << 20
@@ -102,13 +104,13 @@ class Directory:
         """Whether each full tile of a tree of that size is there."""
         level = 0
         while size := size // TILE:
-            if not all(self._tile(level, number, TILE).exists() for number in range(size)):
+            if not all(self._is_whole(self._tile(level, number, TILE)) for number in range(size)):
                 return False
             level += 1
         return True
 
     def stage(self, tiles: Sequence[Tile]) -> list[tuple[int, int]]:
-        """Put full tiles on disk, yet under no name that counts: `publish` or `discard` them. Their keys."""
+        """Write full tiles under no name that counts yet: `publish` or `discard` them. Their keys."""
         for tile in tiles:
             _write_file(_staged(self._tile(tile.level, tile.number, TILE)), tile.hashes)
         return [(tile.level, tile.number) for tile in tiles]
@@ -120,17 +122,12 @@ class Directory:
 
     def publish(self, tiles: Sequence[tuple[int, int]]) -> None:
         """Staged tiles get their names; those that were there must be the same, or Unreadable is raised."""
-        folders = set()
         for level, number in tiles:
             path = self._tile(level, number, TILE)
             staged = _staged(path)
-            present = self._read(str(path.relative_to(self._path)))
-            if present is not None and present != staged.read_bytes():
+            if self._is_whole(path) and path.read_bytes() != staged.read_bytes():
                 raise self._wrong(str(path.relative_to(self._path)), "is not the tile that was signed")
             staged.replace(path)
-            folders.add(path.parent)
-        for folder in folders:
-            sync_directory(folder)
 
     def forget_partial(self, tiles: Iterable[tuple[int, int]]) -> None:
         """The partial tiles that these full ones stand for now."""
@@ -194,14 +191,20 @@ class Directory:
     def _tile(self, level: int, number: int, width: int) -> Path:
         return self._path / "tile" / tile_path(level, number, width)
 
+    def _is_whole(self, full: Path) -> bool:
+        return self._size(full) == TILE_BYTES
+
     def _exists(self, path: Path) -> bool:
+        return self._size(path) is not None
+
+    def _size(self, path: Path) -> int | None:
+        """Bytes of a file; None where there is none. Raises Unreadable."""
         try:
-            path.stat()
+            return path.stat().st_size
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            return None
         except OSError as error:
             raise self._wrong(str(path.relative_to(self._path)), f"can't be read: {error.strerror}") from None
-        return True
 
     def _read(self, name: str) -> bytes | None:
         """None only where there is no such file."""
@@ -253,15 +256,16 @@ def _make_folder(path: Path) -> None:
         sync_directory(path.parent)
 
 
-def _write_file(path: Path, content: bytes) -> None:
+def _write_file(path: Path, content: bytes, *, flush: bool = False) -> None:
     _make_folder(path.parent)
     with path.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        if flush:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _write(path: Path, content: bytes) -> None:
-    _write_file(_staged(path), content)
+    _write_file(_staged(path), content, flush=True)
     _staged(path).replace(path)
     sync_directory(path.parent)

@@ -30,7 +30,7 @@ from services.audit.notes import Checkpoint, Note, VerifierKey, WrongNote
 from services.audit.past import Past
 from services.audit.proofs import read_cosigned
 from services.audit.tiles import Connection, Key, TreeDamaged, fetch, read_edge, read_tiles
-from services.audit.tree import TILE, Edge
+from services.audit.tree import TILE, Edge, Grown
 from services.audit.witness import witnesses_in
 from services.context import ProcessContext
 from services.settings import Settings
@@ -39,6 +39,8 @@ NOTES = 1_000
 TILES = 64
 LEAVES = 65_536
 """How far a step goes, unless one checkpoint goes further."""
+GROWN_MAX = 4
+"""Checkpoints of which the tiles are kept until they are copied: of more, they are read and hashed again."""
 RETRY_SECONDS = 2.0
 TELL_SECONDS = 5.0
 COSIGNED_SECONDS = 5.0
@@ -79,11 +81,16 @@ class Copies:
         self._witnesses = witnesses
         self._kv: KeyValue | None = None
         self._edge: Edge | None = None
+        self._grown: dict[int, Grown] = {}
         self._told: dict[str, int] = {}
         self._new: list[asyncio.Event] = []
 
-    def wake(self) -> None:
-        """There is a new one."""
+    def wake(self, grown: Grown | None = None) -> None:
+        """There is a new one, of a tree that grew so."""
+        if grown:
+            self._grown[grown.before] = grown
+        if len(self._grown) > GROWN_MAX:
+            del self._grown[next(iter(self._grown))]
         for each in self._new:
             each.set()
 
@@ -170,12 +177,11 @@ class Copies:
         last = signed[-1]
         staged: list[Key] = []
         try:
-            await self._stage(connection, edge, last.size, staged)
-            if edge.root() != last.root:
-                raise NotCopied(f"the stored tree of {last.size} events is not the one that was signed")
+            edge = await self._stage(connection, edge, last, staged)
             await asyncio.to_thread(self.directory.publish, staged)
-        finally:
+        except BaseException:
             await asyncio.to_thread(self.directory.discard, staged)
+            raise
         unknown = noted.size if noted else 0
         further = [note for note, each in zip(notes, signed, strict=True) if each.size > unknown]
         await asyncio.to_thread(self.directory.put_edge, edge)
@@ -184,18 +190,19 @@ class Copies:
             await asyncio.to_thread(self.directory.put_notes, further, self._key)
         self._edge = edge
 
-    async def _stage(self, connection: Connection, edge: Edge, size: int, staged: list[Key]) -> None:
-        """Let the tree grow to a size; the tiles that became full are on disk then, to be published."""
-        while edge.size < size:
-            first = edge.size // TILE
-            beyond = min(first + TILES, -(-size // TILE))
-            tiles = await read_tiles(connection, [(0, number) for number in range(first, beyond)])
-            leaves = b"".join(each for _, hashes in sorted(tiles.items()) for each in hashes)
-            leaves = leaves[edge.size % TILE * HASH_BYTES : (size - first * TILE) * HASH_BYTES]
-            if not leaves:
-                raise NotCopied(f"leaf hashes after {edge.size} are gone")
-            grown = await asyncio.to_thread(edge.grow, leaves)
-            staged += await asyncio.to_thread(self.directory.stage, grown)
+    async def _stage(self, connection: Connection, edge: Edge, signed: Checkpoint, staged: list[Key]) -> Edge:
+        """Let the tree grow, as the sealer did or from what is stored; tiles that became full are staged."""
+        while edge.size < signed.size:
+            grown = self._grown.pop(edge.size, None)
+            if grown and grown.edge.size <= signed.size:
+                edge, tiles = grown.edge, grown.tiles
+            else:
+                leaves = await _leaves(connection, edge, signed.size)
+                tiles = await asyncio.to_thread(edge.grow, leaves)
+            staged += await asyncio.to_thread(self.directory.stage, tiles)
+        if edge.root() != signed.root:
+            raise NotCopied(f"the stored tree of {signed.size} events is not the one that was signed")
+        return edge
 
     async def _tell(self, place: str, tell: Callable[[str], Awaitable[None]]) -> None:
         """The latest one; those in between are not missed, as each covers all before. Raises one of AWAY."""
@@ -232,6 +239,18 @@ class Copies:
             http.post(self._webhook_url, data=note.encode(), headers=headers, allow_redirects=False),
         ):
             pass
+
+
+async def _leaves(connection: Connection, edge: Edge, size: int) -> bytes:
+    """Some of the stored leaf hashes after those of a tree, up to a size."""
+    first = edge.size // TILE
+    beyond = min(first + TILES, -(-size // TILE))
+    tiles = await read_tiles(connection, [(0, number) for number in range(first, beyond)])
+    leaves = b"".join(each for _, hashes in sorted(tiles.items()) for each in hashes)
+    leaves = leaves[edge.size % TILE * HASH_BYTES : (size - first * TILE) * HASH_BYTES]
+    if not leaves:
+        raise NotCopied(f"leaf hashes after {edge.size} are gone")
+    return leaves
 
 
 async def _bucket(jetstream: JetStreamContext, name: str) -> KeyValue:

@@ -32,7 +32,7 @@ from services.audit.outside import open_copies
 from services.audit.past import Past, authenticated, compare_held, compare_past, locate
 from services.audit.proofs import read_key
 from services.audit.tiles import Connection, TreeDamaged, fetch, read_edge
-from services.audit.tree import TILE, Edge, Tile
+from services.audit.tree import TILE, Edge, Grown, Tile
 from services.context import ProcessContext
 from services.settings import Settings
 
@@ -56,7 +56,7 @@ class Outside(Protocol):
     directory: Directory
     past: Past
 
-    def wake(self) -> None: ...
+    def wake(self, grown: Grown) -> None: ...
 
 
 def origin_of(settings: Settings, identity: LogIdentity) -> str:
@@ -203,7 +203,6 @@ class Sealer:
 
     async def _turn(self, place: Place | None) -> None:
         started = asyncio.get_running_loop().time()
-        was = self.size
         try:
             more = await self.seal()
         except UniqueViolation:
@@ -213,8 +212,6 @@ class Sealer:
             place.check()
             if self.size > place.position:
                 await place.move(self.size)
-        if self.size > was:
-            self._outside.wake()
         if not more:
             await self.patrol()
             taken = asyncio.get_running_loop().time() - started
@@ -251,6 +248,7 @@ class Sealer:
             tiles = grown.grow(page.leaves[len(sealed) :])
             waited = self._clock.now().timestamp() - page.oldest if page.oldest is not None else 0.0
             await self._keep(connection, grown, tiles, max(0.0, waited))
+        self._outside.wake(Grown(self.size, tiles, grown))
         self._edge = grown
         return page.length == known + PAGE
 

@@ -130,3 +130,11 @@ class Edge:
     def copy(self) -> Edge:
         """One that grows by itself."""
         return Edge(self.size, self._partial)
+
+
+class Grown(NamedTuple):
+    """How a tree grew from `before` leaves on: the tiles that became full, and its edge then."""
+
+    before: int
+    tiles: Sequence[Tile]
+    edge: Edge

@@ -68,6 +68,10 @@ class Sealed:
     async def events(self) -> list[StoredEvent]:
         return await self.log.read(0, 100_000)
 
+    def forget(self) -> None:
+        """What copies is another process, to which nothing was handed."""
+        self.copies = copies_of(self.settings, self.log, self.pool, self.signer)
+
     def again(self) -> Sealer:
         """Another sealer of the same log, which has not begun."""
         return Sealer(self.pool, self.signer, self.log.identity.epoch, WallClock(), self.copies)

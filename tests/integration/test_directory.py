@@ -75,6 +75,18 @@ async def test_a_crash_before_the_first_checkpoint_had_its_name_is_no_end(log: S
     assert await sealed_once_more(log, 3) == [5, 8]
 
 
+async def test_tiles_that_a_loss_of_power_cut_short_are_filled_in_again(log: Sealed) -> None:
+    await sealed_once_more(log, 700)
+    tiles = [log.directory / "tile" / "0" / name for name in ("000", "001")]
+    before = [each.read_bytes() for each in tiles]
+    tiles[0].write_bytes(before[0][:4096])
+    tiles[1].unlink()
+    await log.again().begin()
+    log.forget()
+    await sealed_once_more(log, 1)
+    assert [each.read_bytes() for each in tiles] == before
+
+
 async def test_a_tile_outside_that_differs_is_evidence_and_stays(log: Sealed) -> None:
     await log.grow(700)
     await log.sealer.seal()
@@ -93,6 +105,7 @@ async def test_no_tile_has_its_name_before_its_root_was_checked(
 ) -> None:
     await log.grow(700)
     await log.sealer.seal()
+    log.forget()
     await as_superuser(log.database, "UPDATE events SET leaf_hash = sha256(leaf_hash) WHERE position = 690")
     seen: list[str] = []
     stage = module.Directory.stage

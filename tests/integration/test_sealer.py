@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from eventstore.merkle import hashes_in, root_of, verify_consistency, verify_inclusion
+from eventstore.merkle import HASH_BYTES, hashes_in, root_of, verify_consistency, verify_inclusion
 from eventstore.roles import Role
 from eventstore.schema import migrate
 from eventstore.tasks import end_tasks
@@ -121,10 +121,24 @@ async def test_a_tile_that_was_lost_is_put_back(log: Sealed) -> None:
 async def test_an_altered_log_does_not_reach_the_evidence_against_it(log: Sealed) -> None:
     await log.grow(300)
     await log.sealer.seal()
+    log.forget()
     await as_superuser(log.database, "UPDATE events SET leaf_hash = sha256(leaf_hash) WHERE position = 290")
     with pytest.raises(NotCopied, match="not the one that was signed"):
         await log.copies.copy()
     assert files(log) == {}
+
+
+async def test_what_was_signed_is_copied_whatever_the_database_says_by_then(log: Sealed) -> None:
+    await log.grow(300)
+    leaves = b"".join(event.leaf_hash for event in await log.events())
+    await log.sealer.seal()
+    await as_superuser(
+        log.database,
+        "UPDATE events SET leaf_hash = sha256(leaf_hash)",
+        "UPDATE seal_tiles SET hashes = sha256(hashes) || substr(hashes, 33)",
+    )
+    assert await log.copies.copy()
+    assert (log.directory / "tile/0/000").read_bytes() == leaves[: 256 * HASH_BYTES]
 
 
 def files(log: Sealed) -> dict[Path, bytes]:
