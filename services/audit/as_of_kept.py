@@ -1,8 +1,8 @@
 """Which earlier states of the read models are kept, so that any moment between them is near one?
 
 States at multiples of a spacing, each made from the one before by folding the part of the log between.
-There are at most 16 of each read model: one more, and the spacing doubles and every other one goes. So
-however long the log is, a moment is at most an eighth of it away from a kept state.
+There are at most 8 of each read model: one more, and the spacing doubles and every other one goes. So
+however long the log is, a moment is at most a quarter of it away from a kept state.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from services.audit.folding import (
 )
 
 SPACING = 8_192
-KEPT_MAX = 16
+KEPT_MAX = 8
+"""They take some five times the room of the log; with twice as many, twice as much."""
 REST_SECONDS = 5.0
 FOLD_PAGE = 5_000
 SHARE = 0.1
