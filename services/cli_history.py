@@ -25,9 +25,13 @@ From = Annotated[
 ]
 To = Annotated[str, typer.Option("--to", help=_MOMENT)]
 Personal = Annotated[bool, typer.Option("--personal", help="Open personal fields; else they stay sealed.")]
-Stream = Annotated[str, typer.Argument(help="For example order-m1.1001.")]
+_ENCODED = (
+    "its parts are percent-encoded where they hold anything but letters, digits, _ and ~: order o-1 of demo"
+    " has the stream order-demo.o%2D1"
+)
+Stream = Annotated[str, typer.Argument(help=f"For example order-m1.1001; {_ENCODED}.")]
 Agent = Annotated[str, typer.Argument(help="order, inventory, payment or shipping.")]
-OrderStream = Annotated[str, typer.Argument(help="The stream of the order, for example order-m1.1001.")]
+OrderName = Annotated[str, typer.Argument(help="MERCHANT/ORDER_ID, or the order's stream.")]
 Table = Annotated[str, typer.Argument(help="A table of a read model, for example orders or sales_by_day.")]
 Key = Annotated[str, typer.Option(help="Only rows of an order (MERCHANT/ORDER) or of a stream: much faster.")]
 After = Annotated[int, typer.Option(min=0, help="Events after this position.")]
@@ -50,14 +54,14 @@ def _option(about: str, **more: Any) -> Any:
     return typer.Option(help=about, **more)
 
 
-Text = Annotated[str | None, _option("Of this stream.")]
+Text = Annotated[str | None, _option(f"Of this stream; {_ENCODED}.")]
 Type = Annotated[str | None, _option("Of this type, for example OrderPlaced.")]
 Merchant = Annotated[str | None, _option("Of this merchant.")]
 Actor = Annotated[str | None, _option("Whose command it was, for example agent:order.")]
 Correlation = Annotated[str | None, _option("What belongs together.")]
 Causation = Annotated[str | None, _option("The event or request that caused it.")]
 Subject = Annotated[str | None, _option("The pseudonym of a person: events with personal data of it.")]
-Order = Annotated[str | None, _option("An order's stream: all events about it.")]
+Order = Annotated[str | None, _option("All events about this order: MERCHANT/ORDER_ID, or its stream.")]
 Time = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="Inclusive; with a zone.")]
 Until = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="Exclusive; with a zone.")]
 
@@ -138,7 +142,7 @@ def state_stream(stream: Stream, at: At = "", personal: Personal = False, as_jso
 
 @state_app.command("process")
 def state_process(
-    agent: Agent, key: OrderStream, at: At = "", personal: Personal = False, as_json: AsJson = False
+    agent: Agent, key: OrderName, at: At = "", personal: Personal = False, as_json: AsJson = False
 ) -> None:
     """An agent's process of an order as it stood, by the agent's present rules."""
     _state({"agent": agent, "key": key}, at, personal=personal, as_json=as_json)
@@ -182,7 +186,7 @@ def diff_stream(
 @diff_app.command("process")
 def diff_process(
     agent: Agent,
-    key: OrderStream,
+    key: OrderName,
     first: From = "",
     last: To = "",
     personal: Personal = False,

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from domain.aggregates import AGGREGATES, AnyDecider
+from domain.aggregates import AnyDecider, aggregate_of
 from domain.kernel import Value
+from domain.streams import checked_stream
 from eventstore.log import StoredEvent
 from eventstore.snapshots import encode_state
 from services.agents.agent import Agent, order_key
@@ -25,6 +26,7 @@ from services.agents.shipping import SHIPPING_AGENT
 from services.audit.filters import EventFilter
 from services.audit.folding import CannotFold, fact_of
 from services.audit.history import History
+from services.audit.named import NotThere, named, order_named
 from services.audit.shown import Opening
 
 AGENTS = {agent.name: agent for agent in (ORDER_AGENT, INVENTORY_AGENT, PAYMENT_AGENT, SHIPPING_AGENT)}
@@ -55,14 +57,11 @@ class Subject(Protocol):
 
 
 class StreamState:
-    """An aggregate. Raises ValueError for a stream of no category that is known."""
+    """An aggregate. Raises NotThere for a name that no stream has."""
 
     def __init__(self, stream: str) -> None:
-        category = stream.partition("-")[0]
-        if category not in AGGREGATES:
-            raise ValueError(f"{stream} is no stream: these begin with {'-, '.join(sorted(AGGREGATES))}-")
-        self.stream = stream
-        self._aggregate: AnyDecider = AGGREGATES[category]
+        self.stream = named("stream", checked_stream, stream)
+        self._aggregate: AnyDecider = aggregate_of(stream)
         self.wanted = EventFilter(stream=stream)
         self.named = {"stream": stream}
 
@@ -85,13 +84,13 @@ class StreamState:
 
 
 class ProcessState:
-    """An agent's process of a key: the stream of an order. Raises ValueError for an unknown agent."""
+    """An agent's process of an order. Raises NotThere for an unknown agent, or what names no order."""
 
-    def __init__(self, agent: str, key: str) -> None:
+    def __init__(self, agent: str, order: str) -> None:
         if agent not in AGENTS:
-            raise ValueError(f"there is no agent {agent}; there are {', '.join(AGENTS)}")
+            raise NotThere("agent", f"there is no agent {agent}; there are {', '.join(AGENTS)}")
         self.agent: Agent = AGENTS[agent]
-        self._key = key
+        self._key = key = named("key", order_named, order)
         self._kinds = {kind.__name__ for kind in self.agent.interests}
         self.wanted = EventFilter(order=key)
         self.named = {"agent": agent, "key": key}

@@ -56,6 +56,8 @@ Tillroll keeps every fact of a shop in one append-only log; these tools read it,
 - Cite what you say: by the `position` of the events that show it, or by the tool and the position as of which
   it answered (`as_of`). What no answer shows, you do not know: say so.
 - An amount is an integer in minor units of the currency beside it; a time is RFC 3339 in UTC.
+- Name an order MERCHANT/ORDER_ID where a tool takes that. The parts of a stream's name are percent-encoded:
+  order o-1 of m1 has the stream order-m1.o%2D1.
 - Don't add up events yourself to explain a number of a read model: `why_number` gives those that make it up,
   and adds them exactly. `why_order` and its like give the causes of what happened.
 - A moment is a position, or a time; without one, it is now. Ask for differences, don't compare two states.

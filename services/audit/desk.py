@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from domain.streams import stream_parts
+from domain.streams import PARTS, stream_parts
 from eventstore.keyring import Keyring
 from eventstore.statements import Pool
 from projections.checkouts import CHECKOUTS
@@ -24,23 +24,11 @@ from services.audit.filters import EventFilter
 from services.audit.folding import columns_of
 from services.audit.history import History, Reach
 from services.audit.marks import changes_shown, resolved
+from services.audit.named import NotThere
 from services.audit.shown import Opening, envelopes
 
-_OF_MERCHANTS = ("order", "stock", "payment", "shipment", "product", "category", "merchant")
-"""The categories whose streams begin with a merchant."""
 CHANGES = 500
 """Changes in an answer: about so many, as those of one event come together."""
-
-
-class NotThere(ValueError):
-    """Something that was asked for is not there; `name` is the parameter."""
-
-    expected = True
-
-    def __init__(self, name: str, detail: str) -> None:
-        super().__init__(f"{name}: {detail}")
-        self.name = name
-        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +44,14 @@ class Asked:
     @property
     def merchant(self) -> str:
         """Whose it is, if the name of the stream or of the key tells it."""
-        if self.table and "/" in self.key:
+        if "/" in self.key:
             return self.key.partition("/")[0]
         of = self.stream or self.key
-        return stream_parts(of)[0] if of.partition("-")[0] in _OF_MERCHANTS else ""
+        whose = PARTS.get(of.partition("-")[0], ("",))[0]
+        return stream_parts(of)[0] if whose == "merchant" else ""
 
     def subject(self) -> Subject:
-        try:
-            return StreamState(self.stream) if self.stream else ProcessState(self.agent, self.key)
-        except ValueError as error:
-            raise NotThere("stream" if self.stream else "agent", str(error)) from None
+        return StreamState(self.stream) if self.stream else ProcessState(self.agent, self.key)
 
     def read_model(self, reach: Reach) -> ReadModel:
         try:

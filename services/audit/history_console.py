@@ -18,12 +18,13 @@ import orjson
 
 from eventstore.postgres import make_pool
 from eventstore.tasks import TaskGroup
-from services.audit.desk import Asked, Desk, NotThere
+from services.audit.desk import Asked, Desk
 from services.audit.export import Format, export
 from services.audit.filters import EventFilter
 from services.audit.follow import News, coming
 from services.audit.history import Reach
 from services.audit.looked_console import Shown, looking, words_of
+from services.audit.named import NotThere, checked
 from services.console import console, plain, results, telling_progress
 from services.context import ProcessContext, open_context
 from services.processes import end_with_the_epoch
@@ -84,7 +85,7 @@ async def show_events(
     async with desk_of(settings, "history", open_=open_, **words) as (desk, _, shown):
         left = limit
         async for events, _reached in desk.stream_of_events(
-            wanted, after, await moment(desk, until, "until")
+            checked(wanted), after, await moment(desk, until, "until")
         ):
             _print_events(events[:left], shown, as_json=as_json)
             if left is not None and (left := left - len(events)) <= 0:
@@ -105,7 +106,7 @@ async def follow_events(
         began = await desk.history.head() if after is None else after
         async with TaskGroup() as tasks, News(context.database_url).running() as news:
             tasks.create_task(end_with_the_epoch(context))  # positions of another epoch are other events'
-            async for events, _ in coming(desk, wanted, began, news):
+            async for events, _ in coming(desk, checked(wanted), began, news):
                 _print_events(events, shown, as_json=as_json)
 
 

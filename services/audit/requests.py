@@ -11,16 +11,18 @@ from psycopg_pool import PoolTimeout
 from pydantic import AwareDatetime
 
 from eventstore.log import LogIdentity
-from services.audit.desk import Desk, NotThere
+from services.audit.desk import Desk
 from services.audit.filters import EventFilter
 from services.audit.folding import CannotFold
 from services.audit.history import Reach
+from services.audit.named import NotThere, checked
 from services.web.access import Allowed, forbidden, requires
 from services.web.problems import Problem, invalid, try_later
 
 PERSONAL = "personal:read"
 RETRY_SECONDS = 1.0
 RULE = [requires("audit:read", "reach")]
+ENCODED = "its parts are percent-encoded where they hold anything but letters, digits, `_` and `~`"
 
 
 def text(description: str, *examples: str) -> Any:
@@ -44,14 +46,16 @@ Personal = Annotated[
 
 
 async def filter_of_request(
-    stream: Annotated[str | None, text("of this stream", "order-m1.1001")] = None,
+    stream: Annotated[str | None, text(f"of this stream; {ENCODED}", "order-m1.1001")] = None,
     type_: Annotated[str | None, Query(alias="type", max_length=200, examples=["OrderPlaced"])] = None,
     merchant: Annotated[str | None, text("of this merchant", "m1")] = None,
     actor: Annotated[str | None, text("whose command it was", "agent:order")] = None,
     correlation: Annotated[str | None, text("what belongs together")] = None,
     causation: Annotated[str | None, text("the event or request that caused it")] = None,
     subject: Annotated[str | None, text("the pseudonym of a person: events with personal data of it")] = None,
-    order: Annotated[str | None, text("an order's stream: all events about it", "order-m1.1001")] = None,
+    order: Annotated[
+        str | None, text("all events about an order: MERCHANT/ORDER_ID, or its stream", "m1/1001")
+    ] = None,
     occurred_from: Annotated[AwareDatetime | None, Query(description="business time, inclusive")] = None,
     occurred_until: Annotated[AwareDatetime | None, Query(description="business time, exclusive")] = None,
     recorded_from: Annotated[AwareDatetime | None, Query(description="recorded, inclusive")] = None,
@@ -59,10 +63,12 @@ async def filter_of_request(
 ) -> EventFilter:
     if type_ is not None and "\x00" in type_:
         raise invalid("type", "no type holds U+0000")
-    return EventFilter(
+    wanted = EventFilter(
         stream, type_, merchant, actor, correlation, causation, subject, order, occurred_from, occurred_until,
         recorded_from, recorded_until,
     )  # fmt: skip
+    with told():
+        return checked(wanted)
 
 
 async def desk_of_request(request: Request, asked: Allowed, *, personal: Personal = False) -> Desk:
@@ -75,9 +81,9 @@ async def desk_of_request(request: Request, asked: Allowed, *, personal: Persona
 
 Filter = Annotated[EventFilter, Depends(filter_of_request)]
 AtDesk = Annotated[Desk, Depends(desk_of_request)]
-Named = Annotated[str, text("the stream", "order-m1.1001")]
+Named = Annotated[str, text(f"the stream; {ENCODED}", "order-m1.1001", "order-m1.o%2D1")]
 Agent = Annotated[str, text("the agent's name", "order")]
-Key = Annotated[str, text("the stream of the order", "order-m1.1001")]
+Key = Annotated[str, text("the order: MERCHANT/ORDER_ID, or its stream", "m1/1001")]
 Table = Annotated[str, text("a table of a read model", "orders")]
 RowsKey = Annotated[
     str,

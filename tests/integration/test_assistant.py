@@ -134,6 +134,8 @@ async def test_it_sees_what_its_key_may_see_and_no_more(desk: Desk) -> None:
         ]
         assert others["events"] == 0
         assert others["state"] == nobodys["state"], "as if it were not there"
+        said = await refusal(client, "get_stream_state", stream="order-m2.o-1")
+        assert "the stream is order-m2.o%2D1" in said, "and no state of nothing, to be testified to"
         assert "403" in await refusal(client, "list_all_looks")
         assert "403" in await refusal(client, "why_number_of_platform", table="orders", column="total_cents")
     auditor = await desk.world.signed_in("auditor", PLATFORM)

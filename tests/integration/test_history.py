@@ -397,6 +397,19 @@ async def test_an_altered_event_is_shown_as_what_it_is_and_so_are_all_others(fou
     assert len(rows.json()["items"]) == 1, "what is not altered is shown"
 
 
+_STREAM = "order-m1.of-m1"
+NOT_ENCODED: tuple[tuple[str, dict[str, str]], ...] = (
+    ("/v1/audit/events", {"stream": _STREAM}),
+    ("/v1/audit/events", {"order": _STREAM}),
+    ("/v1/audit/events/follow", {"order": _STREAM}),
+    ("/v1/audit/state/stream", {"stream": _STREAM}),
+    ("/v1/audit/state/process", {"agent": "order", "key": _STREAM}),
+    ("/v1/audit/difference/stream", {"stream": _STREAM}),
+    ("/v1/audit/difference/process", {"agent": "order", "key": _STREAM}),
+)
+"""An order that is there, by a name that is none: not to be taken for one that is not there."""
+
+
 async def test_what_can_not_be_asked_for_is_said(found: World) -> None:
     auditor = await found.signed_in("auditor", PLATFORM)
     for path, query in {
@@ -408,6 +421,12 @@ async def test_what_can_not_be_asked_for_is_said(found: World) -> None:
         "/v1/audit/difference/rows": {"table": "sales_by_day", "key": "m1/1"},
     }.items():
         problem(await ask(found, path, auditor, **query), 422, "invalid-input")
+    for path, wrong in NOT_ENCODED:
+        told = problem(await ask(found, path, auditor, **wrong), 422, "invalid-input")
+        assert "the stream is order-m1.of%2Dm1" in str(told), path
+    assert (await ask(found, "/v1/audit/events", auditor, order="m1/of-m1")).json()["items"]
+    named = {"agent": "order", "key": "m1/of-m1"}
+    assert (await ask(found, "/v1/audit/state/process", auditor, **named)).json()["events"] > 0
     for query in (
         {"position": 10**9},
         {"position": 1, "at": "2026-01-01T00:00:00Z"},

@@ -92,6 +92,28 @@ async def test_history_and_states(trade: Trade, environment: dict[str, str]) -> 
     assert "nothing-1 is no stream" in refused(environment, "diff", "stream", "nothing-1")
 
 
+async def test_an_order_that_is_there_is_not_said_to_be_missing(
+    trade: Trade, environment: dict[str, str]
+) -> None:
+    """`-` is encoded in a stream's name: whoever types it as it is gets told so, and no silence."""
+    await trade.append("m1", Bought(merchant="m1", order_id="o-1", person="p1").placing())
+    for command in (
+        ("state", "stream", "order-m1.o-1"),
+        ("state", "process", "order", "order-m1.o-1"),
+        ("diff", "stream", "order-m1.o-1"),
+        ("history", "--stream", "order-m1.o-1"),
+        ("history", "--order", "order-m1.o-1"),
+        ("follow", "--order", "order-m1.o-1"),
+    ):
+        assert "the stream is order-m1.o%2D1" in refused(environment, *command), command
+    assert "say MERCHANT/o-1" in refused(environment, "history", "--order", "o-1")
+    for order in ("m1/o-1", "order-m1.o%2D1"):
+        placed, *_ = lines(environment, "history", "--order", order)
+        assert placed["type"] == "OrderPlaced"
+        (state,) = lines(environment, "state", "process", "order", order)
+        assert (state["key"], state["events"] > 0) == ("order-m1.o%2D1", True)
+
+
 async def test_a_look_at_what_is_a_merchants_is_recorded_with_it(
     trade: Trade, environment: dict[str, str]
 ) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from domain.aggregates import AGGREGATES, aggregate_of
 from domain.streams import (
+    PARTS,
     api_key_stream,
     category_stream,
+    checked_stream,
     deadline_stream,
     encode_part,
     erasure_stream,
@@ -20,6 +24,7 @@ from domain.streams import (
     shipment_stream,
     stock_stream,
     stream_name,
+    stream_parts,
     user_stream,
 )
 
@@ -58,6 +63,37 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
     ]
     assert len(set(streams)) == len(AGGREGATES)
     assert {aggregate_of(stream).category for stream in streams} == set(AGGREGATES)
+    assert {aggregate_of(stream).category: len(stream_parts(stream)) for stream in streams} == {
+        category: len(parts) for category, parts in PARTS.items()
+    }
+    assert all(checked_stream(stream) == stream for stream in streams)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("order-demo.o-1", order_stream("demo", "o-1")),
+        ("order-demo.o%2d1", order_stream("demo", "o-1")),
+        ("order-demo.a.b", order_stream("demo", "a.b")),
+        ("order-my-shop.1", order_stream("my-shop", "1")),
+        ("order-demo.50%", order_stream("demo", "50%")),
+        ("payment-demo.o1.p1", payment_stream("demo", "o1.p1")),
+        ("stock-demo.A-1.main", stock_stream("demo", "A-1", "main")),
+        ("user-01a-2b", user_stream("01a-2b")),
+    ],
+)
+def test_a_name_whose_parts_are_not_encoded_is_refused_with_the_one_that_is(typed: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"the stream is {re.escape(meant)}$"):
+        checked_stream(typed)
+    assert checked_stream(meant) == meant
+
+
+@pytest.mark.parametrize("typed", ["", "order", "order-", "order-m", "order-m.", "order-.x", "stock-m.a"])
+def test_a_name_that_lacks_a_part_is_refused_with_what_it_needs(typed: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"is no stream: (say (order-MERCHANT.ORDER_ID|stock-MERCH)|these begin)"
+    ):
+        checked_stream(typed)
 
 
 def test_a_deadline_of_any_key_has_a_stream_with_a_short_name() -> None:

@@ -1,0 +1,77 @@
+"""How does somebody name what is looked for, and can there be such a thing?
+
+A name that can be nobody's is refused, with what was meant: to a search that finds nothing it would look as
+if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any
+
+from domain.aggregates import EVENT_TYPES
+from domain.streams import checked_stream, order_stream
+from services.audit.filters import EventFilter
+
+_PSEUDONYM = re.compile(r"[0-9a-f]{32}")
+
+
+class NotThere(ValueError):
+    """Something that was asked for is not there; `name` is the parameter."""
+
+    expected = True
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(f"{name}: {detail}")
+        self.name = name
+        self.detail = detail
+
+
+def checked(wanted: EventFilter) -> EventFilter:
+    """With its names as the log has them. Raises NotThere."""
+    given = {name: told for name in _RULES if (told := getattr(wanted, name)) is not None}
+    names: dict[str, Any] = {name: named(name, _RULES[name], told) for name, told in given.items()}
+    return replace(wanted, **names)
+
+
+def named(name: str, rule: Callable[[str], str], told: str) -> str:
+    """What the rule makes of it. Raises NotThere where the rule raises ValueError."""
+    try:
+        return rule(told)
+    except ValueError as error:
+        raise NotThere(name, str(error)) from None
+
+
+def order_named(name: str) -> str:
+    """The stream of an order that is named by it, or as MERCHANT/ORDER_ID. Raises ValueError."""
+    merchant, slash, order_id = name.partition("/")
+    if slash:
+        return order_stream(merchant, order_id)
+    if not name.startswith("order-"):
+        raise ValueError(f"{name} is no order: say MERCHANT/{name}, or the order's stream")
+    return checked_stream(name)
+
+
+def type_named(name: str) -> str:
+    """Raises ValueError, with the types that are like it, for one that no event has."""
+    if name not in EVENT_TYPES:
+        near = " or ".join(get_close_matches(name, EVENT_TYPES, 3))
+        raise ValueError(f"there is no type of events {name}{f'; there is {near}' if near else ''}")
+    return name
+
+
+def _pseudonym(name: str) -> str:
+    if not _PSEUDONYM.fullmatch(name):
+        raise ValueError(f"{name} is no pseudonym: that is 32 hex digits, as `subject` of an event has them")
+    return name
+
+
+_RULES: dict[str, Callable[[str], str]] = {
+    "stream": checked_stream,
+    "order": order_named,
+    "type": type_named,
+    "subject": _pseudonym,
+}
