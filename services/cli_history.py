@@ -33,7 +33,13 @@ Stream = Annotated[str, typer.Argument(help=f"For example order-m1.1001; {_ENCOD
 Agent = Annotated[str, typer.Argument(help="order, inventory, payment or shipping.")]
 OrderName = Annotated[str, typer.Argument(help="MERCHANT/ORDER_ID, or the order's stream.")]
 Table = Annotated[str, typer.Argument(help="A table of a read model, for example orders or sales_by_day.")]
-Key = Annotated[str, typer.Option(help="Only rows of an order (MERCHANT/ORDER) or of a stream: much faster.")]
+Key = Annotated[
+    str,
+    typer.Option(
+        help="Only rows of an order (MERCHANT/ORDER_ID, or its stream) or, where a table's rows are of such,"
+        " of another stream, for example stock-m1.A.main: much faster."
+    ),
+]
 After = Annotated[int, typer.Option(min=0, help="Events after this position.")]
 
 

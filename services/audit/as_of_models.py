@@ -21,7 +21,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from domain.streams import order_stream
+from domain.aggregates import AGGREGATES
+from domain.streams import PARTS, checked_stream, order_stream, stream_parts
 from eventstore.statements import Pool
 from projections.read_model import ReadModel, table_of
 from projections.read_models import READ_MODELS
@@ -36,17 +37,22 @@ from services.audit.folding import (
     facts_between,
     fold,
     fold_facts,
+    kinds_of,
     make_shadow,
     of_key,
     query,
 )
 from services.audit.history import History, Reach
+from services.audit.named import order_named
 
 ATTEMPTS = 3
 ROWS_MAX = 200
 _BIND = "SELECT set_config('tillroll.merchant', %s, true), set_config('tillroll.reach', %s, true)"
 _READ = b"BEGIN ISOLATION LEVEL READ COMMITTED"
-__all__ = ["CannotFold", "ReadModelAt", "Rows", "key_filter", "standing", "table_named"]
+_OF_AN_ORDER = ("order", "payment", "shipment")
+CATEGORIES = {kind.__name__: each.category for each in AGGREGATES.values() for kind in each.events}
+"""Type of an event -> the category of its streams."""
+__all__ = ["CannotFold", "ReadModelAt", "Rows", "key_filter", "key_named", "standing", "table_named"]
 Rows = list[dict[str, Any]]
 
 
@@ -111,13 +117,29 @@ def table_named(name: str) -> tuple[ReadModel, str]:
     raise ValueError(f"there is no table {name}; there are {', '.join(tables)}")
 
 
-def key_filter(model: ReadModel, key: str) -> EventFilter:
-    """How the events of a key are found: `MERCHANT/ORDER` is an order's, anything else a stream.
+def key_named(model: ReadModel, key: str) -> str:
+    """A key that somebody typed, as `order_key` has it. Raises ValueError for one that no row is of.
 
-    Raises ValueError for a read model whose rows are of many keys.
+    Whose rows are of orders has none of a payment's or a parcel's stream, though it takes their events.
     """
     if model.shared_rows:
         raise ValueError(f"rows of {model.name} are of many orders: ask without a key")
+    taken = {CATEGORIES[kind] for kind in kinds_of(model)}
+    kinds = {"order" if category in _OF_AN_ORDER else category for category in taken}
+    category = "order" if "/" in key else key.partition("-")[0]
+    if category not in kinds:
+        raise ValueError(f"no row of {model.name} is of {key}: say {' or '.join(map(_form, sorted(kinds)))}")
+    return "/".join(stream_parts(order_named(key))) if category == "order" else checked_stream(key)
+
+
+def _form(category: str) -> str:
+    """How a key of it looks."""
+    parts = ".".join(PARTS[category]).upper()
+    return "MERCHANT/ORDER_ID" if category == "order" else f"{category}-{parts}"
+
+
+def key_filter(key: str) -> EventFilter:
+    """How the events of a key are found: `MERCHANT/ORDER` is an order's, anything else a stream."""
     merchant, slash, order_id = key.partition("/")
     return EventFilter(order=order_stream(merchant, order_id)) if slash else EventFilter(stream=key)
 
@@ -131,7 +153,7 @@ async def standing(
     `pool` is another than the history's: who holds a connection of it may need one of those. Raises
     CannotFold, ValueError.
     """
-    wanted = key_filter(model, key) if key else None
+    wanted = key_filter(key) if key else None
     for attempt in range(1, ATTEMPTS + 1):
         async with pool.connection() as connection:
             try:

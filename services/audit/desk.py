@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from domain.streams import PARTS, stream_parts
@@ -18,13 +19,13 @@ from eventstore.statements import Pool
 from projections.checkouts import CHECKOUTS
 from projections.read_model import ReadModel
 from services.audit.as_of import ProcessState, StreamState, Subject, state_at
-from services.audit.as_of_models import ROWS_MAX, ReadModelAt, key_filter, standing, table_named
+from services.audit.as_of_models import ROWS_MAX, ReadModelAt, key_named, standing, table_named
 from services.audit.difference import Change, row_changes, state_changes
 from services.audit.filters import EventFilter
 from services.audit.folding import columns_of
 from services.audit.history import History, Reach
 from services.audit.marks import changes_shown, resolved
-from services.audit.named import NotThere
+from services.audit.named import NotThere, named
 from services.audit.shown import Opening, envelopes
 
 CHANGES = 500
@@ -53,19 +54,15 @@ class Asked:
     def subject(self) -> Subject:
         return StreamState(self.stream) if self.stream else ProcessState(self.agent, self.key)
 
-    def read_model(self, reach: Reach) -> ReadModel:
+    def rows_of(self, reach: Reach) -> tuple[ReadModel, str]:
+        """The read model, and the key as it has it."""
         try:
             model, _ = table_named(self.table)
         except ValueError as error:
             raise NotThere("table", str(error)) from None
         if model is CHECKOUTS and reach.merchant:
             raise NotThere("table", "checkouts span merchants: they are for who may see all of these")
-        try:
-            if self.key:
-                key_filter(model, self.key)
-        except ValueError as error:
-            raise NotThere("key", str(error)) from None
-        return model
+        return model, self.key and named("key", partial(key_named, model), self.key)
 
 
 class Desk:
@@ -146,8 +143,8 @@ class Desk:
     async def _standing(
         self, asked: Asked, position: int, where: dict[str, str] | None
     ) -> AsyncIterator[ReadModelAt]:
-        model = asked.read_model(self.reach)
-        async with standing(self._folding, self.history, model, position, asked.key) as at:
+        model, key = asked.rows_of(self.reach)
+        async with standing(self._folding, self.history, model, position, key) as at:
             known = await columns_of(at.connection, f"{asked.table}_asof")
             if unknown := set(where or ()).difference(known):
                 raise NotThere("column", f"{asked.table} has no {unknown.pop()}; it has {', '.join(known)}")
@@ -201,8 +198,8 @@ class Desk:
     async def all_changes(self, asked: Asked, first: int, last: int) -> AsyncIterator[list[dict[str, Any]]]:
         """All of them, those of a few events at a time."""
         if asked.table:
-            model = asked.read_model(self.reach)
-            async for changes in row_changes(self._folding, self.history, model, first, last, asked.key):
+            model, key = asked.rows_of(self.reach)
+            async for changes in row_changes(self._folding, self.history, model, first, last, key):
                 yield await changes_shown(self.history, self.opening, changes)
             return
         part: list[Change] = []

@@ -150,7 +150,7 @@ async def _events(history: History, at: ReadModelAt, last: int, key: str) -> Asy
         async for events in facts_between(at.connection, at.model, at.position, last, page=10 * CHUNK):
             yield events
         return
-    async for step in history.stream(key_filter(at.model, key), at.position, last):
+    async for step in history.stream(key_filter(key), at.position, last):
         yield [event for event in step.events if event.type in kinds]
 
 

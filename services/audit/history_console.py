@@ -84,12 +84,18 @@ async def show_events(
     words = _words(wanted) | {"after": after, "until": until, "limit": limit}
     async with desk_of(settings, "history", open_=open_, **words) as (desk, _, shown):
         left = limit
-        async for events, _reached in desk.stream_of_events(
-            checked(wanted), after, await moment(desk, until, "until")
-        ):
+        last = await moment(desk, until, "until")
+        async for events, _reached in desk.stream_of_events(checked(wanted), after, last):
             _print_events(events[:left], shown, as_json=as_json)
             if left is not None and (left := left - len(events)) <= 0:
                 return
+        _tell_of_none(shown, f"no event fits, up to position {last}")
+
+
+def _tell_of_none(shown: Shown, said: str) -> None:
+    """On standard error, where nothing was found: silence could be anything."""
+    if not shown.rows:
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def _words(wanted: EventFilter) -> dict[str, Any]:
@@ -152,13 +158,15 @@ async def show_rows(
         _,
         shown,
     ):
-        async for page in desk.all_rows(asked, await moment(desk, at), where):
+        position = await moment(desk, at)
+        async for page in desk.all_rows(asked, position, where):
             shown.rows += len(page["items"])
             for row in page["items"]:
                 if as_json:
                     sys.stdout.write(orjson.dumps(row).decode() + "\n")
                 else:
                     results.print(plain(orjson.dumps(row).decode()), soft_wrap=True)
+        _tell_of_none(shown, f"no row fits, as of position {position}")
     for each in page["parked"]:
         console.print(
             f"{each['key']} stood still since position {each['position']}: what follows of it is in no row",
@@ -179,6 +187,7 @@ async def show_difference(
             shown.rows += len(part)
             for change in part:
                 _print_change(change, as_json=as_json)
+        _tell_of_none(shown, f"nothing changed from position {began} to {ended}")
 
 
 def _print_change(change: dict[str, Any], *, as_json: bool) -> None:

@@ -90,7 +90,8 @@ RowsKey = Annotated[
     Query(
         max_length=500,
         pattern=r"^[^\x00]*$",
-        description="only the rows of an order (MERCHANT/ORDER), or of a stream",
+        description="only the rows of an order (MERCHANT/ORDER_ID, or its stream), or of another stream, in a"
+        " table whose rows are of those",
         examples=["m1/1001"],
     ),
 ]

@@ -418,6 +418,7 @@ async def test_what_can_not_be_asked_for_is_said(found: World) -> None:
         "/v1/audit/state/process": {"agent": "nobody", "key": "order-m1.1"},
         "/v1/audit/difference/stream": {"stream": "order-m1.1", "from_position": 3, "to_position": 2},
         "/v1/audit/events": {"recorded_from": "2026-01-01T00:00:00"},
+        "/v1/audit/events/follow": {"type": "OrderPlacd"},
         "/v1/audit/difference/rows": {"table": "sales_by_day", "key": "m1/1"},
     }.items():
         problem(await ask(found, path, auditor, **query), 422, "invalid-input")
@@ -500,7 +501,7 @@ async def test_a_heart_beat_says_how_far_it_came_and_whether_one_still_may(found
     found.app.state.heart_beat_seconds = 0.2
     user_id = await found.user("owner", "m1")
     session_id, secret = await found.session(user_id)
-    async with following(found, secret, type="Nothing") as followed:
+    async with following(found, secret, actor="nobody") as followed:
         assert await followed.next() is None
         head = await found.trade.log.head()
         assert found.trade.log.identity.position_of(followed.last_id) == head

@@ -55,6 +55,15 @@ def lines(environment: dict[str, str], *arguments: str) -> list[Any]:
     return [orjson.loads(line) for line in done.stdout.splitlines()]
 
 
+def told(environment: dict[str, str], *arguments: str) -> tuple[str, str]:
+    """What a command prints, and what it says beside."""
+    done = subprocess.run(
+        [*TILLROLL, *arguments], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.decode(), done.stderr.decode()
+
+
 def refused(environment: dict[str, str], *arguments: str) -> str:
     """What a command says that can't do what it was asked for."""
     done = subprocess.run(
@@ -112,6 +121,28 @@ async def test_an_order_that_is_there_is_not_said_to_be_missing(
         assert placed["type"] == "OrderPlaced"
         (state,) = lines(environment, "state", "process", "order", order)
         assert (state["key"], state["events"] > 0) == ("order-m1.o%2D1", True)
+
+
+async def test_where_nothing_fits_it_is_said_so(trade: Trade, environment: dict[str, str]) -> None:
+    head = await trade.log.head()
+    for command, said in {
+        ("history", "--merchant", "dmo"): f"no event fits, up to position {head}\n",
+        ("history", "--type", "OrderCancelled", "--until", "3"): "no event fits, up to position 3\n",
+        ("state", "rows", "orders", "--key", "m1/none"): f"no row fits, as of position {head}\n",
+        (
+            "diff",
+            "stream",
+            BOUGHT.order,
+            "--from",
+            str(head),
+        ): f"nothing changed from position {head} to {head}\n",
+    }.items():
+        assert told(environment, *command) == ("", said)
+    assert "there is OrderPlaced" in refused(environment, "history", "--type", "OrderPlacd")
+    assert "32 hex digits" in refused(environment, "history", "--subject", "xyz")
+    assert "say MERCHANT/ORDER_ID" in refused(environment, "state", "rows", "orders", "--key", "1001")
+    by_stream = lines(environment, "state", "rows", "orders", "--key", BOUGHT.order)
+    assert by_stream == lines(environment, "state", "rows", "orders", "--key", "m1/1001") != []
 
 
 async def test_a_look_at_what_is_a_merchants_is_recorded_with_it(

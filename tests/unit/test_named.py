@@ -5,6 +5,12 @@ from __future__ import annotations
 import pytest
 
 from domain.streams import order_stream
+from projections.orders import ORDERS
+from projections.payments import PAYMENTS
+from projections.read_model import ReadModel
+from projections.sales import SALES
+from projections.stock_levels import STOCK_LEVELS
+from services.audit.as_of_models import key_named
 from services.audit.filters import EventFilter
 from services.audit.named import NotThere, checked
 
@@ -22,11 +28,46 @@ def test_an_order_is_named_with_its_merchant_or_by_its_stream(named: str) -> Non
         (EventFilter(order="demo/"), "order: a part of a stream's name must not be empty"),
         (EventFilter(stream="order-demo.o-1"), "stream: .* the stream is order-demo.o%2D1"),
         (EventFilter(stream="demo/o-1"), "stream: demo/o-1 is no stream"),
+        (EventFilter(type="OrderPlacd"), "type: there is no type of events OrderPlacd; there is OrderPlaced"),
+        (EventFilter(type="?"), "type: there is no type of events ?"),
+        (EventFilter(subject="xyz"), "subject: xyz is no pseudonym: that is 32 hex digits"),
     ],
 )
 def test_a_name_of_nothing_is_refused_with_what_was_meant(wanted: EventFilter, said: str) -> None:
     with pytest.raises(NotThere, match=said):
         checked(wanted)
+
+
+@pytest.mark.parametrize(
+    ("model", "typed", "key"),
+    [
+        (ORDERS, "demo/o-1", "demo/o-1"),
+        (ORDERS, "order-demo.o%2D1", "demo/o-1"),
+        (PAYMENTS, "order-demo.o%2D1", "demo/o-1"),
+        (STOCK_LEVELS, "stock-demo.A.main", "stock-demo.A.main"),
+    ],
+)
+def test_rows_are_named_by_an_order_or_a_stream_that_they_are_of(
+    model: ReadModel, typed: str, key: str
+) -> None:
+    assert key_named(model, typed) == key
+
+
+@pytest.mark.parametrize(
+    ("model", "typed", "said"),
+    [
+        (ORDERS, "o-1", "no row of orders is of o-1: say MERCHANT/ORDER_ID"),
+        (ORDERS, "order-demo.o-1", "the stream is order-demo.o%2D1"),
+        (ORDERS, "stock-demo.A.main", "no row of orders is of stock-demo.A.main"),
+        (PAYMENTS, "payment-demo.p1", "no row of payments is of payment-demo.p1: say MERCHANT/ORDER_ID"),
+        (STOCK_LEVELS, "demo/o-1", "say stock-MERCHANT.SKU.WAREHOUSE"),
+        (STOCK_LEVELS, "stock-demo.A-1.main", "the stream is stock-demo.A%2D1.main"),
+        (SALES, "demo/o-1", "of many orders: ask without a key"),
+    ],
+)
+def test_a_key_that_no_row_can_be_of_is_refused(model: ReadModel, typed: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        key_named(model, typed)
 
 
 def test_what_has_no_names_is_as_it_was() -> None:
