@@ -106,13 +106,15 @@ def _words(wanted: EventFilter) -> dict[str, Any]:
 async def follow_events(
     settings: Settings, wanted: EventFilter, after: int | None, *, open_: bool, as_json: bool
 ) -> None:
-    """Until Ctrl-C."""
+    """Until Ctrl-C. From where on is said at once: what is appended before that is not shown."""
     words = _words(wanted) | {"after": after}
     async with desk_of(settings, "follow", open_=open_, **words) as (desk, context, shown):
-        began = await desk.history.head() if after is None else after
+        wanted = checked(wanted)
+        began = await desk.position(after, None, "after")
+        console.print(f"following from position {began}", highlight=False)
         async with TaskGroup() as tasks, News(context.database_url).running() as news:
             tasks.create_task(end_with_the_epoch(context))  # positions of another epoch are other events'
-            async for events, _ in coming(desk, checked(wanted), began, news):
+            async for events, _ in coming(desk, wanted, began, news):
                 _print_events(events, shown, as_json=as_json)
 
 

@@ -184,6 +184,8 @@ def following(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
 
 async def test_follow_prints_events_as_they_come(trade: Trade, following: subprocess.Popen[bytes]) -> None:
     assert following.stdout is not None
+    assert following.stderr is not None
+    assert following.stderr.readline() == b"following from position 0\n"
     head = await trade.log.head()
     assert [orjson.loads(following.stdout.readline())["position"] for _ in range(head)] == list(
         range(1, head + 1)
@@ -192,9 +194,26 @@ async def test_follow_prints_events_as_they_come(trade: Trade, following: subpro
     last = await trade.append("m1", other.placing())
     assert [orjson.loads(following.stdout.readline())["position"] for _ in range(last - head)][-1] == last
     following.send_signal(signal.SIGINT)
-    assert following.wait(timeout=20) == 130
-    assert following.stderr is not None
+    assert following.wait(timeout=SECONDS_MAX) == 130
     assert b"Traceback" not in following.stderr.read()
+
+
+async def test_follow_says_from_where_on(trade: Trade, environment: dict[str, str]) -> None:
+    """What is appended once it has said so is shown; before, nobody was promised anything."""
+    head = await trade.log.head()
+    assert f"the log ends at position {head}" in refused(environment, "follow", "--after", str(head + 1))
+    command = [*TILLROLL, "follow", "--json"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as following:
+        try:
+            assert following.stderr is not None
+            assert following.stdout is not None
+            assert following.stderr.readline() == f"following from position {head}\n".encode()
+            await trade.append("m1", Bought(merchant="m1", order_id="1002", person="p1").placing())
+            assert orjson.loads(following.stdout.readline())["position"] == head + 1
+        finally:
+            following.kill()
 
 
 async def test_follow_ends_with_the_epoch(
@@ -202,10 +221,10 @@ async def test_follow_ends_with_the_epoch(
 ) -> None:
     """Positions of another one are other events': to go on would miss some, and tell of others twice."""
     assert following.stdout is not None
+    assert following.stderr is not None
     assert following.stdout.readline()
     migrate(database, new_epoch=True)
-    assert await asyncio.to_thread(following.wait, 20) not in {0, None}
-    assert following.stderr is not None
+    assert await asyncio.to_thread(following.wait, SECONDS_MAX) not in {0, None}
     said = following.stderr.read().decode()
     assert "this process ends with it" in said
     assert "Traceback" not in said
