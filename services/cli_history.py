@@ -137,6 +137,8 @@ def export(
     """Every stored byte of the log, or of a range of it, with a manifest that holds its root hash."""
     from services.audit.history_console import write_export  # noqa: PLC0415
 
+    if str(to) == "-":
+        raise typer.BadParameter("an export is a file, as its manifest comes beside it", param_hint="--to")
     run(write_export(Settings.load(), to, format_.value, first, until, as_json=as_json))
 
 

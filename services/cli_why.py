@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,9 +59,23 @@ def why(
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
         "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
     )  # fmt: skip
-    settings = Settings.load()
+    key = {name: given[name] for name in parts if given[name] not in (None, "")}
+    of_row = {name: str(told) for name, told in key.items() if name != "merchant"}
+    of_number = {"column": column, "after": after, "whole": whole, **of_row}
     if is_table(what):
-        key = {name: given[name] for name in parts if given[name] not in (None, "")}
-        run(why_number(settings, what, key, column, after=after, whole=whole, as_json=as_json))
+        ignored = {" ".join(names or ()): names, "--svg": svg}
+        _none_of(ignored, f"{what} is a table, and its numbers have no tree")
+        run(why_number(Settings.load(), what, key, column, after=after, whole=whole, as_json=as_json))
     else:
-        run(why_causes(settings, what, names or [], merchant, as_json=as_json, svg=svg))
+        options = {f"--{name.replace('_', '-')}": told for name, told in of_number.items()}
+        _none_of(options, f"{what} is no table")
+        _none_of({"--json": svg and as_json}, "with --svg a picture is written")
+        if svg and svg.suffix.lower() not in ("", ".svg"):
+            raise typer.BadParameter(f"it writes SVG: name it {svg.with_suffix('.svg')}", param_hint="--svg")
+        run(why_causes(Settings.load(), what, names or [], merchant, as_json=as_json, svg=svg))
+
+
+def _none_of(options: Mapping[str, object], why_not: str) -> None:
+    """What would be ignored is refused: whoever gave it expects something of it."""
+    if given := next((name for name, told in options.items() if told), None):
+        raise typer.BadParameter(f"{why_not}: it takes no {given}")
