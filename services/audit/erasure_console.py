@@ -22,7 +22,7 @@ from services.access.console import ACTOR, EVERYTHING
 from services.audit.erasure import Erasures, Standing, fetch
 from services.audit.erasure_list import Entry, ErasureList
 from services.audit.erasure_restore import until_followed
-from services.audit.keeping import Found, check, speaking_against
+from services.audit.keeping import Found, check, check_names, speaking_against
 from services.console import results
 from services.context import open_context
 from services.gateways.mail import mail_subject
@@ -69,6 +69,7 @@ async def erase(settings: Settings, wish: Wish, *, as_json: bool) -> None:
         raise NotErased("whose customer? Name it by --merchant")
     wish = replace(wish, user=wish.user.strip(), reason=wish.reason.strip())
     try:
+        check_names(wish.despite)
         if wish.user:
             told = await _erase_user(settings, wish)
         else:

@@ -19,7 +19,7 @@ from queries.dependencies import Reader, shown_of
 from queries.models import Answer, PageOf, documented, page_of
 from services.audit.erasure import QUERIES, Erasures, Standing
 from services.audit.erasure_list import Entry, ListNotWritten
-from services.audit.keeping import Found, check, speaking_against
+from services.audit.keeping import Found, check, check_names, speaking_against
 from services.web.access import Merchant, requires
 from services.web.pagination import Page, as_int
 from services.web.positions import POSITION_HEADER, Freshness
@@ -111,6 +111,7 @@ async def _erase_subject(request: Request, call: WantedCall, body: ErasureBody) 
     subject = _subject(call, body)
     found = await _found(request, call.merchant, subject)
     try:
+        check_names(body.despite)
         standing = await erasures.standing(subject)
         if body.subject:
             _check_own(subject, found)

@@ -52,12 +52,18 @@ def speaking_against(found: Found, rules: Iterable[Rule] = RULES) -> dict[str, s
     return {rule.name: said for rule in rules if (said := rule.keeps(found))}
 
 
+def check_names(despite: Collection[str], rules: Iterable[Rule] = RULES) -> None:
+    """Raises Refused by `rule_exists` for a name that is no rule's; also where nothing would be erased."""
+    known = [rule.name for rule in rules]
+    if unknown := sorted(set(despite).difference(known)):
+        raise Refused("rule_exists", f"there is no rule {unknown[0]}; there are: {', '.join(known)}")
+
+
 def check(found: Found, despite: Collection[str], rules: tuple[Rule, ...] = RULES) -> tuple[str, ...]:
     """The names in `despite` that did speak against it. Raises Refused by the first rule that still does,
-    and by `rule_exists` for a name that is none's."""
+    and for a name that is none's."""
+    check_names(despite, rules)
     known = {rule.name: rule for rule in rules}
-    if unknown := sorted(set(despite) - known.keys()):
-        raise Refused("rule_exists", f"there is no rule {unknown[0]}; there are: {', '.join(known)}")
     against = speaking_against(found, rules)
     for name, said in against.items():
         if known[name].binding or name not in despite:

@@ -135,6 +135,8 @@ async def test_whose_orders_are_under_way_is_kept_until_that_is_overruled(found:
     assert "despite orders_are_over" in refusal["detail"]
     unknown = problem(await ask(found, owner, customer="busy", despite=["what"]), 409, "conflict")
     assert "there is no rule what" in unknown["detail"]
+    dry = problem(await ask(found, owner, customer="busy", despite=["what"], dry_run=True), 409, "conflict")
+    assert dry["detail"] == unknown["detail"], "not that it would be erased"
     done = await ask(found, owner, customer="busy", despite=["orders_are_over"])
     assert done.json()["erased"]
     (listed,) = (await found.ask("GET", f"{PATH}?limit=1", owner)).json()["items"]
@@ -194,6 +196,7 @@ async def test_a_user_is_disabled_and_erased_and_the_address_is_free_again(found
         (Wish(customer="c", merchant="m1", reason="x"), "no data subject .* is known"),
         (Wish(customer="c", merchant="m1"), "say why"),
         (Wish(customer="c", merchant="m1", reason=" \n"), "say why"),
+        (Wish(customer="c", merchant="m1", reason="x", despite=("no",), dry_run=True), "there is no rule no"),
     ],
 )
 async def test_the_command_says_what_is_missing(found: World, wish: Wish, said: str) -> None:

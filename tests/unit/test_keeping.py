@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from domain.kernel import Refused
-from services.audit.keeping import ORDERS_ARE_OVER, RULES, Found, Rule, check, speaking_against
+from services.audit.keeping import ORDERS_ARE_OVER, RULES, Found, Rule, check, check_names, speaking_against
 
 BUSY = Found("m1", orders=3, open_orders=2, plain_rows=3)
 INVOICED = Rule("invoices_kept", "the law wants them for ten years", lambda found: "3 invoices", binding=True)
@@ -35,6 +35,9 @@ def test_a_rule_of_the_law_is_not_overruled() -> None:
 def test_a_rule_that_is_none_is_said_so() -> None:
     with pytest.raises(Refused, match="there is no rule whim; there are: orders_are_over"):
         check(BUSY, ("whim",))
+    with pytest.raises(Refused, match="there is no rule whim"):
+        check_names(("orders_are_over", "whim"))
+    check_names(("orders_are_over",))
 
 
 def test_no_rule_of_the_law_exists_today() -> None:
