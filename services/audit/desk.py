@@ -15,6 +15,7 @@ from typing import Any
 
 from domain.streams import PARTS, stream_parts
 from eventstore.keyring import Keyring
+from eventstore.seams import WallClock
 from eventstore.statements import Pool
 from projections.checkouts import CHECKOUTS
 from projections.read_model import ReadModel
@@ -71,19 +72,30 @@ class Desk:
     def __init__(
         self, pool: Pool, folding: Pool, keyring: Keyring, reach: Reach | None = None, *, open_: bool = False
     ) -> None:
+        self._clock = WallClock()  # as of which a moment is past; what the log holds tells its own times
         self.reach = reach or Reach()
         self.history = History(pool, self.reach)
         self.opening = Opening(keyring, open_=open_)
         self._folding = folding
 
-    async def position(self, position: int | None, at: datetime | None, name: str = "position") -> int:
-        """The position that is meant: the one that is named, or the last at a time, or the head."""
+    async def position(
+        self, position: int | None, at: datetime | None, name: str = "position", at_name: str = "at"
+    ) -> int:
+        """The position that is meant: the one that is named, or the last at a time, or the head.
+
+        Raises NotThere for a moment that is still to come: what the log will hold then nobody knows.
+        """
         head = await self.history.head()
         if position is not None:
             if position > head:
                 raise NotThere(name, f"the log ends at position {head}")
             return position
-        return head if at is None else await self.history.position_at(at)
+        if at is None:
+            return head
+        found = await self.history.position_at(at)
+        if found >= head and at > (now := self._clock.now()):
+            raise NotThere(at_name, f"{at.isoformat()} is still to come: it is {now.isoformat()}")
+        return found
 
     async def events(self, wanted: EventFilter, after: int, until: int, limit: int) -> dict[str, Any]:
         """A page: `items`, how far the search came (`searched_until`), and whether that is the end."""

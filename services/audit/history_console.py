@@ -55,7 +55,7 @@ async def desk_of(
         yield Desk(reading, folding, context.keyring, Reach(merchant), open_=open_), context, shown
 
 
-async def moment(desk: Desk, told: str, name: str = "moment") -> int:
+async def moment(desk: Desk, told: str, name: str = "at") -> int:
     """The position that a person names: by its number, or by a time with a zone; '' is the head."""
     if told.isascii() and told.isdigit():
         return await desk.position(int(told), None, name)
@@ -67,7 +67,7 @@ async def moment(desk: Desk, told: str, name: str = "moment") -> int:
         at = datetime.min  # noqa: DTZ901 - refused below
     if at.tzinfo is None:
         raise NotThere(name, f"{told!r} is neither a position nor a time with a zone, 2026-03-01T12:00:00Z")
-    return await desk.position(None, at)
+    return await desk.position(None, at, at_name=name)
 
 
 async def show_events(

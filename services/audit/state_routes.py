@@ -206,8 +206,8 @@ async def _difference(
     _one_of("to_at", to_position, to_at)
     with told():
         began = from_position is None and from_at is None
-        first = 0 if began else await desk.position(from_position, from_at, "from_position")
-        last = await desk.position(to_position, to_at, "to_position")
+        first = 0 if began else await desk.position(from_position, from_at, "from_position", "from_at")
+        last = await desk.position(to_position, to_at, "to_position", "to_at")
         if first > last:
             raise invalid("from_position", f"{first} is after {last}: the first moment comes first")
         response.headers[POSITION_HEADER] = request.app.state.identity.token(last)

@@ -97,6 +97,10 @@ async def test_history_and_states(trade: Trade, environment: dict[str, str]) -> 
     assert "neither a position nor a time" in refused(
         environment, "state", "stream", BOUGHT.order, "--at", "soon"
     )
+    for command in (("state", "stream", BOUGHT.order, "--at"), ("history", "--until")):
+        assert "2130-01-01T00:00:00+00:00 is still to come" in refused(
+            environment, *command, "2130-01-01T00:00:00Z"
+        )
     assert "there is no table nothing" in refused(environment, "state", "rows", "nothing")
     assert "nothing-1 is no stream" in refused(environment, "diff", "stream", "nothing-1")
 
