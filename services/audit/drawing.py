@@ -34,6 +34,8 @@ LEGEND = (
 LINE, INDENT, MARGIN, CHARACTER = 24, 22, 16, 7.3
 """Of the picture, in pixels: between lines, for a level, around, and the width of a character."""
 TITLE_MAX, FACTS_MAX = 110, 8
+ASKED_ABOUT = "← asked about"
+"""In words, as a file or a pipe knows no bold."""
 OTHERWISE = "decided again by the same rules, it would be another"
 TEXT, PALE, RED, LINES, PAPER = "#111827", "#6b7280", "#b91c1c", "#9ca3af", "#ffffff"
 
@@ -109,7 +111,8 @@ def _y(row: int) -> int:
 
 def _titled(cause: Cause) -> str:
     title = cause.title if len(cause.title) <= TITLE_MAX else cause.title[: TITLE_MAX - 1] + "…"
-    return f"{cause.position} {title}" if cause.position is not None else title
+    title = f"{cause.position} {title}" if cause.position is not None else title
+    return f"{title} {ASKED_ABOUT}" if cause.wanted else title
 
 
 def _line(cause: Cause) -> str:

@@ -31,7 +31,7 @@ from services.audit.causes_asked import (
     why_shipment,
     why_stock,
 )
-from services.audit.drawing import LEGEND, OTHERWISE, as_rich, as_svg
+from services.audit.drawing import ASKED_ABOUT, LEGEND, OTHERWISE, as_rich, as_svg
 from services.audit.why_shown import CauseNode, tree_as_json
 from services.scheduler import Scheduler
 from tests.integration.test_database_roles import AsRole, connected
@@ -362,6 +362,15 @@ async def test_the_tree_is_drawn_for_terminals_machines_and_eyes(trade: Trade, p
     assert CauseNode.model_validate_json(tree_as_json(tree)).title == "order 1 of m"
     assert b"sao paulo" not in tree_as_json(tree)
     assert "sealed" not in tree_as_json(tree).decode()
+
+
+def test_what_was_asked_about_is_marked_for_whoever_sees_no_bold() -> None:
+    tree = Cause("a", "asked", "event 2", led_to=[Cause("e2", "event", "B", position=2, wanted=True)])
+    tree.led_to[0].led_to = [Cause("e3", "event", "C", position=3)]
+    with (console := Console(width=100, force_terminal=False)).capture() as told:
+        console.print(as_rich(tree))
+    assert [ASKED_ABOUT in line for line in told.get().splitlines()] == [False, True, False]
+    assert as_svg(tree).decode().count(f"2 B {ASKED_ABOUT}") == as_svg(tree).decode().count(ASKED_ABOUT) == 1
 
 
 def test_what_others_wrote_does_not_break_the_picture() -> None:
