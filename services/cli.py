@@ -12,6 +12,7 @@ import typer
 
 from eventstore.roles import Role
 from services.cli_erase import erase, scrub
+from services.cli_help import InPanels, WithTables
 from services.cli_history import add_history
 from services.cli_looked import looked
 from services.cli_mcp import mcp
@@ -25,6 +26,7 @@ from services.settings import Settings
 
 app = typer.Typer(
     name="tillroll",
+    cls=InPanels,
     help="An event-sourced commerce backend: every sale, in order, for ever. Begin with `tillroll up`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -111,9 +113,10 @@ def migrate(
 
 for each in (
     *(backup, restore, reconcile),
-    *(checkpoint, export_verifier, why, erase, scrub, looked, mcp),
+    *(checkpoint, export_verifier, erase, scrub, looked, mcp),
 ):
     app.command()(each)
+app.command(cls=WithTables)(why)
 
 
 @app.command()

@@ -15,7 +15,9 @@ _KEY = "The row"
 
 
 def _key(about: str = "") -> Any:
-    return typer.Option(help=about or "A part of the row's key.", rich_help_panel=_KEY)
+    return typer.Option(
+        help=about or "Of the key of the tables that have it: see below.", rich_help_panel=_KEY
+    )
 
 
 def why(
@@ -23,7 +25,8 @@ def why(
         str, typer.Argument(help="order, payment, shipment, stock, event; or a read model's table.")
     ],
     names: Annotated[
-        list[str] | None, typer.Argument(help="Which: ORDER_ID, PAYMENT_ID, SKU WAREHOUSE, POSITION …")
+        list[str] | None,
+        typer.Argument(help="Which: MERCHANT/ORDER_ID or ORDER_ID, PAYMENT_ID, SKU WAREHOUSE, POSITION …"),
     ] = None,
     merchant: Annotated[str, typer.Option(help="Whose; needed where several have one of that name.")] = "",
     column: Annotated[str | None, typer.Option(help="Which number of the table.")] = None,
@@ -48,7 +51,7 @@ def why(
 ) -> None:
     """The tree of causes of something, or the events that a number in a read model is made of.
 
-    `tillroll why order 1001`, `tillroll why event 17`, `tillroll why stock A-1 main --merchant m1`,
+    `tillroll why order m1/1001`, `tillroll why event 17`, `tillroll why stock A-1 main --merchant m1`,
     `tillroll why sales_by_day --merchant m1 --day 2018-03-01 --column net_cents`. Exit 1 if a number does not
     add up.
     """

@@ -65,7 +65,7 @@ async def list_events(
     until: Annotated[int | None, Query(ge=0, le=2**62, description="up to this position")] = None,
     accept: Annotated[str, Header(description=f"`{NDJSON}` for all of them, a line each, however many")] = "",
 ) -> Any:
-    """All conditions hold at once. With `Accept: application/x-ndjson` the answer is a stream of lines."""
+    """All conditions hold at once."""
     with told():
         until = await desk.position(until, None, "until")
     identity: LogIdentity = request.app.state.identity

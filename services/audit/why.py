@@ -15,6 +15,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from domain.streams import checked_stream, stream_parts
 from eventstore.postgres import make_pool
 from projections.generations import Connection
 from services.audit.causes import Cause
@@ -51,6 +52,9 @@ async def why_causes(
     settings: Settings, what: str, names: list[str], merchant: str, *, as_json: bool, svg: Path | None
 ) -> None:
     """Print the tree of an order, payment, shipment, stock item or event, or write its picture to `svg`."""
+    if what == "order" and not merchant and len(names) == 1 and "/" in names[0]:
+        merchant, _, order_id = names[0].partition("/")  # as it is named everywhere
+        names = [order_id]
     async with _opened(settings, merchant, what=what, names=" ".join(names), svg=svg) as (connection, shown):
         root = await _causes(connection, what, names, merchant)
         shown.rows = 1
@@ -129,20 +133,32 @@ async def _causes(connection: Connection, what: str, names: list[str], merchant:
     ask, wanted = ASKED[what]
     if len(names) != len(wanted):
         raise AskedWrongly(f"say tillroll why {what} {' '.join(wanted).upper()}")
-    return await ask(connection, merchant or await _merchant(connection, what, names[0]), *names)
+    if not merchant:
+        merchant, names[0] = await _whose(connection, what, names[0])
+    return await ask(connection, merchant, *names)
 
 
-async def _merchant(connection: Connection, what: str, name: str) -> str:
-    """Whose it is, if that is but one's."""
+async def _whose(connection: Connection, what: str, name: str) -> tuple[str, str]:
+    """Whose it is, if that is but one's, and its name; a stream tells both."""
     table, column = _TABLES[what]
     statement = QUERIES.read_merchants.sql.format(table=table, column=column)
     rows = await (await connection.execute(statement.encode(), {"name": name})).fetchall()
     if len(rows) == 1:
-        return str(rows[0][0])
+        return str(rows[0][0]), name
     if rows:
         names = " and ".join(str(row[0]) for row in rows)
         raise AskedWrongly(f"several merchants have a {what} {name}, such as {names}: say --merchant")
+    if what == "order" and name.startswith("order-"):
+        return _of_stream(name)
     raise NothingThere(f"no read model knows the {what} {name}; say --merchant to look in the log itself")
+
+
+def _of_stream(stream: str) -> tuple[str, str]:
+    try:
+        merchant, order_id = stream_parts(checked_stream(stream))
+    except ValueError as error:
+        raise AskedWrongly(str(error)) from None
+    return merchant, order_id
 
 
 def _show(explained: Explained) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from domain.streams import order_stream
 from services.runfile import read_run
 from services.settings import Settings
 from tests.integration.system import SECONDS_MAX, TILLROLL, system, tillroll
@@ -50,6 +51,10 @@ def test_why_on_a_whole_system(tmp_path: Path) -> None:
         code, tree = tillroll(environment, "why", "order", order_id, "--merchant", merchant)
         assert code == 0
         assert {"command", "event", "reaction", "call", "webhook", "deadline"} <= kinds(tree)
+        for named in (f"{merchant}/{order_id}", order_stream(merchant, order_id)):
+            assert tillroll(environment, "why", "order", named) == (0, tree), (
+                "an order has one name everywhere"
+            )
         seen = said(environment, "order", order_id, "--merchant", merchant)
         assert seen.returncode == 0
         assert "OrderPlaced" in seen.stdout

@@ -40,6 +40,11 @@ def test_every_tool_says_that_it_reads_and_what_it_takes(reads: dict[str, Read])
             assert "type" in parameter or "anyOf" in parameter or "enum" in parameter, (name, parameter)
 
 
+def test_no_tool_advises_what_a_tool_can_not_do(reads: dict[str, Read]) -> None:
+    told = {name: f"{read.tool.description} {read.tool.input_schema}" for name, read in reads.items()}
+    assert [name for name, said in told.items() if "`Accept" in said] == []
+
+
 def test_tools_that_the_instructions_name_are_there(reads: dict[str, Read]) -> None:
     for name in ("why_number", "why_order", "prove_inclusion"):
         assert f"`{name}`" in INSTRUCTIONS

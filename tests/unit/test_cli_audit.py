@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
+from projections.read_models import READ_MODELS
 from services.cli import app
+from services.cli_help import PANELS, keys_of_tables
 
 
 def printed(*arguments: str, code: int = 2) -> str:
@@ -35,3 +37,24 @@ def test_why_refuses_what_it_would_ignore(arguments: tuple[str, ...], said: str)
 
 def test_an_export_is_no_stream() -> None:
     assert "an export is a file, as its manifest comes beside it" in printed("export", "--to", "-")
+
+
+def test_the_help_of_all_begins_with_what_one_begins_with() -> None:
+    said = printed("--help", code=0)
+    named = [f" {name} " for names in PANELS.values() for name in names]
+    places = [said.index(panel) for panel in ("Begin ─", "What happened, and why ─", "Processes, which")]
+    assert places == sorted(places)
+    begun = said[places[0] :]
+    assert [name for name in named if name not in begun] == [], "and none of them is gone"
+    assert "Commands ─" not in said, "each has its place"
+    assert begun.index(" history ") < begun.index(" state ") < begun.index(" diff ") < begun.index(" looked ")
+
+
+def test_why_tells_the_tables_with_their_keys() -> None:
+    keys = keys_of_tables()
+    assert set(keys) == {table for model in READ_MODELS.values() for table in model.tables}
+    assert keys["sales_by_day"] == ("merchant", "day", "currency")
+    assert keys["merchants"] == ("merchant",)
+    said = printed("why", "--help", code=0)
+    assert all(f"{table}: {', '.join(key)}" in said for table, key in keys.items())
+    assert all(f"--{name.replace('_', '-')} " in said for key in keys.values() for name in key)
