@@ -56,19 +56,29 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import os
 import re
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    from datetime import UTC, datetime, timedelta
+
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError as missing:  # Python's own exit code would be 1, which says that something was altered
+    print(
+        f"it can't be checked: {missing}. It needs Python 3.11 or newer, and a package of it:"
+        " python3 -m pip install cryptography",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 FINDINGS_MAX = 100
 TEXTS = ("stream", "type", "merchant", "correlation", "causation")
@@ -676,37 +686,47 @@ def _witnessed(witness: Key, known: Iterable[Checkpoint]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     given = _arguments(argv)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
         verdict = check(given)
     except Exception as error:  # noqa: BLE001 - whatever it is: 1 would say that something was altered
         why = error if isinstance(error, CannotCheck) else f"{type(error).__name__}: {error}"
         print(f"it can't be checked: {why}", file=sys.stderr)
         return 2
-    first, findings = verdict.first, verdict.findings
-    if given.json:
-        shown = {
-            "events": verdict.events,
-            "covered": verdict.covered,
-            "first_altered": first.position if first else None,
-            "findings": [vars(each) for each in findings],
-            "notes": verdict.notes,
-        }
-        print(json.dumps(shown))
-        return 1 if first else 0
-    for each in findings:
-        print(f"✗ {each}")
-    if first:
-        print(f"✗ altered, from position {first.position} on")
-        return 1
+    try:
+        print("\n".join(_as_json(verdict) if given.json else _in_words(verdict, given)), flush=True)
+    except OSError as error:
+        print(f"what was found can't be written: {error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries once more
+        return 1 if verdict.first else 2
+    return 1 if verdict.first else 0
+
+
+def _as_json(verdict: Verdict) -> Iterator[str]:
+    first = verdict.first
+    shown = {
+        "events": verdict.events,
+        "covered": verdict.covered,
+        "first_altered": first.position if first else None,
+        "findings": [vars(each) for each in verdict.findings],
+        "notes": verdict.notes,
+    }
+    yield json.dumps(shown)
+
+
+def _in_words(verdict: Verdict, given: argparse.Namespace) -> Iterator[str]:
+    for each in verdict.findings:
+        yield f"✗ {each}"
+    if first := verdict.first:
+        yield f"✗ altered, from position {first.position} on"
+        return
     if given.export is not None:
-        print(f"✓ {verdict.covered} events are as they were signed")
+        yield f"✓ {verdict.covered} events are as they were signed"
     for note in verdict.notes:
-        print(f"✓ {note}")
+        yield f"✓ {note}"
     if younger := verdict.events - verdict.covered:
-        print(f"  {younger} younger ones are under no checkpoint yet: nothing is proved of them")
-    return 0
+        yield f"  {younger} younger ones are under no checkpoint yet: nothing is proved of them"
 
 
 if __name__ == "__main__":
