@@ -47,8 +47,9 @@ verifier key (NAME+ID+KEY) or a file that holds it.
                         best: what is younger than that the witness has not seen; several times
     --json              print the verdict as JSON
 
-Exit code 0: nothing was altered up to the checkpoint. 1: something was, and where. 2: it could not be
-checked. Events after the last checkpoint are counted, and by nothing proved.
+Exit code 0: nothing was altered up to the checkpoint. 1: something was, and where; or the export ends before
+the checkpoint. 2: it could not be checked, as what was given is something else. Events after the last
+checkpoint are counted, and by nothing proved.
 """
 
 from __future__ import annotations
@@ -81,6 +82,11 @@ except ImportError as missing:  # Python's own exit code would be 1, which says 
     sys.exit(2)
 
 FINDINGS_MAX = 100
+NO_EXPORT = "this is no NDJSON export: `tillroll export --to FILE.ndjson` writes one"
+ENDS_BEFORE = (
+    "the export ends before them, and they were signed: they were taken away, or it was made before this"
+    " checkpoint: export anew"
+)
 TEXTS = ("stream", "type", "merchant", "correlation", "causation")
 NUMBERS = ("position", "version", "schema")
 MEMBERS = {
@@ -192,6 +198,12 @@ def parse_line(line: str | bytes) -> Event:
     if not all(isinstance(members[name], str) for name in MEMBERS.difference(NUMBERS)):
         raise Malformed("all members but numbers are texts")
     return Event(members["position"], _bytes(members["leaf_hash"]), leaf_hash(members))
+
+
+def like_an_event(line: str | bytes) -> bool:
+    """Whether it was an event once, as far as can be told: at most one of the members' names is missing."""
+    raw = line.encode() if isinstance(line, str) else line
+    return sum(f'"{name}"'.encode() in raw for name in MEMBERS) >= len(MEMBERS) - 1
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -441,6 +453,7 @@ class Check:
         self._good = 0
         self._aligned = not partial
         self._expected = 1
+        self._an_export = False
 
     def _refuse_split_views(self) -> None:
         for one, other in pairwise(self._due):
@@ -475,16 +488,24 @@ class Check:
         try:
             event = parse_line(line)
         except Malformed as malformed:
+            self._refuse_other_files(line)
             self._find(self._expected, str(malformed))
             self._aligned = False
             self._expected += 1
             return
+        self._an_export = True
         self._check_place(event.position)
         self._check_event(event)
         self._expected = event.position + 1
         self.verdict.events += 1
         covered = event.position <= self._covered or (self._partial and not self._tiles)
         self.verdict.covered += covered and event.position >= 1
+
+    def _refuse_other_files(self, line: str | bytes) -> None:
+        """A table, an archive, a manifest: no line is even like an event, and nobody has altered any."""
+        self._an_export = self._an_export or like_an_event(line)
+        if not self._an_export and self._line == FINDINGS_MAX:
+            raise CannotCheck(NO_EXPORT)
 
     def _check_place(self, position: int) -> None:
         if position == self._expected or (self._partial and position > self._expected):
@@ -538,12 +559,12 @@ class Check:
             )
 
     def end(self) -> Verdict:
-        """The verdict, once all lines were taken."""
+        """The verdict, once all lines were taken. Raises CannotCheck where none of them is an event."""
+        if self._line and not self._an_export:
+            raise CannotCheck(NO_EXPORT)
         ends = self._expected - 1
         if not self._partial and ends < self._covered:
-            self._find(
-                ends + 1, "missing: the export ends before, and they were signed", until=self._covered, line=0
-            )
+            self._find(ends + 1, ENDS_BEFORE, until=self._covered, line=0)
         for position in self._proofs:
             self._find(position, "there is a proof of it, and no line", line=0)
         return self.verdict
@@ -719,7 +740,8 @@ def _in_words(verdict: Verdict, given: argparse.Namespace) -> Iterator[str]:
     for each in verdict.findings:
         yield f"✗ {each}"
     if first := verdict.first:
-        yield f"✗ altered, from position {first.position} on"
+        what = "not there" if first.what == ENDS_BEFORE else "altered"
+        yield f"✗ {what}, from position {first.position} on"
         return
     if given.export is not None:
         yield f"✓ {verdict.covered} events are as they were signed"
