@@ -42,7 +42,8 @@ verifier key (NAME+ID+KEY) or a file that holds it.
     --proof FILE        an inclusion proof (C2SP tlog-proof) of an event of the export, for a CHECKPOINT, or
                         for one to which a --consistency leads; several times
     --consistency FILE  a consistency proof, as the API answers it (JSON), from a CHECKPOINT to a younger one;
-                        several times
+                        several times. That one covers events, too, if the EXPORT reaches it
+    --keep FILE         write the youngest checkpoint of a --consistency, if all is right: keep it from now on
     --witness KEY       a checkpoint must be cosigned by this witness (C2SP tlog-cosignature), the last one
                         best: what is younger than that the witness has not seen; several times
     --json              print the verdict as JSON
@@ -306,6 +307,7 @@ class Checkpoint:
     size: int
     root: bytes
     body: str
+    lines: str
     signatures: tuple[tuple[str, bytes], ...]
 
     def cosigned_by(self, witness: Key) -> bool:
@@ -342,7 +344,7 @@ def _checkpoint(body: str, lines: str, key: Key) -> Checkpoint:
     if not all(key.signed(each, body.encode()) for each in own):
         raise CannotCheck(f"the signature of the checkpoint of {size} events is wrong: it was altered")
     try:
-        found = Checkpoint(int(size), base64.b64decode(root, validate=True), body, tuple(signatures))
+        found = Checkpoint(int(size), base64.b64decode(root, validate=True), body, lines, tuple(signatures))
     except ValueError:
         raise CannotCheck("the root hash of the checkpoint is no base64") from None
     if len(found.root) != 32 or found.size >= 1 << 63:
@@ -436,6 +438,7 @@ class Check:
         *,
         partial: bool = False,
         proofs: Iterable[tuple[int, Sequence[bytes], Checkpoint]] = (),
+        led_to: Iterable[Checkpoint] = (),
     ) -> None:
         self.verdict = Verdict()
         self._line = 0
@@ -449,6 +452,7 @@ class Check:
         self._refuse_split_views()
         if tiles:
             self._compare_tiles(tiles)
+        self._due = deque(sorted([*self._due, *led_to], key=lambda each: each.size))
         self._computed, self._stated = Tree(), Tree()
         self._good = 0
         self._aligned = not partial
@@ -549,7 +553,8 @@ class Check:
                 self._good = checkpoint.size
                 continue
             self._aligned = False  # from here on all of them are other
-            if self._tiles or self._stated.root() == checkpoint.root:
+            by_tile = self._tiles is not None and checkpoint.size <= self._tiles.size
+            if by_tile or self._stated.root() == checkpoint.root:
                 return  # each event that was altered is named
             self._find(
                 self._good + 1,
@@ -565,6 +570,7 @@ class Check:
         ends = self._expected - 1
         if not self._partial and ends < self._covered:
             self._find(ends + 1, ENDS_BEFORE, until=self._covered, line=0)
+        self.verdict.covered += max(0, self._good - self._covered)
         for position in self._proofs:
             self._find(position, "there is a proof of it, and no line", line=0)
         return self.verdict
@@ -577,9 +583,11 @@ def check_lines(
     *,
     partial: bool = False,
     proofs: Iterable[tuple[int, Sequence[bytes], Checkpoint]] = (),
+    led_to: Iterable[Checkpoint] = (),
 ) -> Verdict:
-    """Check a whole export. Raises CannotCheck."""
-    check = Check(checkpoints, tiles, partial=partial, proofs=proofs)
+    """Check a whole export. `led_to` are checkpoints to which a consistency proof leads: younger ones, which
+    the export need not reach. Raises CannotCheck."""
+    check = Check(checkpoints, tiles, partial=partial, proofs=proofs, led_to=led_to)
     for line in lines:
         check.take(line)
     return check.end()
@@ -665,6 +673,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--partial", action="store_true")
     parser.add_argument("--proof", action="append", default=[], metavar="FILE")
     parser.add_argument("--consistency", action="append", default=[], metavar="FILE")
+    parser.add_argument("--keep", type=Path, metavar="FILE")
     parser.add_argument("--witness", action="append", default=[], metavar="KEY")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(argv)
@@ -677,7 +686,10 @@ def check(given: argparse.Namespace) -> Verdict:
         raise CannotCheck(f"the key of {key.name} is a witness's: --key is the log's")
     held = [each for path in given.checkpoint for each in checkpoints_in(_read(path), key)]
     told = Verdict()
-    known = [*held, *(grown(_read(path), key, held, told) for path in given.consistency)]
+    led_to = [grown(_read(path), key, held, told) for path in given.consistency]
+    known = [*held, *led_to]
+    if given.keep and not led_to:
+        raise CannotCheck("--keep writes the younger checkpoint of a --consistency, and none is given")
     proofs = [parse_proof(_read(path), key) for path in given.proof]
     for position, _, checkpoint in proofs:
         if (checkpoint.size, checkpoint.root) not in [(each.size, each.root) for each in known]:
@@ -692,10 +704,24 @@ def check(given: argparse.Namespace) -> Verdict:
     else:
         last = max(held, key=lambda each: each.size)
         tiles = Tiles(Path(given.tiles), last.size) if given.tiles else None
-        verdict = check_lines(_lines(given.export), held, tiles, partial=given.partial, proofs=proofs)
+        lines = _lines(given.export)
+        verdict = check_lines(lines, held, tiles, partial=given.partial, proofs=proofs, led_to=led_to)
     verdict.findings += told.findings
     verdict.notes += told.notes + [_witnessed(_key(each), known) for each in given.witness]
+    if given.keep and not verdict.findings:
+        verdict.notes.append(_keep(given.keep, max(led_to, key=lambda each: each.size)))
     return verdict
+
+
+def _keep(file: Path, checkpoint: Checkpoint) -> str:
+    try:
+        with file.open("x", encoding="utf-8", newline="\n") as opened:
+            opened.write(f"{checkpoint.body}\n{checkpoint.lines}")
+    except FileExistsError:
+        raise CannotCheck(f"{file} is there already: name another file with --keep") from None
+    except OSError as error:
+        raise CannotCheck(f"{file} can't be written: {error.strerror}") from None
+    return f"{file}: the checkpoint of {checkpoint.size} events, to be kept from now on"
 
 
 def _witnessed(witness: Key, known: Iterable[Checkpoint]) -> str:

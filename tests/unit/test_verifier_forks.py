@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 
 import pytest
 
 from services.audit.notes import Note, Signer, WrongNote, cosign
-from tests.unit.auditing import FORKED, TRUE, Auditor, held
+from tests.unit.auditing import FORKED, TRUE, Auditor, Log, held
 
 
 @pytest.fixture
@@ -125,3 +126,45 @@ def test_what_can_not_be_read_is_no_alteration(auditor: Auditor, option: str, te
     asked = [auditor.export(TRUE.events), *held(auditor, TRUE.note(10)), option, auditor.file("given", text)]
     code, said = auditor.run(*asked)
     assert (code, "it can't be checked" in said) == (2, True)
+
+
+def test_a_younger_checkpoint_that_a_proof_leads_to_covers_events_too(auditor: Auditor) -> None:
+    grown = auditor.file("grown.json", TRUE.consistency(10, 15))
+    asked = [*held(auditor, TRUE.note(10)), "--consistency", grown]
+    code, said = auditor.run(auditor.export(TRUE.events), *asked)
+    assert (code, "✓ 15 events are as they were signed" in said) == (0, True), said
+    assert "5 younger ones are under no checkpoint yet" in said
+    code, said = auditor.run(auditor.export([*TRUE.events[:11], *FORKED.events[11:]]), *asked)
+    assert (code, "positions 11 to 15" in said) == (1, True), said
+    code, said = auditor.run(auditor.export(TRUE.events[:12]), *asked)
+    assert (code, "✓ 10 events are as they were signed" in said) == (0, True), "exported before it was signed"
+    asked += ["--tiles", auditor.tiles(Log(TRUE.events[:10]))]
+    assert auditor.run(auditor.export(TRUE.events), *asked)[0] == 0
+    assert auditor.run(auditor.export([*TRUE.events[:11], *FORKED.events[11:]]), *asked)[0] == 1
+
+
+def test_the_younger_checkpoint_is_written_to_be_kept_from_now_on(auditor: Auditor) -> None:
+    kept = auditor.place / "kept.checkpoint"
+    grown = auditor.file("grown.json", TRUE.consistency(10, 20))
+    asked = [*held(auditor, TRUE.note(10)), "--consistency", grown, "--keep", str(kept)]
+    code, said = auditor.run(*asked)
+    assert (code, f"{kept}: the checkpoint of 20 events" in said) == (0, True), said
+    assert kept.read_text() == str(TRUE.note(20))
+    code, said = auditor.run(auditor.export(TRUE.events), "--checkpoint", str(kept))
+    assert (code, "✓ 20 events" in said) == (0, True)
+    code, said = auditor.run(*asked)
+    assert (code, f"{kept} is there already" in said) == (2, True)
+    assert auditor.run(*asked[:-1], str(auditor.place / "none" / "kept"))[0] == 2
+
+
+def test_no_checkpoint_is_kept_that_contradicts_what_is_held(auditor: Auditor) -> None:
+    kept = auditor.place / "kept.checkpoint"
+    forged = json.loads(TRUE.consistency(10, 20))
+    forged["second"] = json.loads(FORKED.consistency(10, 20))["second"]
+    grown = auditor.file("grown.json", json.dumps(forged))
+    asked = [*held(auditor, TRUE.note(10)), "--consistency", grown, "--keep", str(kept)]
+    assert auditor.run(*asked)[0] == 1
+    assert not kept.exists()
+    assert (
+        auditor.run(auditor.export(TRUE.events), *held(auditor, TRUE.note(10)), "--keep", str(kept))[0] == 2
+    )
