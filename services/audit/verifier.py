@@ -380,6 +380,11 @@ class Tiles:
         file = self.directory / "tile" / "0" / path
         wider = [file, *(file.with_name(f"{file.name}.p") / str(each) for each in range(width, 256))]
         found = next((each for each in wider if each.is_file()), None)
+        if not (self.directory / "tile").is_dir():
+            raise CannotCheck(
+                f"{self.directory} holds no directory `tile`: the sealer's copies do, seals/LOG of its data"
+                " directory, or where TILLROLL_SEAL_DIRECTORY says"
+            )
         if found is None or len(hashes := found.read_bytes()) < width * 32:
             raise CannotCheck(f"{file} is not there, or too short: copy the whole directory `tile`")
         return hashes
@@ -617,6 +622,18 @@ def _hashes(texts: Iterable[str]) -> list[bytes]:
     return found
 
 
+def _growth(path: str) -> str:
+    """The text of a consistency proof, if it has the form of one."""
+    try:
+        given = json.loads(text := _read(path))
+        texts = [given[name]["note"] for name in ("first", "second")] + given["proof"]
+    except (ValueError, TypeError, LookupError):
+        texts = [None]
+    if not all(isinstance(each, str) for each in texts):
+        raise CannotCheck(f"{path} is no consistency proof: `tillroll proof consistency SIZE` writes one")
+    return text
+
+
 def grown(text: str, key: Key, held: Sequence[Checkpoint], verdict: Verdict) -> Checkpoint:
     """The younger checkpoint of a consistency proof of the API, whose older one must be held already.
 
@@ -686,7 +703,7 @@ def check(given: argparse.Namespace) -> Verdict:
         raise CannotCheck(f"the key of {key.name} is a witness's: --key is the log's")
     held = [each for path in given.checkpoint for each in checkpoints_in(_read(path), key)]
     told = Verdict()
-    led_to = [grown(_read(path), key, held, told) for path in given.consistency]
+    led_to = [grown(_growth(path), key, held, told) for path in given.consistency]
     known = [*held, *led_to]
     if given.keep and not led_to:
         raise CannotCheck("--keep writes the younger checkpoint of a --consistency, and none is given")

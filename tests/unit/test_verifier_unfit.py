@@ -78,3 +78,22 @@ def test_an_export_of_before_the_checkpoint_is_told_apart(auditor: Auditor) -> N
     assert "altered, from" not in said
     code, said = auditor.run(auditor.export(FORKED.events[:8]), *held(auditor, TRUE.note(5), TRUE.note(10)))
     assert "✗ altered, from position 1 on" in said
+
+
+NO_PROOFS = ("[]", "{}", "no json", '{"first":1,"second":2,"proof":[]}', str(TRUE.note(20)))
+
+
+@pytest.mark.parametrize("text", NO_PROOFS)
+def test_a_file_that_is_no_proof_of_growth_is_named(auditor: Auditor, text: str) -> None:
+    given = auditor.file("given", text)
+    code, said = auditor.run(*held(auditor, TRUE.note(10)), "--consistency", given)
+    assert code == 2
+    assert f"{given} is no consistency proof: `tillroll proof consistency SIZE` writes one" in said
+
+
+def test_a_directory_without_tiles_is_named(auditor: Auditor) -> None:
+    """Such as the data directory itself, in which the copies lie further down."""
+    asked = [auditor.export(TRUE.events), *held(auditor, TRUE.note(10)), "--tiles", str(auditor.place)]
+    code, said = auditor.run(*asked)
+    assert code == 2
+    assert f"{auditor.place} holds no directory `tile`: the sealer's copies do, seals/LOG of its data" in said
