@@ -15,7 +15,7 @@ import os
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -188,7 +188,7 @@ async def export(
     if not 1 <= first <= last <= head:
         raise CannotExport(f"there are no events {first} to {last}: the log holds 1 to {head}")
     manifest_file = target.with_name(target.name + ".manifest.json")
-    _refuse_what_is_there(target, manifest_file)
+    _refuse_unwritable(target, manifest_file)
     summary = Summary()
     with _whole(target) as file:
         hashed = Hashed(file)
@@ -197,6 +197,15 @@ async def export(
     with _whole(manifest_file) as file:
         file.write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return manifest
+
+
+def _refuse_unwritable(*files: Path) -> None:
+    """Before the work is done. Raises CannotExport."""
+    _refuse_what_is_there(*files)
+    for directory in {each.parent for each in files}:
+        if not directory.is_dir() or not os.access(directory, os.W_OK):
+            why = "may not be written to" if directory.is_dir() else "is no directory"
+            raise CannotExport(f"{files[0]} can't be written: {directory} {why}")
 
 
 def _refuse_what_is_there(*files: Path) -> None:
@@ -220,8 +229,13 @@ def _whole(target: Path) -> Iterator[IO[bytes]]:
         _refuse_what_is_there(target)
         partial.rename(target)
         sync_directory(target.parent)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise CannotExport(f"{target} can't be written: {error.strerror}") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 async def _write(

@@ -5,6 +5,7 @@ It is a look, which is on record before anything is printed.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -51,11 +52,13 @@ async def why_causes(
     settings: Settings, what: str, names: list[str], merchant: str, *, as_json: bool, svg: Path | None
 ) -> None:
     """Print the tree of an order, payment, shipment, stock item or event, or write its picture to `svg`."""
+    if svg:
+        _refuse_unwritable(svg)
     async with _opened(settings, merchant, what=what, names=" ".join(names), svg=svg) as (connection, shown):
         root = await _causes(connection, what, names, merchant)
         shown.rows = 1
     if svg:
-        svg.write_bytes(as_svg(root))  # noqa: ASYNC240 - nobody else waits for this process
+        _write(svg, as_svg(root))
         results.print(f"{svg} is written")
     elif as_json:
         sys.stdout.write(tree_as_json(root).decode() + "\n")
@@ -65,6 +68,19 @@ async def why_causes(
         wide.print(as_rich(root), soft_wrap=True)
         for line in LEGEND:
             wide.print(line, style="dim", soft_wrap=True)
+
+
+def _refuse_unwritable(svg: Path) -> None:
+    """Before the work is done."""
+    if svg.is_dir() or not os.access(svg if svg.exists() else svg.parent, os.W_OK):
+        raise AskedWrongly(f"{svg} can't be written: name another file with --svg")
+
+
+def _write(svg: Path, picture: bytes) -> None:
+    try:
+        svg.write_bytes(picture)
+    except OSError as error:
+        raise AskedWrongly(f"{svg} can't be written: {error.strerror}") from None
 
 
 async def why_number(

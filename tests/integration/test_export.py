@@ -128,6 +128,21 @@ async def test_what_is_there_is_not_written_over_and_an_empty_range_is_told(
                 await export(trade.log, tmp_path / "other", "ndjson", first, last, no_progress, NOW)
 
 
+async def test_where_nothing_can_be_written_is_said_before_the_work(database: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    def worked(*_: Any) -> None:
+        raise AssertionError("it read the log first")
+
+    async with some_log(database, 1) as trade:
+        head = await trade.log.head()
+        for target in (tmp_path / "none" / "e.csv", tmp_path / "file" / "e.csv"):
+            with pytest.raises(CannotExport, match=f"{target} can't be written: .* is no directory"):
+                await export(trade.log, target, "csv", 1, head, worked, NOW)
+        with pytest.raises(CannotExport, match="can't be written: File name too long"):
+            await export(trade.log, tmp_path / ("e" * 240), "csv", 1, head, no_progress, NOW)
+
+
 async def test_an_export_that_is_broken_off_leaves_no_file(database: str, tmp_path: Path) -> None:
     def fail(*_: Any) -> None:
         raise asyncio.CancelledError
