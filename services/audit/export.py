@@ -56,6 +56,25 @@ COLUMNS: dict[str, str] = {
     "data": "bytes: JSON as stored, personal fields sealed; base64 in ndjson and csv",
     "leaf_hash": "32 bytes: SHA-256 over all others but the position; base64 in ndjson and csv",
 }
+READABLE: dict[str, str] = {
+    "metadata_json": "text: metadata as it reads; empty where it is no UTF-8",
+    "data_json": "text: data as it reads; empty where it is no UTF-8",
+}
+"""What csv and parquet have behind those columns, for who looks at them: the bytes as text. No hash covers
+these."""
+
+
+def columns_of(format_: Format) -> dict[str, str]:
+    """What each column holds, in their order."""
+    return COLUMNS if format_ == "ndjson" else COLUMNS | READABLE
+
+
+def readable(event: StoredEvent, name: str) -> str:
+    """The value of such a column."""
+    raw: bytes = getattr(event, name.removesuffix("_json"))
+    with suppress(UnicodeDecodeError):
+        return raw.decode()
+    return ""
 
 
 class CannotExport(Exception):
@@ -91,7 +110,7 @@ class Csv:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._row(io.StringIO(), [tuple(COLUMNS)])
+        self._row(io.StringIO(), [tuple(columns_of("csv"))])
 
     def write(self, events: Sequence[StoredEvent]) -> None:
         self._row(io.StringIO(), [self._values(event) for event in events])
@@ -104,7 +123,8 @@ class Csv:
         self._file.write(text.getvalue().encode())
 
     def _values(self, event: StoredEvent) -> list[Any]:
-        return [_cell(getattr(event, name)) for name in COLUMNS]
+        stored = [_cell(getattr(event, name)) for name in COLUMNS]
+        return stored + [_cell(readable(event, name)) for name in READABLE]
 
 
 def _cell(value: Any) -> Any:
@@ -286,6 +306,6 @@ def _manifest(
         "schemas": {name: sorted(schemas) for name, schemas in sorted(summary.schemas.items())},
         "root_hash": b64encode(summary.frontier.root()).decode(),
         "root_of": "the RFC 6962 tree over leaf_hash in the order of position",
-        "columns": COLUMNS,
+        "columns": columns_of(format_),
         "made_at": made_at.isoformat(),
     }
