@@ -67,6 +67,8 @@ def test_why_on_a_whole_system(tmp_path: Path) -> None:
         seen = said(environment, *number)
         assert seen.returncode == 0
         assert "adds up" in seen.stdout
+        assert all(each["stream"] in seen.stdout for each in explained["parts"][:50])
+        assert f"the events make {explained['sum']:,}, the table shows {explained['value']:,}" in seen.stdout
 
         for wrong, words in (
             (("order",), "say tillroll why order ORDER_ID"),
