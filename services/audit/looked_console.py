@@ -17,7 +17,7 @@ from eventstore.seams import WallClock
 from services.access.console import ACTOR
 from services.audit.looked import Looks, Wanted
 from services.audit.looked_routes import told
-from services.console import plain, results
+from services.console import counted, plain, results
 from services.embedded import check_database
 from services.settings import Settings
 from services.web.looked import VALUE_MAX, Look, NotRecorded, Outcome
@@ -66,7 +66,7 @@ def _line(row: dict[str, Any]) -> str:
     parameters = " ".join(f"{name}={orjson.dumps(value).decode()}" for name, value in row["parameters"])
     who = row["actor"] if row["role"] == row["actor"] else f"{row['actor']} ({row['role']})"
     where = f" of {row['merchant']}" if row["merchant"] else ""
-    seen = "" if row["rows"] is None else f", {row['rows']:,} {'row' if row['rows'] == 1 else 'rows'}"
+    seen = "" if row["rows"] is None else f", {counted(row['rows'], 'row')}"
     what = " ".join(filter(None, (row["method"].replace("CLI", ""), row["path"], parameters)))
     end = f"{row['outcome']} {row['status']}" if row["method"] != "CLI" else row["outcome"]
     at = f"{row['looked_at']:%Y-%m-%d %H:%M:%S}"

@@ -787,11 +787,15 @@ def _in_words(verdict: Verdict, given: argparse.Namespace) -> Iterator[str]:
         yield f"✗ {what}, from position {first.position} on"
         return
     if given.export is not None:
-        yield f"✓ {verdict.covered} events are as they were signed"
+        yield (
+            "✓ 1 event is as it was signed"
+            if verdict.covered == 1
+            else (f"✓ {verdict.covered} events are as they were signed")
+        )
     for note in verdict.notes:
         yield f"✓ {note}"
     if younger := verdict.events - verdict.covered:
-        yield f"  {younger} younger ones are under no checkpoint yet: nothing is proved of them"
+        yield f"  younger and under no checkpoint yet, so that nothing is proved of them: {younger}"
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_one_event_is_proved_by_its_line_and_its_proof(auditor: Auditor) -> None
     proof = auditor.file("event.proof", TRUE.inclusion(7, 10))
     asked = [*held(auditor, TRUE.note(10)), "--partial", "--proof", proof]
     code, said = auditor.run(auditor.export([TRUE.events[6]]), *asked)
-    assert (code, "✓ 1 events are as they were signed" in said) == (0, True)
+    assert (code, "✓ 1 event is as it was signed" in said) == (0, True)
     assert auditor.run(auditor.export([FORKED.events[6]]), *asked)[0] == 1
     code, said = auditor.run(auditor.export(TRUE.events[6:8]), *asked)
     assert (code, "position 8: a partial export needs --tiles, or a --proof" in said) == (2, True)
@@ -71,7 +71,7 @@ def test_what_no_checkpoint_covers_is_not_counted_as_proved(auditor: Auditor) ->
     code, said = auditor.run(auditor.export(FORKED.events[12:15]), *asked)
     assert code == 0
     assert "✓ 0 events are as they were signed" in said
-    assert "3 younger ones are under no checkpoint yet" in said
+    assert "nothing is proved of them: 3" in said
 
 
 def test_a_note_of_one_epoch_is_none_of_another(auditor: Auditor) -> None:
@@ -133,7 +133,7 @@ def test_a_younger_checkpoint_that_a_proof_leads_to_covers_events_too(auditor: A
     asked = [*held(auditor, TRUE.note(10)), "--consistency", grown]
     code, said = auditor.run(auditor.export(TRUE.events), *asked)
     assert (code, "✓ 15 events are as they were signed" in said) == (0, True), said
-    assert "5 younger ones are under no checkpoint yet" in said
+    assert "nothing is proved of them: 5" in said
     code, said = auditor.run(auditor.export([*TRUE.events[:11], *FORKED.events[11:]]), *asked)
     assert (code, "positions 11 to 15" in said) == (1, True), said
     code, said = auditor.run(auditor.export(TRUE.events[:12]), *asked)
