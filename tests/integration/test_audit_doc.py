@@ -38,6 +38,9 @@ def test_the_page_for_auditors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "it only grew" in said
     assert int(size) > 100
     assert "OrderPlaced" in said
+    assert "not there yet" not in said
+    assert "✓ adds up: the events make" in said
+    assert "events, to be kept from now on" in said
 
 
 def test_every_link_of_the_page_leads_somewhere() -> None:
