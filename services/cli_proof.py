@@ -46,7 +46,7 @@ def inclusion(
     position: Annotated[int | None, typer.Option(min=1, help="Of the event.")] = None,
     event_id: Annotated[str, typer.Option(help="In place of the position.")] = "",
     merchant: Annotated[str, typer.Option(help="Whose event it is, with --event-id.")] = "",
-    size: Size = None,
+    size: Annotated[int | None, typer.Option(min=1, help="Of a checkpoint; the last one without.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Prove that an event is in the log: `tillroll proof inclusion --position 17 > event.tlog-proof`."""

@@ -127,6 +127,11 @@ def telling_progress() -> Iterator[Callable[[str, int, int], None]]:
         yield tell
 
 
+def counted(number: int, what: str) -> str:
+    """`1 row`, `1,200 rows`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def plain(text: object) -> str:
     """For a terminal: nothing in it is markup of ours, and no control character gets through."""
     return escape("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(text)))

@@ -34,6 +34,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 KNOWN_MAX = 10_000
 SECRET_LENGTH_MAX = 4_000
 
+UNKNOWN_KEY = "the API key that was sent is not known, or is over: ask who issued it for another"
+"""The same for whatever is wrong with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
@@ -104,7 +107,7 @@ class AccessGate:
         name = digest_of(key)
         known = self._fresh(name) or await self._look_up(name, "key", key)
         if known.until is not None and self._clock.now() >= known.until:
-            raise unauthenticated()
+            raise unauthenticated(UNKNOWN_KEY)
         return known.principal
 
     def _fresh(self, name: bytes) -> _Known | None:
@@ -125,7 +128,7 @@ class AccessGate:
             self._known.pop(name, None)
             known = await (self._key(secret, now) if kind == "key" else self._session(kind, secret, now))
             if known is None:
-                raise unauthenticated()
+                raise unauthenticated(UNKNOWN_KEY) if kind == "key" else unauthenticated()
             if forgotten == self._forgotten:
                 self._known[name] = known
             if len(self._known) > KNOWN_MAX:

@@ -62,14 +62,18 @@ async def show_checkpoint(settings: Settings, size: int | None, *, cosigned: boo
         _print({**_shown(signed), "key": str(key), "state": asdict(state)})
     else:
         sys.stdout.write(signed.note)
-        sys.stderr.write(f"{_uncovered(state)}\n")
+        chosen = signed.checkpoint.size if size or cosigned else None
+        sys.stderr.write(f"{_uncovered(state, chosen)}\n")
     return 1 if state.halt else 0
 
 
-def _uncovered(state: State) -> str:
+def _uncovered(state: State, chosen: int | None = None) -> str:
+    """What the last checkpoint does not cover; of another one that was chosen, how far that goes."""
     if state.halt:
         found = f"THE LOG WAS ALTERED at position {state.halt.position}: {state.halt.reason}"
         return f"{found} (since {state.halt.at:%Y-%m-%d %H:%M:%S}, when {state.halt.size:,} were sealed)"
+    if chosen is not None:
+        return f"this checkpoint covers {chosen:,} of {state.head:,} events"
     covered = f"{state.outside:,} of {state.head:,} events are covered"
     if not state.uncovered_events:
         return covered
@@ -91,11 +95,9 @@ async def show_inclusion(
     """A C2SP tlog-proof, which `verifier.py --proof` checks; as JSON the same that the API answers."""
     async with _reading(settings) as (connection, _):
         position = position or await _position(connection, event_id, merchant)
-        signed = await _signed(connection, size)
+        signed = await _exactly(connection, size)
         if position > signed.checkpoint.size:
-            raise NoProof(
-                f"the checkpoint of {signed.checkpoint.size} events does not cover {position}: wait a second"
-            )
+            raise NoProof(await _not_covered(connection, position, signed, size))
         proof = await prove_inclusion(connection, position, signed)
     if as_json:
         fields = {"position": position, "index": position - 1, "leaf_hash": encoded(proof.leaf_hash)}
@@ -103,6 +105,14 @@ async def show_inclusion(
         _print({**fields, "proof": hashes, "checkpoint": _shown(signed), "tlog_proof": proof.text()})
     else:
         sys.stdout.write(proof.text())
+
+
+async def _not_covered(connection: Connection, position: int, signed: Signed, size: int | None) -> str:
+    """Waiting helps only where the event is there, and the checkpoint is the last one."""
+    if position > (head := (await read_state(connection)).head):
+        return f"there is no position {position}: the log ends at {head}"
+    said = f"the checkpoint of {signed.checkpoint.size} events does not cover {position}"
+    return f"{said}: choose a larger one with --size" if size else f"{said} yet: wait a second"
 
 
 async def _position(connection: Connection, event_id: str, merchant: str) -> int:
@@ -114,7 +124,11 @@ async def _position(connection: Connection, event_id: str, merchant: str) -> int
         ) from None
     found = await find_event(connection, wanted, merchant)
     if found is None:
-        raise NoProof(f"{merchant or 'nobody'} has no event {wanted}: say whose it is by --merchant")
+        if not merchant:
+            raise NoProof(f"say whose the event {wanted} is: --event-id needs --merchant")
+        raise NoProof(
+            f"{merchant} has no event {wanted}: another merchant may, say whose it is by --merchant"
+        )
     return found
 
 
@@ -131,9 +145,10 @@ async def show_consistency(settings: Settings, first: int, second: int | None) -
 
 async def _signed(connection: Connection, size: int | None) -> Signed:
     signed = await read_signed(connection, size)
+    if signed is None and size and (last := await read_signed(connection)):
+        raise NoProof(f"no checkpoint covers {size} events yet: the last one has {last.checkpoint.size}")
     if signed is None:
-        what = f"no checkpoint covers {size} events" if size else "nothing is sealed"
-        raise NoProof(f"{what} yet: the sealer signs within a second (`tillroll up` starts it)")
+        raise NoProof("nothing is sealed yet: the sealer signs within a second (`tillroll up` starts it)")
     return signed
 
 

@@ -23,7 +23,7 @@ from services.audit.erasure import Erasures, Standing, fetch
 from services.audit.erasure_list import Entry, ErasureList
 from services.audit.erasure_restore import until_followed
 from services.audit.keeping import Found, check, check_names, speaking_against
-from services.console import results
+from services.console import counted, results
 from services.context import open_context
 from services.gateways.mail import mail_subject
 from services.settings import Settings
@@ -135,10 +135,12 @@ async def _erase_user(settings: Settings, wish: Wish) -> dict[str, Any]:
             raise NotErased(f"there is no user {wish.user}")
         noted = ErasureList(settings.erasures())
         erasures = Erasures(context.pool, context.executor, context.keyring, noted)
+        of_address = None
         if not wish.dry_run:
             if not user.disabled:
                 await access.users.disable(user_id, EVERYTHING, actor=ACTOR)
-            for subject in (user.subject, await mail_subject(context.keyring, wish.user)):
+            of_address = await mail_subject(context.keyring, wish.user)
+            for subject in (user.subject, of_address):
                 await erasures.erase(
                     Entry(subject, PLATFORM, ACTOR, wish.reason, context.ids.new(), context.clock.now())
                 )
@@ -147,7 +149,8 @@ async def _erase_user(settings: Settings, wish: Wish) -> dict[str, Any]:
         await access.close()
         # no read model shows users, so there is nothing to wait for
         return _told(user.subject, await erasures.standing(user.subject), Found(PLATFORM)) | {
-            "followed": True
+            "followed": True,
+            "of_address": of_address,
         }
 
 
@@ -189,6 +192,10 @@ def _tell(told: dict[str, Any], *, as_json: bool) -> None:
             f" {told['reason']} (position {told['position']})",
             markup=False,
         )
+        if told.get("of_address"):
+            results.print(
+                f"So is {told['of_address']}, under which mails to the address were sealed.", markup=False
+            )
         if not told["followed"]:
             results.print(
                 "Lists have not followed yet and may show it still: they do so once the projector has come to"
@@ -197,8 +204,8 @@ def _tell(told: dict[str, Any], *, as_json: bool) -> None:
             )
     else:
         results.print(
-            f"{whose} would be erased: {told['orders']:,} orders, and {told['plain_rows']:,} rows that show"
-            " it in plain text",
+            f"{whose} would be erased: {counted(told['orders'], 'order')}, and"
+            f" {counted(told['plain_rows'], 'row')} in which it stands in plain text",
             markup=False,
         )
         for rule, said in told["against"].items():

@@ -15,7 +15,7 @@ import os
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -56,6 +56,25 @@ COLUMNS: dict[str, str] = {
     "data": "bytes: JSON as stored, personal fields sealed; base64 in ndjson and csv",
     "leaf_hash": "32 bytes: SHA-256 over all others but the position; base64 in ndjson and csv",
 }
+READABLE: dict[str, str] = {
+    "metadata_json": "text: metadata as it reads; empty where it is no UTF-8",
+    "data_json": "text: data as it reads; empty where it is no UTF-8",
+}
+"""What csv and parquet have behind those columns, for who looks at them: the bytes as text. No hash covers
+these."""
+
+
+def columns_of(format_: Format) -> dict[str, str]:
+    """What each column holds, in their order."""
+    return COLUMNS if format_ == "ndjson" else COLUMNS | READABLE
+
+
+def readable(event: StoredEvent, name: str) -> str:
+    """The value of such a column."""
+    raw: bytes = getattr(event, name.removesuffix("_json"))
+    with suppress(UnicodeDecodeError):
+        return raw.decode()
+    return ""
 
 
 class CannotExport(Exception):
@@ -91,7 +110,7 @@ class Csv:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._row(io.StringIO(), [tuple(COLUMNS)])
+        self._row(io.StringIO(), [tuple(columns_of("csv"))])
 
     def write(self, events: Sequence[StoredEvent]) -> None:
         self._row(io.StringIO(), [self._values(event) for event in events])
@@ -104,7 +123,8 @@ class Csv:
         self._file.write(text.getvalue().encode())
 
     def _values(self, event: StoredEvent) -> list[Any]:
-        return [_cell(getattr(event, name)) for name in COLUMNS]
+        stored = [_cell(getattr(event, name)) for name in COLUMNS]
+        return stored + [_cell(readable(event, name)) for name in READABLE]
 
 
 def _cell(value: Any) -> Any:
@@ -188,7 +208,7 @@ async def export(
     if not 1 <= first <= last <= head:
         raise CannotExport(f"there are no events {first} to {last}: the log holds 1 to {head}")
     manifest_file = target.with_name(target.name + ".manifest.json")
-    _refuse_what_is_there(target, manifest_file)
+    _refuse_unwritable(target, manifest_file)
     summary = Summary()
     with _whole(target) as file:
         hashed = Hashed(file)
@@ -197,6 +217,15 @@ async def export(
     with _whole(manifest_file) as file:
         file.write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return manifest
+
+
+def _refuse_unwritable(*files: Path) -> None:
+    """Before the work is done. Raises CannotExport."""
+    _refuse_what_is_there(*files)
+    for directory in {each.parent for each in files}:
+        if not directory.is_dir() or not os.access(directory, os.W_OK):
+            why = "may not be written to" if directory.is_dir() else "is no directory"
+            raise CannotExport(f"{files[0]} can't be written: {directory} {why}")
 
 
 def _refuse_what_is_there(*files: Path) -> None:
@@ -220,8 +249,13 @@ def _whole(target: Path) -> Iterator[IO[bytes]]:
         _refuse_what_is_there(target)
         partial.rename(target)
         sync_directory(target.parent)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise CannotExport(f"{target} can't be written: {error.strerror}") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 async def _write(
@@ -272,6 +306,6 @@ def _manifest(
         "schemas": {name: sorted(schemas) for name, schemas in sorted(summary.schemas.items())},
         "root_hash": b64encode(summary.frontier.root()).decode(),
         "root_of": "the RFC 6962 tree over leaf_hash in the order of position",
-        "columns": COLUMNS,
+        "columns": columns_of(format_),
         "made_at": made_at.isoformat(),
     }

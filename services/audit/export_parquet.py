@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import IO
 
 from eventstore.log import StoredEvent
-from services.audit.export import COLUMNS, CannotExport
+from services.audit.export import COLUMNS, READABLE, CannotExport, columns_of, readable
 
 try:
     import pyarrow as pa
@@ -27,7 +27,9 @@ _TYPES = {
     "data": _BYTES,
     "leaf_hash": pa.binary(32),
 }
-SCHEMA = pa.schema([pa.field(name, _TYPES.get(name, _TEXT), nullable=False) for name in COLUMNS])
+SCHEMA = pa.schema(
+    [pa.field(name, _TYPES.get(name, _TEXT), nullable=False) for name in columns_of("parquet")]
+)
 
 
 class Parquet:
@@ -38,6 +40,7 @@ class Parquet:
 
     def write(self, events: Sequence[StoredEvent]) -> None:
         columns = {name: [getattr(event, name) for event in events] for name in COLUMNS}
+        columns |= {name: [readable(event, name) for event in events] for name in READABLE}
         columns["event_id"] = list(map(str, columns["event_id"]))
         self._writer.write_table(pa.table(columns, schema=SCHEMA), row_group_size=len(events))
 

@@ -25,7 +25,7 @@ from services.audit.follow import News, coming
 from services.audit.history import Reach
 from services.audit.looked_console import Shown, looking, words_of
 from services.audit.named import NotThere, checked
-from services.console import console, plain, results, telling_progress
+from services.console import console, counted, plain, results, telling_progress
 from services.context import ProcessContext, open_context
 from services.processes import end_with_the_epoch
 from services.settings import Settings
@@ -223,7 +223,7 @@ async def write_export(
         _print_json(manifest)
         return
     results.print(
-        f"{target}: {manifest['events']:,} events, {manifest['bytes']:,} bytes;"
+        f"{target}: {counted(manifest['events'], 'event')}, {manifest['bytes']:,} bytes;"
         f" root hash {manifest['root_hash']}",
         soft_wrap=True,
     )

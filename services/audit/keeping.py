@@ -74,4 +74,4 @@ def check(found: Found, despite: Collection[str], rules: tuple[Rule, ...] = RULE
 def _advice(rule: Rule) -> str:
     if rule.binding:
         return f"it is kept, since {rule.why}"
-    return f"{rule.why}. Wait for them, or overrule it: despite {rule.name}"
+    return f"{rule.why}. Wait for them, or overrule it: --despite {rule.name} (over HTTP: `despite`)"

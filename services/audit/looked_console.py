@@ -11,19 +11,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from rich.table import Table
 
 from eventstore.postgres import make_pool
 from eventstore.seams import WallClock
 from services.access.console import ACTOR
 from services.audit.looked import Looks, Wanted
 from services.audit.looked_routes import told
-from services.console import plain, results
+from services.console import counted, plain, results
 from services.embedded import check_database
 from services.settings import Settings
 from services.web.looked import VALUE_MAX, Look, NotRecorded, Outcome
-
-_SHOWN = ("looked_at", "actor", "role", "merchant", "path", "status", "rows")
 
 
 class NoTime(Exception):
@@ -58,10 +55,22 @@ async def show_looks(settings: Settings, asked: Asked, *, as_json: bool) -> None
     if as_json:
         sys.stdout.write(orjson.dumps(rows).decode() + "\n")
         return
-    table = Table(*(name.removesuffix("_at") for name in _SHOWN), "outcome")
     for row in rows:
-        table.add_row(*(_said(row[name]) for name in _SHOWN), row["outcome"])
-    results.print(table if rows else "nobody looked")
+        results.print(_line(row), soft_wrap=True, highlight=False)
+    if not rows:
+        results.print("nobody looked")
+
+
+def _line(row: dict[str, Any]) -> str:
+    """All of it, however wide the terminal is, or what reads it: who, at what, and what came of it."""
+    parameters = " ".join(f"{name}={orjson.dumps(value).decode()}" for name, value in row["parameters"])
+    who = row["actor"] if row["role"] == row["actor"] else f"{row['actor']} ({row['role']})"
+    where = f" of {row['merchant']}" if row["merchant"] else ""
+    seen = "" if row["rows"] is None else f", {counted(row['rows'], 'row')}"
+    what = " ".join(filter(None, (row["method"].replace("CLI", ""), row["path"], parameters)))
+    end = f"{row['outcome']} {row['status']}" if row["method"] != "CLI" else row["outcome"]
+    at = f"{row['looked_at']:%Y-%m-%d %H:%M:%S}"
+    return f"[cyan]{at}[/] [bold]{plain(who)}[/]{plain(where)}: {plain(what)}: {plain(end)}{seen}"
 
 
 class NothingShown(Exception):
@@ -144,9 +153,3 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         raise NoTime(f"{text} is no time: write 2026-05-04 or 2026-05-04T12:00:00Z") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _said(value: object) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    return "" if value is None else plain(value)

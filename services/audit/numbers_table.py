@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -113,6 +114,7 @@ async def read_row(connection: Connection, shape: Shape, given: Mapping[str, Any
         raise CannotExplain(
             f"{shape.table} is told apart by {', '.join(shape.key)}, not by {', '.join(sorted(unknown))}"
         )
+    _refuse_other_days(given)
     statement = SQL("SELECT * FROM {} WHERE {} ORDER BY {} LIMIT 3").format(
         Identifier(table_of(shape.table, shape.generation)),
         conditions(given),
@@ -122,7 +124,7 @@ async def read_row(connection: Connection, shape: Shape, given: Mapping[str, Any
         async with connection.cursor(row_factory=dict_row) as cursor:
             rows = await (await cursor.execute(statement, dict(given), prepare=False)).fetchall()
     except psycopg.DataError as error:
-        raise CannotExplain(str(error.diag.message_primary or error)) from None
+        raise CannotExplain(f"{told(given)}: {error.diag.message_primary or error}") from None
     if len(rows) == 1:
         return rows[0]
     if not rows:
@@ -130,6 +132,14 @@ async def read_row(connection: Connection, shape: Shape, given: Mapping[str, Any
     missing = [name for name in shape.key if name not in given]
     examples = " or ".join(told({name: row[name] for name in missing}) for row in rows[:2])
     raise CannotExplain(f"{shape.table} has several rows with {told(given)}: say {examples}")
+
+
+def _refuse_other_days(given: Mapping[str, Any]) -> None:
+    """Postgres would take 01.02.2026 for a day, too, and for which depends on its settings."""
+    try:
+        date.fromisoformat(str(given.get("day", "2018-03-01")))
+    except ValueError:
+        raise CannotExplain(f"{given['day']} is no day: write it as 2018-03-01") from None
 
 
 def conditions(names: Sequence[str] | Mapping[str, Any]) -> Composable:

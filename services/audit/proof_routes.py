@@ -260,12 +260,11 @@ async def get_inclusion(
             if position is None:
                 raise not_found("event", str(event_id))
         assert position is not None
-        signed = await _signed(connection, size)
+        signed = await _exactly(connection, size)
         if position > signed.checkpoint.size:
-            raise Problem(
-                404, "not-covered", f"the checkpoint of {signed.checkpoint.size} events does not cover"
-                f" position {position} yet: ask again in a second",
-            )  # fmt: skip
+            advice = "name the size of a larger one" if size else "ask again in a second"
+            detail = f"the checkpoint of {signed.checkpoint.size} events does not cover position {position}"
+            raise Problem(404, "not-covered", f"{detail}: {advice}")
         try:
             found = await prove_inclusion(connection, position, signed)
         except TreeDamaged as damaged:

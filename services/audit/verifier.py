@@ -42,13 +42,15 @@ verifier key (NAME+ID+KEY) or a file that holds it.
     --proof FILE        an inclusion proof (C2SP tlog-proof) of an event of the export, for a CHECKPOINT, or
                         for one to which a --consistency leads; several times
     --consistency FILE  a consistency proof, as the API answers it (JSON), from a CHECKPOINT to a younger one;
-                        several times
+                        several times. That one covers events, too, if the EXPORT reaches it
+    --keep FILE         write the youngest checkpoint of a --consistency, if all is right: keep it from now on
     --witness KEY       a checkpoint must be cosigned by this witness (C2SP tlog-cosignature), the last one
                         best: what is younger than that the witness has not seen; several times
     --json              print the verdict as JSON
 
-Exit code 0: nothing was altered up to the checkpoint. 1: something was, and where. 2: it could not be
-checked. Events after the last checkpoint are counted, and by nothing proved.
+Exit code 0: nothing was altered up to the checkpoint. 1: something was, and where; or the export ends before
+the checkpoint. 2: it could not be checked, as what was given is something else. Events after the last
+checkpoint are counted, and by nothing proved.
 """
 
 from __future__ import annotations
@@ -56,21 +58,36 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import os
 import re
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    from datetime import UTC, datetime, timedelta
+
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError as missing:  # Python's own exit code would be 1, which says that something was altered
+    print(
+        f"it can't be checked: {missing}. It needs Python 3.11 or newer, and a package of it:"
+        " python3 -m pip install cryptography",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 FINDINGS_MAX = 100
+NO_EXPORT = "this is no NDJSON export: `tillroll export --to FILE.ndjson` writes one"
+ENDS_BEFORE = (
+    "the export ends before them, and they were signed: they were taken away, or it was made before this"
+    " checkpoint: export anew"
+)
 TEXTS = ("stream", "type", "merchant", "correlation", "causation")
 NUMBERS = ("position", "version", "schema")
 MEMBERS = {
@@ -184,6 +201,12 @@ def parse_line(line: str | bytes) -> Event:
     return Event(members["position"], _bytes(members["leaf_hash"]), leaf_hash(members))
 
 
+def like_an_event(line: str | bytes) -> bool:
+    """Whether it was an event once, as far as can be told: at most one of the members' names is missing."""
+    raw = line.encode() if isinstance(line, str) else line
+    return sum(f'"{name}"'.encode() in raw for name in MEMBERS) >= len(MEMBERS) - 1
+
+
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
@@ -284,6 +307,7 @@ class Checkpoint:
     size: int
     root: bytes
     body: str
+    lines: str
     signatures: tuple[tuple[str, bytes], ...]
 
     def cosigned_by(self, witness: Key) -> bool:
@@ -320,7 +344,7 @@ def _checkpoint(body: str, lines: str, key: Key) -> Checkpoint:
     if not all(key.signed(each, body.encode()) for each in own):
         raise CannotCheck(f"the signature of the checkpoint of {size} events is wrong: it was altered")
     try:
-        found = Checkpoint(int(size), base64.b64decode(root, validate=True), body, tuple(signatures))
+        found = Checkpoint(int(size), base64.b64decode(root, validate=True), body, lines, tuple(signatures))
     except ValueError:
         raise CannotCheck("the root hash of the checkpoint is no base64") from None
     if len(found.root) != 32 or found.size >= 1 << 63:
@@ -356,6 +380,11 @@ class Tiles:
         file = self.directory / "tile" / "0" / path
         wider = [file, *(file.with_name(f"{file.name}.p") / str(each) for each in range(width, 256))]
         found = next((each for each in wider if each.is_file()), None)
+        if not (self.directory / "tile").is_dir():
+            raise CannotCheck(
+                f"{self.directory} holds no directory `tile`: the sealer's copies do, seals/LOG of its data"
+                " directory, or where TILLROLL_SEAL_DIRECTORY says"
+            )
         if found is None or len(hashes := found.read_bytes()) < width * 32:
             raise CannotCheck(f"{file} is not there, or too short: copy the whole directory `tile`")
         return hashes
@@ -414,6 +443,7 @@ class Check:
         *,
         partial: bool = False,
         proofs: Iterable[tuple[int, Sequence[bytes], Checkpoint]] = (),
+        led_to: Iterable[Checkpoint] = (),
     ) -> None:
         self.verdict = Verdict()
         self._line = 0
@@ -427,10 +457,12 @@ class Check:
         self._refuse_split_views()
         if tiles:
             self._compare_tiles(tiles)
+        self._due = deque(sorted([*self._due, *led_to], key=lambda each: each.size))
         self._computed, self._stated = Tree(), Tree()
         self._good = 0
         self._aligned = not partial
         self._expected = 1
+        self._an_export = False
 
     def _refuse_split_views(self) -> None:
         for one, other in pairwise(self._due):
@@ -465,16 +497,24 @@ class Check:
         try:
             event = parse_line(line)
         except Malformed as malformed:
+            self._refuse_other_files(line)
             self._find(self._expected, str(malformed))
             self._aligned = False
             self._expected += 1
             return
+        self._an_export = True
         self._check_place(event.position)
         self._check_event(event)
         self._expected = event.position + 1
         self.verdict.events += 1
         covered = event.position <= self._covered or (self._partial and not self._tiles)
         self.verdict.covered += covered and event.position >= 1
+
+    def _refuse_other_files(self, line: str | bytes) -> None:
+        """A table, an archive, a manifest: no line is even like an event, and nobody has altered any."""
+        self._an_export = self._an_export or like_an_event(line)
+        if not self._an_export and self._line == FINDINGS_MAX:
+            raise CannotCheck(NO_EXPORT)
 
     def _check_place(self, position: int) -> None:
         if position == self._expected or (self._partial and position > self._expected):
@@ -518,7 +558,8 @@ class Check:
                 self._good = checkpoint.size
                 continue
             self._aligned = False  # from here on all of them are other
-            if self._tiles or self._stated.root() == checkpoint.root:
+            by_tile = self._tiles is not None and checkpoint.size <= self._tiles.size
+            if by_tile or self._stated.root() == checkpoint.root:
                 return  # each event that was altered is named
             self._find(
                 self._good + 1,
@@ -528,12 +569,13 @@ class Check:
             )
 
     def end(self) -> Verdict:
-        """The verdict, once all lines were taken."""
+        """The verdict, once all lines were taken. Raises CannotCheck where none of them is an event."""
+        if self._line and not self._an_export:
+            raise CannotCheck(NO_EXPORT)
         ends = self._expected - 1
         if not self._partial and ends < self._covered:
-            self._find(
-                ends + 1, "missing: the export ends before, and they were signed", until=self._covered, line=0
-            )
+            self._find(ends + 1, ENDS_BEFORE, until=self._covered, line=0)
+        self.verdict.covered += max(0, self._good - self._covered)
         for position in self._proofs:
             self._find(position, "there is a proof of it, and no line", line=0)
         return self.verdict
@@ -546,9 +588,11 @@ def check_lines(
     *,
     partial: bool = False,
     proofs: Iterable[tuple[int, Sequence[bytes], Checkpoint]] = (),
+    led_to: Iterable[Checkpoint] = (),
 ) -> Verdict:
-    """Check a whole export. Raises CannotCheck."""
-    check = Check(checkpoints, tiles, partial=partial, proofs=proofs)
+    """Check a whole export. `led_to` are checkpoints to which a consistency proof leads: younger ones, which
+    the export need not reach. Raises CannotCheck."""
+    check = Check(checkpoints, tiles, partial=partial, proofs=proofs, led_to=led_to)
     for line in lines:
         check.take(line)
     return check.end()
@@ -576,6 +620,18 @@ def _hashes(texts: Iterable[str]) -> list[bytes]:
     if not all(len(each) == 32 for each in found):
         raise CannotCheck("a hash of a proof has not 32 bytes")
     return found
+
+
+def _growth(path: str) -> str:
+    """The text of a consistency proof, if it has the form of one."""
+    try:
+        given = json.loads(text := _read(path))
+        texts = [given[name]["note"] for name in ("first", "second")] + given["proof"]
+    except (ValueError, TypeError, LookupError):
+        texts = [None]
+    if not all(isinstance(each, str) for each in texts):
+        raise CannotCheck(f"{path} is no consistency proof: `tillroll proof consistency SIZE` writes one")
+    return text
 
 
 def grown(text: str, key: Key, held: Sequence[Checkpoint], verdict: Verdict) -> Checkpoint:
@@ -634,6 +690,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--partial", action="store_true")
     parser.add_argument("--proof", action="append", default=[], metavar="FILE")
     parser.add_argument("--consistency", action="append", default=[], metavar="FILE")
+    parser.add_argument("--keep", type=Path, metavar="FILE")
     parser.add_argument("--witness", action="append", default=[], metavar="KEY")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(argv)
@@ -646,7 +703,10 @@ def check(given: argparse.Namespace) -> Verdict:
         raise CannotCheck(f"the key of {key.name} is a witness's: --key is the log's")
     held = [each for path in given.checkpoint for each in checkpoints_in(_read(path), key)]
     told = Verdict()
-    known = [*held, *(grown(_read(path), key, held, told) for path in given.consistency)]
+    led_to = [grown(_growth(path), key, held, told) for path in given.consistency]
+    known = [*held, *led_to]
+    if given.keep and not led_to:
+        raise CannotCheck("--keep writes the younger checkpoint of a --consistency, and none is given")
     proofs = [parse_proof(_read(path), key) for path in given.proof]
     for position, _, checkpoint in proofs:
         if (checkpoint.size, checkpoint.root) not in [(each.size, each.root) for each in known]:
@@ -661,10 +721,24 @@ def check(given: argparse.Namespace) -> Verdict:
     else:
         last = max(held, key=lambda each: each.size)
         tiles = Tiles(Path(given.tiles), last.size) if given.tiles else None
-        verdict = check_lines(_lines(given.export), held, tiles, partial=given.partial, proofs=proofs)
+        lines = _lines(given.export)
+        verdict = check_lines(lines, held, tiles, partial=given.partial, proofs=proofs, led_to=led_to)
     verdict.findings += told.findings
     verdict.notes += told.notes + [_witnessed(_key(each), known) for each in given.witness]
+    if given.keep and not verdict.findings:
+        verdict.notes.append(_keep(given.keep, max(led_to, key=lambda each: each.size)))
     return verdict
+
+
+def _keep(file: Path, checkpoint: Checkpoint) -> str:
+    try:
+        with file.open("x", encoding="utf-8", newline="\n") as opened:
+            opened.write(f"{checkpoint.body}\n{checkpoint.lines}")
+    except FileExistsError:
+        raise CannotCheck(f"{file} is there already: name another file with --keep") from None
+    except OSError as error:
+        raise CannotCheck(f"{file} can't be written: {error.strerror}") from None
+    return f"{file}: the checkpoint of {checkpoint.size} events, to be kept from now on"
 
 
 def _witnessed(witness: Key, known: Iterable[Checkpoint]) -> str:
@@ -676,37 +750,52 @@ def _witnessed(witness: Key, known: Iterable[Checkpoint]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     given = _arguments(argv)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
         verdict = check(given)
     except Exception as error:  # noqa: BLE001 - whatever it is: 1 would say that something was altered
         why = error if isinstance(error, CannotCheck) else f"{type(error).__name__}: {error}"
         print(f"it can't be checked: {why}", file=sys.stderr)
         return 2
-    first, findings = verdict.first, verdict.findings
-    if given.json:
-        shown = {
-            "events": verdict.events,
-            "covered": verdict.covered,
-            "first_altered": first.position if first else None,
-            "findings": [vars(each) for each in findings],
-            "notes": verdict.notes,
-        }
-        print(json.dumps(shown))
-        return 1 if first else 0
-    for each in findings:
-        print(f"✗ {each}")
-    if first:
-        print(f"✗ altered, from position {first.position} on")
-        return 1
+    try:
+        print("\n".join(_as_json(verdict) if given.json else _in_words(verdict, given)), flush=True)
+    except OSError as error:
+        print(f"what was found can't be written: {error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries once more
+        return 1 if verdict.first else 2
+    return 1 if verdict.first else 0
+
+
+def _as_json(verdict: Verdict) -> Iterator[str]:
+    first = verdict.first
+    shown = {
+        "events": verdict.events,
+        "covered": verdict.covered,
+        "first_altered": first.position if first else None,
+        "findings": [vars(each) for each in verdict.findings],
+        "notes": verdict.notes,
+    }
+    yield json.dumps(shown)
+
+
+def _in_words(verdict: Verdict, given: argparse.Namespace) -> Iterator[str]:
+    for each in verdict.findings:
+        yield f"✗ {each}"
+    if first := verdict.first:
+        what = "not there" if first.what == ENDS_BEFORE else "altered"
+        yield f"✗ {what}, from position {first.position} on"
+        return
     if given.export is not None:
-        print(f"✓ {verdict.covered} events are as they were signed")
+        yield (
+            "✓ 1 event is as it was signed"
+            if verdict.covered == 1
+            else (f"✓ {verdict.covered} events are as they were signed")
+        )
     for note in verdict.notes:
-        print(f"✓ {note}")
+        yield f"✓ {note}"
     if younger := verdict.events - verdict.covered:
-        print(f"  {younger} younger ones are under no checkpoint yet: nothing is proved of them")
-    return 0
+        yield f"  younger and under no checkpoint yet, so that nothing is proved of them: {younger}"
 
 
 if __name__ == "__main__":

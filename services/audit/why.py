@@ -5,6 +5,7 @@ It is a look, which is on record before anything is printed.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -55,20 +56,40 @@ async def why_causes(
     if what == "order" and not merchant and len(names) == 1 and "/" in names[0]:
         merchant, _, order_id = names[0].partition("/")  # as it is named everywhere
         names = [order_id]
+    if svg:
+        _refuse_unwritable(svg)
     async with _opened(settings, merchant, what=what, names=" ".join(names), svg=svg) as (connection, shown):
         root = await _causes(connection, what, names, merchant)
         shown.rows = 1
     if svg:
-        svg.write_bytes(as_svg(root))  # noqa: ASYNC240 - nobody else waits for this process
+        _write(svg, as_svg(root))
         results.print(f"{svg} is written")
     elif as_json:
         sys.stdout.write(tree_as_json(root).decode() + "\n")
     else:
         # a tree is as wide as it is: lines that are broken are no tree any more
-        wide = Console(width=None if results.is_terminal else 400)
+        wide = _wide()
         wide.print(as_rich(root), soft_wrap=True)
         for line in LEGEND:
             wide.print(line, style="dim", soft_wrap=True)
+
+
+def _wide() -> Console:
+    """Standard output; what is no terminal has no width at which lines would have to end."""
+    return Console(width=None if results.is_terminal else 400)
+
+
+def _refuse_unwritable(svg: Path) -> None:
+    """Before the work is done."""
+    if svg.is_dir() or not os.access(svg if svg.exists() else svg.parent, os.W_OK):
+        raise AskedWrongly(f"{svg} can't be written: name another file with --svg")
+
+
+def _write(svg: Path, picture: bytes) -> None:
+    try:
+        svg.write_bytes(picture)
+    except OSError as error:
+        raise AskedWrongly(f"{svg} can't be written: {error.strerror}") from None
 
 
 async def why_number(
@@ -161,19 +182,24 @@ def _of_stream(stream: str) -> tuple[str, str]:
     return merchant, order_id
 
 
+def _shown(value: int | None) -> str:
+    return "nothing" if value is None else f"{value:,}"
+
+
 def _show(explained: Explained) -> None:
     table = Table(
         title=plain(f"{explained.table}.{explained.column} of {told(explained.key)}"),
         title_justify="left",
     )
     for name in ("position", "event", "stream", "at", "part", "value after it"):
-        table.add_column(name, justify="right" if name in ("position", "part", "value after it") else "left")
+        right = name in ("position", "part", "value after it")
+        table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
     for each in explained.parts[:SHOWN_MAX]:
         at = f"{each.occurred_at:%Y-%m-%d %H:%M:%S}"
         table.add_row(
             str(each.position), plain(each.type), plain(each.stream), at, f"{each.part:+,}", f"{each.value:,}"
         )
-    results.print(table)
+    _wide().print(table)
     if explained.parts_count > SHOWN_MAX:
         results.print(f"… {explained.parts_count:,} events in all; these are the first {SHOWN_MAX} of them")
     for of_type in explained.by_type:
@@ -181,7 +207,7 @@ def _show(explained: Explained) -> None:
     if explained.formula:
         results.print(f"{explained.column} is {explained.formula}", markup=False)
     sign = "[green]✓[/] adds up" if explained.adds_up else "[red]✗ does not add up[/]"
-    results.print(f"{sign}: the events make {explained.sum:,}, the table shows {explained.value}")
+    results.print(f"{sign}: the events make {explained.sum:,}, the table shows {_shown(explained.value)}")
     made = f"event {explained.made_by}" if explained.made_by else "no event that was found"
     results.print(
         f"the row was made by {made}, the number last changed by event {explained.set_by}; looked at"

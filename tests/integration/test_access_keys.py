@@ -45,7 +45,10 @@ async def test_lives_from_issue_to_revocation(door: Doors) -> None:
     assert "key" not in listed
     assert listed["last_used_at"] is not None
     assert (await door.send("DELETE", f"/v1/api-keys/{key['key_id']}", ana)).status_code == 200
-    problem(await door.get("/v1/work/orders", key["key"]), 401, "unauthenticated")
+    unknown = f"{key['key'][:-1]}{'0' if key['key'][-1] != '0' else '1'}"
+    for secret in (key["key"], unknown):
+        refused = problem(await door.get("/v1/work/orders", secret), 401, "unauthenticated")
+        assert "the API key that was sent is not known, or is over" in refused["detail"]
     (issued,) = await door.events(ApiKeyIssued)
     assert issued.issued_by.startswith("user:")
     assert len(await door.events(ApiKeyRevoked)) == 1

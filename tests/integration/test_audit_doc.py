@@ -34,10 +34,13 @@ def test_the_page_for_auditors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert done.returncode == 0, said
     (size,) = re.findall(r"^(\d+)$", (tmp_path / "evidence/monday.checkpoint").read_text(), re.MULTILINE)
     assert f"✓ {size} events are as they were signed" in said
-    assert "✓ 1 events are as they were signed" in said
+    assert "✓ 1 event is as it was signed" in said
     assert "it only grew" in said
     assert int(size) > 100
     assert "OrderPlaced" in said
+    assert "not there yet" not in said
+    assert "✓ adds up: the events make" in said
+    assert "events, to be kept from now on" in said
 
 
 def test_every_link_of_the_page_leads_somewhere() -> None:

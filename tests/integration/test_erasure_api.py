@@ -156,7 +156,9 @@ async def test_nobody_is_erased_who_is_not_known_here(found: World) -> None:
     assert subject not in (await found.ask("GET", PATH, owner)).text
 
 
-async def test_a_user_is_disabled_and_erased_and_the_address_is_free_again(found: World) -> None:
+async def test_a_user_is_disabled_and_erased_and_the_address_is_free_again(
+    found: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Its mails as well; whoever comes back by that address is somebody new, and gets mail."""
     address = "gone-for-good@example.com"
     access, keyring = found.access, found.app.state.keyring
@@ -171,7 +173,10 @@ async def test_a_user_is_disabled_and_erased_and_the_address_is_free_again(found
     wish = Wish(user=address, reason="asked for")
     await erase(found.settings, replace(wish, dry_run=True), as_json=True)
     assert await access.addresses.user_of(address) == user_id
+    capsys.readouterr()
     await erase(found.settings, replace(wish, user=f" {address} "), as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["erased"], told["of_address"]) == (True, before)
     user = await access.facts.user(user_id)
     assert user.disabled
     async with asyncio.timeout(5):

@@ -23,7 +23,7 @@ from eventstore.leaf import leaf_hash_of
 from eventstore.log import StoredEvent
 from eventstore.merkle import root_of
 from projections.fold import no_progress
-from services.audit.export import COLUMNS, CannotExport, Format, export
+from services.audit.export import COLUMNS, CannotExport, Format, columns_of, export
 from tests.integration.projections_trade import START, Bought, Trade, open_trade, setting_up
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -58,6 +58,7 @@ def read_parquet(raw: bytes) -> Iterator[dict[str, Any]]:
         yield row
 
 
+BLOBS = ("data", "metadata")
 READERS = {"ndjson": read_lines, "csv": read_csv, "parquet": read_parquet}
 
 
@@ -99,7 +100,12 @@ async def test_an_export_holds_every_byte_and_its_manifest_says_so(
             manifest = await export(trade.log, target, format_, first, head, tell, NOW)
             raw = target.read_bytes()
             rows = list(READERS[format_](raw))
-            assert list(rows[0]) == list(COLUMNS)
+            assert list(rows[0]) == list(columns_of(format_)) == list(manifest["columns"])
+            if format_ != "ndjson":
+                assert all(
+                    row[f"{each}_json"] == b64decode(row[each]).decode() for row in rows for each in BLOBS
+                )
+                assert orjson.loads(rows[0]["data_json"])
             events = [event_of(row) for row in rows]
             assert events == await trade.log.read(first - 1, head)
             assert all(leaf_hash_of(event) == event.leaf_hash for event in events)
@@ -126,6 +132,21 @@ async def test_what_is_there_is_not_written_over_and_an_empty_range_is_told(
         for first, last in ((0, 1), (2, 1), (1, head + 1)):
             with pytest.raises(CannotExport, match=f"the log holds 1 to {head}"):
                 await export(trade.log, tmp_path / "other", "ndjson", first, last, no_progress, NOW)
+
+
+async def test_where_nothing_can_be_written_is_said_before_the_work(database: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+
+    def worked(*_: Any) -> None:
+        raise AssertionError("it read the log first")
+
+    async with some_log(database, 1) as trade:
+        head = await trade.log.head()
+        for target in (tmp_path / "none" / "e.csv", tmp_path / "file" / "e.csv"):
+            with pytest.raises(CannotExport, match=f"{target} can't be written: .* is no directory"):
+                await export(trade.log, target, "csv", 1, head, worked, NOW)
+        with pytest.raises(CannotExport, match="can't be written: File name too long"):
+            await export(trade.log, tmp_path / ("e" * 240), "csv", 1, head, no_progress, NOW)
 
 
 async def test_an_export_that_is_broken_off_leaves_no_file(database: str, tmp_path: Path) -> None:

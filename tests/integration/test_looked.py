@@ -234,13 +234,18 @@ def looked(found: World, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 async def test_the_command_shows_them_and_is_one_itself(found: World) -> None:
-    await found.ask("GET", "/v1/orders", await found.signed_in("admin", PLATFORM), "m1")
+    await found.ask("GET", "/v1/orders?status=placed", await found.signed_in("admin", PLATFORM), "m1")
     done = await asyncio.to_thread(looked, found, "--since", "2020-01-01", "--merchant", "m1", "--json")
     assert done.returncode == 0, done.stderr.decode()
     shown = orjson.loads(done.stdout)
     assert {each["merchant"] for each in shown} == {"m1"}
     look = (await looks(found))[0]
     assert (look["actor"], look["route"], look["rows"]) == ("console", "tillroll looked", len(shown))
+    told = await asyncio.to_thread(looked, found, "--merchant", "m1", "--limit", "2")
+    mine = f'console of m1: tillroll looked since="2020-01-01" limit="100": answered, {len(shown)} row'
+    assert mine in told.stdout.decode().splitlines()[0]
+    who = f'user:{await found.user("admin", PLATFORM)} (admin) of m1: GET /v1/orders status="placed"'
+    assert f"{who}: answered 200, 0 rows" in told.stdout.decode().splitlines()[1]
     wrong = await asyncio.to_thread(looked, found, "--since", "yesterday")
     assert wrong.returncode == 2
     assert b"yesterday is no time: write 2026-05-04" in wrong.stderr

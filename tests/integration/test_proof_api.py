@@ -127,6 +127,7 @@ async def test_an_event_is_found_by_its_id_where_it_is_the_merchants(log: Audite
         ("proofs/inclusion?position=0", 422, "invalid-input"),
         ("proofs/inclusion?position=9223372036854775807", 404, "not-covered"),
         ("proofs/inclusion?position=1&size=9223372036854775807", 404, "not-covered"),
+        ("proofs/inclusion?position=1&size=18", 404, "not-found"),
         ("proofs/consistency?first=3", 404, "not-found"),
         ("proofs/consistency?first=700", 404, "not-covered"),
         ("tile/0/001", 404, "not-found"),

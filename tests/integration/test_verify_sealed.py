@@ -233,11 +233,33 @@ async def test_a_checkpoint_says_what_it_does_not_cover(log: Sealed) -> None:
     assert (shown["size"], shown["state"]["uncovered_events"]) == (1003, 4)
 
 
+async def test_a_checkpoint_that_was_chosen_says_how_far_it_goes(log: Sealed) -> None:
+    _, answer, said = await command(log, "checkpoint", "--size", "5")
+    assert answer.splitlines()[1] == "303"
+    assert said == "this checkpoint covers 303 of 1,007 events\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (("proof", "inclusion", "--position", "1005"), "does not cover 1005: wait a second"),
-        (("proof", "inclusion", "--position", "5", "--size", "2000"), "no checkpoint covers 2000 events yet"),
+        (("proof", "inclusion", "--position", "1005"), "does not cover 1005 yet: wait a second"),
+        (("proof", "inclusion", "--position", "1008"), "there is no position 1008: the log ends at 1007"),
+        (
+            ("proof", "inclusion", "--position", "305", "--size", "303"),
+            "the checkpoint of 303 events does not cover 305: choose a larger one with --size",
+        ),
+        (
+            ("proof", "inclusion", "--position", "17", "--size", "18"),
+            "there is no checkpoint of 18 events; the next has 303",
+        ),
+        (
+            ("proof", "inclusion", "--position", "5", "--size", "2000"),
+            "no checkpoint covers 2000 events yet: the last one has 1003",
+        ),
+        (
+            ("proof", "inclusion", "--event-id", "00000000-0000-4000-8000-000000000000"),
+            "--event-id needs --merchant",
+        ),
         (("proof", "inclusion", "--event-id", "nothing"), "say --position N"),
         (("proof", "consistency", "5"), "there is no checkpoint of 5 events; the next has 303"),
         (("proof", "consistency", "703", "303"), "say them the other way round"),

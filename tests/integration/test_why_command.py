@@ -72,11 +72,15 @@ def test_why_on_a_whole_system(tmp_path: Path) -> None:
         seen = said(environment, *number)
         assert seen.returncode == 0
         assert "adds up" in seen.stdout
+        assert all(each["stream"] in seen.stdout for each in explained["parts"][:50])
+        assert f"the events make {explained['sum']:,}, the table shows {explained['value']:,}" in seen.stdout
 
         for wrong, words in (
             (("order",), "say tillroll why order ORDER_ID"),
             (("thing", "1"), "thing is none of order, payment"),
             (("order", "none"), "say --merchant"),
+            (("order", order_id, "--merchant", merchant, "--svg", "/nowhere/w.svg"), "can't be written"),
+            (("order", order_id, "--merchant", merchant, "--svg", str(tmp_path)), "can't be written"),
             (("order", "none", "--merchant", merchant), "nothing is known of order none"),
             (("sales_by_day", "--merchant", merchant), "--column"),
             (("sales_by_day", "--merchant", merchant, "--column", "x"), "it has orders_count"),

@@ -516,7 +516,8 @@ async def test_what_is_asked_wrongly_is_said(trade: Trade, pool: Pool) -> None:
             "total_cents",
             "told apart by merchant, order_id",
         ),
-        ("sales_by_day", {"merchant": "m1", "day": "someday"}, "net_cents", "invalid input syntax"),
+        ("sales_by_day", {"merchant": "m1", "day": "someday"}, "net_cents", "someday is no day"),
+        ("sales_by_day", {"merchant": "m1", "day": "01.03.2018"}, "net_cents", "write it as 2018-03-01"),
         ("order_lines", {"merchant": "m1", "order_id": "none", "line": 1}, "quantity", "has no row with"),
     ]
     async with pool.connection() as connection:

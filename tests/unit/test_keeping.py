@@ -20,7 +20,7 @@ def test_whose_orders_are_over_may_be_erased() -> None:
 
 def test_a_rule_refuses_by_its_name_and_says_how_it_is_overruled() -> None:
     assert speaking_against(BUSY) == {"orders_are_over": "2 of its orders are under way"}
-    with pytest.raises(Refused, match="despite orders_are_over") as refused:
+    with pytest.raises(Refused, match="--despite orders_are_over") as refused:
         check(BUSY, ())
     assert refused.value.rule == ORDERS_ARE_OVER.name
     assert check(BUSY, ("orders_are_over",)) == ("orders_are_over",)

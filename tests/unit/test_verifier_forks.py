@@ -4,101 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
-from eventstore.leaf import leaf_hash_of
-from eventstore.log import StoredEvent
-from eventstore.merkle import consistency_proof, inclusion_proof, root_of
-from services.audit import verifier
-from services.audit.lines import line_of
 from services.audit.notes import Note, Signer, WrongNote, cosign
-
-AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SIGNER = Signer("tillroll/x.1", bytes(range(32)))
-
-
-def an_event(position: int, what: str) -> StoredEvent:
-    bare = StoredEvent(
-        position=position, stream=f"order-m1.{position}", version=1, type="OrderPlaced", schema=1,
-        data=what.encode(), merchant="m1", correlation="c", causation="c", metadata=b"{}",
-        event_id=UUID(int=position), occurred_at=AT, recorded_at=AT, leaf_hash=bytes(32),
-    )  # fmt: skip
-    return bare._replace(leaf_hash=leaf_hash_of(bare))
-
-
-@dataclass
-class Log:
-    """Events that somebody signs, and what can be had of it."""
-
-    events: list[StoredEvent]
-    leaves: list[bytes] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.leaves = [each.leaf_hash for each in self.events]
-
-    def note(self, size: int, signer: Signer = SIGNER) -> Note:
-        return signer.sign(size, root_of(self.leaves[:size]))
-
-    def consistency(self, first: int, second: int) -> str:
-        proof = [base64.b64encode(each).decode() for each in consistency_proof(first, self.leaves[:second])]
-        notes = {
-            name: {"note": str(self.note(size))} for name, size in (("first", first), ("second", second))
-        }
-        return json.dumps({**notes, "proof": proof})
-
-    def inclusion(self, position: int, size: int) -> str:
-        hashes = inclusion_proof(position - 1, self.leaves[:size])
-        lines = [base64.b64encode(each).decode() for each in hashes]
-        return "\n".join(
-            ["c2sp.org/tlog-proof@v1", f"index {position - 1}", *lines, "", str(self.note(size))]
-        )
-
-
-TRUE = Log([an_event(number, f"true {number}") for number in range(1, 21)])
-FORKED = Log([*TRUE.events[:4], *(an_event(number, f"forged {number}") for number in range(5, 21))])
-
-
-@dataclass
-class Auditor:
-    """Who has files in a folder, and runs the verifier on them."""
-
-    place: Path
-    capsys: pytest.CaptureFixture[str]
-
-    def file(self, name: str, text: str | bytes) -> str:
-        file = self.place / name
-        file.write_bytes(text.encode() if isinstance(text, str) else text)
-        return str(file)
-
-    def export(self, events: Sequence[StoredEvent]) -> str:
-        return self.file("events.ndjson", b"".join(map(line_of, events)))
-
-    def tiles(self, log: Log) -> str:
-        directory = self.place / "tile" / "0" / "000.p"
-        directory.mkdir(parents=True)
-        (directory / str(len(log.leaves))).write_bytes(b"".join(log.leaves))
-        return str(self.place)
-
-    def run(self, *arguments: str, key: str = str(SIGNER.key)) -> tuple[int, str]:
-        code = verifier.main([*arguments, "--key", key])
-        told = self.capsys.readouterr()
-        return code, told.out + told.err
+from tests.unit.auditing import FORKED, TRUE, Auditor, Log, held
 
 
 @pytest.fixture
 def auditor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Auditor:
     return Auditor(tmp_path, capsys)
-
-
-def held(auditor: Auditor, *notes: Note) -> list[str]:
-    paths = [auditor.file(f"{number}.checkpoint", str(note)) for number, note in enumerate(notes)]
-    return [word for path in paths for word in ("--checkpoint", path)]
 
 
 @pytest.mark.parametrize("partial", [False, True])
@@ -133,7 +49,7 @@ def test_one_event_is_proved_by_its_line_and_its_proof(auditor: Auditor) -> None
     proof = auditor.file("event.proof", TRUE.inclusion(7, 10))
     asked = [*held(auditor, TRUE.note(10)), "--partial", "--proof", proof]
     code, said = auditor.run(auditor.export([TRUE.events[6]]), *asked)
-    assert (code, "✓ 1 events are as they were signed" in said) == (0, True)
+    assert (code, "✓ 1 event is as it was signed" in said) == (0, True)
     assert auditor.run(auditor.export([FORKED.events[6]]), *asked)[0] == 1
     code, said = auditor.run(auditor.export(TRUE.events[6:8]), *asked)
     assert (code, "position 8: a partial export needs --tiles, or a --proof" in said) == (2, True)
@@ -155,7 +71,7 @@ def test_what_no_checkpoint_covers_is_not_counted_as_proved(auditor: Auditor) ->
     code, said = auditor.run(auditor.export(FORKED.events[12:15]), *asked)
     assert code == 0
     assert "✓ 0 events are as they were signed" in said
-    assert "3 younger ones are under no checkpoint yet" in said
+    assert "nothing is proved of them: 3" in said
 
 
 def test_a_note_of_one_epoch_is_none_of_another(auditor: Auditor) -> None:
@@ -210,3 +126,45 @@ def test_what_can_not_be_read_is_no_alteration(auditor: Auditor, option: str, te
     asked = [auditor.export(TRUE.events), *held(auditor, TRUE.note(10)), option, auditor.file("given", text)]
     code, said = auditor.run(*asked)
     assert (code, "it can't be checked" in said) == (2, True)
+
+
+def test_a_younger_checkpoint_that_a_proof_leads_to_covers_events_too(auditor: Auditor) -> None:
+    grown = auditor.file("grown.json", TRUE.consistency(10, 15))
+    asked = [*held(auditor, TRUE.note(10)), "--consistency", grown]
+    code, said = auditor.run(auditor.export(TRUE.events), *asked)
+    assert (code, "✓ 15 events are as they were signed" in said) == (0, True), said
+    assert "nothing is proved of them: 5" in said
+    code, said = auditor.run(auditor.export([*TRUE.events[:11], *FORKED.events[11:]]), *asked)
+    assert (code, "positions 11 to 15" in said) == (1, True), said
+    code, said = auditor.run(auditor.export(TRUE.events[:12]), *asked)
+    assert (code, "✓ 10 events are as they were signed" in said) == (0, True), "exported before it was signed"
+    asked += ["--tiles", auditor.tiles(Log(TRUE.events[:10]))]
+    assert auditor.run(auditor.export(TRUE.events), *asked)[0] == 0
+    assert auditor.run(auditor.export([*TRUE.events[:11], *FORKED.events[11:]]), *asked)[0] == 1
+
+
+def test_the_younger_checkpoint_is_written_to_be_kept_from_now_on(auditor: Auditor) -> None:
+    kept = auditor.place / "kept.checkpoint"
+    grown = auditor.file("grown.json", TRUE.consistency(10, 20))
+    asked = [*held(auditor, TRUE.note(10)), "--consistency", grown, "--keep", str(kept)]
+    code, said = auditor.run(*asked)
+    assert (code, f"{kept}: the checkpoint of 20 events" in said) == (0, True), said
+    assert kept.read_text() == str(TRUE.note(20))
+    code, said = auditor.run(auditor.export(TRUE.events), "--checkpoint", str(kept))
+    assert (code, "✓ 20 events" in said) == (0, True)
+    code, said = auditor.run(*asked)
+    assert (code, f"{kept} is there already" in said) == (2, True)
+    assert auditor.run(*asked[:-1], str(auditor.place / "none" / "kept"))[0] == 2
+
+
+def test_no_checkpoint_is_kept_that_contradicts_what_is_held(auditor: Auditor) -> None:
+    kept = auditor.place / "kept.checkpoint"
+    forged = json.loads(TRUE.consistency(10, 20))
+    forged["second"] = json.loads(FORKED.consistency(10, 20))["second"]
+    grown = auditor.file("grown.json", json.dumps(forged))
+    asked = [*held(auditor, TRUE.note(10)), "--consistency", grown, "--keep", str(kept)]
+    assert auditor.run(*asked)[0] == 1
+    assert not kept.exists()
+    assert (
+        auditor.run(auditor.export(TRUE.events), *held(auditor, TRUE.note(10)), "--keep", str(kept))[0] == 2
+    )
