@@ -25,7 +25,8 @@ COMMENT ON TABLE history_keys IS 'Which blocks may hold events of a key; whoever
 COMMENT ON COLUMN history_keys.key IS 'A hash of what kind of key it is and its text: 64 bits, so that two may meet.';
 
 -- Read models as they stood at a few fixed positions. Their tables (orders_at1048576) are made and dropped by the
--- projector, behind the same walls as the live ones; columns with personal data are NULL in them.
+-- projector, behind the same walls as the live ones; columns with personal data hold marks in them, which name the event
+-- that has the sealed value: `sealed:17:customer.city`.
 CREATE TABLE kept_read_models (
     name text COLLATE "C" NOT NULL,
     position bigint NOT NULL CHECK (position > 0),

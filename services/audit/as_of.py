@@ -28,6 +28,7 @@ from services.audit.folding import CannotFold, fact_of
 from services.audit.history import History
 from services.audit.named import NotThere, named, order_named
 from services.audit.shown import Opening
+from services.audit.whole import whole_steps
 
 AGENTS = {agent.name: agent for agent in (ORDER_AGENT, INVENTORY_AGENT, PAYMENT_AGENT, SHIPPING_AGENT)}
 
@@ -128,7 +129,7 @@ def telling(stored: StoredEvent) -> Iterator[None]:
 async def state_at(history: History, opening: Opening, subject: Subject, position: int) -> Moment:
     """The state after all that stands up to `position`. Raises CannotFold."""
     state, version, last = subject.initial(), 0, None
-    async for step in history.stream(subject.wanted, 0, position):
+    async for step in whole_steps(history, subject.wanted, position):
         numbered = iter(step.events)
         async for after in subject.after(state, step.events, opening):
             event = next(numbered)

@@ -93,7 +93,8 @@ class KeptStates:
         kept = await query(connection, "list_kept", name=model.name)
         spacing = self.spacing_for(head)
         for position, version in kept:
-            if version != model.version or position % spacing or position > head:
+            obsolete = version != model.version or position % spacing or position > head
+            if obsolete or not await self._is_whole(connection, model, position):
                 await self._drop(connection, model, position)
                 return True
         last = kept[-1][0] if kept else 0
@@ -101,6 +102,12 @@ class KeptStates:
             return False
         await self._make(connection, model, last, last + spacing, share)
         return True
+
+    async def _is_whole(self, connection: Connection, model: ReadModel, position: int) -> bool:
+        """Whether all of its tables are there: they may be deleted, as they can be made again."""
+        relations = list(model.tables_of(kept_word(position)))
+        ((count,),) = await query(connection, "count_tables", relations=relations)
+        return bool(count == len(relations))
 
     def spacing_for(self, head: int) -> int:
         """The smallest that keeps no more than the most states of a log of that length."""

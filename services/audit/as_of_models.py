@@ -44,6 +44,7 @@ from services.audit.folding import (
 )
 from services.audit.history import History, Reach
 from services.audit.named import order_named
+from services.audit.whole import whole_steps
 
 ATTEMPTS = 3
 ROWS_MAX = 200
@@ -158,7 +159,8 @@ async def standing(
         async with pool.connection() as connection:
             try:
                 parked: Parked = {}
-                base = await _begin(connection, history.reach, model, position, kept=wanted is None)
+                kept = wanted is None and attempt < ATTEMPTS  # one that was taken away is done without
+                base = await _begin(connection, history.reach, model, position, kept=kept)
                 if wanted is not None:
                     await _fold_key(connection, history, model, key, wanted, position, parked)
                 else:
@@ -215,5 +217,5 @@ async def _fold_key(
     position: int,
     parked: Parked,
 ) -> None:
-    async for step in history.stream(wanted, 0, position):
+    async for step in whole_steps(history, wanted, position):
         await fold_facts(connection, model, of_key(step.events, model, key), parked)

@@ -93,7 +93,8 @@ async def why_event(connection: Connection, event: str) -> Cause:
             f"there is no event {event}; say its position, or its id if that was made when it was recorded"
         )
     await _read_orders(reader, trail, [fact])
-    return tree_of(trail, f"event {fact.position} {type(fact.event).__name__}", {fact.position}, effects=True)
+    asked = f"event {fact.position} {trail.stored[fact.position].type}"
+    return tree_of(trail, asked, {fact.position}, effects=True)
 
 
 async def _position(reader: TrailReader, event: str) -> int | None:

@@ -36,6 +36,7 @@ from services.audit.causes_trail import (
     order_of,
     request_of,
 )
+from services.audit.stored import Unreadable, fetch
 
 ROUNDS_MAX = 12
 WINDOW, WINDOW_SECONDS = 50_000, 2
@@ -170,10 +171,8 @@ class TrailReader:
             trail.ledger[command_id] = Entry(first, last, _object(answer), recorded_at)
 
     async def _fetch(self, query: str, **arguments: Any) -> list[Any]:
-        text = getattr(QUERIES, query).sql.encode()
         limited = {"limit": EVENTS_MAX + 1, **arguments}
-        cursor = await self._connection.execute(text, limited, prepare=False)
-        return list(await cursor.fetchall())
+        return list(await fetch(self._connection, getattr(QUERIES, query).sql, limited))
 
 
 def _object(answer: bytes) -> dict[str, Any]:
@@ -193,7 +192,7 @@ def _other_commands(trail: Trail) -> list[UUID]:
         if fact.actor in GATEWAYS and fact.causation in trail.positions:
             cause = trail.facts[trail.positions[fact.causation]]
             ids += commands_of_gateway(cause, GATEWAYS[fact.actor].name).values()
-        if fact.category == "deadline":
+        if fact.category == "deadline" and not isinstance(event, Unreadable):
             ids.append(command_of_deadline(event))
         if fact.causation not in trail.positions:
             ids.append(command_of_words(fact))

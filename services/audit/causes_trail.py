@@ -14,9 +14,9 @@ from uuid import UUID
 
 from domain.kernel import Deadline, Fact, Group
 from domain.streams import order_stream
-from eventstore.codec import decode
 from eventstore.log import StoredEvent
 from eventstore.seams import derived_id, key_id
+from services.audit.stored import Unreadable, decoded
 from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.payment import PAYMENT_GATEWAY
 from services.processes import AGENTS
@@ -97,7 +97,7 @@ class Trail:
             if len(self.facts) >= self.events_max:
                 self.cut = True
                 break
-            fact = decode(stored)
+            fact = decoded(stored)
             self.stored[fact.position], self.facts[fact.position] = stored, fact
             self.positions[fact.event_id] = fact.position
             new.append(fact)
@@ -117,6 +117,8 @@ def commands_of_gateway(cause: Fact, gateway: str) -> dict[str, UUID]:
 def order_of(fact: Fact) -> str | None:
     """The stream of the order that an event is about, if it is about one."""
     event: Any = fact.event
+    if isinstance(event, Unreadable):
+        return fact.stream if fact.category == "order" else None
     if fact.category == "deadline":
         return str(event.key)
     order_id = getattr(event, "order_id", None)

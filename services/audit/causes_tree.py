@@ -19,6 +19,11 @@ from services.audit.causes_trail import (
     commands_of_gateway,
 )
 from services.audit.causes_words import said
+from services.audit.stored import Unreadable
+
+UNREADABLE = (
+    "the event can't be read: a newer version wrote it, or somebody altered it (`tillroll verify` tells)"
+)
 
 
 def tree_of(trail: Trail, asked: str, wanted: set[int] | None = None, *, effects: bool = False) -> Cause:
@@ -69,6 +74,8 @@ class _Tree:
             fact = self._trail.facts[position]
             title, details = said(fact, self._trail.stored[position])
             node = Cause(f"event {position}", "event", title, details, position, fact.occurred_at)
+            if isinstance(fact.event, Unreadable):
+                node.missing = UNREADABLE
             self._hang(node, self._cause_of(fact, node))
             self.events[position] = node
             self._lead_on(fact)
@@ -104,6 +111,8 @@ class _Tree:
         if position is None or position >= fact.position:
             return self._node(from_outside(self._trail, fact), None)
         cause, above = self._trail.facts[position], self.events[position]
+        if isinstance(fact.event, Unreadable):
+            return above
         who, _, name = fact.actor.partition(":")
         if who == "agent":
             return self._of_agent(fact, cause, name)

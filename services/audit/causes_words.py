@@ -9,6 +9,7 @@ import orjson
 from domain.kernel import Fact
 from eventstore.codec import personal_fields
 from eventstore.log import StoredEvent
+from services.audit.stored import Unreadable
 
 TELLING = (
     "total_cents", "amount_cents", "currency", "quantity", "delta", "sku", "reason", "kind", "note", "type",
@@ -25,7 +26,8 @@ def said(fact: Fact, stored: StoredEvent) -> tuple[str, dict[str, Any]]:
     event = fact.event
     hidden = {*personal_fields(type(event)), *_LISTS}
     fields = event.model_dump(mode="json", exclude_defaults=True, exclude=hidden)
-    metadata = orjson.loads(stored.metadata) if b"failed_tries" in stored.metadata else {}
+    tried = b"failed_tries" in stored.metadata and not isinstance(event, Unreadable)
+    metadata = orjson.loads(stored.metadata) if tried else {}
     details = {
         "event_id": fact.event_id,
         "type": stored.type,

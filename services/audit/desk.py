@@ -160,6 +160,10 @@ class Desk:
             known = await columns_of(at.connection, f"{asked.table}_asof")
             if unknown := set(where or ()).difference(known):
                 raise NotThere("column", f"{asked.table} has no {unknown.pop()}; it has {', '.join(known)}")
+            if sealed := set(where or ()).intersection(model.personal.get(asked.table, ())):
+                raise NotThere(
+                    "column", f"{sealed.pop()} is personal: it is sealed, so nothing is found by it"
+                )
             yield at
 
     async def _page(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from email import message_from_bytes
 from email.policy import default
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 
 from commands.personal import subject_of
 from domain.kernel import Refused
@@ -22,7 +24,7 @@ from services.access.console import ACTOR, EVERYTHING
 from services.audit.erasure import Erasures, Standing, fetch
 from services.audit.erasure_list import Entry, ErasureList
 from services.audit.erasure_restore import until_followed
-from services.audit.keeping import Found, check, check_names, speaking_against
+from services.audit.keeping import ORDERS_ARE_OVER, Found, check, check_names, speaking_against
 from services.console import counted, results
 from services.context import open_context
 from services.gateways.mail import mail_subject
@@ -36,7 +38,7 @@ REMAINS = (
 
 
 REASON_MAX = 1_000
-FOLLOW_SECONDS = 15.0
+FOLLOW_SECONDS, LOOK_SECONDS = 15.0, 0.1
 """Projectors that run follow within a second; those that don't are waited for no longer than that."""
 
 
@@ -88,6 +90,8 @@ async def _erase_customer(settings: Settings, wish: Wish) -> dict[str, Any]:
         noted = ErasureList(settings.erasures())
         erasures = Erasures(context.pool, context.executor, context.keyring, noted)
         standing = await erasures.standing(subject)
+        if ORDERS_ARE_OVER.name not in wish.despite and standing.kept:
+            await _until_shown(models, await context.log.head())
         found = await _found(models, subject, wish.merchant)
         if standing.kept and not wish.dry_run:
             despite = check(found, wish.despite)
@@ -109,10 +113,31 @@ async def _followed(pool: Pool, erasures: Erasures) -> bool:
     return True
 
 
+async def _until_shown(models: Pool, head: int) -> None:
+    """Wait until `orders` shows all that stands in the log: an order of just now counts. Raises NotErased."""
+    loop = asyncio.get_running_loop()
+    over_at = loop.time() + FOLLOW_SECONDS
+    while not await _shows(models, head):
+        if loop.time() >= over_at:
+            raise NotErased(
+                f"the orders are not shown up to position {head}, so some may be under way: start"
+                f" the projector (`tillroll up`), or overrule it: --despite {ORDERS_ARE_OVER.name}"
+            )
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _shows(models: Pool, head: int) -> bool:
+    async with models.connection() as connection:
+        ((shown,),) = [each.values() for each in await fetch(connection, "read_shown")]
+    return shown is not None and int(shown) >= head
+
+
 async def _found(models: Pool, subject: str, merchant: str) -> Found:
     """What the read models show. A person is of one merchant, since its pseudonym is made with it."""
-    async with models.connection() as connection:
-        rows = await fetch(connection, "count_orders_of", erased=subject)
+    rows: list[dict[str, Any]] = []
+    with suppress(psycopg.errors.UndefinedTable):  # no projector has run yet
+        async with models.connection() as connection:
+            rows = await fetch(connection, "count_orders_of", erased=subject)
     if rows:
         return Found(**rows[0])
     if not merchant:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -23,14 +22,14 @@ from psycopg.rows import TupleRow
 from domain.erasure import SubjectErased
 from domain.kernel import Fact
 from domain.personal import Sealed
-from eventstore.codec import decode, personal_fields
+from eventstore.codec import personal_fields
 from eventstore.log import StoredEvent
 from eventstore.queries import load_queries
 from projections.advance import HANDLERS_OWN, said
 from projections.page import TURN, Follow, Page, work_of
 from projections.read_model import ReadModel, order_key, statement, table_of
 from projections.read_models import OPENED
-from services.audit.stored import NO_EVENT, NO_TIME, fetch
+from services.audit.stored import Unreadable, decoded, fetch
 
 SHADOW = "asof"
 PAGE = 2_000
@@ -169,9 +168,9 @@ def marked(events: Sequence[StoredEvent]) -> list[Fact]:
 
 def fact_of(event: StoredEvent) -> Fact:
     """Raises CannotFold."""
-    if NO_TIME not in (event.occurred_at, event.recorded_at):
-        with suppress(*NO_EVENT):
-            return decode(event)
+    fact = decoded(event)
+    if not isinstance(fact.event, Unreadable):
+        return fact
     raise CannotFold(
         f"position {event.position} is no {event.type} that this version of Tillroll knows: a newer one"
         " wrote it, or somebody altered it (`tillroll verify` tells)"

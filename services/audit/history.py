@@ -123,6 +123,12 @@ class History:
             yield step
             after = step.reached
 
+    async def length(self, stream: str, position: int) -> int:
+        """How many events a stream had at a position, of those that are seen."""
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(_BIND, self.reach.bound)
+            return int((await _rows(connection, "count_stream", stream=stream, position=position))[0][0])
+
     async def step(self, wanted: EventFilter, after: int, until: int, limit: int = STEP) -> Step:
         """The next events, at most `limit`, and how far the search came: at least one position further."""
         if after >= until:

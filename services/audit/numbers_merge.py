@@ -16,14 +16,22 @@ from typing import Any
 from psycopg.sql import SQL, Identifier
 
 from domain.kernel import Fact
-from eventstore.codec import UnknownEvent, decode
 from eventstore.log import StoredEvent
 from projections.advance import HANDLERS_OWN, said
 from projections.columns import columns
 from projections.generations import Connection
 from projections.read_model import Rows, statement, table_of
 from services.audit.numbers_found import Found
-from services.audit.numbers_table import QUERIES, CannotExplain, Shape, Standing, conditions, fetch
+from services.audit.numbers_table import (
+    QUERIES,
+    CannotExplain,
+    CannotRead,
+    Shape,
+    Standing,
+    conditions,
+    fetch,
+)
+from services.audit.stored import Unreadable, decoded
 
 TEMPORARY = "why"
 PARTS_MAX = 1_000
@@ -163,17 +171,17 @@ async def _read(connection: Connection, standing: Standing, chunk: list[list[int
 
 
 def _fact(event: StoredEvent) -> Fact:
-    try:
-        return decode(event)
-    except (UnknownEvent, ValueError):
-        raise CannotExplain(
-            f"position {event.position} is no {event.type} that this version of Tillroll knows: a newer one"
-            " wrote it, or somebody altered it (`tillroll verify` tells)"
-        ) from None
+    fact = decoded(event)
+    if not isinstance(fact.event, Unreadable):
+        return fact
+    raise CannotRead(
+        f"position {event.position} is no {event.type} that this version of Tillroll knows: a newer one"
+        " wrote it, or somebody altered it (`tillroll verify` tells)"
+    )
 
 
-def _fails(shape: Shape, error: Exception) -> CannotExplain:
-    return CannotExplain(
+def _fails(shape: Shape, error: Exception) -> CannotRead:
+    return CannotRead(
         f"{shape.model.name} fails on events that it has taken ({said(error, private=True)}): another version"
         " of Tillroll took them, or somebody altered them (`tillroll verify` tells)"
     )

@@ -34,6 +34,11 @@ class CannotExplain(Exception):
         """Whether it is that nothing of that name or key is there."""
 
 
+class CannotRead(CannotExplain):
+    """An event that the number is made of is none to this version, or its handler fails on it: nobody's
+    mistake who asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A table of a read model: its key, in order, its numeric columns, and how columns are generated."""

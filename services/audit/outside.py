@@ -79,7 +79,6 @@ class Copies:
         self._bucket = bucket
         self._webhook_url = webhook_url
         self._witnesses = witnesses
-        self._kv: KeyValue | None = None
         self._edge: Edge | None = None
         self._grown: dict[int, Grown] = {}
         self._told: dict[str, int] = {}
@@ -99,7 +98,7 @@ class Copies:
         async with TaskGroup() as tasks:
             tasks.create_task(self._follow("directory", self._fill))
             if self._jetstream:
-                tasks.create_task(self._follow("nats", lambda: self._tell("nats", self._put)))
+                tasks.create_task(self._follow("nats", lambda: self._tell("nats", self._put, self._has)))
             if self._webhook_url:
                 tasks.create_task(self._follow("webhook", lambda: self._tell("webhook", self._post)))
 
@@ -204,13 +203,21 @@ class Copies:
             raise NotCopied(f"the stored tree of {signed.size} events is not the one that was signed")
         return edge
 
-    async def _tell(self, place: str, tell: Callable[[str], Awaitable[None]]) -> None:
-        """The latest one; those in between are not missed, as each covers all before. Raises one of AWAY."""
+    async def _tell(
+        self,
+        place: str,
+        tell: Callable[[str], Awaitable[None]],
+        has: Callable[[str], Awaitable[bool]] | None = None,
+    ) -> None:
+        """The latest one; those in between are not missed, as each covers all before. Where it was told
+        already, only if the place `has` it no more. Raises one of AWAY."""
         async with self._pool.connection() as connection:
             rows = await fetch(connection, "read_last_note", epoch=self._epoch)
-        if not rows or self._told.get(place) == rows[0][0]:
+        if not rows:
             return
         ((size, note),) = rows
+        if self._told.get(place) == size and (has is None or await has(note)):
+            return
         try:
             Note.parse(note).checkpoint(self._key)
         except WrongNote as wrong:
@@ -227,8 +234,18 @@ class Copies:
     async def _put(self, note: str) -> None:
         assert self._jetstream is not None
         async with asyncio.timeout(TELL_SECONDS):
-            self._kv = self._kv or await _bucket(await self._jetstream(), self._bucket)
-            await self._kv.put("checkpoint", note.encode())
+            bucket = await _bucket(await self._jetstream(), self._bucket)
+            await bucket.put("checkpoint", note.encode())
+
+    async def _has(self, note: str) -> bool:
+        """Whether NATS still holds it: it may have been wiped."""
+        assert self._jetstream is not None
+        async with asyncio.timeout(TELL_SECONDS):
+            try:
+                bucket = await (await self._jetstream()).key_value(self._bucket)
+                return (await bucket.get("checkpoint")).value == note.encode()
+            except NotFoundError:
+                return False
 
     async def _post(self, note: str) -> None:
         assert self._webhook_url is not None

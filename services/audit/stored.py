@@ -7,6 +7,7 @@ The rows are read again for it: so as long as nobody altered one, nobody waits f
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -15,14 +16,28 @@ from psycopg import AsyncConnection, AsyncCursor, DataError
 from psycopg.rows import TupleRow
 from psycopg.types.datetime import TimestamptzBinaryLoader, TimestamptzLoader
 
-from domain.kernel import Event
-from eventstore.codec import UnknownEvent
+from domain.kernel import Event, Fact
+from eventstore.codec import UnknownEvent, decode
 from eventstore.log import StoredEvent
 
 NO_EVENT = (UnknownEvent, ValueError, TypeError, AttributeError, LookupError)
 """What decoding raises: a newer version of the code wrote it, or somebody altered it."""
 NO_TIME = datetime.max.replace(tzinfo=UTC)
 Connection: TypeAlias = AsyncConnection[TupleRow]
+
+
+class Unreadable(Event):
+    """Stands for an event that is none to this version of the code."""
+
+
+def decoded(stored: StoredEvent) -> Fact:
+    """The fact of a stored event; where it can't be read, of `Unreadable`, with the columns that it has."""
+    if NO_TIME not in (stored.occurred_at, stored.recorded_at):
+        with suppress(*NO_EVENT):
+            return decode(stored)
+    position, stream, version, _, _, _, merchant, correlation, causation, _, event_id, *times, _ = stored
+    ids = merchant, correlation, causation, event_id
+    return Fact(position, stream, version, Unreadable(), *ids, times[0], times[1])
 
 
 class _Text(TimestamptzLoader):

@@ -30,7 +30,7 @@ from services.audit.causes_asked import (
 from services.audit.causes_read import TrailReader
 from services.audit.drawing import as_svg
 from services.audit.numbers import explain
-from services.audit.numbers_table import CannotExplain
+from services.audit.numbers_table import CannotExplain, CannotRead
 from services.audit.why_shown import CauseNode, NumberExplained, number_as_json, tree_as_json
 from services.web.access import Merchant, requires
 from services.web.openapi import problem_responses
@@ -214,6 +214,8 @@ async def _reading(request: Request, to: Bound) -> AsyncIterator[Connection]:
             yield connection
     except NothingThere as error:
         raise Problem(404, "not-found", str(error)) from None
+    except CannotRead as error:
+        raise Problem(409, "cannot-fold", str(error)) from None
     except CannotExplain as error:
         raise Problem(
             404 if error.missing else 422, "not-found" if error.missing else "invalid-input", str(error)
@@ -224,6 +226,8 @@ async def _reading(request: Request, to: Bound) -> AsyncIterator[Connection]:
         raise try_later("it took too long; ask for less", RETRY_SECONDS, kind="took-too-long") from None
     except (psycopg.OperationalError, PoolTimeout, OSError):
         raise try_later("the database can't be reached", RETRY_SECONDS) from None
-    except psycopg.DataError:
+    except psycopg.DataError as error:
+        if not error.sqlstate:
+            raise Problem(409, "cannot-fold", f"a stored row holds what can't be read: {error}") from None
         detail = "a parameter holds what no text or number of ours can hold"
         raise Problem(422, "invalid-input", detail) from None

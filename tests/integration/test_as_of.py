@@ -133,6 +133,20 @@ async def test_any_moment_is_what_a_rebuild_would_show(database: str) -> None:
         await check_moments(database, trade, 200)
 
 
+async def test_a_kept_state_that_was_deleted_is_done_without_and_made_again(database: str) -> None:
+    async with played(database, synthetic_rows(20, seed=3)) as trade:
+        states = await prepare(trade)
+        head = await trade.log.head()
+        async with desk_over(database, trade) as desk, trade.log.pool.connection() as connection:
+            before = await everything(desk, "orders", head)
+            base = (await desk.rows(Asked(table="orders"), head, 1))["folded_from"]
+            await connection.execute(f"DROP TABLE orders_at{base}".encode())
+            assert await everything(desk, "orders", head) == before
+            await states.catch_up(connection)
+            assert (await desk.rows(Asked(table="orders"), head, 1))["folded_from"] == base
+            assert await everything(desk, "orders", head) == before
+
+
 async def test_a_read_model_of_one_key_needs_the_events_of_that_key_alone(database: str) -> None:
     async with played(database, synthetic_rows(12, seed=2)) as trade:
         await prepare(trade)

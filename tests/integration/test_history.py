@@ -253,6 +253,22 @@ async def test_the_index_is_the_same_however_it_came_about(database: str) -> Non
         assert (row[2], row[3]) == (await trade.log.head() // BLOCK - 1, 0)
 
 
+@pytest.mark.parametrize("lost", ["history_blocks, history_keys", "history_blocks"])
+async def test_the_index_comes_again(database: str, lost: str) -> None:
+    async with open_trade(database) as trade:
+        await some_trade(trade, 30)
+        index = HistoryIndex(trade.log, trade.log.pool)
+        await index.catch_up()
+        async with trade.log.pool.connection() as connection:
+            count = b"SELECT count(*) FROM history_keys"
+            before = await (await connection.execute(count)).fetchone()
+        with psycopg.connect(database, autocommit=True) as owner:
+            owner.execute(f"TRUNCATE {lost}".encode())
+        await index.catch_up()
+        async with trade.log.pool.connection() as connection:
+            assert await (await connection.execute(count)).fetchone() == before
+
+
 @pytest.fixture
 async def found(database: str, nats_url: str, tmp_path: Path) -> AsyncIterator[World]:
     async with world(database, nats_url, tmp_path) as opened:
@@ -393,6 +409,18 @@ async def test_an_altered_event_is_shown_as_what_it_is_and_so_are_all_others(fou
     }.items():
         told = problem(await ask(found, path, auditor, **query), 409, "cannot-fold")
         assert f"position {positions['OrderPlaced']}" in told["detail"]
+    for path, query in {
+        "/v1/audit/state/rows": {"table": "payments", "key": "m1/of-m1"},
+        "/v1/audit/state/process": {"agent": "order", "key": "m1/of-m1"},
+    }.items():
+        problem(await ask(found, path, auditor, **query), 409, "cannot-fold")
+    for position in positions.values():
+        tree = await ask(found, f"/v1/audit/why/events/{position}", auditor, "m1")
+        assert tree.status_code == 200, tree.text
+    tree = await ask(found, "/v1/audit/why/orders/of-m1", auditor, "m1")
+    assert tree.text.count("the event can't be read") >= len(positions) - 1
+    number = {"column": "captured_cents", "order_id": "of-m1"}
+    problem(await ask(found, "/v1/audit/why/numbers/orders", auditor, "m1", **number), 409, "cannot-fold")
     rows = await ask(found, "/v1/audit/state/rows", auditor, table="orders", key="m2/of-m2")
     assert len(rows.json()["items"]) == 1, "what is not altered is shown"
 

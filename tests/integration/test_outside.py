@@ -15,6 +15,7 @@ import nats
 import pytest
 from aiohttp import web
 from nats.js.client import JetStreamContext
+from nats.js.errors import NotFoundError
 from nats.js.kv import KeyValue
 
 from eventstore.tasks import end_tasks
@@ -26,10 +27,19 @@ from tests.integration.sealed import copies_of, sealed
 from tests.integration.system import TILLROLL, system, tillroll
 
 
+async def holds(jetstream: JetStreamContext, bucket: str, note: str) -> bool:
+    try:
+        found = await (await jetstream.key_value(bucket)).get("checkpoint")
+    except NotFoundError:
+        return False
+    return found.value == note.encode()
+
+
 async def test_the_latest_checkpoint_reaches_nats_and_the_webhook(
     database: str, nats_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outside, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(outside, "COSIGNED_SECONDS", 0.05)
     posted: list[str] = []
     refusals = 2
 
@@ -73,6 +83,10 @@ async def test_the_latest_checkpoint_reaches_nats_and_the_webhook(
                 while (await kv.get("checkpoint")).value != posted[-1].encode() or log.size_outside() != 403:
                     await asyncio.sleep(0.02)
             assert posted[-1] == str(log.note())
+            await client.jetstream().delete_key_value(bucket)
+            async with asyncio.timeout(10):  # NATS was wiped: it is told again, though nothing new was sealed
+                while not await holds(client.jetstream(), bucket, posted[-1]):
+                    await asyncio.sleep(0.02)
         finally:
             await end_tasks(running)
             await client.close()

@@ -37,6 +37,10 @@ WHERE before <= :data_bytes ORDER BY position;
 -- All kept states of a read model, also such as an older version of the code made.
 SELECT position, version FROM kept_read_models WHERE name = :name ORDER BY position;
 
+-- name: count_tables(relations)
+-- How many of these tables are there.
+SELECT count(to_regclass(quote_ident(relation))) FROM unnest(:relations::text[]) AS relation;
+
 -- name: add_kept(name, position, version)!
 INSERT INTO kept_read_models (name, position, version) VALUES (:name, :position, :version);
 

@@ -65,3 +65,9 @@ SELECT merchant, count(*) AS orders, count(*) FILTER (WHERE status NOT IN ('comp
 FROM (
     SELECT merchant, status, customer_id FROM orders WHERE orders.subject = :erased LIMIT 10000
 ) AS o GROUP BY merchant ORDER BY merchant;
+
+-- name: read_shown
+-- Up to where in the log the orders are shown; NULL where they are not.
+SELECT min(c.position) AS position
+FROM read_models AS r JOIN checkpoints AS c ON c.follower = projection_follower(r.name, r.generation)
+WHERE r.live AND r.name = 'orders';

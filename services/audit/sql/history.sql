@@ -14,7 +14,7 @@ SELECT * FROM unnest(
 );
 
 -- name: add_keys(keys, key_blocks)!
-INSERT INTO history_keys SELECT * FROM unnest(:keys::bigint[], :key_blocks::bigint[]);
+INSERT INTO history_keys SELECT * FROM unnest(:keys::bigint[], :key_blocks::bigint[]) ON CONFLICT DO NOTHING;
 
 -- name: find_blocks(lead, others, first, last, scan, occurred_from, occurred_until, recorded_from, recorded_until)
 -- Of the first :scan blocks from :first to :last with the key :lead those that have the keys :others, too, and are of
@@ -143,3 +143,9 @@ WHERE before <= :data_bytes ORDER BY position;
 SELECT position, stream, version, type, schema, data, merchant, correlation, causation, metadata, event_id,
        occurred_at, recorded_at, leaf_hash
 FROM events WHERE position = ANY(:positions::bigint[]) ORDER BY position;
+
+-- name: count_stream(stream, position)
+-- How many events a stream had at :position; at most 100,000 are counted.
+SELECT count(*) FROM (
+    SELECT FROM events WHERE stream = :stream AND position <= :position ORDER BY version LIMIT 100000
+) AS e;

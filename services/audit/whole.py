@@ -1,0 +1,37 @@
+"""Does a search for what is about an order find all of it? An event that was altered may not say so any more.
+
+What an event is about stands in its data. But the streams of an order, of its payments and of its parcels are
+about nothing else: each event of theirs must be found, or one of them can't be read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from services.audit.filters import EventFilter
+from services.audit.folding import CannotFold
+from services.audit.history import History, Step
+
+OWN = frozenset({"order", "payment", "shipment"})
+
+
+async def whole_steps(history: History, wanted: EventFilter, position: int) -> AsyncIterator[Step]:
+    """All steps of a search up to a position. Raises CannotFold at its end if an event of an order is not
+    among them."""
+    found: Counter[str] = Counter()
+    async for step in history.stream(wanted, 0, position):
+        found.update(event.stream for event in step.events)
+        yield step
+    if wanted.order is None:
+        return
+    for stream in sorted({wanted.order, *found}):
+        if stream.partition("-")[0] not in OWN:
+            continue
+        length = await history.length(stream, position)
+        if length != found[stream]:
+            raise CannotFold(
+                f"of the {length} events of {stream} up to position {position} {found[stream]} are found by"
+                " what they are about: a newer version wrote the others, or somebody altered them (`tillroll"
+                " verify` tells), or the index of the history"
+            )
