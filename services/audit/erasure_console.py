@@ -91,7 +91,7 @@ async def _erase_customer(settings: Settings, wish: Wish) -> dict[str, Any]:
         erasures = Erasures(context.pool, context.executor, context.keyring, noted)
         standing = await erasures.standing(subject)
         if ORDERS_ARE_OVER.name not in wish.despite and standing.kept:
-            await _until_shown(models, await context.log.head())
+            await until_shown(models, await context.log.head())
         found = await _found(models, subject, wish.merchant)
         if standing.kept and not wish.dry_run:
             despite = check(found, wish.despite)
@@ -113,7 +113,7 @@ async def _followed(pool: Pool, erasures: Erasures) -> bool:
     return True
 
 
-async def _until_shown(models: Pool, head: int) -> None:
+async def until_shown(models: Pool, head: int) -> None:
     """Wait until `orders` shows all that stands in the log: an order of just now counts. Raises NotErased."""
     loop = asyncio.get_running_loop()
     over_at = loop.time() + FOLLOW_SECONDS

@@ -24,8 +24,9 @@ from eventstore.leaf import leaf_hash_of
 from eventstore.seams import RandomIds
 from projections.read_models import PERSONAL_COLUMNS
 from projections.rebuild import rebuild
-from services.audit import erasure_watch
+from services.audit import erasure_console, erasure_watch
 from services.audit.erasure import Erasures, erase_again, note_all
+from services.audit.erasure_console import NotErased, until_shown
 from services.audit.erasure_list import Entry, ErasureList, ListDamaged, ListNotWritten
 from services.audit.erasure_restore import erase_before_serving, until_followed
 from services.audit.erasure_watch import forgetting_erased
@@ -133,6 +134,22 @@ async def test_who_is_not_known_is_said_so(trade: Trade, tmp_path: Path) -> None
     assert refused.value.rule == "subject_exists"
     assert not (tmp_path / "secrets").exists()
     assert await fetch(trade, "SELECT 1 FROM erasures") == []
+
+
+async def test_the_console_waits_for_an_order_that_is_not_shown_yet(
+    trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure_console, "FOLLOW_SECONDS", 0.0)
+    pool = trade.log.pool
+    first = await trade.append("m1", [*setting_up("m2"), *Bought("m1", "o1").placing()])
+    with pytest.raises(NotErased, match="start the projector"):
+        await until_shown(pool, first)
+    async with running(trade):
+        await shown(trade, first)
+        await until_shown(pool, first)
+    last = await trade.append("m1", Bought("m1", "o2").placing())
+    with pytest.raises(NotErased, match=f"up to position {last}"):
+        await until_shown(pool, last)
 
 
 async def test_without_the_list_nothing_is_erased(trade: Trade, tmp_path: Path) -> None:
