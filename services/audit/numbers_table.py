@@ -17,6 +17,7 @@ from eventstore.queries import load_queries
 from projections.generations import Connection
 from projections.read_model import ReadModel, concerns, table_of
 from projections.read_models import READ_MODELS
+from services.audit import stored
 
 QUERIES = load_queries("services.audit", "numbers.sql")
 MODEL_OF: dict[str, ReadModel] = {table: each for each in READ_MODELS.values() for table in each.tables}
@@ -71,8 +72,7 @@ class Standing:
 
 async def fetch(connection: Connection, query: str, **arguments: Any) -> list[tuple[Any, ...]]:
     """The rows of a statement of `numbers.sql`, planned for these very arguments."""
-    cursor = await connection.execute(getattr(QUERIES, query).sql.encode(), arguments, prepare=False)
-    return list(await cursor.fetchall())
+    return list(await stored.fetch(connection, getattr(QUERIES, query).sql, arguments))
 
 
 async def execute(connection: Connection, query: str, **arguments: Any) -> int:

@@ -226,8 +226,6 @@ async def _reading(request: Request, to: Bound) -> AsyncIterator[Connection]:
         raise try_later("it took too long; ask for less", RETRY_SECONDS, kind="took-too-long") from None
     except (psycopg.OperationalError, PoolTimeout, OSError):
         raise try_later("the database can't be reached", RETRY_SECONDS) from None
-    except psycopg.DataError as error:
-        if not error.sqlstate:
-            raise Problem(409, "cannot-fold", f"a stored row holds what can't be read: {error}") from None
+    except psycopg.DataError:
         detail = "a parameter holds what no text or number of ours can hold"
         raise Problem(422, "invalid-input", detail) from None
