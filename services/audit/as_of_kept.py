@@ -90,11 +90,10 @@ class KeptStates:
                 logger.info("state_in_use", read_model=model.name)  # it is dropped the next time
 
     async def _keep_next(self, connection: Connection, model: ReadModel, head: int, share: float) -> bool:
-        kept = await query(connection, "list_kept", name=model.name)
+        kept = await query(connection, "list_kept", name=model.name, tables=list(model.tables))
         spacing = self.spacing_for(head)
-        for position, version in kept:
-            obsolete = version != model.version or position % spacing or position > head
-            if obsolete or not await self._is_whole(connection, model, position):
+        for position, version, whole in kept:
+            if not whole or version != model.version or position % spacing or position > head:
                 await self._drop(connection, model, position)
                 return True
         last = kept[-1][0] if kept else 0
@@ -102,12 +101,6 @@ class KeptStates:
             return False
         await self._make(connection, model, last, last + spacing, share)
         return True
-
-    async def _is_whole(self, connection: Connection, model: ReadModel, position: int) -> bool:
-        """Whether all of its tables are there: they may be deleted, as they can be made again."""
-        relations = list(model.tables_of(kept_word(position)))
-        ((count,),) = await query(connection, "count_tables", relations=relations)
-        return bool(count == len(relations))
 
     def spacing_for(self, head: int) -> int:
         """The smallest that keeps no more than the most states of a log of that length."""

@@ -29,7 +29,7 @@ from projections.advance import HANDLERS_OWN, said
 from projections.page import TURN, Follow, Page, work_of
 from projections.read_model import ReadModel, order_key, statement, table_of
 from projections.read_models import OPENED
-from services.audit.stored import Unreadable, decoded, fetch
+from services.audit.stored import Unreadable, decoded, fetch, is_no_event
 
 SHADOW = "asof"
 PAGE = 2_000
@@ -171,10 +171,7 @@ def fact_of(event: StoredEvent) -> Fact:
     fact = decoded(event)
     if not isinstance(fact.event, Unreadable):
         return fact
-    raise CannotFold(
-        f"position {event.position} is no {event.type} that this version of Tillroll knows: a newer one"
-        " wrote it, or somebody altered it (`tillroll verify` tells)"
-    )
+    raise CannotFold(is_no_event(event))
 
 
 def _marked(fact: Fact) -> Fact:

@@ -31,7 +31,7 @@ from services.audit.numbers_table import (
     conditions,
     fetch,
 )
-from services.audit.stored import Unreadable, decoded
+from services.audit.stored import Unreadable, decoded, is_no_event
 
 TEMPORARY = "why"
 PARTS_MAX = 1_000
@@ -174,10 +174,7 @@ def _fact(event: StoredEvent) -> Fact:
     fact = decoded(event)
     if not isinstance(fact.event, Unreadable):
         return fact
-    raise CannotRead(
-        f"position {event.position} is no {event.type} that this version of Tillroll knows: a newer one"
-        " wrote it, or somebody altered it (`tillroll verify` tells)"
-    )
+    raise CannotRead(is_no_event(event))
 
 
 def _fails(shape: Shape, error: Exception) -> CannotRead:

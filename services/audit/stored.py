@@ -30,6 +30,14 @@ class Unreadable(Event):
     """Stands for an event that is none to this version of the code."""
 
 
+def is_no_event(stored: StoredEvent) -> str:
+    """What to say of one that can't be read."""
+    return (
+        f"position {stored.position} is no {stored.type} that this version of Tillroll knows: a newer one"
+        " wrote it, or somebody altered it (`tillroll verify` tells)"
+    )
+
+
 def decoded(stored: StoredEvent) -> Fact:
     """The fact of a stored event; where it can't be read, of `Unreadable`, with the columns that it has."""
     if NO_TIME not in (stored.occurred_at, stored.recorded_at):

@@ -16,7 +16,7 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from domain.streams import checked_stream, stream_parts
+from domain.streams import stream_parts
 from eventstore.postgres import make_pool
 from projections.generations import Connection
 from services.audit.causes import Cause
@@ -24,6 +24,7 @@ from services.audit.causes_asked import ASKED, Bound, NothingThere, bound, why_e
 from services.audit.causes_read import QUERIES
 from services.audit.drawing import LEGEND, as_rich, as_svg
 from services.audit.looked_console import Shown, looking, words_of
+from services.audit.named import order_named
 from services.audit.numbers import Explained, explain
 from services.audit.numbers_table import MODEL_OF, CannotExplain, told
 from services.audit.why_shown import number_as_json, tree_as_json
@@ -53,9 +54,6 @@ async def why_causes(
     settings: Settings, what: str, names: list[str], merchant: str, *, as_json: bool, svg: Path | None
 ) -> None:
     """Print the tree of an order, payment, shipment, stock item or event, or write its picture to `svg`."""
-    if what == "order" and not merchant and len(names) == 1 and "/" in names[0]:
-        merchant, _, order_id = names[0].partition("/")  # as it is named everywhere
-        names = [order_id]
     if svg:
         _refuse_unwritable(svg)
     async with _opened(settings, merchant, what=what, names=" ".join(names), svg=svg) as (connection, shown):
@@ -169,14 +167,15 @@ async def _whose(connection: Connection, what: str, name: str) -> tuple[str, str
     if rows:
         names = " and ".join(str(row[0]) for row in rows)
         raise AskedWrongly(f"several merchants have a {what} {name}, such as {names}: say --merchant")
-    if what == "order" and name.startswith("order-"):
-        return _of_stream(name)
+    if what == "order" and (name.startswith("order-") or "/" in name):
+        return _as_named(name)
     raise NothingThere(f"no read model knows the {what} {name}; say --merchant to look in the log itself")
 
 
-def _of_stream(stream: str) -> tuple[str, str]:
+def _as_named(name: str) -> tuple[str, str]:
+    """Merchant and id of an order, as it is named everywhere else."""
     try:
-        merchant, order_id = stream_parts(checked_stream(stream))
+        merchant, order_id = stream_parts(order_named(name))
     except ValueError as error:
         raise AskedWrongly(str(error)) from None
     return merchant, order_id

@@ -33,13 +33,13 @@ FROM (
 ) AS sized
 WHERE before <= :data_bytes ORDER BY position;
 
--- name: list_kept(name)
--- All kept states of a read model, also such as an older version of the code made.
-SELECT position, version FROM kept_read_models WHERE name = :name ORDER BY position;
-
--- name: count_tables(relations)
--- How many of these tables are there.
-SELECT count(to_regclass(quote_ident(relation))) FROM unnest(:relations::text[]) AS relation;
+-- name: list_kept(name, tables)
+-- All kept states of a read model, also such as an older version of the code made; whether all of its :tables text[]
+-- are there, as they may be deleted.
+SELECT position, version, (
+    SELECT bool_and(to_regclass(quote_ident(kept || '_at' || position)) IS NOT NULL) FROM unnest(:tables::text[]) AS kept
+)
+FROM kept_read_models WHERE name = :name ORDER BY position LIMIT 1000;
 
 -- name: add_kept(name, position, version)!
 INSERT INTO kept_read_models (name, position, version) VALUES (:name, :position, :version);
