@@ -423,6 +423,16 @@ async def test_an_altered_event_is_shown_as_what_it_is_and_so_are_all_others(fou
     problem(await ask(found, "/v1/audit/why/numbers/orders", auditor, "m1", **number), 409, "cannot-fold")
     rows = await ask(found, "/v1/audit/state/rows", auditor, table="orders", key="m2/of-m2")
     assert len(rows.json()["items"]) == 1, "what is not altered is shown"
+    with psycopg.connect(found.database, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE events SET data = 'no JSON' WHERE type = 'OrderPlaced' AND merchant = 'm2'"
+        )
+    for path, query in {
+        "/v1/audit/state/rows": {"table": "orders", "key": "m2/of-m2"},
+        "/v1/audit/state/process": {"agent": "order", "key": "m2/of-m2"},
+    }.items():
+        told = problem(await ask(found, path, auditor, **query), 409, "cannot-fold")
+        assert "order-m2.of%2Dm2" in told["detail"], "what does not say any more what it is about is missed"
 
 
 _STREAM = "order-m1.of-m1"
