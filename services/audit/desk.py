@@ -13,11 +13,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from domain.streams import PARTS, stream_parts
+from domain.aggregates import PARTS
+from domain.streams import stream_parts
 from eventstore.keyring import Keyring
 from eventstore.seams import WallClock
 from eventstore.statements import Pool
-from projections.checkouts import CHECKOUTS
+from projections.order.checkouts import CHECKOUTS
 from projections.read_model import ReadModel
 from services.audit.as_of import ProcessState, StreamState, Subject, state_at
 from services.audit.as_of_models import ROWS_MAX, ReadModelAt, key_named, standing, table_named

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from commands.executor import Context
+from domain.carrier import LabelVoidRequested, RecordCarrierShipment, Scan, ShipmentRequested
 from domain.kernel import Command, Fact, Group, Target, one
 from domain.order import CancelOrder, StartPreparation
 from domain.payment import (
@@ -24,7 +25,6 @@ from domain.payment import (
     RefundRequested,
     VoidRequested,
 )
-from domain.shipment import LabelVoidRequested, RecordCarrierShipment, Scan, ShipmentRequested
 from domain.streams import order_stream
 from eventstore.codec import decode
 from eventstore.keyring import Keyring, PostgresKeyStore

@@ -20,7 +20,7 @@ from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import make_pool
 from projections.fold import Fold
 from projections.generations import make_generation
-from projections.orders import ORDERS
+from projections.order.orders import ORDERS
 from projections.page import Follow
 from projections.read_model import ReadModel, table_of
 from projections.read_models import READ_MODELS

@@ -15,8 +15,9 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
-from domain.catalogue import ProductImported
+from domain.carrier import LabelVoided
 from domain.erasure import SubjectErased
+from domain.inventory import StockAdjusted, StockAllocated, StockReceived, StockReturned
 from domain.kernel import Fact
 from domain.order import Adjustment
 from domain.payment import (
@@ -26,16 +27,15 @@ from domain.payment import (
     PaymentDeclined,
     PaymentProviderUnavailable,
 )
-from domain.shipment import LabelVoided
-from domain.stock import StockAdjusted, StockAllocated, StockReceived, StockReturned
+from domain.product import ProductImported
 from domain.streams import erasure_stream, payment_stream, product_stream, stock_stream
 from eventstore.postgres import make_pool
 from eventstore.roles import ALL_MERCHANTS
 from eventstore.statements import Pool
 from projections.generations import Connection
+from projections.order.sales import SALES
 from projections.read_model import Rows
 from projections.read_models import READ_MODELS
-from projections.sales import SALES
 from services.audit import numbers_found, numbers_merge
 from services.audit.causes_asked import Bound, bound
 from services.audit.numbers import Row, explain, explain_row, rolled_back
