@@ -115,7 +115,7 @@ class Desk:
             yield await envelopes(step.events, self.opening), step.reached
 
     async def state(self, asked: Asked, position: int) -> dict[str, Any]:
-        """An aggregate's or a process's state, and the event that made it."""
+        """An aggregate's or a process's state, and the event that made it; None of what was not there yet."""
         subject = asked.subject()
         moment = await state_at(self.history, self.opening, subject, position)
         event = moment.event
@@ -125,7 +125,7 @@ class Desk:
             "events": moment.version,
             "made_by": event
             and {"position": event.position, "event_id": str(event.event_id), "type": event.type},
-            "state": moment.state,
+            "state": moment.state if moment.version else None,
         }
 
     async def rows(

@@ -41,8 +41,7 @@ from services.audit.causes_asked import Bound, bound
 from services.audit.numbers import Row, explain, explain_row, rolled_back
 from services.audit.numbers_table import MODEL_OF, CannotExplain, read_table
 from services.play.reader import read_olist
-from services.play.rows import OlistRows
-from tests.integration.played import played
+from tests.integration.played import played, some_of
 from tests.integration.projections_trade import START, Bought, Step, Trade, open_trade, setting_up
 from tests.integration.test_database_roles import AsRole
 from tests.integration.test_projections import running, shown
@@ -299,22 +298,6 @@ async def test_a_hundred_random_numbers_of_the_miniature_add_up(database: str, p
 
 
 CHECKOUTS = 300
-
-
-def some_of(rows: OlistRows, count: int) -> OlistRows:
-    """The first orders, with all that is theirs."""
-    ids = {each.order_id for each in rows.orders[:count]}
-    items = tuple(each for each in rows.items if each.order_id in ids)
-    products, sellers = {each.product_id for each in items}, {each.seller_id for each in items}
-    return replace(
-        rows,
-        orders=rows.orders[:count],
-        items=items,
-        products=tuple(each for each in rows.products if each.product_id in products),
-        sellers=tuple(each for each in rows.sellers if each.seller_id in sellers),
-        payments=tuple(each for each in rows.payments if each.order_id in ids),
-        reviews=tuple(each for each in rows.reviews if each.order_id in ids),
-    )
 
 
 @pytest.mark.olist
