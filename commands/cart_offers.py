@@ -1,0 +1,78 @@
+"""What is true of a cart's lines now: prices, units for sale, shipping? The one place that asks others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from commands.states import States
+from domain.cart import Cart
+from domain.cart_events import Offer, ShippingCharge
+from domain.cart_orders import CartLine, merchants_of
+from domain.catalogue import Known, ProductImported
+from domain.stock import Stock
+from domain.storefront import StorefrontSettings
+from domain.streams import product_stream, stock_stream, storefront_stream
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """A product as its catalogue has it; `unit_price_cents` is None where it has no price in the currency."""
+
+    category: str | None = None
+    unit_price_cents: int | None = None
+    on_sale: bool = True
+    name: str = ""
+
+
+async def sold(
+    states: States, products: Sequence[tuple[str, str]], currency: str, now: datetime
+) -> list[Sold]:
+    """Each product (merchant, SKU) as it is sold now. The catalogue has no prices: the shop says them."""
+    found = await states.load([product_stream(*product) for product in products])
+    return [_as_imported(each.state) for each in found]
+
+
+def _as_imported(known: Known) -> Sold:
+    return Sold(category=known.fact.category) if isinstance(known.fact, ProductImported) else Sold()
+
+
+async def offers_of(states: States, cart: Cart, now: datetime) -> tuple[Offer, ...]:
+    """For each line of the cart."""
+    products = await sold(states, [(line.merchant, line.sku) for line in cart.lines], cart.currency, now)
+    stocks = await states.load([stock_stream(*line.place) for line in cart.lines])
+    return tuple(
+        Offer(
+            line=line.line,
+            unit_price_cents=product.unit_price_cents if line.priced_by == "settings" else None,
+            available=free_units(stock.state, now),
+            on_sale=product.on_sale,
+        )
+        for line, product, stock in zip(cart.lines, products, stocks, strict=True)
+    )
+
+
+def free_units(stock: Stock, now: datetime) -> int:
+    """What nobody holds, or holds no longer: a reservation that has expired counts as free."""
+    lapsed = (held.quantity for _, held in stock.held.items() if held.expires_at and held.expires_at <= now)
+    return stock.available + sum(lapsed)
+
+
+async def storefronts(states: States, merchants: Iterable[str]) -> dict[str, StorefrontSettings]:
+    asked = list(dict.fromkeys(merchants))
+    found = await states.load([storefront_stream(merchant) for merchant in asked])
+    return {merchant: each.state.settings for merchant, each in zip(asked, found, strict=True)}
+
+
+async def charges_of(
+    states: States, lines: Iterable[CartLine], method: str, currency: str
+) -> tuple[ShippingCharge, ...]:
+    """What the merchants of these lines ask for the method; those who do not ship so are missing."""
+    settings = await storefronts(states, merchants_of(lines))
+    prices = {merchant: each.shipping_cents(method, currency) for merchant, each in settings.items()}
+    return tuple(
+        ShippingCharge(merchant=merchant, amount_cents=cents)
+        for merchant, cents in prices.items()
+        if cents is not None
+    )
