@@ -31,6 +31,7 @@ class Agent:
 
 
 def order_key(fact: Fact) -> str:
-    """The key of an order's processes: its stream's name. A deadline carries the key it was asked with."""
-    key = getattr(fact.event, "key", None)
+    """The key of an order's processes: its stream's name; a cart is no order yet, and has its own. A deadline
+    carries the key it was asked with."""
+    key = fact.stream if fact.category == "cart" else getattr(fact.event, "key", None)
     return key if key is not None else order_stream(fact.merchant, fact.event.order_id)  # type: ignore[attr-defined]

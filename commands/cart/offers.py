@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from commands.states import States
-from domain.cart import Cart
-from domain.cart_events import Offer, ShippingCharge
-from domain.cart_orders import CartLine, merchants_of
-from domain.catalogue import Known, ProductImported
-from domain.stock import Stock
-from domain.storefront import StorefrontSettings
+from domain.cart.cart import Cart
+from domain.cart.commands import Offer
+from domain.cart.events import ShippingCharge
+from domain.cart.orders import CartLine, merchants_of
+from domain.cart.storefront import StorefrontSettings
+from domain.inventory import Stock
+from domain.product import Known, ProductImported
 from domain.streams import product_stream, stock_stream, storefront_stream
 
 
@@ -40,6 +41,8 @@ def _as_imported(known: Known) -> Sold:
 
 async def offers_of(states: States, cart: Cart, now: datetime) -> tuple[Offer, ...]:
     """For each line of the cart."""
+    if not cart.lines:
+        return ()
     products = await sold(states, [(line.merchant, line.sku) for line in cart.lines], cart.currency, now)
     stocks = await states.load([stock_stream(*line.place) for line in cart.lines])
     return tuple(
@@ -61,6 +64,8 @@ def free_units(stock: Stock, now: datetime) -> int:
 
 async def storefronts(states: States, merchants: Iterable[str]) -> dict[str, StorefrontSettings]:
     asked = list(dict.fromkeys(merchants))
+    if not asked:
+        return {}
     found = await states.load([storefront_stream(merchant) for merchant in asked])
     return {merchant: each.state.settings for merchant, each in zip(asked, found, strict=True)}
 

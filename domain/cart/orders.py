@@ -12,15 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal, TypeAlias
 
-from domain.cart_events import (
-    Buyer,
-    CheckoutOrderPlanned,
-    CheckoutOrderRequested,
-    LineChange,
-    Offer,
-    Payment,
-    ShippingCharge,
-)
+from domain.cart.commands import Buyer, Offer, Payment
+from domain.cart.events import CheckoutOrderPlanned, CheckoutOrderRequested, LineChange, ShippingCharge
 from domain.kernel import Refused
 from domain.money import split_by_largest_remainder
 from domain.order import Line, PlaceOrder, Portion
@@ -73,8 +66,8 @@ def checkout_id_of(merchant: str, cart_id: str) -> str:
 
 def cart_of_checkout(checkout_id: str) -> tuple[str, str] | None:
     """Merchant and cart id of a checkout that is a cart's."""
-    cart_id, parted, merchant = checkout_id.removeprefix(CHECKOUT).partition("~")
-    return (merchant, cart_id) if parted and checkout_id.startswith(CHECKOUT) else None
+    cart_id, _, merchant = checkout_id.removeprefix(CHECKOUT).partition("~")
+    return (merchant, cart_id) if checkout_id.startswith(CHECKOUT) and cart_id and merchant else None
 
 
 def order_number(checkout_id: str, merchant: str) -> str:

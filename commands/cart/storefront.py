@@ -7,11 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from commands.cart_body import StorefrontBody
+from commands.cart.body import StorefrontBody
 from commands.executor import Context, Done, Executor
 from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
+from domain.cart.storefront import SetStorefront
 from domain.kernel import one
-from domain.storefront import SetStorefront
 from domain.streams import storefront_stream
 from services.web.access import requires
 
@@ -49,6 +49,3 @@ async def _set_storefront(call: WantedCall, body: StorefrontBody) -> Response:
     await call.settings()
     settings = body.to_domain()
     return await call.carry_out(set_storefront, SetStorefront(settings=settings), settings.model_dump())
-
-
-ROUTERS = (router,)

@@ -12,15 +12,14 @@ from fastapi import Depends, Header, Request
 
 from commands.http import Call, Parts, WantedCall
 from commands.personal import subject_of
-from domain.cart import Cart
-from domain.cart_orders import merchants_of
+from domain.cart.cart import Cart
 from domain.merchant import Merchant
 from domain.streams import cart_stream, merchant_stream, storefront_stream
 from eventstore.keyring import Keyring
 from services.web.access import HEADER, Allowed, Asked, Grant, Principal, check_name, forbidden
-from services.web.problems import conflict, merchant_required, not_found, unknown_merchant
+from services.web.problems import merchant_required, not_found, unknown_merchant
 
-TOKEN_HEADER = "Tillroll-Cart"
+CART_HEADER = "Tillroll-Cart"
 GUEST = "guest"
 PERMISSION = "carts:write"
 
@@ -43,7 +42,7 @@ async def guest(
     tillroll_cart: Annotated[
         str | None,
         Header(
-            alias=TOKEN_HEADER,
+            alias=CART_HEADER,
             max_length=200,
             description="the secret that the cart was started with",
             examples=["Zm9yIHlvdXIgZXllcyBvbmx5"],
@@ -100,7 +99,8 @@ class Shopper:
             grant = self.call.asked.principal.grant(name)
             if name != self.call.merchant and (grant is None or PERMISSION not in grant.permissions):
                 raise forbidden(PERMISSION, name)
-        found = await self.call.parts.executor.states.load([merchant_stream(name) for name in names])
+        streams = [merchant_stream(name) for name in names]
+        found = await self.call.parts.executor.states.load(streams) if streams else []
         for name, each in zip(names, found, strict=True):
             if not each.state.registered:
                 raise unknown_merchant(name)
@@ -114,9 +114,6 @@ class Shopper:
             raise forbidden(f"{PERMISSION} of somebody else", merchant)
         return subject
 
-    async def buyers_of(self, cart: Cart) -> dict[str, Merchant]:
-        return await self.merchants(merchants_of(cart.lines))
-
 
 def opens(cart: Cart, token: str) -> bool:
     """Whether the token is the cart's; one that is somebody's, or over, has none."""
@@ -124,12 +121,10 @@ def opens(cart: Cart, token: str) -> bool:
 
 
 async def guests_cart(call: Call, cart_id: str, token: str) -> Cart:
-    """A guest's cart that somebody wants as theirs. Raises a 404 or 409 problem."""
+    """A guest's cart that somebody wants as theirs; also one that is merged. Raises a 404 problem."""
     (found,) = await call.parts.executor.states.load([cart_stream(call.merchant, cart_id)])
     cart: Cart = found.state
-    if cart.status == "merged":
-        raise conflict("cart_open", "the cart is merged into another one")
-    if not opens(cart, token):
+    if cart.status != "merged" and not opens(cart, token):
         raise not_found("cart", cart_id)
     return cart
 
@@ -142,7 +137,7 @@ async def shopper_of_request(request: Request, call: WantedCall) -> Shopper:
 async def looker_of_request(request: Request, asked: Allowed) -> Shopper:
     """Who only looks: nothing of it is repeated, so it takes no key."""
     parts: Parts = request.app.state
-    return await shopper_of_request(request, Call(parts, asked, parts.ids.new(), b"", b""))
+    return await shopper_of_request(request, Call(parts, asked, parts.ids.new(), b"", b"", frozenset()))
 
 
 WantedShopper = Annotated[Shopper, Depends(shopper_of_request)]

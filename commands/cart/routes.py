@@ -15,8 +15,9 @@ import orjson
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
-from commands import cart_body as bodies
-from commands.cart_door import (
+from commands.cart import body as bodies
+from commands.cart.checkout import buyers, contact_of, erased, finish
+from commands.cart.door import (
     PERMISSION,
     Shopper,
     WantedLooker,
@@ -26,14 +27,14 @@ from commands.cart_door import (
     guests_cart,
     token_of,
 )
-from commands.cart_offers import charges_of, sold, storefronts
-from commands.cart_view import CartView, OrderOfCart, Status, as_told, changes_in, offered, orders_of, view
-from commands.checkout import buyers, contact_of, erased, finish
+from commands.cart.offers import charges_of, sold, storefronts
+from commands.cart.view import CartView, OrderOfCart, Status, as_told, changes_in, offered, orders_of, view
 from commands.executor import Context, Done, Executor
 from commands.fields import Id
 from commands.http import PROBLEMS, CommandRoute, Positioned, answers
+from commands.names import Named, Source
 from commands.personal import sealed
-from domain.cart_events import (
+from domain.cart.commands import (
     AddItem,
     AssignCart,
     CartCommand,
@@ -44,7 +45,7 @@ from domain.cart_events import (
     SetContact,
     StartCheckout,
 )
-from domain.cart_orders import checkout_id_of, merchants_of
+from domain.cart.orders import checkout_id_of, merchants_of
 from domain.kernel import Group, Target, one
 from domain.streams import cart_stream, stock_stream
 from eventstore.seams import derived_id
@@ -237,6 +238,8 @@ async def _merge(shopper: WantedShopper, cart_id: CartId, body: bodies.TokenBody
 
     async def merge(executor: Executor, command: MergeCart, context: Context, answer: bytes) -> Done:
         source = await guests_cart(call, command.cart_id, body.token)
+        if source.status == "merged":  # then the ledger knows whether it was by this command
+            return await tell_cart(executor, command, context, answer)
         into = cart_stream(context.merchant, cart_id)
         adds = [
             Target(into, AddItem(cart_id=cart_id, **{n: v for n, v in _fields(line) if n != "line"}))
@@ -410,13 +413,13 @@ _route(
     for_guests=False,
 )
 
-ROUTERS = (SIGNED_IN, GUESTS)
+BOTH_DOORS = (SIGNED_IN, GUESTS)
 
 
-def _stock_of(merchant: str, item: AddItem) -> Iterator[tuple[str, Mapping[tuple[str | int, ...], str]]]:
+def _stock_of(_: str, item: AddItem) -> Iterator[Named]:
     """The stock that its order will be reserved in."""
-    parts = {("body", "sku"): item.sku, ("body", "warehouse"): item.warehouse}
+    parts: Mapping[Source, str] = {("body", "sku"): item.sku, ("body", "warehouse"): item.warehouse}
     yield stock_stream(item.merchant, item.sku, item.warehouse), parts
 
 
-LEADS_TO = {AddItem: _stock_of}
+RESERVED_IN = ((AddItem, _stock_of),)

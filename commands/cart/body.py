@@ -7,15 +7,19 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, StrictBool
 
 from commands.fields import LINE_UNITS_MAX, Body, Id, PaymentName, Sku, Text, Warehouse, whole
-from domain.cart_events import CartTerms, Contact, Payment, ShippingCharge
+from domain.cart.commands import Payment
+from domain.cart.events import CartTerms, Contact, ShippingCharge
+from domain.cart.storefront import ShippingMethod, StorefrontSettings
 from domain.money import MOST_CENTS, Currency
-from domain.storefront import ShippingMethod, StorefrontSettings
 
 PAYMENTS_MAX, CHARGES_MAX, METHODS_MAX = 10, 100, 100
 _Amount = Annotated[int, whole(0, MOST_CENTS)]
 _Seconds = Annotated[int, whole(1, 366 * 86400)]
 _Short = Annotated[Text, Field(max_length=200)]
 Merchant = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-.0-~]+$")]
+
+
+_SHOWN = "Zm9yIHlvdXIgZXllcyBvbmx5"
 
 
 def _example(**fields: Any) -> ConfigDict:
@@ -169,7 +173,7 @@ class CompleteBody(Body):
 class TokenBody(Body):
     """A guest's cart, and the token that opens it."""
 
-    model_config = _example(cart_id="0190c3f2-a1b4-7c55-b1d2-6d2f6e1c0a11", token="s3cret")
+    model_config = _example(cart_id="0190c3f2-a1b4-7c55-b1d2-6d2f6e1c0a11", token=_SHOWN)
 
     cart_id: Id
     token: Annotated[str, Field(min_length=1, max_length=200)]
@@ -178,7 +182,7 @@ class TokenBody(Body):
 class AssignBody(Body):
     """Whose the guest's cart is from now on."""
 
-    model_config = _example(token="s3cret", customer="c-4711")
+    model_config = _example(token=_SHOWN, customer="c-4711")
 
     token: Annotated[str, Field(min_length=1, max_length=200)]
     customer: Id | None = Field(None, description="your id of the person; who asks, if it is a customer")

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from domain.cart_events import CartTerms
+from domain.cart.events import CartTerms
 from domain.kernel import Command, Decider, Event, Refused, Value
 from domain.money import Cents, Currency
 
@@ -72,4 +72,5 @@ STOREFRONT: Decider[SetStorefront, StorefrontSet, Storefront] = Decider(
     Storefront(),
     events=(StorefrontSet,),
     commands=(SetStorefront,),
+    parts=("merchant",),
 )

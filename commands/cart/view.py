@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from commands.cart_door import Shopper
-from commands.cart_offers import charges_of, offers_of
-from commands.checkout import contact_of
-from domain.cart import Cart, drift
-from domain.cart_events import ClaimCheckout, Offer, ShippingCharge
-from domain.cart_orders import Drift, checkout_id_of, drift_token
+from commands.cart.checkout import contact_of
+from commands.cart.door import Shopper
+from commands.cart.offers import charges_of, offers_of
+from domain.cart.cart import Cart, drift
+from domain.cart.commands import ClaimCheckout, Offer
+from domain.cart.events import ShippingCharge
+from domain.cart.orders import Drift, checkout_id_of, drift_token
 
 Status = Literal["open", "completing", "completed", "abandoned", "expired", "merged"]
 

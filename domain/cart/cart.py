@@ -11,19 +11,30 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
-from domain.cart_events import (
+from domain.cart.commands import (
     AbandonCart,
     AddItem,
     AssignCart,
+    CartCommands,
+    ChangeItemQuantity,
+    ChooseShipping,
+    ClaimCheckout,
+    ExpireCart,
+    MergeCart,
+    RecordCheckoutOrder,
+    ReleaseCheckout,
+    RequestCheckoutOrders,
+    SetContact,
+    StartCheckout,
+)
+from domain.cart.events import (
     CartAbandoned,
     CartAssigned,
-    CartCommands,
     CartEvents,
     CartExpired,
     CartMerged,
     CartResumed,
     CartTerms,
-    ChangeItemQuantity,
     CheckoutClaimed,
     CheckoutCompleted,
     CheckoutOrderPlanned,
@@ -31,27 +42,18 @@ from domain.cart_events import (
     CheckoutOrderRequested,
     CheckoutReleased,
     CheckoutStarted,
-    ChooseShipping,
-    ClaimCheckout,
     Contact,
     ContactSet,
     DriftAccepted,
-    ExpireCart,
     ItemAdded,
     ItemQuantityChanged,
     ItemRemoved,
     LineChange,
-    MergeCart,
     PricedBy,
-    RecordCheckoutOrder,
-    ReleaseCheckout,
-    RequestCheckoutOrders,
-    SetContact,
     ShippingCharge,
     ShippingChosen,
-    StartCheckout,
 )
-from domain.cart_orders import (
+from domain.cart.orders import (
     CartLine,
     Drift,
     Planning,
@@ -83,7 +85,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Cart:
-    """`recorded`: the merchants whose order is there. `activity` counts what its shopper did; `claims`, how
+    """`planned`: the merchants of whom a claim had an order; `recorded`: whose order is there. `activity` counts what its shopper did; `claims`, how
     often it was claimed."""
 
     status: Status = "none"
@@ -102,6 +104,7 @@ class Cart:
     ship_to_state: str = ""
     claims: int = 0
     claim: Claim | None = None
+    planned: frozenset[str] = frozenset()
     recorded: frozenset[str] = frozenset()
     activity: int = 0
 
@@ -293,7 +296,7 @@ def _record(command: RecordCheckoutOrder, cart: Cart) -> tuple[CartEvents, ...]:
         total_cents=command.total_cents,
     )
     number = order_number(checkout_id_of(cart.merchant, command.cart_id), command.merchant)
-    if command.order_id != number or cart.status in ("none", "merged"):
+    if command.order_id != number or command.merchant not in cart.planned:
         return ()  # somebody's order that only says that it is of this cart
     if command.claim and (cart.claim is None or cart.claim.number != command.claim):
         raise Refused("claim_current", "the claim is over: another one, or none, holds the cart")
@@ -395,8 +398,8 @@ def _of_shopper(command: CartCommands, cart: Cart) -> tuple[CartEvents, ...]:
 def evolve(cart: Cart, event: CartEvents) -> Cart:
     match event:
         case CheckoutOrderPlanned():
-            assert cart.claim is not None
-            return replace(cart, claim=replace(cart.claim, orders=(*cart.claim.orders, event)))
+            claim = replace(cart.claim, orders=(*cart.claim.orders, event)) if cart.claim else None
+            return replace(cart, claim=claim, planned=cart.planned | {event.merchant})
         case CheckoutOrderRecorded(merchant=merchant):
             return replace(cart, recorded=cart.recorded | {merchant})
         case CheckoutClaimed(claim=number, expires_at=expires_at):
@@ -454,4 +457,5 @@ CART: Decider[CartCommands, CartEvents, Cart] = Decider(
     Cart(),
     events=CartEvents.__args__,
     commands=CartCommands.__args__,
+    parts=("merchant", "cart_id"),
 )

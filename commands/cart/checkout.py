@@ -5,8 +5,8 @@
    that it is there; another merchant's is placed first, and recorded then.
 3. With the last one the checkout is complete.
 
-Ids of orders are made of the cart's, those of the commands of the claim's. So whoever comes by may do 2 again:
-the same shopper who presses twice, or the cart's agent once the claim is past its time.
+Ids of orders are made of the cart's, those of the commands of the claim's. So whoever comes by may do 2
+again: the same shopper who presses twice, or the agents once the claim is past its time.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from commands.executor import Context, Done
 from commands.http import Call, refusal
 from commands.order import placing_of
 from commands.personal import sealed
-from domain.cart import Cart
-from domain.cart_events import Buyer, CheckoutOrderPlanned, Contact, RecordCheckoutOrder, ReleaseCheckout
-from domain.cart_orders import place_order_of
+from domain.cart.cart import Cart
+from domain.cart.commands import Buyer, RecordCheckoutOrder, ReleaseCheckout
+from domain.cart.events import CheckoutOrderPlanned, Contact
+from domain.cart.orders import place_order_of
 from domain.kernel import Group, Target, one
 from domain.merchant import Merchant
 from domain.personal import Sealed
