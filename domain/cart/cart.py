@@ -85,8 +85,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Cart:
-    """`planned`: the merchants of whom a claim had an order; `recorded`: whose order is there. `activity` counts what its shopper did; `claims`, how
-    often it was claimed."""
+    """`planned`: the merchants of whom a claim had an order; `recorded`: whose order is there. `activity`
+    counts what its shopper did; `claims`, how often it was claimed.
+    """
 
     status: Status = "none"
     merchant: str = ""
