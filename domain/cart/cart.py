@@ -384,7 +384,9 @@ def _of_shopper(command: CartCommands, cart: Cart) -> tuple[CartEvents, ...]:
         case SetContact():
             if cart.subject and cart.subject != command.subject:
                 raise Refused("contact_of_the_owner", "the cart is somebody's; another person can't buy it")
-            return (ContactSet(**dict(command)),)
+            said = command.subject, command.contact, command.ship_to_state
+            same = said == (cart.contact_subject, cart.contact, cart.ship_to_state)
+            return () if same else (ContactSet(**dict(command)),)
         case ChooseShipping():
             return _choose_shipping(command, cart)
         case AssignCart():
