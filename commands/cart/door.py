@@ -43,7 +43,6 @@ async def guest(
         str | None,
         Header(
             alias=CART_HEADER,
-            max_length=200,
             description="the secret that the cart was started with",
             examples=["Zm9yIHlvdXIgZXllcyBvbmx5"],
         ),
