@@ -51,7 +51,7 @@ from domain.streams import cart_stream, stock_stream
 from eventstore.seams import derived_id
 from services.web.access import forbidden, public, requires
 from services.web.positions import POSITION_HEADER
-from services.web.problems import Problem, conflict
+from services.web.problems import Problem, conflict, problem_responses
 
 CartId = Annotated[Id, Path(description="the cart", examples=["0190c3f2-a1b4-7c55-b1d2-6d2f6e1c0a11"])]
 LineInPath = Annotated[int, Path(ge=1, le=10**6, description="the line's number", examples=[1])]
@@ -316,7 +316,10 @@ async def _completed(shopper: Shopper, cart_id: str, claimed: Response) -> Respo
 
 SIGNED_IN = APIRouter(prefix="/v1/carts", tags=["carts"], route_class=CommandRoute, responses=PROBLEMS)
 GUESTS = APIRouter(
-    prefix="/v1/storefront/carts", tags=["storefront"], route_class=CommandRoute, responses=PROBLEMS
+    prefix="/v1/storefront/carts",
+    tags=["storefront"],
+    route_class=CommandRoute,
+    responses={**PROBLEMS, **problem_responses(403)},
 )
 _WHY = "who is not signed in may shop, where the merchant lets guests in; the cart's token opens it"
 
