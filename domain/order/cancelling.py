@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from domain.kernel import Refused
-from domain.order.changing import adjustment_left, items_cents, less_money, shipping_cents, units_changed
+from domain.order.changing import (
+    adjustment_left,
+    items_cents,
+    less_money,
+    products_changed,
+    shipping_cents,
+    units_changed,
+)
 from domain.order.commands import CancelOrder, CancelOrderLines
 from domain.order.events import (
     OrderCancelled,
@@ -125,9 +132,11 @@ def _cancelled(command: CancelOrderLines, order: Order, cuts: tuple[LineCut, ...
         note=command.note,
         lines=cuts,
         units=units_changed(order, after),
+        products=products_changed(order, after),
         payments=less_money(order, -change),
         items_change_cents=items_cents(after.values()) - items_cents(order.lines.values()),
         shipping_change_cents=shipping_cents(after.values()) - shipping_cents(order.lines.values()),
+        lines_change=len(after) - len(order.lines),
         adjustment_cents=adjustment,
         change_cents=change,
         total_cents=total,

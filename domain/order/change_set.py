@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from domain.kernel import Refused
 from domain.money import MOST_CENTS
 from domain.order.cancelling import edit_over
-from domain.order.changing import items_cents, less_money, more_money, shipping_cents, units_changed
+from domain.order.changing import (
+    items_cents,
+    less_money,
+    more_money,
+    products_changed,
+    shipping_cents,
+    units_changed,
+)
 from domain.order.commands import ApplyOrderEdit, ConfirmOrderEdit, DeclineOrderEdit, ProposeOrderEdit
 from domain.order.events import (
     OrderAddressChanged,
@@ -108,11 +115,13 @@ def _previewed(command: ProposeOrderEdit, order: Order, after: Mapping[int, Line
         lines=tuple(line for number, line in sorted(after.items()) if order.lines.get(number) != line),
         removed=tuple(sorted(order.lines.keys() - after.keys())),
         units=units_changed(order, after),
+        products=products_changed(order, after),
         payments=more_money(order, change, payment_id, command.method)
         if more
         else less_money(order, -change),
         items_change_cents=items_cents(after.values()) - items_cents(order.lines.values()),
         shipping_change_cents=shipping_cents(after.values()) - shipping_cents(order.lines.values()),
+        lines_change=len(after) - len(order.lines),
         adjustment_cents=order.adjustment_cents,
         change_cents=change,
         total_cents=total,
@@ -167,9 +176,10 @@ def _edited(order_id: str, order: Order) -> tuple[OrderEvent, ...]:
     """The change set that is open, come true."""
     assert order.proposal
     proposed, address = order.proposal.edit, order.proposal.address
-    fields = {name: getattr(proposed, name) for name in OrderEdited.model_fields}
+    said = OrderEdited.model_fields.keys() & OrderEditProposed.model_fields.keys()
+    fields = {name: getattr(proposed, name) for name in said}
     changed = (OrderAddressChanged(**dict(address)),) if address else ()
-    return (OrderEdited(**fields), *changed)
+    return (OrderEdited(**fields, currency=order.currency), *changed)
 
 
 def _apply(command: ApplyOrderEdit, order: Order) -> tuple[OrderEvent, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from domain.money import split_by_largest_remainder
 from domain.order.state import Order
-from domain.order.values import Line, PaymentChange, UnitsChange
+from domain.order.values import Line, PaymentChange, ProductChange, UnitsChange
 
 
 def units_changed(order: Order, after: Mapping[int, Line]) -> tuple[UnitsChange, ...]:
@@ -25,6 +25,36 @@ def _units(lines: Iterable[Line]) -> Counter[tuple[str, str]]:
     for line in lines:
         units[line.sku, line.warehouse] += line.quantity
     return units
+
+
+Sums = tuple[int, int, int]
+
+
+def products_changed(order: Order, after: Mapping[int, Line]) -> tuple[ProductChange, ...]:
+    """By product and category: units, their prices and their shipping, where any of it is another sum."""
+    before, now = _sold(order.lines.values()), _sold(after.values())
+    none: Sums = (0, 0, 0)
+    changes = []
+    for key in sorted({**before, **now}, key=lambda each: (each[0], each[1] or "")):
+        units, items, shipping = (
+            new - old for new, old in zip(now.get(key, none), before.get(key, none), strict=True)
+        )
+        if units or items or shipping:
+            sums = {"units_change": units, "items_change_cents": items, "shipping_change_cents": shipping}
+            changes.append(ProductChange(sku=key[0], category=key[1], **sums))
+    return tuple(changes)
+
+
+def _sold(lines: Iterable[Line]) -> dict[tuple[str, str | None], Sums]:
+    sold: dict[tuple[str, str | None], Sums] = {}
+    for line in lines:
+        units, items, shipping = sold.get((line.sku, line.category), (0, 0, 0))
+        sold[line.sku, line.category] = (
+            units + line.quantity,
+            items + line.quantity * line.unit_price_cents,
+            shipping + line.quantity * line.unit_shipping_cents,
+        )
+    return sold
 
 
 def items_cents(lines: Iterable[Line]) -> int:

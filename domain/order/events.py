@@ -20,6 +20,7 @@ from domain.order.values import (
     NoteText,
     ParcelUnits,
     PaymentChange,
+    ProductChange,
     Portion,
     Signed,
     Tag,
@@ -149,9 +150,11 @@ class OrderLinesCancelled(Event):
     note: str = ""
     lines: tuple[LineCut, ...]
     units: tuple[UnitsChange, ...]
+    products: tuple[ProductChange, ...]
     payments: tuple[PaymentChange, ...]
     items_change_cents: Signed
     shipping_change_cents: Signed
+    lines_change: int
     adjustment_cents: Signed
     change_cents: Signed
     total_cents: Cents
@@ -169,9 +172,11 @@ class OrderEditProposed(Event):
     lines: tuple[Line, ...] = ()
     removed: tuple[int, ...] = ()
     units: tuple[UnitsChange, ...] = ()
+    products: tuple[ProductChange, ...] = ()
     payments: tuple[PaymentChange, ...] = ()
     items_change_cents: Signed
     shipping_change_cents: Signed
+    lines_change: int
     adjustment_cents: Signed
     change_cents: Signed
     total_cents: Cents
@@ -203,12 +208,15 @@ class OrderEdited(Event):
 
     order_id: Id
     change_set_id: Id
+    currency: Currency
     lines: tuple[Line, ...] = ()
     removed: tuple[int, ...] = ()
     units: tuple[UnitsChange, ...] = ()
+    products: tuple[ProductChange, ...] = ()
     payments: tuple[PaymentChange, ...] = ()
     items_change_cents: Signed
     shipping_change_cents: Signed
+    lines_change: int
     adjustment_cents: Signed
     change_cents: Signed
     total_cents: Cents

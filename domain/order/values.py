@@ -97,6 +97,16 @@ class UnitsChange(Value):
     change: int
 
 
+class ProductChange(Value):
+    """What of a product is sold more, or less, than before: units, and minor units of the currency."""
+
+    sku: Id
+    category: str | None = None
+    units_change: int
+    items_change_cents: Signed
+    shipping_change_cents: Signed
+
+
 class PaymentChange(Value):
     """What one payment is to bring from now on, in minor units, and what changed; a new one may be named."""
 
