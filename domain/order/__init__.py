@@ -83,8 +83,8 @@ from domain.order.values import (
     NoteText,
     ParcelUnits,
     PaymentChange,
-    ProductChange,
     Portion,
+    ProductChange,
     RemoveLine,
     SetQuantity,
     SetShipping,
@@ -149,8 +149,8 @@ __all__ = [
     "ParcelUnits",
     "PaymentChange",
     "PlaceOrder",
-    "ProductChange",
     "Portion",
+    "ProductChange",
     "Proposal",
     "ProposeOrderEdit",
     "RecordDispatch",
@@ -269,4 +269,9 @@ ORDER: Decider[OrderCommand, OrderEvent, Order] = Decider(
     Order(),
     events=OrderEvent.__args__,
     commands=OrderCommand.__args__,
+    parts=("merchant", "order_id"),
 )
+
+AGGREGATES = (ORDER,)
+PERMISSIONS = ("orders:read", "sales:read", "orders:write", "orders:fulfil", "orders:manage")
+CUSTOMER_PERMISSIONS = ("orders:read", "orders:write")

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from domain.kernel import Fact
+from domain.kernel import Event, Fact
 from domain.order import OrderEditConfirmed, OrderEditDeclined, OrderEdited, OrderEditProposed
 from projections.read_model import ReadModel, Rows
 
@@ -63,7 +63,11 @@ def _row(event: OrderEditProposed, fact: Fact) -> ChangeRow:
     )
 
 
-_STATUS = {OrderEditConfirmed: "confirmed", OrderEdited: "applied", OrderEditDeclined: "declined"}
+_STATUS: dict[type[Event], str] = {
+    OrderEditConfirmed: "confirmed",
+    OrderEdited: "applied",
+    OrderEditDeclined: "declined",
+}
 
 
 def project(facts: Sequence[Fact]) -> Rows:

@@ -50,7 +50,9 @@ def project(facts: Sequence[Fact]) -> Rows:
     events: list[tuple[Any, Fact]] = [(fact.event, fact) for fact in facts]
     return {
         "insert_holds": [_held(event, fact) for event, fact in events if isinstance(event, OrderHeld)],
-        "release_holds": [_released(event, fact) for event, fact in events if isinstance(event, OrderReleased)],
+        "release_holds": [
+            _released(event, fact) for event, fact in events if isinstance(event, OrderReleased)
+        ],
         "release_cancelled": [
             _released(event, fact) for event, fact in events if isinstance(event, OrderCancelled)
         ],
