@@ -196,18 +196,19 @@ def _contradictions(command: RecordDispatch, order: Order) -> tuple[OrderEvent, 
 
 
 def _dispatch(command: RecordDispatch, order: Order) -> tuple[OrderEvent, ...]:
-    order_id, shipment_id = command.order_id, command.shipment_id
+    order_id = command.order_id
+    shipment_id = command.shipment_id or (order_id if command.units else "")
     if order.status == "cancelled":
         if "shipped_after_cancel" in order.discrepancies or order.dispatched:
             return ()  # told before, or it came back and was cancelled for that
         # the carrier took it all the same: true, and against our books
         return (OrderDiscrepancyOpened(order_id=order_id, kind="shipped_after_cancel"),)
-    if order.status not in UNSHIPPED or (shipment_id and shipment_id in order.parcels):
+    if order.status not in UNSHIPPED or shipment_id in order.parcels:
         return ()
     against = _contradictions(command, order)
     if _dispatched_whole(command, order):
         return (*edit_over(order_id, order, "shipped"), OrderShipped(order_id=order_id), *against)
-    part = OrderPartShipped(order_id=order_id, shipment_id=shipment_id or order_id, units=command.units)
+    part = OrderPartShipped(order_id=order_id, shipment_id=shipment_id, units=command.units)
     return (part, *against)
 
 
