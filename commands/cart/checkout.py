@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from commands.executor import Context, Done
 from commands.http import Call, refusal
-from commands.order import placing_of
+from commands.order.call import placing_of
 from commands.personal import sealed
 from domain.cart.cart import Cart
 from domain.cart.commands import Buyer, RecordCheckoutOrder, ReleaseCheckout
