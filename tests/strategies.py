@@ -37,35 +37,18 @@ from domain.mail import Letter, RecordMailFailure, RecordMailSent, RecordMailUnk
 from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.money import split_by_largest_remainder
 from domain.order import (
-    AddLine,
-    AddOrderNote,
     Adjustment,
-    ApplyOrderEdit,
     CancelOrder,
-    CancelOrderLines,
     CompleteOrder,
     ConfirmOrder,
-    ConfirmOrderEdit,
-    DeclineOrderEdit,
-    HoldOrder,
     Line,
-    LineQuantity,
     MarkReserved,
-    NoteText,
     OpenOrderDiscrepancy,
-    ParcelUnits,
     PlaceOrder,
     Portion,
-    ProposeOrderEdit,
     RecordDispatch,
-    ReleaseOrder,
-    RemoveLine,
-    SetQuantity,
-    SetShipping,
     StartPreparation,
-    TagOrder,
     Terms,
-    UntagOrder,
     order_total,
 )
 from domain.parked import RequestParkedRetry, RequestParkedSkip
@@ -82,7 +65,7 @@ from domain.payment import (
 from domain.payment import RecordUnavailable as RecordProviderUnavailable
 from domain.permissions import PLATFORM
 from domain.personal import Customer, EmailAddress, Erased, Sealed
-from domain.product import ImportProduct, TranslateCategory
+from domain.product_category import TranslateCategory
 from domain.user import (
     DisableSecondFactor,
     DisableUser,
@@ -101,6 +84,7 @@ from domain.user import (
     RevokeRole,
     UnlockUser,
 )
+from tests.strategies_product import PRODUCT_COMMANDS, PRODUCT_OPENING
 
 START = datetime(2024, 2, 29, 23, tzinfo=UTC)
 CUSTOMER = Customer(customer_id="c1", customer_unique_id="u1", zip_prefix="01310", city="São Paulo")
@@ -125,20 +109,6 @@ lines = st.builds(
     unit_price_cents=cents,
     unit_shipping_cents=cents,
     ship_by=maybe_moments,
-)
-cuts = st.builds(LineQuantity, line=st.integers(1, 3), quantity=quantities)
-parcels = st.lists(
-    st.builds(
-        ParcelUnits, sku=st.sampled_from(["A-1", "B.2"]), warehouse=st.just("main"), quantity=quantities
-    ),
-    max_size=2,
-).map(tuple)
-tags = st.sampled_from(["gift", "vip"])
-changes_of_lines = st.one_of(
-    st.builds(AddLine, line=lines),
-    st.builds(SetQuantity, line=st.integers(1, 3), quantity=quantities),
-    st.builds(RemoveLine, line=st.integers(1, 3)),
-    st.builds(SetShipping, line=st.integers(1, 3), unit_shipping_cents=cents),
 )
 adjustments = st.builds(
     Adjustment, kind=st.sampled_from(["surcharge", "shortfall"]), amount_cents=st.integers(1, 50)
@@ -268,45 +238,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     MarkReserved: st.builds(MarkReserved, **_order),
     ConfirmOrder: st.builds(ConfirmOrder, **_order),
     StartPreparation: st.builds(StartPreparation, **_order),
-    RecordDispatch: st.builds(
-        RecordDispatch, **_order, shipment_id=st.sampled_from(["", "s1", "s2"]), units=parcels
-    ),
-    HoldOrder: st.builds(HoldOrder, **_order, hold_id=references, reason=st.sampled_from(["fraud", "staff"])),
-    ReleaseOrder: st.builds(ReleaseOrder, **_order, hold_id=references),
-    AddOrderNote: st.builds(
-        AddOrderNote,
-        **_order,
-        note_id=references,
-        subject=st.just("u1"),
-        text=st.just(NoteText(text="Friday")),
-    ),
-    TagOrder: st.builds(TagOrder, **_order, tag=tags),
-    UntagOrder: st.builds(UntagOrder, **_order, tag=tags),
-    CancelOrderLines: st.builds(
-        CancelOrderLines,
-        **_order,
-        cancel_id=references,
-        reason=reasons,
-        lines=st.lists(cuts, max_size=3).map(tuple),
-    ),
-    ProposeOrderEdit: st.builds(
-        ProposeOrderEdit,
-        **_order,
-        change_set_id=references,
-        changes=st.lists(changes_of_lines, max_size=3).map(tuple),
-        subject=st.just("u1"),
-        customer=st.none() | personal,
-        now=moments,
-        expires_at=moments,
-    ),
-    ConfirmOrderEdit: st.builds(ConfirmOrderEdit, **_order, change_set_id=references, now=moments),
-    DeclineOrderEdit: st.builds(
-        DeclineOrderEdit,
-        **_order,
-        change_set_id=references,
-        reason=st.sampled_from(["customer", "expired", "stock", "declined"]),
-    ),
-    ApplyOrderEdit: st.builds(ApplyOrderEdit, **_order, change_set_id=references),
+    RecordDispatch: st.builds(RecordDispatch, **_order),
     CancelOrder: st.builds(CancelOrder, **_order, reason=reasons),
     CompleteOrder: st.builds(CompleteOrder, **_order),
     OpenOrderDiscrepancy: st.builds(
@@ -351,9 +283,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     RecordCarrierUnavailable: st.builds(RecordCarrierUnavailable, **_shipment, **_call),
     RegisterMerchant: st.builds(RegisterMerchant, **_merchant, city=st.sampled_from(["", "Recife"])),
     SetMerchantTerms: st.builds(SetMerchantTerms, **_merchant, terms=terms),
-    ImportProduct: st.builds(
-        ImportProduct, sku=st.just("A-1"), category=st.sampled_from([None, "toys"]), photos=st.integers(0, 1)
-    ),
+    **PRODUCT_COMMANDS,
     TranslateCategory: st.builds(
         TranslateCategory, category=st.just("brinquedos"), english=st.sampled_from(["toys", "games"])
     ),
@@ -435,6 +365,7 @@ OPENINGS: dict[str, tuple[Command, ...]] = {
         ),
     ),
     "merchant": (RegisterMerchant(merchant_id="m1"),),
+    "product": PRODUCT_OPENING,
     "mail": (RequestMail(mail_id="l1", template="locked-out", subject="s1", letter=LETTER),),
     "user": (InviteUser(user_id="u1", subject="s1", email=EMAIL),),
 }

@@ -23,27 +23,15 @@ from domain.inventory import StockAllocated, StockReceived, StockReleased, Stock
 from domain.kernel import Event
 from domain.merchant import MerchantRegistered
 from domain.order import (
-    ORDER,
-    AddLine,
-    AddOrderNote,
     Adjustment,
-    ApplyOrderEdit,
-    CancelOrderLines,
-    ConfirmOrderEdit,
-    HoldOrder,
     Line,
-    LineQuantity,
-    NoteText,
     OrderCancelled,
-    OrderCommand,
     OrderCompleted,
     OrderConfirmed,
     OrderPlaced,
     OrderReserved,
     OrderShipped,
     Portion,
-    ProposeOrderEdit,
-    TagOrder,
     Terms,
 )
 from domain.payment import (
@@ -57,7 +45,18 @@ from domain.payment import (
     VoidRequested,
 )
 from domain.personal import Customer
-from domain.product import CategoryTranslated, ProductImported
+from domain.product import (
+    Details,
+    PriceSet,
+    ProductActivated,
+    ProductDrafted,
+    ProductImported,
+    ProductPublished,
+    SkuAssigned,
+    Variant,
+    VariantAdded,
+)
+from domain.product_category import CategoryTranslated
 from domain.streams import (
     category_stream,
     merchant_stream,
@@ -236,31 +235,6 @@ class Bought:
             steps += [(stream, RefundRequested(**moved)), (stream, PaymentRefunded(**moved))]
         return [*steps, (self.order, OrderCancelled(order_id=self.order_id, reason="returned"))]
 
-    def changing(self) -> list[Step]:
-        """Once it is confirmed: a unit is called off, a line added, and staff holds it, notes and tags it."""
-        dearer = Line(
-            line=2, sku="B", category="books", quantity=3, unit_price_cents=500, unit_shipping_cents=20
-        )
-        ids = {"order_id": self.order_id}
-        at, until = self.placed_at, self.placed_at + timedelta(days=1)
-        edit = {**ids, "change_set_id": "e1"}
-        commands: tuple[OrderCommand, ...] = (
-            CancelOrderLines(
-                **ids, cancel_id="c1", reason="stock", lines=(LineQuantity(line=1, quantity=1),)
-            ),
-            ProposeOrderEdit(**edit, changes=(AddLine(line=dearer),), now=at, expires_at=until),
-            ConfirmOrderEdit(**edit, now=at),
-            ApplyOrderEdit(**edit),
-            HoldOrder(**ids, hold_id="h1", reason="fraud"),
-            AddOrderNote(**ids, note_id="n1", subject=f"subject-{self.person}", text=NoteText(text="Friday")),
-            TagOrder(**ids, tag="gift"),
-        )
-        events = [self.placing()[0][1], OrderConfirmed(order_id=self.order_id)]
-        before = len(events)
-        for command in commands:
-            events += ORDER.decide(command, ORDER.fold(events))  # type: ignore[arg-type]
-        return [(self.order, event) for event in events[before:]]
-
     def cancelling(self) -> list[Step]:
         """Once it is paid, before it is shipped."""
         held = {"order_id": self.order_id, "sku": self.sku, "warehouse": "main", "quantity": self.quantity}
@@ -288,6 +262,24 @@ def setting_up(merchant: str, sku: str = "A", quantity: int = 1000) -> list[Step
             stock_stream(merchant, sku, "main"),
             StockReceived(sku=sku, warehouse="main", quantity=quantity, reference="opening"),
         ),
+    ]
+
+
+def a_product(merchant: str, product_id: str = "MUG", category: str = "toys") -> list[Step]:
+    """A product that is for sale on the channel `web`, in one variant."""
+    sku, stream = f"{product_id}-1", product_stream(merchant, product_id)
+    details = Details(name=f"Name of {product_id}", category=category, options=("colour",))
+    measures = {"weight_g": 1, "length_cm": 2, "height_cm": 3, "width_cm": 4}
+    variant = Variant(sku=sku, options=("red",), gtin="4006381333931", **measures)
+    price = {"product_id": product_id, "sku": sku, "channel": "web", "currency": "EUR", "price_cents": 990}
+    return [
+        (stream, ProductDrafted(product_id=product_id, details=details)),
+        (product_stream(merchant, sku), SkuAssigned(sku=sku, product_id=product_id)),
+        (stream, VariantAdded(product_id=product_id, variant=variant)),
+        (stream, PriceSet(**price, valid_from=START, set_at=START)),
+        (stream, PriceSet(**price, valid_from=START + timedelta(days=9), set_at=START)),
+        (stream, ProductPublished(product_id=product_id, channel="web")),
+        (stream, ProductActivated(product_id=product_id)),
     ]
 
 
