@@ -11,6 +11,7 @@ from domain.cart.commands import Payment
 from domain.cart.events import CartTerms, Contact, ShippingCharge
 from domain.cart.storefront import ShippingMethod, StorefrontSettings
 from domain.money import MOST_CENTS, Currency
+from domain.product import Channel
 
 PAYMENTS_MAX, CHARGES_MAX, METHODS_MAX = 10, 100, 100
 _Amount = Annotated[int, whole(0, MOST_CENTS)]
@@ -43,6 +44,9 @@ class StartCartBody(Body):
     model_config = _example(currency="BRL", customer="c-4711")
 
     currency: Currency
+    channel: Channel | None = Field(
+        None, description="where it is sold, for its prices; the storefront's own"
+    )
     customer: Id | None = Field(
         None, description="whose cart it is: your id of the person; nobody's where it is missing"
     )
@@ -205,12 +209,14 @@ class StorefrontBody(Body):
         shipping=[{"method": "standard", "name": "3 to 5 days", "currency": "BRL", "amount_cents": 1300}],
     )
 
+    channel: Channel = StorefrontSettings().channel
     guests: StrictBool = Field(default=False, description="whether who is not signed in may start a cart")
     terms: TermsBody = TermsBody()
     shipping: list[ShippingMethodBody] = Field(default=[], max_length=METHODS_MAX)
 
     def to_domain(self) -> StorefrontSettings:
         return StorefrontSettings(
+            channel=self.channel,
             guests=self.guests,
             terms=self.terms.to_domain(),
             shipping=tuple(ShippingMethod(**dict(each)) for each in self.shipping),

@@ -13,44 +13,64 @@ from domain.cart.events import ShippingCharge
 from domain.cart.orders import CartLine, merchants_of
 from domain.cart.storefront import StorefrontSettings
 from domain.inventory import Stock
-from domain.product import Known, ProductImported
+from domain.product import Product
 from domain.streams import product_stream, stock_stream, storefront_stream
 
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """A product as its catalogue has it; `unit_price_cents` is None where it has no price in the currency."""
+    """A product as it is sold; `unit_price_cents` is None where it has no price there."""
 
+    name: str = ""
     category: str | None = None
     unit_price_cents: int | None = None
     on_sale: bool = True
-    name: str = ""
 
 
 async def sold(
-    states: States, products: Sequence[tuple[str, str]], currency: str, now: datetime
+    states: States, products: Sequence[tuple[str, str]], channel: str, currency: str, now: datetime
 ) -> list[Sold]:
-    """Each product (merchant, SKU) as it is sold now. The catalogue has no prices: the shop says them."""
+    """Each product (merchant, SKU) as it is sold on the channel now."""
     found = await states.load([product_stream(*product) for product in products])
-    return [_as_imported(each.state) for each in found]
+    owners = {
+        (merchant, each.state.variant_of)
+        for (merchant, _), each in zip(products, found, strict=True)
+        if each.state.variant_of
+    }
+    loaded = await states.load([product_stream(*owner) for owner in owners]) if owners else []
+    owned = dict(zip(owners, (each.state for each in loaded), strict=True))
+    return [
+        _on(channel, currency, now, sku, owned.get((merchant, each.state.variant_of), each.state))
+        for (merchant, sku), each in zip(products, found, strict=True)
+    ]
 
 
-def _as_imported(known: Known) -> Sold:
-    return Sold(category=known.fact.category) if isinstance(known.fact, ProductImported) else Sold()
+def _on(channel: str, currency: str, now: datetime, sku: str, product: Product) -> Sold:
+    """What is known from an import alone, or not at all, has neither a price nor a state."""
+    if not product.status:
+        return Sold(category=product.imported.category if product.imported else None)
+    details = product.details
+    return Sold(
+        name=details.name if details else "",
+        category=details.category if details else None,
+        unit_price_cents=product.price_cents(sku, channel, currency, now),
+        on_sale=product.status == "active" and channel in product.channels and bool(product.variant(sku)),
+    )
 
 
 async def offers_of(states: States, cart: Cart, now: datetime) -> tuple[Offer, ...]:
     """For each line of the cart."""
     if not cart.lines:
         return ()
-    products = await sold(states, [(line.merchant, line.sku) for line in cart.lines], cart.currency, now)
+    places = [(line.merchant, line.sku) for line in cart.lines]
+    products = await sold(states, places, cart.channel, cart.currency, now)
     stocks = await states.load([stock_stream(*line.place) for line in cart.lines])
     return tuple(
         Offer(
             line=line.line,
             unit_price_cents=product.unit_price_cents if line.priced_by == "settings" else None,
             available=free_units(stock.state, now),
-            on_sale=product.on_sale,
+            on_sale=product.on_sale and (line.priced_by == "caller" or product.unit_price_cents is not None),
         )
         for line, product, stock in zip(cart.lines, products, stocks, strict=True)
     )

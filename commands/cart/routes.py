@@ -110,6 +110,7 @@ async def _start(shopper: WantedShopper, body: bodies.StartCartBody) -> Response
     command = StartCheckout(
         cart_id=cart_id,
         merchant=call.merchant,
+        channel=body.channel or settings[call.merchant].channel,
         currency=body.currency,
         subject=subject,
         token_digest=digest_of(token) if token else "",
@@ -149,14 +150,17 @@ async def _add_item(shopper: WantedShopper, cart_id: CartId, body: bodies.ItemBo
     if body.unit_price_cents is not None and not shopper.trusted:
         raise forbidden(f"{PERMISSION} with prices", merchant)
     states, now = call.parts.executor.states, call.parts.clock.now()
-    (product,) = await sold(states, [(merchant, body.sku)], cart.currency, now)
+    (product,) = await sold(states, [(merchant, body.sku)], cart.channel, cart.currency, now)
     price = product.unit_price_cents if body.unit_price_cents is None else body.unit_price_cents
     if not product.on_sale:
-        raise conflict("product_on_sale", f"{body.sku} is not for sale at merchant {merchant}")
+        raise conflict(
+            "product_on_sale", f"{body.sku} is not for sale on channel {cart.channel} at merchant {merchant}"
+        )
     if price is None:
         raise conflict(
             "price_known",
-            f"{body.sku} has no price in {cart.currency} at merchant {merchant}; the shop must say one",
+            f"{body.sku} has no price in {cart.currency} on channel {cart.channel} at merchant {merchant}:"
+            " set one, or have the shop's program say it",
         )
     command = AddItem(
         cart_id=cart_id,

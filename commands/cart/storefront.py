@@ -26,6 +26,7 @@ async def set_storefront(
 class StorefrontAnswer(Positioned):
     """The settings as they are now."""
 
+    channel: str = Field(examples=["web"])
     guests: bool = Field(examples=[True])
     terms: dict[str, int] = Field(examples=[{"abandon_after_s": 14400}])
     shipping: list[dict[str, Any]] = Field(examples=[[{"method": "standard", "amount_cents": 1300}]])

@@ -75,6 +75,7 @@ class CartView(BaseModel):
     cart_id: str = Field(examples=["0190c3f2-a1b4-7c55-b1d2-6d2f6e1c0a11"])
     status: Status
     currency: str = Field(examples=["BRL"])
+    channel: str = Field(examples=["web"])
     guest: bool = Field(description="it is nobody's; its token opens it")
     lines: list[CartLineView]
     contact: ContactView | None = Field(description="null until it is set, and once the person is erased")
@@ -142,6 +143,7 @@ async def view(shopper: Shopper, cart: Cart, cart_id: str) -> CartView:
             "cart_id": cart_id,
             "status": cart.status,
             "currency": cart.currency,
+            "channel": cart.channel,
             "guest": not cart.subject,
             "lines": [{**asdict(line), "total_cents": line.total_cents} for line in cart.lines],
             "contact": dict(contact) if contact else None,

@@ -92,6 +92,7 @@ class Cart:
     status: Status = "none"
     merchant: str = ""
     currency: str = ""
+    channel: str = ""
     subject: str = ""
     token_digest: str = ""
     terms: CartTerms = field(default_factory=CartTerms)
@@ -425,8 +426,7 @@ def _touched(cart: Cart, event: CartEvents) -> Cart:
     """After something that its shopper did."""
     match event:
         case CheckoutStarted(merchant=merchant, currency=currency, subject=subject, terms=terms):
-            token = event.token_digest
-            return Cart("open", merchant, currency, subject, token, terms)
+            return Cart("open", merchant, currency, event.channel, subject, event.token_digest, terms)
         case ItemAdded(line=line):
             return replace(cart, lines=_with_item(cart, event), last_line=max(line, cart.last_line))
         case ItemQuantityChanged(line=number, quantity=quantity):

@@ -6,7 +6,16 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AwareDatetime, Field, PositiveInt
 
-from domain.cart.events import CartTerms, Contact, Id, PricedBy, ReleaseReason, ShippingCharge
+from domain.cart.events import (
+    CHANNEL,
+    CartTerms,
+    Channel,
+    Contact,
+    Id,
+    PricedBy,
+    ReleaseReason,
+    ShippingCharge,
+)
 from domain.kernel import Command, Quantity, Value
 from domain.money import Cents, Currency
 from domain.order import Terms
@@ -49,6 +58,7 @@ class StartCheckout(CartCommand):
     creates = True
     merchant: Id
     currency: Currency
+    channel: Channel = CHANNEL
     subject: str = ""
     token_digest: str = ""
     terms: CartTerms = CartTerms()

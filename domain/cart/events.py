@@ -17,6 +17,9 @@ from domain.personal import Customer, Erased, Personal
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(max_length=1000)]
 Seconds = Annotated[int, Field(gt=0, le=10 * 366 * 86400)]
+Channel = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
+CHANNEL = "web"
+"""Where a storefront sells, unless it says so."""
 PricedBy: TypeAlias = Literal["settings", "caller"]
 """The merchant's own prices, or whoever was trusted to say them: a storefront's program."""
 ReleaseReason: TypeAlias = Literal["order_refused", "unfinished"]
@@ -77,6 +80,7 @@ class CheckoutStarted(CartEvent):
 
     merchant: Id
     currency: Currency
+    channel: Channel = CHANNEL
     subject: str = ""
     token_digest: str = ""
     terms: CartTerms = CartTerms()

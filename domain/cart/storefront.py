@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from domain.cart.events import CartTerms
+from domain.cart.events import CHANNEL, CartTerms, Channel
 from domain.kernel import Command, Decider, Event, Refused, Value
 from domain.money import Cents, Currency
 
@@ -26,6 +26,7 @@ class ShippingMethod(Value):
 class StorefrontSettings(Value):
     """As they are until a merchant sets others: guests may not start carts by themselves."""
 
+    channel: Channel = CHANNEL
     guests: bool = False
     terms: CartTerms = CartTerms()
     shipping: tuple[ShippingMethod, ...] = ()

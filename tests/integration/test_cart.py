@@ -244,3 +244,54 @@ async def test_what_is_planned_adds_up(api: Api) -> None:
     assert planned.lines == placed.lines
     assert [(line.quantity, line.unit_shipping_cents) for line in placed.lines] == [(1, 34), (2, 33)]
     assert [each.amount_cents for each in placed.portions] == [7, 3093]
+
+
+async def a_product(api: Api, sku: str, cents: int) -> str:
+    """A product on sale on the channel `web`, with one variant at that price; its path."""
+    price = {"channel": "web", "currency": "BRL", "price_cents": cents}
+    body = {"product_id": f"P-{sku}", "name": "Mug", "category": "kitchen"}
+    await ok(api.post("/v1/products", {**body, "variants": [{"sku": sku, "prices": [price]}]}), 201)
+    path = f"/v1/products/P-{sku}"
+    await ok(api.post(f"{path}/publish", {"channel": "web"}))
+    await ok(api.post(f"{path}/activate"))
+    return path
+
+
+async def test_prices_are_the_merchants_own_and_their_drift_is_told(api: Api) -> None:
+    path = await a_product(api, "MUG", 1500)
+    await ok(api.post("/v1/stock/receive", {"sku": "MUG", "quantity": 9}))
+    cart_id = (await ok(api.post("/v1/carts", {"currency": "BRL"}), 201))["cart_id"]
+    await ok(api.post(f"/v1/carts/{cart_id}/items", {"sku": "MUG", "quantity": 2}))
+    await ok(api.put(f"/v1/carts/{cart_id}/contact", CONTACT))
+    (line,) = (await ok(api.send("GET", f"/v1/carts/{cart_id}")))["lines"]
+    shown = line["name"], line["category"], line["unit_price_cents"], line["priced_by"]
+    assert shown == ("Mug", "kitchen", 1500, "settings")
+    dearer = {"sku": "MUG", "channel": "web", "currency": "BRL", "price_cents": 1700}
+    await ok(api.post(f"{path}/prices", dearer))
+    told = problem(await press(api, cart_id, 3000), 409, "conflict")
+    assert [(each["kind"], each["was"], each["now"]) for each in told["changes"]] == [("price", 1500, 1700)]
+    done = await ok(press(api, cart_id, 3000, accept=told["accept"]))
+    assert done["total_cents"] == 3400
+
+
+async def test_product_archived_while_in_carts_is_told(api: Api) -> None:
+    path = await a_product(api, "MUG", 1500)
+    cart_id = await a_cart(api)
+    await ok(api.post("/v1/stock/receive", {"sku": "MUG", "quantity": 9}))
+    await ok(api.post(f"/v1/carts/{cart_id}/items", {"sku": "MUG"}))
+    await ok(api.post(f"{path}/archive"))
+    told = problem(await press(api, cart_id, 3500), 409, "conflict")
+    assert [(each["kind"], each["line"]) for each in told["changes"]] == [("gone", 2)]
+    refused = problem(await api.post(f"/v1/carts/{cart_id}/items", {"sku": "MUG"}), 409, "conflict")
+    assert refused["rule"] == "product_on_sale"
+    await ok(press(api, cart_id, 3500, accept=told["accept"]))
+    (placed,) = await api.events(OrderPlaced)
+    assert [line.sku for line in placed.lines] == ["A-1"]
+
+
+async def test_what_has_no_price_is_the_shops_to_price(api: Api) -> None:
+    cart_id = (await ok(api.post("/v1/carts", {"currency": "EUR"}), 201))["cart_id"]
+    await a_product(api, "MUG", 1500)
+    for sku in ("A-1", "MUG"):
+        told = problem(await api.post(f"/v1/carts/{cart_id}/items", {"sku": sku}), 409, "conflict")
+        assert told["rule"] == "price_known"

@@ -63,8 +63,14 @@ RULES = {
         "start_cart get_cart add_cart_item change_cart_quantity set_cart_contact choose_cart_shipping"
         " complete_cart assign_cart merge_cart"
     ),
-    ("catalogue:read", "merchant"): "list_categories list_products",
-    ("catalogue:write", "merchant"): "import_product translate_category",
+    ("catalogue:read", "merchant"): (
+        "get_product list_categories list_price_history list_product_prices list_products"
+    ),
+    ("catalogue:write", "merchant"): (
+        "activate_product add_variant archive_product describe_product describe_variant draft_product"
+        " import_product publish_product remove_variant restore_product set_price translate_category"
+        " unpublish_product withdraw_price"
+    ),
     ("checkouts:read", "platform"): "list_checkouts",
     ("deliveries:read", "merchant"): "list_late_deliveries",
     ("keys:read", "merchant"): "list_api_keys",
@@ -108,6 +114,7 @@ IDS = {
     "order_id": "none",
     "shipment_id": "none",
     "sku": "none",
+    "product_id": "none",
     "category": "none",
     "cart_id": "none",
     "line": "1",
