@@ -1,4 +1,4 @@
-"""A purchase order: what was ordered of a supplier for a warehouse, what of it came, and what was wrong with it.
+"""A purchase order: what was ordered of a supplier for a warehouse, what came, and what was wrong with it.
 
 What came is a fact, also where it is more than was ordered: then, and where units are damaged or missing in
 the end, a discrepancy stays open until somebody says what became of it.
@@ -276,4 +276,5 @@ PURCHASE: Decider[PurchaseCommand, PurchaseEvent, Purchase] = Decider(
     Purchase(),
     events=PurchaseEvent.__args__,
     commands=PurchaseCommand.__args__,
+    parts=("merchant", "purchase_id"),
 )

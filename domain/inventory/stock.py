@@ -308,5 +308,6 @@ STOCK: Decider[StockCommand, StockEvent, Stock] = Decider(
     Stock(),
     events=StockEvent.__args__,
     commands=StockCommand.__args__,
+    parts=("merchant", "sku", "warehouse"),
     evolve_all=evolve_all,
 )

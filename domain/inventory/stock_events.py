@@ -30,7 +30,7 @@ class StockRules(Value):
 
     safety_stock: Count = 0
     backorder_limit: Annotated[int, Field(ge=0, le=BACKORDER_UNITS_MAX)] = 0
-    backorder_days: Annotated[int, Field(ge=1, le=BACKORDER_DAYS_MAX)] = 30
+    backorder_days: Annotated[int, Field(ge=0, le=BACKORDER_DAYS_MAX)] = 0
     reorder_point: Count = 0
 
 

@@ -160,4 +160,5 @@ STOCKTAKE: Decider[StocktakeCommand, StocktakeEvent, Stocktake] = Decider(
     Stocktake(),
     events=StocktakeEvent.__args__,
     commands=StocktakeCommand.__args__,
+    parts=("merchant", "stocktake_id"),
 )

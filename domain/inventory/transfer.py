@@ -1,4 +1,4 @@
-"""A transfer of goods from one warehouse to another: planned, shipped, received, and what was lost on the way.
+"""A transfer of goods between two warehouses: planned, shipped, received, and what was lost on the way.
 
 10 sent, 8 arrived: 2 are missing, and stay incoming until somebody says that they were lost, or finds them.
 So what was sent is always what arrived, is on its way, or was lost.
@@ -262,4 +262,5 @@ TRANSFER: Decider[TransferCommand, TransferEvent, Transfer] = Decider(
     Transfer(),
     events=TransferEvent.__args__,
     commands=TransferCommand.__args__,
+    parts=("merchant", "transfer_id"),
 )

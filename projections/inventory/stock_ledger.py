@@ -1,4 +1,4 @@
-"""Why is it 47? Each movement of a stock with its cause, by how much it changed what, and what it was after that.
+"""Why is it 47? Each movement of a stock: its cause, by how much it changed what, and what it was then.
 
 What an event changes of a hold depends on the hold before. Inside a batch that is known; what of it is of the
 time before the batch, the SQL looks up in the ledger itself (`stock_ledger.sql`).

@@ -144,9 +144,7 @@ class _Batch:
 
     def wait(self, event: Backordered, fact: Fact) -> None:
         key = (fact.merchant, event.sku, event.warehouse, event.order_id)
-        self.lines[key] = LineChange(
-            *key, event.quantity, event.expires_at, fact.occurred_at, fact.position
-        )
+        self.lines[key] = LineChange(*key, event.quantity, event.expires_at, fact.occurred_at, fact.position)
 
     def wait_no_more(self, event: BackorderFilled | BackorderCancelled, fact: Fact) -> None:
         key = (fact.merchant, event.sku, event.warehouse, event.order_id)

@@ -1,0 +1,6 @@
+"""Read models of stock."""
+
+from projections.inventory.stock_ledger import STOCK_LEDGER
+from projections.inventory.stock_levels import STOCK_LEVELS
+
+READ_MODELS = (STOCK_LEVELS, STOCK_LEDGER)
