@@ -94,8 +94,10 @@ class PlanTransfer(Command):
 
 
 class ShipTransfer(Command):
+    """Without `lines` all that was planned."""
+
     transfer_id: Id
-    lines: Lines
+    lines: MaybeLines = ()
 
 
 class ReceiveTransfer(Command):
@@ -166,7 +168,8 @@ def _ship(command: ShipTransfer, transfer: Transfer) -> TransferShipped:
             raise Refused(
                 "ship_what_was_planned", f"{planned} units of {sku} were planned, so {quantity} can't be sent"
             )
-    return TransferShipped(**dict(command))
+    planned_lines = tuple(TransferLine(sku=s, quantity=q) for s, q in transfer.planned.items())
+    return TransferShipped(transfer_id=command.transfer_id, lines=command.lines or planned_lines)
 
 
 def _receive(command: ReceiveTransfer, transfer: Transfer) -> Iterator[TransferEvent]:
