@@ -119,5 +119,5 @@ async def get_purchase_order(
         views=_VIEWS,
     )
     if not found:
-        raise not_found(f"there is no purchase order {purchase_id}")
+        raise not_found("purchase order", purchase_id)
     return PurchaseOrderDetail.model_validate({**found[0], "lines": lines, "discrepancies": discrepancies})

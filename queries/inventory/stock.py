@@ -1,4 +1,4 @@
-"""Reads of stock: how much lies where, what of it can still be sold, who waits for it, and why it is so much."""
+"""Reads of stock: how much lies where, what can still be sold, who waits, and why it is so much."""
 
 from __future__ import annotations
 

@@ -92,5 +92,5 @@ async def get_stocktake(
         (_QUERIES.list_counts.sql, key),
     )
     if not found:
-        raise not_found(f"there is no stocktake {stocktake_id}")
+        raise not_found("stocktake", stocktake_id)
     return StocktakeDetail.model_validate({**found[0], "counts": counts})

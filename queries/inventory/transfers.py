@@ -118,5 +118,5 @@ async def get_transfer(
         views=_VIEWS,
     )
     if not found:
-        raise not_found(f"there is no transfer {transfer_id}")
+        raise not_found("transfer", transfer_id)
     return TransferDetail.model_validate({**found[0], "lines": lines, "discrepancies": discrepancies})

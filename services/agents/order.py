@@ -8,6 +8,7 @@ from pydantic import Field
 
 from domain.carrier import LabelRefused, ShipmentDelivered, ShipmentDispatched, ShipmentReturned
 from domain.inventory import (
+    BackorderCancelled,
     ReservationExpired,
     StockAllocationRefused,
     StockReservationRefused,
@@ -184,6 +185,8 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return Reaction(process.model_copy(update={"cancelled": True}))
         case StockReservationRefused() | StockAllocationRefused():
             return _now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
+        case BackorderCancelled(reason=reason) if reason != "released":
+            return _now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
         case ReservationExpired() if not process.confirmed:
             return _now(process, fact, CancelOrder(order_id=order_id, reason="expired"))
         case LabelRefused():
@@ -212,6 +215,7 @@ ORDER_AGENT = Agent(
         StockReservationRefused,
         StockAllocationRefused,
         ReservationExpired,
+        BackorderCancelled,
         PaymentAuthorized,
         PaymentDeclined,
         AuthorizationExpired,
@@ -227,7 +231,7 @@ ORDER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=2,
+    rule_version=3,
 )
 
 AGENTS = (ORDER_AGENT,)
