@@ -30,7 +30,7 @@ from domain.inventory.purchase_order import (
 )
 from domain.kernel import Target
 from domain.money import MOST_CENTS
-from domain.streams import stream_name
+from domain.streams import purchase_stream
 from eventstore.seams import derived_id
 from services.web.access import requires
 
@@ -120,10 +120,6 @@ class ReceiptAnswer(PurchaseAnswer):
     """What was taken in."""
 
     receipt_id: str = Field(examples=["R-1"])
-
-
-def purchase_stream(merchant: str, purchase_id: str) -> str:
-    return stream_name("purchase", merchant, purchase_id)
 
 
 def _reference(purchase_id: str) -> str:

@@ -24,7 +24,7 @@ from domain.inventory.stocktake import (
     StocktakeCommand,
 )
 from domain.kernel import Target
-from domain.streams import stream_name
+from domain.streams import stocktake_stream
 from eventstore.seams import derived_id
 from services.web.access import requires
 
@@ -75,10 +75,6 @@ class StocktakeAnswer(Positioned):
     """The stocktake that it was about."""
 
     stocktake_id: str = Field(examples=["2026-05"])
-
-
-def stocktake_stream(merchant: str, stocktake_id: str) -> str:
-    return stream_name("stocktake", merchant, stocktake_id)
 
 
 async def _known(call: Call, stocktake_id: str) -> Stocktake:

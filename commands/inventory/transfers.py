@@ -28,7 +28,7 @@ from domain.inventory.transfer import (
     TransferLine,
 )
 from domain.kernel import Target
-from domain.streams import stream_name
+from domain.streams import transfer_stream
 from eventstore.seams import derived_id
 from services.web.access import requires
 
@@ -101,10 +101,6 @@ class TransferAnswer(Positioned):
     """The transfer that it was about."""
 
     transfer_id: str = Field(examples=["T-3"])
-
-
-def transfer_stream(merchant: str, transfer_id: str) -> str:
-    return stream_name("transfer", merchant, transfer_id)
 
 
 def _reference(transfer_id: str) -> str:

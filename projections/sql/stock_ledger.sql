@@ -36,6 +36,7 @@ CREATE TABLE stock_ledger_g0 (
     held_allocated boolean NOT NULL,
     PRIMARY KEY (merchant, sku, warehouse, position)
 );
+CREATE INDEX ON stock_ledger_g0 (merchant, position);
 CREATE INDEX ON stock_ledger_g0 (merchant, sku, warehouse, order_id, position) WHERE order_id IS NOT NULL;
 
 -- name: insert_stock_ledger!

@@ -17,7 +17,6 @@ from services.web.pagination import Page, as_int, as_str
 router = APIRouter(prefix="/v1/stock", tags=["stock"], responses=documented())
 _QUERIES = load_queries("queries", "inventory.sql")
 Name = Annotated[str | None, Query(max_length=200)]
-Wanted = Annotated[str, Query(min_length=1, max_length=200)]
 
 
 class StockLevel(Answer):
@@ -43,6 +42,8 @@ class StockLevel(Answer):
 class Hold(Answer):
     """What is held for an order."""
 
+    sku: str = Field(examples=["A"])
+    warehouse: str = Field(examples=["main"])
     order_id: str = Field(examples=["1001"])
     quantity: int
     expires_at: datetime | None = Field(description="null: allocated, for good")
@@ -63,6 +64,8 @@ class Backorder(Answer):
 class Movement(Answer):
     """One event of a stock: its cause, by how much it changed what, and what it was after that."""
 
+    sku: str = Field(examples=["A"])
+    warehouse: str = Field(examples=["main"])
     position: int = Field(description="in the log", examples=[17])
     type: str = Field(examples=["StockShipped"])
     order_id: str | None = Field(examples=["1001"])
@@ -138,23 +141,24 @@ async def list_low_stock(reader: MerchantReader, page: Page, warehouse: Name = N
     "/holds",
     operation_id="list_stock_holds",
     dependencies=[requires("stock:read")],
-    summary="For which orders a stock is held",
+    summary="For which orders stock is held, by SKU",
 )
 async def list_stock_holds(
-    reader: MerchantReader, page: Page, sku: Wanted, warehouse: Wanted = "main"
+    reader: MerchantReader, page: Page, sku: Name = None, warehouse: Name = None
 ) -> PageOf[Hold]:
     """A reservation whose time has come counts as free, whether it was swept or not."""
-    after = page.after("order", as_str)
+    after = page.after("held", as_str, as_str, as_str) or (None, None, None)
     arguments = {
         "sku": sku,
         "warehouse": warehouse,
-        "after_order": after[0] if after else None,
+        "after_sku": after[0],
+        "after_warehouse": after[1],
+        "after_order": after[2],
         "limit": page.limit + 1,
     }
-    rows = (
-        await reader.rows(("stock_levels",), (_QUERIES.list_holds.sql, arguments), views=("stock_holds",))
-    )[0]
-    return page_of(Hold, rows, page, "order", "order_id")
+    statement = (_QUERIES.list_holds.sql, arguments)
+    rows = (await reader.rows(("stock_levels",), statement, views=("stock_holds",)))[0]
+    return page_of(Hold, rows, page, "held", "sku", "warehouse", "order_id")
 
 
 @router.get(
@@ -188,14 +192,14 @@ async def list_backorders(
 async def list_stock_movements(
     reader: MerchantReader,
     page: Page,
-    sku: Wanted,
-    warehouse: Wanted = "main",
+    sku: Name = None,
+    warehouse: Name = None,
     order_id: Name = None,
     type: Annotated[str | None, Query(max_length=100, examples=["StockShipped"])] = None,  # noqa: A002 - a parameter's name
     since: AwareDatetime | None = None,
     until: Annotated[AwareDatetime | None, Query(description="before this moment")] = None,
 ) -> PageOf[Movement]:
-    """Every movement of one stock, with its cause and the quantities after it."""
+    """Every movement, with its cause and the quantities of its stock after it."""
     after = page.after("newest", as_int)
     arguments = {
         "sku": sku,

@@ -19,9 +19,11 @@ LIMIT :limit;
 
 -- name: list_holds
 SELECT * FROM stock_holds
-WHERE merchant = :merchant AND sku = :sku AND warehouse = :warehouse
-  AND (:after_order::text IS NULL OR order_id > :after_order)
-ORDER BY order_id
+WHERE merchant = :merchant
+  AND (:sku::text IS NULL OR sku = :sku)
+  AND (:warehouse::text IS NULL OR warehouse = :warehouse)
+  AND (:after_sku::text IS NULL OR (sku, warehouse, order_id) > (:after_sku, :after_warehouse, :after_order))
+ORDER BY sku, warehouse, order_id
 LIMIT :limit;
 
 -- name: list_backorders
@@ -35,9 +37,11 @@ ORDER BY position
 LIMIT :limit;
 
 -- name: list_movements
--- Of one stock, newest first.
+-- Newest first; of one stock by its key, of all of a merchant's by an index of their own.
 SELECT * FROM stock_ledger
-WHERE merchant = :merchant AND sku = :sku AND warehouse = :warehouse
+WHERE merchant = :merchant
+  AND (:sku::text IS NULL OR sku = :sku)
+  AND (:warehouse::text IS NULL OR warehouse = :warehouse)
   AND (:order_id::text IS NULL OR order_id = :order_id)
   AND (:type::text IS NULL OR type = :type)
   AND (:since::timestamptz IS NULL OR occurred_at >= :since)

@@ -129,7 +129,8 @@ class _Finder:
         if len(parts) != PARTS_OF_STREAM.get(category):
             return None
         stream = stream_name(category, *(self._row[name] for name in parts))
-        await self._set_down("positions_in_streams", streams=[stream], order_id=self._row.get("order_id"))
+        order_id = self._row["order_id"] if "order_id" in self._shape.key else None
+        await self._set_down("positions_in_streams", streams=[stream], order_id=order_id)
         return Found(self._shape.model.sums, f"the stream {stream}")
 
     async def _orders(self) -> list[tuple[str, str]] | None:

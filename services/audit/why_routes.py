@@ -132,6 +132,10 @@ async def key_of_request(
     shipment_id: Annotated[str | None, Query(max_length=200)] = None,
     scan_id: Annotated[str | None, Query(max_length=200)] = None,
     checkout_id: Annotated[str | None, Query(max_length=200)] = None,
+    purchase_id: Annotated[str | None, Query(max_length=200)] = None,
+    transfer_id: Annotated[str | None, Query(max_length=200)] = None,
+    stocktake_id: Annotated[str | None, Query(max_length=200)] = None,
+    kind: Annotated[str | None, Query(max_length=50)] = None,
 ) -> dict[str, Any]:
     """The key of a row, by columns; as much of it as tells the row will do."""
     given = dict(locals())

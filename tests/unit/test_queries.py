@@ -8,18 +8,25 @@ from eventstore.queries import load_queries
 from queries.dependencies import is_prepared
 
 _PLANNED_ANEW = {
+    "list_backorders",
     "list_categories",
     "list_checkouts",
+    "list_holds",
     "list_late_deliveries",
+    "list_low_stock",
+    "list_movements",
     "list_orders",
     "list_parked_keys",
     "list_payments",
     "list_products",
+    "list_purchases",
     "list_sales_by_category",
     "list_sales_by_day",
     "list_sales_by_product",
     "list_shipments",
     "list_stock",
+    "list_stocktakes",
+    "list_transfers",
 }
 
 
