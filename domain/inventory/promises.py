@@ -20,7 +20,7 @@ from domain.inventory.stock_events import (
     StockReservationRefused,
     StockReserved,
 )
-from domain.inventory.stock_state import Held, Stock, evolve_all
+from domain.inventory.stock_state import Held, Stock, Waiting, evolve_all
 
 Events = tuple[StockEvent, ...]
 
@@ -83,7 +83,7 @@ def allocate(command: AllocateStock, stock: Stock) -> Events:
 def _out_of_line(command: AllocateStock, stock: Stock) -> Iterator[StockEvent]:
     for each in stock.waiting:
         if each.order_id == command.order_id:
-            yield BackorderFilled(order_id=each.order_id, quantity=each.quantity, **place_of(command))
+            yield _filled(each, stock, **place_of(command))
 
 
 def reserve(command: ReserveStock, stock: Stock) -> Events:
@@ -129,7 +129,14 @@ def _wait(command: ReserveStock, stock: Stock) -> StockEvent:
             order_id=command.order_id, wanted=command.quantity, available=free, **place
         )
     expires_at = command.now + timedelta(days=stock.rules.backorder_days)
-    return Backordered(order_id=command.order_id, quantity=command.quantity, expires_at=expires_at, **place)
+    return Backordered(
+        order_id=command.order_id,
+        quantity=command.quantity,
+        expires_at=expires_at,
+        correlation=command.correlation,
+        clock=command.clock,
+        **place,
+    )
 
 
 def _lapsed(command: ReserveStock, stock: Stock) -> int:
@@ -143,11 +150,18 @@ def fill(stock: Stock, sku: str, warehouse: str) -> Iterator[StockEvent]:
         if available < each.quantity:
             return
         available -= each.quantity
-        place = {"order_id": each.order_id, "sku": sku, "warehouse": warehouse}
-        yield BackorderFilled(quantity=each.quantity, **place)
-        held = stock.held.get(each.order_id)
-        units = each.quantity + (held.quantity if held else 0)
-        if held and held.expires_at is None:
-            yield StockAllocated(quantity=units, **place)
-        else:
-            yield StockReserved(quantity=units, expires_at=each.expires_at, **place)
+        yield _filled(each, stock, sku, warehouse)
+
+
+def _filled(waiting: Waiting, stock: Stock, sku: str, warehouse: str) -> BackorderFilled:
+    held = stock.held.get(waiting.order_id)
+    return BackorderFilled(
+        order_id=waiting.order_id,
+        sku=sku,
+        warehouse=warehouse,
+        quantity=waiting.quantity,
+        held=waiting.quantity + (held.quantity if held else 0),
+        expires_at=None if held and held.expires_at is None else waiting.expires_at,
+        correlation=waiting.correlation,
+        clock=waiting.clock,
+    )

@@ -58,7 +58,10 @@ class SetStockRules(Command):
 
 
 class ReserveStock(Command):
-    """Hold `quantity` for the order until `expires_at`; what has expired by `now` counts as free."""
+    """Hold `quantity` for the order until `expires_at`; what has expired by `now` counts as free.
+
+    `correlation` and `clock` are what the order belongs to, in case that it has to wait.
+    """
 
     order_id: Id
     sku: Id
@@ -66,6 +69,8 @@ class ReserveStock(Command):
     quantity: Quantity
     now: AwareDatetime
     expires_at: AwareDatetime
+    correlation: str = ""
+    clock: str = "wall"
 
 
 class RenewReservation(Command):

@@ -189,22 +189,35 @@ class StockReturned(Event):
 
 
 class Backordered(Event):
-    """There is not enough: the order waits in line for `quantity` units, until `expires_at` at most."""
+    """There is not enough: the order waits in line for `quantity` units, until `expires_at` at most.
+
+    `correlation` and `clock` are what the order belongs to: whoever brings the goods belongs elsewhere.
+    """
 
     order_id: Id
     sku: Id
     warehouse: Id
     quantity: Quantity
     expires_at: AwareDatetime
+    correlation: str = ""
+    clock: str = "wall"
 
 
 class BackorderFilled(Event):
-    """The order waits no more: its units are reserved by the event that follows."""
+    """The order waits no more: its units are there, and reserved.
+
+    `held` are all units that are held for the order from now on, until `expires_at`; None: allocated. What
+    comes of it belongs to the order (`correlation`, `clock`), not to whatever set the units free.
+    """
 
     order_id: Id
     sku: Id
     warehouse: Id
     quantity: Quantity
+    held: Quantity
+    expires_at: AwareDatetime | None
+    correlation: str = ""
+    clock: str = "wall"
 
 
 class BackorderCancelled(Event):

@@ -57,6 +57,8 @@ class Waiting:
     order_id: str
     quantity: int
     expires_at: datetime
+    correlation: str = ""
+    clock: str = "wall"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +194,10 @@ class _Count:
             case StockPickedShort(order_id=order, quantity=quantity):
                 self.let_go(order, quantity)
             case Backordered(order_id=order, quantity=quantity, expires_at=expires_at):
-                self.waiting.append(Waiting(order, quantity, expires_at))
-            case BackorderFilled(order_id=order, quantity=quantity):
+                self.waiting.append(Waiting(order, quantity, expires_at, event.correlation, event.clock))
+            case BackorderFilled(order_id=order, quantity=quantity, held=held, expires_at=expires_at):
                 self.wait_no_more(order, quantity)
+                self.hold(order, Held(held, expires_at))
             case BackorderCancelled(order_id=order, quantity=quantity):
                 self.wait_no_more(order, quantity)
             case _:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from domain.inventory.quantities import change_of
 from domain.inventory.stock import STOCK
 from domain.inventory.stock_events import (
+    BackorderFilled,
     ReservationExpired,
     ReservationRenewed,
     ReservationRestored,
@@ -108,7 +109,8 @@ def _held(event: Event, hold: _Hold) -> _Moved:
             return _set(hold, quantity, allocated=False)
         case StockAllocated(quantity=quantity):
             return _set(hold, quantity, allocated=True)
-        case ReservationRestored(held=held, expires_at=expires_at):
+        case ReservationRestored() | BackorderFilled():
+            held, expires_at = event.held, event.expires_at
             return _set(hold, held, allocated=expires_at is None)
         case StockShipped(quantity=quantity, uncommitted=uncommitted):
             return _take(hold, quantity - uncommitted)

@@ -120,14 +120,22 @@ class _Batch:
                 self.let_go(event, fact, event.quantity - event.uncommitted)
             case StockReleased() | ReservationExpired() | StockPickedShort():
                 self.let_go(event, fact, event.quantity)
-            case Backordered():
-                self.wait(event, fact)
-            case BackorderFilled() | BackorderCancelled():
-                self.wait_no_more(event, fact)
             case StockRulesSet(rules=rules, was=was):
                 level = self.level(event, fact)
                 level.backorder_limit += rules.backorder_limit - was.backorder_limit
                 level.reorder_point += rules.reorder_point - was.reorder_point
+            case _:
+                self.line_up(event, fact)
+
+    def line_up(self, event: Any, fact: Fact) -> None:
+        match event:
+            case Backordered():
+                self.wait(event, fact)
+            case BackorderFilled():
+                self.wait_no_more(event, fact)
+                self.hold(event, fact, event.held, event.expires_at)
+            case BackorderCancelled():
+                self.wait_no_more(event, fact)
 
     def level(self, event: Any, fact: Fact) -> StockDelta:
         key = (fact.merchant, event.sku, event.warehouse)

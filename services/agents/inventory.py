@@ -62,7 +62,12 @@ def _placed(event: OrderPlaced, fact: Fact) -> Reaction[InventoryProcess]:
 
     def reserve(item: Item) -> Command:
         return ReserveStock(
-            order_id=event.order_id, now=fact.occurred_at, expires_at=expires_at, **dict(item)
+            order_id=event.order_id,
+            now=fact.occurred_at,
+            expires_at=expires_at,
+            correlation=fact.correlation,
+            clock=fact.clock,
+            **dict(item),
         )
 
     return Reaction(

@@ -9,6 +9,7 @@ from pydantic import Field
 from domain.carrier import LabelRefused, ShipmentDelivered, ShipmentDispatched, ShipmentReturned
 from domain.inventory import (
     BackorderCancelled,
+    BackorderFilled,
     ReservationExpired,
     StockAllocationRefused,
     StockReservationRefused,
@@ -173,7 +174,9 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _placed(event, fact)
         case _ if not order_id:
             return Reaction(process)  # of an order that nobody placed here
-        case StockReserved(sku=sku, warehouse=warehouse) if process.to_reserve:
+        case StockReserved(sku=sku, warehouse=warehouse) | BackorderFilled(sku=sku, warehouse=warehouse) if (
+            process.to_reserve
+        ):
             left = process.to_reserve - {f"{sku} {warehouse}"}
             process = process.model_copy(update={"to_reserve": left})
             return Reaction(process) if left else _now(process, fact, MarkReserved(order_id=order_id))
@@ -216,6 +219,7 @@ ORDER_AGENT = Agent(
         StockAllocationRefused,
         ReservationExpired,
         BackorderCancelled,
+        BackorderFilled,
         PaymentAuthorized,
         PaymentDeclined,
         AuthorizationExpired,

@@ -43,6 +43,7 @@ from domain.payment import (
     RefundFailed,
     VoidRequested,
 )
+from services.agents.agent import belonging
 from services.simulation.invariants import History
 from services.simulation.plan import Plan
 from services.simulation.shop import payment_ids
@@ -101,6 +102,7 @@ class _Shelf:
                 self.line.append((order, quantity))
             case BackorderFilled(order_id=order, quantity=quantity):
                 assert self.line.pop(0) == (order, quantity), f"{order} is served before who came first"
+                self.held[order] += quantity
             case BackorderCancelled(order_id=order, quantity=quantity):
                 self.line.remove((order, quantity))
 
@@ -158,7 +160,7 @@ def promises_are_of_all(history: History, plan: Plan) -> Iterator[str]:
         for order in plan.orders
         for line in order.lines
     }
-    moves = StockReserved | StockAllocated | StockShipped | StockReturned
+    moves = StockReserved | BackorderFilled | StockAllocated | StockShipped | StockReturned
     for fact in history.facts:
         if isinstance(fact.event, moves):
             ordered = wanted.get((fact.merchant, fact.event.order_id, fact.event.sku), 0)
@@ -224,7 +226,7 @@ def causes_are_named(history: History) -> Iterator[str]:
         follows = fact.actor == "scheduler" or fact.actor.startswith("agent:")
         if follows and known.get(fact.causation) != ours:
             yield f"position {fact.position} of {fact.actor} follows from {fact.causation!r}: not so"
-        known[fact.event_id] = ours
+        known[fact.event_id] = fact.merchant, belonging(fact)[0]
 
 
 def failures_have_a_reason(history: History, plan: Plan) -> Iterator[str]:

@@ -112,7 +112,7 @@ def plan_of(random: Random, orders: int) -> Plan:
     """So many orders of two merchants; few units of few products, so that buyers meet."""
     planned = tuple(_order(random, number) for number in range(1, orders + 1))
     deliveries = tuple(_deliveries(random, orders))
-    return Plan(deliveries=deliveries, orders=planned, goods=())
+    return Plan(deliveries=deliveries, orders=planned, goods=tuple(_goods(random, orders)))
 
 
 def _goods(random: Random, orders: int) -> Iterator[PlannedGoods]:

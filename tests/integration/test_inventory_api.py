@@ -252,7 +252,6 @@ async def test_who_waits_is_listed_and_served(shop: Shop) -> None:
     assert [each["type"] for each in story] == [
         "Backordered",
         "BackorderFilled",
-        "StockReserved",
         "StockPickedShort",
     ]
 

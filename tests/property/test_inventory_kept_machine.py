@@ -76,7 +76,7 @@ class InventoryMachine(AggregateMachine):
             order, units = self.line.pop(0)
             had, allocated = self.held.get(order, (0, False))
             self.held[order] = (had + units, allocated)
-            names += ["BackorderFilled", "StockAllocated" if allocated else "StockReserved"]
+            names.append("BackorderFilled")
         return names
 
     def let_go(self, order: str, units: int) -> None:
@@ -116,8 +116,8 @@ class InventoryMachine(AggregateMachine):
 
     @rule(safety=st.integers(0, 3), limit=st.sampled_from([0, 3, 8]))
     def set_rules(self, safety: int, limit: int) -> None:
-        same = (self.safety, self.limit) == (safety, limit)
-        rules = StockRules(safety_stock=safety, backorder_limit=limit)
+        rules = StockRules(safety_stock=safety, backorder_limit=limit, backorder_days=30)
+        same = self.state.rules == rules
         came = self.send(SetStockRules(rules=rules, **PLACE))
         self.safety, self.limit = safety, limit
         assert came == ([] if same else ["StockRulesSet", *self.serve()])

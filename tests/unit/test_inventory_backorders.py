@@ -54,10 +54,11 @@ def waiting(order_id: str, quantity: int) -> Backordered:
     return Backordered(order_id=order_id, quantity=quantity, expires_at=PATIENCE, **PLACE)
 
 
-def filled(order_id: str, quantity: int) -> tuple[BackorderFilled, StockReserved]:
+def filled(order_id: str, quantity: int, held: int = 0) -> tuple[BackorderFilled]:
     return (
-        BackorderFilled(order_id=order_id, quantity=quantity, **PLACE),
-        reserved(order_id, quantity, PATIENCE),
+        BackorderFilled(
+            order_id=order_id, quantity=quantity, held=held or quantity, expires_at=PATIENCE, **PLACE
+        ),
     )
 
 
@@ -66,6 +67,15 @@ def test_waits_for_all_of_it_where_back_orders_are_allowed() -> None:
     stock.given(received(1)).when(reserve("o1", 2)).then(
         StockReservationRefused(order_id="o1", wanted=2, available=1, **PLACE)
     )
+
+
+def test_what_comes_of_a_filled_back_order_belongs_to_the_order() -> None:
+    waits = reserve("o1", 1).model_copy(update={"correlation": "checkout-1", "clock": "checkout-1"})
+    waiting_now = stock.given(ALLOWED).when(waits)
+    done = stock.given(ALLOWED, *waiting_now.events).when(ReceiveStock(quantity=1, **PLACE))
+    event = done.events[-1]
+    assert isinstance(event, BackorderFilled)
+    assert (event.correlation, event.clock) == ("checkout-1", "checkout-1")
 
 
 def test_no_more_is_owed_than_the_limit() -> None:
@@ -148,7 +158,7 @@ def test_a_confirmed_order_leaves_the_line_with_what_it_gets() -> None:
     given = stock.given(ALLOWED, waiting("o1", 2), waiting("o2", 1), received(1))
     allocated = StockAllocated(order_id="o2", quantity=1, **PLACE)
     done = given.when(AllocateStock(order_id="o2", quantity=1, now=NOON, **PLACE))
-    done.then(BackorderFilled(order_id="o2", quantity=1, **PLACE), allocated)
+    done.then(*filled("o2", 1), allocated)
     assert (done.state.available, done.state.backordered) == (0, 2)
 
 
