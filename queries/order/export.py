@@ -16,7 +16,7 @@ from queries.models import documented
 from queries.order.filters import Filter
 from queries.order.orders import LISTS, MODELS
 from services.web.access import asked_of, requires
-from services.web.problems import Problem
+from services.web.problems import Problem, problem_responses
 from services.web.work import check_room_to_rest, resting
 
 PAGE = 1000
@@ -29,6 +29,7 @@ COLUMNS = (
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A cell that begins so would be carried out by a spreadsheet (OWASP, CSV injection)."""
+EXAMPLE = "order_id,…,status,…,currency,…,total_cents,…\r\n1001,…,completed,…,BRL,…,12580,…\r\n"
 router = APIRouter(prefix="/v1/order-export", tags=["orders"], responses=documented())
 
 
@@ -76,11 +77,11 @@ async def _lines(
     response_class=StreamingResponse,
     responses={
         200: {
-            "content": {"text/csv": {"schema": {"type": "string"}}},
+            "content": {"text/csv": {"schema": {"type": "string"}, "example": EXAMPLE}},
             "description": "a line of names, then a line an order; money is integer minor units of"
             " `currency`. A text that a spreadsheet would take for a formula has a `'` before it",
         },
-        429: {"description": "too many streams are open"},
+        **problem_responses(429),
     },
 )
 async def export_orders(request: Request, reader: MerchantReader, wanted: Filter) -> StreamingResponse:
