@@ -90,6 +90,31 @@ async def test_counts_are_those_of_the_list(shop: Api) -> None:
     assert counts["held"]["orders_count"] == 1
 
 
+async def test_key_figures_are_of_the_days_of_a_time_zone(shop: Api) -> None:
+    days: dict[str, Any] = {"day_from": "2018-02-25", "day_to": "2018-03-31"}
+    utc = await shop.ok("/v1/sales/kpis", **days, currency="BRL")
+    orders = [order for order in await shop.walk("/v1/orders") if order["currency"] == "BRL"]
+    assert sum(day["orders_count"] for day in utc["items"]) == len(orders)
+    assert sum(day["ordered_cents"] for day in utc["items"]) == sum(each["total_cents"] for each in orders)
+    assert sum(day["refunded_cents"] for day in utc["items"]) == sum(
+        each["refunded_cents"] for each in orders
+    )
+    first = utc["items"][-1]
+    assert first["begins_on"] == "2018-03-01"
+    assert first["average_order_cents"] == first["ordered_cents"] // first["orders_count"]
+    assert 0 < first["cancel_rate"] < 1
+    # noon of the first of March is the second in Kiritimati, which is 14 hours ahead
+    ahead = await shop.ok("/v1/sales/kpis", **days, currency="BRL", time_zone="Pacific/Kiritimati")
+    assert ahead["items"][-1]["begins_on"] == "2018-03-02"
+    months = await shop.ok("/v1/sales/kpis", **days, period="month", time_zone="America/Sao_Paulo")
+    assert {each["begins_on"] for each in months["items"]} == {"2018-03-01"}
+    assert {each["currency"] for each in months["items"]} == {"BRL", "EUR"}
+    weeks = await shop.ok("/v1/sales/kpis", **days, period="week", currency="BRL")
+    assert weeks["items"][-1]["begins_on"] == "2018-02-26"
+    assert (await shop.get("/v1/sales/kpis", time_zone="Mars")).status_code == 422
+    assert (await shop.get("/v1/sales/kpis", day_from="2010-01-01", day_to="2018-01-01")).status_code == 422
+
+
 async def test_an_export_is_the_list_without_formulas(shop: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("queries.order.export.PAGE", 2)
     answer = await shop.get("/v1/order-export")
