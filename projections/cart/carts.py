@@ -50,6 +50,7 @@ class CartMove:
     touched_at: datetime | None = None
     abandoned_at: datetime | None = None
     completed_at: datetime | None = None
+    expired_at: datetime | None = None
 
 
 def _move(move: CartMove, event: Any, fact: Fact) -> None:
@@ -64,7 +65,7 @@ def _move(move: CartMove, event: Any, fact: Fact) -> None:
         case CheckoutReleased() | CartResumed():
             move.status = "open"
         case CartExpired():
-            move.status = "expired"
+            move.status, move.expired_at = "expired", fact.occurred_at
         case CartMerged():
             move.status = "merged"
         case CartAssigned(subject=subject):

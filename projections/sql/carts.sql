@@ -14,6 +14,7 @@ CREATE TABLE carts_g0 (
     touched_at timestamptz NOT NULL,
     abandoned_at timestamptz,
     completed_at timestamptz,
+    expired_at timestamptz,
     PRIMARY KEY (merchant, cart_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX ON carts_g0 (merchant, started_at DESC, cart_id DESC);
@@ -37,11 +38,13 @@ UPDATE carts_g0 AS c SET
     missing_count = coalesce(m.missing_count, c.missing_count),
     touched_at = coalesce(m.touched_at, c.touched_at),
     abandoned_at = coalesce(m.abandoned_at, c.abandoned_at),
-    completed_at = coalesce(m.completed_at, c.completed_at)
+    completed_at = coalesce(m.completed_at, c.completed_at),
+    expired_at = coalesce(m.expired_at, c.expired_at)
 FROM unnest(
     :merchant, :cart_id, :status, :subject, :total_cents, :orders_count, :missing_count, :touched_at, :abandoned_at,
-    :completed_at
+    :completed_at, :expired_at
 ) AS m (
-    merchant, cart_id, status, subject, total_cents, orders_count, missing_count, touched_at, abandoned_at, completed_at
+    merchant, cart_id, status, subject, total_cents, orders_count, missing_count, touched_at, abandoned_at, completed_at,
+    expired_at
 )
 WHERE c.merchant = m.merchant AND c.cart_id = m.cart_id;
