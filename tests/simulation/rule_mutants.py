@@ -12,11 +12,12 @@ from typing import Any
 from unittest.mock import patch
 
 from domain import carrier, order, payment
-from domain.inventory import promises, stock_state
+from domain.inventory import stock, stock_state
 from domain.kernel import Fact, Reaction
 from domain.order import OrderConfirmed
-from services.agents import inventory, sender as inventory_agent
 from services.agents import payment as payment_agent
+from services.agents import sender
+from services.agents import sender as inventory_agent
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.runner import AgentRunner
 from services.scheduler import Scheduler
@@ -73,7 +74,7 @@ RULE_MUTANTS = (
     Mutant(
         "who waits for much is passed over",
         Parts(),
-        planted=changed(promises, "fill", "            return\n", "            continue\n"),
+        planted=changed(stock, "fill", "            return\n", "            continue\n"),
     ),
     Mutant(
         "what arrived is still expected",
