@@ -15,9 +15,9 @@ from domain import carrier, order, payment
 from domain.inventory import stock, stock_state
 from domain.kernel import Fact, Reaction
 from domain.order import OrderConfirmed
+from services.agents import inventory as inventory_agent
 from services.agents import payment as payment_agent
 from services.agents import sender
-from services.agents import sender as inventory_agent
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.runner import AgentRunner
 from services.scheduler import Scheduler
