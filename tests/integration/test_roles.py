@@ -49,7 +49,7 @@ RULES = {
         " list_row_changes list_rows_as_of list_stream_changes"
     ),
     ("catalogue:read", "merchant"): (
-        "get_product list_categories list_price_history list_product_prices list_products"
+        "get_product list_categories list_price_history list_product_prices list_products search_products"
     ),
     ("catalogue:write", "merchant"): (
         "activate_product add_variant archive_product describe_product describe_variant draft_product"

@@ -153,7 +153,7 @@ def their_setting_up() -> list[Step]:
         ]
         steps += [(stream, _in_category(event, THEIR_CATEGORY + sku[-1])) for stream, event in renamed]
     for number in range(2):
-        steps += a_product("m2", f"{MARK}-P{number or ''}", THEIR_CATEGORY)
+        steps += a_product("m2", f"{MARK}-P{number or ''}", f"{THEIR_CATEGORY}A")
     registered, *_ = steps
     return [registered, *(step for step in steps if step[0] != registered[0])]
 
@@ -349,8 +349,14 @@ FILTERS = {
     "category": (f"{THEIR_CATEGORY}A",),
     "currency": (THEIR_CURRENCY,),
     "actor": ("%",),
+    "words": (MARK,),
+    "brand": (MARK,),
+    "channel": ("web",),
 }
 CLOSED = {
+    "price_from",
+    "price_to",
+    "in_stock",
     "status",
     "payment_status",
     "fulfilment_status",

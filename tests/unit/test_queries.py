@@ -8,6 +8,8 @@ from eventstore.queries import load_queries
 from queries.dependencies import is_prepared
 
 _PLANNED_ANEW = {
+    "count_facets",
+    "search_products",
     "list_categories",
     "list_checkouts",
     "list_late_deliveries",
