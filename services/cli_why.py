@@ -70,7 +70,8 @@ def why(
     parts = (
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
         "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
-        "hold_id", "note_id", "tag", "change_set_id", "product_id", "channel", "valid_from", "word", "trigram",
+        "hold_id", "note_id", "tag", "change_set_id", "product_id", "channel", "valid_from",
+        "word", "trigram",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}
     of_row = {name: str(told) for name, told in key.items() if name != "merchant"}

@@ -105,8 +105,10 @@ class FoundProducts(Answer):
 
 
 def words_query(words: Sequence[Sequence[str]]) -> str:
-    """All of the words, each by any of its spellings; the last one may be half typed. Words are of letters and
-    digits alone."""
+    """All of the words, each by any of its spellings; the last one may be half typed.
+
+    Words are of letters and digits alone.
+    """
     return " & ".join(
         "(" + " | ".join(f"'{each}'{':*' if number == len(words) else ''}" for each in spellings) + ")"
         for number, spellings in enumerate(words, 1)
@@ -146,7 +148,7 @@ async def search_products(
     order: Sort = sort or ("relevance" if wanted else "name")
     _check(
         order,
-        words,
+        wanted,
         priced=bool(channel and currency),
         by_price=price_from is not None or price_to is not None,
     )
