@@ -137,6 +137,10 @@ async def test_what_goes_out_comes_in_as_the_same(api: Api) -> None:
     assert (await api.send("POST", "/v1/merchant", {}, merchant="m2")).status_code == 201
     answer = await upload(api, *rows, header=header, merchant="m2")
     other = replace(api, merchant="m2")
+    path = f"/v1/catalogue/imports/{answer.json()['import_id']}"
+    for anothers in (path, f"{path}/failed"):
+        problem(await api.send("GET", anothers), 404, "not-found")
+    problem(await api.post(f"{path}/retry"), 404, "not-found")
     await finished(other, answer)
     await shown(other, "/v1/products")
     assert (await other.send("GET", "/v1/catalogue/export")).text == exported
