@@ -68,8 +68,8 @@ RULES = {
     ),
     ("catalogue:write", "merchant"): (
         "activate_product add_variant archive_product describe_product describe_variant draft_product"
-        " import_catalogue import_product publish_product remove_variant restore_product retry_import set_price"
-        " translate_category unpublish_product withdraw_price"
+        " import_catalogue import_product publish_product remove_variant restore_product retry_import"
+        " set_price translate_category unpublish_product withdraw_price"
     ),
     ("checkouts:read", "platform"): "list_checkouts",
     ("deliveries:read", "merchant"): "list_late_deliveries",
