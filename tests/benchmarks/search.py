@@ -144,7 +144,7 @@ async def run(report: Report) -> None:
         async with await PostgresLog.connect(database) as log:
             events = await _write(report, log, catalogue)
             seconds = await _project(log)
-        async with api_client.serving(database, "nats://127.0.0.1:1", directory / "api") as api:
+        async with api_client.serving(database, "nats://127.0.0.1:1", directory) as api:
             found = {name: await _ask(api, asked) for name, asked in catalogue.queries().items()}
     _tell(report, catalogue.products, events, seconds, found)
 

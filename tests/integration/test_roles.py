@@ -89,13 +89,15 @@ RULES = {
     ("orders:write", "merchant"): "cancel_order place_order",
     ("password:write", "self"): "change_password",
     ("payments:read", "merchant"): "list_payments",
-    ("sales:read", "merchant"): "list_sales_by_category list_sales_by_day list_sales_by_product",
+    ("sales:read", "merchant"): (
+        "get_product_performance list_sales_by_category list_sales_by_day list_sales_by_product list_top_products"
+    ),
     ("second-factor:write", "self"): "begin_second_factor confirm_second_factor remove_second_factor",
     ("self:read", "self"): "get_me",
     ("session:end", "self"): "end_session sign_out sign_out_everywhere",
     ("session:read", "self"): "list_sessions",
     ("shipments:read", "merchant"): "get_shipment list_shipments",
-    ("stock:read", "merchant"): "list_stock",
+    ("stock:read", "merchant"): "list_low_stock list_stock",
     ("stock:write", "merchant"): "adjust_stock receive_stock",
     ("subjects:erase", "merchant"): "erase_subject",
     ("system:read", "platform"): "list_parked_events list_parked_keys list_projections",

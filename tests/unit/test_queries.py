@@ -9,6 +9,8 @@ from queries.dependencies import is_prepared
 
 _PLANNED_ANEW = {
     "count_facets",
+    "list_product_days",
+    "list_top_products",
     "search_products",
     "list_categories",
     "list_checkouts",
