@@ -28,7 +28,7 @@ _SALES = [requires("sales:read")]
 
 
 class Sold(Answer):
-    """Of one currency; `ordered` is what was not cut from the orders, `net` and revenue without the cancelled."""
+    """Of one currency: what was ordered, less what was cut since; net and revenue without the cancelled."""
 
     currency: str = Field(examples=["BRL"])
     orders_count: int
@@ -64,7 +64,7 @@ class ProductPerformance(Days):
     items: list[ProductDay] = Field(description="the last day first; none for a day without orders")
 
 
-class LowStock(Answer):
+class RunsOut(Answer):
     sku: str = Field(examples=["MUG-RED"])
     product_id: str | None = Field(description="null where it is no product's variant")
     available: int = Field(description="in all warehouses, for sale", examples=[3])
@@ -74,8 +74,8 @@ class LowStock(Answer):
     )
 
 
-class LowStocks(Answer):
-    items: list[LowStock] = Field(description="the least first")
+class RunningOut(Answer):
+    items: list[RunsOut] = Field(description="the least first")
 
 
 def days_of_request(
@@ -142,23 +142,23 @@ async def get_product_performance(
 
 
 @router.get(
-    "/low-stock",
-    operation_id="list_low_stock",
+    "/running-out",
+    operation_id="list_running_out",
     dependencies=[requires("stock:read")],
     summary="What runs out",
 )
-async def list_low_stock(
+async def list_running_out(
     reader: MerchantReader,
     at: AsOf,
     at_most: Annotated[int, Query(ge=-(10**9), le=10**9, description="available units")] = 5,
     limit: Limit = 50,
-) -> LowStocks:
+) -> RunningOut:
     """SKUs with so few units for sale, in all warehouses together, but for those of archived products."""
     arguments = {"at_most": at_most, "now": at, "limit": limit}
     models = ("stock_levels", "products", "order_lines")
     views = (*models, "product_variants")
-    rows = (await reader.rows(models, (_QUERIES.list_low_stock.sql, arguments), views=views))[0]
-    return LowStocks(items=[LowStock.model_validate({**row, "lasts_days": _lasts(row)}) for row in rows])
+    rows = (await reader.rows(models, (_QUERIES.list_running_out.sql, arguments), views=views))[0]
+    return RunningOut(items=[RunsOut.model_validate({**row, "lasts_days": _lasts(row)}) for row in rows])
 
 
 def _lasts(row: dict[str, Any]) -> int | None:

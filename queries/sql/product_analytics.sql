@@ -38,7 +38,7 @@ GROUP BY 1, 2
 ORDER BY 1 DESC, 2
 LIMIT 5000;
 
--- name: list_low_stock
+-- name: list_running_out
 -- The least first; with what was ordered of it in the 30 days before, which tells how long it will last.
 SELECT s.sku, v.product_id, s.available, (
     SELECT coalesce(sum(l.quantity), 0)::bigint FROM order_lines AS l

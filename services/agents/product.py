@@ -19,7 +19,7 @@ def react(process: ProductProcess, fact: Fact) -> Reaction[ProductProcess]:
             return Reaction(
                 process, (), (Deadline(order_key(fact), f"price {valid_from.isoformat()}", valid_from),)
             )
-        case DeadlineReached(key=stream, due_at=due_at):
+        case DeadlineReached(key=stream, due_at=due_at) if stream.startswith("product-"):
             _, product_id = stream_parts(stream)
             return Reaction(process, (one(stream, ApplyPrices(product_id=product_id, now=due_at)),))
         case _:

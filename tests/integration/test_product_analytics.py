@@ -71,7 +71,7 @@ async def test_performance_by_the_days_of_a_time_zone(api: Api) -> None:
 async def test_low_stock_with_how_long_it_lasts(api: Api) -> None:
     last = await trade(api)
     query = {"at_most": 10, "as_of": (START + timedelta(days=2)).isoformat()}
-    found = await api.ok("/v1/catalogue/analytics/low-stock", at_least=last, **query)
+    found = await api.ok("/v1/catalogue/analytics/running-out", at_least=last, **query)
     low = {
         each["sku"]: (each["available"], each["ordered_30_days_count"], each["lasts_days"])
         for each in found["items"]
@@ -79,4 +79,6 @@ async def test_low_stock_with_how_long_it_lasts(api: Api) -> None:
     assert set(low) == {"A", "B"}
     assert low["A"][1] == 4
     assert low["A"][2] == max(low["A"][0], 0) * 30 // 4
-    assert (await api.ok("/v1/catalogue/analytics/low-stock", **query | {"at_most": -(10**6)}))["items"] == []
+    assert (await api.ok("/v1/catalogue/analytics/running-out", **query | {"at_most": -(10**6)}))[
+        "items"
+    ] == []
