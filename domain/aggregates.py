@@ -14,6 +14,7 @@ from domain.merchant import MERCHANT
 from domain.order import ORDER
 from domain.parked import PARKED
 from domain.payment import PAYMENT
+from domain.payment.method import PAYMENT_METHOD
 from domain.shipment import SHIPMENT
 from domain.stock import STOCK
 from domain.user import USER
@@ -26,6 +27,7 @@ AGGREGATES: dict[str, AnyDecider] = {
         ORDER,
         STOCK,
         PAYMENT,
+        PAYMENT_METHOD,
         SHIPMENT,
         MERCHANT,
         PRODUCT,

@@ -16,6 +16,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "order": ("merchant", "order_id"),
     "stock": ("merchant", "sku", "warehouse"),
     "payment": ("merchant", "payment_id"),
+    "paymentmethod": ("merchant", "method_id"),
     "shipment": ("merchant", "shipment_id"),
     "merchant": ("merchant",),
     "product": ("merchant", "sku"),
@@ -78,6 +79,10 @@ def stock_stream(merchant: str, sku: str, warehouse: str) -> str:
 
 def payment_stream(merchant: str, payment_id: str) -> str:
     return stream_name("payment", merchant, payment_id)
+
+
+def payment_method_stream(merchant: str, method_id: str) -> str:
+    return stream_name("paymentmethod", merchant, method_id)
 
 
 def shipment_stream(merchant: str, shipment_id: str) -> str:
