@@ -430,9 +430,7 @@ OPENINGS: dict[str, tuple[Command, ...]] = {
             payment_id="p1", provider_reference="prov-1", status="authorized", amount_cents=100
         ),
     ),
-    "paymentmethod": (
-        StorePaymentMethod(method_id="m1", subject="u1", token=MethodToken(token="pm_1")),
-    ),
+    "paymentmethod": (StorePaymentMethod(method_id="m1", subject="u1", token=MethodToken(token="pm_1")),),
     "shipment": (
         RequestShipment(
             shipment_id="s1",

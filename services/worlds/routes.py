@@ -9,15 +9,23 @@ from services.worlds.carrier import BookShipment, Shipments, VoidShipment
 from services.worlds.faults import Faults, RequestDice, RequestFault
 from services.worlds.models import Refused
 from services.worlds.payment import Payments
-from services.worlds.payment_messages import CaptureBody, ChangePayment, OpenPayment, RefundBody, VoidBody
+from services.worlds.payment_messages import (
+    CaptureBody,
+    ChangePayment,
+    EvidenceBody,
+    OpenPayment,
+    RefundBody,
+    VoidBody,
+)
 from services.worlds.stage import MoveClocks, PutFaults, PutScenarios
 from services.worlds.world import World
 
 PAGE_LIMIT, PAGE_LIMIT_MAX = 100, 1000
-CHANGES: dict[str, type[CaptureBody | RefundBody | VoidBody]] = {
+CHANGES: dict[str, type[CaptureBody | RefundBody | VoidBody | EvidenceBody]] = {
     "captures": CaptureBody,
     "refunds": RefundBody,
     "void": VoidBody,
+    "evidence": EvidenceBody,
 }
 
 
@@ -38,7 +46,12 @@ def payment_routes(world: World[Payments]) -> Callable[[Request], Any]:
         match request.method, request.segments:
             case "POST", ["v1", "payments"]:
                 return await _open_payment(world, request)
-            case "POST", ["v1", "payments", payment_id, ("captures" | "refunds" | "void") as change]:
+            case "POST", [
+                "v1",
+                "payments",
+                payment_id,
+                ("captures" | "refunds" | "void" | "evidence") as change,
+            ]:
                 return await _change_payment(world, request, payment_id, change)
             case "GET", ["v1", "payments", payment_id]:
                 await world.settled()

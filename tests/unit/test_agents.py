@@ -113,7 +113,7 @@ def react_to(agent: Agent, *events: Event) -> tuple[Any, list[Command], list[tup
 
 RESERVED = StockReserved(order_id="o1", sku="sku0", warehouse="main", quantity=2, expires_at=NOW)
 AUTHORIZED = PaymentAuthorized(payment_id="p0", order_id="o1", amount_cents=1000, provider_reference="r")
-CAPTURED = PaymentCaptured(payment_id="p0", order_id="o1", capture_id="p0.capture", amount_cents=1000)
+CAPTURED = PaymentCaptured(payment_id="p0", order_id="o1", capture_id="p0.capture", amount_cents=1000, rest=True)
 REFUNDED = PaymentRefunded(payment_id="p0", order_id="o1", refund_id="p0.refund", amount_cents=1000)
 NOT_SHIPPABLE = LabelRefused(shipment_id="o1", order_id="o1", reason="address_unknown")
 DISPATCHED = ShipmentDispatched(shipment_id="o1", order_id="o1")
@@ -267,7 +267,7 @@ def test_the_inventory_agent(heard: list[Event], then: list[Command]) -> None:
 AUTHORIZE = RequestAuthorization(
     payment_id="p0", order_id="o1", amount_cents=1000, currency="BRL", method="card"
 )
-CAPTURE = RequestCapture(payment_id="p0", capture_id="p0.capture", amount_cents=1000)
+CAPTURE = RequestCapture(payment_id="p0", capture_id="p0.capture", amount_cents=1000, rest=True)
 REVERSE = RequestReversal(payment_id="p0")
 LAPSED = DeadlineReached(agent="payment", key=order_stream("m", "o1"), name="authorization p0", due_at=NOW)
 
