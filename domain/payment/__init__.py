@@ -63,6 +63,9 @@ from domain.payment.events import (
     VoidFailed,
     VoidRequested,
 )
+from domain.payment.method import (
+    PAYMENT_METHOD,
+)
 from domain.payment.state import (
     Payment,
     evolve,
@@ -112,10 +115,18 @@ PAYMENT: Decider[PaymentCommand, PaymentEvent, Payment] = Decider(
     events=PaymentEvent.__args__,
     commands=PaymentCommand.__args__,
     evolve_version=2,
+    parts=("merchant", "payment_id"),
+    of_order=True,
 )
+
+AGGREGATES = (PAYMENT, PAYMENT_METHOD)
+PERMISSIONS = ("payments:read", "payments:write")
 __all__ = [
+    "AGGREGATES",
     "NOT_SENT",
     "PAYMENT",
+    "PAYMENT_METHOD",
+    "PERMISSIONS",
     "AuthorizationExpired",
     "AuthorizationRequested",
     "CaptureFailed",

@@ -103,4 +103,5 @@ PAYMENT_METHOD: Decider[MethodCommand, MethodEvent, PaymentMethod] = Decider(
     PaymentMethod(),
     events=MethodEvent.__args__,
     commands=MethodCommand.__args__,
+    parts=("merchant", "method_id"),
 )

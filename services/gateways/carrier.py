@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.kernel import Command, Event, Fact
-from domain.personal import Customer
-from domain.shipment import (
+from domain.carrier import (
     LabelVoidRequested,
     RecordCarrierShipment,
     RecordUnavailable,
@@ -14,6 +12,8 @@ from domain.shipment import (
     Shipment,
     ShipmentRequested,
 )
+from domain.kernel import Command, Event, Fact
+from domain.personal import Customer
 from domain.streams import stream_parts
 from services.gateways.gateway import NOT_FOUND, REFUSALS, Account, Gateway, Request, account_path, gone
 
@@ -115,3 +115,5 @@ CARRIER_GATEWAY = Gateway(
     unavailable=unavailable,
     told=told,
 )
+
+GATEWAYS = (CARRIER_GATEWAY,)

@@ -209,3 +209,5 @@ PAYMENT_GATEWAY = Gateway(
     unavailable=unavailable,
     told=record,
 )
+
+GATEWAYS = (PAYMENT_GATEWAY,)

@@ -17,10 +17,9 @@ from eventstore.codec import decode
 from eventstore.tasks import TaskGroup
 from services.console import results
 from services.context import ProcessContext, open_context
-from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.gateway import Gateway, Unavailable
-from services.gateways.payment import PAYMENT_GATEWAY
 from services.gateways.provider import HttpExchange, Provider, open_http
+from services.gateways.registered import GATEWAYS
 from services.settings import Settings
 
 AT_ONCE = 16
@@ -42,9 +41,9 @@ async def reconcile_all(settings: Settings, days: int) -> int:
     """0 if every provider has answered."""
     unanswered = 0
     async with open_context(settings, "reconcile", follow=False) as context, open_http() as http:
-        urls = ((PAYMENT_GATEWAY, settings.payment_url), (CARRIER_GATEWAY, settings.carrier_url))
-        for gateway, url in urls:
-            provider = Provider(HttpExchange(str(url), http, timeout_s=TIMEOUT_S))
+        for gateway in GATEWAYS:
+            url = settings.provider_url(gateway.name)
+            provider = Provider(HttpExchange(url, http, timeout_s=TIMEOUT_S))
             found = await reconcile(context, gateway, provider, days)
             results.print(
                 f"{gateway.name}: asked {found.asked:,}, news of {found.changed:,}, unknown there"
