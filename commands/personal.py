@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from domain.personal import Customer, Sealed
+from domain.kernel import Value
+from domain.personal import Sealed
 from eventstore.keyring import Keyring
 from eventstore.seams import Ids
 from services.web.problems import conflict
@@ -13,11 +14,11 @@ def subject_of(keyring: Keyring, merchant: str, person: str) -> str:
     return keyring.subject(f"{merchant}\x00{person}")
 
 
-async def sealed(keyring: Keyring, ids: Ids, subject: str, customer: Customer) -> Sealed:
-    """The customer under the subject's key; a 409 problem for a person who was erased."""
+async def sealed(keyring: Keyring, ids: Ids, subject: str, person: Value) -> Sealed:
+    """What is personal under the subject's key; a 409 problem for a person who was erased."""
     await keyring.ensure({subject})
     try:
-        return keyring.seal(subject, customer, ids)
+        return keyring.seal(subject, person, ids)
     except ValueError:
         raise conflict(
             "customer_not_erased", "this customer was erased; a returning one needs an id of its own"

@@ -41,6 +41,9 @@ def why(
     payment_id: Annotated[str | None, _key()] = None,
     call: Annotated[str | None, _key()] = None,
     reference: Annotated[str | None, _key()] = None,
+    dispute_id: Annotated[str | None, _key()] = None,
+    kind: Annotated[str | None, _key()] = None,
+    method_id: Annotated[str | None, _key()] = None,
     shipment_id: Annotated[str | None, _key()] = None,
     scan_id: Annotated[str | None, _key()] = None,
     checkout_id: Annotated[str | None, _key()] = None,
@@ -60,7 +63,8 @@ def why(
 
     parts = (
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
-        "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
+        "payment_id", "call", "reference", "dispute_id", "kind", "method_id",
+        "shipment_id", "scan_id", "checkout_id",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}
     of_row = {name: str(told) for name, told in key.items() if name != "merchant"}

@@ -120,9 +120,11 @@ PAYMENT: Decider[PaymentCommand, PaymentEvent, Payment] = Decider(
 )
 
 AGGREGATES = (PAYMENT, PAYMENT_METHOD)
-PERMISSIONS = ("payments:read", "payments:write")
+PERMISSIONS = ("payments:read", "payments:write", "methods:read", "methods:write")
+CUSTOMER_PERMISSIONS = ("methods:read", "methods:write")
 __all__ = [
     "AGGREGATES",
+    "CUSTOMER_PERMISSIONS",
     "NOT_SENT",
     "PAYMENT",
     "PAYMENT_METHOD",

@@ -428,6 +428,10 @@ def test_payments_and_shipments_show_what_the_interface_promises() -> None:
         "refunds",
         "voided_at",
         "voided",
+        "lapsed",
+        "action",
+        "disputes",
+        "evidence",
     ]
     assert shown["captures"] == [
         {"capture_id": "k1", "amount_cents": 400, "status": "captured", "happened_at": NOW}
