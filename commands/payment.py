@@ -28,7 +28,8 @@ from domain.payment import (
     ResolveDiscrepancy,
     SubmitEvidence,
 )
-from domain.streams import order_stream, payment_stream
+from domain.payment.method import PaymentMethod, stored_method
+from domain.streams import order_stream, payment_method_stream, payment_stream
 from eventstore.codec import decode
 from eventstore.seams import derived_id
 from services.web.access import requires
@@ -229,6 +230,9 @@ async def _add_payment(
     await call.settings()
     placed, correlation = await _open_order(call, order_id)
     name = body.payment_id or derived_id(call.command_id, "payment").hex[:12]
+    stored = stored_method(body.method)
+    if stored:
+        await _check_stored(call, stored, placed.subject)
     command = RequestAuthorization(
         payment_id=f"{order_id}.{name}",
         order_id=order_id,
@@ -236,6 +240,7 @@ async def _add_payment(
         currency=placed.currency,
         method=body.method,
         installments=body.installments,
+        subject=placed.subject if stored else "",
     )
     answer = {"payment_id": command.payment_id, "order_id": order_id, "currency": placed.currency}
     return await call.carry_out(ask_payment, command, answer, status=201, correlation=correlation)
@@ -254,6 +259,16 @@ async def _open_order(call: Call, order_id: str) -> tuple[OrderPlaced, str]:
     placed = decode(events[0]).event
     assert isinstance(placed, OrderPlaced)
     return placed, events[0].correlation
+
+
+async def _check_stored(call: Call, method_id: str, subject: str) -> None:
+    """A 404 problem where the order's customer has no such payment method."""
+    stream = payment_method_stream(call.merchant, method_id)
+    (state,) = await call.parts.executor.states.load([stream])
+    method: PaymentMethod = state.state
+    if method.subject != subject or method.removed:
+        detail = f"the order's customer has stored no payment method {method_id}"
+        raise Problem(404, "not-found", detail, rule="method_exists")
 
 
 @router.post(

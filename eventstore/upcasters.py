@@ -19,5 +19,8 @@ from collections.abc import Callable
 from typing import Any
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
-UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+UPCASTERS: dict[tuple[str, int], Upcaster] = {
+    # nobody's stored payment method was charged before
+    ("AuthorizationRequested", 1): lambda data: data,
+}
 """(type, schema) -> the function from the data of that schema to the data of the next."""

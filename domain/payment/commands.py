@@ -20,6 +20,7 @@ class RequestAuthorization(Command):
     currency: Currency
     method: str
     installments: int = 1
+    subject: str = ""
 
 
 class RequestCapture(Command):

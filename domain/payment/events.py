@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
@@ -36,12 +36,17 @@ class Evidence(Value):
 
 
 class AuthorizationRequested(Event):
+    """A `method` `stored:ID` is one that the customer has stored: `subject`, who is empty for any other."""
+
+    schema_version: ClassVar[int] = 2
+
     payment_id: Id
     order_id: Id
     amount_cents: Cents
     currency: Currency
     method: str
     installments: int = 1
+    subject: str = ""
 
 
 class PaymentAuthorized(Event):

@@ -13,6 +13,8 @@ from domain.kernel import Command, Decider, Event, Refused, Value
 from domain.payment.events import Id
 from domain.personal import Erased, Personal, Sealed
 
+STORED = "stored:"
+"""Begins a payment's `method` that is a stored one; its id follows."""
 _CARD_NUMBER = re.compile(r"[0-9](?:[ -]?[0-9]){11,18}")
 
 
@@ -55,6 +57,11 @@ class PaymentMethod:
     subject: str = ""
     token: Sealed | MethodToken | Erased | None = None
     removed: bool = False
+
+
+def stored_method(method: str) -> str:
+    """The id of the stored payment method that a payment is to be charged to; empty for any other."""
+    return method.removeprefix(STORED) if method.startswith(STORED) else ""
 
 
 def is_card_number(text: str) -> bool:

@@ -25,6 +25,7 @@ from domain.payment import (
     RequestReversal,
     VoidFailed,
 )
+from domain.payment.method import stored_method
 from domain.streams import payment_stream
 from services.agents.agent import Agent, order_key
 
@@ -42,6 +43,7 @@ class PaymentProcess(Value):
 
     order_id: str = ""
     currency: str = ""
+    subject: str = ""
     portions: tuple[Portion, ...] = ()
     valid_s: int = 0
     requested: bool = False
@@ -91,6 +93,7 @@ def _authorize(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
                 amount_cents=portion.amount_cents,
                 currency=process.currency,
                 method=portion.method,
+                subject=process.subject if stored_method(portion.method) else "",
                 installments=portion.installments,
             ),
         )
@@ -162,6 +165,7 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
                 PaymentProcess(
                     order_id=event.order_id,
                     currency=event.currency,
+                    subject=event.subject,
                     portions=event.portions,
                     valid_s=event.terms.authorization_valid_s,
                 )

@@ -59,6 +59,7 @@ class Gateway:
     `refused(fact, state, account, reason)`: the same, where the provider would not do it; `account` is None
     where it knows of nothing. Raises Unavailable where a refusal is no outcome.
     `unavailable(fact, attempts)`: the command that records that it can't be reached.
+    `secret(fact)`: the stream whose state holds a token that the call needs too; empty where it needs none.
     `told(stream, data)`: the command for a webhook's data, whose member `subject` names the stream.
     """
 
@@ -75,6 +76,7 @@ class Gateway:
     refused: Callable[[Fact, Any, Account | None, str], Command | None]
     unavailable: Callable[[Fact, int], Command]
     told: Callable[[str, Account], Command | None]
+    secret: Callable[[Fact], str] = lambda _: ""
 
     @property
     def actor(self) -> str:

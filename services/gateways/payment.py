@@ -21,7 +21,8 @@ from domain.payment import (
     RefundRequested,
     VoidRequested,
 )
-from domain.streams import stream_parts
+from domain.payment.method import stored_method
+from domain.streams import payment_method_stream, stream_parts
 from services.gateways.gateway import Account, Gateway, Request, account_path, gone
 
 PATH = "/v1/payments"
@@ -194,6 +195,13 @@ def unavailable(fact: Fact, attempts: int) -> Command:
     return RecordUnavailable(payment_id=payment_id, call=_CALLS[type(fact.event)], attempts=attempts)
 
 
+def secret(fact: Fact) -> str:
+    """The payment method that is charged, if it is a stored one."""
+    asked = fact.event
+    method_id = stored_method(asked.method) if isinstance(asked, AuthorizationRequested) else ""
+    return payment_method_stream(fact.merchant, method_id) if method_id else ""
+
+
 PAYMENT_GATEWAY = Gateway(
     name="payment",
     category="payment",
@@ -208,6 +216,7 @@ PAYMENT_GATEWAY = Gateway(
     refused=refused,
     unavailable=unavailable,
     told=record,
+    secret=secret,
 )
 
 GATEWAYS = (PAYMENT_GATEWAY,)

@@ -243,6 +243,8 @@ def _first_status(
     command: OpenPayment, scenario: PaymentScenario | None, stage: Stage, now: datetime
 ) -> tuple[Status, datetime | None, str | None]:
     """What the request's own answer says: a fact that is due is told with it, and by no webhook."""
+    if command.token == "":
+        return "declined", stage.time_of(command.checkout, now), "payment_method_missing"
     if scenario is None:
         time = stage.time_of(command.checkout, now)
         if command.amount_cents % DECLINED_EVERY_CENTS == DECLINED_CENTS:

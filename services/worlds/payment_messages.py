@@ -24,6 +24,7 @@ class OpenPayment(Model):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     method: Id
     installments: Annotated[int, Field(ge=0, le=1000)]
+    token: Annotated[str, Field(max_length=500)] | None = None  # of a stored payment method
 
 
 class CaptureBody(Model):

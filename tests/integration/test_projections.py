@@ -26,7 +26,7 @@ from projections.rebuild import RebuildRunning, rebuild
 from services.parked_keys import CannotGoOn, ParkedKeys
 from tests.integration.projections_trade import Bought, Step, Trade, open_trade, setting_up
 
-EMPTY = ("late_deliveries", "stock_holds", "payment_troubles")  # after these lives
+EMPTY = ("late_deliveries", "stock_holds")  # after these lives
 TABLES = [table for model in READ_MODELS.values() for table in model.tables]
 
 
@@ -83,7 +83,7 @@ def lives(merchant: str = "m1") -> list[Step]:
     done, cancelled, returned = (Bought(merchant, name) for name in ("done", "cancelled", "returned"))
     return [
         *setting_up(merchant),
-        *done.life(),
+        *done.life(), *done.contesting(),
         *cancelled.placing(), *cancelled.paying(), *cancelled.cancelling(),
         *returned.placing(), *returned.paying(), *returned.shipping(), *returned.returning(),
     ]  # fmt: skip

@@ -67,8 +67,12 @@ RULES = {
     ("orders:read", "merchant"): "get_order list_orders",
     ("orders:write", "merchant"): "cancel_order place_order",
     ("password:write", "self"): "change_password",
-    ("payments:read", "merchant"): "list_payments",
+    ("payments:read", "merchant"): "list_disputes list_payment_discrepancies list_payments",
+    ("payments:write", "merchant"): "add_payment capture_payment refund_payment resolve_discrepancy"
+    " submit_evidence void_payment",
     ("sales:read", "merchant"): "list_sales_by_category list_sales_by_day list_sales_by_product",
+    ("methods:read", "merchant"): "list_payment_methods",
+    ("methods:write", "merchant"): "remove_payment_method store_payment_method",
     ("second-factor:write", "self"): "begin_second_factor confirm_second_factor remove_second_factor",
     ("self:read", "self"): "get_me",
     ("session:end", "self"): "end_session sign_out sign_out_everywhere",
@@ -95,7 +99,7 @@ IDS = {
     "sku": "none",
     "category": "none",
     "provider": "none",
-} | dict.fromkeys(("payment_id", "warehouse", "event", "table"), "none")
+} | dict.fromkeys(("payment_id", "dispute_id", "kind", "method_id", "warehouse", "event", "table"), "none")
 HEX_ID = "0" * 32
 ROLES = (
     "admin",

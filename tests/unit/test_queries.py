@@ -10,7 +10,10 @@ from queries.dependencies import is_prepared
 _PLANNED_ANEW = {
     "list_categories",
     "list_checkouts",
+    "list_discrepancies",
+    "list_disputes",
     "list_late_deliveries",
+    "list_methods",
     "list_orders",
     "list_parked_keys",
     "list_payments",
