@@ -57,6 +57,12 @@ BODIES: dict[str, Any] = {
     "cancel_order": {"reason": "customer"},
     "receive_stock": {"sku": THEIR_SKU, "quantity": 5},
     "adjust_stock": {"sku": THEIR_SKU, "delta": -1, "reason": "damage"},
+    "capture_payment": {"amount_cents": 1},
+    "refund_payment": {"amount_cents": 1},
+    "add_payment": {"method": "credit_card", "amount_cents": 1},
+    "submit_evidence": {"text": "not ours"},
+    "resolve_discrepancy": {"reason": "not ours"},
+    "store_payment_method": {"customer_id": f"{MARK}-p", "token": "pm_ours"},
     "register_merchant": {},
     "set_merchant_terms": {"reservation_valid_s": 3600, "authorization_valid_s": 86400},
     "import_product": {"category": THEIR_CATEGORY},
@@ -153,7 +159,8 @@ def their_trade() -> list[tuple[list[Step], Any]]:
             "m2", f"{MARK}-{name}", f"checkout-{MARK}-{name}", sku, f"{THEIR_CATEGORY}{sku[-1]}",
             unit_price_cents=76543, currency=THEIR_CURRENCY, placed_at=placed_at, person=f"{MARK}-p",
         )  # fmt: skip
-        orders.append((bought.life() if number else bought.placing(), placed_at))
+        life = [*bought.life(), *bought.contesting()] if number else bought.placing()
+        orders.append((life, placed_at))
     for number in range(2):
         late = Bought(
             "m2", f"{MARK}-late{number}", person=f"{MARK}-p", sku=THEIR_SKU, category=f"{THEIR_CATEGORY}A"
@@ -223,6 +230,9 @@ async def two_of(found: World, position: str) -> Two:
         "sku": THEIR_SKU,
         "category": THEIR_CATEGORY,
         "payment_id": f"{MARK}-done.1",
+        "dispute_id": f"{MARK}-done.d1",
+        "kind": "captured_differs",
+        "method_id": f"{MARK}-done",
         "warehouse": "main",
         "table": "orders",
         "event": position.rpartition(".")[2],
@@ -328,6 +338,7 @@ FILTERS = {
     "category": (f"{THEIR_CATEGORY}A",),
     "currency": (THEIR_CURRENCY,),
     "actor": ("%",),
+    "subject": (f"{MARK}-p", "%"),
 }
 CLOSED = {
     "status",
@@ -515,6 +526,13 @@ async def test_no_command_changes_what_is_anothers(two: Two, operation: Operatio
             "grant_role",
             "revoke_role",
             "revoke_api_key",
+            "capture_payment",
+            "refund_payment",
+            "void_payment",
+            "add_payment",
+            "submit_evidence",
+            "resolve_discrepancy",
+            "remove_payment_method",
         ):
             assert answer.status_code == 404, answer.text
     assert await facts_of_second(two.world) == events
