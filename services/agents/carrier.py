@@ -59,7 +59,7 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
 
 CARRIER_AGENT = Agent(
     name="shipping",
-    context="shipment",
+    context="carrier",
     initial=ShippingProcess(),
     interests=(OrderPlaced, OrderConfirmed, OrderCancelled, ShipmentDispatched),
     react=react,
