@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from commands.executor import Context, Done, Executor
 from commands.fields import Body, Id, PaymentId, PaymentName, whole
 from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, answers
-from commands.order import placing_of
+from commands.order.call import placing_of
 from commands.payment_method import router as methods
 from commands.personal import sealed
 from domain.kernel import one
