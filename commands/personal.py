@@ -14,11 +14,11 @@ def subject_of(keyring: Keyring, merchant: str, person: str) -> str:
     return keyring.subject(f"{merchant}\x00{person}")
 
 
-async def sealed(keyring: Keyring, ids: Ids, subject: str, person: Value) -> Sealed:
-    """What is personal under the subject's key; a 409 problem for a person who was erased."""
+async def sealed(keyring: Keyring, ids: Ids, subject: str, customer: Value) -> Sealed:
+    """What is personal, under the subject's key; a 409 problem for a person who was erased."""
     await keyring.ensure({subject})
     try:
-        return keyring.seal(subject, person, ids)
+        return keyring.seal(subject, customer, ids)
     except ValueError:
         raise conflict(
             "customer_not_erased", "this customer was erased; a returning one needs an id of its own"
