@@ -60,6 +60,8 @@ class Gateway:
     where it knows of nothing. Raises Unavailable where a refusal is no outcome.
     `unavailable(fact, attempts)`: the command that records that it can't be reached.
     `secret(fact)`: the stream whose state holds a token that the call needs too; empty where it needs none.
+    `differences(stream, account, state)`: what to record of a comparison of the books, its facts being known.
+    `unknown(account)`: merchant, stream and command for what the provider has, and we never asked for.
     `told(stream, data)`: the command for a webhook's data, whose member `subject` names the stream.
     """
 
@@ -77,6 +79,8 @@ class Gateway:
     unavailable: Callable[[Fact, int], Command]
     told: Callable[[str, Account], Command | None]
     secret: Callable[[Fact], str] = lambda _: ""
+    differences: Callable[[str, Account | None, Any], Command | None] = lambda *_: None
+    unknown: Callable[[Account], tuple[str, str, Command]] | None = None
 
     @property
     def actor(self) -> str:

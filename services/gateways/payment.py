@@ -24,6 +24,7 @@ from domain.payment import (
 from domain.payment.method import stored_method
 from domain.streams import payment_method_stream, stream_parts
 from services.gateways.gateway import Account, Gateway, Request, account_path, gone
+from services.gateways.payment_books import differences, unknown_charge
 
 PATH = "/v1/payments"
 DECLINES = frozenset({402})
@@ -217,6 +218,8 @@ PAYMENT_GATEWAY = Gateway(
     unavailable=unavailable,
     told=record,
     secret=secret,
+    differences=differences,
+    unknown=unknown_charge,
 )
 
 GATEWAYS = (PAYMENT_GATEWAY,)

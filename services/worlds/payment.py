@@ -127,6 +127,7 @@ def render(payment: Payment) -> dict[str, Any]:
     """A payment as answers and webhooks show it."""
     return {
         "payment_id": payment.request.payment_id,
+        "merchant": payment.request.merchant,
         "provider_reference": payment.provider_reference,
         "status": payment.status,
         "amount_cents": payment.request.amount_cents,

@@ -418,6 +418,7 @@ def test_payments_and_shipments_show_what_the_interface_promises() -> None:
     shown = payment.render(run.state.payments["p1"])
     assert list(shown) == [
         "payment_id",
+        "merchant",
         "provider_reference",
         "status",
         "amount_cents",
