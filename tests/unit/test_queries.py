@@ -8,25 +8,32 @@ from eventstore.queries import load_queries
 from queries.dependencies import is_prepared
 
 _PLANNED_ANEW = {
+    "get_kpis",
+    "list_backorders",
     "list_categories",
     "list_checkouts",
     "list_discrepancies",
     "list_disputes",
+    "list_holds",
     "list_late_deliveries",
+    "list_low_stock",
     "list_methods",
-    "list_orders",
+    "list_movements",
     "list_order_changes",
-    "get_kpis",
+    "list_orders",
     "list_parked_keys",
     "list_payments",
-    "list_products",
-    "list_product_prices",
     "list_price_history",
+    "list_product_prices",
+    "list_products",
+    "list_purchases",
     "list_sales_by_category",
     "list_sales_by_day",
     "list_sales_by_product",
     "list_shipments",
     "list_stock",
+    "list_stocktakes",
+    "list_transfers",
 }
 
 
