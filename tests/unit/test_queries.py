@@ -8,6 +8,7 @@ from eventstore.queries import load_queries
 from queries.dependencies import is_prepared
 
 _PLANNED_ANEW = {
+    "count_facets",
     "get_kpis",
     "list_backorders",
     "list_categories",
@@ -24,6 +25,7 @@ _PLANNED_ANEW = {
     "list_parked_keys",
     "list_payments",
     "list_price_history",
+    "list_product_days",
     "list_product_prices",
     "list_products",
     "list_purchases",
@@ -33,7 +35,9 @@ _PLANNED_ANEW = {
     "list_shipments",
     "list_stock",
     "list_stocktakes",
+    "list_top_products",
     "list_transfers",
+    "search_products",
 }
 
 
