@@ -19,6 +19,14 @@ from domain.carrier import (
     ShipmentReturned,
     ShipmentScanned,
 )
+from domain.cart.events import (
+    CartAbandoned,
+    CartExpired,
+    CheckoutClaimed,
+    CheckoutCompleted,
+    CheckoutStarted,
+    ItemAdded,
+)
 from domain.inventory import StockAllocated, StockReceived, StockReleased, StockReserved, StockShipped
 from domain.kernel import Event
 from domain.merchant import MerchantRegistered
@@ -49,13 +57,21 @@ from domain.order import (
 from domain.payment import (
     AuthorizationRequested,
     CaptureRequested,
+    DisputeLost,
+    DisputeOpened,
+    DisputeWon,
+    Evidence,
+    EvidenceFailed,
+    EvidenceRequested,
     PaymentAuthorized,
     PaymentCaptured,
+    PaymentMismatchOpened,
     PaymentRefunded,
     PaymentVoided,
     RefundRequested,
     VoidRequested,
 )
+from domain.payment.method import MethodToken, PaymentMethodStored
 from domain.personal import Customer
 from domain.product import (
     Details,
@@ -70,9 +86,11 @@ from domain.product import (
 )
 from domain.product_category import CategoryTranslated
 from domain.streams import (
+    cart_stream,
     category_stream,
     merchant_stream,
     order_stream,
+    payment_method_stream,
     payment_stream,
     product_stream,
     shipment_stream,
@@ -284,6 +302,27 @@ class Bought:
             steps += [(stream, VoidRequested(**ids)), (stream, PaymentVoided(**ids, amount_cents=cents))]
         return steps
 
+    def contesting(self) -> list[Step]:
+        """A dispute that is lost and one that is won, a difference that is open, a method that is stored."""
+        stream, payment_id, _ = next(self.payments())
+        ids = {"payment_id": payment_id, "order_id": self.order_id}
+        lost, won = f"{self.order_id}.d1", f"{self.order_id}.d2"
+        evidence = {"subject": self.person, "evidence": Evidence(text="signed for")}
+        events: list[Event] = [
+            DisputeOpened(**ids, dispute_id=lost, amount_cents=7),
+            EvidenceRequested(**ids, dispute_id=lost, evidence_id="e1", **evidence),
+            EvidenceFailed(**ids, dispute_id=lost, evidence_id="e1", reason="too late"),
+            DisputeLost(**ids, dispute_id=lost, amount_cents=7),
+            DisputeOpened(**ids, dispute_id=won, amount_cents=5),
+            DisputeWon(**ids, dispute_id=won, amount_cents=5),
+            PaymentMismatchOpened(**ids, kind="captured_differs", ours_cents=3, theirs_cents=4),
+        ]
+        method = PaymentMethodStored(
+            method_id=self.order_id, subject=self.person, token=MethodToken(token=f"pm_{self.order_id}")
+        )
+        stored: Step = (payment_method_stream(self.merchant, self.order_id), method)
+        return [*((stream, event) for event in events), stored]
+
     def life(self) -> list[Step]:
         return [*self.placing(), *self.paying(), *self.shipping(), *self.delivering()]
 
@@ -318,6 +357,23 @@ def a_product(merchant: str, product_id: str = "MUG", category: str = "toys") ->
         (stream, PriceSet(**price, valid_from=START + timedelta(days=9), set_at=START)),
         (stream, ProductPublished(product_id=product_id, channel="web")),
         (stream, ProductActivated(product_id=product_id)),
+    ]
+
+
+def some_carts(merchant: str) -> list[Step]:
+    """One that became an order and misses another, one that was left and expired."""
+    bought, left = (cart_stream(merchant, f"{merchant}cart{number}") for number in range(2))
+    ids = [{"cart_id": f"{merchant}cart{number}"} for number in range(2)]
+    start = {"merchant": merchant, "currency": "BRL"}
+    done = {"total_cents": 2000, "orders_count": 1}
+    return [
+        (bought, CheckoutStarted(**ids[0], **start)),
+        (bought, ItemAdded(**ids[0], line=1, merchant=merchant, sku="A", quantity=2, unit_price_cents=1000)),
+        (bought, CheckoutClaimed(**ids[0], **done, claim=1, expires_at=START)),
+        (bought, CheckoutCompleted(**ids[0], **done, missing_count=1)),
+        (left, CheckoutStarted(**ids[1], **start, subject="subject-p1")),
+        (left, CartAbandoned(**ids[1], currency="BRL", lines_count=1, total_cents=500)),
+        (left, CartExpired(**ids[1])),
     ]
 
 

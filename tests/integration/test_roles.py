@@ -48,6 +48,7 @@ PUBLIC = {
     ),
     "who is not signed in may shop, where the merchant lets guests in; the cart's token opens it",
 )
+PUBLIC["look_up_order"] = "who bought as a guest has no account: number and e-mail address say who it is"
 """What anybody may ask for, and why. Whoever adds to it must have a reason that a reviewer accepts."""
 RULES = {
     ("audit:read", "merchant"): (
@@ -59,6 +60,7 @@ RULES = {
         "follow_audit_events get_process_state get_stream_state list_audit_events list_process_changes"
         " list_row_changes list_rows_as_of list_stream_changes"
     ),
+    ("carts:read", "merchant"): "list_carts list_carts_by_day",
     ("carts:write", "merchant"): (
         "start_cart get_cart add_cart_item change_cart_quantity set_cart_contact choose_cart_shipping"
         " complete_cart assign_cart merge_cart"
@@ -85,10 +87,14 @@ RULES = {
     ("merchant:write", "merchant"): "set_merchant_terms set_storefront",
     ("merchants:write", "merchant"): "register_merchant",
     ("orders:fulfil", "merchant"): "record_short_pick restore_reservation start_preparation",
-    ("orders:read", "merchant"): "get_order list_orders",
+    ("orders:read", "merchant"): "list_account_orders get_order list_orders",
     ("orders:write", "merchant"): "cancel_order place_order",
     ("password:write", "self"): "change_password",
-    ("payments:read", "merchant"): "list_payments",
+    ("payments:read", "merchant"): "list_disputes list_payment_discrepancies list_payments",
+    ("payments:write", "merchant"): "add_payment capture_payment refund_payment resolve_discrepancy"
+    " submit_evidence void_payment",
+    ("methods:read", "merchant"): "list_payment_methods",
+    ("methods:write", "merchant"): "remove_payment_method store_payment_method",
     ("sales:read", "merchant"): (
         "get_product_performance list_sales_by_category list_sales_by_day list_sales_by_product"
         " list_top_products"
@@ -134,7 +140,7 @@ IDS = {
     "purchase_id": "none",
     "transfer_id": "none",
     "stocktake_id": "none",
-} | dict.fromkeys(("payment_id", "warehouse", "event", "table"), "none")
+} | dict.fromkeys(("payment_id", "dispute_id", "kind", "method_id", "warehouse", "event", "table"), "none")
 HEX_ID = "0" * 32
 ROLES = (
     "admin",
