@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from domain.personal import Customer, Sealed
-from eventstore.keyring import Keyring
+from domain.kernel import Value
+from domain.personal import Sealed
+from eventstore.keyring import Keyring, customer_subject
 from eventstore.seams import Ids
 from services.web.problems import conflict
 
 
 def subject_of(keyring: Keyring, merchant: str, person: str) -> str:
     """The pseudonym of a merchant's customer: two merchants' customers are two people, also by one id."""
-    return keyring.subject(f"{merchant}\x00{person}")
+    return customer_subject(keyring, merchant, person)
 
 
-async def sealed(keyring: Keyring, ids: Ids, subject: str, customer: Customer) -> Sealed:
-    """The customer under the subject's key; a 409 problem for a person who was erased."""
+async def sealed(keyring: Keyring, ids: Ids, subject: str, customer: Value) -> Sealed:
+    """What is personal, under the subject's key; a 409 problem for a person who was erased."""
     await keyring.ensure({subject})
     try:
         return keyring.seal(subject, customer, ids)

@@ -42,8 +42,24 @@ def stock_stream(merchant: str, sku: str, warehouse: str) -> str:
     return stream_name("stock", merchant, sku, warehouse)
 
 
+def purchase_stream(merchant: str, purchase_id: str) -> str:
+    return stream_name("purchase", merchant, purchase_id)
+
+
+def transfer_stream(merchant: str, transfer_id: str) -> str:
+    return stream_name("transfer", merchant, transfer_id)
+
+
+def stocktake_stream(merchant: str, stocktake_id: str) -> str:
+    return stream_name("stocktake", merchant, stocktake_id)
+
+
 def payment_stream(merchant: str, payment_id: str) -> str:
     return stream_name("payment", merchant, payment_id)
+
+
+def payment_method_stream(merchant: str, method_id: str) -> str:
+    return stream_name("paymentmethod", merchant, method_id)
 
 
 def shipment_stream(merchant: str, shipment_id: str) -> str:
@@ -88,3 +104,12 @@ def erasure_stream(subject: str) -> str:
 def parked_stream(follower: str) -> str:
     """What was asked of the keys that a follower has parked."""
     return stream_name("parked", follower)
+
+
+def cart_stream(merchant: str, cart_id: str) -> str:
+    """By the merchant whose storefront it is, which may hold lines of others."""
+    return stream_name("cart", merchant, cart_id)
+
+
+def storefront_stream(merchant: str) -> str:
+    return stream_name("storefront", merchant)

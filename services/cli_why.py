@@ -41,9 +41,26 @@ def why(
     payment_id: Annotated[str | None, _key()] = None,
     call: Annotated[str | None, _key()] = None,
     reference: Annotated[str | None, _key()] = None,
+    dispute_id: Annotated[str | None, _key()] = None,
+    kind: Annotated[str | None, _key()] = None,
+    method_id: Annotated[str | None, _key()] = None,
     shipment_id: Annotated[str | None, _key()] = None,
     scan_id: Annotated[str | None, _key()] = None,
     checkout_id: Annotated[str | None, _key()] = None,
+    purchase_id: Annotated[str | None, _key()] = None,
+    transfer_id: Annotated[str | None, _key()] = None,
+    stocktake_id: Annotated[str | None, _key()] = None,
+    cart_id: Annotated[str | None, _key()] = None,
+    product_id: Annotated[str | None, _key()] = None,
+    channel: Annotated[str | None, _key()] = None,
+    valid_from: Annotated[str | None, _key("Such as 2018-03-01T12:00:00Z.")] = None,
+    word: Annotated[str | None, _key()] = None,
+    trigram: Annotated[str | None, _key()] = None,
+    hold_id: Annotated[str | None, _key()] = None,
+    note_id: Annotated[str | None, _key()] = None,
+    tag: Annotated[str | None, _key()] = None,
+    quarter: Annotated[str | None, _key("Such as 2018-03-01T12:15:00Z.")] = None,
+    change_set_id: Annotated[str | None, _key()] = None,
     after: Annotated[int, typer.Option(min=0, help="Parts of a number after this position.")] = 0,
     whole: Annotated[bool, typer.Option(help="Look for a number's events in the whole log.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Write a tree as a picture to this file.")] = None,
@@ -60,7 +77,10 @@ def why(
 
     parts = (
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
-        "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
+        "payment_id", "call", "reference", "dispute_id", "kind", "method_id",
+        "shipment_id", "scan_id", "checkout_id", "hold_id", "note_id", "tag",
+        "change_set_id", "product_id", "channel", "valid_from", "quarter", "purchase_id",
+        "transfer_id", "stocktake_id", "word", "trigram", "cart_id",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}
     of_row = {name: str(told) for name, told in key.items() if name != "merchant"}

@@ -25,47 +25,108 @@ from domain.erasure import RecordErasure
 from domain.inventory import (
     AdjustStock,
     AllocateStock,
+    CancelBackorder,
+    CancelCount,
+    CancelExpectedStock,
+    CountStock,
+    ExpectStock,
     ExpireReservation,
+    MoveStock,
     ReceiveStock,
+    RecordShortPick,
     ReleaseStock,
+    RenewReservation,
     ReserveStock,
+    RestoreReservation,
     ReturnStock,
+    SendStock,
+    SetStockRules,
+    SettleCount,
     ShipStock,
+    StartCount,
+    StockRules,
+    WriteOffStock,
+)
+from domain.inventory.purchase_order import (
+    CancelPurchaseOrder,
+    ClosePurchaseOrder,
+    PlacePurchaseOrder,
+    PurchaseLine,
+    ReceivedItem,
+    ReceivePurchase,
+    ResolvePurchaseDiscrepancy,
+)
+from domain.inventory.stocktake import CancelStocktake, FinishStocktake, RecordCount, StartStocktake
+from domain.inventory.transfer import (
+    CancelTransfer,
+    PlanTransfer,
+    ReceiveTransfer,
+    ResolveTransferDiscrepancy,
+    ShipTransfer,
+    TransferLine,
 )
 from domain.kernel import Command
 from domain.mail import Letter, RecordMailFailure, RecordMailSent, RecordMailUnknown, RequestMail
 from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.money import split_by_largest_remainder
 from domain.order import (
+    AddLine,
+    AddOrderNote,
     Adjustment,
+    ApplyOrderEdit,
     CancelOrder,
+    CancelOrderLines,
     CompleteOrder,
     ConfirmOrder,
+    ConfirmOrderEdit,
+    DeclineOrderEdit,
+    HoldOrder,
     Line,
+    LineQuantity,
     MarkReserved,
+    NoteText,
     OpenOrderDiscrepancy,
+    ParcelUnits,
     PlaceOrder,
     Portion,
+    ProposeOrderEdit,
     RecordDispatch,
+    ReleaseOrder,
+    RemoveLine,
+    SetQuantity,
+    SetShipping,
     StartPreparation,
+    TagOrder,
     Terms,
+    UntagOrder,
     order_total,
 )
 from domain.parked import RequestParkedRetry, RequestParkedSkip
 from domain.payment import (
+    CapturePayment,
+    CustomerAction,
+    Dispute,
+    Evidence,
     ExpireAuthorization,
+    ExpireCustomerAction,
+    Finding,
     Movement,
+    RecordFindings,
     RecordProviderPayment,
+    RecordUnknownCharge,
     RequestAuthorization,
     RequestCapture,
     RequestRefund,
     RequestReversal,
     RequestVoid,
+    ResolveDiscrepancy,
+    SubmitEvidence,
 )
 from domain.payment import RecordUnavailable as RecordProviderUnavailable
+from domain.payment.method import MethodToken, RemovePaymentMethod, StorePaymentMethod
 from domain.permissions import PLATFORM
 from domain.personal import Customer, EmailAddress, Erased, Sealed
-from domain.product import ImportProduct, TranslateCategory
+from domain.product_category import TranslateCategory
 from domain.user import (
     DisableSecondFactor,
     DisableUser,
@@ -84,6 +145,8 @@ from domain.user import (
     RevokeRole,
     UnlockUser,
 )
+from tests.strategies_cart import CART_COMMANDS, CART_OPENING
+from tests.strategies_product import PRODUCT_COMMANDS, PRODUCT_OPENING
 
 START = datetime(2024, 2, 29, 23, tzinfo=UTC)
 CUSTOMER = Customer(customer_id="c1", customer_unique_id="u1", zip_prefix="01310", city="São Paulo")
@@ -108,6 +171,20 @@ lines = st.builds(
     unit_price_cents=cents,
     unit_shipping_cents=cents,
     ship_by=maybe_moments,
+)
+cuts = st.builds(LineQuantity, line=st.integers(1, 3), quantity=quantities)
+parcels = st.lists(
+    st.builds(
+        ParcelUnits, sku=st.sampled_from(["A-1", "B.2"]), warehouse=st.just("main"), quantity=quantities
+    ),
+    max_size=2,
+).map(tuple)
+tags = st.sampled_from(["gift", "vip"])
+changes_of_lines = st.one_of(
+    st.builds(AddLine, line=lines),
+    st.builds(SetQuantity, line=st.integers(1, 3), quantity=quantities),
+    st.builds(RemoveLine, line=st.integers(1, 3)),
+    st.builds(SetShipping, line=st.integers(1, 3), unit_shipping_cents=cents),
 )
 adjustments = st.builds(
     Adjustment, kind=st.sampled_from(["surcharge", "shortfall"]), amount_cents=st.integers(1, 50)
@@ -163,6 +240,33 @@ reasons = st.sampled_from(["customer", "declined", "stock", "expired", "returned
 movements = st.builds(
     Movement, reference=references, amount_cents=cents, succeeded=st.booleans(), happened_at=maybe_moments
 )
+customer_actions = st.builds(
+    CustomerAction,
+    action_id=st.just("a1"),
+    status=st.sampled_from(["required", "completed", "failed"]),
+    expires_at=maybe_moments,
+)
+disputes = st.builds(
+    Dispute,
+    dispute_id=st.sampled_from(["d1", "d2"]),
+    amount_cents=st.just(60),
+    status=st.sampled_from(["open", "won", "lost"]),
+)
+handed_in = st.builds(
+    Movement,
+    reference=st.sampled_from(["d1/r1", "d1/r2"]),
+    amount_cents=st.just(0),
+    succeeded=st.booleans(),
+)
+findings = st.lists(
+    st.builds(
+        Finding,
+        kind=st.sampled_from(["captured_differs", "refunded_differs"]),
+        ours_cents=cents,
+        theirs_cents=cents,
+    ),
+    max_size=2,
+).map(tuple)
 accounts = st.builds(
     RecordProviderPayment,
     payment_id=st.just("p1"),
@@ -174,6 +278,10 @@ accounts = st.builds(
     refunds=st.lists(movements, max_size=3).map(tuple),
     voided=st.booleans(),
     void_refused=st.sampled_from(["", "captured"]),
+    lapsed=st.sampled_from([False, False, True]),
+    action=st.none() | customer_actions,
+    disputes=st.lists(disputes, max_size=2).map(tuple),
+    evidence=st.lists(handed_in, max_size=2).map(tuple),
 )
 
 SCANS = {
@@ -202,6 +310,28 @@ tracks = st.builds(
     scans=st.lists(scans, max_size=4).map(tuple),
 )
 
+skus = st.sampled_from(["A-1", "B.2"])
+some_skus = st.lists(skus, unique=True).map(tuple)
+buckets = st.sampled_from(["available", "available", "quality_control", "damaged"])
+stocktakes = st.sampled_from(["k1", "k2"])
+stock_rules = st.builds(
+    StockRules,
+    safety_stock=st.integers(0, 2),
+    backorder_limit=st.sampled_from([0, 3, 9]),
+    backorder_days=st.sampled_from([0, 30]),
+    reorder_point=st.integers(0, 2),
+)
+purchase_lines = st.builds(PurchaseLine, sku=skus, quantity=quantities, unit_cost_cents=cents)
+received_items = st.builds(
+    ReceivedItem, sku=skus, quantity=st.integers(0, 4), damaged=st.sampled_from([0, 0, 1])
+)
+_transfer_line = st.builds(TransferLine, sku=skus, quantity=quantities)
+no_lines = st.just(())
+transfer_lines = st.lists(_transfer_line, min_size=1, max_size=2, unique_by=lambda line: line.sku).map(tuple)
+
+_purchase: dict[str, Any] = {"purchase_id": st.just("po1")}
+_transfer: dict[str, Any] = {"transfer_id": st.just("t1")}
+_stocktake: dict[str, Any] = {"stocktake_id": st.just("k1")}
 _place: dict[str, Any] = {"sku": st.just("A-1"), "warehouse": st.just("main")}
 _held: dict[str, Any] = {"order_id": order_ids, **_place}
 _order: dict[str, Any] = {"order_id": st.just("o1")}
@@ -233,11 +363,50 @@ _parked: dict[str, Any] = {
     "stands_at": st.none() | st.integers(0, 2),
 }
 COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
+    **CART_COMMANDS,
     PlaceOrder: good_placements() | odd_placements,
     MarkReserved: st.builds(MarkReserved, **_order),
     ConfirmOrder: st.builds(ConfirmOrder, **_order),
     StartPreparation: st.builds(StartPreparation, **_order),
-    RecordDispatch: st.builds(RecordDispatch, **_order),
+    RecordDispatch: st.builds(
+        RecordDispatch, **_order, shipment_id=st.sampled_from(["", "s1", "s2"]), units=parcels
+    ),
+    HoldOrder: st.builds(HoldOrder, **_order, hold_id=references, reason=st.sampled_from(["fraud", "staff"])),
+    ReleaseOrder: st.builds(ReleaseOrder, **_order, hold_id=references),
+    AddOrderNote: st.builds(
+        AddOrderNote,
+        **_order,
+        note_id=references,
+        subject=st.just("u1"),
+        text=st.just(NoteText(text="Friday")),
+    ),
+    TagOrder: st.builds(TagOrder, **_order, tag=tags),
+    UntagOrder: st.builds(UntagOrder, **_order, tag=tags),
+    CancelOrderLines: st.builds(
+        CancelOrderLines,
+        **_order,
+        cancel_id=references,
+        reason=reasons,
+        lines=st.lists(cuts, max_size=3).map(tuple),
+    ),
+    ProposeOrderEdit: st.builds(
+        ProposeOrderEdit,
+        **_order,
+        change_set_id=references,
+        changes=st.lists(changes_of_lines, max_size=3).map(tuple),
+        subject=st.just("u1"),
+        customer=st.none() | personal,
+        now=moments,
+        expires_at=moments,
+    ),
+    ConfirmOrderEdit: st.builds(ConfirmOrderEdit, **_order, change_set_id=references, now=moments),
+    DeclineOrderEdit: st.builds(
+        DeclineOrderEdit,
+        **_order,
+        change_set_id=references,
+        reason=st.sampled_from(["customer", "expired", "stock", "declined"]),
+    ),
+    ApplyOrderEdit: st.builds(ApplyOrderEdit, **_order, change_set_id=references),
     CancelOrder: st.builds(CancelOrder, **_order, reason=reasons),
     CompleteOrder: st.builds(CompleteOrder, **_order),
     OpenOrderDiscrepancy: st.builds(
@@ -245,12 +414,105 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         **_order,
         kind=st.sampled_from(["not_captured", "not_refunded", "not_voided", "not_shippable"]),
     ),
-    ReceiveStock: st.builds(ReceiveStock, **_place, quantity=quantities),
+    ReceiveStock: st.builds(
+        ReceiveStock,
+        **_place,
+        quantity=quantities,
+        condition=buckets,
+        expected_by=st.sampled_from(["", "r1"]),
+    ),
     AdjustStock: st.builds(AdjustStock, **_place, delta=st.integers(-3, 3), reason=st.just("count")),
     ReserveStock: st.builds(ReserveStock, **_held, quantity=quantities, now=moments, expires_at=moments),
     ExpireReservation: st.builds(ExpireReservation, **_held),
     AllocateStock: st.builds(AllocateStock, **_held, quantity=quantities, now=moments),
-    ReleaseStock: st.builds(ReleaseStock, **_held),
+    ReleaseStock: st.builds(ReleaseStock, **_held, quantity=st.none() | quantities),
+    RenewReservation: st.builds(RenewReservation, **_held, expires_at=moments),
+    CancelBackorder: st.builds(CancelBackorder, **_held, reason=st.sampled_from(["expired", "staff"])),
+    RecordShortPick: st.builds(
+        RecordShortPick, **_held, quantity=quantities, reason=st.sampled_from(["missing", "damaged"])
+    ),
+    RestoreReservation: st.builds(RestoreReservation, **_held, quantity=quantities),
+    MoveStock: st.builds(MoveStock, **_place, quantity=quantities, source=buckets, target=buckets),
+    WriteOffStock: st.builds(
+        WriteOffStock,
+        **_place,
+        quantity=quantities,
+        source=st.sampled_from(["quality_control", "damaged"]),
+    ),
+    SetStockRules: st.builds(SetStockRules, **_place, rules=stock_rules),
+    ExpectStock: st.builds(ExpectStock, **_place, reference=references, quantity=quantities),
+    CancelExpectedStock: st.builds(
+        CancelExpectedStock, **_place, reference=references, quantity=st.none() | quantities
+    ),
+    SendStock: st.builds(SendStock, **_place, quantity=quantities),
+    StartCount: st.builds(StartCount, **_place, stocktake_id=stocktakes),
+    CountStock: st.builds(
+        CountStock,
+        **_place,
+        stocktake_id=stocktakes,
+        counted=st.integers(0, 8),
+        as_of=st.sampled_from(["start", "now"]),
+    ),
+    SettleCount: st.builds(SettleCount, **_place, stocktake_id=stocktakes),
+    CancelCount: st.builds(CancelCount, **_place, stocktake_id=stocktakes),
+    PlacePurchaseOrder: st.builds(
+        PlacePurchaseOrder,
+        **_purchase,
+        supplier=st.just("ACME"),
+        warehouse=st.just("main"),
+        currency=st.just("BRL"),
+        lines=st.lists(purchase_lines, min_size=1, max_size=2).map(tuple),
+        expected_at=maybe_moments,
+    ),
+    ReceivePurchase: st.builds(
+        ReceivePurchase,
+        **_purchase,
+        receipt_id=references,
+        items=st.lists(received_items, min_size=1, max_size=2).map(tuple),
+    ),
+    ResolvePurchaseDiscrepancy: st.builds(
+        ResolvePurchaseDiscrepancy,
+        **_purchase,
+        sku=skus,
+        kind=st.sampled_from(["short", "over", "damaged"]),
+        quantity=quantities,
+        resolution=st.sampled_from(["accepted", "credited", "returned"]),
+    ),
+    ClosePurchaseOrder: st.builds(ClosePurchaseOrder, **_purchase),
+    CancelPurchaseOrder: st.builds(CancelPurchaseOrder, **_purchase),
+    PlanTransfer: st.builds(
+        PlanTransfer,
+        **_transfer,
+        source=st.just("main"),
+        target=st.sampled_from(["main", "north"]),
+        lines=transfer_lines,
+    ),
+    ShipTransfer: st.builds(ShipTransfer, **_transfer, lines=transfer_lines),
+    ReceiveTransfer: st.builds(
+        ReceiveTransfer,
+        **_transfer,
+        receipt_id=references,
+        lines=no_lines | transfer_lines,
+        complete=st.booleans(),
+    ),
+    ResolveTransferDiscrepancy: st.builds(
+        ResolveTransferDiscrepancy,
+        **_transfer,
+        sku=skus,
+        kind=st.sampled_from(["missing", "surplus"]),
+        quantity=quantities,
+        outcome=st.sampled_from(["lost", "found", "accepted"]),
+    ),
+    CancelTransfer: st.builds(CancelTransfer, **_transfer),
+    StartStocktake: st.builds(
+        StartStocktake,
+        **_stocktake,
+        warehouse=st.just("main"),
+        skus=st.lists(skus, min_size=1, max_size=2).map(tuple),
+    ),
+    RecordCount: st.builds(RecordCount, **_stocktake, sku=skus, counted=st.integers(0, 8)),
+    FinishStocktake: st.builds(FinishStocktake, **_stocktake, counted=some_skus, left=some_skus),
+    CancelStocktake: st.builds(CancelStocktake, **_stocktake),
     ShipStock: st.builds(ShipStock, **_held, quantity=quantities),
     ReturnStock: st.builds(ReturnStock, **_held, quantity=quantities),
     RequestAuthorization: st.builds(
@@ -265,6 +527,39 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     RequestVoid: st.builds(RequestVoid, **_payment),
     RequestRefund: st.builds(RequestRefund, **_payment, refund_id=references, amount_cents=cents),
     RequestReversal: st.builds(RequestReversal, **_payment),
+    CapturePayment: st.builds(
+        CapturePayment, **_payment, capture_id=references, amount_cents=st.none() | cents
+    ),
+    ExpireCustomerAction: st.builds(ExpireCustomerAction, **_payment),
+    SubmitEvidence: st.builds(
+        SubmitEvidence,
+        **_payment,
+        dispute_id=st.sampled_from(["d1", "d2"]),
+        evidence_id=references,
+        subject=st.just("u1"),
+        evidence=st.sampled_from([Evidence(text="signed for"), Sealed(sealed="bm9uY2U="), Erased()]),
+    ),
+    RecordFindings: st.builds(RecordFindings, **_payment, findings=findings),
+    RecordUnknownCharge: st.builds(
+        RecordUnknownCharge,
+        **_payment,
+        order_id=order_ids,
+        provider_reference=references,
+        theirs_cents=cents,
+    ),
+    ResolveDiscrepancy: st.builds(
+        ResolveDiscrepancy,
+        **_payment,
+        kind=st.sampled_from(["captured_differs", "captured_after_void", "unknown_charge"]),
+        reason=st.just("seen"),
+    ),
+    StorePaymentMethod: st.builds(
+        StorePaymentMethod,
+        method_id=st.just("m1"),
+        subject=st.sampled_from(["u1", "u2"]),
+        token=st.sampled_from([MethodToken(token="pm_1"), Sealed(sealed="bm9uY2U="), Erased()]),
+    ),
+    RemovePaymentMethod: st.builds(RemovePaymentMethod, method_id=st.just("m1")),
     ExpireAuthorization: st.builds(ExpireAuthorization, **_payment),
     RecordProviderPayment: accounts,
     RecordProviderUnavailable: st.builds(RecordProviderUnavailable, **_payment, **_call),
@@ -282,9 +577,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     RecordCarrierUnavailable: st.builds(RecordCarrierUnavailable, **_shipment, **_call),
     RegisterMerchant: st.builds(RegisterMerchant, **_merchant, city=st.sampled_from(["", "Recife"])),
     SetMerchantTerms: st.builds(SetMerchantTerms, **_merchant, terms=terms),
-    ImportProduct: st.builds(
-        ImportProduct, sku=st.just("A-1"), category=st.sampled_from([None, "toys"]), photos=st.integers(0, 1)
-    ),
+    **PRODUCT_COMMANDS,
     TranslateCategory: st.builds(
         TranslateCategory, category=st.just("brinquedos"), english=st.sampled_from(["toys", "games"])
     ),
@@ -348,13 +641,34 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
 
 
 OPENINGS: dict[str, tuple[Command, ...]] = {
+    "cart": CART_OPENING,
     "stock": (ReceiveStock(sku="A-1", warehouse="main", quantity=6),),
+    "purchase": (
+        PlacePurchaseOrder(
+            purchase_id="po1",
+            supplier="ACME",
+            warehouse="main",
+            currency="BRL",
+            lines=(PurchaseLine(sku="A-1", quantity=5),),
+        ),
+    ),
+    "transfer": (
+        PlanTransfer(
+            transfer_id="t1",
+            source="main",
+            target="north",
+            lines=(TransferLine(sku="A-1", quantity=4), TransferLine(sku="B.2", quantity=4)),
+        ),
+        ShipTransfer(transfer_id="t1", lines=(TransferLine(sku="A-1", quantity=3),)),
+    ),
+    "stocktake": (StartStocktake(stocktake_id="k1", warehouse="main", skus=("A-1", "B.2")),),
     "payment": (
         RequestAuthorization(payment_id="p1", order_id="o1", amount_cents=100, currency="BRL", method="card"),
         RecordProviderPayment(
             payment_id="p1", provider_reference="prov-1", status="authorized", amount_cents=100
         ),
     ),
+    "paymentmethod": (StorePaymentMethod(method_id="m1", subject="u1", token=MethodToken(token="pm_1")),),
     "shipment": (
         RequestShipment(
             shipment_id="s1",
@@ -366,6 +680,7 @@ OPENINGS: dict[str, tuple[Command, ...]] = {
         ),
     ),
     "merchant": (RegisterMerchant(merchant_id="m1"),),
+    "product": PRODUCT_OPENING,
     "mail": (RequestMail(mail_id="l1", template="locked-out", subject="s1", letter=LETTER),),
     "user": (InviteUser(user_id="u1", subject="s1", email=EMAIL),),
 }

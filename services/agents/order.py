@@ -7,7 +7,11 @@ from typing import Literal
 from pydantic import Field
 
 from domain.carrier import LabelRefused, ShipmentDelivered, ShipmentDispatched, ShipmentReturned
+from domain.cart.events import CheckoutOrderRequested
+from domain.cart.orders import place_order_of
 from domain.inventory import (
+    BackorderCancelled,
+    BackorderFilled,
     ReservationExpired,
     StockAllocationRefused,
     StockReservationRefused,
@@ -37,6 +41,7 @@ from domain.payment import (
     RefundFailed,
     VoidFailed,
 )
+from domain.streams import order_stream
 from services.agents.agent import Agent, order_key
 
 Trouble = Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
@@ -168,11 +173,16 @@ def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
 def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
     order_id = process.order_id
     match fact.event:
+        case CheckoutOrderRequested() as event:
+            stream = order_stream(event.merchant, event.order_id)
+            return Reaction(process, (one(stream, place_order_of(event)),))
         case OrderPlaced() as event if not process.order_id:
             return _placed(event, fact)
         case _ if not order_id:
             return Reaction(process)  # of an order that nobody placed here
-        case StockReserved(sku=sku, warehouse=warehouse) if process.to_reserve:
+        case StockReserved(sku=sku, warehouse=warehouse) | BackorderFilled(sku=sku, warehouse=warehouse) if (
+            process.to_reserve
+        ):
             left = process.to_reserve - {f"{sku} {warehouse}"}
             process = process.model_copy(update={"to_reserve": left})
             return Reaction(process) if left else _now(process, fact, MarkReserved(order_id=order_id))
@@ -183,6 +193,8 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
         case OrderCancelled():
             return Reaction(process.model_copy(update={"cancelled": True}))
         case StockReservationRefused() | StockAllocationRefused():
+            return _now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
+        case BackorderCancelled(reason=reason) if reason != "released":
             return _now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
         case ReservationExpired() if not process.confirmed:
             return _now(process, fact, CancelOrder(order_id=order_id, reason="expired"))
@@ -204,6 +216,7 @@ ORDER_AGENT = Agent(
     context="order",
     initial=OrderProcess(),
     interests=(
+        CheckoutOrderRequested,
         OrderPlaced,
         OrderReserved,
         OrderConfirmed,
@@ -212,6 +225,8 @@ ORDER_AGENT = Agent(
         StockReservationRefused,
         StockAllocationRefused,
         ReservationExpired,
+        BackorderCancelled,
+        BackorderFilled,
         PaymentAuthorized,
         PaymentDeclined,
         AuthorizationExpired,
@@ -227,7 +242,7 @@ ORDER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=2,
+    rule_version=3,
 )
 
 AGENTS = (ORDER_AGENT,)

@@ -12,7 +12,7 @@ import structlog
 
 from domain.aggregates import COMMAND_TYPES
 from domain.kernel import Deadline, Fact, Group, Target, Value
-from services.agents.agent import Agent
+from services.agents.agent import Agent, belonging
 
 ERROR_LENGTH_MAX = 500
 WAITS = "waits behind an earlier event of its key"
@@ -70,7 +70,7 @@ class PageOfReactions:
         """Let an agent react to one fact; a handler's own failure parks the key, and nothing else."""
         try:
             reaction = agent.react(process, fact)
-            foreign = {t.stream for g in reaction.commands for t in g.targets if not _owns(agent, t.stream)}
+            foreign = {t.stream for g in reaction.commands for t in g.targets if not agent.owns(t.stream)}
             assert not foreign, f"agent {agent.name} may append to {agent.context} only, not to {foreign}"
         except Exception as error:
             logger.exception("reaction_failed", agent=agent.name, position=fact.position)
@@ -105,8 +105,8 @@ class PageOfReactions:
             "deadline_keys": [each.key for _, _, each in asked],
             "deadline_names": [each.name for _, _, each in asked],
             "deadline_merchants": [fact.merchant for _, fact, _ in asked],
-            "deadline_correlations": [fact.correlation for _, fact, _ in asked],
-            "deadline_clocks": [fact.clock for _, fact, _ in asked],
+            "deadline_correlations": [belonging(fact)[0] for _, fact, _ in asked],
+            "deadline_clocks": [belonging(fact)[1] for _, fact, _ in asked],
             "deadline_causes": [fact.event_id for _, fact, _ in asked],
             "due_at": [each.due_at for _, _, each in asked],
             "parked_agents": [parker(agent) for (agent, _), _, _ in self.parked],
@@ -114,7 +114,3 @@ class PageOfReactions:
             "parked_positions": [position for _, position, _ in self.parked],
             "parked_errors": [error for _, _, error in self.parked],
         }
-
-
-def _owns(agent: Agent, stream: str) -> bool:
-    return stream.partition("-")[0] == agent.context

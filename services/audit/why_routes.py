@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import psycopg
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from psycopg_pool import PoolTimeout
+from pydantic import AwareDatetime
 
 from projections.generations import Connection
 from services.audit.causes import Cause
@@ -129,9 +130,24 @@ async def key_of_request(
     payment_id: Annotated[str | None, Query(max_length=200)] = None,
     call: Annotated[str | None, Query(max_length=50)] = None,
     reference: Annotated[str | None, Query(max_length=200)] = None,
+    dispute_id: Annotated[str | None, Query(max_length=200)] = None,
+    kind: Annotated[str | None, Query(max_length=200)] = None,
+    method_id: Annotated[str | None, Query(max_length=200)] = None,
     shipment_id: Annotated[str | None, Query(max_length=200)] = None,
     scan_id: Annotated[str | None, Query(max_length=200)] = None,
     checkout_id: Annotated[str | None, Query(max_length=200)] = None,
+    purchase_id: Annotated[str | None, Query(max_length=200)] = None,
+    transfer_id: Annotated[str | None, Query(max_length=200)] = None,
+    stocktake_id: Annotated[str | None, Query(max_length=200)] = None,
+    cart_id: Annotated[str | None, Query(max_length=200)] = None,
+    hold_id: Annotated[str | None, Query(max_length=200)] = None,
+    note_id: Annotated[str | None, Query(max_length=200)] = None,
+    tag: Annotated[str | None, Query(max_length=200)] = None,
+    change_set_id: Annotated[str | None, Query(max_length=200)] = None,
+    quarter: Annotated[AwareDatetime | None, Query(examples=["2018-03-01T12:15:00Z"])] = None,
+    product_id: Annotated[str | None, Query(max_length=200)] = None,
+    channel: Annotated[str | None, Query(max_length=60)] = None,
+    valid_from: Annotated[AwareDatetime | None, Query(examples=["2018-03-01T12:00:00Z"])] = None,
 ) -> dict[str, Any]:
     """The key of a row, by columns; as much of it as tells the row will do."""
     given = dict(locals())

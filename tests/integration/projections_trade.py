@@ -19,37 +19,78 @@ from domain.carrier import (
     ShipmentReturned,
     ShipmentScanned,
 )
+from domain.cart.events import (
+    CartAbandoned,
+    CartExpired,
+    CheckoutClaimed,
+    CheckoutCompleted,
+    CheckoutStarted,
+    ItemAdded,
+)
 from domain.inventory import StockAllocated, StockReceived, StockReleased, StockReserved, StockShipped
 from domain.kernel import Event
 from domain.merchant import MerchantRegistered
 from domain.order import (
+    ORDER,
+    AddLine,
+    AddOrderNote,
     Adjustment,
+    ApplyOrderEdit,
+    CancelOrderLines,
+    ConfirmOrderEdit,
+    HoldOrder,
     Line,
+    LineQuantity,
+    NoteText,
     OrderCancelled,
+    OrderCommand,
     OrderCompleted,
     OrderConfirmed,
     OrderPlaced,
     OrderReserved,
     OrderShipped,
     Portion,
+    ProposeOrderEdit,
+    TagOrder,
     Terms,
 )
 from domain.payment import (
     AuthorizationRequested,
     CaptureRequested,
+    DisputeLost,
+    DisputeOpened,
+    DisputeWon,
+    Evidence,
+    EvidenceFailed,
+    EvidenceRequested,
     PaymentAuthorized,
     PaymentCaptured,
+    PaymentMismatchOpened,
     PaymentRefunded,
     PaymentVoided,
     RefundRequested,
     VoidRequested,
 )
+from domain.payment.method import MethodToken, PaymentMethodStored
 from domain.personal import Customer
-from domain.product import CategoryTranslated, ProductImported
+from domain.product import (
+    Details,
+    PriceSet,
+    ProductActivated,
+    ProductDrafted,
+    ProductImported,
+    ProductPublished,
+    SkuAssigned,
+    Variant,
+    VariantAdded,
+)
+from domain.product_category import CategoryTranslated
 from domain.streams import (
+    cart_stream,
     category_stream,
     merchant_stream,
     order_stream,
+    payment_method_stream,
     payment_stream,
     product_stream,
     shipment_stream,
@@ -224,6 +265,31 @@ class Bought:
             steps += [(stream, RefundRequested(**moved)), (stream, PaymentRefunded(**moved))]
         return [*steps, (self.order, OrderCancelled(order_id=self.order_id, reason="returned"))]
 
+    def changing(self) -> list[Step]:
+        """Once it is confirmed: a unit is called off, a line added, and staff holds it, notes and tags it."""
+        dearer = Line(
+            line=2, sku="B", category="books", quantity=3, unit_price_cents=500, unit_shipping_cents=20
+        )
+        ids = {"order_id": self.order_id}
+        at, until = self.placed_at, self.placed_at + timedelta(days=1)
+        edit = {**ids, "change_set_id": "e1"}
+        commands: tuple[OrderCommand, ...] = (
+            CancelOrderLines(
+                **ids, cancel_id="c1", reason="stock", lines=(LineQuantity(line=1, quantity=1),)
+            ),
+            ProposeOrderEdit(**edit, changes=(AddLine(line=dearer),), now=at, expires_at=until),
+            ConfirmOrderEdit(**edit, now=at),
+            ApplyOrderEdit(**edit),
+            HoldOrder(**ids, hold_id="h1", reason="fraud"),
+            AddOrderNote(**ids, note_id="n1", subject=f"subject-{self.person}", text=NoteText(text="Friday")),
+            TagOrder(**ids, tag="gift"),
+        )
+        events = [self.placing()[0][1], OrderConfirmed(order_id=self.order_id)]
+        before = len(events)
+        for command in commands:
+            events += ORDER.decide(command, ORDER.fold(events))  # type: ignore[arg-type]
+        return [(self.order, event) for event in events[before:]]
+
     def cancelling(self) -> list[Step]:
         """Once it is paid, before it is shipped."""
         held = {"order_id": self.order_id, "sku": self.sku, "warehouse": "main", "quantity": self.quantity}
@@ -235,6 +301,27 @@ class Bought:
             ids = {"payment_id": name, "order_id": self.order_id}
             steps += [(stream, VoidRequested(**ids)), (stream, PaymentVoided(**ids, amount_cents=cents))]
         return steps
+
+    def contesting(self) -> list[Step]:
+        """A dispute that is lost and one that is won, a difference that is open, a method that is stored."""
+        stream, payment_id, _ = next(self.payments())
+        ids = {"payment_id": payment_id, "order_id": self.order_id}
+        lost, won = f"{self.order_id}.d1", f"{self.order_id}.d2"
+        evidence = {"subject": self.person, "evidence": Evidence(text="signed for")}
+        events: list[Event] = [
+            DisputeOpened(**ids, dispute_id=lost, amount_cents=7),
+            EvidenceRequested(**ids, dispute_id=lost, evidence_id="e1", **evidence),
+            EvidenceFailed(**ids, dispute_id=lost, evidence_id="e1", reason="too late"),
+            DisputeLost(**ids, dispute_id=lost, amount_cents=7),
+            DisputeOpened(**ids, dispute_id=won, amount_cents=5),
+            DisputeWon(**ids, dispute_id=won, amount_cents=5),
+            PaymentMismatchOpened(**ids, kind="captured_differs", ours_cents=3, theirs_cents=4),
+        ]
+        method = PaymentMethodStored(
+            method_id=self.order_id, subject=self.person, token=MethodToken(token=f"pm_{self.order_id}")
+        )
+        stored: Step = (payment_method_stream(self.merchant, self.order_id), method)
+        return [*((stream, event) for event in events), stored]
 
     def life(self) -> list[Step]:
         return [*self.placing(), *self.paying(), *self.shipping(), *self.delivering()]
@@ -251,6 +338,42 @@ def setting_up(merchant: str, sku: str = "A", quantity: int = 1000) -> list[Step
             stock_stream(merchant, sku, "main"),
             StockReceived(sku=sku, warehouse="main", quantity=quantity, reference="opening"),
         ),
+    ]
+
+
+def a_product(merchant: str, product_id: str = "MUG", category: str = "toys") -> list[Step]:
+    """A product that is for sale on the channel `web`, in one variant."""
+    sku, stream = f"{product_id}-1", product_stream(merchant, product_id)
+    name = f"Name of {product_id}"
+    details = Details(name=name, brand=product_id[:8], category=category, options=("colour",))
+    measures = {"weight_g": 1, "length_cm": 2, "height_cm": 3, "width_cm": 4}
+    variant = Variant(sku=sku, options=("red",), gtin="4006381333931", **measures)
+    price = {"product_id": product_id, "sku": sku, "channel": "web", "currency": "EUR", "price_cents": 990}
+    return [
+        (stream, ProductDrafted(product_id=product_id, details=details)),
+        (product_stream(merchant, sku), SkuAssigned(sku=sku, product_id=product_id)),
+        (stream, VariantAdded(product_id=product_id, variant=variant)),
+        (stream, PriceSet(**price, valid_from=START, set_at=START)),
+        (stream, PriceSet(**price, valid_from=START + timedelta(days=9), set_at=START)),
+        (stream, ProductPublished(product_id=product_id, channel="web")),
+        (stream, ProductActivated(product_id=product_id)),
+    ]
+
+
+def some_carts(merchant: str) -> list[Step]:
+    """One that became an order and misses another, one that was left and expired."""
+    bought, left = (cart_stream(merchant, f"{merchant}cart{number}") for number in range(2))
+    ids = [{"cart_id": f"{merchant}cart{number}"} for number in range(2)]
+    start = {"merchant": merchant, "currency": "BRL"}
+    done = {"total_cents": 2000, "orders_count": 1}
+    return [
+        (bought, CheckoutStarted(**ids[0], **start)),
+        (bought, ItemAdded(**ids[0], line=1, merchant=merchant, sku="A", quantity=2, unit_price_cents=1000)),
+        (bought, CheckoutClaimed(**ids[0], **done, claim=1, expires_at=START)),
+        (bought, CheckoutCompleted(**ids[0], **done, missing_count=1)),
+        (left, CheckoutStarted(**ids[1], **start, subject="subject-p1")),
+        (left, CartAbandoned(**ids[1], currency="BRL", lines_count=1, total_cents=500)),
+        (left, CartExpired(**ids[1])),
     ]
 
 

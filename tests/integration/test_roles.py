@@ -36,7 +36,19 @@ PUBLIC = {
     "list_oidc_providers": "names of providers: the page for signing in shows them",
     "start_oidc": "who signs in is not known yet",
     "finish_oidc": "the code, the state and the cookie say who it is",
-}
+} | dict.fromkeys(
+    (
+        "start_cart_as_guest",
+        "get_cart_as_guest",
+        "add_cart_item_as_guest",
+        "change_cart_quantity_as_guest",
+        "set_cart_contact_as_guest",
+        "choose_cart_shipping_as_guest",
+        "complete_cart_as_guest",
+    ),
+    "who is not signed in may shop, where the merchant lets guests in; the cart's token opens it",
+)
+PUBLIC["look_up_order"] = "who bought as a guest has no account: number and e-mail address say who it is"
 """What anybody may ask for, and why. Whoever adds to it must have a reason that a reviewer accepts."""
 RULES = {
     ("audit:read", "merchant"): (
@@ -48,8 +60,19 @@ RULES = {
         "follow_audit_events get_process_state get_stream_state list_audit_events list_process_changes"
         " list_row_changes list_rows_as_of list_stream_changes"
     ),
-    ("catalogue:read", "merchant"): "list_categories list_products",
-    ("catalogue:write", "merchant"): "import_product translate_category",
+    ("carts:read", "merchant"): "list_carts list_carts_by_day",
+    ("carts:write", "merchant"): (
+        "start_cart get_cart add_cart_item change_cart_quantity set_cart_contact choose_cart_shipping"
+        " complete_cart assign_cart merge_cart"
+    ),
+    ("catalogue:read", "merchant"): (
+        "get_product list_categories list_price_history list_product_prices list_products search_products"
+    ),
+    ("catalogue:write", "merchant"): (
+        "activate_product add_variant archive_product describe_product describe_variant draft_product"
+        " import_catalogue import_product publish_product remove_variant restore_product retry_import"
+        " set_price translate_category unpublish_product withdraw_price"
+    ),
     ("checkouts:read", "platform"): "list_checkouts",
     ("deliveries:read", "merchant"): "list_late_deliveries",
     ("keys:read", "merchant"): "list_api_keys",
@@ -61,21 +84,36 @@ RULES = {
     ("members:read", "merchant"): "list_users",
     ("members:write", "merchant"): "grant_role invite_user revoke_role",
     ("merchant:read", "merchant"): "get_merchant",
-    ("merchant:write", "merchant"): "set_merchant_terms",
+    ("merchant:write", "merchant"): "set_merchant_terms set_storefront",
     ("merchants:write", "merchant"): "register_merchant",
-    ("orders:fulfil", "merchant"): "start_preparation",
-    ("orders:read", "merchant"): "get_order list_orders",
+    ("orders:fulfil", "merchant"): "record_short_pick restore_reservation start_preparation",
+    ("orders:read", "merchant"): "list_account_orders get_order list_orders",
     ("orders:write", "merchant"): "cancel_order place_order",
     ("password:write", "self"): "change_password",
-    ("payments:read", "merchant"): "list_payments",
-    ("sales:read", "merchant"): "list_sales_by_category list_sales_by_day list_sales_by_product",
+    ("payments:read", "merchant"): "list_disputes list_payment_discrepancies list_payments",
+    ("payments:write", "merchant"): "add_payment capture_payment refund_payment resolve_discrepancy"
+    " submit_evidence void_payment",
+    ("methods:read", "merchant"): "list_payment_methods",
+    ("methods:write", "merchant"): "remove_payment_method store_payment_method",
+    ("sales:read", "merchant"): (
+        "get_product_performance list_sales_by_category list_sales_by_day list_sales_by_product"
+        " list_top_products"
+    ),
     ("second-factor:write", "self"): "begin_second_factor confirm_second_factor remove_second_factor",
     ("self:read", "self"): "get_me",
     ("session:end", "self"): "end_session sign_out sign_out_everywhere",
     ("session:read", "self"): "list_sessions",
     ("shipments:read", "merchant"): "get_shipment list_shipments",
-    ("stock:read", "merchant"): "list_stock",
-    ("stock:write", "merchant"): "adjust_stock receive_stock",
+    ("stock:read", "merchant"): (
+        "get_purchase_order get_stocktake get_transfer list_backorders list_low_stock list_purchase_orders"
+        " list_running_out list_stock list_stock_holds list_stock_movements list_stocktakes list_transfers"
+    ),
+    ("stock:write", "merchant"): (
+        "adjust_stock cancel_backorder cancel_purchase_order cancel_stocktake cancel_transfer"
+        " close_purchase_order finish_stocktake move_stock place_purchase_order plan_transfer"
+        " receive_purchase receive_stock receive_transfer record_count resolve_purchase_discrepancy"
+        " resolve_transfer_discrepancy set_stock_rules ship_transfer start_stocktake write_off_stock"
+    ),
     ("subjects:erase", "merchant"): "erase_subject",
     ("system:read", "platform"): "list_parked_events list_parked_keys list_projections",
     ("system:write", "platform"): "retry_parked_key skip_parked_event",
@@ -93,9 +131,16 @@ IDS = {
     "order_id": "none",
     "shipment_id": "none",
     "sku": "none",
+    "product_id": "none",
+    "import_id": "00000000-0000-0000-0000-000000000000",
     "category": "none",
+    "cart_id": "none",
+    "line": "1",
     "provider": "none",
-} | dict.fromkeys(("payment_id", "warehouse", "event", "table"), "none")
+    "purchase_id": "none",
+    "transfer_id": "none",
+    "stocktake_id": "none",
+} | dict.fromkeys(("payment_id", "dispute_id", "kind", "method_id", "warehouse", "event", "table"), "none")
 HEX_ID = "0" * 32
 ROLES = (
     "admin",

@@ -9,6 +9,7 @@ import pytest
 from domain.aggregates import AGGREGATES, aggregate_of, checked_stream
 from domain.streams import (
     api_key_stream,
+    cart_stream,
     category_stream,
     deadline_stream,
     encode_part,
@@ -17,12 +18,17 @@ from domain.streams import (
     merchant_stream,
     order_stream,
     parked_stream,
+    payment_method_stream,
     payment_stream,
     product_stream,
+    purchase_stream,
     shipment_stream,
     stock_stream,
+    stocktake_stream,
+    storefront_stream,
     stream_name,
     stream_parts,
+    transfer_stream,
     user_stream,
 )
 
@@ -47,7 +53,11 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
     streams = [
         order_stream("m", "x"),
         stock_stream("m", "x", "w"),
+        purchase_stream("m", "x"),
+        transfer_stream("m", "x"),
+        stocktake_stream("m", "x"),
         payment_stream("m", "x"),
+        payment_method_stream("m", "x"),
         shipment_stream("m", "x"),
         merchant_stream("m"),
         product_stream("m", "x"),
@@ -58,6 +68,8 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
         mail_stream("x"),
         parked_stream("x"),
         erasure_stream("x"),
+        cart_stream("m", "x"),
+        storefront_stream("m"),
     ]
     assert len({aggregate_of(stream).category for stream in streams}) == len(streams)
     for stream in streams:
@@ -103,4 +115,4 @@ def test_a_deadline_of_any_key_has_a_stream_with_a_short_name() -> None:
 
 def test_a_stream_of_no_aggregate_is_an_error() -> None:
     with pytest.raises(KeyError):
-        aggregate_of("cart-m1.c1")
+        aggregate_of("parcel-m1.c1")
