@@ -88,3 +88,16 @@ def erasure_stream(subject: str) -> str:
 def parked_stream(follower: str) -> str:
     """What was asked of the keys that a follower has parked."""
     return stream_name("parked", follower)
+
+
+def warehouses_stream(merchant: str) -> str:
+    """All of a merchant's warehouses, and the rules by which orders are allocated to them."""
+    return stream_name("warehouses", merchant)
+
+
+def pick_list_stream(merchant: str, pick_list_id: str) -> str:
+    return stream_name("picklist", merchant, pick_list_id)
+
+
+def allocation_stream(merchant: str, order_id: str) -> str:
+    return stream_name("allocation", merchant, order_id)
