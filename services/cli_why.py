@@ -44,6 +44,10 @@ def why(
     shipment_id: Annotated[str | None, _key()] = None,
     scan_id: Annotated[str | None, _key()] = None,
     checkout_id: Annotated[str | None, _key()] = None,
+    hold_id: Annotated[str | None, _key()] = None,
+    note_id: Annotated[str | None, _key()] = None,
+    tag: Annotated[str | None, _key()] = None,
+    change_set_id: Annotated[str | None, _key()] = None,
     after: Annotated[int, typer.Option(min=0, help="Parts of a number after this position.")] = 0,
     whole: Annotated[bool, typer.Option(help="Look for a number's events in the whole log.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Write a tree as a picture to this file.")] = None,
@@ -61,6 +65,7 @@ def why(
     parts = (
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
         "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
+        "hold_id", "note_id", "tag", "change_set_id",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}
     of_row = {name: str(told) for name, told in key.items() if name != "merchant"}
