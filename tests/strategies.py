@@ -101,6 +101,7 @@ from domain.user import (
     RevokeRole,
     UnlockUser,
 )
+from tests import strategies_warehouse
 
 START = datetime(2024, 2, 29, 23, tzinfo=UTC)
 CUSTOMER = Customer(customer_id="c1", customer_unique_id="u1", zip_prefix="01310", city="São Paulo")
@@ -264,6 +265,7 @@ _parked: dict[str, Any] = {
     "stands_at": st.none() | st.integers(0, 2),
 }
 COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
+    **strategies_warehouse.COMMANDS,
     PlaceOrder: good_placements() | odd_placements,
     MarkReserved: st.builds(MarkReserved, **_order),
     ConfirmOrder: st.builds(ConfirmOrder, **_order),
@@ -417,6 +419,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
 
 
 OPENINGS: dict[str, tuple[Command, ...]] = {
+    **strategies_warehouse.OPENINGS,
     "stock": (ReceiveStock(sku="A-1", warehouse="main", quantity=6),),
     "payment": (
         RequestAuthorization(payment_id="p1", order_id="o1", amount_cents=100, currency="BRL", method="card"),

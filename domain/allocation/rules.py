@@ -1,6 +1,7 @@
 """By which rules does a merchant choose the warehouses of an order? A warning: this is a storage format.
 
-The rules are asked in their order: what one of them leaves open is for the next to decide.
+The rules are asked in their order: what one of them leaves open is for the next to decide. What tells them
+apart (`kind`) has no default, as defaults are not stored.
 """
 
 from __future__ import annotations
@@ -19,26 +20,26 @@ WAREHOUSES_MAX, RULES_MAX = 50, 4
 class PreferWarehouses(Value):
     """Units come from the first of these that has them; any other warehouse comes after them."""
 
-    kind: Literal["preferred"] = "preferred"
+    kind: Literal["preferred"]
     warehouses: Annotated[tuple[Id, ...], Field(min_length=1, max_length=WAREHOUSES_MAX)]
 
 
 class FewestSplits(Value):
     """From as few warehouses as can be."""
 
-    kind: Literal["fewest_splits"] = "fewest_splits"
+    kind: Literal["fewest_splits"]
 
 
 class Nearest(Value):
     """First from the buyer's own state, and there by the zip prefix."""
 
-    kind: Literal["nearest"] = "nearest"
+    kind: Literal["nearest"]
 
 
 class KeepSafetyStock(Value):
     """`units` of a SKU stay in each warehouse as long as there is a plan without them."""
 
-    kind: Literal["safety_stock"] = "safety_stock"
+    kind: Literal["safety_stock"]
     units: Annotated[int, Field(gt=0, le=10**6)]
 
 

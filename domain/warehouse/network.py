@@ -63,7 +63,7 @@ class WarehouseOpened(Event):
 
 
 class AllocationRulesSet(Event):
-    """From `effective_from` orders are allocated by these; `restores` is the version that they are taken from.
+    """From `effective_from` orders are allocated by these; `restores` is the version they are taken from.
 
     None as `rules`: orders are reserved in the warehouses that their lines name.
     """
@@ -286,6 +286,10 @@ def decide(command: NetworkCommand, network: Network) -> tuple[NetworkEvent, ...
             return _restore(command, network)
 
 
+def _at(network: Network, warehouse: str) -> Place:
+    return network.places.get(warehouse, Place("", "", "", ""))
+
+
 def _placed(network: Network, warehouse: str, place: Place) -> Network:
     return replace(network, places={**network.places, warehouse: place})
 
@@ -295,11 +299,12 @@ def evolve(network: Network, event: NetworkEvent) -> Network:
         case WarehouseRegistered(warehouse=warehouse):
             return _placed(network, warehouse, _fields(event))
         case WarehouseChanged(warehouse=warehouse):
-            is_open = network.places[warehouse].is_open
-            return _placed(network, warehouse, replace(_fields(event), is_open=is_open))
+            return _placed(
+                network, warehouse, replace(_fields(event), is_open=_at(network, warehouse).is_open)
+            )
         case WarehouseClosed(warehouse=warehouse) | WarehouseOpened(warehouse=warehouse):
             is_open = isinstance(event, WarehouseOpened)
-            return _placed(network, warehouse, replace(network.places[warehouse], is_open=is_open))
+            return _placed(network, warehouse, replace(_at(network, warehouse), is_open=is_open))
         case AllocationRulesSet(version=number, rules=rules, effective_from=effective_from):
             kept = list(network.versions.items())[-(VERSIONS_KEPT - 1) :]
             return replace(network, versions={**dict(kept), number: Version(rules, effective_from)})
