@@ -82,7 +82,7 @@ from domain.payment import (
 from domain.payment import RecordUnavailable as RecordProviderUnavailable
 from domain.permissions import PLATFORM
 from domain.personal import Customer, EmailAddress, Erased, Sealed
-from domain.product import ImportProduct, TranslateCategory
+from domain.product_category import TranslateCategory
 from domain.user import (
     DisableSecondFactor,
     DisableUser,
@@ -102,6 +102,7 @@ from domain.user import (
     UnlockUser,
 )
 from tests import strategies_warehouse
+from tests.strategies_product import PRODUCT_COMMANDS, PRODUCT_OPENING
 
 START = datetime(2024, 2, 29, 23, tzinfo=UTC)
 CUSTOMER = Customer(customer_id="c1", customer_unique_id="u1", zip_prefix="01310", city="São Paulo")
@@ -353,9 +354,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     RecordCarrierUnavailable: st.builds(RecordCarrierUnavailable, **_shipment, **_call),
     RegisterMerchant: st.builds(RegisterMerchant, **_merchant, city=st.sampled_from(["", "Recife"])),
     SetMerchantTerms: st.builds(SetMerchantTerms, **_merchant, terms=terms),
-    ImportProduct: st.builds(
-        ImportProduct, sku=st.just("A-1"), category=st.sampled_from([None, "toys"]), photos=st.integers(0, 1)
-    ),
+    **PRODUCT_COMMANDS,
     TranslateCategory: st.builds(
         TranslateCategory, category=st.just("brinquedos"), english=st.sampled_from(["toys", "games"])
     ),
@@ -438,6 +437,7 @@ OPENINGS: dict[str, tuple[Command, ...]] = {
         ),
     ),
     "merchant": (RegisterMerchant(merchant_id="m1"),),
+    "product": PRODUCT_OPENING,
     "mail": (RequestMail(mail_id="l1", template="locked-out", subject="s1", letter=LETTER),),
     "user": (InviteUser(user_id="u1", subject="s1", email=EMAIL),),
 }
