@@ -1,4 +1,4 @@
-"""What may be asked of pick lists from outside: each step from release to hand-over, short picks, cancelling."""
+"""What may be asked of pick lists from outside: each step from release to hand-over, and to cancel them."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ async def _hand_over_pick_list(call: WantedCall, pick_list_id: PickListId, body:
     responses=answers(200, "Nobody goes on with it"),
 )
 async def _cancel_pick_list(call: WantedCall, pick_list_id: PickListId) -> Response:
-    """Until it is handed over (rule `cancel_before_hand_over`). It says what is to be put back. The order stays
-    as it is; where that is cancelled, its pick lists are by themselves. Takes no body.
+    """Until it is handed over (rule `cancel_before_hand_over`). It says what is to be put back. The order
+    stays as it is; where that is cancelled, its pick lists are by themselves. Takes no body.
     """
     return await _step(call, CancelPickList(pick_list_id=pick_list_id))

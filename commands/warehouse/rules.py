@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
 from commands.fields import Body, Moment, Text, Warehouse, whole
-from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, answers
+from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
 from commands.warehouse.network import change_network
 from domain.allocation.rules import (
     RULES_MAX,
@@ -21,7 +21,6 @@ from domain.allocation.rules import (
     Rule,
     WhenShort,
 )
-from domain.streams import warehouses_stream
 from domain.warehouse.network import RestoreAllocationRules, SetAllocationRules
 from services.web.access import requires
 
@@ -93,8 +92,8 @@ class SetAllocationRulesBody(Body):
     )
     when_short: WhenShort = Field(
         "all_or_nothing",
-        description="of an order of which not all is there: it is cancelled, cut to what is there, or waits in"
-        " line where the stock's rules allow it",
+        description="of an order of which not all is there: it is cancelled, cut to what is there, or waits"
+        " in line where the stock's rules allow it",
     )
     effective_from: Moment | None = Field(None, description="left out: now")
     note: Text = ""
@@ -114,30 +113,17 @@ class RestoreAllocationRulesBody(Body):
     note: Text = ""
 
 
-class AllocationRulesAnswer(Positioned):
-    """The version that was set last."""
-
-    version: int = Field(examples=[2])
-
-
-async def _set(call: Call, command: SetAllocationRules | RestoreAllocationRules) -> Response:
-    (network,) = await call.parts.executor.states.load([warehouses_stream(call.merchant)])
-    before = len(network.state.versions) and max(network.state.versions)
-    answer = {"version": before + 1}
-    return await call.carry_out(change_network, command, answer)
-
-
 @router.put(
     "",
     operation_id="set_allocation_rules",
     dependencies=[requires("warehouses:write")],
     summary="Set the rules of allocation",
-    response_model=AllocationRulesAnswer,
+    response_model=Positioned,
     responses=answers(200, "Orders are allocated by these from the time that was said"),
 )
 async def _set_allocation_rules(call: WantedCall, body: SetAllocationRulesBody) -> Response:
-    """As a new version: orders keep the rules of when they were placed, and older versions stay to be read and
-    set again.
+    """As a new version: orders keep the rules of when they were placed, and older versions stay to be read
+    and set again.
     """
     await call.settings()
     command = SetAllocationRules(
@@ -146,7 +132,7 @@ async def _set_allocation_rules(call: WantedCall, body: SetAllocationRulesBody) 
         effective_from=body.effective_from,
         note=body.note,
     )
-    return await _set(call, command)
+    return await call.carry_out(change_network, command, {})
 
 
 @router.post(
@@ -154,10 +140,11 @@ async def _set_allocation_rules(call: WantedCall, body: SetAllocationRulesBody) 
     operation_id="restore_allocation_rules",
     dependencies=[requires("warehouses:write")],
     summary="Set older rules of allocation again",
-    response_model=AllocationRulesAnswer,
+    response_model=Positioned,
     responses=answers(200, "They are set again, as a new version"),
 )
 async def _restore_allocation_rules(call: WantedCall, body: RestoreAllocationRulesBody) -> Response:
     """Undo: the rules of an older version, as a new one."""
     await call.settings()
-    return await _set(call, RestoreAllocationRules(now=call.parts.clock.now(), **dict(body)))
+    command = RestoreAllocationRules(now=call.parts.clock.now(), **dict(body))
+    return await call.carry_out(change_network, command, {})
