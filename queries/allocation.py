@@ -59,8 +59,8 @@ class AllocationPick(Answer):
 
 
 class AllocationDetail(Allocation):
-    """With each unit's warehouse, what is missing, and the warehouses that could have been taken: what a unit of
-    each scores by the rules that look at single units (0 is best), and what was known to be free there."""
+    """With each unit's warehouse, what is missing, and the warehouses that could have been taken: what a unit
+    of each scores by the rules that look at single units (0 is best), and what was known to be free there."""
 
     picks: list[AllocationPick]
     missing: Annotated[list[WantedLine], BeforeValidator(_parsed)]

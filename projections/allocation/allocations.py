@@ -69,7 +69,7 @@ def _units(lines: Sequence[WantedLine]) -> int:
 
 def _attempted(row: AllocationChange, event: AllocationPlanned | AllocationFailed, fact: Fact) -> None:
     row.attempts, row.settings_version = event.attempt, event.settings_version
-    row.candidates, row.planned_at = _json(event.candidates), fact.occurred_at
+    row.candidates, row.planned_at = _json(event.candidates), row.planned_at or fact.occurred_at
     if isinstance(event, AllocationPlanned):
         row.status, row.rule, row.kept, row.waits = "planned", event.rule, event.kept, event.waits
         row.warehouses_count = len({pick.warehouse for pick in event.picks})
