@@ -8,12 +8,14 @@ from eventstore.queries import load_queries
 from queries.dependencies import is_prepared
 
 _PLANNED_ANEW = {
+    "list_allocations",
     "list_categories",
     "list_checkouts",
     "list_late_deliveries",
     "list_orders",
     "list_parked_keys",
     "list_payments",
+    "list_pick_lists",
     "list_products",
     "list_product_prices",
     "list_price_history",
@@ -22,6 +24,8 @@ _PLANNED_ANEW = {
     "list_sales_by_product",
     "list_shipments",
     "list_stock",
+    "list_versions",
+    "list_warehouses",
 }
 
 
