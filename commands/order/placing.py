@@ -85,7 +85,8 @@ async def _place_order(call: WantedCall, body: PlaceOrderBody) -> Response:
     call.check_own(subject)
     _check_terms(call, body)
     customer = await sealed(call.parts.keyring, call.parts.ids, subject, body.customer.to_domain())
-    command = body.to_command(order_id, checkout_id, subject, customer, merchant.terms)
+    allocation = await _allocation(call, body)
+    command = body.to_command(order_id, checkout_id, subject, customer, merchant.terms, allocation)
     answer = {
         "order_id": order_id,
         "checkout_id": checkout_id,
@@ -97,6 +98,13 @@ async def _place_order(call: WantedCall, body: PlaceOrderBody) -> Response:
     return await call.carry_out(
         place_order, command, answer, status=201, correlation=checkout_id, headers=location
     )
+
+
+async def _allocation(call: Call, body: PlaceOrderBody) -> AllocationTerms | None:
+    """By which rules its warehouses are chosen, as they are now; the zip prefix is seen here and nowhere else."""
+    (network,) = await call.parts.executor.states.load([warehouses_stream(call.merchant)])
+    terms: AllocationTerms | None = network.state.terms_at(call.parts.clock.now(), body.customer.zip_prefix)
+    return terms
 
 
 def _check_terms(call: Call, body: PlaceOrderBody) -> None:
