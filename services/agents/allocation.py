@@ -1,4 +1,4 @@
-"""The allocation agent: has each order planned by its merchant's rules, again each time that stock says no."""
+"""The allocation agent: has orders planned by their merchants' rules, anew each time that stock says no."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.allocation import (
     SettleAllocation,
     WantedLine,
 )
-from domain.inventory import StockReservationRefused, StockReserved
+from domain.inventory import BackorderFilled, StockReservationRefused, StockReserved
 from domain.kernel import Fact, Reaction, Value, one
 from domain.order import OrderCancelled, OrderPlaced
 from domain.streams import allocation_stream
@@ -102,7 +102,9 @@ def react(process: AllocationProcess, fact: Fact) -> Reaction[AllocationProcess]
             return Reaction(_planned(process, event, fact))
         case StockReservationRefused() as event:
             return _refused(process, event, fact)
-        case StockReserved(sku=sku, warehouse=warehouse) if f"{sku} {warehouse}" in process.to_reserve:
+        case StockReserved(sku=sku, warehouse=warehouse) | BackorderFilled(sku=sku, warehouse=warehouse) if (
+            f"{sku} {warehouse}" in process.to_reserve
+        ):
             return _reserved(process, f"{sku} {warehouse}", fact)
         case OrderCancelled():
             cancel = CancelAllocation(order_id=process.order_id)
@@ -116,7 +118,14 @@ ALLOCATION_AGENT = Agent(
     name="allocation",
     context="allocation",
     initial=AllocationProcess(),
-    interests=(OrderPlaced, AllocationPlanned, StockReservationRefused, StockReserved, OrderCancelled),
+    interests=(
+        OrderPlaced,
+        AllocationPlanned,
+        StockReservationRefused,
+        StockReserved,
+        BackorderFilled,
+        OrderCancelled,
+    ),
     react=react,
 )
 

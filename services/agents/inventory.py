@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 
+from domain.allocation import AllocationPlanned, Pick
 from domain.carrier import ShipmentDispatched, ShipmentReturned
 from domain.deadline import DeadlineReached
 from domain.inventory import (
     AllocateStock,
+    Backordered,
+    BackorderFilled,
+    CancelBackorder,
     ExpireReservation,
+    RecordShortPick,
     ReleaseStock,
+    RenewReservation,
     ReserveStock,
     ReturnStock,
     ShipStock,
 )
-from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value
-from domain.order import OrderCancelled, OrderConfirmed, OrderPlaced
+from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value, one
+from domain.order import Line, OrderCancelled, OrderConfirmed, OrderPlaced
 from domain.streams import stock_stream
+from domain.warehouse.pick_list import PickShorted
 from services.agents.agent import Agent, order_key
 
 RESERVATION = "reservation"
@@ -31,11 +38,17 @@ class Item(Value):
 
 
 class InventoryProcess(Value):
-    """What the order needs from stock."""
+    """What the order needs from stock, and for which of it (`SKU warehouse`) it waits in line.
+
+    `valid_s`: for how long a reservation holds until the order is confirmed.
+    """
 
     order_id: str = ""
     items: tuple[Item, ...] = ()
+    valid_s: int = 0
+    waits_for: frozenset[str] = frozenset()
     confirmed: bool = False
+    cancelled: bool = False
 
 
 def _for_all(fact: Fact, items: tuple[Item, ...], command: Callable[[Item], Command]) -> tuple[Group, ...]:
@@ -45,22 +58,93 @@ def _for_all(fact: Fact, items: tuple[Item, ...], command: Callable[[Item], Comm
 
 
 def _placed(event: OrderPlaced, fact: Fact) -> Reaction[InventoryProcess]:
+    """Reserved where its lines say; but of what is allocated by rules it is planned first."""
+    process = InventoryProcess(order_id=event.order_id, valid_s=event.terms.reservation_valid_s)
+    return Reaction(process) if event.allocation else _reserve(process, event.lines, fact)
+
+
+def _reserve(
+    process: InventoryProcess, units: Iterable[Line | Pick], fact: Fact, *, keep: int = 0, waits: bool = True
+) -> Reaction[InventoryProcess]:
+    """All of it or nothing: what is refused in one warehouse is not held in another."""
     wanted: Counter[tuple[str, str]] = Counter()
-    for line in event.lines:
-        wanted[line.sku, line.warehouse] += line.quantity
+    for each in units:
+        wanted[each.sku, each.warehouse] += each.quantity
     items = tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in sorted(wanted.items()))
-    expires_at = fact.occurred_at + timedelta(seconds=event.terms.reservation_valid_s)
+    expires_at = fact.occurred_at + timedelta(seconds=process.valid_s)
 
     def reserve(item: Item) -> Command:
         return ReserveStock(
-            order_id=event.order_id, now=fact.occurred_at, expires_at=expires_at, **dict(item)
+            order_id=process.order_id,
+            now=fact.occurred_at,
+            expires_at=expires_at,
+            correlation=fact.correlation,
+            clock=fact.clock,
+            keep=keep,
+            waits=waits,
+            **dict(item),
         )
 
     return Reaction(
-        InventoryProcess(order_id=event.order_id, items=items),
+        process.model_copy(update={"items": items}),
         _for_all(fact, items, reserve),
         (Deadline(order_key(fact), RESERVATION, expires_at),) if items else (),
     )
+
+
+def _held_until(process: InventoryProcess, fact: Fact, expires_at: datetime) -> Reaction[InventoryProcess]:
+    """What is reserved by now stays so until then, since other stock of the order is still to come."""
+
+    def renew(item: Item) -> Command:
+        place = {"order_id": process.order_id, "sku": item.sku, "warehouse": item.warehouse}
+        return RenewReservation(**place, expires_at=expires_at)
+
+    deadline = Deadline(order_key(fact), RESERVATION, expires_at)
+    return Reaction(process, _for_all(fact, process.items, renew), (deadline,))
+
+
+def _waiting(process: InventoryProcess, event: Backordered, fact: Fact) -> Reaction[InventoryProcess]:
+    waits_for = process.waits_for | {f"{event.sku} {event.warehouse}"}
+    return _held_until(process.model_copy(update={"waits_for": waits_for}), fact, event.expires_at)
+
+
+def _filled(process: InventoryProcess, event: BackorderFilled, fact: Fact) -> Reaction[InventoryProcess]:
+    """Once all of it is there, the time until it is to be confirmed begins."""
+    waits_for = process.waits_for - {f"{event.sku} {event.warehouse}"}
+    process = process.model_copy(update={"waits_for": waits_for})
+    if waits_for or process.confirmed:
+        return Reaction(process)
+    return _held_until(process, fact, fact.occurred_at + timedelta(seconds=process.valid_s))
+
+
+def _lapsed(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
+    """The time is over: what is reserved is let go, what is waited for is waited for no more."""
+    place = [{"order_id": process.order_id, "sku": i.sku, "warehouse": i.warehouse} for i in process.items]
+    commands: list[ExpireReservation | CancelBackorder] = [ExpireReservation(**each) for each in place]
+    if process.waits_for:
+        commands += [CancelBackorder(**each, reason="expired") for each in place]
+    targets = tuple(Target(stock_stream(fact.merchant, c.sku, c.warehouse), c) for c in commands)
+    return Reaction(process, (Group(targets),) if targets else ())
+
+
+def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
+    """The stock learns of it, and what is left is all that will be booked out."""
+    items = tuple(
+        item.model_copy(update={"quantity": item.quantity - event.quantity})
+        if (item.sku, item.warehouse) == (event.sku, event.warehouse)
+        else item
+        for item in process.items
+    )
+    record = RecordShortPick(
+        order_id=event.order_id,
+        sku=event.sku,
+        warehouse=event.warehouse,
+        quantity=event.quantity,
+        reason=event.reason,
+        note=event.note,
+    )
+    process = process.model_copy(update={"items": tuple(item for item in items if item.quantity > 0)})
+    return Reaction(process, (one(stock_stream(fact.merchant, event.sku, event.warehouse), record),))
 
 
 def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
@@ -73,15 +157,24 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
     match fact.event:
         case OrderPlaced() as event if not process.order_id:
             return _placed(event, fact)
+        case AllocationPlanned() as event if process.order_id and not process.cancelled:
+            return _reserve(process, event.picks, fact, keep=event.kept, waits=event.waits)
         case OrderConfirmed():
             commands = _for_all(
                 fact, items, lambda i: AllocateStock(**place(i), quantity=i.quantity, now=fact.occurred_at)
             )
             return Reaction(process.model_copy(update={"confirmed": True}), commands, no_deadline)
         case OrderCancelled():
+            process = process.model_copy(update={"cancelled": True})
             return Reaction(process, _for_all(fact, items, lambda i: ReleaseStock(**place(i))), no_deadline)
+        case Backordered() as event if not process.confirmed:
+            return _waiting(process, event, fact)
+        case BackorderFilled() as event:
+            return _filled(process, event, fact)
+        case PickShorted() as event if process.order_id:
+            return _picked_short(process, event, fact)
         case DeadlineReached(name="reservation") if not process.confirmed:
-            return Reaction(process, _for_all(fact, items, lambda i: ExpireReservation(**place(i))))
+            return _lapsed(process, fact)
         case ShipmentDispatched():
             return Reaction(
                 process, _for_all(fact, items, lambda i: ShipStock(**place(i), quantity=i.quantity))
@@ -100,13 +193,18 @@ INVENTORY_AGENT = Agent(
     initial=InventoryProcess(),
     interests=(
         OrderPlaced,
+        AllocationPlanned,
         OrderConfirmed,
         OrderCancelled,
+        Backordered,
+        BackorderFilled,
+        PickShorted,
         DeadlineReached,
         ShipmentDispatched,
         ShipmentReturned,
     ),
     react=react,
+    rule_version=2,
 )
 
 AGENTS = (INVENTORY_AGENT,)

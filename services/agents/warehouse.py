@@ -53,9 +53,7 @@ def _planned(event: AllocationPlanned) -> tuple[ToPick, ...]:
     )
 
 
-def _each(
-    process: WarehouseProcess, fact: Fact, command: Callable[[ToPick], Command]
-) -> tuple[Group, ...]:
+def _each(process: WarehouseProcess, fact: Fact, command: Callable[[ToPick], Command]) -> tuple[Group, ...]:
     """A group for each list: one that is refused must not hold up another."""
     return tuple(
         one(pick_list_stream(fact.merchant, each.pick_list_id), command(each)) for each in process.to_pick
@@ -82,14 +80,10 @@ def react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
             return _release(process, fact)
         case OrderHeld():
             commands = _each(process, fact, lambda each: HoldPickList(**_ids(each)))
-            return Reaction(
-                process.model_copy(update={"held": True}), commands if process.released else ()
-            )
+            return Reaction(process.model_copy(update={"held": True}), commands if process.released else ())
         case OrderReleased(remaining=0):
             commands = _each(process, fact, lambda each: ResumePickList(**_ids(each)))
-            return Reaction(
-                process.model_copy(update={"held": False}), commands if process.released else ()
-            )
+            return Reaction(process.model_copy(update={"held": False}), commands if process.released else ())
         case OrderCancelled() if process.to_pick:
 
             def cancelled(each: ToPick) -> Command:

@@ -131,8 +131,7 @@ class _Finder:
         stream = stream_name(category, *(self._row[name] for name in parts))
         order_id = self._row["order_id"] if "order_id" in self._shape.key else None
         await self._set_down("positions_in_streams", streams=[stream], order_id=order_id)
-        # of one warehouse each order has its own hold, and levels are sums
-        return Found(category == "stock" or self._shape.model.sums, f"the stream {stream}")
+        return Found(self._shape.model.sums, f"the stream {stream}")
 
     async def _orders(self) -> list[tuple[str, str]] | None:
         """(merchant, order) that the row is about; None where it is about all of a merchant's.
