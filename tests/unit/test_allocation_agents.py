@@ -1,4 +1,4 @@
-"""What do agents make of an order that is allocated by rules? Each alone, and all together in a small shop."""
+"""What do agents make of an order that is allocated by rules? Each alone, and all in a small shop."""
 
 from __future__ import annotations
 
