@@ -23,6 +23,7 @@ CONTEXTS: tuple[str, ...] = (
     "allocation",
     "merchant",
     "product",
+    "cart",
     "deadline",
     "user",
     "api_key",

@@ -102,6 +102,15 @@ def parked_stream(follower: str) -> str:
     return stream_name("parked", follower)
 
 
+def cart_stream(merchant: str, cart_id: str) -> str:
+    """By the merchant whose storefront it is, which may hold lines of others."""
+    return stream_name("cart", merchant, cart_id)
+
+
+def storefront_stream(merchant: str) -> str:
+    return stream_name("storefront", merchant)
+
+
 def warehouses_stream(merchant: str) -> str:
     """All of a merchant's warehouses, and the rules by which orders are allocated to them."""
     return stream_name("warehouses", merchant)

@@ -135,6 +135,7 @@ from domain.user import (
     UnlockUser,
 )
 from tests import strategies_warehouse
+from tests.strategies_cart import CART_COMMANDS, CART_OPENING
 from tests.strategies_product import PRODUCT_COMMANDS, PRODUCT_OPENING
 
 START = datetime(2024, 2, 29, 23, tzinfo=UTC)
@@ -321,6 +322,7 @@ _parked: dict[str, Any] = {
     "stands_at": st.none() | st.integers(0, 2),
 }
 COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
+    **CART_COMMANDS,
     **strategies_warehouse.COMMANDS,
     PlaceOrder: good_placements() | odd_placements,
     MarkReserved: st.builds(MarkReserved, **_order),
@@ -566,6 +568,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
 
 
 OPENINGS: dict[str, tuple[Command, ...]] = {
+    "cart": CART_OPENING,
     **strategies_warehouse.OPENINGS,
     "stock": (ReceiveStock(sku="A-1", warehouse="main", quantity=6),),
     "purchase": (

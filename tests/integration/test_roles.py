@@ -36,7 +36,18 @@ PUBLIC = {
     "list_oidc_providers": "names of providers: the page for signing in shows them",
     "start_oidc": "who signs in is not known yet",
     "finish_oidc": "the code, the state and the cookie say who it is",
-}
+} | dict.fromkeys(
+    (
+        "start_cart_as_guest",
+        "get_cart_as_guest",
+        "add_cart_item_as_guest",
+        "change_cart_quantity_as_guest",
+        "set_cart_contact_as_guest",
+        "choose_cart_shipping_as_guest",
+        "complete_cart_as_guest",
+    ),
+    "who is not signed in may shop, where the merchant lets guests in; the cart's token opens it",
+)
 """What anybody may ask for, and why. Whoever adds to it must have a reason that a reviewer accepts."""
 RULES = {
     ("audit:read", "merchant"): (
@@ -47,6 +58,10 @@ RULES = {
     ("audit:read", "reach"): (
         "follow_audit_events get_process_state get_stream_state list_audit_events list_process_changes"
         " list_row_changes list_rows_as_of list_stream_changes"
+    ),
+    ("carts:write", "merchant"): (
+        "start_cart get_cart add_cart_item change_cart_quantity set_cart_contact choose_cart_shipping"
+        " complete_cart assign_cart merge_cart"
     ),
     ("catalogue:read", "merchant"): (
         "get_product list_categories list_price_history list_product_prices list_products"
@@ -67,7 +82,7 @@ RULES = {
     ("members:read", "merchant"): "list_users",
     ("members:write", "merchant"): "grant_role invite_user revoke_role",
     ("merchant:read", "merchant"): "get_merchant",
-    ("merchant:write", "merchant"): "set_merchant_terms",
+    ("merchant:write", "merchant"): "set_merchant_terms set_storefront",
     ("merchants:write", "merchant"): "register_merchant",
     ("orders:fulfil", "merchant"): "record_short_pick restore_reservation start_preparation",
     ("orders:read", "merchant"): "get_order list_orders",
@@ -109,6 +124,8 @@ IDS = {
     "sku": "none",
     "product_id": "none",
     "category": "none",
+    "cart_id": "none",
+    "line": "1",
     "provider": "none",
     "purchase_id": "none",
     "transfer_id": "none",

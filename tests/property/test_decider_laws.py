@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.aggregates import AGGREGATES
+from domain.cart.commands import AddItem
 from domain.inventory import (
     AdjustStock,
     CancelExpectedStock,
@@ -41,6 +42,7 @@ COUNTS_EACH_TIME = (
     ReleaseStock,
     CancelExpectedStock,
     ResolveTransferDiscrepancy,
+    AddItem,
 )
 """Without an id of their own: said again they are new facts (redelivery is the command ledger's business)."""
 

@@ -17,6 +17,8 @@ _PLANNED_ANEW = {
     "list_low_stock",
     "list_movements",
     "list_orders",
+    "list_order_changes",
+    "get_kpis",
     "list_parked_keys",
     "list_payments",
     "list_pick_lists",

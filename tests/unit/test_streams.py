@@ -9,6 +9,7 @@ import pytest
 from domain.aggregates import AGGREGATES, aggregate_of, checked_stream
 from domain.streams import (
     api_key_stream,
+    cart_stream,
     category_stream,
     deadline_stream,
     encode_part,
@@ -23,6 +24,7 @@ from domain.streams import (
     shipment_stream,
     stock_stream,
     stocktake_stream,
+    storefront_stream,
     stream_name,
     stream_parts,
     transfer_stream,
@@ -64,6 +66,8 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
         mail_stream("x"),
         parked_stream("x"),
         erasure_stream("x"),
+        cart_stream("m", "x"),
+        storefront_stream("m"),
     ]
     assert len({aggregate_of(stream).category for stream in streams}) == len(streams)
     for stream in streams:
@@ -109,4 +113,4 @@ def test_a_deadline_of_any_key_has_a_stream_with_a_short_name() -> None:
 
 def test_a_stream_of_no_aggregate_is_an_error() -> None:
     with pytest.raises(KeyError):
-        aggregate_of("cart-m1.c1")
+        aggregate_of("parcel-m1.c1")
