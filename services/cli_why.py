@@ -51,6 +51,8 @@ def why(
     product_id: Annotated[str | None, _key()] = None,
     channel: Annotated[str | None, _key()] = None,
     valid_from: Annotated[str | None, _key("Such as 2018-03-01T12:00:00Z.")] = None,
+    word: Annotated[str | None, _key()] = None,
+    trigram: Annotated[str | None, _key()] = None,
     version: Annotated[str | None, _key()] = None,
     pick_list_id: Annotated[str | None, _key()] = None,
     hold_id: Annotated[str | None, _key()] = None,
@@ -76,6 +78,7 @@ def why(
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
         "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
         "hold_id", "note_id", "tag", "change_set_id", "quarter", "product_id", "channel", "valid_from",
+        "word", "trigram",
         "purchase_id", "transfer_id", "stocktake_id", "kind",
         "version", "pick_list_id",
     )  # fmt: skip
