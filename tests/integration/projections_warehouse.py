@@ -46,12 +46,12 @@ def told(decider: AnyDecider, stream: str, commands: Sequence[Command]) -> list[
     return [(stream, event) for event in events]
 
 
-def _network(merchant: str) -> list[Step]:
+def _network(merchant: str, note: str) -> list[Step]:
     commands = (
-        RegisterWarehouse(warehouse="main", state="SP", zip_prefix="013"),
-        RegisterWarehouse(warehouse="north", state="RJ"),
-        SetAllocationRules(rules=RULES, now=START),
-        SetAllocationRules(rules=None, now=START),
+        RegisterWarehouse(warehouse="main", name=note, state="SP", zip_prefix="013"),
+        RegisterWarehouse(warehouse="north", name=note, state="RJ"),
+        SetAllocationRules(rules=RULES, now=START, note=note),
+        SetAllocationRules(rules=None, now=START, note=note),
         RestoreAllocationRules(version=1, now=START),
     )
     return told(NETWORK, warehouses_stream(merchant), commands)
@@ -90,6 +90,6 @@ def _picking(merchant: str, order_id: str) -> list[Step]:
     return told(PICK_LIST, pick_list_stream(merchant, ids["pick_list_id"]), commands)
 
 
-def warehousing(merchant: str, order_id: str = "allocated") -> list[Step]:
-    """Moves each number of the read models of warehouse and allocation."""
-    return [*_network(merchant), *_allocations(merchant, order_id), *_picking(merchant, order_id)]
+def warehousing(merchant: str, order_id: str = "allocated", note: str = "") -> list[Step]:
+    """Moves each number of the read models of warehouse and allocation; `note` is what is said of it."""
+    return [*_network(merchant, note), *_allocations(merchant, order_id), *_picking(merchant, order_id)]
