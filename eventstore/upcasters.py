@@ -30,5 +30,6 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("OrderPlaced", 1): _as_it_was,
     ("OrderPlaced", 2): _as_it_was,
     ("OrderDiscrepancyOpened", 1): _as_it_was,
+    ("AuthorizationRequested", 1): _as_it_was,
 }
 """(type, schema) -> the function from the data of that schema to the data of the next."""

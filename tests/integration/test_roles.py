@@ -91,6 +91,11 @@ RULES = {
     ("orders:read", "merchant"): "list_account_orders get_order list_orders",
     ("orders:write", "merchant"): "cancel_order place_order",
     ("password:write", "self"): "change_password",
+    ("payments:read", "merchant"): "list_disputes list_payment_discrepancies list_payments",
+    ("payments:write", "merchant"): "add_payment capture_payment refund_payment resolve_discrepancy"
+    " submit_evidence void_payment",
+    ("methods:read", "merchant"): "list_payment_methods",
+    ("methods:write", "merchant"): "remove_payment_method store_payment_method",
     ("payments:read", "merchant"): "list_payments",
     ("picking:read", "merchant"): "get_pick_list list_pick_lists",
     ("picking:write", "merchant"): (
@@ -150,6 +155,7 @@ IDS = {
     "purchase_id": "none",
     "transfer_id": "none",
     "stocktake_id": "none",
+} | dict.fromkeys(("payment_id", "dispute_id", "kind", "method_id", "warehouse", "event", "table"), "none")
     "pick_list_id": "none",
     "version": "1",
 } | dict.fromkeys(("payment_id", "warehouse", "event", "table"), "none")
