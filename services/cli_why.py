@@ -79,15 +79,10 @@ def why(
 
     parts = (
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
-        "payment_id", "call", "reference", "dispute_id", "kind", "method_id",
-        "shipment_id", "scan_id", "checkout_id", "hold_id", "note_id", "tag",
-        "change_set_id", "product_id", "channel", "valid_from", "quarter", "purchase_id",
-        "transfer_id", "stocktake_id", "word", "trigram", "cart_id",
-        "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
-        "hold_id", "note_id", "tag", "change_set_id", "quarter", "product_id", "channel", "valid_from",
-        "word", "trigram",
-        "purchase_id", "transfer_id", "stocktake_id", "cart_id", "kind",
-        "version", "pick_list_id",
+        "payment_id", "call", "reference", "dispute_id", "kind", "method_id", "shipment_id", "scan_id",
+        "checkout_id", "hold_id", "note_id", "tag", "change_set_id", "product_id", "channel", "valid_from",
+        "quarter", "purchase_id", "transfer_id", "stocktake_id", "word", "trigram", "cart_id", "version",
+        "pick_list_id",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}
     of_row = {name: str(told) for name, told in key.items() if name != "merchant"}

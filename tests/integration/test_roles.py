@@ -96,7 +96,6 @@ RULES = {
     " submit_evidence void_payment",
     ("methods:read", "merchant"): "list_payment_methods",
     ("methods:write", "merchant"): "remove_payment_method store_payment_method",
-    ("payments:read", "merchant"): "list_payments",
     ("picking:read", "merchant"): "get_pick_list list_pick_lists",
     ("picking:write", "merchant"): (
         "cancel_pick_list hand_over_pick_list pack_order pick_units release_pick_list short_pick"
@@ -155,10 +154,9 @@ IDS = {
     "purchase_id": "none",
     "transfer_id": "none",
     "stocktake_id": "none",
-} | dict.fromkeys(("payment_id", "dispute_id", "kind", "method_id", "warehouse", "event", "table"), "none")
     "pick_list_id": "none",
     "version": "1",
-} | dict.fromkeys(("payment_id", "warehouse", "event", "table"), "none")
+} | dict.fromkeys(("payment_id", "dispute_id", "kind", "method_id", "warehouse", "event", "table"), "none")
 HEX_ID = "0" * 32
 ROLES = (
     "admin",
