@@ -63,6 +63,7 @@ from tests.integration.projections_trade import (
     setting_up,
     some_carts,
 )
+from tests.integration.projections_warehouse import warehousing
 from tests.integration.test_database_roles import AsRole
 from tests.integration.test_projections import running, shown
 
@@ -150,6 +151,7 @@ def odd_lives(merchant: str) -> list[Step]:
         (product_stream(merchant, "D"), measured),
         *a_product(merchant),
         *some_carts(merchant),
+        *warehousing(merchant),
         *declined.placing()[:1],
         *declined.paying()[:1],
         (payment_stream(merchant, f"{declined.order_id}.1"), PaymentDeclined(**ids[0], reason="no")),
