@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from domain.api_key import API_KEY
+from domain.carrier.carriers import CARRIERS
+from domain.carrier.invoice import CARRIER_INVOICE
+from domain.carrier.manifest import MANIFEST
+from domain.carrier.track_record import TRACK_RECORD
 from domain.catalogue import CATEGORY, PRODUCT
 from domain.deadline import DEADLINE
 from domain.erasure import ERASURE
@@ -27,6 +31,10 @@ AGGREGATES: dict[str, AnyDecider] = {
         STOCK,
         PAYMENT,
         SHIPMENT,
+        CARRIERS,
+        TRACK_RECORD,
+        MANIFEST,
+        CARRIER_INVOICE,
         MERCHANT,
         PRODUCT,
         CATEGORY,

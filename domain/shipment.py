@@ -1,42 +1,155 @@
-"""One parcel of an order: its label, its hand-over to the carrier, and where the scans say it is.
+"""One parcel of an order: its carrier and label, its hand-over, and where the scans say it is.
 
-Scans arrive late, twice and out of order: all are kept, and a late one never undoes a delivery.
+A parcel is booked with one carrier at a time; bookings count from 1. Where one fails, the next best is
+booked, and what may have come of the failed one is given back. Scans arrive late, twice and out of order:
+all are kept, and a late one never undoes a delivery. Carriers use tracking numbers again, so a scan counts
+only for the parcel that it names, and only with the number that this parcel has.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Annotated, Literal, TypeAlias
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
-from domain.kernel import Command, Decider, Event, ProviderId, ProviderText, Refused, Value
-from domain.personal import Customer, Personal
+from domain.carrier.choice import Option
+from domain.carrier.rates import Grams, Millimetres
+from domain.kernel import Command, Decider, Event, ProviderId, ProviderText, Quantity, Refused, Value
+from domain.money import Cents, Currency
+from domain.personal import Customer, Erased, Personal
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 ScanType: TypeAlias = Literal[
-    "collected", "in_transit", "out_for_delivery", "delivered", "returned", "exception"
+    "pre_transit",
+    "collected",
+    "in_transit",
+    "out_for_delivery",
+    "available_for_pickup",
+    "delivered",
+    "return_to_sender",
+    "returned",
+    "failure",
+    "exception",
 ]
+_MOVING = frozenset(
+    {
+        "in_transit",
+        "out_for_delivery",
+        "available_for_pickup",
+        "delivered",
+        "return_to_sender",
+        "returned",
+    }
+)
+"""What is scanned so is under way, whether its pick-up was seen or not."""
+OPTIONS_MAX, LINES_MAX = 50, 1_000
+
+
+class ParcelLine(Value):
+    """Units of one SKU from one warehouse."""
+
+    sku: Id
+    warehouse: Id
+    quantity: Quantity
+
+
+class Measures(Value):
+    """Of the whole parcel, as somebody measured it; 0 is unknown."""
+
+    weight_g: Grams = 0
+    length_mm: Millimetres = 0
+    width_mm: Millimetres = 0
+    height_mm: Millimetres = 0
+
+
+Lines = Annotated[tuple[ParcelLine, ...], Field(max_length=LINES_MAX)]
+"""What is in the parcel. Empty in what was recorded before parcels had lines: then it is all of the order."""
 
 
 class ShipmentRequested(Event):
+    schema_version = 2
     shipment_id: Id
     order_id: Id
     subject: Id
     recipient: Personal[Customer]
     ship_to_state: str
     units: int
+    lines: Lines = ()
+    measures: Measures | None = None
+
+
+class ParcelSplit(Event):
+    """These units go in a parcel of their own, `into`; the rest stays in this one."""
+
+    shipment_id: Id
+    order_id: Id
+    into: Id
+    lines: Lines
+    units_left: int
+
+
+class CarrierChosen(Event):
+    """The booking to make, and why with this service. `rest` are the next best, should it fail."""
+
+    shipment_id: Id
+    order_id: Id
+    subject: Id
+    recipient: Personal[Customer]
+    ship_to_state: str
+    units: int
+    measures: Measures | None = None
+    booking: int
+    option: Option
+    reason: str
+    rest: Annotated[tuple[Option, ...], Field(max_length=OPTIONS_MAX)] = ()
+    chosen_at: AwareDatetime
+    promised_at: AwareDatetime
+
+
+class BookingFailed(Event):
+    """The carrier refused the booking, or could not be reached for longer than we wait; another is chosen."""
+
+    shipment_id: Id
+    order_id: Id
+    booking: int
+    carrier: ProviderText
+    service: ProviderText
+    kind: Literal["refused", "unavailable"]
+    reason: ProviderText
+
+
+class RebookingRequested(Event):
+    """A person wants another label, as there is none any more: it is chosen and booked anew."""
+
+    shipment_id: Id
+    order_id: Id
+    booking: int
+    subject: Id
+    recipient: Personal[Customer]
+    ship_to_state: str
+    units: int
+    measures: Measures | None = None
 
 
 class LabelBought(Event):
+    """`cents` is what the carrier says that it costs; None where it does not."""
+
+    schema_version = 2
     shipment_id: Id
     order_id: Id
     carrier: ProviderText
     tracking_number: ProviderText
+    booking: int = 1
+    service: ProviderText = ""
+    cents: Cents | None = None
 
 
 class LabelRefused(Event):
-    """The carrier does not take the parcel; a person must look."""
+    """No carrier takes the parcel; a person must look."""
 
     shipment_id: Id
     order_id: Id
@@ -44,38 +157,85 @@ class LabelRefused(Event):
 
 
 class LabelVoidRequested(Event):
+    schema_version = 2
     shipment_id: Id
     order_id: Id
+    booking: int = 1
+    carrier: str = ""
 
 
 class LabelVoided(Event):
+    schema_version = 2
     shipment_id: Id
     order_id: Id
+    booking: int = 1
 
 
 class LabelVoidFailed(Event):
     """The carrier has the parcel, or does not take the label back."""
 
+    schema_version = 2
     shipment_id: Id
     order_id: Id
     reason: ProviderText
+    booking: int = 1
+
+
+class ShipmentManifested(Event):
+    """The parcel stands in the list of what a carrier fetches from a warehouse."""
+
+    shipment_id: Id
+    order_id: Id
+    manifest_id: Id
+
+
+class ShipmentHandedOver(Event):
+    """We gave it to the carrier: its label can't be given back any more."""
+
+    shipment_id: Id
+    order_id: Id
+    manifest_id: Id
+    happened_at: AwareDatetime
 
 
 class ShipmentDispatched(Event):
-    """The carrier has the parcel. `inferred`: no pick-up scan was seen, but a later one proves it."""
+    """The carrier has the parcel. `inferred`: no pick-up scan was seen, but a later one proves it.
 
+    `units` is 0, and `lines` empty, in what was recorded before: then it is all of the order.
+    """
+
+    schema_version = 2
     shipment_id: Id
     order_id: Id
     happened_at: AwareDatetime | None = None
     inferred: bool = False
+    units: int = 0
+    lines: Lines = ()
 
 
 class ShipmentScanned(Event):
     """A scan that changes nothing by itself: kept, for the track."""
 
+    schema_version = 2
     shipment_id: Id
     order_id: Id
     scan_id: ProviderId
+    type: ScanType
+    happened_at: AwareDatetime | None = None
+    detail: ProviderText = ""
+
+
+class ScanMisdirected(Event):
+    """A scan by a tracking number, or of a carrier, that this parcel does not have: kept, it moves nothing.
+
+    Carriers use their numbers again: it is of another parcel, of now or of long ago.
+    """
+
+    shipment_id: Id
+    order_id: Id
+    scan_id: ProviderId
+    carrier: ProviderText
+    tracking_number: ProviderText
     type: ScanType
     happened_at: AwareDatetime | None = None
 
@@ -83,41 +243,69 @@ class ShipmentScanned(Event):
 class ShipmentDelivered(Event):
     """`happened_at` is None where the carrier does not know when."""
 
+    schema_version = 2
     shipment_id: Id
     order_id: Id
     scan_id: ProviderId
     happened_at: AwareDatetime | None = None
+    units: int = 0
 
 
 class ShipmentReturned(Event):
     """The parcel came back to its sender."""
 
+    schema_version = 2
     shipment_id: Id
     order_id: Id
     scan_id: ProviderId
     happened_at: AwareDatetime | None = None
+    units: int = 0
+    lines: Lines = ()
+
+
+class ShipmentBilled(Event):
+    """A line of a carrier's invoice is about this parcel; `quoted_cents` is None where no price was known."""
+
+    shipment_id: Id
+    order_id: Id
+    carrier: str
+    invoice_id: Id
+    line: int
+    charged_cents: Cents
+    quoted_cents: Cents | None = None
+    currency: Currency
 
 
 class CarrierUnavailable(Event):
-    """The carrier could not be reached for this request; it is tried again later."""
+    """The carrier could not be reached for this request: it is tried again later, or another is chosen."""
 
+    schema_version = 2
     shipment_id: Id
     order_id: Id
     call: str
     attempts: int
+    booking: int = 1
 
 
 ShipmentEvent: TypeAlias = (
     ShipmentRequested
+    | ParcelSplit
+    | CarrierChosen
+    | BookingFailed
+    | RebookingRequested
     | LabelBought
     | LabelRefused
     | LabelVoidRequested
     | LabelVoided
     | LabelVoidFailed
+    | ShipmentManifested
+    | ShipmentHandedOver
     | ShipmentDispatched
     | ShipmentScanned
+    | ScanMisdirected
     | ShipmentDelivered
     | ShipmentReturned
+    | ShipmentBilled
     | CarrierUnavailable
 )
 
@@ -130,24 +318,76 @@ class RequestShipment(Command):
     recipient: Personal[Customer]
     ship_to_state: str
     units: int
+    lines: Lines = ()
+    measures: Measures | None = None
+
+
+class SplitParcel(Command):
+    """Half of a group: the other half requests the shipment `into`."""
+
+    shipment_id: Id
+    into: Id
+    lines: Lines
+
+
+class ChooseCarrier(Command):
+    """`options` are ranked, the best first; with none, `reason` says why nobody takes the parcel."""
+
+    shipment_id: Id
+    booking: int
+    options: Annotated[tuple[Option, ...], Field(max_length=OPTIONS_MAX)]
+    reason: str
+    now: AwareDatetime
+
+
+class Rebook(Command):
+    """A person wants another label, for a parcel of these measures, if somebody measured it anew."""
+
+    shipment_id: Id
+    measures: Measures | None = None
 
 
 class RequestLabelVoid(Command):
+    """The order is off: whatever label there is, or may come to be, is not needed."""
+
     shipment_id: Id
+
+
+class VoidLabel(Command):
+    """A person wants the label to be given back; refused where there is none to give."""
+
+    shipment_id: Id
+
+
+class PutOnManifest(Command):
+    shipment_id: Id
+    manifest_id: Id
+    carrier: str
+    warehouse: str
+
+
+class HandOver(Command):
+    shipment_id: Id
+    manifest_id: Id
+    now: AwareDatetime
 
 
 class Scan(Value):
     scan_id: ProviderId
     type: ScanType
     happened_at: AwareDatetime | None = None
+    detail: ProviderText = ""
 
 
 class RecordCarrierShipment(Command):
-    """All, or some, of what the carrier says of the parcel: an answer or a webhook."""
+    """All, or some, of what the carrier says of one booking: an answer or a webhook."""
 
     shipment_id: Id
     carrier: ProviderText
     tracking_number: ProviderText
+    booking: int = 1
+    service: ProviderText = ""
+    cents: Cents | None = None
     booking_refused: ProviderText = ""
     voided: bool = False
     void_refused: ProviderText = ""
@@ -158,66 +398,404 @@ class RecordUnavailable(Command):
     shipment_id: Id
     call: str
     attempts: int
+    booking: int = 1
 
 
-ShipmentCommand: TypeAlias = RequestShipment | RequestLabelVoid | RecordCarrierShipment | RecordUnavailable
+class BillShipment(Command):
+    """A fact: the carrier has billed it. `expected`: how often before, as the sender read it."""
+
+    shipment_id: Id
+    carrier: str
+    invoice_id: Id
+    line: int
+    charged_cents: Cents
+    currency: Currency
+    expected: int
+
+
+ShipmentCommand: TypeAlias = (
+    RequestShipment
+    | SplitParcel
+    | ChooseCarrier
+    | Rebook
+    | RequestLabelVoid
+    | VoidLabel
+    | PutOnManifest
+    | HandOver
+    | RecordCarrierShipment
+    | RecordUnavailable
+    | BillShipment
+)
+Void: TypeAlias = Literal["no", "requested", "refused", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What was bought. `carrier` is its name as the carrier says it."""
+
+    carrier: str
+    tracking_number: str
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
+    """`booking` is the present one, from 1; labels and their return are known by it."""
+
     order_id: str = ""
-    tracking_number: str = ""
+    subject: str = ""
+    recipient: Personal[Customer] = field(default_factory=Erased)
+    ship_to_state: str = ""
+    units: int = 0
+    lines: tuple[ParcelLine, ...] = ()
+    measures: Measures | None = None
+    booking: int = 0
+    option: Option | None = None
+    rest: tuple[Option, ...] = ()
+    chosen_at: datetime | None = None
+    labels: Mapping[int, Label] = field(default_factory=dict)
     label_refused: bool = False
-    void: Literal["no", "requested", "refused", "done"] = "no"
+    voids: Mapping[int, Void] = field(default_factory=dict)
+    carriers: Mapping[int, str] = field(default_factory=dict)
+    manifest_id: str = ""
+    handed_over: bool = False
     dispatched: bool = False
     delivered: bool = False
     returned: bool = False
     scans: frozenset[str] = frozenset()
+    bills: frozenset[str] = frozenset()
+
+    @property
+    def tracking_number(self) -> str:
+        """Of the present booking; empty while there is no label."""
+        label = self.labels.get(self.booking)
+        return label.tracking_number if label else ""
+
+    @property
+    def void(self) -> Void:
+        """Of the present booking's label."""
+        return self.voids.get(self.booking, "no")
+
+    @property
+    def quoted_cents(self) -> int | None:
+        return self.option.cents if self.option else None
+
+    @property
+    def status(self) -> str:
+        """In a word, for who is refused."""
+        for word in ("returned", "delivered", "dispatched", "handed_over"):
+            if getattr(self, word):
+                return word
+        if self.void == "done":
+            return "label_voided"
+        return (
+            "label_bought" if self.tracking_number else "label_refused" if self.label_refused else "requested"
+        )
+
+
+def _dispatch(ids: dict[str, str], shipment: Shipment, **told: Any) -> ShipmentDispatched:
+    return ShipmentDispatched(**ids, units=shipment.units, lines=shipment.lines, **told)
 
 
 def _scan(scan: Scan, shipment: Shipment, ids: dict[str, str]) -> tuple[ShipmentEvent, ...]:
     """The events of one scan: the first that proves a step makes it, every other is kept as it is."""
     told = {**ids, "happened_at": scan.happened_at}
-    moving = scan.type in ("in_transit", "out_for_delivery", "delivered", "returned")
-    inferred = (ShipmentDispatched(**ids, inferred=True),) if moving and not shipment.dispatched else ()
+    moving = scan.type in _MOVING
+    inferred = (_dispatch(ids, shipment, inferred=True),) if moving and not shipment.dispatched else ()
+    kept = ShipmentScanned(**told, scan_id=scan.scan_id, type=scan.type, detail=scan.detail)
+    parcel = {"units": shipment.units}
     match scan.type:
         case "collected" if not shipment.dispatched:
-            return (
-                ShipmentDispatched(**told),
-                ShipmentScanned(**told, scan_id=scan.scan_id, type=scan.type),
-            )
+            return (_dispatch(ids, shipment, happened_at=scan.happened_at), kept)
         case "delivered" if not shipment.delivered:
-            return (*inferred, ShipmentDelivered(**told, scan_id=scan.scan_id))
+            return (*inferred, ShipmentDelivered(**told, **parcel, scan_id=scan.scan_id))
         case "returned" if not shipment.returned:
-            return (*inferred, ShipmentReturned(**told, scan_id=scan.scan_id))
-    return (*inferred, ShipmentScanned(**told, scan_id=scan.scan_id, type=scan.type))
+            back = ShipmentReturned(**told, **parcel, lines=shipment.lines, scan_id=scan.scan_id)
+            return (*inferred, back)
+    return (*inferred, kept)
+
+
+def _is_of_another(told: RecordCarrierShipment, shipment: Shipment) -> bool:
+    """Whether its number is not the one that this booking has: numbers are used again."""
+    label = shipment.labels.get(told.booking)
+    if label is None or not told.tracking_number:
+        return False
+    return (label.carrier, label.tracking_number) != (told.carrier, told.tracking_number)
+
+
+def _misdirected(
+    told: RecordCarrierShipment, shipment: Shipment, ids: dict[str, str]
+) -> tuple[ShipmentEvent, ...]:
+    number = {"carrier": told.carrier, "tracking_number": told.tracking_number}
+    new = {scan.scan_id: scan for scan in told.scans if scan.scan_id not in shipment.scans}
+    return tuple(
+        ScanMisdirected(**ids, **number, scan_id=scan.scan_id, type=scan.type, happened_at=scan.happened_at)
+        for scan in new.values()
+    )
 
 
 def _record(told: RecordCarrierShipment, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     ids = {"shipment_id": told.shipment_id, "order_id": shipment.order_id}
+    if _is_of_another(told, shipment):
+        return _misdirected(told, shipment, ids)
     news: list[ShipmentEvent] = []
-    known = shipment
-    if told.tracking_number and not shipment.tracking_number:
-        news.append(LabelBought(**ids, carrier=told.carrier, tracking_number=told.tracking_number))
-    elif told.booking_refused and not (shipment.tracking_number or shipment.label_refused):
-        news.append(LabelRefused(**ids, reason=told.booking_refused))
+    if told.tracking_number and told.booking not in shipment.labels:
+        bought = {"carrier": told.carrier, "tracking_number": told.tracking_number}
+        news.append(
+            LabelBought(**ids, **bought, booking=told.booking, service=told.service, cents=told.cents)
+        )
+    elif told.booking_refused and told.booking == shipment.booking:
+        news += _booking_refused(told.booking_refused, shipment, ids)
+    known = _after(shipment, news)
     for scan in told.scans:
         if scan.scan_id not in known.scans:
-            for event in _scan(scan, known, ids):
-                news.append(event)
-                known = evolve(known, event)
-    if told.voided and shipment.void != "done":
-        news.append(LabelVoided(**ids))
-    elif told.void_refused and shipment.void == "requested":
-        news.append(LabelVoidFailed(**ids, reason=told.void_refused))
+            events = _scan(scan, known, ids)
+            known = _after(known, events)
+            news += events
+    news += _other_label(told.booking, shipment, known, ids)
+    void = known.voids.get(told.booking, "no")
+    if told.voided and void != "done":
+        news.append(LabelVoided(**ids, booking=told.booking))
+    elif told.void_refused and void == "requested":
+        news.append(LabelVoidFailed(**ids, reason=told.void_refused, booking=told.booking))
     return tuple(news)
 
 
-def _void_label(ids: dict[str, str], shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+def _after(shipment: Shipment, events: list[ShipmentEvent] | tuple[ShipmentEvent, ...]) -> Shipment:
+    for event in events:
+        shipment = evolve(shipment, event)
+    return shipment
+
+
+def _other_label(
+    booking: int, before: Shipment, now: Shipment, ids: dict[str, str]
+) -> tuple[ShipmentEvent, ...]:
+    """A carrier that we gave up on has the parcel after all: the label that it does not have goes back."""
+    taken = now.dispatched and not before.dispatched and booking != now.booking
+    if not taken or now.void != "no":
+        return ()
+    return (LabelVoidRequested(**ids, booking=now.booking, carrier=now.carriers.get(now.booking, "")),)
+
+
+def _booking_refused(reason: str, shipment: Shipment, ids: dict[str, str]) -> tuple[ShipmentEvent, ...]:
+    if shipment.tracking_number or shipment.label_refused:
+        return ()
+    instead = _fall_back(shipment.rest, "refused", reason, shipment, ids)
+    return instead or (LabelRefused(**ids, reason=reason),)
+
+
+def _unavailable(command: RecordUnavailable, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    """Beyond our patience another carrier gets the parcel. What the first may have done is taken back."""
+    ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
+    told = CarrierUnavailable(**dict(command), order_id=shipment.order_id)
+    waits = command.call == "book" and command.booking == shipment.booking and shipment.option
+    if not waits or shipment.tracking_number or shipment.label_refused or not shipment.option:
+        return (told,)
+    carrier = shipment.option.carrier
+    others = tuple(each for each in shipment.rest if each.carrier != carrier)
+    reason = f"no answer in {command.attempts} attempts"
+    instead = _fall_back(others, "unavailable", reason, shipment, ids)
+    taken_back = LabelVoidRequested(**ids, booking=command.booking, carrier=carrier)
+    return (told, *instead, taken_back) if instead else (told,)
+
+
+def _fall_back(
+    rest: tuple[Option, ...],
+    kind: Literal["refused", "unavailable"],
+    reason: str,
+    shipment: Shipment,
+    ids: dict[str, str],
+) -> tuple[ShipmentEvent, ...]:
+    """The next best instead; nothing where there is none, or where no label is wanted any more."""
+    failed = shipment.option
+    if not rest or failed is None or shipment.chosen_at is None or shipment.void != "no":
+        return ()
+    best = rest[0]
+    return (
+        BookingFailed(
+            **ids,
+            booking=shipment.booking,
+            carrier=failed.carrier,
+            service=failed.service,
+            kind=kind,
+            reason=reason,
+        ),
+        CarrierChosen(
+            **ids,
+            **_asked(shipment),
+            booking=shipment.booking + 1,
+            option=best,
+            reason=f"{best.name} is the next best, as {failed.name} failed ({kind}: {reason})"[:1000],
+            rest=rest[1:],
+            chosen_at=shipment.chosen_at,
+            promised_at=_promised(shipment.chosen_at, best),
+        ),
+    )
+
+
+def _asked(shipment: Shipment) -> dict[str, Any]:
+    """What a carrier needs to know of the parcel."""
+    names = ("subject", "recipient", "ship_to_state", "units", "measures")
+    return {name: getattr(shipment, name) for name in names}
+
+
+def _promised(chosen_at: datetime, option: Option) -> datetime:
+    return chosen_at + timedelta(days=option.days)
+
+
+def _choose(command: ChooseCarrier, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
+    begun = shipment.option or shipment.tracking_number or shipment.label_refused
+    if command.booking != shipment.booking or begun or shipment.void != "no":
+        return ()
+    if not command.options:
+        return (LabelRefused(**ids, reason=command.reason),)
+    best, *rest = command.options
+    return (
+        CarrierChosen(
+            **ids,
+            **_asked(shipment),
+            booking=command.booking,
+            option=best,
+            reason=command.reason,
+            rest=tuple(rest),
+            chosen_at=command.now,
+            promised_at=_promised(command.now, best),
+        ),
+    )
+
+
+def _void_label(shipment_id: str, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     if shipment.void != "no" or shipment.dispatched:
         return ()
+    ids = {"shipment_id": shipment_id, "order_id": shipment.order_id}
+    carrier, booking = shipment.carriers.get(shipment.booking, ""), shipment.booking
     never_bought = shipment.label_refused and not shipment.tracking_number
-    return (LabelVoidRequested(**ids), *((LabelVoided(**ids),) if never_bought else ()))
+    asked = LabelVoidRequested(**ids, carrier=carrier, booking=booking)
+    return (asked, *((LabelVoided(**ids, booking=booking),) if never_bought else ()))
+
+
+def _check_here(rule: str, shipment_id: str, shipment: Shipment) -> None:
+    if shipment.dispatched or shipment.handed_over:
+        raise Refused(
+            rule, f"shipment {shipment_id} is {shipment.status}: that is possible until it is handed over"
+        )
+
+
+def _void_by_person(shipment_id: str, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    _check_here("void_before_hand_over", shipment_id, shipment)
+    if not shipment.tracking_number:
+        raise Refused("label_bought", f"shipment {shipment_id} has no label to void: it is {shipment.status}")
+    if shipment.manifest_id:
+        raise Refused(
+            "void_before_manifest",
+            f"shipment {shipment_id} stands in manifest {shipment.manifest_id}",
+        )
+    return _void_label(shipment_id, shipment)
+
+
+def _rebook(command: Rebook, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    _check_here("rebook_before_hand_over", command.shipment_id, shipment)
+    if not (shipment.void == "done" or (shipment.label_refused and shipment.void == "no")):
+        raise Refused(
+            "rebook_without_label",
+            f"shipment {command.shipment_id} is {shipment.status}: void its label first",
+        )
+    asked = {**_asked(shipment), "measures": command.measures or shipment.measures}
+    ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
+    return (RebookingRequested(**ids, **asked, booking=shipment.booking + 1),)
+
+
+def _without(lines: tuple[ParcelLine, ...], taken: tuple[ParcelLine, ...]) -> tuple[ParcelLine, ...]:
+    """What stays of the lines."""
+    left = Counter({(line.sku, line.warehouse): line.quantity for line in lines})
+    left.subtract({(line.sku, line.warehouse): line.quantity for line in taken})
+    return tuple(ParcelLine(sku=s, warehouse=w, quantity=n) for (s, w), n in left.items() if n > 0)
+
+
+def _check_there(taken: tuple[ParcelLine, ...], shipment: Shipment) -> None:
+    there = {(line.sku, line.warehouse): line.quantity for line in shipment.lines}
+    places = [(line.sku, line.warehouse) for line in taken]
+    if len(set(places)) < len(places):
+        raise Refused("split_lines_once", "name each SKU of a warehouse once")
+    for line in taken:
+        have = there.get((line.sku, line.warehouse), 0)
+        if line.quantity > have:
+            raise Refused(
+                "split_what_is_there",
+                f"{have} units of {line.sku} from warehouse {line.warehouse} are in it, not {line.quantity}",
+            )
+
+
+def _split(command: SplitParcel, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    _check_here("split_before_hand_over", command.shipment_id, shipment)
+    if shipment.manifest_id:
+        raise Refused("split_before_manifest", f"it stands in manifest {shipment.manifest_id}")
+    if not shipment.lines:
+        raise Refused(
+            "split_by_lines", f"what is in shipment {command.shipment_id} is not known line by line"
+        )
+    _check_there(command.lines, shipment)
+    left = sum(line.quantity for line in _without(shipment.lines, command.lines))
+    if not left or not command.lines:
+        raise Refused("split_leaves_something", "both parcels must hold something after the split")
+    return (
+        ParcelSplit(
+            shipment_id=command.shipment_id,
+            order_id=shipment.order_id,
+            into=command.into,
+            lines=command.lines,
+            units_left=left,
+        ),
+    )
+
+
+def _put_on_manifest(command: PutOnManifest, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    name = f"shipment {command.shipment_id}"
+    if shipment.manifest_id == command.manifest_id:
+        return ()
+    if shipment.manifest_id:
+        raise Refused("manifested_once", f"{name} stands in manifest {shipment.manifest_id} already")
+    if not shipment.tracking_number or shipment.void in ("requested", "done") or shipment.dispatched:
+        raise Refused(
+            "manifest_of_labels", f"{name} is {shipment.status}: only one with a label can be listed"
+        )
+    carrier = shipment.labels[shipment.booking].carrier
+    if command.carrier not in {carrier, shipment.carriers.get(shipment.booking)}:
+        raise Refused("manifest_of_one_carrier", f"{name} goes with {carrier}, not with {command.carrier}")
+    warehouses = {line.warehouse for line in shipment.lines}
+    if warehouses and command.warehouse not in warehouses:
+        raise Refused(
+            "manifest_of_one_warehouse",
+            f"{name} leaves from {', '.join(sorted(warehouses))}, not from {command.warehouse}",
+        )
+    return (
+        ShipmentManifested(
+            shipment_id=command.shipment_id, order_id=shipment.order_id, manifest_id=command.manifest_id
+        ),
+    )
+
+
+def _hand_over(command: HandOver, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    """Our word that the carrier has it: it is dispatched, unless a scan has told so before."""
+    if shipment.handed_over or shipment.manifest_id != command.manifest_id:
+        return ()
+    ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
+    given = ShipmentHandedOver(**ids, manifest_id=command.manifest_id, happened_at=command.now)
+    dispatched = (_dispatch(ids, shipment, happened_at=command.now),) if not shipment.dispatched else ()
+    return (given, *dispatched)
+
+
+def _bill(command: BillShipment, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if f"{command.carrier}.{command.invoice_id}.{command.line}" in shipment.bills:
+        return ()
+    if len(shipment.bills) != command.expected:
+        raise Refused(
+            "billed_as_read", f"shipment {command.shipment_id} was billed meanwhile: import the invoice again"
+        )
+    fields = dict(command)
+    del fields["expected"]
+    return (ShipmentBilled(**fields, order_id=shipment.order_id, quoted_cents=shipment.quoted_cents),)
 
 
 def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
@@ -226,37 +804,75 @@ def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent,
     if not shipment.order_id:
         raise Refused("shipment_exists", f"there is no shipment {command.shipment_id}")
     match command:
+        case SplitParcel():
+            return _split(command, shipment)
+        case ChooseCarrier():
+            return _choose(command, shipment)
+        case Rebook():
+            return _rebook(command, shipment)
         case RequestLabelVoid(shipment_id=shipment_id):
-            return _void_label({"shipment_id": shipment_id, "order_id": shipment.order_id}, shipment)
+            return _void_label(shipment_id, shipment)
+        case VoidLabel(shipment_id=shipment_id):
+            return _void_by_person(shipment_id, shipment)
+        case PutOnManifest():
+            return _put_on_manifest(command, shipment)
+        case HandOver():
+            return _hand_over(command, shipment)
         case RecordCarrierShipment():
             return _record(command, shipment)
         case RecordUnavailable():
-            return (CarrierUnavailable(**dict(command), order_id=shipment.order_id),)
+            return _unavailable(command, shipment)
+        case BillShipment():
+            return _bill(command, shipment)
 
 
 def evolve(shipment: Shipment, event: ShipmentEvent) -> Shipment:
     match event:
-        case ShipmentRequested(order_id=order_id):
-            return replace(shipment, order_id=order_id)
-        case LabelBought(tracking_number=tracking_number):
-            return replace(shipment, tracking_number=tracking_number)
+        case ShipmentRequested():
+            names = ("order_id", "subject", "recipient", "ship_to_state", "units", "lines", "measures")
+            return replace(shipment, **{name: getattr(event, name) for name in names}, booking=1)
+        case ParcelSplit(lines=lines, units_left=units):
+            return replace(shipment, units=units, lines=_without(shipment.lines, lines))
+        case CarrierChosen(booking=booking, option=option):
+            return replace(
+                shipment,
+                booking=booking,
+                option=option,
+                rest=event.rest,
+                chosen_at=event.chosen_at,
+                carriers={**shipment.carriers, booking: option.carrier},
+            )
+        case RebookingRequested(booking=booking, measures=measures):
+            return replace(
+                shipment, booking=booking, option=None, rest=(), label_refused=False, measures=measures
+            )
+        case LabelBought(booking=booking):
+            label = Label(event.carrier, event.tracking_number, event.service)
+            return replace(shipment, labels={**shipment.labels, booking: label})
         case LabelRefused():
             return replace(shipment, label_refused=True)
-        case LabelVoidRequested():
-            return replace(shipment, void="requested")
-        case LabelVoided():
-            return replace(shipment, void="done")
-        case LabelVoidFailed():
-            return replace(shipment, void="refused")
+        case LabelVoidRequested(booking=booking):
+            return replace(shipment, voids={**shipment.voids, booking: "requested"})
+        case LabelVoided(booking=booking):
+            return replace(shipment, voids={**shipment.voids, booking: "done"})
+        case LabelVoidFailed(booking=booking):
+            return replace(shipment, voids={**shipment.voids, booking: "refused"})
+        case ShipmentManifested(manifest_id=manifest_id):
+            return replace(shipment, manifest_id=manifest_id)
+        case ShipmentHandedOver():
+            return replace(shipment, handed_over=True)
         case ShipmentDispatched():
             return replace(shipment, dispatched=True)
-        case ShipmentScanned(scan_id=scan_id):
+        case ShipmentScanned(scan_id=scan_id) | ScanMisdirected(scan_id=scan_id):
             return replace(shipment, scans=shipment.scans | {scan_id})
         case ShipmentDelivered(scan_id=scan_id):
             return replace(shipment, delivered=True, scans=shipment.scans | {scan_id})
         case ShipmentReturned(scan_id=scan_id):
             return replace(shipment, returned=True, scans=shipment.scans | {scan_id})
-        case CarrierUnavailable():
+        case ShipmentBilled():
+            bill = f"{event.carrier}.{event.invoice_id}.{event.line}"
+            return replace(shipment, bills=shipment.bills | {bill})
+        case BookingFailed() | CarrierUnavailable():
             return shipment
 
 
@@ -267,4 +883,5 @@ SHIPMENT: Decider[ShipmentCommand, ShipmentEvent, Shipment] = Decider(
     Shipment(),
     events=ShipmentEvent.__args__,
     commands=ShipmentCommand.__args__,
+    evolve_version=2,
 )

@@ -17,6 +17,10 @@ PARTS: dict[str, tuple[str, ...]] = {
     "stock": ("merchant", "sku", "warehouse"),
     "payment": ("merchant", "payment_id"),
     "shipment": ("merchant", "shipment_id"),
+    "carrier": ("merchant",),
+    "trackrecord": ("merchant", "carrier", "service"),
+    "manifest": ("merchant", "manifest_id"),
+    "carrierinvoice": ("merchant", "carrier", "invoice_id"),
     "merchant": ("merchant",),
     "product": ("merchant", "sku"),
     "category": ("merchant", "category"),
@@ -82,6 +86,23 @@ def payment_stream(merchant: str, payment_id: str) -> str:
 
 def shipment_stream(merchant: str, shipment_id: str) -> str:
     return stream_name("shipment", merchant, shipment_id)
+
+
+def carriers_stream(merchant: str) -> str:
+    """Of all carriers of a merchant."""
+    return stream_name("carrier", merchant)
+
+
+def track_record_stream(merchant: str, carrier: str, service: str) -> str:
+    return stream_name("trackrecord", merchant, carrier, service)
+
+
+def manifest_stream(merchant: str, manifest_id: str) -> str:
+    return stream_name("manifest", merchant, manifest_id)
+
+
+def carrier_invoice_stream(merchant: str, carrier: str, invoice_id: str) -> str:
+    return stream_name("carrierinvoice", merchant, carrier, invoice_id)
 
 
 def merchant_stream(merchant: str) -> str:

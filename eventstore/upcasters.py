@@ -19,5 +19,23 @@ from collections.abc import Callable
 from typing import Any
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
-UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+
+
+def _fields_were_added(data: dict[str, Any]) -> dict[str, Any]:
+    """New fields whose defaults say what was so before."""
+    return data
+
+
+UPCASTERS: dict[tuple[str, int], Upcaster] = {
+    ("ShipmentRequested", 1): _fields_were_added,
+    ("LabelBought", 1): _fields_were_added,
+    ("LabelVoidRequested", 1): _fields_were_added,
+    ("LabelVoided", 1): _fields_were_added,
+    ("LabelVoidFailed", 1): _fields_were_added,
+    ("ShipmentDispatched", 1): _fields_were_added,
+    ("ShipmentScanned", 1): _fields_were_added,
+    ("ShipmentDelivered", 1): _fields_were_added,
+    ("ShipmentReturned", 1): _fields_were_added,
+    ("CarrierUnavailable", 1): _fields_were_added,
+}
 """(type, schema) -> the function from the data of that schema to the data of the next."""

@@ -14,8 +14,8 @@ from domain.streams import order_stream
 class Agent:
     """`react(process, fact) -> Reaction(process, commands, deadlines)` is all that it does.
 
-    It may append to streams of the category `context` only. `initial` is the process of a key that nothing
-    was heard of yet. A higher `rule_version` marks reactions that newer rules decided.
+    It may append to streams of the category `context` only, and of those in `also`. `initial` is the process
+    of a key that nothing was heard of yet. A higher `rule_version` marks reactions that newer rules decided.
     """
 
     name: str
@@ -24,6 +24,11 @@ class Agent:
     interests: tuple[type[Event], ...]
     react: Callable[[Any, Fact], Reaction[Any]]
     rule_version: int = 1
+    also: tuple[str, ...] = ()
+
+    def owns(self, stream: str) -> bool:
+        """Whether it may append to it."""
+        return stream.partition("-")[0] in (self.context, *self.also)
 
     def concerns(self, fact: Fact) -> bool:
         """Of the facts of its `interests`: a deadline is for the agent that asked for it."""

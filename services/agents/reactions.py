@@ -70,7 +70,7 @@ class PageOfReactions:
         """Let an agent react to one fact; a handler's own failure parks the key, and nothing else."""
         try:
             reaction = agent.react(process, fact)
-            foreign = {t.stream for g in reaction.commands for t in g.targets if not _owns(agent, t.stream)}
+            foreign = {t.stream for g in reaction.commands for t in g.targets if not agent.owns(t.stream)}
             assert not foreign, f"agent {agent.name} may append to {agent.context} only, not to {foreign}"
         except Exception as error:
             logger.exception("reaction_failed", agent=agent.name, position=fact.position)
@@ -114,7 +114,3 @@ class PageOfReactions:
             "parked_positions": [position for _, position, _ in self.parked],
             "parked_errors": [error for _, _, error in self.parked],
         }
-
-
-def _owns(agent: Agent, stream: str) -> bool:
-    return stream.partition("-")[0] == agent.context

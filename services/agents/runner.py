@@ -193,7 +193,7 @@ class AgentRunner(Sender):
         for stored in page:
             for agent in self._interested.get(stored.type, ()):
                 fact = self._feed.fact(stored)
-                if fact.category == agent.context:
+                if agent.owns(fact.stream):
                     self._executor.states.follow(fact)
                 if agent.concerns(fact):
                     key = order_key(fact)

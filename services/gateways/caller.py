@@ -14,7 +14,7 @@ from eventstore.codec import opened, subject_of
 from eventstore.keyring import Keyring
 from eventstore.seams import Clock, derived_id
 from services.gateways.calls import Call
-from services.gateways.gateway import Account, Gateway, Request, Unavailable
+from services.gateways.gateway import Account, Gateway, Unavailable
 from services.gateways.moments import Moments
 from services.gateways.provider import Provider
 
@@ -39,6 +39,10 @@ class Caller:
         self._keyring = keyring
         self._moments = moments
         self._clock = clock
+
+    def account_of(self, call: Call) -> str:
+        """What it is about at the provider: calls about one account wait for one another."""
+        return self._gateway.where(call.fact)
 
     async def carry_out(self, call: Call) -> None:
         """Return once the outcome is recorded, or none is to be recorded now.
@@ -79,12 +83,17 @@ class Caller:
     async def _outcome(self, call: Call) -> Command | None:
         """What to record. A provider that may know of the call is asked, and called only if it does not."""
         gateway, fact = self._gateway, call.fact
-        path = gateway.account_path(fact.stream)
+        path = gateway.where(fact)
         if call.doubtful:
             account = await self._provider.ask(path)
             if account is not None and gateway.shows(fact.event, self._ours(account, fact)):
                 return gateway.record(fact.stream, account)
-        request = await self._request(fact)
+        fact = await self._opened(fact)
+        if gateway.prepare:
+            decided = await gateway.prepare(fact, self._executor, await self._occurred_at(fact, late=False))
+            if decided is not None:
+                return decided
+        request = gateway.request(fact)
         call.doubtful = True
         answer = await self._provider.call(request)
         if answer.is_yes:
@@ -95,13 +104,13 @@ class Caller:
             return gateway.record(fact.stream, account)
         return gateway.refused(fact, await self._state(fact), account, answer.reason)
 
-    async def _request(self, fact: Fact) -> Request:
-        """The call, with the event's personal fields opened: here, and on the wire to the provider, only."""
+    async def _opened(self, fact: Fact) -> Fact:
+        """With the event's personal fields opened: here, and on the wire to the provider, only."""
         subject = subject_of(fact.event)
-        if subject:
-            await self._keyring.load((subject,))
-            fact = fact._replace(event=opened(fact.event, self._keyring))
-        return self._gateway.request(fact)
+        if not subject:
+            return fact
+        await self._keyring.load((subject,))
+        return fact._replace(event=opened(fact.event, self._keyring))
 
     def _ours(self, account: Account, fact: Fact) -> Account:
         if account.get(self._gateway.subject) != fact.stream:

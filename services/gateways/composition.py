@@ -8,6 +8,7 @@ from eventstore.tasks import TaskGroup
 from services.context import ProcessContext
 from services.gateways.breaker import PATIENCE
 from services.gateways.carrier import CARRIER_GATEWAY
+from services.gateways.carrier_routes import over_http
 from services.gateways.gateway import Gateway
 from services.gateways.inbox import Inbox
 from services.gateways.mail_runner import MAIL_PATIENCE, MailRunner
@@ -30,8 +31,7 @@ async def run_gateways(context: ProcessContext, persist: Persist) -> None:
     door = WebhookServer(inbox, secrets, settings.internal_host, settings.webhook_port, settings)
     async with open_http() as http:
 
-        def runner(gateway: Gateway, url: str) -> GatewayRunner:
-            provider = Provider(HttpExchange(url, http, timeout_s=PATIENCE.timeout_s))
+        def runner(gateway: Gateway, provider: Provider) -> GatewayRunner:
             return GatewayRunner(
                 gateway,
                 provider,
@@ -42,8 +42,11 @@ async def run_gateways(context: ProcessContext, persist: Persist) -> None:
                 context.clock,
             )
 
-        payment = runner(PAYMENT_GATEWAY, str(settings.payment_url))
-        carrier = runner(CARRIER_GATEWAY, str(settings.carrier_url))
+        timeout_s = PATIENCE.timeout_s
+        provider = Provider(HttpExchange(str(settings.payment_url), http, timeout_s=timeout_s))
+        carriers = over_http(str(settings.carrier_url), settings.carrier_urls, http, timeout_s=timeout_s)
+        payment = runner(PAYMENT_GATEWAY, provider)
+        carrier = runner(CARRIER_GATEWAY, carriers)
         mail = _mail_runner(context)
         async with TaskGroup() as tasks:
             tasks.create_task(_run(door.run()))

@@ -18,6 +18,7 @@ from eventstore.tasks import TaskGroup
 from services.console import results
 from services.context import ProcessContext, open_context
 from services.gateways.carrier import CARRIER_GATEWAY
+from services.gateways.carrier_routes import over_http
 from services.gateways.gateway import Gateway, Unavailable
 from services.gateways.payment import PAYMENT_GATEWAY
 from services.gateways.provider import HttpExchange, Provider, open_http
@@ -42,9 +43,9 @@ async def reconcile_all(settings: Settings, days: int) -> int:
     """0 if every provider has answered."""
     unanswered = 0
     async with open_context(settings, "reconcile", follow=False) as context, open_http() as http:
-        urls = ((PAYMENT_GATEWAY, settings.payment_url), (CARRIER_GATEWAY, settings.carrier_url))
-        for gateway, url in urls:
-            provider = Provider(HttpExchange(str(url), http, timeout_s=TIMEOUT_S))
+        bank = Provider(HttpExchange(str(settings.payment_url), http, timeout_s=TIMEOUT_S))
+        carriers = over_http(str(settings.carrier_url), settings.carrier_urls, http, timeout_s=TIMEOUT_S)
+        for gateway, provider in ((PAYMENT_GATEWAY, bank), (CARRIER_GATEWAY, carriers)):
             found = await reconcile(context, gateway, provider, days)
             results.print(
                 f"{gateway.name}: asked {found.asked:,}, news of {found.changed:,}, unknown there"
@@ -80,7 +81,7 @@ async def _ask(
     context: ProcessContext, gateway: Gateway, provider: Provider, fact: Fact, found: Reconciled
 ) -> None:
     found.asked += 1
-    account = await provider.ask(gateway.account_path(fact.stream))
+    account = await provider.ask(gateway.where(fact))
     if account is None or account.get(gateway.subject) != fact.stream:
         found.unknown += 1
         return

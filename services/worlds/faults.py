@@ -26,6 +26,7 @@ class Rates(Model):
     timeout_after: Rate = 0
     error_500: Rate = 0
     late_answer: Rate = 0
+    service_refused: Rate = 0
 
 
 class Faults(Model):
