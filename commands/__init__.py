@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from domain.contexts import exported
+
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
 
 def routers() -> tuple[APIRouter, ...]:
-    """All routes of commands. Loaded when asked for: agents carry out commands too, and serve no HTTP."""
-    from commands import catalogue, merchant, order, stock  # noqa: PLC0415
-
-    return (order.router, stock.router, merchant.router, catalogue.router)
+    """All contexts' routes of commands. Loaded when asked for: agents carry out commands too, and serve no
+    HTTP."""
+    return exported("commands", "ROUTERS")

@@ -112,7 +112,8 @@ class CommandRoute(APIRoute):
 class Call:
     """One call of a command over HTTP; `fingerprint` is empty where nobody can repeat it.
 
-    `digest` is what the ledger keeps of a request that an older release answered.
+    `digest` is what the ledger keeps of a request that an older release answered; `in_path` are the
+    fields that stood in the request's path.
     """
 
     parts: Parts
@@ -120,6 +121,7 @@ class Call:
     command_id: UUID
     fingerprint: bytes
     digest: bytes
+    in_path: frozenset[str]
 
     @property
     def merchant(self) -> str:
@@ -173,7 +175,7 @@ class Call:
         Raises a 404 or 409 problem for a refusal, 422 if the key was used for something else, or if names are
         too long.
         """
-        check_names(self.merchant, command)
+        check_names(self.merchant, command, self.in_path)
         done = await handler(self.parts.executor, command, self.context(correlation), orjson.dumps(answer))
         if done.repeated and done.fingerprint not in (self.fingerprint, self.digest):
             raise invalid(
@@ -220,13 +222,14 @@ async def call_of_request(
     ] = None,
 ) -> Call:
     parts: Parts = request.app.state
+    in_path = frozenset(request.path_params)
     if idempotency_key is None:
-        return Call(parts, asked, parts.ids.new(), b"", b"")
+        return Call(parts, asked, parts.ids.new(), b"", b"", in_path)
     assert isinstance(request, CommandRequest)
     # a key is its sender's own: nobody is told what another one asked for
     command_id = key_id("idempotency-key", asked.merchant, asked.principal.actor, idempotency_key)
     digest = request.digest()
-    return Call(parts, asked, command_id, parts.keyring.fingerprint(digest), digest)
+    return Call(parts, asked, command_id, parts.keyring.fingerprint(digest), digest, in_path)
 
 
 WantedCall = Annotated[Call, Depends(call_of_request)]

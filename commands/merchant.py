@@ -103,3 +103,6 @@ async def _set_merchant_terms(call: WantedCall, body: TermsBody) -> Response:
     await call.settings()
     command = SetMerchantTerms(merchant_id=call.merchant, terms=Terms(**dict(body)))
     return await call.carry_out(set_merchant_terms, command, {"merchant_id": call.merchant, **dict(body)})
+
+
+ROUTERS = (router,)

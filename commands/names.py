@@ -6,37 +6,31 @@ for its field may still be too long beside the others: it is refused at the door
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
+from typing import Any, TypeAlias
 
 from fastapi.exceptions import RequestValidationError
 
-from domain.catalogue import ImportProduct, TranslateCategory
+from domain.aggregates import AGGREGATES, AnyDecider
+from domain.contexts import exported
 from domain.kernel import Command
-from domain.merchant import RegisterMerchant, SetMerchantTerms
-from domain.order import CancelOrder, PlaceOrder, StartPreparation
-from domain.parked import RequestParkedRetry, RequestParkedSkip
-from domain.stock import AdjustStock, ReceiveStock
-from domain.streams import (
-    category_stream,
-    encode_part,
-    merchant_stream,
-    order_stream,
-    parked_stream,
-    payment_stream,
-    product_stream,
-    shipment_stream,
-    stock_stream,
-)
+from domain.streams import encode_part, stream_name
 from eventstore.log import MAX_NAME_CHARACTERS
 from services.web.access import HEADER
 
-Field = tuple[str | int, ...]
+Source: TypeAlias = tuple[str | int, ...]
 """Where a value came from: `("body", "lines", 0, "sku")`."""
+Named: TypeAlias = tuple[str, Mapping[Source, str]]
+"""A stream, and the fields of the request that it is named by."""
 
 
-def check_names(merchant: str, command: Command) -> None:
-    """Raises a 422 problem that names the field to blame: of a name's parts the longest one."""
-    for stream, parts in streams_of(merchant, command):
+def check_names(merchant: str, command: Command, in_path: Collection[str] = ()) -> None:
+    """Raises a 422 problem that names the field to blame: of a name's parts the longest one.
+
+    `in_path` are those fields of the command that stood in the request's path.
+    """
+    for stream, parts in _streams_of(merchant, command, in_path):
         if len(stream) > MAX_NAME_CHARACTERS:
             field = max(parts, key=lambda each: len(encode_part(parts[each])))
             detail = (
@@ -46,36 +40,31 @@ def check_names(merchant: str, command: Command) -> None:
             raise RequestValidationError([{"loc": field, "msg": detail, "type": "name_too_long"}])
 
 
-def streams_of(merchant: str, command: Command) -> Iterator[tuple[str, Mapping[Field, str]]]:
-    """Every stream that a command leads to, each with the fields of the request that it is named by."""
-    match command:
-        case PlaceOrder():
-            yield from _streams_of_order(merchant, command)
-        case CancelOrder(order_id=order_id) | StartPreparation(order_id=order_id):
-            yield order_stream(merchant, order_id), {("path", "order_id"): order_id}
-        case ReceiveStock(sku=sku, warehouse=warehouse) | AdjustStock(sku=sku, warehouse=warehouse):
-            parts: Mapping[Field, str] = {("body", "sku"): sku, ("body", "warehouse"): warehouse}
-            yield stock_stream(merchant, sku, warehouse), parts
-        case ImportProduct(sku=sku):
-            yield product_stream(merchant, sku), {("path", "sku"): sku}
-        case TranslateCategory(category=category):
-            yield category_stream(merchant, category), {("path", "category"): category}
-        case RequestParkedRetry(follower=follower) | RequestParkedSkip(follower=follower):
-            yield parked_stream(follower), {("body", "follower"): follower}
-        case RegisterMerchant() | SetMerchantTerms():
-            yield merchant_stream(merchant), {("header", HEADER): merchant}
-        case _:
-            raise AssertionError(f"nobody said what {type(command).__name__} leads to")
+def _streams_of(merchant: str, command: Command, in_path: Collection[str]) -> Iterator[Named]:
+    """Every stream that the command leads to: its own, and those that its context says (`LEADS_TO`)."""
+    aggregate = _aggregates()[type(command)]
+    named: dict[Source, str] = {}
+    for part in aggregate.parts:
+        if part == "merchant":
+            named["header", HEADER] = merchant
+        else:
+            named["path" if part in in_path else "body", part] = getattr(command, part)
+    yield stream_name(aggregate.category, *named.values()), _blamed(named)
+    if leads_to := _further().get(type(command)):
+        yield from leads_to(merchant, command)
 
 
-def _streams_of_order(merchant: str, order: PlaceOrder) -> Iterator[tuple[str, Mapping[Field, str]]]:
-    whole: Mapping[Field, str] = {("body", "order_id"): order.order_id}
-    yield order_stream(merchant, order.order_id), whole
-    yield shipment_stream(merchant, order.order_id), whole
-    for place, line in enumerate(order.lines):
-        sku, warehouse = ("body", "lines", place, "sku"), ("body", "lines", place, "warehouse")
-        yield stock_stream(merchant, line.sku, line.warehouse), {sku: line.sku, warehouse: line.warehouse}
-    for place, portion in enumerate(order.portions):
-        name = portion.payment_id.removeprefix(f"{order.order_id}.")
-        parts = {**whole, ("body", "payments", place, "payment_id"): name}
-        yield payment_stream(merchant, portion.payment_id), parts
+def _blamed(named: Mapping[Source, str]) -> Mapping[Source, str]:
+    """The merchant, which was short enough when it was registered, only where there is nothing else."""
+    return {field: text for field, text in named.items() if field[0] != "header"} or named
+
+
+@cache
+def _aggregates() -> dict[type[Command], AnyDecider]:
+    return {command: each for each in AGGREGATES.values() for command in each.commands}
+
+
+@cache
+def _further() -> dict[type[Command], Callable[[str, Any], Iterator[Named]]]:
+    """Command -> further streams that agents make of it."""
+    return dict(exported("commands", "LEADS_TO"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 from urllib.parse import quote
 
@@ -11,11 +12,12 @@ from pydantic import Field
 from commands.executor import Context, Done, Executor
 from commands.fields import Id
 from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, answers
+from commands.names import Named, Source
 from commands.order_body import CancelOrderBody, PlaceOrderBody
 from commands.personal import sealed, subject_of
 from domain.kernel import one
 from domain.order import CancelOrder, OrderPlaced, PlaceOrder, StartPreparation, order_total
-from domain.streams import order_stream
+from domain.streams import order_stream, payment_stream, shipment_stream, stock_stream
 from eventstore.codec import decode
 from eventstore.log import Log
 from eventstore.seams import derived_id, key_id
@@ -162,3 +164,20 @@ async def _start_preparation(call: WantedCall, order_id: OrderId) -> Response:
     command = StartPreparation(order_id=order_id)
     correlation, _ = await placing_of(call.parts.log, order_stream(call.merchant, order_id))
     return await call.carry_out(start_preparation, command, {"order_id": order_id}, correlation=correlation)
+
+
+def _named_by_order(merchant: str, order: PlaceOrder) -> Iterator[Named]:
+    """What the agents do for an order goes into streams of these names."""
+    order_id: Mapping[Source, str] = {("body", "order_id"): order.order_id}
+    yield shipment_stream(merchant, order.order_id), order_id
+    for place, line in enumerate(order.lines):
+        sku, warehouse = ("body", "lines", place, "sku"), ("body", "lines", place, "warehouse")
+        yield stock_stream(merchant, line.sku, line.warehouse), {sku: line.sku, warehouse: line.warehouse}
+    for place, portion in enumerate(order.portions):
+        name = portion.payment_id.removeprefix(f"{order.order_id}.")
+        payment_id: Source = ("body", "payments", place, "payment_id")
+        yield payment_stream(merchant, portion.payment_id), {**order_id, payment_id: name}
+
+
+ROUTERS = (router,)
+LEADS_TO = ((PlaceOrder, _named_by_order),)

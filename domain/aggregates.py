@@ -3,49 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
-from domain.api_key import API_KEY
-from domain.carrier.carriers import CARRIERS
-from domain.carrier.invoice import CARRIER_INVOICE
-from domain.carrier.manifest import MANIFEST
-from domain.carrier.track_record import TRACK_RECORD
-from domain.catalogue import CATEGORY, PRODUCT
-from domain.deadline import DEADLINE
-from domain.erasure import ERASURE
+from domain.contexts import exported
 from domain.kernel import Command, Decider, Event
-from domain.mail import MAIL
-from domain.merchant import MERCHANT
-from domain.order import ORDER
-from domain.parked import PARKED
-from domain.payment import PAYMENT
-from domain.shipment import SHIPMENT
-from domain.stock import STOCK
-from domain.user import USER
+from domain.streams import stream_name
 
 AnyDecider = Decider[Any, Any, Any]
 
-AGGREGATES: dict[str, AnyDecider] = {
-    each.category: each
-    for each in (
-        ORDER,
-        STOCK,
-        PAYMENT,
-        SHIPMENT,
-        CARRIERS,
-        TRACK_RECORD,
-        MANIFEST,
-        CARRIER_INVOICE,
-        MERCHANT,
-        PRODUCT,
-        CATEGORY,
-        DEADLINE,
-        USER,
-        API_KEY,
-        MAIL,
-        PARKED,
-        ERASURE,
-    )
-}
+AGGREGATES: dict[str, AnyDecider] = {each.category: each for each in exported("domain", "AGGREGATES")}
+
+PARTS: dict[str, tuple[str, ...]] = {each.category: each.parts for each in AGGREGATES.values()}
+"""Category -> what the parts of its streams' names are."""
 
 EVENT_TYPES: dict[str, type[Event]] = {
     event.__name__: event for each in AGGREGATES.values() for event in each.events
@@ -61,3 +30,21 @@ COMMAND_TYPES: dict[str, type[Command]] = {
 def aggregate_of(stream: str) -> AnyDecider:
     """The decider whose state the stream holds; KeyError for an unknown category."""
     return AGGREGATES[stream.partition("-")[0]]
+
+
+def checked_stream(name: str) -> str:
+    """A name that somebody typed, if a stream can have it. Raises ValueError, with the name that was meant.
+
+    A name with a part that is not encoded is nobody's: whoever asks by it would hear that there is nothing.
+    """
+    category, _, rest = name.partition("-")
+    wanted = PARTS.get(category)
+    if wanted is None:
+        raise ValueError(f"{name} is no stream: these begin with {'-, '.join(sorted(PARTS))}-")
+    parts = rest.split(".", len(wanted) - 1)
+    if len(parts) < len(wanted) or not all(parts):
+        raise ValueError(f"{name} is no stream: say {category}-{'.'.join(wanted).upper()}")
+    meant = stream_name(category, *map(unquote, parts))
+    if meant != name:
+        raise ValueError(f"{name} is no stream, as its parts are percent-encoded: the stream is {meant}")
+    return name

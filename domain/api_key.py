@@ -82,5 +82,13 @@ def evolve(key: ApiKey, event: ApiKeyEvent) -> ApiKey:
 
 
 API_KEY: Decider[ApiKeyCommand, ApiKeyEvent, ApiKey] = Decider(
-    "apikey", decide, evolve, ApiKey(), events=ApiKeyEvent.__args__, commands=ApiKeyCommand.__args__
+    "apikey",
+    decide,
+    evolve,
+    ApiKey(),
+    events=ApiKeyEvent.__args__,
+    commands=ApiKeyCommand.__args__,
+    parts=("key_id",),
 )
+
+AGGREGATES = (API_KEY,)

@@ -45,5 +45,13 @@ def evolve(_: Reached, event: DeadlineReached) -> Reached:
 
 
 DEADLINE: Decider[ReachDeadline, DeadlineReached, Reached] = Decider(
-    "deadline", decide, evolve, Reached(), events=(DeadlineReached,), commands=(ReachDeadline,)
+    "deadline",
+    decide,
+    evolve,
+    Reached(),
+    events=(DeadlineReached,),
+    commands=(ReachDeadline,),
+    parts=("merchant", "hash"),
 )
+
+AGGREGATES = (DEADLINE,)

@@ -51,5 +51,13 @@ def evolve(_: Erasure, __: SubjectErased) -> Erasure:
 
 
 ERASURE: Decider[RecordErasure, SubjectErased, Erasure] = Decider(
-    "erasure", decide, evolve, Erasure(), events=(SubjectErased,), commands=(RecordErasure,)
+    "erasure",
+    decide,
+    evolve,
+    Erasure(),
+    events=(SubjectErased,),
+    commands=(RecordErasure,),
+    parts=("subject",),
 )
+
+AGGREGATES = (ERASURE,)

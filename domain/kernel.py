@@ -86,6 +86,9 @@ S = TypeVar("S")
 class Decider(Generic[C, E, S]):
     """One aggregate: its pure functions, its initial state and the category of its streams.
 
+    `parts` are what the parts of its streams' names are: the merchant (but for what is of no merchant), and
+    then the fields of its commands that say which one is meant. `of_order` is True where it is about one
+    order, whose id each of its events has as `order_id`: read models keep them in the order's order.
     `evolve_version` is raised when `evolve` makes another state of the same events: then states that were
     kept count no more. (A state of another shape is known by itself.) `evolve_all` makes of many events what
     `evolve` makes of one after the other, in less time: for aggregates whose streams may be very long.
@@ -97,6 +100,8 @@ class Decider(Generic[C, E, S]):
     initial: S
     events: tuple[type[E], ...]
     commands: tuple[type[C], ...]
+    parts: tuple[str, ...]
+    of_order: bool = False
     evolve_version: int = 1
     evolve_all: Callable[[S, Iterable[E]], S] | None = None
 

@@ -121,5 +121,13 @@ def evolve(mail: Mail, event: MailEvent) -> Mail:
 
 
 MAIL: Decider[MailCommand, MailEvent, Mail] = Decider(
-    "mail", decide, evolve, Mail(), events=MailEvent.__args__, commands=MailCommand.__args__
+    "mail",
+    decide,
+    evolve,
+    Mail(),
+    events=MailEvent.__args__,
+    commands=MailCommand.__args__,
+    parts=("mail_id",),
 )
+
+AGGREGATES = (MAIL,)

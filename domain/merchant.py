@@ -90,5 +90,14 @@ def evolve(merchant: Merchant, event: MerchantEvent) -> Merchant:
 
 
 MERCHANT: Decider[MerchantCommand, MerchantEvent, Merchant] = Decider(
-    "merchant", decide, evolve, Merchant(), events=MerchantEvent.__args__, commands=MerchantCommand.__args__
+    "merchant",
+    decide,
+    evolve,
+    Merchant(),
+    events=MerchantEvent.__args__,
+    commands=MerchantCommand.__args__,
+    parts=("merchant",),
 )
+
+AGGREGATES = (MERCHANT,)
+PERMISSIONS = ("merchant:read", "merchant:write")

@@ -324,4 +324,9 @@ ORDER: Decider[OrderCommand, OrderEvent, Order] = Decider(
     Order(),
     events=OrderEvent.__args__,
     commands=OrderCommand.__args__,
+    parts=("merchant", "order_id"),
 )
+
+AGGREGATES = (ORDER,)
+PERMISSIONS = ("orders:read", "sales:read", "orders:write", "orders:fulfil")
+CUSTOMER_PERMISSIONS = ("orders:read", "orders:write")

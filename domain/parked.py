@@ -81,5 +81,13 @@ def evolve(parked: Parked, _: ParkedEvent) -> Parked:
 
 
 PARKED: Decider[ParkedCommand, ParkedEvent, Parked] = Decider(
-    "parked", decide, evolve, Parked(), events=ParkedEvent.__args__, commands=ParkedCommand.__args__
+    "parked",
+    decide,
+    evolve,
+    Parked(),
+    events=ParkedEvent.__args__,
+    commands=ParkedCommand.__args__,
+    parts=("follower",),
 )
+
+AGGREGATES = (PARKED,)

@@ -544,4 +544,9 @@ PAYMENT: Decider[PaymentCommand, PaymentEvent, Payment] = Decider(
     Payment(),
     events=PaymentEvent.__args__,
     commands=PaymentCommand.__args__,
+    parts=("merchant", "payment_id"),
+    of_order=True,
 )
+
+AGGREGATES = (PAYMENT,)
+PERMISSIONS = ("payments:read",)

@@ -1,36 +1,24 @@
 """What may be allowed, and what does each role allow? A permission is a resource and a verb.
 
-A role is held at one merchant, or on the platform: there it reaches every merchant.
+A role is held at one merchant, or on the platform: there it reaches every merchant. Contexts of trade export
+theirs as `PERMISSIONS`, and those of them that a customer has as `CUSTOMER_PERMISSIONS`; here are the others.
+Functions, as contexts ask this module themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Literal
+
+from domain.contexts import exported
 
 PLATFORM = ".platform"
 """Stands where a merchant's name does, for what is about the platform; no merchant can be called so."""
 
 Role = Literal["admin", "owner", "staff", "customer", "auditor", "operator"]
 
-TRADE_READS = frozenset(
-    {
-        "orders:read",
-        "stock:read",
-        "catalogue:read",
-        "payments:read",
-        "shipments:read",
-        "deliveries:read",
-        "sales:read",
-        "merchant:read",
-    }
-)
-AT_MERCHANT = TRADE_READS | {
-    "orders:write",
-    "orders:fulfil",
-    "stock:write",
-    "catalogue:write",
-    "merchant:write",
+_OF_A_MERCHANT = {
     "members:read",
     "members:write",
     "keys:read",
@@ -40,9 +28,8 @@ AT_MERCHANT = TRADE_READS | {
     "subjects:erase",
     "looks:read",
 }
-"""All that can be allowed at one merchant. `personal:read` opens personal fields of the log's history."""
-
-ON_PLATFORM = AT_MERCHANT | {
+"""What is about the merchant's access and its log. `personal:read` opens personal fields of its history."""
+_OF_THE_PLATFORM = {
     "merchants:write",
     "users:read",
     "users:write",
@@ -50,20 +37,48 @@ ON_PLATFORM = AT_MERCHANT | {
     "system:read",
     "system:write",
 }
-"""All that can be allowed on the platform."""
 
-AUDIT = TRADE_READS | {"audit:read"}
-CUSTOMER = frozenset({"orders:read", "orders:write"})
 
-_FIXED: dict[tuple[str, bool], frozenset[str]] = {
-    ("admin", True): ON_PLATFORM,
-    ("auditor", True): AUDIT | {"checkouts:read"},
-    ("operator", True): frozenset({"system:read", "system:write"}),
-    ("owner", False): AT_MERCHANT,
-    ("auditor", False): AUDIT,
-    ("customer", False): CUSTOMER,
-}
-"""By role, and whether it is held on the platform. Staff's permissions are chosen one by one."""
+@cache
+def trade() -> frozenset[str]:
+    """Whatever the contexts of trade allow."""
+    return frozenset(exported("domain", "PERMISSIONS"))
+
+
+@cache
+def at_merchant() -> frozenset[str]:
+    """All that can be allowed at one merchant."""
+    return trade() | _OF_A_MERCHANT
+
+
+@cache
+def on_platform() -> frozenset[str]:
+    """All that can be allowed on the platform."""
+    return at_merchant() | _OF_THE_PLATFORM
+
+
+@cache
+def audit() -> frozenset[str]:
+    """An auditor's: to read whatever is of trade, and the log."""
+    return frozenset(each for each in trade() if each.endswith(":read")) | {"audit:read"}
+
+
+@cache
+def customer() -> frozenset[str]:
+    return frozenset(exported("domain", "CUSTOMER_PERMISSIONS"))
+
+
+@cache
+def _fixed() -> dict[tuple[str, bool], frozenset[str]]:
+    """By role, and whether it is held on the platform. Staff's permissions are chosen one by one."""
+    return {
+        ("admin", True): on_platform(),
+        ("auditor", True): audit() | {"checkouts:read"},
+        ("operator", True): frozenset({"system:read", "system:write"}),
+        ("owner", False): at_merchant(),
+        ("auditor", False): audit(),
+        ("customer", False): customer(),
+    }
 
 
 def is_platform(merchant: str) -> bool:
@@ -76,10 +91,10 @@ def permissions_of(role: str, merchant: str, chosen: Iterable[str] = ()) -> froz
     `chosen` is for staff only: of those that can be allowed at a merchant.
     """
     if role == "staff":
-        return frozenset() if is_platform(merchant) else AT_MERCHANT.intersection(chosen)
-    return _FIXED.get((role, is_platform(merchant)), frozenset())
+        return frozenset() if is_platform(merchant) else at_merchant().intersection(chosen)
+    return _fixed().get((role, is_platform(merchant)), frozenset())
 
 
 def possible_at(merchant: str) -> frozenset[str]:
     """All that can be allowed at `merchant`, or on the PLATFORM."""
-    return frozenset(ON_PLATFORM if is_platform(merchant) else AT_MERCHANT)
+    return on_platform() if is_platform(merchant) else at_merchant()

@@ -12,26 +12,6 @@ from hashlib import sha256
 from urllib.parse import unquote
 
 _SPECIAL = re.compile(r"[^A-Za-z0-9_~]")
-PARTS: dict[str, tuple[str, ...]] = {
-    "order": ("merchant", "order_id"),
-    "stock": ("merchant", "sku", "warehouse"),
-    "payment": ("merchant", "payment_id"),
-    "shipment": ("merchant", "shipment_id"),
-    "carrier": ("merchant",),
-    "trackrecord": ("merchant", "carrier", "service"),
-    "manifest": ("merchant", "manifest_id"),
-    "carrierinvoice": ("merchant", "carrier", "invoice_id"),
-    "merchant": ("merchant",),
-    "product": ("merchant", "sku"),
-    "category": ("merchant", "category"),
-    "deadline": ("merchant", "hash"),
-    "user": ("user_id",),
-    "apikey": ("key_id",),
-    "mail": ("mail_id",),
-    "erasure": ("subject",),
-    "parked": ("follower",),
-}
-"""Category -> what the parts of its streams' names are."""
 
 
 def encode_part(part: str) -> str:
@@ -52,24 +32,6 @@ def stream_name(category: str, *parts: str) -> str:
 def stream_parts(stream: str) -> tuple[str, ...]:
     """The decoded parts of a stream's name, without its category."""
     return tuple(unquote(part) for part in stream.partition("-")[2].split("."))
-
-
-def checked_stream(name: str) -> str:
-    """A name that somebody typed, if a stream can have it. Raises ValueError, with the name that was meant.
-
-    A name with a part that is not encoded is nobody's: whoever asks by it would hear that there is nothing.
-    """
-    category, _, rest = name.partition("-")
-    wanted = PARTS.get(category)
-    if wanted is None:
-        raise ValueError(f"{name} is no stream: these begin with {'-, '.join(sorted(PARTS))}-")
-    parts = rest.split(".", len(wanted) - 1)
-    if len(parts) < len(wanted) or not all(parts):
-        raise ValueError(f"{name} is no stream: say {category}-{'.'.join(wanted).upper()}")
-    meant = stream_name(category, *map(unquote, parts))
-    if meant != name:
-        raise ValueError(f"{name} is no stream, as its parts are percent-encoded: the stream is {meant}")
-    return name
 
 
 def order_stream(merchant: str, order_id: str) -> str:

@@ -382,5 +382,8 @@ USER: Decider[UserCommand, UserEvent, User] = Decider(
     User(),
     events=UserEvent.__args__,
     commands=UserCommand.__args__,
+    parts=("user_id",),
     evolve_version=3,  # a state holds what roles allow (`permissions.py`), which is more than it was
 )
+
+AGGREGATES = (USER,)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
+from domain.aggregates import AGGREGATES
 from domain.kernel import Event, Fact
 from domain.streams import order_stream
 from eventstore.partitions import Partitions, partition_of
@@ -20,6 +21,7 @@ from eventstore.queries import load_queries
 
 Rows = Mapping[str, Sequence[Any]]
 """Statement -> rows: slotted dataclasses or named tuples, whose fields are its parameters, an array each."""
+_OF_AN_ORDER = frozenset(each.category for each in AGGREGATES.values() if each.of_order)
 _GENERATION = re.compile(r"_g0\b")
 
 
@@ -74,14 +76,14 @@ def statement(model: str, name: str, generation: int | str) -> bytes:
 def order_key(fact: Fact) -> str:
     """Whose turn it is: facts of one order stay in order, also when one of them is parked.
 
-    Facts of an order, its payments and its parcels share the order's key; any other has its stream's.
+    Facts of an order and of what is about it (its payments, its parcels …) share the order's key; any other
+    has its stream's.
     """
-    if fact.category in ("order", "payment", "shipment"):
+    if fact.category == "order" or fact.category in _OF_AN_ORDER:
         return f"{fact.merchant}/{fact.event.order_id}"  # type: ignore[attr-defined]
     return fact.stream
 
 
-_OF_AN_ORDER = ("payment", "shipment")
 _FOR_ALL = ("erasure",)
 """What concerns the rows of any key: every worker takes it, in its place among its own."""
 

@@ -1,15 +1,10 @@
 """The read side of the API: `routers` are all of its routes (what they need: `queries.dependencies`)."""
 
-from queries import catalogue, deliveries, merchant, operator, orders, payments, sales, shipments, stock
+from __future__ import annotations
 
-routers = (
-    orders.router,
-    payments.router,
-    shipments.router,
-    stock.router,
-    sales.router,
-    deliveries.router,
-    merchant.router,
-    catalogue.router,
-    operator.router,
-)
+from fastapi import APIRouter
+
+from domain.contexts import exported
+from queries import operator
+
+routers: tuple[APIRouter, ...] = (*exported("queries", "ROUTERS"), operator.router)

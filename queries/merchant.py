@@ -64,3 +64,7 @@ async def get_merchant(reader: MerchantReader) -> MerchantOverview:
     )
     counts = overview[0] if overview else {"orders_count": 0, "units_on_hand": 0}
     return MerchantOverview.model_validate({**counts, **merchant[0], "orders": counts, "money": money})
+
+
+ROUTERS = (router,)
+TAGS = ({"name": "merchant", "description": "Who sells, and on which terms."},)

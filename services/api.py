@@ -17,6 +17,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 import commands
 import queries
 from commands.executor import Executor, TooMuchContention
+from domain.contexts import exported
 from eventstore.keyring import Keyring
 from eventstore.log import EpochChanged, Log, LogUnavailable
 from eventstore.postgres import make_pool
@@ -62,14 +63,8 @@ is given it as `Tillroll-Min-Position` shows what the command did. An error is a
 Amounts are integers in minor units of the currency beside them; times are RFC 3339 in UTC.
 """
 TAGS = [
-    {"name": "orders", "description": "What was bought, and how far it has come."},
-    {"name": "stock", "description": "What is on hand, and what of it is promised."},
-    {"name": "merchant", "description": "Who sells, and on which terms."},
-    {"name": "catalogue", "description": "Products and the names of their categories."},
-    {"name": "payments", "description": "What was asked of the payment provider, and what it said."},
-    {"name": "shipments", "description": "Parcels, from the label to the last scan."},
-    {"name": "deliveries", "description": "What came later than it was promised."},
-    {"name": "sales", "description": "What was sold: by day, by product, by category."},
+    *exported("commands", "TAGS"),
+    *exported("queries", "TAGS"),
     *ACCESS_TAGS,
     *AUDIT_TAGS,
     {"name": "sign-in", "description": "Sign-in by somebody else: OpenID Connect."},

@@ -115,16 +115,26 @@ def follow(
     causation: Causation = None,
     subject: Subject = None,
     order: Order = None,
+    occurred_from: Time = None,
+    occurred_until: Until = None,
+    recorded_from: Time = None,
+    recorded_until: Until = None,
     after: Annotated[int | None, typer.Option(min=0, help="Begin after this position; default: now.")] = None,
+    until: Annotated[
+        int | None, typer.Option(min=0, help="End at this position, also one to come; default: never.")
+    ] = None,
     personal: Personal = False,
     as_json: AsJson = False,
 ) -> None:
-    """Events as they come, until Ctrl-C."""
+    """Events as they come, until Ctrl-C, or up to a position."""
     from services.audit.filters import EventFilter  # noqa: PLC0415
     from services.audit.history_console import follow_events  # noqa: PLC0415
 
-    wanted = EventFilter(stream, type_, merchant, actor, correlation, causation, subject, order)
-    run(follow_events(Settings.load(), wanted, after, open_=personal, as_json=as_json))
+    wanted = EventFilter(
+        stream, type_, merchant, actor, correlation, causation, subject, order, occurred_from, occurred_until,
+        recorded_from, recorded_until,
+    )  # fmt: skip
+    run(follow_events(Settings.load(), wanted, after, until, open_=personal, as_json=as_json))
 
 
 def export(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from commands.merchant import register_merchant
 from domain.merchant import RegisterMerchant
-from domain.permissions import AT_MERCHANT
+from domain.permissions import at_merchant
 from services.access.composition import Access
 from services.access.console import ACTOR, add, new_password, opened
 from services.embedded.directory import write_private
@@ -85,9 +85,9 @@ async def _opens(access: Access, key: str) -> bool:
 
 
 async def _issue(access: Access) -> str:
-    everything = Grant("console", AT_MERCHANT)
+    everything = Grant("console", at_merchant())
     asked = Asked(Principal(ACTOR, "user", ACTOR), TRIAL, everything)
-    return (await access.api_keys.issue(asked, TRIAL, "demo", AT_MERCHANT, KEY_VALID)).secret
+    return (await access.api_keys.issue(asked, TRIAL, "demo", at_merchant(), KEY_VALID)).secret
 
 
 def _read(file: Path) -> dict[str, str]:

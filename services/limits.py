@@ -13,7 +13,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from domain.permissions import AUDIT
+from domain.permissions import audit
 from services.limit_settings import LimitSettings, listed
 from services.web.addresses import Addresses, networks
 from services.web.bodies import Bodies, BodyBounds
@@ -95,7 +95,7 @@ def connection_bounds(settings: LimitSettings) -> ConnectionBounds:
 def _doors(
     inner: ASGIApp, app: FastAPI, settings: LimitSettings, addresses: Addresses, origins: list[str]
 ) -> ASGIApp:
-    doors: ASGIApp = Looked(inner, app.state, AUDIT)
+    doors: ASGIApp = Looked(inner, app.state, audit())
     doors = WorkLimits(doors, _work_bounds(settings), spared=SPARED)
     doors = Bodies(doors, body_bounds(settings))
     doors = AddressRates(doors, app.state.rates, addresses, spared=SPARED)

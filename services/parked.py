@@ -15,10 +15,10 @@ from domain.permissions import PLATFORM
 from eventstore.queries import load_queries
 from eventstore.roles import Role
 from services.access.console import ACTOR
+from services.agents.registered import AGENTS
 from services.console import plain, results
 from services.context import ProcessContext, open_context
 from services.parked_keys import AGENT, Answer, CannotGoOn, ParkedKeys, request
-from services.processes import AGENTS
 from services.scheduler import FOLLOWER as SCHEDULER
 from services.settings import Settings
 

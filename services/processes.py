@@ -21,11 +21,8 @@ from eventstore.tasks import TaskGroup
 from projections.runner import ProjectionRunner
 from projections.session import PostgresReadModels
 from services.access.forgetting import keep_forgetting
-from services.agents.inventory import INVENTORY_AGENT
-from services.agents.order import ORDER_AGENT
-from services.agents.payment import PAYMENT_AGENT
+from services.agents.registered import AGENTS
 from services.agents.runner import AgentRunner
-from services.agents.shipping import SHIPPING_AGENT
 from services.audit.as_of_kept import KeptStates
 from services.audit.erasure import Erasures, erase_again, keep_saying
 from services.audit.erasure_list import ErasureList
@@ -41,7 +38,6 @@ from services.restored import refuse_older_log
 from services.scheduler import Scheduler
 from services.settings import Settings
 
-AGENTS = (ORDER_AGENT, INVENTORY_AGENT, PAYMENT_AGENT, SHIPPING_AGENT)
 Main = Callable[[ProcessContext], Awaitable[None]]
 RETRY_SECONDS = 0.5
 EPOCH_SECONDS = 1.0
@@ -202,7 +198,7 @@ def world(kind: str, settings: Settings) -> None:
     from services.worlds.server import run  # noqa: PLC0415 - only this process needs it
 
     payment = kind == "payment"
-    secret = settings.payment_webhook_secret() if payment else settings.carrier_webhook_secret()
+    secret = settings.webhook_secret("payment" if payment else "carrier")
     run(
         "payment" if payment else "carrier",
         data_dir=settings.data_dir / "worlds",

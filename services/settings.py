@@ -296,11 +296,13 @@ class Settings(LimitSettings):
     def erasures(self) -> Path:
         return self.data_dir / self.erasures_file
 
-    def payment_webhook_secret(self) -> bytes:
-        return secret(self.data_dir / self.payment_webhook_secret_file)
+    def provider_url(self, provider: str) -> str:
+        """Where the provider of that gateway answers (`payment_url`, …)."""
+        return str(getattr(self, f"{provider}_url"))
 
-    def carrier_webhook_secret(self) -> bytes:
-        return secret(self.data_dir / self.carrier_webhook_secret_file)
+    def webhook_secret(self, provider: str) -> bytes:
+        """What that provider's webhooks are signed with."""
+        return secret(self.data_dir / getattr(self, f"{provider}_webhook_secret_file"))
 
     def oidc_client_secret(self, name: str) -> str:
         """What the provider `name` gave us; empty if it gave us none."""

@@ -15,15 +15,14 @@ from eventstore.queries import load_queries
 from projections.read_models import READ_MODELS
 from services.agents.runner import FOLLOWER as AGENTS
 from services.context import ProcessContext
-from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.mail_runner import MailRunner
-from services.gateways.payment import PAYMENT_GATEWAY
+from services.gateways.registered import GATEWAYS
 
 LOOK_SECONDS = 0.25
 STILL_SECONDS = 5.0
 WAIT_SECONDS_MAX = 60.0
 LEFT_LYING_SECONDS = 900.0
-FOLLOWERS = [AGENTS, PAYMENT_GATEWAY.actor, CARRIER_GATEWAY.actor, MailRunner.follower]
+FOLLOWERS = [AGENTS, *(each.actor for each in GATEWAYS), MailRunner.follower]
 NOTHING_RUNS = "nothing runs: no process follows the log; start them (`tillroll up`), then look again"
 _QUERIES = load_queries("services", "verify.sql")
 

@@ -13,9 +13,25 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from domain.aggregates import AnyDecider
 from domain.api_key import IssueApiKey, RevokeApiKey
-from domain.catalogue import ImportProduct, TranslateCategory
+from domain.carrier import (
+    RecordCarrierShipment,
+    RequestLabelVoid,
+    RequestShipment,
+    Scan,
+)
+from domain.carrier import RecordUnavailable as RecordCarrierUnavailable
 from domain.deadline import ReachDeadline
 from domain.erasure import RecordErasure
+from domain.inventory import (
+    AdjustStock,
+    AllocateStock,
+    ExpireReservation,
+    ReceiveStock,
+    ReleaseStock,
+    ReserveStock,
+    ReturnStock,
+    ShipStock,
+)
 from domain.kernel import Command
 from domain.mail import Letter, RecordMailFailure, RecordMailSent, RecordMailUnknown, RequestMail
 from domain.merchant import RegisterMerchant, SetMerchantTerms
@@ -49,23 +65,7 @@ from domain.payment import (
 from domain.payment import RecordUnavailable as RecordProviderUnavailable
 from domain.permissions import PLATFORM
 from domain.personal import Customer, EmailAddress, Erased, Sealed
-from domain.shipment import (
-    RecordCarrierShipment,
-    RequestLabelVoid,
-    RequestShipment,
-    Scan,
-)
-from domain.shipment import RecordUnavailable as RecordCarrierUnavailable
-from domain.stock import (
-    AdjustStock,
-    AllocateStock,
-    ExpireReservation,
-    ReceiveStock,
-    ReleaseStock,
-    ReserveStock,
-    ReturnStock,
-    ShipStock,
-)
+from domain.product import ImportProduct, TranslateCategory
 from domain.user import (
     DisableSecondFactor,
     DisableUser,

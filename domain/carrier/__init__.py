@@ -1,0 +1,93 @@
+"""Carriers and transport: carriers with their rates, parcels, manifests, carriers' invoices."""
+
+from __future__ import annotations
+
+from domain.carrier.carriers import CARRIERS
+from domain.carrier.invoice import CARRIER_INVOICE
+from domain.carrier.manifest import MANIFEST
+from domain.carrier.shipment import SHIPMENT, Shipment
+from domain.carrier.shipment_messages import (
+    BillShipment,
+    BookingFailed,
+    CarrierChosen,
+    CarrierUnavailable,
+    ChooseCarrier,
+    HandOver,
+    LabelBought,
+    LabelRefused,
+    LabelVoided,
+    LabelVoidFailed,
+    LabelVoidRequested,
+    Measures,
+    ParcelLine,
+    ParcelSplit,
+    PutOnManifest,
+    Rebook,
+    RebookingRequested,
+    RecordCarrierShipment,
+    RecordUnavailable,
+    RequestLabelVoid,
+    RequestShipment,
+    Scan,
+    ScanMisdirected,
+    ScanType,
+    ShipmentBilled,
+    ShipmentCommand,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentEvent,
+    ShipmentHandedOver,
+    ShipmentManifested,
+    ShipmentRequested,
+    ShipmentReturned,
+    ShipmentScanned,
+    SplitParcel,
+    VoidLabel,
+)
+from domain.carrier.track_record import TRACK_RECORD
+
+AGGREGATES = (SHIPMENT, CARRIERS, TRACK_RECORD, MANIFEST, CARRIER_INVOICE)
+PERMISSIONS = ("shipments:read", "deliveries:read")
+
+__all__ = [
+    "AGGREGATES",
+    "PERMISSIONS",
+    "SHIPMENT",
+    "BillShipment",
+    "BookingFailed",
+    "CarrierChosen",
+    "CarrierUnavailable",
+    "ChooseCarrier",
+    "HandOver",
+    "LabelBought",
+    "LabelRefused",
+    "LabelVoidFailed",
+    "LabelVoidRequested",
+    "LabelVoided",
+    "Measures",
+    "ParcelLine",
+    "ParcelSplit",
+    "PutOnManifest",
+    "Rebook",
+    "RebookingRequested",
+    "RecordCarrierShipment",
+    "RecordUnavailable",
+    "RequestLabelVoid",
+    "RequestShipment",
+    "Scan",
+    "ScanMisdirected",
+    "ScanType",
+    "Shipment",
+    "ShipmentBilled",
+    "ShipmentCommand",
+    "ShipmentDelivered",
+    "ShipmentDispatched",
+    "ShipmentEvent",
+    "ShipmentHandedOver",
+    "ShipmentManifested",
+    "ShipmentRequested",
+    "ShipmentReturned",
+    "ShipmentScanned",
+    "SplitParcel",
+    "VoidLabel",
+]

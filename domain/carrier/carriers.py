@@ -232,4 +232,5 @@ CARRIERS: Decider[CarriersCommand, CarriersEvent, Carriers] = Decider(
     Carriers(),
     events=CarriersEvent.__args__,
     commands=CarriersCommand.__args__,
+    parts=("merchant",),
 )

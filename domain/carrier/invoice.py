@@ -12,9 +12,9 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from domain.carrier.rates import Name
+from domain.carrier.shipment import Shipment
 from domain.kernel import Command, Decider, Event, Refused, Value
 from domain.money import Cents, Currency
-from domain.shipment import Shipment
 
 LINES_MAX = 500
 Id = Annotated[str, Field(min_length=1, max_length=200)]
@@ -25,7 +25,7 @@ Resolution: TypeAlias = Literal["accepted", "credited", "rejected"]
 
 
 class InvoiceLine(Value):
-    """One parcel on the invoice. `shipment_id` is our reference, as the carrier repeats it; it may be wrong."""
+    """One parcel on the invoice. `shipment_id` is our reference as repeated: it may be wrong."""
 
     line: Annotated[int, Field(ge=1, le=10**6)]
     shipment_id: Annotated[str, Field(max_length=200)] = ""
@@ -208,4 +208,5 @@ CARRIER_INVOICE: Decider[InvoiceCommand, InvoiceEvent, Invoice] = Decider(
     Invoice(),
     events=InvoiceEvent.__args__,
     commands=InvoiceCommand.__args__,
+    parts=("merchant", "carrier", "invoice_id"),
 )

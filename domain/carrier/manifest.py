@@ -116,4 +116,5 @@ MANIFEST: Decider[ManifestCommand, ManifestEvent, Manifest] = Decider(
     Manifest(),
     events=ManifestEvent.__args__,
     commands=ManifestCommand.__args__,
+    parts=("merchant", "manifest_id"),
 )

@@ -61,4 +61,5 @@ TRACK_RECORD: Decider[MeasureDelivery, DeliveryMeasured, TrackRecord] = Decider(
     TrackRecord(),
     events=(DeliveryMeasured,),
     commands=(MeasureDelivery,),
+    parts=("merchant", "carrier", "service"),
 )

@@ -13,7 +13,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from domain.permissions import ON_PLATFORM, PLATFORM, permissions_of
+from domain.permissions import PLATFORM, on_platform, permissions_of
 from domain.streams import merchant_stream
 from eventstore.postgres import make_pool
 from services.access.addresses import check_address
@@ -28,7 +28,7 @@ from services.web.problems import Problem
 
 ACTOR = "console"
 """Who has the master key and the database may do everything: this is how the log names it."""
-EVERYTHING = Grant("console", frozenset(ON_PLATFORM))
+EVERYTHING = Grant("console", on_platform())
 _PAGE = 200
 
 

@@ -9,18 +9,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from commands.fields import Body, Text
-from domain.permissions import ON_PLATFORM
+from domain.permissions import on_platform
 from domain.user import User
 from services.access.api_keys import Shown
 from services.access.models import Address
 from services.access.users import Member
 
 EXPIRY_DAYS_MAX = 366
-_NAMES = sorted(ON_PLATFORM)
+_NAMES = sorted(on_platform())
 
 
 def _known(name: str) -> str:
-    if name not in ON_PLATFORM:
+    if name not in on_platform():
         raise PydanticCustomError("permission", f"there is no such permission; there are {', '.join(_NAMES)}")
     return name
 

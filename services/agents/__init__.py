@@ -1,0 +1,1 @@
+"""What reacts to events: an agent for each context that does."""

@@ -6,11 +6,18 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
+from domain.carrier import ShipmentDispatched, ShipmentReturned
 from domain.deadline import DeadlineReached
+from domain.inventory import (
+    AllocateStock,
+    ExpireReservation,
+    ReleaseStock,
+    ReserveStock,
+    ReturnStock,
+    ShipStock,
+)
 from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value
 from domain.order import OrderCancelled, OrderConfirmed, OrderPlaced
-from domain.shipment import ShipmentDispatched, ShipmentReturned
-from domain.stock import AllocateStock, ExpireReservation, ReleaseStock, ReserveStock, ReturnStock, ShipStock
 from domain.streams import stock_stream
 from services.agents.agent import Agent, order_key
 
@@ -101,3 +108,5 @@ INVENTORY_AGENT = Agent(
     ),
     react=react,
 )
+
+AGENTS = (INVENTORY_AGENT,)

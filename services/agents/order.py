@@ -6,6 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from domain.carrier import LabelRefused, ShipmentDelivered, ShipmentDispatched, ShipmentReturned
+from domain.inventory import (
+    ReservationExpired,
+    StockAllocationRefused,
+    StockReservationRefused,
+    StockReserved,
+)
 from domain.kernel import Command, Fact, Reaction, Value, one
 from domain.order import (
     CancelOrder,
@@ -30,8 +37,6 @@ from domain.payment import (
     RefundFailed,
     VoidFailed,
 )
-from domain.shipment import LabelRefused, ShipmentDelivered, ShipmentDispatched, ShipmentReturned
-from domain.stock import ReservationExpired, StockAllocationRefused, StockReservationRefused, StockReserved
 from services.agents.agent import Agent, order_key
 
 Trouble = Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
@@ -224,3 +229,5 @@ ORDER_AGENT = Agent(
     react=react,
     rule_version=2,
 )
+
+AGENTS = (ORDER_AGENT,)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
+from domain.carrier import ShipmentDispatched, ShipmentReturned
 from domain.deadline import DeadlineReached
 from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value, one
 from domain.order import OrderCancelled, OrderPlaced, OrderReserved, Portion
@@ -21,7 +22,6 @@ from domain.payment import (
     RequestReversal,
     VoidFailed,
 )
-from domain.shipment import ShipmentDispatched, ShipmentReturned
 from domain.streams import payment_stream
 from services.agents.agent import Agent, order_key
 
@@ -176,3 +176,5 @@ PAYMENT_AGENT = Agent(
     react=react,
     rule_version=2,
 )
+
+AGENTS = (PAYMENT_AGENT,)

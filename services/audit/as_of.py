@@ -13,16 +13,12 @@ from typing import Any, Protocol
 
 import orjson
 
-from domain.aggregates import AnyDecider, aggregate_of
+from domain.aggregates import AnyDecider, aggregate_of, checked_stream
 from domain.kernel import Value
-from domain.streams import checked_stream
 from eventstore.log import StoredEvent
 from eventstore.snapshots import encode_state
 from services.agents.agent import Agent, order_key
-from services.agents.inventory import INVENTORY_AGENT
-from services.agents.order import ORDER_AGENT
-from services.agents.payment import PAYMENT_AGENT
-from services.agents.shipping import SHIPPING_AGENT
+from services.agents.registered import AGENTS as REGISTERED
 from services.audit.filters import EventFilter
 from services.audit.folding import CannotFold, fact_of
 from services.audit.history import History
@@ -30,7 +26,7 @@ from services.audit.named import NotThere, named, order_named
 from services.audit.shown import Opening
 from services.audit.whole import whole_steps
 
-AGENTS = {agent.name: agent for agent in (ORDER_AGENT, INVENTORY_AGENT, PAYMENT_AGENT, SHIPPING_AGENT)}
+AGENTS = {agent.name: agent for agent in REGISTERED}
 
 
 @dataclass(frozen=True, slots=True)

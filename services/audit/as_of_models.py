@@ -21,8 +21,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from domain.aggregates import AGGREGATES
-from domain.streams import PARTS, checked_stream, order_stream, stream_parts
+from domain.aggregates import AGGREGATES, PARTS, checked_stream
+from domain.streams import order_stream, stream_parts
 from eventstore.statements import Pool
 from projections.read_model import ReadModel, table_of
 from projections.read_models import READ_MODELS

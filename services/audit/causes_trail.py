@@ -16,14 +16,13 @@ from domain.kernel import Deadline, Fact, Group
 from domain.streams import order_stream
 from eventstore.log import StoredEvent
 from eventstore.seams import derived_id, key_id
+from services.agents.registered import AGENTS
 from services.audit.stored import Unreadable, decoded
-from services.gateways.carrier import CARRIER_GATEWAY
-from services.gateways.payment import PAYMENT_GATEWAY
-from services.processes import AGENTS
+from services.gateways.registered import GATEWAYS as REGISTERED
 
 EVENTS_MAX = 2_000
 """Of one order that a tree tells of; what is beyond is cut, and said to be."""
-GATEWAYS = {each.actor: each for each in (PAYMENT_GATEWAY, CARRIER_GATEWAY)}
+GATEWAYS = {each.actor: each for each in REGISTERED}
 AGENT_OF = {agent.name: agent for agent in AGENTS}
 ACTORS = tuple(dict.fromkeys((*AGENT_OF, *(each.name for each in GATEWAYS.values()))))
 """Who may have done something because of an event, in the order in which it is told."""

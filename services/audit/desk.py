@@ -13,11 +13,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from domain.streams import PARTS, stream_parts
+from domain.aggregates import PARTS
+from domain.streams import stream_parts
 from eventstore.keyring import Keyring
 from eventstore.seams import WallClock
 from eventstore.statements import Pool
-from projections.checkouts import CHECKOUTS
+from projections.order.checkouts import CHECKOUTS
 from projections.read_model import ReadModel
 from services.audit.as_of import ProcessState, StreamState, Subject, state_at
 from services.audit.as_of_models import ROWS_MAX, ReadModelAt, key_named, standing, table_named
@@ -114,7 +115,7 @@ class Desk:
             yield await envelopes(step.events, self.opening), step.reached
 
     async def state(self, asked: Asked, position: int) -> dict[str, Any]:
-        """An aggregate's or a process's state, and the event that made it."""
+        """An aggregate's or a process's state, and the event that made it; None of what was not there yet."""
         subject = asked.subject()
         moment = await state_at(self.history, self.opening, subject, position)
         event = moment.event
@@ -124,7 +125,7 @@ class Desk:
             "events": moment.version,
             "made_by": event
             and {"position": event.position, "event_id": str(event.event_id), "type": event.type},
-            "state": moment.state,
+            "state": moment.state if moment.version else None,
         }
 
     async def rows(

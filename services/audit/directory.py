@@ -32,6 +32,8 @@ CHECKPOINTS_BYTES_MAX = 16 << 20
 """Of a file of checkpoints, before the next one is begun: some 60,000 of them."""
 CHECKPOINTS_FILES_MAX = 8
 """Older files of checkpoints that stay. Each checkpoint covers all that those before it do."""
+_FOLDER_TILES = 1_000
+"""Tiles of a level that share a folder: as `tile_path` has it."""
 _TAIL_BYTES = 1 << 17
 """Twice as much as a note may have."""
 
@@ -108,6 +110,15 @@ class Directory:
                 return False
             level += 1
         return True
+
+    def sweep(self, size: int) -> None:
+        """What a sealer that was killed had staged beyond a tree of that size; who asks is the only one."""
+        for level in range(len(widths_of(size)) + 1):
+            number = size >> (8 * (level + 1))
+            while (folder := self._tile(level, number, TILE).parent).is_dir():
+                for each in folder.glob(".*.*"):
+                    each.unlink()
+                number += _FOLDER_TILES
 
     def stage(self, tiles: Sequence[Tile]) -> list[tuple[int, int]]:
         """Write full tiles under no name that counts yet: `publish` or `discard` them. Their keys."""

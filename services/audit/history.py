@@ -33,6 +33,8 @@ READ_BLOCKS = 64
 SCAN_EVENTS = 10_000
 """How many events that no block describes yet a step reads."""
 STEPS_OF_A_PAGE = 20
+MOMENT_STEP = 50_000
+"""How many events that no block describes yet are searched for a time at once."""
 _QUERIES = load_queries("services.audit", "history.sql")
 _HEAD = "SELECT log_head()"
 _BIND = "SELECT set_config('tillroll.merchant', %s, true), set_config('tillroll.reach', %s, true)"
@@ -89,11 +91,18 @@ class History:
         """
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute(_BIND, Reach().bound)
+            head = int((await (await connection.execute(_HEAD)).fetchone() or (0,))[0])
             rows = await _rows(connection, "block_after", moment=moment)
-            after = rows[0][0] * BLOCK if rows else (await _rows(connection, "read_indexed"))[0][0]
-            rows = await _rows(connection, "first_after", after=after, moment=moment)
-            head = (await (await connection.execute(_HEAD)).fetchone() or (0,))[0]
-        return int(rows[0][0]) - 1 if rows else int(head)
+            after = int(rows[0][0] * BLOCK if rows else (await _rows(connection, "read_indexed"))[0][0])
+        while after < head:  # a step each, as the index may be far behind
+            until = min(after + MOMENT_STEP, head)
+            async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute(_BIND, Reach().bound)
+                rows = await _rows(connection, "first_after", after=after, until=until, moment=moment)
+            if rows:
+                return int(rows[0][0]) - 1
+            after = until
+        return head
 
     async def events(self, positions: Sequence[int]) -> list[StoredEvent]:
         """The events at these positions, of those that are seen."""

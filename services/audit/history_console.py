@@ -104,18 +104,28 @@ def _words(wanted: EventFilter) -> dict[str, Any]:
 
 
 async def follow_events(
-    settings: Settings, wanted: EventFilter, after: int | None, *, open_: bool, as_json: bool
+    settings: Settings,
+    wanted: EventFilter,
+    after: int | None,
+    until: int | None,
+    *,
+    open_: bool,
+    as_json: bool,
 ) -> None:
-    """Until Ctrl-C. From where on is said at once: what is appended before that is not shown."""
-    words = _words(wanted) | {"after": after}
+    """Until Ctrl-C, or up to a position. From where on is said at once: what was appended before is not
+    shown."""
+    words = _words(wanted) | {"after": after, "until": until}
     async with desk_of(settings, "follow", open_=open_, **words) as (desk, context, shown):
         wanted = checked(wanted)
         began = await desk.position(after, None, "after")
         console.print(f"following from position {began}", highlight=False)
         async with TaskGroup() as tasks, News(context.database_url).running() as news:
-            tasks.create_task(end_with_the_epoch(context))  # positions of another epoch are other events'
-            async for events, _ in coming(desk, wanted, began, news):
+            epoch = tasks.create_task(
+                end_with_the_epoch(context)
+            )  # positions of another epoch are other events'
+            async for events, _ in coming(desk, wanted, began, news, until=until):
                 _print_events(events, shown, as_json=as_json)
+            epoch.cancel()
 
 
 def _print_events(events: Sequence[dict[str, Any]], shown: Shown, *, as_json: bool) -> None:
@@ -147,7 +157,8 @@ async def show_state(settings: Settings, asked: Asked, at: str, *, open_: bool, 
     made = told["made_by"]
     by = f"made by {made['type']} at {made['position']} ({made['event_id']})" if made else "not there yet"
     results.print(f"As of position {told['position']}, after {told['events']} events; {by}.", soft_wrap=True)
-    results.print_json(orjson.dumps(told["state"]).decode())
+    if made:
+        results.print_json(orjson.dumps(told["state"]).decode())
 
 
 async def show_rows(

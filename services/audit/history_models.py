@@ -70,7 +70,9 @@ class StreamStateAnswer(BaseModel):
     position: int
     events: int = Field(description="how many the state is folded from; 0: it was not there yet")
     made_by: MadeBy | None
-    state: dict[str, Any] = Field(examples=[{"status": "confirmed"}])
+    state: dict[str, Any] | None = Field(
+        description="null where it was not there yet", examples=[{"status": "confirmed"}]
+    )
 
 
 class ProcessStateAnswer(BaseModel):
@@ -81,7 +83,9 @@ class ProcessStateAnswer(BaseModel):
     position: int
     events: int
     made_by: MadeBy | None
-    state: dict[str, Any] = Field(examples=[{"order_id": "1001", "confirmed": True}])
+    state: dict[str, Any] | None = Field(
+        description="null where it was not there yet", examples=[{"order_id": "1001", "confirmed": True}]
+    )
 
 
 class RowsAnswer(BaseModel):

@@ -12,8 +12,8 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
-from domain.aggregates import EVENT_TYPES
-from domain.streams import checked_stream, order_stream
+from domain.aggregates import EVENT_TYPES, checked_stream
+from domain.streams import order_stream
 from services.audit.filters import EventFilter
 
 _PSEUDONYM = re.compile(r"[0-9a-f]{32}")

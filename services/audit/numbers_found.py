@@ -14,7 +14,7 @@ from typing import Any
 from domain.aggregates import AGGREGATES
 from domain.streams import stock_stream, stream_name
 from projections.generations import Connection
-from projections.sales import NO_CATEGORY
+from projections.order.sales import NO_CATEGORY
 from services.audit.numbers_table import CannotExplain, Shape, Standing, execute, fetch
 
 EVENTS_MAX = 10_000_000

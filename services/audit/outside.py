@@ -154,6 +154,7 @@ class Copies:
         """The tree that the directory holds, or none, if it is not whole: what is there is not written
         again."""
         size = noted.size if noted else 0
+        await asyncio.to_thread(self.directory.sweep, size)
         whole: bool = await asyncio.to_thread(self.directory.is_whole, size)
         if noted and whole:
             try:

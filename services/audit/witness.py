@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from services.audit.notes import COSIGNATURE, Note, Signature, VerifierKey, WrongNote, witnessed_at
+from services.audit.notes import (
+    COSIGNATURE,
+    SIGNATURES_MAX,
+    Note,
+    Signature,
+    VerifierKey,
+    WrongNote,
+    witnessed_at,
+)
 from services.audit.proofs import Signed
 from services.audit.tiles import Connection, fetch
 
@@ -22,6 +30,11 @@ class UnknownWitness(Exception):
 def witnesses_in(setting: str) -> tuple[VerifierKey, ...]:
     """The witnesses of TILLROLL_SEAL_WITNESSES: verifier keys with spaces between. Raises WrongNote."""
     keys = tuple(map(VerifierKey.parse, setting.split()))
+    if len(keys) >= SIGNATURES_MAX:
+        raise WrongNote(
+            f"TILLROLL_SEAL_WITNESSES names {len(keys)}:"
+            f" a note has room for {SIGNATURES_MAX - 1} beside the log"
+        )
     for key in keys:
         if key.kind != COSIGNATURE:
             raise WrongNote(f"TILLROLL_SEAL_WITNESSES: {key.name} is the key of a log, not of a witness")

@@ -10,10 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from domain.carrier.choice import Option
-from domain.kernel import Command, Event, Fact
-from domain.personal import Customer
-from domain.shipment import (
+from domain.carrier import (
     CarrierChosen,
     LabelVoidRequested,
     RebookingRequested,
@@ -23,6 +20,9 @@ from domain.shipment import (
     Shipment,
     ShipmentRequested,
 )
+from domain.carrier.choice import Option
+from domain.kernel import Command, Event, Fact
+from domain.personal import Customer
 from domain.streams import stream_parts
 from services.gateways.carrier_desk import choose
 from services.gateways.gateway import NOT_FOUND, REFUSALS, Account, Gateway, Request, account_path, gone
@@ -188,3 +188,5 @@ CARRIER_GATEWAY = Gateway(
     located=located,
     prepare=choose,
 )
+
+GATEWAYS = (CARRIER_GATEWAY,)

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from commands.executor import Executor
+from domain.carrier import CarrierChosen, ChooseCarrier, RebookingRequested, ShipmentRequested
 from domain.carrier.carriers import Carriers, options, quotes
 from domain.carrier.choice import Record, ranked, reason
 from domain.carrier.rates import NotServed, Parcel
+from domain.carrier.shipment_messages import OPTIONS_MAX
 from domain.kernel import Command, Fact
 from domain.personal import Customer
-from domain.shipment import OPTIONS_MAX, CarrierChosen, ChooseCarrier, RebookingRequested, ShipmentRequested
 from domain.streams import carriers_stream, track_record_stream
 
 

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from eventstore.tasks import TaskGroup
 from services.context import ProcessContext
 from services.gateways.breaker import PATIENCE
-from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.carrier_routes import over_http
 from services.gateways.gateway import Gateway
 from services.gateways.inbox import Inbox
@@ -15,8 +14,8 @@ from services.gateways.mail_runner import MAIL_PATIENCE, MailRunner
 from services.gateways.mail_secrets import MailSeal
 from services.gateways.mail_sender import MailSender
 from services.gateways.mail_transport import open_transport
-from services.gateways.payment import PAYMENT_GATEWAY
-from services.gateways.provider import HttpExchange, Provider, open_http
+from services.gateways.provider import open_http
+from services.gateways.registered import GATEWAYS
 from services.gateways.runner import GatewayRunner
 from services.gateways.webhooks import WebhookServer
 
@@ -26,12 +25,14 @@ Persist = Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]
 async def run_gateways(context: ProcessContext, persist: Persist) -> None:
     """All gateways, their inbox and its door; `persist` outlives the servers' failures."""
     settings = context.settings
-    inbox = Inbox((PAYMENT_GATEWAY, CARRIER_GATEWAY), context.executor, context.log.database, context.clock)
-    secrets = {"payment": settings.payment_webhook_secret(), "carrier": settings.carrier_webhook_secret()}
+    inbox = Inbox(GATEWAYS, context.executor, context.log.database, context.clock)
+    secrets = {each.name: settings.webhook_secret(each.name) for each in GATEWAYS}
     door = WebhookServer(inbox, secrets, settings.internal_host, settings.webhook_port, settings)
     async with open_http() as http:
 
-        def runner(gateway: Gateway, provider: Provider) -> GatewayRunner:
+        def runner(gateway: Gateway) -> GatewayRunner:
+            url = settings.provider_url(gateway.name)
+            provider = over_http(url, settings.carrier_urls, http, timeout_s=PATIENCE.timeout_s)
             return GatewayRunner(
                 gateway,
                 provider,
@@ -42,18 +43,12 @@ async def run_gateways(context: ProcessContext, persist: Persist) -> None:
                 context.clock,
             )
 
-        timeout_s = PATIENCE.timeout_s
-        provider = Provider(HttpExchange(str(settings.payment_url), http, timeout_s=timeout_s))
-        carriers = over_http(str(settings.carrier_url), settings.carrier_urls, http, timeout_s=timeout_s)
-        payment = runner(PAYMENT_GATEWAY, provider)
-        carrier = runner(CARRIER_GATEWAY, carriers)
-        mail = _mail_runner(context)
+        runners: tuple[GatewayRunner | MailRunner, ...] = (*map(runner, GATEWAYS), _mail_runner(context))
         async with TaskGroup() as tasks:
             tasks.create_task(_run(door.run()))
             tasks.create_task(_run(persist("inbox", inbox.run)))
-            tasks.create_task(_run(persist(payment.follower, payment.run)))
-            tasks.create_task(_run(persist(carrier.follower, carrier.run)))
-            tasks.create_task(_run(persist(mail.follower, mail.run)))
+            for each in runners:
+                tasks.create_task(_run(persist(each.follower, each.run)))
 
 
 def _mail_runner(context: ProcessContext) -> MailRunner:

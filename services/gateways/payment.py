@@ -176,3 +176,5 @@ PAYMENT_GATEWAY = Gateway(
     unavailable=unavailable,
     told=record,
 )
+
+GATEWAYS = (PAYMENT_GATEWAY,)

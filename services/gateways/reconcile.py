@@ -17,11 +17,10 @@ from eventstore.codec import decode
 from eventstore.tasks import TaskGroup
 from services.console import results
 from services.context import ProcessContext, open_context
-from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.carrier_routes import over_http
 from services.gateways.gateway import Gateway, Unavailable
-from services.gateways.payment import PAYMENT_GATEWAY
-from services.gateways.provider import HttpExchange, Provider, open_http
+from services.gateways.provider import Provider, open_http
+from services.gateways.registered import GATEWAYS
 from services.settings import Settings
 
 AT_ONCE = 16
@@ -43,9 +42,9 @@ async def reconcile_all(settings: Settings, days: int) -> int:
     """0 if every provider has answered."""
     unanswered = 0
     async with open_context(settings, "reconcile", follow=False) as context, open_http() as http:
-        bank = Provider(HttpExchange(str(settings.payment_url), http, timeout_s=TIMEOUT_S))
-        carriers = over_http(str(settings.carrier_url), settings.carrier_urls, http, timeout_s=TIMEOUT_S)
-        for gateway, provider in ((PAYMENT_GATEWAY, bank), (CARRIER_GATEWAY, carriers)):
+        for gateway in GATEWAYS:
+            url = settings.provider_url(gateway.name)
+            provider = over_http(url, settings.carrier_urls, http, timeout_s=TIMEOUT_S)
             found = await reconcile(context, gateway, provider, days)
             results.print(
                 f"{gateway.name}: asked {found.asked:,}, news of {found.changed:,}, unknown there"

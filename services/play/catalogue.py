@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from domain.catalogue import ImportProduct, TranslateCategory
+from domain.inventory import ReceiveStock
 from domain.kernel import Command
 from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.order import Terms
-from domain.stock import ReceiveStock
+from domain.product import ImportProduct, TranslateCategory
 from domain.streams import category_stream, merchant_stream, product_stream, stock_stream
 from services.play.rows import OlistRows
 

@@ -28,8 +28,7 @@ from eventstore.queries import load_queries
 from eventstore.seams import key_id
 from services.agents.runner import FOLLOWER as AGENTS
 from services.context import ProcessContext
-from services.gateways.carrier import CARRIER_GATEWAY
-from services.gateways.payment import PAYMENT_GATEWAY
+from services.gateways.registered import GATEWAYS
 from services.play.plan import (
     Advance,
     Cancel,
@@ -46,7 +45,7 @@ from services.play.worlds import Worlds
 
 SIDE_BY_SIDE = 600
 TICK_SECONDS = 0.1
-FOLLOWERS = [AGENTS, PAYMENT_GATEWAY.actor, CARRIER_GATEWAY.actor]
+FOLLOWERS = [AGENTS, *(each.actor for each in GATEWAYS)]
 GROUP_MAX = 200
 APPENDS_SIDE_BY_SIDE = 200
 _QUERIES = load_queries("services.play", "play.sql")

@@ -14,9 +14,9 @@ from typing import Any
 
 from domain.aggregates import aggregate_of
 from domain.deadline import DeadlineReached
+from domain.inventory import Stock, StockReceived, StockReserved, StockReturned, StockShipped
 from domain.kernel import Fact
 from domain.order import Order, OrderPlaced
-from domain.stock import Stock, StockReceived, StockReserved, StockReturned, StockShipped
 from domain.streams import order_stream, stream_parts
 from eventstore.codec import decode
 from eventstore.leaf import leaf_hash_of

@@ -11,19 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from domain.carrier import ShipmentDelivered, ShipmentDispatched
 from domain.deadline import DeadlineReached
-from domain.kernel import Event
-from domain.order import OrderCancelled, OrderShipped
-from domain.payment import (
-    AuthorizationExpired,
-    CaptureFailed,
-    CaptureRequested,
-    PaymentDeclined,
-    RefundFailed,
-    VoidRequested,
-)
-from domain.shipment import ShipmentDelivered, ShipmentDispatched
-from domain.stock import (
+from domain.inventory import (
     ReservationExpired,
     StockAdjusted,
     StockAllocated,
@@ -33,6 +23,16 @@ from domain.stock import (
     StockReserved,
     StockReturned,
     StockShipped,
+)
+from domain.kernel import Event
+from domain.order import OrderCancelled, OrderShipped
+from domain.payment import (
+    AuthorizationExpired,
+    CaptureFailed,
+    CaptureRequested,
+    PaymentDeclined,
+    RefundFailed,
+    VoidRequested,
 )
 from services.simulation.invariants import History
 from services.simulation.plan import Plan

@@ -18,10 +18,10 @@ import psycopg
 
 from commands.executor import Context, Done, TooMuchContention
 from commands.personal import sealed, subject_of
+from domain.inventory import ReceiveStock
 from domain.kernel import Group, one
 from domain.order import CancelOrder, Line, PlaceOrder, Portion, StartPreparation, Terms
 from domain.personal import Customer
-from domain.stock import ReceiveStock
 from domain.streams import order_stream, payment_stream, shipment_stream, stock_stream
 from eventstore.log import LogUnavailable
 from eventstore.seams import key_id

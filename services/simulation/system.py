@@ -15,15 +15,15 @@ from projections.read_model import ReadModel
 from projections.read_models import READ_MODELS
 from projections.runner import ProjectionRunner
 from services.agents.agent import Agent
+from services.agents.registered import AGENTS
 from services.agents.runner import AgentRunner
 from services.gateways.breaker import Breaker, Patience
-from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.gateway import Gateway
 from services.gateways.inbox import Inbox, InboxUnavailable
-from services.gateways.payment import PAYMENT_GATEWAY
 from services.gateways.provider import Provider
+from services.gateways.registered import GATEWAYS
 from services.gateways.runner import GatewayRunner
-from services.processes import AGENTS, AWAY, persist
+from services.processes import AWAY, persist
 from services.relay import Relay
 from services.scheduler import Scheduler
 from services.simulation.bus import Broker, SimulatedBus
@@ -68,7 +68,7 @@ class Parts:
     inbox: type[Inbox] = Inbox
     scheduler: type[Scheduler] = Scheduler
     relay: type[Relay] = Relay
-    gateways: tuple[Gateway, ...] = (PAYMENT_GATEWAY, CARRIER_GATEWAY)
+    gateways: tuple[Gateway, ...] = GATEWAYS
     log: type[MemoryLog] = MemoryLog
     tables: type[Tables] = Tables
     node: type[Node] = Node

@@ -19,7 +19,20 @@ import uvloop
 from services.collector import spare_the_collector
 from tests.benchmarks.report import Options, Report
 
-SUITES = ("append", "log", "load", "rebuild", "growth", "why", "flow", "latency", "doors", "seal", "as_of")
+SUITES = (
+    "append",
+    "log",
+    "load",
+    "rebuild",
+    "growth",
+    "why",
+    "flow",
+    "latency",
+    "doors",
+    "seal",
+    "as_of",
+    "desk",
+)
 RESULTS = Path("build/bench.json")
 
 

@@ -1,4 +1,4 @@
-"""The same stock as `domain.stock` holds, as an aggregate in the manner of the `eventsourcing` library's
+"""The same stock as `domain.inventory` holds, as an aggregate in the manner of the `eventsourcing` library's
 tutorial.
 """
 

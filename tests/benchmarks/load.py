@@ -18,8 +18,8 @@ from uuid import UUID
 from eventsourcing.application import Application
 
 from commands.states import States
+from domain.inventory import STOCK, Stock, StockAllocated, StockReceived, StockReserved, StockShipped
 from domain.kernel import Event
-from domain.stock import STOCK, Stock, StockAllocated, StockReceived, StockReserved, StockShipped
 from domain.streams import stock_stream
 from eventstore.codec import decode, encode
 from eventstore.keyring import Keyring, MemoryKeyStore

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 
 import commands
 import queries
-from domain.permissions import ON_PLATFORM
+from domain.permissions import on_platform
 from eventstore.postgres import make_pool
 from queries.waiting import ProjectionsWaiter
 from services.api import READ_CONNECTIONS, share
@@ -25,7 +25,7 @@ from services.settings import Settings
 from services.web.access import Grant, Principal
 from services.web.problems import install_problems
 
-EVERYBODY = Principal("user:everybody", "user", "everybody", platform=Grant("admin", frozenset(ON_PLATFORM)))
+EVERYBODY = Principal("user:everybody", "user", "everybody", platform=Grant("admin", on_platform()))
 
 
 class OpenGate:

@@ -16,7 +16,7 @@ from fastapi import APIRouter, FastAPI
 from commands.executor import Executor
 from domain.kernel import Event, Fact, one
 from domain.merchant import RegisterMerchant
-from domain.permissions import ON_PLATFORM
+from domain.permissions import on_platform
 from domain.streams import merchant_stream
 from eventstore.codec import decode
 from eventstore.keyring import Keyring, PostgresKeyStore
@@ -37,7 +37,7 @@ RATES = ("rate_address", "rate_principal", "rate_sign_in_address", "rate_sign_in
 PASSWORD = "a till roll of paper"
 CHEAP = Policy(hash_time=1, hash_memory_kib=8, hash_lanes=1)
 TOKEN = re.compile(r"tlr_su_\S+")
-EVERYTHING = Grant("admin", frozenset(ON_PLATFORM))
+EVERYTHING = Grant("admin", on_platform())
 JSON = dict[str, Any]
 
 

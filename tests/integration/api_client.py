@@ -18,7 +18,7 @@ from fastapi import FastAPI, Request
 
 from commands.executor import Executor
 from domain.kernel import Event, Fact
-from domain.permissions import ON_PLATFORM, PLATFORM, possible_at
+from domain.permissions import PLATFORM, on_platform, possible_at
 from eventstore.codec import decode
 from eventstore.keyring import Keyring, MemoryKeyStore
 from eventstore.log import Log
@@ -61,7 +61,7 @@ class OneKeyGate:
     async def principal_of(self, request: Request) -> Principal:
         if request.headers.get("authorization") != f"Bearer {MEMORY_KEY}":
             raise unauthenticated()
-        return Principal("key:test", "key", "test", platform=Grant("admin", frozenset(ON_PLATFORM)))
+        return Principal("key:test", "key", "test", platform=Grant("admin", on_platform()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from commands.executor import Context
+from domain.carrier import LabelVoidRequested, RecordCarrierShipment, Scan, ShipmentRequested
 from domain.kernel import Command, Fact, Group, Target, one
 from domain.order import CancelOrder, StartPreparation
 from domain.payment import (
@@ -24,7 +25,6 @@ from domain.payment import (
     RefundRequested,
     VoidRequested,
 )
-from domain.shipment import LabelVoidRequested, RecordCarrierShipment, Scan, ShipmentRequested
 from domain.streams import order_stream
 from eventstore.codec import decode
 from eventstore.keyring import Keyring, PostgresKeyStore
@@ -253,6 +253,22 @@ async def _made(trade: Trade) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("no read models were made")
+
+
+def some_of(rows: OlistRows, count: int) -> OlistRows:
+    """The first orders, with all that is theirs."""
+    ids = {each.order_id for each in rows.orders[:count]}
+    items = tuple(each for each in rows.items if each.order_id in ids)
+    products, sellers = {each.product_id for each in items}, {each.seller_id for each in items}
+    return replace(
+        rows,
+        orders=rows.orders[:count],
+        items=items,
+        products=tuple(each for each in rows.products if each.product_id in products),
+        sellers=tuple(each for each in rows.sellers if each.seller_id in sellers),
+        payments=tuple(each for each in rows.payments if each.order_id in ids),
+        reviews=tuple(each for each in rows.reviews if each.order_id in ids),
+    )
 
 
 @asynccontextmanager

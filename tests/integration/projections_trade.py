@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from domain.catalogue import CategoryTranslated, ProductImported
+from domain.carrier import (
+    LabelBought,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentRequested,
+    ShipmentReturned,
+    ShipmentScanned,
+)
+from domain.inventory import StockAllocated, StockReceived, StockReleased, StockReserved, StockShipped
 from domain.kernel import Event
 from domain.merchant import MerchantRegistered
 from domain.order import (
@@ -37,15 +45,7 @@ from domain.payment import (
     VoidRequested,
 )
 from domain.personal import Customer
-from domain.shipment import (
-    LabelBought,
-    ShipmentDelivered,
-    ShipmentDispatched,
-    ShipmentRequested,
-    ShipmentReturned,
-    ShipmentScanned,
-)
-from domain.stock import StockAllocated, StockReceived, StockReleased, StockReserved, StockShipped
+from domain.product import CategoryTranslated, ProductImported
 from domain.streams import (
     category_stream,
     merchant_stream,

@@ -18,9 +18,9 @@ from eventstore.seams import WallClock
 from eventstore.shares import Place
 from services.agents.attempts import ATTEMPTS_MAX, ENDS, Attempts
 from services.agents.reactions import WAITS
+from services.agents.registered import AGENTS
 from services.agents.runner import FOLLOWER, AgentRunner
 from services.parked_keys import ParkedKeys
-from services.processes import AGENTS
 from services.supervisor import Supervisor
 from tests.integration.trade import MERCHANT, Trade, agents_running, trading
 
@@ -33,7 +33,7 @@ eventstore.checkpoints.LEASE_SECONDS = 1.0  # who comes next waits for less
 from dataclasses import replace
 from commands.executor import Executor
 from domain.order import OrderPlaced
-from domain.stock import ReserveStock
+from domain.inventory import ReserveStock
 from eventstore.bus import MemoryBus
 from eventstore.feed import Feed
 from eventstore.keyring import Keyring, PostgresKeyStore
@@ -41,7 +41,8 @@ from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds, WallClock
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.runner import AgentRunner
-from services.processes import AGENTS, persist
+from services.agents.registered import AGENTS
+from services.processes import persist
 
 database, where = sys.argv[1:]
 

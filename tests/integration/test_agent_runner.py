@@ -15,18 +15,18 @@ import pytest
 from psycopg.rows import TupleRow
 
 from commands.executor import Context, Done, Executor
+from domain.inventory import Stock
 from domain.kernel import Event, Fact, Group, Reaction, Value
 from domain.order import CancelOrder, OrderCancelled, OrderPlaced
 from domain.parked import RequestParkedSkip
-from domain.stock import Stock
 from domain.streams import order_stream, parked_stream, stock_stream
 from eventstore.log import Append, NewEvent, StreamAppend
 from eventstore.seams import RandomIds, WallClock
 from eventstore.tasks import end_tasks
 from services.agents.agent import Agent
+from services.agents.registered import AGENTS
 from services.agents.runner import AgentRunner
 from services.parked_keys import Answer, CannotGoOn, ParkedKeys
-from services.processes import AGENTS
 from services.scheduler import Scheduler
 from tests.integration.test_worlds import eventually
 from tests.integration.trade import MERCHANT, NOW, Trade, agents_running, trading

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.carrier import ShipmentDispatched, ShipmentReturned
 from domain.kernel import Fact
 from domain.money import MOST_CENTS
 from domain.order import OrderConfirmed, OrderPlaced, OrderReserved
 from domain.payment import PaymentAuthorized, PaymentCaptured
-from domain.shipment import ShipmentDispatched, ShipmentReturned
-from services.processes import AGENTS
+from services.agents.registered import AGENTS
 from tests.integration.api_client import Api, an_order, problem, serving_in_memory
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from domain.stock import StockReservationRefused, StockReserved
+from domain.inventory import StockReservationRefused, StockReserved
 from eventstore.bus import MemoryBus
 from eventstore.feed import Feed
 from eventstore.tasks import end_tasks

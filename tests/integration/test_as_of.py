@@ -20,7 +20,7 @@ from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import make_pool
 from projections.fold import Fold
 from projections.generations import make_generation
-from projections.orders import ORDERS
+from projections.order.orders import ORDERS
 from projections.page import Follow
 from projections.read_model import ReadModel, table_of
 from projections.read_models import READ_MODELS
@@ -33,11 +33,10 @@ from services.audit.history_index import HistoryIndex
 from services.play.reader import read_olist
 from services.play.synthetic import synthetic_rows
 from services.settings import Settings
-from tests.integration.played import played
+from tests.integration.played import played, some_of
 from tests.integration.projections_trade import Bought, open_trade, setting_up
 from tests.integration.test_projections import running
 from tests.integration.test_projections import shown as projected
-from tests.integration.test_why_numbers import some_of
 from tests.integration.trade import Trade
 
 OLIST = os.environ.get("TILLROLL_OLIST_DIR")

@@ -100,6 +100,20 @@ async def test_a_tile_outside_that_differs_is_evidence_and_stays(log: Sealed) ->
     assert [each.name for each in tile.parent.iterdir() if each.name.startswith(".")] == []
 
 
+async def test_what_a_killed_sealer_had_staged_goes_with_the_next(log: Sealed) -> None:
+    await sealed_once_more(log, 700)
+    left = [log.directory / "tile" / name for name in ("0/.002.1", "0/x001/.000.1", "1/.000.1")]
+    for each in left:
+        each.parent.mkdir(exist_ok=True)
+        each.write_bytes(bytes(8192))
+    tiles = sorted(log.directory.rglob("tile/0/0*"))
+    await log.again().begin()
+    log.forget()
+    assert await sealed_once_more(log, 300) == [700, 1000]
+    assert list(log.directory.rglob(".*")) == []
+    assert set(tiles) <= {*log.directory.rglob("tile/0/0*"), log.directory / "tile/0/002.p"}
+
+
 async def test_no_tile_has_its_name_before_its_root_was_checked(
     log: Sealed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

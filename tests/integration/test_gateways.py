@@ -25,10 +25,10 @@ import pytest_asyncio
 from standardwebhooks import Webhook as Signer
 
 from commands.executor import Context, Executor
+from domain.carrier import RequestLabelVoid, RequestShipment
 from domain.kernel import Command, Fact, one
 from domain.payment import RequestAuthorization, RequestCapture, RequestRefund, RequestVoid
 from domain.personal import Customer
-from domain.shipment import RequestLabelVoid, RequestShipment
 from domain.streams import payment_stream, shipment_stream
 from eventstore.bus import MemoryBus
 from eventstore.checkpoints import LeaseLost

@@ -202,6 +202,20 @@ async def test_follow_prints_events_as_they_come(trade: Trade, following: subpro
     assert b"Traceback" not in following.stderr.read()
 
 
+async def test_follow_ends_where_it_is_told_to_and_takes_times(
+    trade: Trade, environment: dict[str, str]
+) -> None:
+    head = await trade.log.head()
+    stored = await trade.log.read(0, head)
+    every = lines(environment, "follow", "--after", "0", "--until", str(head))
+    assert [each["position"] for each in every] == list(range(1, head + 1))
+    since = stored[2].recorded_at
+    found = lines(
+        environment, "follow", "--after", "0", "--until", str(head), "--recorded-from", since.isoformat()
+    )
+    assert [each["position"] for each in found] == [e.position for e in stored if e.recorded_at >= since]
+
+
 async def test_follow_says_from_where_on(trade: Trade, environment: dict[str, str]) -> None:
     """What is appended once it has said so is shown; before, nobody was promised anything."""
     head = await trade.log.head()

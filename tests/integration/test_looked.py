@@ -16,7 +16,7 @@ import pytest_asyncio
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 
-from domain.permissions import AUDIT, ON_PLATFORM, PLATFORM
+from domain.permissions import PLATFORM, audit, on_platform
 from domain.user import JoinUser
 from eventstore.postgres import make_pool
 from eventstore.seams import WallClock
@@ -148,7 +148,7 @@ async def test_a_key_for_auditing_looks_as_its_holder_would(found: World) -> Non
     before = await newest(found)
     assert (await found.ask("GET", "/v1/orders", await found.key("m1"), "m1")).status_code == 200
     assert await newest(found) == before, "a merchant's own program, which may do more than look"
-    assert (await found.ask("GET", "/v1/orders", await found.key("m1", *AUDIT), "m1")).status_code == 200
+    assert (await found.ask("GET", "/v1/orders", await found.key("m1", *audit()), "m1")).status_code == 200
     (look,) = [each for each in await looks(found) if each["number"] > before]
     assert (look["role"], look["route"], look["rows"]) == ("key", "/v1/orders", 2)
 
@@ -292,7 +292,7 @@ def a_look(at: datetime, **changes: Any) -> Look:
 
 class PlatformGate:
     async def principal_of(self, request: Request) -> Principal:
-        return Principal("key:k1", "key", "k1", platform=Grant("key", frozenset(ON_PLATFORM)))
+        return Principal("key:k1", "key", "k1", platform=Grant("key", on_platform()))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -18,13 +18,13 @@ from domain.payment import PaymentVoided
 from domain.permissions import PLATFORM
 from eventstore.seams import RandomIds
 from projections.compare import compare
-from projections.orders import ORDERS
+from projections.order.orders import ORDERS
 from projections.parking import MadeByOtherCode
 from projections.read_model import ReadModel, Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import rebuild
+from services.agents.registered import AGENTS
 from services.parked_keys import Answer, CannotGoOn, ParkedKeys, request
-from services.processes import AGENTS
 from tests.integration.projections_trade import START, Bought, Trade, open_trade
 from tests.integration.test_projections import failing_on, fetch, lives, no_differences, running, shown
 

@@ -23,11 +23,11 @@ from eventstore.tasks import end_tasks
 from projections.read_model import ReadModel
 from projections.runner import ProjectionRunner
 from projections.session import PostgresReadModels
+from services.agents.registered import AGENTS
 from services.api import running_app
 from services.context import open_context
 from services.parked import show_parked, skip
 from services.parked_keys import PROJECTION, CannotGoOn, ParkedKeys, keep_answering
-from services.processes import AGENTS
 from services.verify import verify
 from tests.integration.api_client import a_key, problem
 from tests.integration.projections_trade import Bought, Trade, open_trade

@@ -22,10 +22,10 @@ import asyncio, os, sys
 from dataclasses import replace
 from domain.order import OrderCancelled
 from domain.payment import PaymentVoided
-from projections.orders import ORDERS
+from projections.order.orders import ORDERS
 from projections.read_models import READ_MODELS
 from services.parked_keys import ParkedKeys, keep_answering
-from services.processes import AGENTS
+from services.agents.registered import AGENTS
 from tests.integration.projections_trade import open_trade
 
 database, deadly = sys.argv[1:]

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from domain.inventory import StockReceived
 from domain.kernel import Fact
-from domain.stock import StockReceived
+from projections.inventory.stock_levels import STOCK_LEVELS
 from projections.read_model import ReadModel, Rows
 from projections.read_models import READ_MODELS
-from projections.stock_levels import STOCK_LEVELS
+from services.agents.registered import AGENTS
 from services.parked_keys import CannotGoOn, ParkedKeys
-from services.processes import AGENTS
 from tests.integration.projections_trade import Bought, Trade, open_trade, setting_up
 from tests.integration.test_projections import fetch, no_differences, running, shown
 

@@ -17,12 +17,12 @@ from eventstore.partitions import Partitions, partition_of
 from eventstore.postgres import PostgresLog
 from eventstore.tasks import end_tasks
 from projections.generations import Connection, lock_checkpoints
+from projections.order.sales import SALES
 from projections.read_model import ReadModel, Rows
 from projections.read_models import READ_MODELS
-from projections.sales import SALES
 from services.agents.parking import lock_parked
+from services.agents.registered import AGENTS
 from services.parked_keys import ParkedKeys, keep_answering
-from services.processes import AGENTS
 from tests.integration.projections_trade import Bought, Trade, open_trade, setting_up
 from tests.integration.test_parked import ask
 from tests.integration.test_projections import fetch, no_differences, until

@@ -23,9 +23,9 @@ from eventsourcing.persistence import (
 )
 
 import eventstore
+from domain.inventory import STOCK, AdjustStock, ReceiveStock, Stock, StockReceived
 from domain.order import OrderPlaced
 from domain.personal import Customer
-from domain.stock import STOCK, AdjustStock, ReceiveStock, Stock, StockReceived
 from eventstore.leaf import leaf_hash_of
 from eventstore.log import StoredEvent as LogRow
 from eventstore.plugin import ApplicationRecorder, Mapper, Recorded

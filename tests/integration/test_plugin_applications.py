@@ -24,8 +24,8 @@ from eventsourcing.projection import EventSourcedProjection, EventSourcedProject
 from eventsourcing.system import MultiThreadedRunner, ProcessApplication, SingleThreadedRunner, System
 from eventsourcing.utils import Environment
 
+from domain.inventory import STOCK, ReceiveStock, ReserveStock, Stock, StockReceived
 from domain.kernel import Event
-from domain.stock import STOCK, ReceiveStock, ReserveStock, Stock, StockReceived
 from eventstore.plugin import ApplicationRecorder, Factory, Recorded, TrackingRecorder
 
 Variables = dict[str, str]

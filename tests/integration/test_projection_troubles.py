@@ -15,7 +15,7 @@ from projections import advance as advance_module
 from projections import compare as compare_module
 from projections.advance import Advancer
 from projections.holding import Holding
-from projections.orders import ORDERS
+from projections.order.orders import ORDERS
 from projections.read_model import Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import rebuild

@@ -18,11 +18,11 @@ from eventstore.tasks import end_tasks
 from projections import runner as runner_module
 from projections.compare import compare
 from projections.generations import drop_others, make_generation, sole_builder
-from projections.orders import ORDERS
+from projections.order.orders import ORDERS
+from projections.order.sales import SALES
 from projections.read_model import ReadModel, Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import RebuildRunning, rebuild
-from projections.sales import SALES
 from services.parked_keys import CannotGoOn, ParkedKeys
 from tests.integration.projections_trade import Bought, Step, Trade, open_trade, setting_up
 

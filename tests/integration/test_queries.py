@@ -315,7 +315,7 @@ async def test_payments_in_trouble_are_found(api: Api) -> None:
 
 async def test_the_right_index_serves_every_list(api: Api) -> None:
     """With sequential scans and sorts made dear, the plans of the lists need neither."""
-    from queries.orders import _LIST
+    from queries.order.orders import _LIST
 
     await api.ok("/v1/orders", at_least=await sell(api.trade))
     filters = dict.fromkeys(

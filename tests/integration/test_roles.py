@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from fastapi import APIRouter, FastAPI
 
-from domain.permissions import AT_MERCHANT, ON_PLATFORM, PLATFORM, permissions_of
+from domain.permissions import PLATFORM, at_merchant, on_platform, permissions_of
 from eventstore.seams import WallClock
 from services.access.oidc_routes import make_router
 from services.api import create_app
@@ -158,18 +158,18 @@ def allowed_by(role: str, operation: Operation) -> tuple[frozenset[str], bool]:
     return {
         "admin": (permissions_of("admin", PLATFORM), True),
         "owner": (permissions_of("owner", "m1"), False),
-        "staff without it": (permissions_of("staff", "m1", AT_MERCHANT - just), False),
+        "staff without it": (permissions_of("staff", "m1", at_merchant() - just), False),
         "staff with just it": (permissions_of("staff", "m1", just), False),
         "customer": (permissions_of("customer", "m1"), False),
         "auditor of the merchant": (permissions_of("auditor", "m1"), False),
         "auditor of the platform": (permissions_of("auditor", PLATFORM), True),
         "operator": (permissions_of("operator", PLATFORM), True),
         "owner of another merchant": (frozenset[str](), False),
-        "key with just it": (just & AT_MERCHANT, False),
-        "key with another": (frozenset({another(wanted, AT_MERCHANT)}), False),
+        "key with just it": (just & at_merchant(), False),
+        "key with another": (frozenset({another(wanted, at_merchant())}), False),
         "key of another merchant": (frozenset[str](), False),
-        "platform key with just it": (just & ON_PLATFORM, True),
-        "platform key with another": (frozenset({another(wanted, ON_PLATFORM)}), True),
+        "platform key with just it": (just & on_platform(), True),
+        "platform key with another": (frozenset({another(wanted, on_platform())}), True),
         "nobody": (frozenset[str](), False),
     }[role]
 
@@ -192,17 +192,17 @@ def may(role: str, operation: Operation) -> bool:
 async def secret_of(found: World, role: str, operation: Operation) -> str:  # noqa: C901 - a case a role
     """A way in for such a one. Where nobody can hold just that permission, it holds another."""
     wanted = operation.permission
-    at_merchant = wanted if wanted in AT_MERCHANT else another(wanted, AT_MERCHANT)
-    on_platform = wanted if wanted in ON_PLATFORM else another(wanted, ON_PLATFORM)
+    of_merchant = wanted if wanted in at_merchant() else another(wanted, at_merchant())
+    of_platform = wanted if wanted in on_platform() else another(wanted, on_platform())
     match role:
         case "nobody":
             return ""
         case "admin" | "operator":
             return await found.signed_in(role, PLATFORM)
         case "staff without it":
-            return await found.signed_in("staff", "m1", *(AT_MERCHANT - {wanted}))
+            return await found.signed_in("staff", "m1", *(at_merchant() - {wanted}))
         case "staff with just it":
-            return await found.signed_in("staff", "m1", at_merchant)
+            return await found.signed_in("staff", "m1", of_merchant)
         case "customer":
             return await found.signed_in("customer", "m1", subject="subject-p1")
         case "auditor of the platform":
@@ -210,15 +210,15 @@ async def secret_of(found: World, role: str, operation: Operation) -> str:  # no
         case "owner of another merchant":
             return await found.signed_in("owner", "m2")
         case "key with just it":
-            return await found.key("m1", at_merchant)
+            return await found.key("m1", of_merchant)
         case "key with another":
-            return await found.key("m1", another(wanted, AT_MERCHANT))
+            return await found.key("m1", another(wanted, at_merchant()))
         case "key of another merchant":
             return await found.key("m2")
         case "platform key with just it":
-            return await found.key(PLATFORM, on_platform)
+            return await found.key(PLATFORM, of_platform)
         case "platform key with another":
-            return await found.key(PLATFORM, another(wanted, ON_PLATFORM))
+            return await found.key(PLATFORM, another(wanted, on_platform()))
         case _:
             return await found.signed_in(role.partition(" ")[0], "m1")
 
@@ -263,7 +263,7 @@ def check_rules_shown(app: FastAPI) -> None:
     wanted = {name: rule for rule, names in RULES.items() for name in names.split()}
     assert {each.id: (each.permission, each.scope) for each in shown if each.scope != "public"} == wanted
     for permission, scope in RULES:
-        known = ON_PLATFORM if scope != "self" else {permission}
+        known = on_platform() if scope != "self" else {permission}
         assert permission in known, f"nobody can hold {permission}"
 
 

@@ -18,8 +18,8 @@ from eventstore.log import EpochChanged, InvalidAppend, LogUnavailable
 from eventstore.seams import WallClock
 from services import scheduler as scheduler_module
 from services.agents.reactions import PageOfReactions
+from services.agents.registered import AGENTS
 from services.parked_keys import Answer, ParkedKeys
-from services.processes import AGENTS
 from services.scheduler import Scheduler
 from tests.integration.trade import NOW, Trade, agents_running, trading
 

@@ -29,7 +29,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.failures import FailureGroup
 
-from domain.permissions import ON_PLATFORM, PLATFORM
+from domain.permissions import PLATFORM, on_platform
 from eventstore.tasks import TaskGroup
 from services.access.composition import Access
 from services.access.users import Wanted
@@ -50,7 +50,7 @@ SPARSE = ("owner",)
 NO_RATES = dict.fromkeys(
     ("rate_address", "rate_principal", "rate_sign_in_address", "rate_sign_in_account"), "100000000 per minute"
 )
-EVERYTHING = Grant("admin", frozenset(ON_PLATFORM))
+EVERYTHING = Grant("admin", on_platform())
 ROLES = {
     "admin": (PLATFORM, Wanted("admin")),
     "operator": (PLATFORM, Wanted("operator")),

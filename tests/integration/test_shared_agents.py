@@ -15,8 +15,8 @@ from uuid import uuid4
 import pytest
 
 from commands.executor import Context, Done, Executor
+from domain.inventory import Stock
 from domain.kernel import Group
-from domain.stock import Stock
 from domain.streams import order_stream, stock_stream
 from eventstore.checkpoints import LeaseLost
 from eventstore.feed import Feed
@@ -27,8 +27,9 @@ from eventstore.seams import RandomIds, WallClock
 from eventstore.shares import Place, share_statements, take
 from eventstore.sharing import Sharing
 from eventstore.tasks import end_tasks
+from services.agents.registered import AGENTS
 from services.agents.runner import FOLLOWER, AgentRunner
-from services.processes import AGENTS, persist
+from services.processes import persist
 from tests.integration.test_projections import until
 from tests.integration.trade import MERCHANT, NOW, Trade, trading
 
@@ -267,7 +268,8 @@ from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds, WallClock
 from services.agents.runner import AgentRunner
-from services.processes import AGENTS, persist
+from services.agents.registered import AGENTS
+from services.processes import persist
 
 async def main(database):
     async with await PostgresLog.connect(database) as log:

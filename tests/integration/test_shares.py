@@ -21,7 +21,7 @@ from eventstore.postgres import PostgresLog
 from eventstore.shares import Place, Worker, adjoining, merge, release, share_statements, take
 from eventstore.tasks import end_tasks
 from projections.advance import Advancer, Moved
-from projections.orders import ORDERS
+from projections.order.orders import ORDERS
 from projections.page import Follow
 from projections.read_model import Rows
 from projections.read_models import READ_MODELS
@@ -29,8 +29,8 @@ from projections.rebuild import rebuild
 from projections.runner import ProjectionRunner
 from projections.session import PostgresReadModels, PostgresSession
 from queries.waiting import ProjectionsWaiter
+from services.agents.registered import AGENTS
 from services.parked_keys import ParkedKeys
-from services.processes import AGENTS
 from tests.integration.projections_trade import Bought, Trade, open_trade, setting_up
 from tests.integration.test_projections import fetch, no_differences, until
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from domain.stock import STOCK, Stock
+from domain.inventory import STOCK, Stock
 from eventstore.checkpoints import holding
 from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.seams import WallClock

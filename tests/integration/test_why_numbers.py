@@ -15,8 +15,9 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
-from domain.catalogue import ProductImported
+from domain.carrier import LabelVoided
 from domain.erasure import SubjectErased
+from domain.inventory import StockAdjusted, StockAllocated, StockReceived, StockReturned
 from domain.kernel import Fact
 from domain.order import Adjustment
 from domain.payment import (
@@ -26,23 +27,21 @@ from domain.payment import (
     PaymentDeclined,
     PaymentProviderUnavailable,
 )
-from domain.shipment import LabelVoided
-from domain.stock import StockAdjusted, StockAllocated, StockReceived, StockReturned
+from domain.product import ProductImported
 from domain.streams import erasure_stream, payment_stream, product_stream, stock_stream
 from eventstore.postgres import make_pool
 from eventstore.roles import ALL_MERCHANTS
 from eventstore.statements import Pool
 from projections.generations import Connection
+from projections.order.sales import SALES
 from projections.read_model import Rows
 from projections.read_models import READ_MODELS
-from projections.sales import SALES
 from services.audit import numbers_found, numbers_merge
 from services.audit.causes_asked import Bound, bound
 from services.audit.numbers import Row, explain, explain_row, rolled_back
 from services.audit.numbers_table import MODEL_OF, CannotExplain, read_table
 from services.play.reader import read_olist
-from services.play.rows import OlistRows
-from tests.integration.played import played
+from tests.integration.played import played, some_of
 from tests.integration.projections_trade import START, Bought, Step, Trade, open_trade, setting_up
 from tests.integration.test_database_roles import AsRole
 from tests.integration.test_projections import running, shown
@@ -299,22 +298,6 @@ async def test_a_hundred_random_numbers_of_the_miniature_add_up(database: str, p
 
 
 CHECKOUTS = 300
-
-
-def some_of(rows: OlistRows, count: int) -> OlistRows:
-    """The first orders, with all that is theirs."""
-    ids = {each.order_id for each in rows.orders[:count]}
-    items = tuple(each for each in rows.items if each.order_id in ids)
-    products, sellers = {each.product_id for each in items}, {each.seller_id for each in items}
-    return replace(
-        rows,
-        orders=rows.orders[:count],
-        items=items,
-        products=tuple(each for each in rows.products if each.product_id in products),
-        sellers=tuple(each for each in rows.sellers if each.seller_id in sellers),
-        payments=tuple(each for each in rows.payments if each.order_id in ids),
-        reviews=tuple(each for each in rows.reviews if each.order_id in ids),
-    )
 
 
 @pytest.mark.olist

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from commands.executor import Context, Done, Executor
+from domain.carrier import RecordCarrierShipment, Scan
+from domain.inventory import ReceiveStock
 from domain.kernel import Command, Event, one
 from domain.order import Line, PlaceOrder, Portion, Terms
 from domain.payment import Movement, RecordProviderPayment
 from domain.personal import Customer
-from domain.shipment import RecordCarrierShipment, Scan
-from domain.stock import ReceiveStock
 from domain.streams import order_stream, payment_stream, shipment_stream, stock_stream
 from eventstore.bus import MemoryBus
 from eventstore.codec import decode
@@ -23,8 +23,9 @@ from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds, WallClock, key_id
 from eventstore.tasks import end_tasks
+from services.agents.registered import AGENTS
 from services.agents.runner import AgentRunner
-from services.processes import AGENTS, persist
+from services.processes import persist
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MERCHANT = "m"

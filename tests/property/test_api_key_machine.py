@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis.stateful import invariant, rule
 
 from domain.api_key import API_KEY, IssueApiKey, RevokeApiKey
-from domain.permissions import AT_MERCHANT, ON_PLATFORM, PLATFORM
+from domain.permissions import PLATFORM, at_merchant, on_platform
 from tests.property.machine import AggregateMachine
 from tests.strategies import key_issues
 
@@ -20,7 +20,7 @@ class ApiKeyMachine(AggregateMachine):
 
     @rule(command=key_issues)
     def issue(self, command: IssueApiKey) -> None:
-        possible = ON_PLATFORM if command.merchant == PLATFORM else AT_MERCHANT
+        possible = on_platform() if command.merchant == PLATFORM else at_merchant()
         came = self.send(command)
         if self.first:
             assert came == []

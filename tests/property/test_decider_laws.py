@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.aggregates import AGGREGATES
+from domain.inventory import AdjustStock, ReceiveStock, ReturnStock, ShipStock
 from domain.kernel import Command, Event, Refused
-from domain.stock import AdjustStock, ReceiveStock, ReturnStock, ShipStock
 from eventstore.codec import decode_event
 from tests.strategies import COMMANDS, runs_of
 

@@ -19,7 +19,7 @@ from domain.order import ORDER, OrderConfirmed, OrderPlaced, OrderReserved, Plac
 from domain.personal import Erased
 from domain.streams import deadline_stream, order_stream
 from eventstore.log import MAX_NAME_CHARACTERS
-from services.processes import AGENTS
+from services.agents.registered import AGENTS
 
 
 def names(bytes_max: int, characters: str = "a-é\N{SNOWMAN}") -> st.SearchStrategy[str]:

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from domain.aggregates import aggregate_of
+from domain.carrier import RecordCarrierShipment, Scan, ScanType, Shipment
 from domain.deadline import ReachDeadline
+from domain.inventory import ReceiveStock
 from domain.kernel import Command, Event, Fact, Refused
 from domain.order import CancelOrder, Line, Order, PlaceOrder, Portion, Terms
 from domain.payment import (
@@ -28,10 +30,8 @@ from domain.payment import (
     VoidRequested,
 )
 from domain.personal import Sealed
-from domain.shipment import RecordCarrierShipment, Scan, ScanType, Shipment
-from domain.stock import ReceiveStock
 from domain.streams import deadline_stream, order_stream, payment_stream, shipment_stream, stock_stream
-from services.processes import AGENTS
+from services.agents.registered import AGENTS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DUE = {"p0": 600, "p1": 400}

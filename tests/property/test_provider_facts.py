@@ -15,6 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from domain.aggregates import AnyDecider
+from domain.carrier import (
+    SHIPMENT,
+    LabelVoidRequested,
+    RecordCarrierShipment,
+    Scan,
+    Shipment,
+    ShipmentEvent,
+    ShipmentRequested,
+)
 from domain.kernel import Event
 from domain.payment import (
     PAYMENT,
@@ -31,15 +40,6 @@ from domain.payment import (
     RecordProviderPayment,
     RefundRequested,
     VoidRequested,
-)
-from domain.shipment import (
-    SHIPMENT,
-    LabelVoidRequested,
-    RecordCarrierShipment,
-    Scan,
-    Shipment,
-    ShipmentEvent,
-    ShipmentRequested,
 )
 from tests.strategies import CUSTOMER, SCANS
 

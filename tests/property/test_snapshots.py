@@ -15,8 +15,8 @@ from commands.fold import Folder, State
 from commands.snapshotter import Snapshotter
 from commands.states import States
 from domain.aggregates import AGGREGATES
+from domain.inventory import StockReceived
 from domain.kernel import Event, Refused
-from domain.stock import StockReceived
 from eventstore.codec import decode_event, encode, subject_of
 from eventstore.keyring import Keyring, MemoryKeyStore
 from eventstore.log import Append, StreamAppend

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
-from domain.permissions import AT_MERCHANT, ON_PLATFORM, PLATFORM
+from domain.permissions import PLATFORM, at_merchant, on_platform
 from domain.user import (
     USER,
     DisableSecondFactor,
@@ -94,7 +94,7 @@ class UserMachine(AggregateMachine):
     @staticmethod
     def _makes_sense(command: GrantRole) -> bool:
         staff = command.role == "staff"
-        known = set(command.permissions) <= AT_MERCHANT
+        known = set(command.permissions) <= at_merchant()
         return (
             (command.role, command.merchant == PLATFORM) in SENSIBLE
             and bool(command.permissions) == staff
@@ -146,7 +146,7 @@ class UserMachine(AggregateMachine):
     def nobody_has_more_than_can_be_had_there(self) -> None:
         for merchant, held in self.state.grants.items():
             assert held.permissions
-            assert held.permissions <= (ON_PLATFORM if merchant == PLATFORM else AT_MERCHANT)
+            assert held.permissions <= (on_platform() if merchant == PLATFORM else at_merchant())
             if held.role == "staff":
                 assert held.permissions == set(self.grants[merchant][1])
 

@@ -12,19 +12,19 @@ from typing import Any
 from unittest.mock import patch
 
 from commands.executor import Executor, _Decision
-from domain import payment, stock
+from domain import inventory, payment
+from domain.carrier import ShipmentDispatched
 from domain.kernel import Fact, Group, Reaction, one
 from domain.order import OrderCancelled
 from domain.payment import PaymentCaptured, RequestVoid
-from domain.shipment import ShipmentDispatched
 from domain.streams import payment_stream
 from services.agents.agent import Agent
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.payment import PAYMENT_AGENT
+from services.agents.registered import AGENTS
 from services.agents.runner import AgentRunner
 from services.gateways.calls import OpenCalls
 from services.gateways.lanes import Lanes
-from services.processes import AGENTS
 from services.scheduler import Scheduler
 from services.simulation.system import Parts
 from tests.simulation.mutant_parts import (
@@ -96,10 +96,10 @@ def _wrong_merchant(process: Any, fact: Fact) -> Reaction[Any]:
 def _promising() -> Iterator[None]:
     """Stock is promised without a look at what is there."""
 
-    def promise(command: Any, _: stock.Stock, promised: Any, __: Any) -> tuple[Any, ...]:
+    def promise(command: Any, _: inventory.Stock, promised: Any, __: Any) -> tuple[Any, ...]:
         return (promised,)
 
-    with patch.object(stock, "_promise", promise):
+    with patch.object(inventory, "_promise", promise):
         yield
 
 

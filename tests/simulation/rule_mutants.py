@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from domain import order, payment, shipment, stock
+from domain import carrier, inventory, order, payment
 from domain.kernel import Fact, Reaction
 from domain.order import OrderConfirmed
-from services.agents import inventory
+from services.agents import inventory as inventory_agent
 from services.agents import payment as payment_agent
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.runner import AgentRunner
@@ -34,35 +34,35 @@ def _reserve_only(process: Any, fact: Fact) -> Reaction[Any]:
 @contextmanager
 def _undone() -> Iterator[None]:
     """Where a parcel is, the last scan that came says."""
-    real = shipment.evolve
+    real = carrier.evolve
 
-    def evolve(state: shipment.Shipment, event: shipment.ShipmentEvent) -> shipment.Shipment:
+    def evolve(state: carrier.Shipment, event: carrier.ShipmentEvent) -> carrier.Shipment:
         new = real(state, event)
-        return replace(new, delivered=False) if isinstance(event, shipment.ShipmentScanned) else new
+        return replace(new, delivered=False) if isinstance(event, carrier.ShipmentScanned) else new
 
-    object.__setattr__(shipment.SHIPMENT, "evolve", evolve)
+    object.__setattr__(carrier.SHIPMENT, "evolve", evolve)
     try:
-        with patch.object(shipment, "evolve", evolve):
+        with patch.object(carrier, "evolve", evolve):
             yield
     finally:
-        object.__setattr__(shipment.SHIPMENT, "evolve", real)
+        object.__setattr__(carrier.SHIPMENT, "evolve", real)
 
 
 RULE_MUTANTS = (
     Mutant(
         "what left is still on hand",
         Parts(),
-        planted=changed(stock._Count, "happen", "self.on_hand -= quantity", "pass"),
+        planted=changed(inventory._Count, "happen", "self.on_hand -= quantity", "pass"),
     ),
     Mutant(
         "what came back is for sale",
         Parts(),
-        planted=changed(stock._Count, "happen", "self.quality_control += quantity", "pass"),
+        planted=changed(inventory._Count, "happen", "self.quality_control += quantity", "pass"),
     ),
     Mutant(
         "of each product one is reserved",
         Parts(),
-        planted=changed(inventory, "_placed", "+= line.quantity", "= 1"),
+        planted=changed(inventory_agent, "_placed", "+= line.quantity", "= 1"),
     ),
     Mutant(
         "confirmed orders lose what they reserved",

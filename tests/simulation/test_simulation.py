@@ -9,10 +9,10 @@ from collections import Counter
 
 import pytest
 
+from domain.carrier import SHIPMENT
+from domain.inventory import STOCK
 from domain.order import ORDER
 from domain.payment import PAYMENT
-from domain.shipment import SHIPMENT
-from domain.stock import STOCK
 from services.simulation.command import Asked, Summary, _summaries
 from services.simulation.faults import Faults
 from services.simulation.plan import Plan, plan_of

@@ -10,7 +10,27 @@ from uuid import UUID
 
 import pytest
 
+from domain.carrier import (
+    LabelRefused,
+    RequestLabelVoid,
+    RequestShipment,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentReturned,
+)
 from domain.deadline import DeadlineReached
+from domain.inventory import (
+    AllocateStock,
+    ExpireReservation,
+    ReleaseStock,
+    ReservationExpired,
+    ReserveStock,
+    ReturnStock,
+    ShipStock,
+    StockAllocationRefused,
+    StockReservationRefused,
+    StockReserved,
+)
 from domain.kernel import Command, Event, Fact
 from domain.order import (
     CancelOrder,
@@ -43,36 +63,16 @@ from domain.payment import (
     VoidFailed,
 )
 from domain.personal import Sealed
-from domain.shipment import (
-    LabelRefused,
-    RequestLabelVoid,
-    RequestShipment,
-    ShipmentDelivered,
-    ShipmentDispatched,
-    ShipmentReturned,
-)
-from domain.stock import (
-    AllocateStock,
-    ExpireReservation,
-    ReleaseStock,
-    ReservationExpired,
-    ReserveStock,
-    ReturnStock,
-    ShipStock,
-    StockAllocationRefused,
-    StockReservationRefused,
-    StockReserved,
-)
 from domain.streams import order_stream
 from services.agents.agent import Agent
+from services.agents.carrier import CARRIER_AGENT
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.order import ORDER_AGENT
 from services.agents.payment import PAYMENT_AGENT, REVERSAL_PAUSES
 from services.agents.reactions import told
-from services.agents.shipping import SHIPPING_AGENT
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-AGENTS = (ORDER_AGENT, INVENTORY_AGENT, PAYMENT_AGENT, SHIPPING_AGENT)
+AGENTS = (ORDER_AGENT, INVENTORY_AGENT, PAYMENT_AGENT, CARRIER_AGENT)
 
 
 def placed(*, payments: int = 1, lines: int = 1, on_account: bool = False) -> OrderPlaced:
@@ -347,7 +347,7 @@ LABEL = RequestShipment(
     ],
 )
 def test_the_shipping_agent(heard: list[Event], then: list[Command]) -> None:
-    assert react_to(SHIPPING_AGENT, *heard)[1] == then
+    assert react_to(CARRIER_AGENT, *heard)[1] == then
 
 
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)

@@ -13,8 +13,8 @@ import pytest
 
 from commands.fold import FOLD_MAX
 from commands.states import States
+from domain.inventory import StockReceived
 from domain.personal import Customer
-from domain.stock import StockReceived
 from domain.streams import stock_stream
 from eventstore.codec import encode
 from eventstore.keyring import Keyring, MemoryKeyStore

@@ -11,8 +11,8 @@ import pytest
 
 from commands.executor import Context, Executor
 from commands.states import States
+from domain.inventory import AllocateStock, ReceiveStock, ReleaseStock, ReserveStock
 from domain.kernel import Command, Group, Target, one
-from domain.stock import AllocateStock, ReceiveStock, ReleaseStock, ReserveStock
 from domain.streams import stock_stream
 from eventstore.codec import UnknownEvent
 from eventstore.keyring import Keyring, MemoryKeyStore

@@ -10,6 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.carrier import (
+    SHIPMENT,
+    LabelBought,
+    LabelRefused,
+    LabelVoided,
+    LabelVoidFailed,
+    LabelVoidRequested,
+    RecordCarrierShipment,
+    ShipmentRequested,
+)
+from domain.carrier import RecordUnavailable as CarrierUnavailable
 from domain.kernel import Event, Fact
 from domain.payment import (
     PAYMENT,
@@ -29,17 +40,6 @@ from domain.payment import (
 )
 from domain.payment import RecordUnavailable as PaymentUnavailable
 from domain.personal import Customer, Erased
-from domain.shipment import (
-    SHIPMENT,
-    LabelBought,
-    LabelRefused,
-    LabelVoided,
-    LabelVoidFailed,
-    LabelVoidRequested,
-    RecordCarrierShipment,
-    ShipmentRequested,
-)
-from domain.shipment import RecordUnavailable as CarrierUnavailable
 from domain.streams import payment_stream, shipment_stream
 from services.gateways.breaker import Breaker, Patience
 from services.gateways.calls import Call, OpenCalls

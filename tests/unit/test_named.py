@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from domain.streams import order_stream
-from projections.orders import ORDERS
-from projections.payments import PAYMENTS
+from projections.inventory.stock_levels import STOCK_LEVELS
+from projections.order.orders import ORDERS
+from projections.order.sales import SALES
+from projections.payment.payments import PAYMENTS
 from projections.read_model import ReadModel
-from projections.sales import SALES
-from projections.stock_levels import STOCK_LEVELS
 from services.audit.as_of_models import key_named
 from services.audit.filters import EventFilter
 from services.audit.named import NotThere, checked

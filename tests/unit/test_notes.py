@@ -19,6 +19,7 @@ from services.audit.notes import (
 from services.audit.outside import bucket_of
 from services.audit.tiles import parse_tile_path, tile_path
 from services.audit.verifier import Key, checkpoints_in
+from services.audit.witness import witnesses_in
 
 EXAMPLE_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
 EXAMPLE = (
@@ -69,6 +70,16 @@ def test_another_key_of_the_same_name_does_not_count() -> None:
     other = Signer(SIGNER.key.name, bytes(32))
     with pytest.raises(WrongNote, match="not signed by"):
         NOTE.checkpoint(other.key)
+
+
+def test_no_more_witnesses_are_named_than_a_note_has_room_for() -> None:
+    keys = [str(VerifierKey(f"w{n}", COSIGNATURE, Signer("w", bytes(32)).key.public)) for n in range(64)]
+    room = witnesses_in(" ".join(keys[:63]))
+    lines = tuple(cosign(each.name, bytes(32), NOTE.body, 1_700_000_000) for each in room)
+    full = Note(NOTE.body, (*NOTE.signatures, *lines))
+    assert Note.parse(str(full)) == full
+    with pytest.raises(WrongNote, match="names 64: a note has room for 63"):
+        witnesses_in(" ".join(keys))
 
 
 def test_a_cosignature_is_of_one_checkpoint_one_witness_and_one_time() -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from domain.catalogue import ImportProduct
+from domain.inventory import ReceiveStock
 from domain.merchant import SetMerchantTerms
 from domain.order import ORDER, OrderPlaced, Portion
-from domain.stock import ReceiveStock
+from domain.product import ImportProduct
 from domain.streams import order_stream
 from services.play.facts import compute_facts
 from services.play.plan import (

@@ -9,12 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.kernel import Event, Fact
-from domain.order import Adjustment, OrderPlaced
-from domain.payment import AuthorizationRequested, PaymentAuthorized, PaymentDeclined
-from domain.personal import Erased
-from domain.shipment import ShipmentDelivered, ShipmentDispatched, ShipmentScanned
-from domain.stock import (
+from domain.carrier import ShipmentDelivered, ShipmentDispatched, ShipmentScanned
+from domain.inventory import (
     ReservationExpired,
     StockAdjusted,
     StockAllocated,
@@ -23,17 +19,15 @@ from domain.stock import (
     StockReturned,
     StockShipped,
 )
-from projections import (
-    checkouts,
-    late_deliveries,
-    merchant_overview,
-    order_timeline,
-    orders,
-    payments,
-    sales,
-    shipments,
-    stock_levels,
-)
+from domain.kernel import Event, Fact
+from domain.order import Adjustment, OrderPlaced
+from domain.payment import AuthorizationRequested, PaymentAuthorized, PaymentDeclined
+from domain.personal import Erased
+from projections.carrier import late_deliveries, shipments
+from projections.inventory import stock_levels
+from projections.merchant import merchant_overview
+from projections.order import checkouts, order_timeline, orders, sales
+from projections.payment import payments
 from projections.read_model import order_key, partition_in_stream, partition_of_fact
 from projections.read_models import PERSONAL_COLUMNS, READ_MODELS
 from tests.integration.projections_trade import START, Bought, Step, setting_up

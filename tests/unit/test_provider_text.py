@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from domain.carrier import LabelBought, RecordCarrierShipment, Scan
 from domain.kernel import PROVIDER_TEXT_MAX
 from domain.payment import Movement, PaymentDeclined, RecordProviderPayment
-from domain.shipment import LabelBought, RecordCarrierShipment, Scan
 from eventstore.codec import decode_event
 
 ODD, KEPT = "no\0funds" + "x" * 2_000, "no\ufffdfunds" + "x" * (PROVIDER_TEXT_MAX - 8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 from eventstore.queries import load_queries
 from queries.dependencies import is_prepared
 
@@ -22,10 +24,10 @@ _PLANNED_ANEW = {
 
 
 def test_what_has_filters_that_may_be_missing_is_planned_anew() -> None:
-    files = ("catalogue", "deliveries", "merchant", "operator", "orders", "payments", "positions", "sales")
+    files = [each.name for each in (resources.files("queries") / "sql").iterdir()]
     statements = {
         name: getattr(queries, name).sql
-        for queries in (load_queries("queries", f"{file}.sql") for file in (*files, "shipments", "stock"))
+        for queries in (load_queries("queries", name) for name in files)
         for name in queries.available_queries
         if not name.endswith("_cursor")
     }

@@ -13,7 +13,7 @@ from commands import snapshotter as module
 from commands.fold import Folder, State
 from commands.snapshotter import SNAPSHOT_EVENTS, Snapshotter
 from commands.states import PROBE, States
-from domain.stock import STOCK, Stock, StockReceived
+from domain.inventory import STOCK, Stock, StockReceived
 from eventstore.codec import encode
 from eventstore.keyring import Keyring, MemoryKeyStore
 from eventstore.log import STREAM_LIMIT, Append, Content, StreamAppend

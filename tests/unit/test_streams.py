@@ -6,12 +6,10 @@ import re
 
 import pytest
 
-from domain.aggregates import AGGREGATES, aggregate_of
+from domain.aggregates import AGGREGATES, PARTS, aggregate_of, checked_stream
 from domain.streams import (
-    PARTS,
     api_key_stream,
     category_stream,
-    checked_stream,
     deadline_stream,
     encode_part,
     erasure_stream,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.permissions import AT_MERCHANT, CUSTOMER, ON_PLATFORM, PLATFORM, permissions_of
+from domain.permissions import PLATFORM, at_merchant, customer, on_platform, permissions_of
 from domain.personal import EmailAddress
 from domain.user import (
     USER,
@@ -106,9 +106,9 @@ def test_a_role_that_makes_no_sense_is_refused(command: GrantRole) -> None:
 
 
 def test_what_the_roles_allow() -> None:
-    assert permissions_of("admin", PLATFORM) == ON_PLATFORM
-    assert permissions_of("owner", "m1") == AT_MERCHANT
-    assert permissions_of("customer", "m1") == CUSTOMER
+    assert permissions_of("admin", PLATFORM) == on_platform()
+    assert permissions_of("owner", "m1") == at_merchant()
+    assert permissions_of("customer", "m1") == customer()
     assert permissions_of("operator", PLATFORM) == {"system:read", "system:write"}
     assert all(each.endswith(":read") for each in permissions_of("auditor", PLATFORM))
     assert not permissions_of("auditor", "m1") & {"members:read", "keys:read", "users:read"}

@@ -48,9 +48,10 @@ FROM history_blocks AS led WHERE block >= :first AND block <= :last ORDER BY blo
 -- The first block in which the log came past :moment.
 SELECT block FROM history_blocks WHERE recorded_until > :moment::timestamptz ORDER BY recorded_until, block LIMIT 1;
 
--- name: first_after(after, moment)
--- The first event after :after that was recorded after :moment.
-SELECT position FROM events WHERE position > :after AND recorded_at > :moment::timestamptz
+-- name: first_after(after, until, moment)
+-- The first event after :after, up to :until, that was recorded after :moment.
+SELECT position FROM events
+WHERE position > :after AND position <= :until AND recorded_at > :moment::timestamptz
 ORDER BY position LIMIT 1;
 
 -- name: read_blocks

@@ -1,0 +1,5 @@
+"""Read models of stock."""
+
+from projections.inventory.stock_levels import STOCK_LEVELS
+
+READ_MODELS = (STOCK_LEVELS,)

@@ -1,0 +1,5 @@
+"""Read models of payments."""
+
+from projections.payment.payments import PAYMENTS
+
+READ_MODELS = (PAYMENTS,)

@@ -1,0 +1,9 @@
+"""Reads of orders, and of what was sold by them."""
+
+from queries.order import orders, sales
+
+ROUTERS = (orders.router, sales.router)
+TAGS = (
+    {"name": "orders", "description": "What was bought, and how far it has come."},
+    {"name": "sales", "description": "What was sold: by day, by product, by category."},
+)

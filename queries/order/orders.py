@@ -1,0 +1,219 @@
+"""Reads of orders: the list with its filters, and one with its lines, payments, parcels and timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import AwareDatetime, Field
+
+from eventstore.queries import load_queries
+from queries.carrier.shipments import Shipment
+from queries.dependencies import MerchantReader, Rows
+from queries.models import Answer, Cents, PageOf, as_it_is, documented, page_of
+from queries.order.orders_own import OwnOrder, OwnOrderDetail, own_detail
+from queries.payment import Payment
+from services.web.access import Allowed, requires
+from services.web.pagination import Page, Parse, as_datetime, as_int, as_str
+from services.web.problems import not_found
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=documented())
+_QUERIES = load_queries("queries", "orders.sql")
+Status = Literal["placed", "reserved", "confirmed", "shipped", "completed", "cancelled"]
+PaymentStatus = Literal[
+    "none",
+    "on_account",
+    "pending",
+    "partially_authorized",
+    "authorized",
+    "partially_captured",
+    "captured",
+    "partially_refunded",
+    "refunded",
+    "voided",
+    "declined",
+    "expired",
+]
+FulfilmentStatus = Literal[
+    "unfulfilled",
+    "requested",
+    "preparing",
+    "partially_dispatched",
+    "dispatched",
+    "partially_delivered",
+    "delivered",
+    "returned",
+]
+Sort = Literal["newest", "oldest", "largest"]
+_SORTS: dict[Sort, tuple[str, str, str, Parse]] = {
+    # sort: the column, what comes after it, its direction, the parser of its cursor key
+    "newest": ("placed_at", "<", "DESC", as_datetime),
+    "oldest": ("placed_at", ">", "ASC", as_datetime),
+    "largest": ("total_cents", "<", "DESC", as_int),
+}
+_LIST = {
+    sort: _QUERIES.list_orders.sql.format(key=key, beyond=beyond, direction=direction)
+    for sort, (key, beyond, direction, _) in _SORTS.items()
+}
+
+
+class Order(Answer):
+    """An order: its own status, and those of its payments and parcels, which are derived."""
+
+    order_id: str = Field(examples=["o1"])
+    checkout_id: str
+    status: Status
+    payment_status: PaymentStatus
+    fulfilment_status: FulfilmentStatus
+    cancel_reason: str | None = Field(examples=["customer"])
+    preparing: bool
+    discrepancy: str | None = Field(description="a fact that contradicts the order; a person must look")
+    currency: str = Field(examples=["BRL"])
+    lines_count: int
+    units_count: int
+    items_cents: Cents
+    shipping_cents: Cents
+    adjustment_cents: Cents = Field(description="surcharges less shortfalls; may be negative")
+    total_cents: Cents = Field(examples=[2300])
+    authorized_cents: Cents
+    captured_cents: Cents
+    refunded_cents: Cents
+    voided_cents: Cents
+    customer_id: str | None = Field(description="null once the person is erased, as all that is personal")
+    ship_to_zip_prefix: str | None
+    ship_to_city: str | None
+    ship_to_state: str
+    placed_at: datetime
+    approved_at: datetime | None = Field(description="by the provider's clock; null where unknown")
+    dispatched_at: datetime | None = Field(description="by the carrier's clock; null where unknown")
+    delivered_at: datetime | None = Field(description="by the carrier's clock; null where unknown")
+    cancelled_at: datetime | None
+    completed_at: datetime | None
+    estimated_delivery_at: datetime | None
+
+
+class OrderLine(Answer):
+    line: int
+    sku: str
+    name: str
+    category: str | None
+    quantity: int
+    currency: str
+    unit_price_cents: Cents
+    unit_shipping_cents: Cents
+    warehouse: str
+    ship_by: datetime | None
+
+
+class Moment(Answer):
+    """Something that happened to the order, and because of what."""
+
+    position: int
+    type: str = Field(examples=["PaymentAuthorized"])
+    stream: str
+    occurred_at: datetime = Field(description="business time")
+    happened_at: datetime | None = Field(description="by the provider's clock; null where unknown")
+    recorded_at: datetime
+    causation: str = Field(description="the event or request that caused it")
+    actor: str
+    details: dict[str, Any]
+
+
+class OrderDetail(Order):
+    cancel_note: str | None
+    lines: list[OrderLine]
+    payments: list[Payment] = Field(description="empty for who has no payments:read at the merchant")
+    shipments: list[Shipment] = Field(description="empty for who has no shipments:read at the merchant")
+    timeline: list[Moment] = Field(
+        description="in the order of the log; of the first thousand, those that who asks may read of"
+    )
+
+
+@router.get(
+    "",
+    operation_id="list_orders",
+    dependencies=[requires("orders:read")],
+    summary="Orders, newest first",
+    response_model=PageOf[Order] | PageOf[OwnOrder],
+)
+async def list_orders(
+    reader: MerchantReader,
+    page: Page,
+    status: Status | None = None,
+    payment_status: PaymentStatus | None = None,
+    fulfilment_status: FulfilmentStatus | None = None,
+    placed_from: Annotated[AwareDatetime | None, Query(description="placed then or later")] = None,
+    placed_to: Annotated[AwareDatetime | None, Query(description="placed before then")] = None,
+    checkout: Annotated[str | None, Query(max_length=200)] = None,
+    q: Annotated[
+        str | None,
+        Query(min_length=1, max_length=200, description="the beginning of an order or checkout id"),
+    ] = None,
+    sort: Sort = "newest",
+) -> Response:
+    """A customer sees its own, and less of them."""
+    key, _, _, parse = _SORTS[sort]
+    after_key, after_id = page.after(sort, parse, as_str) or (None, None)
+    arguments = {
+        "status": status,
+        "payment_status": payment_status,
+        "fulfilment_status": fulfilment_status,
+        "placed_from": placed_from,
+        "placed_to": placed_to,
+        "checkout": checkout,
+        "q": q,
+        "after_key": after_key,
+        "after_id": after_id,
+        "limit": page.limit + 1,
+    }
+    rows = (await reader.rows(("orders",), (_LIST[sort], arguments)))[0]
+    keys = (key, "order_id")
+    if reader.subject:
+        return as_it_is(reader, page_of(OwnOrder, rows, page, sort, *keys))
+    return as_it_is(reader, page_of(Order, rows, page, sort, *keys))
+
+
+@router.get(
+    "/{order_id}",
+    operation_id="get_order",
+    dependencies=[requires("orders:read")],
+    summary="An order with its lines, payments, parcels and timeline",
+    response_model=OrderDetail | OwnOrderDetail,
+    responses=documented(404),
+)
+async def get_order(
+    reader: MerchantReader, asked: Allowed, order_id: Annotated[str, Path(max_length=200)]
+) -> Response:
+    """A customer is shown less. Payments, and what the timeline tells of them, are for who has
+    `payments:read` as well; parcels for who has `shipments:read`.
+    """
+    names = (
+        "get_order",
+        "get_order_lines",
+        "get_order_payments",
+        "get_order_shipments",
+        "get_order_timeline",
+    )
+    models = ("orders", "order_lines", "payments", "shipments", "order_timeline")
+    statements = [(getattr(_QUERIES, name).sql, {"order_id": order_id}) for name in names]
+    found, lines, payments, shipments, timeline = await reader.rows(models, *statements)
+    if not found:
+        raise not_found("order", order_id)
+    parts = {"lines": lines, "payments": payments, "shipments": shipments, "timeline": timeline}
+    if reader.subject:
+        return as_it_is(reader, own_detail(found[0], parts))
+    shown = _allowed(parts, asked.grant.permissions if asked.grant else frozenset())
+    for moment in shown["timeline"]:
+        moment["details"] = orjson.loads(moment["details"])
+    return as_it_is(reader, OrderDetail.model_validate({**found[0], **shown}))
+
+
+def _allowed(parts: Mapping[str, Rows], permissions: Set[str]) -> dict[str, Rows]:
+    """Without what is of payments and parcels for who may not read those."""
+    hidden = {kind for kind in ("payment", "shipment") if f"{kind}s:read" not in permissions}
+    shown = {name: [] if name.removesuffix("s") in hidden else rows for name, rows in parts.items()}
+    timeline = [moment for moment in parts["timeline"] if moment["stream"].partition("-")[0] not in hidden]
+    return shown | {"timeline": timeline}
