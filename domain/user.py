@@ -383,7 +383,7 @@ USER: Decider[UserCommand, UserEvent, User] = Decider(
     events=UserEvent.__args__,
     commands=UserCommand.__args__,
     parts=("user_id",),
-    evolve_version=3,  # a state holds what roles allow (`permissions.py`), which is more than it was
+    evolve_version=4,  # a state holds what roles allow (`permissions.py`), which is more than it was
 )
 
 AGGREGATES = (USER,)

@@ -47,7 +47,7 @@ from domain.carrier.shipment_messages import (
 from domain.carrier.track_record import TRACK_RECORD
 
 AGGREGATES = (SHIPMENT, CARRIERS, TRACK_RECORD, MANIFEST, CARRIER_INVOICE)
-PERMISSIONS = ("shipments:read", "deliveries:read")
+PERMISSIONS = ("shipments:read", "shipments:write", "deliveries:read", "carriers:read", "carriers:write")
 
 __all__ = [
     "AGGREGATES",

@@ -17,6 +17,7 @@ Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9][
 """Of a carrier, a service, a zone: it stands in paths, and in streams' names."""
 Grams = Annotated[int, Field(ge=0, le=10**8)]
 Millimetres = Annotated[int, Field(ge=0, le=10**5)]
+Place = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
 ELSEWHERE = "*"
 """As a zone's region: wherever no other zone reaches."""
 
@@ -41,8 +42,8 @@ class Zone(Value):
     """Where one price holds: regions (states), or the beginnings of zip codes, which go before regions."""
 
     zone: Name
-    regions: Annotated[tuple[str, ...], Field(max_length=300)] = ()
-    zip_prefixes: Annotated[tuple[str, ...], Field(max_length=300)] = ()
+    regions: Annotated[tuple[Place, ...], Field(max_length=300)] = ()
+    zip_prefixes: Annotated[tuple[Place, ...], Field(max_length=300)] = ()
 
 
 class Band(Value):

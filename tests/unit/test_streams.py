@@ -9,11 +9,14 @@ import pytest
 from domain.aggregates import AGGREGATES, PARTS, aggregate_of, checked_stream
 from domain.streams import (
     api_key_stream,
+    carrier_invoice_stream,
+    carriers_stream,
     category_stream,
     deadline_stream,
     encode_part,
     erasure_stream,
     mail_stream,
+    manifest_stream,
     merchant_stream,
     order_stream,
     parked_stream,
@@ -23,6 +26,7 @@ from domain.streams import (
     stock_stream,
     stream_name,
     stream_parts,
+    track_record_stream,
     user_stream,
 )
 
@@ -58,6 +62,10 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
         mail_stream("x"),
         parked_stream("x"),
         erasure_stream("x"),
+        carriers_stream("m"),
+        track_record_stream("m", "x", "y"),
+        manifest_stream("m", "x"),
+        carrier_invoice_stream("m", "x", "y"),
     ]
     assert len(set(streams)) == len(AGGREGATES)
     assert {aggregate_of(stream).category for stream in streams} == set(AGGREGATES)
