@@ -14,6 +14,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from domain.streams import stream_name
+
 Quantity = Annotated[int, Field(gt=0, le=10**9)]
 """Units of something; the limit keeps every sum of them inside 64 bits."""
 
@@ -104,6 +106,11 @@ class Decider(Generic[C, E, S]):
     of_order: bool = False
     evolve_version: int = 1
     evolve_all: Callable[[S, Iterable[E]], S] | None = None
+
+    def stream(self, *parts: str) -> str:
+        """The name of the stream that these parts, in the order of `parts`, name."""
+        assert len(parts) == len(self.parts), f"{self.category} is named by {', '.join(self.parts)}"
+        return stream_name(self.category, *parts)
 
     def fold(self, events: Iterable[E], state: S | None = None) -> S:
         """The state after `events`, from `state` or from the beginning."""

@@ -236,11 +236,17 @@ UserCommand: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A role at one merchant, or on the platform, with what it allows."""
+    """A role at one merchant, or on the platform; `chosen` are the permissions of staff, in order."""
 
     role: Role
-    permissions: frozenset[str]
+    merchant: str
+    chosen: tuple[str, ...] = ()
     subject: str = ""
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """What the role allows now: more, where a context came that has permissions of its own."""
+        return permissions_of(self.role, self.merchant, self.chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,8 +331,9 @@ def _grant(command: GrantRole, user: User) -> tuple[UserEvent, ...]:
         raise Refused(
             "permissions_of_role", "permissions are chosen for staff, of those that a merchant can allow"
         )
-    allowed = permissions_of(command.role, command.merchant, command.permissions)
-    if not allowed:
+    chosen = tuple(sorted(set(command.permissions)))
+    held = Held(command.role, command.merchant, chosen, command.subject)
+    if not held.permissions:
         where = "the platform" if is_platform(command.merchant) else f"merchant {command.merchant}"
         needed = "staff needs `permissions` that there are" if command.role == "staff" else "nobody is that"
         raise Refused("role_of_place", f"{command.role} on {where}: {needed}")
@@ -334,9 +341,8 @@ def _grant(command: GrantRole, user: User) -> tuple[UserEvent, ...]:
         raise Refused(
             "customer_has_subject", "the role customer is of one person (`customer`), and no other role is"
         )
-    if user.grants.get(command.merchant) == Held(command.role, allowed, command.subject):
+    if user.grants.get(command.merchant) == held:
         return ()
-    chosen = tuple(sorted(set(command.permissions)))
     return (RoleGranted(**dict(command) | {"permissions": chosen}),)
 
 
@@ -347,7 +353,7 @@ def evolve(user: User, event: UserEvent) -> User:
         case UserJoined():
             return replace(user, joined=True)
         case RoleGranted(merchant=merchant, role=role, permissions=chosen, subject=subject):
-            held = Held(role, permissions_of(role, merchant, chosen), subject)
+            held = Held(role, merchant, tuple(sorted(set(chosen))), subject)
             return replace(user, grants={**user.grants, merchant: held})
         case RoleRevoked(merchant=merchant):
             return replace(user, grants={m: held for m, held in user.grants.items() if m != merchant})
@@ -383,7 +389,7 @@ USER: Decider[UserCommand, UserEvent, User] = Decider(
     events=UserEvent.__args__,
     commands=UserCommand.__args__,
     parts=("user_id",),
-    evolve_version=4,  # a state holds what roles allow (`permissions.py`), which is more than it was
+    evolve_version=3,
 )
 
 AGGREGATES = (USER,)
