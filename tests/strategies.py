@@ -84,6 +84,7 @@ from domain.user import (
     RevokeRole,
     UnlockUser,
 )
+from tests.strategies_carrier import CARRIER_COMMANDS, CARRIER_OPENINGS, PARCEL_LINES
 
 START = datetime(2024, 2, 29, 23, tzinfo=UTC)
 CUSTOMER = Customer(customer_id="c1", customer_unique_id="u1", zip_prefix="01310", city="São Paulo")
@@ -280,6 +281,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     RequestLabelVoid: st.builds(RequestLabelVoid, **_shipment),
     RecordCarrierShipment: tracks,
     RecordCarrierUnavailable: st.builds(RecordCarrierUnavailable, **_shipment, **_call),
+    **CARRIER_COMMANDS,
     RegisterMerchant: st.builds(RegisterMerchant, **_merchant, city=st.sampled_from(["", "Recife"])),
     SetMerchantTerms: st.builds(SetMerchantTerms, **_merchant, terms=terms),
     ImportProduct: st.builds(
@@ -362,9 +364,11 @@ OPENINGS: dict[str, tuple[Command, ...]] = {
             subject="u1",
             recipient=CUSTOMER,
             ship_to_state="SP",
-            units=1,
+            units=3,
+            lines=PARCEL_LINES,
         ),
     ),
+    **CARRIER_OPENINGS,
     "merchant": (RegisterMerchant(merchant_id="m1"),),
     "mail": (RequestMail(mail_id="l1", template="locked-out", subject="s1", letter=LETTER),),
     "user": (InviteUser(user_id="u1", subject="s1", email=EMAIL),),

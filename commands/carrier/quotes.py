@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from commands.carrier_desk import carriers_of, track_records
 from commands.fields import Body, Text, whole
-from commands.http import PROBLEMS, CommandRoute, WantedCall, answers
+from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
 from domain.carrier.carriers import Carriers, options, quotes
 from domain.carrier.choice import Option, ranked, reason, within
 from domain.carrier.rates import NotServed, Parcel
@@ -60,7 +60,7 @@ class RefusedAnswer(BaseModel):
     why: str = Field(examples=["too_heavy"])
 
 
-class QuoteAnswer(BaseModel):
+class QuoteAnswer(Positioned):
     """The best first, by the merchant's rule."""
 
     options: list[OptionAnswer]
@@ -92,12 +92,13 @@ async def _quote(call: WantedCall, body: QuoteBody) -> Response:
         for carrier, _, told in quotes(carriers, parcel, now)
         if isinstance(told, NotServed)
     ]
+    position = call.parts.identity.token(await call.parts.log.head())
     answer = QuoteAnswer(
+        position=position,
         options=[_told(carriers, each) for each in found],
         reason=reason(carriers.rule, found) if found else None,
         not_served=not_served,
     )
-    position = call.parts.identity.token(await call.parts.log.head())
     headers = {POSITION_HEADER: position}
     return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
 

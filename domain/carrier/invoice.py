@@ -167,6 +167,7 @@ def _import(command: ImportCarrierInvoice, invoice: Invoice) -> tuple[InvoiceEve
             **ids, **by_line[each.line].model_dump(), kind=each.kind, expected_cents=each.expected_cents
         )
         for each in command.found
+        if each.line in by_line
     )
     return (CarrierInvoiceImported(**ids, lines=command.lines, total_cents=total), *opened)
 

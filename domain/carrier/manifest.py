@@ -73,7 +73,8 @@ def _close(command: CloseManifest, manifest: Manifest) -> tuple[ManifestEvent, .
         raise Refused("manifest_lists_once", "name each parcel once")
     if manifest.status == "none":
         fields = dict(command)
-        return (ManifestClosed(**fields, closed_at=fields.pop("now")),)
+        now = fields.pop("now")
+        return (ManifestClosed(**fields, closed_at=now),)
     same = (manifest.carrier, manifest.warehouse, manifest.shipments)
     if same == (command.carrier, command.warehouse, command.shipments):
         return ()
@@ -88,8 +89,9 @@ def decide(command: ManifestCommand, manifest: Manifest) -> tuple[ManifestEvent,
             raise Refused("manifest_exists", f"there is no manifest {manifest_id}")
         case HandOverManifest() if manifest.status == "handed_over":
             return ()
-        case HandOverManifest(shipments=shipments):
-            assert shipments == manifest.shipments, "a manifest that is closed stays as it is"
+        case HandOverManifest(shipments=shipments) if shipments != manifest.shipments:
+            raise Refused("manifest_as_read", f"{command.manifest_id} lists other parcels")
+        case HandOverManifest():
             return (
                 ManifestHandedOver(
                     manifest_id=command.manifest_id,

@@ -100,10 +100,12 @@ class Shipment:
     manifest_id: str = ""
     handed_over: bool = False
     dispatched: bool = False
+    dispatched_with: int = 0
     delivered: bool = False
     returned: bool = False
     scans: frozenset[str] = frozenset()
     bills: frozenset[str] = frozenset()
+    split_into: frozenset[str] = frozenset()
 
     @property
     def tracking_number(self) -> str:
@@ -133,20 +135,23 @@ class Shipment:
         )
 
 
-def _dispatch(ids: dict[str, str], shipment: Shipment, **told: Any) -> ShipmentDispatched:
-    return ShipmentDispatched(**ids, units=shipment.units, lines=shipment.lines, **told)
+def _dispatch(ids: dict[str, str], booking: int, shipment: Shipment, **told: Any) -> ShipmentDispatched:
+    parcel = {"units": shipment.units, "lines": shipment.lines}
+    return ShipmentDispatched(**ids, **parcel, booking=booking, **told)
 
 
-def _scan(scan: Scan, shipment: Shipment, ids: dict[str, str]) -> tuple[ShipmentEvent, ...]:
+def _scan(scan: Scan, booking: int, shipment: Shipment, ids: dict[str, str]) -> tuple[ShipmentEvent, ...]:
     """The events of one scan: the first that proves a step makes it, every other is kept as it is."""
     told = {**ids, "happened_at": scan.happened_at}
     moving = scan.type in _MOVING
-    inferred = (_dispatch(ids, shipment, inferred=True),) if moving and not shipment.dispatched else ()
+    inferred = (
+        (_dispatch(ids, booking, shipment, inferred=True),) if moving and not shipment.dispatched else ()
+    )
     kept = ShipmentScanned(**told, scan_id=scan.scan_id, type=scan.type, detail=scan.detail)
     parcel = {"units": shipment.units}
     match scan.type:
         case "collected" if not shipment.dispatched:
-            return (_dispatch(ids, shipment, happened_at=scan.happened_at), kept)
+            return (_dispatch(ids, booking, shipment, happened_at=scan.happened_at), kept)
         case "delivered" if not shipment.delivered:
             return (*inferred, ShipmentDelivered(**told, **parcel, scan_id=scan.scan_id))
         case "returned" if not shipment.returned:
@@ -189,10 +194,12 @@ def _record(told: RecordCarrierShipment, shipment: Shipment) -> tuple[ShipmentEv
     known = _after(shipment, news)
     for scan in told.scans:
         if scan.scan_id not in known.scans:
-            events = _scan(scan, known, ids)
+            events = _scan(scan, told.booking, known, ids)
             known = _after(known, events)
             news += events
-    news += _other_label(told.booking, shipment, known, ids)
+    surplus = _surplus(told.booking, known, ids)
+    known = _after(known, surplus)
+    news += surplus
     void = known.voids.get(told.booking, "no")
     if told.voided and void != "done":
         news.append(LabelVoided(**ids, booking=told.booking))
@@ -207,14 +214,19 @@ def _after(shipment: Shipment, events: list[ShipmentEvent] | tuple[ShipmentEvent
     return shipment
 
 
-def _other_label(
-    booking: int, before: Shipment, now: Shipment, ids: dict[str, str]
-) -> tuple[ShipmentEvent, ...]:
-    """A carrier that we gave up on has the parcel after all: the label that it does not have goes back."""
-    taken = now.dispatched and not before.dispatched and booking != now.booking
-    if not taken or now.void != "no":
+def _surplus(booking: int, now: Shipment, ids: dict[str, str]) -> tuple[ShipmentEvent, ...]:
+    """A booking that we gave up on has come to something after all: one label too many, which goes back.
+
+    Kept is the label that the parcel is on its way with, else that of the present booking.
+    """
+    if booking == now.booking or booking not in now.labels:
         return ()
-    return (LabelVoidRequested(**ids, booking=now.booking, carrier=now.carriers.get(now.booking, "")),)
+    kept = now.dispatched_with if now.dispatched else now.booking
+    return tuple(
+        LabelVoidRequested(**ids, booking=each, carrier=now.carriers.get(each, ""))
+        for each in (booking, now.booking)
+        if each != kept and now.voids.get(each, "no") == "no"
+    )
 
 
 def _booking_refused(reason: str, shipment: Shipment, ids: dict[str, str]) -> tuple[ShipmentEvent, ...]:
@@ -368,6 +380,8 @@ def _check_there(taken: tuple[ParcelLine, ...], shipment: Shipment) -> None:
 
 
 def _split(command: SplitParcel, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if command.into in shipment.split_into:
+        return ()
     _check_here("split_before_hand_over", command.shipment_id, shipment)
     if shipment.manifest_id:
         raise Refused("split_before_manifest", f"it stands in manifest {shipment.manifest_id}")
@@ -422,7 +436,11 @@ def _hand_over(command: HandOver, shipment: Shipment) -> tuple[ShipmentEvent, ..
         return ()
     ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
     given = ShipmentHandedOver(**ids, manifest_id=command.manifest_id, happened_at=command.now)
-    dispatched = (_dispatch(ids, shipment, happened_at=command.now),) if not shipment.dispatched else ()
+    dispatched = (
+        (_dispatch(ids, shipment.booking, shipment, happened_at=command.now),)
+        if not shipment.dispatched
+        else ()
+    )
     return (given, *dispatched)
 
 
@@ -471,8 +489,9 @@ def evolve(shipment: Shipment, event: ShipmentEvent) -> Shipment:
         case ShipmentRequested():
             names = ("order_id", "subject", "recipient", "ship_to_state", "units", "lines", "measures")
             return replace(shipment, **{name: getattr(event, name) for name in names}, booking=1)
-        case ParcelSplit(lines=lines, units_left=units):
-            return replace(shipment, units=units, lines=_without(shipment.lines, lines))
+        case ParcelSplit(lines=lines, units_left=units, into=into):
+            left = _without(shipment.lines, lines)
+            return replace(shipment, units=units, lines=left, split_into=shipment.split_into | {into})
         case CarrierChosen(booking=booking, option=option):
             return replace(
                 shipment,
@@ -501,8 +520,8 @@ def evolve(shipment: Shipment, event: ShipmentEvent) -> Shipment:
             return replace(shipment, manifest_id=manifest_id)
         case ShipmentHandedOver():
             return replace(shipment, handed_over=True)
-        case ShipmentDispatched():
-            return replace(shipment, dispatched=True)
+        case ShipmentDispatched(booking=booking):
+            return replace(shipment, dispatched=True, dispatched_with=booking)
         case ShipmentScanned(scan_id=scan_id) | ScanMisdirected(scan_id=scan_id):
             return replace(shipment, scans=shipment.scans | {scan_id})
         case ShipmentDelivered(scan_id=scan_id):

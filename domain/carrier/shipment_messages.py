@@ -188,6 +188,7 @@ class ShipmentDispatched(Event):
     order_id: Id
     happened_at: AwareDatetime | None = None
     inferred: bool = False
+    booking: int = 1
     units: int = 0
     lines: Lines = ()
 
