@@ -44,7 +44,7 @@ def _streams_of(merchant: str, command: Command, in_path: Collection[str]) -> It
     """Every stream that the command leads to: its own, and those that its context says (`LEADS_TO`)."""
     aggregate = _aggregates()[type(command)]
     named: dict[Source, str] = {}
-    for part in aggregate.parts:
+    for part in command.named_by or aggregate.parts:
         if part == "merchant":
             named["header", HEADER] = merchant
         else:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
-from domain.contexts import exported
+from domain.contexts import exported, module_of
 from domain.kernel import Command, Decider, Event
 from domain.streams import stream_name
 
@@ -30,6 +31,14 @@ COMMAND_TYPES: dict[str, type[Command]] = {
 def aggregate_of(stream: str) -> AnyDecider:
     """The decider whose state the stream holds; KeyError for an unknown category."""
     return AGGREGATES[stream.partition("-")[0]]
+
+
+@cache
+def categories_of(context: str) -> frozenset[str]:
+    """The categories of the streams that are a context's own."""
+    module = module_of("domain", context)
+    assert module, f"there is no context {context}"
+    return frozenset(each.category for each in module.AGGREGATES)
 
 
 def checked_stream(name: str) -> str:

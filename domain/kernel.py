@@ -65,6 +65,8 @@ class Command(Value):
 
     creates: ClassVar[bool] = False
     """True where the stream is new as a rule, so that reading it first would be in vain."""
+    named_by: ClassVar[tuple[str, ...]] = ()
+    """The fields that name its stream, where they are called otherwise than the decider's `parts`."""
 
 
 class Refused(Exception):

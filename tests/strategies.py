@@ -65,7 +65,7 @@ from domain.payment import (
 from domain.payment import RecordUnavailable as RecordProviderUnavailable
 from domain.permissions import PLATFORM
 from domain.personal import Customer, EmailAddress, Erased, Sealed
-from domain.product import ImportProduct, TranslateCategory
+from domain.product_category import TranslateCategory
 from domain.user import (
     DisableSecondFactor,
     DisableUser,
@@ -85,6 +85,7 @@ from domain.user import (
     UnlockUser,
 )
 from tests.strategies_carrier import CARRIER_COMMANDS, CARRIER_OPENINGS, PARCEL_LINES
+from tests.strategies_product import PRODUCT_COMMANDS, PRODUCT_OPENING
 
 START = datetime(2024, 2, 29, 23, tzinfo=UTC)
 CUSTOMER = Customer(customer_id="c1", customer_unique_id="u1", zip_prefix="01310", city="São Paulo")
@@ -284,9 +285,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     **CARRIER_COMMANDS,
     RegisterMerchant: st.builds(RegisterMerchant, **_merchant, city=st.sampled_from(["", "Recife"])),
     SetMerchantTerms: st.builds(SetMerchantTerms, **_merchant, terms=terms),
-    ImportProduct: st.builds(
-        ImportProduct, sku=st.just("A-1"), category=st.sampled_from([None, "toys"]), photos=st.integers(0, 1)
-    ),
+    **PRODUCT_COMMANDS,
     TranslateCategory: st.builds(
         TranslateCategory, category=st.just("brinquedos"), english=st.sampled_from(["toys", "games"])
     ),
@@ -370,6 +369,7 @@ OPENINGS: dict[str, tuple[Command, ...]] = {
     ),
     **CARRIER_OPENINGS,
     "merchant": (RegisterMerchant(merchant_id="m1"),),
+    "product": PRODUCT_OPENING,
     "mail": (RequestMail(mail_id="l1", template="locked-out", subject="s1", letter=LETTER),),
     "user": (InviteUser(user_id="u1", subject="s1", email=EMAIL),),
 }

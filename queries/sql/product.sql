@@ -2,6 +2,7 @@
 SELECT * FROM products
 WHERE merchant = :merchant
   AND (:category::text IS NULL OR category = :category)
+  AND (:status::text IS NULL OR status = :status)
   AND (:after_sku::text IS NULL OR sku > :after_sku)
 ORDER BY sku
 LIMIT :limit;

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from domain.aggregates import categories_of
 from domain.kernel import Event, Fact, Reaction, Value
 from domain.streams import order_stream
 
@@ -14,8 +15,8 @@ from domain.streams import order_stream
 class Agent:
     """`react(process, fact) -> Reaction(process, commands, deadlines)` is all that it does.
 
-    It may append to streams of the category `context` only, and of those in `also`. `initial` is the process
-    of a key that nothing was heard of yet. A higher `rule_version` marks reactions that newer rules decided.
+    It may append to streams of aggregates of its `context` only. `initial` is the process of a key that
+    nothing was heard of yet. A higher `rule_version` marks reactions that newer rules decided.
     """
 
     name: str
@@ -24,11 +25,10 @@ class Agent:
     interests: tuple[type[Event], ...]
     react: Callable[[Any, Fact], Reaction[Any]]
     rule_version: int = 1
-    also: tuple[str, ...] = ()
 
     def owns(self, stream: str) -> bool:
-        """Whether it may append to it."""
-        return stream.partition("-")[0] in (self.context, *self.also)
+        """Whether the stream is its own to append to."""
+        return stream.partition("-")[0] in categories_of(self.context)
 
     def concerns(self, fact: Fact) -> bool:
         """Of the facts of its `interests`: a deadline is for the agent that asked for it."""
@@ -36,6 +36,11 @@ class Agent:
 
 
 def order_key(fact: Fact) -> str:
-    """The key of an order's processes: its stream's name. A deadline carries the key it was asked with."""
-    key = getattr(fact.event, "key", None)
-    return key if key is not None else order_stream(fact.merchant, fact.event.order_id)  # type: ignore[attr-defined]
+    """The key of an order's processes: its stream's name. A deadline carries the key it was asked with.
+
+    What is about no order has the name of its own stream.
+    """
+    key, order_id = (getattr(fact.event, each, None) for each in ("key", "order_id"))
+    if key is not None:
+        return str(key)
+    return fact.stream if order_id is None else order_stream(fact.merchant, order_id)

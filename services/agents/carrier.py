@@ -141,8 +141,7 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
 
 CARRIER_AGENT = Agent(
     name="shipping",
-    context="shipment",
-    also=("trackrecord",),
+    context="carrier",
     initial=ShippingProcess(),
     interests=(
         OrderPlaced,

@@ -96,7 +96,7 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
 
 INVENTORY_AGENT = Agent(
     name="inventory",
-    context="stock",
+    context="inventory",
     initial=InventoryProcess(),
     interests=(
         OrderPlaced,

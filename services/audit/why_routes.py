@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import psycopg
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from psycopg_pool import PoolTimeout
+from pydantic import AwareDatetime
 
 from projections.generations import Connection
 from services.audit.causes import Cause
@@ -132,6 +133,9 @@ async def key_of_request(
     shipment_id: Annotated[str | None, Query(max_length=200)] = None,
     scan_id: Annotated[str | None, Query(max_length=200)] = None,
     checkout_id: Annotated[str | None, Query(max_length=200)] = None,
+    product_id: Annotated[str | None, Query(max_length=200)] = None,
+    channel: Annotated[str | None, Query(max_length=60)] = None,
+    valid_from: Annotated[AwareDatetime | None, Query(examples=["2018-03-01T12:00:00Z"])] = None,
 ) -> dict[str, Any]:
     """The key of a row, by columns; as much of it as tells the row will do."""
     given = dict(locals())

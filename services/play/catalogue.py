@@ -11,7 +11,8 @@ from domain.inventory import ReceiveStock
 from domain.kernel import Command
 from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.order import Terms
-from domain.product import ImportProduct, TranslateCategory
+from domain.product import ImportProduct
+from domain.product_category import TranslateCategory
 from domain.streams import category_stream, merchant_stream, product_stream, stock_stream
 from services.play.rows import OlistRows
 

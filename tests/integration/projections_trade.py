@@ -45,7 +45,18 @@ from domain.payment import (
     VoidRequested,
 )
 from domain.personal import Customer
-from domain.product import CategoryTranslated, ProductImported
+from domain.product import (
+    Details,
+    PriceSet,
+    ProductActivated,
+    ProductDrafted,
+    ProductImported,
+    ProductPublished,
+    SkuAssigned,
+    Variant,
+    VariantAdded,
+)
+from domain.product_category import CategoryTranslated
 from domain.streams import (
     category_stream,
     merchant_stream,
@@ -251,6 +262,24 @@ def setting_up(merchant: str, sku: str = "A", quantity: int = 1000) -> list[Step
             stock_stream(merchant, sku, "main"),
             StockReceived(sku=sku, warehouse="main", quantity=quantity, reference="opening"),
         ),
+    ]
+
+
+def a_product(merchant: str, product_id: str = "MUG", category: str = "toys") -> list[Step]:
+    """A product that is for sale on the channel `web`, in one variant."""
+    sku, stream = f"{product_id}-1", product_stream(merchant, product_id)
+    details = Details(name=f"Name of {product_id}", category=category, options=("colour",))
+    measures = {"weight_g": 1, "length_cm": 2, "height_cm": 3, "width_cm": 4}
+    variant = Variant(sku=sku, options=("red",), gtin="4006381333931", **measures)
+    price = {"product_id": product_id, "sku": sku, "channel": "web", "currency": "EUR", "price_cents": 990}
+    return [
+        (stream, ProductDrafted(product_id=product_id, details=details)),
+        (product_stream(merchant, sku), SkuAssigned(sku=sku, product_id=product_id)),
+        (stream, VariantAdded(product_id=product_id, variant=variant)),
+        (stream, PriceSet(**price, valid_from=START, set_at=START)),
+        (stream, PriceSet(**price, valid_from=START + timedelta(days=9), set_at=START)),
+        (stream, ProductPublished(product_id=product_id, channel="web")),
+        (stream, ProductActivated(product_id=product_id)),
     ]
 
 

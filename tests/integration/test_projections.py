@@ -24,7 +24,7 @@ from projections.read_model import ReadModel, Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import RebuildRunning, rebuild
 from services.parked_keys import CannotGoOn, ParkedKeys
-from tests.integration.projections_trade import Bought, Step, Trade, open_trade, setting_up
+from tests.integration.projections_trade import Bought, Step, Trade, a_product, open_trade, setting_up
 
 EMPTY = ("late_deliveries", "stock_holds", "payment_troubles")  # after these lives
 TABLES = [table for model in READ_MODELS.values() for table in model.tables]
@@ -82,7 +82,7 @@ async def contents(trade: Trade) -> dict[str, list[str]]:
 def lives(merchant: str = "m1") -> list[Step]:
     done, cancelled, returned = (Bought(merchant, name) for name in ("done", "cancelled", "returned"))
     return [
-        *setting_up(merchant),
+        *setting_up(merchant), *a_product(merchant),
         *done.life(),
         *cancelled.placing(), *cancelled.paying(), *cancelled.cancelling(),
         *returned.placing(), *returned.paying(), *returned.shipping(), *returned.returning(),

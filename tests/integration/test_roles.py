@@ -48,8 +48,14 @@ RULES = {
         "follow_audit_events get_process_state get_stream_state list_audit_events list_process_changes"
         " list_row_changes list_rows_as_of list_stream_changes"
     ),
-    ("catalogue:read", "merchant"): "list_categories list_products",
-    ("catalogue:write", "merchant"): "import_product translate_category",
+    ("catalogue:read", "merchant"): (
+        "get_product list_categories list_price_history list_product_prices list_products"
+    ),
+    ("catalogue:write", "merchant"): (
+        "activate_product add_variant archive_product describe_product describe_variant draft_product"
+        " import_product publish_product remove_variant restore_product set_price translate_category"
+        " unpublish_product withdraw_price"
+    ),
     ("checkouts:read", "platform"): "list_checkouts",
     ("deliveries:read", "merchant"): "list_late_deliveries",
     ("keys:read", "merchant"): "list_api_keys",
@@ -93,6 +99,7 @@ IDS = {
     "order_id": "none",
     "shipment_id": "none",
     "sku": "none",
+    "product_id": "none",
     "category": "none",
     "provider": "none",
 } | dict.fromkeys(("payment_id", "warehouse", "event", "table"), "none")

@@ -28,7 +28,7 @@ from domain.user import JoinUser
 from services.embedded import NatsServer, PostgresServer
 from services.web.pagination import cursor_of
 from tests.integration.api_client import an_order, problem
-from tests.integration.projections_trade import START, Bought, Step, setting_up
+from tests.integration.projections_trade import START, Bought, Step, a_product, setting_up
 from tests.integration.test_roles import OPERATIONS
 from tests.integration.walls import Operation, World, fresh_database, world
 
@@ -38,7 +38,11 @@ MARK = "m2marker"
 THEIR_ORDER, THEIR_SKU, THEIR_CATEGORY, THEIR_CURRENCY = f"{MARK}-open", f"{MARK}-A", f"{MARK}-toys", "JPY"
 HEADERS = ("Tillroll-Merchant", "Tillroll-Min-Position", "Prefer", "Idempotency-Key", "prefer")
 LOOKS = "/v1/audit/looks"
-LISTS = [each for each in OPERATIONS if ("cursor", "query") in each.parameters and each.scope == "merchant"]
+LISTS = [
+    each
+    for each in OPERATIONS
+    if ("cursor", "query") in each.parameters and each.scope == "merchant" and "{" not in each.path
+]
 TREE = {
     "add_cosignature",
     "get_checkpoint",
@@ -61,6 +65,20 @@ BODIES: dict[str, Any] = {
     "set_merchant_terms": {"reservation_valid_s": 3600, "authorization_valid_s": 86400},
     "import_product": {"category": THEIR_CATEGORY},
     "translate_category": {"english": "Ours"},
+    "draft_product": {"product_id": f"{MARK}-P", "name": "Ours"},
+    "describe_product": {"name": "Ours"},
+    "publish_product": {"channel": "web"},
+    "unpublish_product": {"channel": "web"},
+    "add_variant": {"sku": f"{MARK}-P-1"},
+    "describe_variant": {"sku": f"{MARK}-P-1"},
+    "remove_variant": {"sku": f"{MARK}-P-1"},
+    "set_price": {"sku": f"{MARK}-P-1", "channel": "web", "currency": "EUR", "price_cents": 1},
+    "withdraw_price": {
+        "sku": f"{MARK}-P-1",
+        "channel": "web",
+        "currency": "EUR",
+        "valid_from": "2199-01-01T00:00:00Z",
+    },
     "invite_user": {"email": "nobody-new@example.com", "role": "auditor"},
     "grant_role": {"role": "auditor"},
     "erase_subject": {"customer": f"{MARK}-p", "reason": "not ours"},
@@ -134,6 +152,8 @@ def their_setting_up() -> list[Step]:
             for stream, event in setting_up("m2", sku)
         ]
         steps += [(stream, _in_category(event, THEIR_CATEGORY + sku[-1])) for stream, event in renamed]
+    for number in range(2):
+        steps += a_product("m2", f"{MARK}-P{number or ''}", THEIR_CATEGORY)
     registered, *_ = steps
     return [registered, *(step for step in steps if step[0] != registered[0])]
 
@@ -222,6 +242,7 @@ async def two_of(found: World, position: str) -> Two:
         "shipment_id": f"{MARK}-done",
         "sku": THEIR_SKU,
         "category": THEIR_CATEGORY,
+        "product_id": f"{MARK}-P",
         "payment_id": f"{MARK}-done.1",
         "warehouse": "main",
         "table": "orders",

@@ -365,8 +365,7 @@ def test_an_agent_commands_its_own_context_only(agent: Agent) -> None:
     for position, event in enumerate(everything, 1):
         reaction = agent.react(process, fact(event, position))
         process = reaction.process
-        streams = {target.stream for group in reaction.commands for target in group.targets}
-        assert {stream.partition("-")[0] for stream in streams} <= {agent.context, *agent.also}
+        assert all(agent.owns(target.stream) for group in reaction.commands for target in group.targets)
 
 
 def test_what_is_kept_of_an_error_can_be_stored() -> None:

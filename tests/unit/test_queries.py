@@ -15,6 +15,8 @@ _PLANNED_ANEW = {
     "list_parked_keys",
     "list_payments",
     "list_products",
+    "list_product_prices",
+    "list_price_history",
     "list_sales_by_category",
     "list_sales_by_day",
     "list_sales_by_product",

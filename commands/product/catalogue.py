@@ -11,7 +11,8 @@ from commands.executor import Context, Done, Executor
 from commands.fields import Body, Sku, whole
 from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
 from domain.kernel import one
-from domain.product import ImportProduct, TranslateCategory
+from domain.product import ImportProduct
+from domain.product_category import TranslateCategory
 from domain.streams import category_stream, product_stream
 from services.web.access import requires
 
@@ -111,6 +112,3 @@ async def _translate_category(call: WantedCall, category: CategoryInPath, body: 
     await call.settings()
     command = TranslateCategory(category=category, english=body.english)
     return await call.carry_out(translate_category, command, {"category": category})
-
-
-ROUTERS = (router,)

@@ -10,25 +10,12 @@ from pydantic import Field
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader
 from queries.models import Answer, PageOf, documented, page_of
+from queries.product.item import Product, Status
 from services.web.access import requires
 from services.web.pagination import Page, as_str
 
 router = APIRouter(prefix="/v1", tags=["catalogue"], responses=documented())
 _QUERIES = load_queries("queries", "product.sql")
-
-
-class Product(Answer):
-    """Measures are null where the source does not know them."""
-
-    sku: str = Field(examples=["A"])
-    category: str | None
-    name_length: int | None
-    description_length: int | None
-    photos: int | None
-    weight_g: int | None
-    length_cm: int | None
-    height_cm: int | None
-    width_cm: int | None
 
 
 class Category(Answer):
@@ -43,10 +30,13 @@ class Category(Answer):
     summary="Products, by SKU",
 )
 async def list_products(
-    reader: MerchantReader, page: Page, category: Annotated[str | None, Query(max_length=200)] = None
+    reader: MerchantReader,
+    page: Page,
+    category: Annotated[str | None, Query(max_length=200)] = None,
+    status: Annotated[Status | None, Query(description="empty: known from an import alone")] = None,
 ) -> PageOf[Product]:
     (after_sku,) = page.after("sku", as_str) or (None,)
-    arguments = {"category": category, "after_sku": after_sku, "limit": page.limit + 1}
+    arguments = {"category": category, "status": status, "after_sku": after_sku, "limit": page.limit + 1}
     rows = (await reader.rows(("products",), (_QUERIES.list_products.sql, arguments)))[0]
     return page_of(Product, rows, page, "sku", "sku")
 
@@ -62,7 +52,3 @@ async def list_categories(reader: MerchantReader, page: Page) -> PageOf[Category
     arguments = {"after_category": after, "limit": page.limit + 1}
     rows = (await reader.rows(("categories",), (_QUERIES.list_categories.sql, arguments)))[0]
     return page_of(Category, rows, page, "category", "category")
-
-
-ROUTERS = (router,)
-TAGS = ({"name": "catalogue", "description": "Products and the names of their categories."},)
