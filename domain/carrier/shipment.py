@@ -184,8 +184,9 @@ def _record(told: RecordCarrierShipment, shipment: Shipment) -> tuple[ShipmentEv
     if _is_of_another(told, shipment):
         return _misdirected(told, shipment, ids)
     news: list[ShipmentEvent] = []
+    surplus = told.booking != shipment.booking
     if told.tracking_number and told.booking not in shipment.labels:
-        bought = {"carrier": told.carrier, "tracking_number": told.tracking_number}
+        bought = {"carrier": told.carrier, "tracking_number": told.tracking_number, "surplus": surplus}
         news.append(
             LabelBought(**ids, **bought, booking=told.booking, service=told.service, cents=told.cents)
         )
@@ -197,12 +198,13 @@ def _record(told: RecordCarrierShipment, shipment: Shipment) -> tuple[ShipmentEv
             events = _scan(scan, told.booking, known, ids)
             known = _after(known, events)
             news += events
-    surplus = _surplus(told.booking, known, ids)
-    known = _after(known, surplus)
-    news += surplus
+    too_many = _surplus(told.booking, known, ids)
+    known = _after(known, too_many)
+    news += too_many
     void = known.voids.get(told.booking, "no")
     if told.voided and void != "done":
-        news.append(LabelVoided(**ids, booking=told.booking))
+        spare = told.booking != (known.dispatched_with or known.booking)
+        news.append(LabelVoided(**ids, booking=told.booking, surplus=spare))
     elif told.void_refused and void == "requested":
         news.append(LabelVoidFailed(**ids, reason=told.void_refused, booking=told.booking))
     return tuple(news)

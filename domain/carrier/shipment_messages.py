@@ -115,7 +115,8 @@ class RebookingRequested(Event):
 
 
 class LabelBought(Event):
-    """`cents` is what the carrier says that it costs; None where it does not."""
+    """`cents` is what the carrier says that it costs; None where it does not. `surplus`: of a booking that we
+    had given up on, so that it is to be given back."""
 
     schema_version = 2
     shipment_id: Id
@@ -125,6 +126,7 @@ class LabelBought(Event):
     booking: int = 1
     service: ProviderText = ""
     cents: Cents | None = None
+    surplus: bool = False
 
 
 class LabelRefused(Event):
@@ -144,10 +146,13 @@ class LabelVoidRequested(Event):
 
 
 class LabelVoided(Event):
+    """`surplus`: it was one too many, and the parcel has another, or is to get one."""
+
     schema_version = 2
     shipment_id: Id
     order_id: Id
     booking: int = 1
+    surplus: bool = False
 
 
 class LabelVoidFailed(Event):

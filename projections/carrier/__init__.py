@@ -1,8 +1,10 @@
-"""Read models of carriers and their rates, of parcels, and of those that came later than promised."""
+"""Read models of carriers, their rates and invoices, of parcels, manifests, and late deliveries."""
 
+from projections.carrier.carrier_invoices import CARRIER_INVOICES
 from projections.carrier.carrier_reliability import CARRIER_RELIABILITY
 from projections.carrier.carriers import CARRIERS
 from projections.carrier.late_deliveries import LATE_DELIVERIES
+from projections.carrier.manifests import MANIFESTS
 from projections.carrier.shipments import SHIPMENTS
 
 READ_MODELS = (
@@ -10,4 +12,6 @@ READ_MODELS = (
     LATE_DELIVERIES,
     CARRIERS,
     CARRIER_RELIABILITY,
+    MANIFESTS,
+    CARRIER_INVOICES,
 )
