@@ -27,6 +27,7 @@ _PLACE_EXAMPLE: dict[str, Any] = {
     "order_id": "1001",
     "checkout_id": "checkout-77",
     "customer": {"customer_id": "c-4711", "zip_prefix": "01310", "city": "São Paulo"},
+    "channel": "shop",
     "ship_to_state": "SP",
     "currency": "BRL",
     "lines": [
@@ -139,6 +140,9 @@ class PlaceOrderBody(Body):
         None, description="what orders that were bought together share; made up if missing"
     )
     customer: CustomerBody
+    channel: Annotated[Text, Field(max_length=100)] = Field(
+        "", description="where it was bought: a shop, a market place", examples=["shop"]
+    )
     ship_to_state: Annotated[Text, Field(max_length=100)] = Field(
         "", description="the region that the parcel goes to; not personal", examples=["SP"]
     )
@@ -157,6 +161,7 @@ class PlaceOrderBody(Body):
             checkout_id=checkout_id,
             subject=subject,
             customer=customer,
+            channel=self.channel,
             ship_to_state=self.ship_to_state,
             currency=self.currency,
             lines=tuple(line.to_domain(place) for place, line in enumerate(self.lines, 1)),

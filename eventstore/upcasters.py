@@ -21,21 +21,23 @@ from typing import Any
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def _fields_were_added(data: dict[str, Any]) -> dict[str, Any]:
-    """New fields whose defaults say what was so before."""
-    return data
+def _as_it_was(fields: dict[str, Any]) -> dict[str, Any]:
+    """Of a schema that allows more, and means the same by what was allowed."""
+    return fields
 
 
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
-    ("ShipmentRequested", 1): _fields_were_added,
-    ("LabelBought", 1): _fields_were_added,
-    ("LabelVoidRequested", 1): _fields_were_added,
-    ("LabelVoided", 1): _fields_were_added,
-    ("LabelVoidFailed", 1): _fields_were_added,
-    ("ShipmentDispatched", 1): _fields_were_added,
-    ("ShipmentScanned", 1): _fields_were_added,
-    ("ShipmentDelivered", 1): _fields_were_added,
-    ("ShipmentReturned", 1): _fields_were_added,
-    ("CarrierUnavailable", 1): _fields_were_added,
+    ("OrderPlaced", 1): _as_it_was,
+    ("OrderDiscrepancyOpened", 1): _as_it_was,
+    ("ShipmentRequested", 1): _as_it_was,
+    ("LabelBought", 1): _as_it_was,
+    ("LabelVoidRequested", 1): _as_it_was,
+    ("LabelVoided", 1): _as_it_was,
+    ("LabelVoidFailed", 1): _as_it_was,
+    ("ShipmentDispatched", 1): _as_it_was,
+    ("ShipmentScanned", 1): _as_it_was,
+    ("ShipmentDelivered", 1): _as_it_was,
+    ("ShipmentReturned", 1): _as_it_was,
+    ("CarrierUnavailable", 1): _as_it_was,
 }
 """(type, schema) -> the function from the data of that schema to the data of the next."""

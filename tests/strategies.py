@@ -37,18 +37,35 @@ from domain.mail import Letter, RecordMailFailure, RecordMailSent, RecordMailUnk
 from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.money import split_by_largest_remainder
 from domain.order import (
+    AddLine,
+    AddOrderNote,
     Adjustment,
+    ApplyOrderEdit,
     CancelOrder,
+    CancelOrderLines,
     CompleteOrder,
     ConfirmOrder,
+    ConfirmOrderEdit,
+    DeclineOrderEdit,
+    HoldOrder,
     Line,
+    LineQuantity,
     MarkReserved,
+    NoteText,
     OpenOrderDiscrepancy,
+    ParcelUnits,
     PlaceOrder,
     Portion,
+    ProposeOrderEdit,
     RecordDispatch,
+    ReleaseOrder,
+    RemoveLine,
+    SetQuantity,
+    SetShipping,
     StartPreparation,
+    TagOrder,
     Terms,
+    UntagOrder,
     order_total,
 )
 from domain.parked import RequestParkedRetry, RequestParkedSkip
@@ -110,6 +127,20 @@ lines = st.builds(
     unit_price_cents=cents,
     unit_shipping_cents=cents,
     ship_by=maybe_moments,
+)
+cuts = st.builds(LineQuantity, line=st.integers(1, 3), quantity=quantities)
+parcels = st.lists(
+    st.builds(
+        ParcelUnits, sku=st.sampled_from(["A-1", "B.2"]), warehouse=st.just("main"), quantity=quantities
+    ),
+    max_size=2,
+).map(tuple)
+tags = st.sampled_from(["gift", "vip"])
+changes_of_lines = st.one_of(
+    st.builds(AddLine, line=lines),
+    st.builds(SetQuantity, line=st.integers(1, 3), quantity=quantities),
+    st.builds(RemoveLine, line=st.integers(1, 3)),
+    st.builds(SetShipping, line=st.integers(1, 3), unit_shipping_cents=cents),
 )
 adjustments = st.builds(
     Adjustment, kind=st.sampled_from(["surcharge", "shortfall"]), amount_cents=st.integers(1, 50)
@@ -239,7 +270,45 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     MarkReserved: st.builds(MarkReserved, **_order),
     ConfirmOrder: st.builds(ConfirmOrder, **_order),
     StartPreparation: st.builds(StartPreparation, **_order),
-    RecordDispatch: st.builds(RecordDispatch, **_order),
+    RecordDispatch: st.builds(
+        RecordDispatch, **_order, shipment_id=st.sampled_from(["", "s1", "s2"]), units=parcels
+    ),
+    HoldOrder: st.builds(HoldOrder, **_order, hold_id=references, reason=st.sampled_from(["fraud", "staff"])),
+    ReleaseOrder: st.builds(ReleaseOrder, **_order, hold_id=references),
+    AddOrderNote: st.builds(
+        AddOrderNote,
+        **_order,
+        note_id=references,
+        subject=st.just("u1"),
+        text=st.just(NoteText(text="Friday")),
+    ),
+    TagOrder: st.builds(TagOrder, **_order, tag=tags),
+    UntagOrder: st.builds(UntagOrder, **_order, tag=tags),
+    CancelOrderLines: st.builds(
+        CancelOrderLines,
+        **_order,
+        cancel_id=references,
+        reason=reasons,
+        lines=st.lists(cuts, max_size=3).map(tuple),
+    ),
+    ProposeOrderEdit: st.builds(
+        ProposeOrderEdit,
+        **_order,
+        change_set_id=references,
+        changes=st.lists(changes_of_lines, max_size=3).map(tuple),
+        subject=st.just("u1"),
+        customer=st.none() | personal,
+        now=moments,
+        expires_at=moments,
+    ),
+    ConfirmOrderEdit: st.builds(ConfirmOrderEdit, **_order, change_set_id=references, now=moments),
+    DeclineOrderEdit: st.builds(
+        DeclineOrderEdit,
+        **_order,
+        change_set_id=references,
+        reason=st.sampled_from(["customer", "expired", "stock", "declined"]),
+    ),
+    ApplyOrderEdit: st.builds(ApplyOrderEdit, **_order, change_set_id=references),
     CancelOrder: st.builds(CancelOrder, **_order, reason=reasons),
     CompleteOrder: st.builds(CompleteOrder, **_order),
     OpenOrderDiscrepancy: st.builds(

@@ -139,7 +139,7 @@ async def _void_label(call: WantedCall, shipment_id: ShipmentId) -> Response:
     responses=answers(200, "A carrier is chosen and booked"),
 )
 async def _rebook(call: WantedCall, shipment_id: ShipmentId, body: RebookBody) -> Response:
-    """For a parcel that has no label any more, or that no carrier would take (rule `rebook_without_label`)."""
+    """For a parcel that has no label any more, or that none would take (rule `rebook_without_label`)."""
     await call.settings()
     measures = Measures(**dict(body.measures)) if body.measures else None
     correlation = await correlation_of(call, shipment_id)

@@ -172,9 +172,8 @@ class _Batch:
         self.keep_scan(event, fact, kind)
 
     def keep_scan(self, event: Any, fact: Fact, kind: str, **of_another: Any) -> None:
-        key = (fact.merchant, event.shipment_id, event.scan_id)
-        told: Any = (kind, event.happened_at, fact.position, getattr(event, "detail", ""))
-        self.scans.append(ScanRow(*key, *told, misdirected=bool(of_another), **of_another))
+        told = (kind, event.happened_at, fact.position, getattr(event, "detail", ""), bool(of_another))
+        self.scans.append(ScanRow(fact.merchant, event.shipment_id, event.scan_id, *told, **of_another))
 
 
 def _requested(batch: _Batch, event: ShipmentRequested, fact: Fact) -> None:

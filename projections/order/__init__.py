@@ -1,8 +1,12 @@
-"""Read models of orders: their lines, their timelines, what was sold by them, and checkouts."""
+"""Read models of orders: lines, timelines, holds, notes, tags, changes, what was sold, and checkouts."""
 
-from domain.order import OrderPlaced
+from domain.order import OrderAddressChanged, OrderNoteAdded, OrderPlaced
 from projections.order.checkouts import CHECKOUTS
+from projections.order.order_changes import ORDER_CHANGES
+from projections.order.order_holds import ORDER_HOLDS
 from projections.order.order_lines import ORDER_LINES
+from projections.order.order_notes import ORDER_NOTES
+from projections.order.order_tags import ORDER_TAGS
 from projections.order.order_timeline import ORDER_TIMELINE
 from projections.order.orders import ORDERS
 from projections.order.sales import SALES
@@ -11,7 +15,11 @@ READ_MODELS = (
     ORDERS,
     ORDER_LINES,
     ORDER_TIMELINE,
+    ORDER_HOLDS,
+    ORDER_NOTES,
+    ORDER_TAGS,
+    ORDER_CHANGES,
     SALES,
     CHECKOUTS,
 )
-OPENED = (OrderPlaced,)
+OPENED = (OrderPlaced, OrderAddressChanged, OrderNoteAdded)

@@ -57,11 +57,16 @@ def _shape(name: str) -> tuple[tuple[str, ...], bool]:
     return details, "happened_at" in kind.model_fields
 
 
+def _plain(value: Any) -> Any:
+    """A value that the event holds, as JSON."""
+    return value.model_dump(mode="json")
+
+
 def _row(fact: Fact) -> TimelineRow:
     event: Any = fact.event
     kind = type(event).__name__
     names, has_time = _shape(kind)
-    details = {name: value for name in names if (value := getattr(event, name)) not in (None, "")}
+    details = {name: value for name in names if (value := getattr(event, name)) not in (None, "", ())}
     return TimelineRow(
         fact.merchant,
         event.order_id,
@@ -73,7 +78,7 @@ def _row(fact: Fact) -> TimelineRow:
         fact.recorded_at,
         fact.causation,
         fact.actor,
-        orjson.dumps(details, option=orjson.OPT_UTC_Z).decode() if details else "{}",
+        orjson.dumps(details, _plain, orjson.OPT_UTC_Z).decode() if details else "{}",
     )
 
 

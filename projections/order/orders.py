@@ -21,12 +21,17 @@ from domain.carrier import (
 from domain.erasure import SubjectErased
 from domain.kernel import Event, Fact
 from domain.order import (
+    OrderAddressChanged,
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
     OrderDiscrepancyOpened,
+    OrderEdited,
+    OrderHeld,
+    OrderLinesCancelled,
     OrderPlaced,
     OrderPreparationStarted,
+    OrderReleased,
     OrderReserved,
     OrderShipped,
 )
@@ -55,6 +60,14 @@ class OrderProgress:
     cancel_note: str | None = None
     preparing: bool | None = None
     discrepancy: str | None = None
+    holds_count: int = 0
+    lines_count: int = 0
+    units_count: int = 0
+    payments_count: int = 0
+    items_cents: int = 0
+    shipping_cents: int = 0
+    adjustment_cents: int | None = None
+    total_cents: int = 0
     authorized_count: int = 0
     declined_count: int = 0
     voided_count: int = 0
@@ -92,6 +105,7 @@ class OrderRow:
     ship_to_city: str | None
     ship_to_state: str
     currency: str
+    channel: str
     imported: bool
     on_account: bool
     lines_count: int
@@ -105,18 +119,32 @@ class OrderRow:
     estimated_delivery_at: datetime | None
 
 
+class AddressRow(NamedTuple):
+    """Where an order goes from now on."""
+
+    merchant: str
+    order_id: str
+    customer_id: str | None
+    customer_unique_id: str | None
+    ship_to_zip_prefix: str | None
+    ship_to_city: str | None
+    ship_to_state: str
+
+
 class ErasedSubject(NamedTuple):
     """Whose plain columns are to be NULL, in all rows that there are."""
 
     subject: str
 
 
-def _row(event: OrderPlaced, fact: Fact) -> OrderRow:
-    known = event.customer
+def _person(known: Any) -> Person:
     if isinstance(known, Customer):
-        person: Person = (known.customer_id, known.customer_unique_id, known.zip_prefix, known.city)
-    else:
-        person = (None, None, None, None)  # the person is erased
+        return known.customer_id, known.customer_unique_id, known.zip_prefix, known.city
+    return None, None, None, None  # the person is erased
+
+
+def _row(event: OrderPlaced, fact: Fact) -> OrderRow:
+    person = _person(event.customer)
     lines = event.lines
     return OrderRow(
         merchant=fact.merchant,
@@ -129,6 +157,7 @@ def _row(event: OrderPlaced, fact: Fact) -> OrderRow:
         ship_to_city=person[3],
         ship_to_state=event.ship_to_state,
         currency=event.currency,
+        channel=event.channel,
         imported=event.imported,
         on_account=event.on_account,
         lines_count=len(lines),
@@ -182,6 +211,24 @@ def _completed(order: OrderProgress, _: Any, fact: Fact) -> None:
 
 def _contradicted(order: OrderProgress, event: OrderDiscrepancyOpened, _: Fact) -> None:
     order.discrepancy = event.kind
+
+
+def _held(order: OrderProgress, _: Any, __: Fact) -> None:
+    order.holds_count += 1
+
+
+def _released(order: OrderProgress, _: Any, __: Fact) -> None:
+    order.holds_count -= 1
+
+
+def _changed(order: OrderProgress, event: OrderLinesCancelled | OrderEdited, _: Fact) -> None:
+    order.lines_count += event.lines_change
+    order.units_count += sum(each.change for each in event.units)
+    order.payments_count += sum(each.change_cents == each.amount_cents > 0 for each in event.payments)
+    order.items_cents += event.items_change_cents
+    order.shipping_cents += event.shipping_change_cents
+    order.adjustment_cents = event.adjustment_cents
+    order.total_cents += event.change_cents
 
 
 def _authorized(order: OrderProgress, event: PaymentAuthorized, _: Fact) -> None:
@@ -245,6 +292,10 @@ MOVES: dict[type[Event], Callable[[OrderProgress, Any, Fact], None]] = {
     OrderCancelled: _cancelled,
     OrderCompleted: _completed,
     OrderDiscrepancyOpened: _contradicted,
+    OrderHeld: _held,
+    OrderReleased: _released,
+    OrderLinesCancelled: _changed,
+    OrderEdited: _changed,
     PaymentAuthorized: _authorized,
     PaymentDeclined: _declined,
     PaymentCaptured: _captured,
@@ -280,6 +331,17 @@ def placed(facts: Sequence[Fact]) -> list[OrderRow]:
     return [_row(fact.event, fact) for fact in facts if isinstance(fact.event, OrderPlaced)]
 
 
+def addressed(facts: Sequence[Fact]) -> list[AddressRow]:
+    """Of an order whose address changed more than once the last stands."""
+    last: dict[tuple[str, str], AddressRow] = {}
+    for fact in facts:
+        event = fact.event
+        if isinstance(event, OrderAddressChanged):
+            key = (fact.merchant, event.order_id)
+            last[key] = AddressRow(*key, *_person(event.customer), event.ship_to_state)
+    return list(last.values())
+
+
 def erased(facts: Sequence[Fact]) -> list[ErasedSubject]:
     """Whoever is erased on a page is placed on it without plain columns (`page.py`): this may come last."""
     return [ErasedSubject(fact.event.subject) for fact in facts if isinstance(fact.event, SubjectErased)]
@@ -289,6 +351,7 @@ def project(facts: Sequence[Fact]) -> Rows:
     return {
         "place_orders": placed(facts),
         "move_orders": progress(facts),
+        "readdress_orders": addressed(facts),
         "erase_orders": erased(facts),
     }
 
@@ -296,9 +359,9 @@ def project(facts: Sequence[Fact]) -> Rows:
 ORDERS = ReadModel(
     name="orders",
     tables=("orders",),
-    events=(OrderPlaced, SubjectErased, *MOVES),
+    events=(OrderPlaced, OrderAddressChanged, SubjectErased, *MOVES),
     project=project,
-    version=2,
+    version=3,
     personal={
         "orders": ("customer_id", "customer_unique_id", "ship_to_zip_prefix", "ship_to_city"),
     },

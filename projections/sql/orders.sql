@@ -15,6 +15,8 @@ CREATE TABLE orders_g0 (
     cancel_note text,
     preparing boolean NOT NULL DEFAULT false,
     discrepancy text,
+    channel text COLLATE "C" NOT NULL,
+    holds_count bigint NOT NULL DEFAULT 0,
     imported boolean NOT NULL,
     on_account boolean NOT NULL,
     lines_count bigint NOT NULL,
@@ -76,11 +78,20 @@ CREATE TABLE orders_g0 (
             ELSE 'unfulfilled'
         END
     ) STORED,
+    held boolean NOT NULL GENERATED ALWAYS AS (
+        holds_count > 0 AND status IN ('placed', 'reserved', 'confirmed')
+    ) STORED,
     PRIMARY KEY (merchant, order_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX ON orders_g0 (merchant, placed_at DESC, order_id DESC);
 CREATE INDEX ON orders_g0 (merchant, status, placed_at DESC, order_id DESC);
+CREATE INDEX ON orders_g0 (merchant, payment_status, placed_at DESC, order_id DESC);
+CREATE INDEX ON orders_g0 (merchant, fulfilment_status, placed_at DESC, order_id DESC);
+CREATE INDEX ON orders_g0 (merchant, channel, placed_at DESC, order_id DESC);
+CREATE INDEX ON orders_g0 (merchant, placed_at DESC, order_id DESC) WHERE held;
 CREATE INDEX ON orders_g0 (merchant, total_cents DESC, order_id DESC);
+CREATE INDEX ON orders_g0 (merchant, customer_id);
+CREATE INDEX ON orders_g0 (merchant, checkout_id);
 CREATE INDEX ON orders_g0 (checkout_id);
 CREATE INDEX ON orders_g0 (subject);
 
@@ -88,12 +99,12 @@ CREATE INDEX ON orders_g0 (subject);
 -- An order is placed once; a second row of it would be our mistake, and fails.
 INSERT INTO orders_g0 (
     merchant, order_id, checkout_id, subject, customer_id, customer_unique_id, ship_to_zip_prefix, ship_to_city,
-    ship_to_state, currency, imported, on_account, lines_count, units_count, payments_count, items_cents,
+    ship_to_state, currency, channel, imported, on_account, lines_count, units_count, payments_count, items_cents,
     shipping_cents, adjustment_cents, total_cents, placed_at, estimated_delivery_at
 )
 SELECT * FROM unnest(
     :merchant, :order_id, :checkout_id, :subject, :customer_id, :customer_unique_id, :ship_to_zip_prefix,
-    :ship_to_city, :ship_to_state, :currency, :imported, :on_account, :lines_count, :units_count,
+    :ship_to_city, :ship_to_state, :currency, :channel, :imported, :on_account, :lines_count, :units_count,
     :payments_count, :items_cents, :shipping_cents, :adjustment_cents, :total_cents, :placed_at,
     :estimated_delivery_at
 );
@@ -107,6 +118,14 @@ UPDATE orders_g0 AS o SET
     cancel_note = coalesce(m.cancel_note, o.cancel_note),
     preparing = coalesce(m.preparing, o.preparing),
     discrepancy = coalesce(m.discrepancy, o.discrepancy),
+    holds_count = o.holds_count + m.holds_count,
+    lines_count = o.lines_count + m.lines_count,
+    units_count = o.units_count + m.units_count,
+    payments_count = o.payments_count + m.payments_count,
+    items_cents = o.items_cents + m.items_cents,
+    shipping_cents = o.shipping_cents + m.shipping_cents,
+    adjustment_cents = coalesce(m.adjustment_cents, o.adjustment_cents),
+    total_cents = o.total_cents + m.total_cents,
     authorized_count = o.authorized_count + m.authorized_count,
     declined_count = o.declined_count + m.declined_count,
     voided_count = o.voided_count + m.voided_count,
@@ -129,17 +148,29 @@ UPDATE orders_g0 AS o SET
     cancelled_at = coalesce(m.cancelled_at, o.cancelled_at),
     completed_at = coalesce(m.completed_at, o.completed_at)
 FROM unnest(
-    :merchant, :order_id, :status, :cancel_reason, :cancel_note, :preparing, :discrepancy, :authorized_count,
-    :declined_count, :voided_count, :expired_count, :captures_count, :authorized_cents, :captured_cents, :refunded_cents,
+    :merchant, :order_id, :status, :cancel_reason, :cancel_note, :preparing, :discrepancy, :holds_count,
+    :lines_count, :units_count, :payments_count, :items_cents, :shipping_cents, :adjustment_cents, :total_cents,
+    :authorized_count, :declined_count, :voided_count, :expired_count, :captures_count, :authorized_cents, :captured_cents, :refunded_cents,
     :voided_cents, :expired_cents, :shipments_count, :labels_voided_count, :dispatched_count, :delivered_count,
     :returned_count, :confirmed_at, :approved_at, :dispatched_at, :delivered_at, :cancelled_at, :completed_at
 ) AS m (
-    merchant, order_id, status, cancel_reason, cancel_note, preparing, discrepancy, authorized_count,
-    declined_count, voided_count, expired_count, captures_count, authorized_cents, captured_cents, refunded_cents,
+    merchant, order_id, status, cancel_reason, cancel_note, preparing, discrepancy, holds_count,
+    lines_count, units_count, payments_count, items_cents, shipping_cents, adjustment_cents, total_cents,
+    authorized_count, declined_count, voided_count, expired_count, captures_count, authorized_cents, captured_cents, refunded_cents,
     voided_cents, expired_cents, shipments_count, labels_voided_count, dispatched_count, delivered_count,
     returned_count, confirmed_at, approved_at, dispatched_at, delivered_at, cancelled_at, completed_at
 )
 WHERE o.merchant = m.merchant AND o.order_id = m.order_id;
+
+-- name: readdress_orders!
+-- Where orders go from now on.
+UPDATE orders_g0 AS o SET
+    customer_id = a.customer_id, customer_unique_id = a.customer_unique_id,
+    ship_to_zip_prefix = a.ship_to_zip_prefix, ship_to_city = a.ship_to_city, ship_to_state = a.ship_to_state
+FROM unnest(
+    :merchant, :order_id, :customer_id, :customer_unique_id, :ship_to_zip_prefix, :ship_to_city, :ship_to_state
+) AS a (merchant, order_id, customer_id, customer_unique_id, ship_to_zip_prefix, ship_to_city, ship_to_state)
+WHERE o.merchant = a.merchant AND o.order_id = a.order_id;
 
 -- name: erase_orders!
 -- Whoever was erased leaves no plain text. All rows of the subject, whichever partition they are in: each worker

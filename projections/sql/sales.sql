@@ -102,6 +102,61 @@ ON CONFLICT (merchant, category, currency) DO UPDATE SET
     gross_cents = s.gross_cents + excluded.gross_cents,
     shipping_cents = s.shipping_cents + excluded.shipping_cents;
 
+-- name: change_days!
+-- Of orders that come to less, what was not captured by then is called off; what was stays, to be refunded.
+WITH changed AS (
+    SELECT c.merchant, c.day, o.currency, c.change_cents,
+        o.total_cents - o.captured_cents
+            + coalesce(sum(c.change_cents) OVER before, 0) - sum(c.captured_cents) OVER so_far AS open_cents
+    FROM unnest(:merchant, :order_id, :place, :day, :change_cents, :captured_cents)
+        AS c (merchant, order_id, place, day, change_cents, captured_cents)
+    JOIN sold_orders_g0 AS o ON o.merchant = c.merchant AND o.order_id = c.order_id
+    WINDOW so_far AS (PARTITION BY c.merchant, c.order_id ORDER BY c.place),
+        before AS (so_far ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+)
+INSERT INTO sales_by_day_g0 AS s (merchant, day, currency, cancelled_cents)
+SELECT merchant, day, currency, sum(least(-change_cents, greatest(open_cents, 0))) FROM changed
+WHERE change_cents < 0 GROUP BY merchant, day, currency
+ON CONFLICT (merchant, day, currency) DO UPDATE SET cancelled_cents = s.cancelled_cents + excluded.cancelled_cents;
+
+-- name: change_orders!
+UPDATE sold_orders_g0 AS o
+SET total_cents = o.total_cents + c.change_cents, captured_cents = o.captured_cents + c.captured_cents
+FROM (
+    SELECT merchant, order_id, sum(change_cents) AS change_cents, sum(captured_cents) AS captured_cents
+    FROM unnest(:merchant, :order_id, :change_cents, :captured_cents) AS c (merchant, order_id, change_cents, captured_cents)
+    GROUP BY merchant, order_id
+) AS c
+WHERE o.merchant = c.merchant AND o.order_id = c.order_id;
+
+-- name: change_products!
+INSERT INTO sales_by_product_g0 AS s (merchant, sku, currency, cancelled_units_count, cancelled_cents)
+SELECT c.merchant, c.sku, o.currency, sum(c.units), sum(c.cents)
+FROM unnest(:merchant, :order_id, :sku, :cancelled_units_count, :cancelled_cents)
+    AS c (merchant, order_id, sku, units, cents)
+JOIN sold_orders_g0 AS o ON o.merchant = c.merchant AND o.order_id = c.order_id
+GROUP BY c.merchant, c.sku, o.currency
+ON CONFLICT (merchant, sku, currency) DO UPDATE SET
+    cancelled_units_count = s.cancelled_units_count + excluded.cancelled_units_count,
+    cancelled_cents = s.cancelled_cents + excluded.cancelled_cents;
+
+-- name: change_categories!
+INSERT INTO sales_by_category_g0 AS s (merchant, category, currency, cancelled_units_count, cancelled_cents)
+SELECT c.merchant, c.category, o.currency, sum(c.units), sum(c.cents)
+FROM unnest(:merchant, :order_id, :category, :cancelled_units_count, :cancelled_cents)
+    AS c (merchant, order_id, category, units, cents)
+JOIN sold_orders_g0 AS o ON o.merchant = c.merchant AND o.order_id = c.order_id
+GROUP BY c.merchant, c.category, o.currency
+ON CONFLICT (merchant, category, currency) DO UPDATE SET
+    cancelled_units_count = s.cancelled_units_count + excluded.cancelled_units_count,
+    cancelled_cents = s.cancelled_cents + excluded.cancelled_cents;
+
+-- name: change_lines!
+INSERT INTO sold_lines_g0 AS l (merchant, order_id, sku, category, units_count, gross_cents)
+SELECT * FROM unnest(:merchant, :order_id, :sku, :category, :units_change, :gross_change_cents)
+ON CONFLICT (merchant, order_id, sku, category) DO UPDATE SET
+    units_count = l.units_count + excluded.units_count, gross_cents = l.gross_cents + excluded.gross_cents;
+
 -- name: cancel_days!
 -- What was not captured by then is called off; what was stays, to be refunded.
 WITH cancelled AS (

@@ -38,9 +38,10 @@ _PRINTED: dict[int | str, dict[str, Any]] = {
 async def get_label(
     reader: MerchantReader,
     shipment_id: Annotated[str, Path(max_length=200)],
-    format: Annotated[
-        Literal["pdf", "zpl"], Query(description="`zpl`: for label printers of 203 dpi")
-    ] = "pdf",  # noqa: A002
+    kind: Annotated[
+        Literal["pdf", "zpl"],
+        Query(alias="format", description="`zpl`: for label printers of 203 dpi"),
+    ] = "pdf",
     booking: Annotated[int | None, Query(ge=1, le=10**6, description="the present one, if left out")] = None,
 ) -> Response:
     """With the recipient's place, until that person is erased. A label that was given back says so."""
@@ -49,7 +50,7 @@ async def get_label(
     rows = (await reader.rows(("shipments", "orders"), statement, views=views))[0]
     if not rows:
         raise not_found("label of shipment", shipment_id)
-    make, media_type = _MAKERS[format]
+    make, media_type = _MAKERS[kind]
     headers = dict(reader.response.headers)
     return Response(make(_label(rows[0])), headers=headers, media_type=media_type)
 

@@ -149,10 +149,8 @@ async def list_shipments(
 async def get_shipment(
     reader: MerchantReader, shipment_id: Annotated[str, Path(max_length=200)]
 ) -> ShipmentDetail:
-    statements = [
-        (query.sql, {"shipment_id": shipment_id})
-        for query in (_QUERIES.get_shipment, _QUERIES.get_scans, _QUERIES.get_labels)
-    ]
+    questions = (_QUERIES.get_shipment, _QUERIES.get_scans, _QUERIES.get_labels)
+    statements = [(query.sql, {"shipment_id": shipment_id}) for query in questions]
     views = ("shipments", "shipment_scans", "shipment_labels")
     found, scans, labels = await reader.rows(("shipments",), *statements, views=views)
     if not found:

@@ -65,7 +65,9 @@ class Order(Answer):
 
     order_id: str = Field(examples=["o1"])
     checkout_id: str
+    channel: str = Field(description="where it was bought; empty where nobody said", examples=["shop"])
     status: Status
+    held: bool = Field(description="it is not fulfilled until its holds are released")
     payment_status: PaymentStatus
     fulfilment_status: FulfilmentStatus
     cancel_reason: str | None = Field(examples=["customer"])
@@ -122,8 +124,33 @@ class Moment(Answer):
     details: dict[str, Any]
 
 
+class Hold(Answer):
+    """Why the order was, or is, not to be fulfilled."""
+
+    hold_id: str = Field(examples=["fraud-check"])
+    reason: str = Field(examples=["fraud"])
+    note: str
+    held_by: str = Field(examples=["user:u1"])
+    held_at: datetime
+    release_note: str | None
+    released_by: str | None
+    released_at: datetime | None = Field(description="null as long as it stands")
+
+
+class Note(Answer):
+    """What somebody of the merchant's wrote."""
+
+    note_id: str
+    text: str | None = Field(description="null once the customer is erased")
+    written_by: str = Field(examples=["user:u1"])
+    written_at: datetime
+
+
 class OrderDetail(Order):
     cancel_note: str | None
+    holds: list[Hold] = Field(description="those that stand, and those that were released")
+    notes: list[Note]
+    tags: list[str] = Field(examples=[["gift"]])
     lines: list[OrderLine]
     payments: list[Payment] = Field(description="empty for who has no payments:read at the merchant")
     shipments: list[Shipment] = Field(description="empty for who has no shipments:read at the merchant")
@@ -196,18 +223,31 @@ async def get_order(
         "get_order_payments",
         "get_order_shipments",
         "get_order_timeline",
+        "get_order_holds",
+        "get_order_notes",
+        "get_order_tags",
     )
-    models = ("orders", "order_lines", "payments", "shipments", "order_timeline")
+    models = (
+        "orders",
+        "order_lines",
+        "payments",
+        "shipments",
+        "order_timeline",
+        "order_holds",
+        "order_notes",
+        "order_tags",
+    )
     statements = [(getattr(_QUERIES, name).sql, {"order_id": order_id}) for name in names]
-    found, lines, payments, shipments, timeline = await reader.rows(models, *statements)
+    found, lines, payments, shipments, timeline, *handled = await reader.rows(models, *statements)
     if not found:
         raise not_found("order", order_id)
     parts = {"lines": lines, "payments": payments, "shipments": shipments, "timeline": timeline}
     if reader.subject:
         return as_it_is(reader, own_detail(found[0], parts))
-    shown = _allowed(parts, asked.grant.permissions if asked.grant else frozenset())
+    shown: dict[str, Any] = _allowed(parts, asked.grant.permissions if asked.grant else frozenset())
     for moment in shown["timeline"]:
         moment["details"] = orjson.loads(moment["details"])
+    shown |= {"holds": handled[0], "notes": handled[1], "tags": [row["tag"] for row in handled[2]]}
     return as_it_is(reader, OrderDetail.model_validate({**found[0], **shown}))
 
 

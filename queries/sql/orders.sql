@@ -31,3 +31,12 @@ SELECT * FROM shipments WHERE merchant = :merchant AND order_id = :order_id ORDE
 
 -- name: get_order_timeline
 SELECT * FROM order_timeline WHERE merchant = :merchant AND order_id = :order_id ORDER BY position LIMIT 1000;
+
+-- name: get_order_holds
+SELECT * FROM order_holds WHERE merchant = :merchant AND order_id = :order_id ORDER BY held_at, hold_id LIMIT 1000;
+
+-- name: get_order_notes
+SELECT * FROM order_notes WHERE merchant = :merchant AND order_id = :order_id ORDER BY written_at, note_id LIMIT 1000;
+
+-- name: get_order_tags
+SELECT tag FROM order_tags WHERE merchant = :merchant AND order_id = :order_id ORDER BY tag LIMIT 50;

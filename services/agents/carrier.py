@@ -20,7 +20,7 @@ from domain.carrier import (
 )
 from domain.carrier.track_record import MeasureDelivery
 from domain.kernel import Fact, Group, Reaction, Value, one
-from domain.order import Line, OrderCancelled, OrderConfirmed, OrderPlaced
+from domain.order import Line, OrderCancelled, OrderConfirmed, OrderHeld, OrderPlaced, OrderReleased
 from domain.personal import Erased, Sealed
 from domain.streams import shipment_stream, track_record_stream
 from services.agents.agent import Agent
@@ -46,6 +46,8 @@ class ShippingProcess(Value):
     units: int = 0
     lines: tuple[ParcelLine, ...] = ()
     requested: bool = False
+    confirmed: bool = False
+    held: bool = False
     parcels: dict[str, Carried] = Field(default_factory=dict)
 
     def parcel(self, shipment_id: str, **changed: object) -> ShippingProcess:
@@ -73,8 +75,13 @@ def _in_parcel(lines: tuple[Line, ...]) -> tuple[ParcelLine, ...]:
     return tuple(ParcelLine(sku=s, warehouse=w, quantity=n) for (s, w), n in sorted(wanted.items()))
 
 
-def _request(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
-    """One parcel of all that was ordered; a person, or the warehouse, may split it."""
+def _go_on(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
+    """A parcel is asked for once the order is confirmed, and nothing holds it.
+
+    It is one of all that was ordered; a person, or the warehouse, may split it.
+    """
+    if not (process.confirmed and process.units) or process.held or process.requested:
+        return Reaction(process)
     request = RequestShipment(
         shipment_id=process.order_id,
         order_id=process.order_id,
@@ -120,8 +127,12 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
     match fact.event:
         case OrderPlaced() as event if not process.order_id:
             return Reaction(_placed(event))
-        case OrderConfirmed() if process.units and not process.requested:
-            return _request(process, fact)
+        case OrderHeld():
+            return Reaction(process.model_copy(update={"held": True}))
+        case OrderReleased(remaining=remaining):
+            return _go_on(process.model_copy(update={"held": remaining > 0}), fact)
+        case OrderConfirmed():
+            return _go_on(process.model_copy(update={"confirmed": True}), fact)
         case ParcelSplit(into=into):
             return Reaction(process.parcel(into))
         case CarrierChosen(shipment_id=parcel, option=option, promised_at=promised_at):
@@ -133,8 +144,8 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
             return _ended(process, parcel, happened_at or fact.occurred_at, fact)
         case ShipmentReturned(shipment_id=parcel):
             return _ended(process, parcel, None, fact)
-        case OrderCancelled() if process.requested:
-            return Reaction(process, _void_all(process, fact))
+        case OrderCancelled():
+            return Reaction(process.model_copy(update={"confirmed": False}), _void_all(process, fact))
         case _:
             return Reaction(process)
 
@@ -146,6 +157,8 @@ CARRIER_AGENT = Agent(
     interests=(
         OrderPlaced,
         OrderConfirmed,
+        OrderHeld,
+        OrderReleased,
         OrderCancelled,
         ParcelSplit,
         CarrierChosen,
@@ -154,7 +167,7 @@ CARRIER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=2,
+    rule_version=3,
 )
 
 AGENTS = (CARRIER_AGENT,)

@@ -23,15 +23,27 @@ from domain.inventory import StockAllocated, StockReceived, StockReleased, Stock
 from domain.kernel import Event
 from domain.merchant import MerchantRegistered
 from domain.order import (
+    ORDER,
+    AddLine,
+    AddOrderNote,
     Adjustment,
+    ApplyOrderEdit,
+    CancelOrderLines,
+    ConfirmOrderEdit,
+    HoldOrder,
     Line,
+    LineQuantity,
+    NoteText,
     OrderCancelled,
+    OrderCommand,
     OrderCompleted,
     OrderConfirmed,
     OrderPlaced,
     OrderReserved,
     OrderShipped,
     Portion,
+    ProposeOrderEdit,
+    TagOrder,
     Terms,
 )
 from domain.payment import (
@@ -234,6 +246,31 @@ class Bought:
             }
             steps += [(stream, RefundRequested(**moved)), (stream, PaymentRefunded(**moved))]
         return [*steps, (self.order, OrderCancelled(order_id=self.order_id, reason="returned"))]
+
+    def changing(self) -> list[Step]:
+        """Once it is confirmed: a unit is called off, a line added, and staff holds it, notes and tags it."""
+        dearer = Line(
+            line=2, sku="B", category="books", quantity=3, unit_price_cents=500, unit_shipping_cents=20
+        )
+        ids = {"order_id": self.order_id}
+        at, until = self.placed_at, self.placed_at + timedelta(days=1)
+        edit = {**ids, "change_set_id": "e1"}
+        commands: tuple[OrderCommand, ...] = (
+            CancelOrderLines(
+                **ids, cancel_id="c1", reason="stock", lines=(LineQuantity(line=1, quantity=1),)
+            ),
+            ProposeOrderEdit(**edit, changes=(AddLine(line=dearer),), now=at, expires_at=until),
+            ConfirmOrderEdit(**edit, now=at),
+            ApplyOrderEdit(**edit),
+            HoldOrder(**ids, hold_id="h1", reason="fraud"),
+            AddOrderNote(**ids, note_id="n1", subject=f"subject-{self.person}", text=NoteText(text="Friday")),
+            TagOrder(**ids, tag="gift"),
+        )
+        events = [self.placing()[0][1], OrderConfirmed(order_id=self.order_id)]
+        before = len(events)
+        for command in commands:
+            events += ORDER.decide(command, ORDER.fold(events))  # type: ignore[arg-type]
+        return [(self.order, event) for event in events[before:]]
 
     def cancelling(self) -> list[Step]:
         """Once it is paid, before it is shipped."""

@@ -114,8 +114,8 @@ async def trade_of(trade: Trade, merchant: str, seed: int) -> int:
 
 def odd_lives(merchant: str) -> list[Step]:
     """What moves the numbers that the others leave at 0, most of all: orders that stay where they are."""
-    orders = [Bought(merchant, f"{merchant}odd{number}", checkout_id=f"odd{number}") for number in range(3)]
-    declined, expired, shipped = orders
+    orders = [Bought(merchant, f"{merchant}odd{number}", checkout_id=f"odd{number}") for number in range(4)]
+    declined, expired, shipped, changed = orders
     measured = ProductImported(
         sku="D", name_length=1, description_length=2, photos=3, length_cm=4, height_cm=5, width_cm=6
     )
@@ -138,6 +138,9 @@ def odd_lives(merchant: str) -> list[Step]:
         *shipped.shipping()[:3],
         (shipped.shipment, LabelVoided(**parcel)),
         *shipped.shipping()[3:7],
+        *changed.placing(),
+        *changed.paying(),
+        *changed.changing(),
     ]
 
 

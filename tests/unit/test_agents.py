@@ -42,7 +42,9 @@ from domain.order import (
     OpenOrderDiscrepancy,
     OrderCancelled,
     OrderConfirmed,
+    OrderHeld,
     OrderPlaced,
+    OrderReleased,
     OrderReserved,
     Portion,
     RecordDispatch,
@@ -120,6 +122,8 @@ NOT_SHIPPABLE = LabelRefused(shipment_id="o1", order_id="o1", reason="address_un
 DISPATCHED = ShipmentDispatched(shipment_id="o1", order_id="o1")
 DELIVERED = ShipmentDelivered(shipment_id="o1", order_id="o1", scan_id="1")
 RETURNED = ShipmentReturned(shipment_id="o1", order_id="o1", scan_id="2")
+HELD = OrderHeld(order_id="o1", hold_id="h1", reason="fraud")
+LET_GO = OrderReleased(order_id="o1", hold_id="h1", reason="fraud", remaining=0)
 CANCELLED = OrderCancelled(order_id="o1", reason="customer")
 NOT_CAPTURED = CaptureFailed(payment_id="p0", order_id="o1", capture_id="p0.capture", reason="expired")
 NOT_REFUNDED = RefundFailed(payment_id="p0", order_id="o1", refund_id="p0.refund", reason="closed")
@@ -351,6 +355,10 @@ LABEL = RequestShipment(
         ([placed(), CANCELLED], []),
         ([placed(), OrderConfirmed(order_id="o1"), CANCELLED], [RequestLabelVoid(shipment_id="o1")]),
         ([placed(), OrderConfirmed(order_id="o1"), DISPATCHED, CANCELLED], []),
+        ([placed(), HELD, OrderConfirmed(order_id="o1")], []),
+        ([placed(), HELD, OrderConfirmed(order_id="o1"), LET_GO], [LABEL]),
+        ([placed(), OrderConfirmed(order_id="o1"), HELD, LET_GO], []),
+        ([placed(), HELD, OrderConfirmed(order_id="o1"), CANCELLED, LET_GO], []),
     ],
 )
 def test_the_shipping_agent(heard: list[Event], then: list[Command]) -> None:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 from pydantic import Field
 
 from commands.executor import Context, Done, Executor
-from commands.fields import Id
-from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, answers
+from commands.http import PROBLEMS, Call, CommandRoute, WantedCall, answers
 from commands.names import Named, Source
+from commands.order.call import OrderAnswer, OrderId, cancelled_by, placing_of
 from commands.order_body import CancelOrderBody, PlaceOrderBody
 from commands.personal import sealed, subject_of
 from domain.kernel import one
-from domain.order import CancelOrder, OrderPlaced, PlaceOrder, StartPreparation, order_total
+from domain.order import CancelOrder, PlaceOrder, StartPreparation, order_total
 from domain.streams import order_stream, payment_stream, shipment_stream, stock_stream
-from eventstore.codec import decode
-from eventstore.log import Log
 from eventstore.seams import derived_id, key_id
 from services.web.access import forbidden, requires
 
@@ -49,28 +46,7 @@ async def start_preparation(
     )
 
 
-async def placing_of(log: Log, stream: str) -> tuple[str, str]:
-    """What the order belongs to and whose it is: checkout and subject; nothing where there is none."""
-    (events,) = await log.read_streams([(stream, 0)], 1)
-    if not events:
-        return "", ""
-    placed = decode(events[0]).event
-    assert isinstance(placed, OrderPlaced)
-    return events[0].correlation, placed.subject
-
-
 router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=CommandRoute, responses=PROBLEMS)
-OrderId = Annotated[Id, Path(description="the order", examples=["1001"])]
-
-
-OWN_REASONS = frozenset({"customer", "other"})
-"""Why a customer may cancel; the others are for the merchant to say."""
-
-
-class OrderAnswer(Positioned):
-    """The order that it was about."""
-
-    order_id: str = Field(examples=["1001"])
 
 
 class OrderPlacedAnswer(OrderAnswer):
@@ -143,10 +119,7 @@ async def _cancel_order(call: WantedCall, order_id: OrderId, body: CancelOrderBo
     """
     await call.settings()
     command = CancelOrder(order_id=order_id, reason=body.reason, note=body.note)
-    correlation, subject = await placing_of(call.parts.log, order_stream(call.merchant, order_id))
-    call.check_own(subject)
-    if call.own and body.reason not in OWN_REASONS:
-        raise forbidden("orders:write for this reason", call.merchant)
+    correlation = await cancelled_by(call, order_id, body.reason)
     return await call.carry_out(cancel_order, command, {"order_id": order_id}, correlation=correlation)
 
 
@@ -166,7 +139,7 @@ async def _start_preparation(call: WantedCall, order_id: OrderId) -> Response:
     return await call.carry_out(start_preparation, command, {"order_id": order_id}, correlation=correlation)
 
 
-def _named_by_order(merchant: str, order: PlaceOrder) -> Iterator[Named]:
+def named_by_order(merchant: str, order: PlaceOrder) -> Iterator[Named]:
     """What the agents do for an order goes into streams of these names."""
     order_id: Mapping[Source, str] = {("body", "order_id"): order.order_id}
     yield shipment_stream(merchant, order.order_id), order_id
@@ -177,7 +150,3 @@ def _named_by_order(merchant: str, order: PlaceOrder) -> Iterator[Named]:
         name = portion.payment_id.removeprefix(f"{order.order_id}.")
         payment_id: Source = ("body", "payments", place, "payment_id")
         yield payment_stream(merchant, portion.payment_id), {**order_id, payment_id: name}
-
-
-ROUTERS = (router,)
-LEADS_TO = ((PlaceOrder, _named_by_order),)

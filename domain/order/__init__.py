@@ -1,0 +1,278 @@
+"""An order of one merchant: what was bought on which terms, and how far its life has come.
+
+Only the lifecycle is decided here (placed, reserved, confirmed, shipped, cancelled, completed), with what
+holds it up and what changes it; the status of payment and of fulfilment are derived from the payments and
+shipments themselves. Read `events.py`, then `commands.py`, `state.py` and the decisions, which this file puts
+together.
+"""
+
+from __future__ import annotations
+
+from domain.kernel import Decider, Refused
+from domain.order.cancelling import cancel, cancel_lines, edit_over
+from domain.order.change_set import edit
+from domain.order.commands import (
+    AddOrderNote,
+    ApplyOrderEdit,
+    CancelOrder,
+    CancelOrderLines,
+    CompleteOrder,
+    ConfirmOrder,
+    ConfirmOrderEdit,
+    DeclineOrderEdit,
+    HoldOrder,
+    MarkReserved,
+    OpenOrderDiscrepancy,
+    OrderCommand,
+    PlaceOrder,
+    ProposeOrderEdit,
+    RecordDispatch,
+    ReleaseOrder,
+    StartPreparation,
+    TagOrder,
+    UntagOrder,
+)
+from domain.order.events import (
+    OrderAddressChanged,
+    OrderAddressProposed,
+    OrderCancelled,
+    OrderCompleted,
+    OrderConfirmed,
+    OrderDiscrepancyOpened,
+    OrderEditConfirmed,
+    OrderEditDeclined,
+    OrderEdited,
+    OrderEditProposed,
+    OrderEvent,
+    OrderHeld,
+    OrderLinesCancelled,
+    OrderNoteAdded,
+    OrderPartShipped,
+    OrderPlaced,
+    OrderPreparationStarted,
+    OrderReleased,
+    OrderReserved,
+    OrderShipped,
+    OrderTagged,
+    OrderUntagged,
+)
+from domain.order.handling import handle, told_holds
+from domain.order.placing import place
+from domain.order.state import (
+    UNSHIPPED,
+    Due,
+    Order,
+    Proposal,
+    Status,
+    evolve,
+    order_total,
+    sent_after,
+)
+from domain.order.values import (
+    AddLine,
+    Adjustment,
+    CancelReason,
+    Change,
+    Channel,
+    DeclineReason,
+    HoldReason,
+    Id,
+    Line,
+    LineCut,
+    LineQuantity,
+    NoteText,
+    ParcelUnits,
+    PaymentChange,
+    Portion,
+    ProductChange,
+    RemoveLine,
+    SetQuantity,
+    SetShipping,
+    Signed,
+    Tag,
+    Terms,
+    UnitsChange,
+    Validity,
+)
+
+__all__ = [
+    "ORDER",
+    "UNSHIPPED",
+    "AddLine",
+    "AddOrderNote",
+    "Adjustment",
+    "ApplyOrderEdit",
+    "CancelOrder",
+    "CancelOrderLines",
+    "CancelReason",
+    "Change",
+    "Channel",
+    "CompleteOrder",
+    "ConfirmOrder",
+    "ConfirmOrderEdit",
+    "DeclineOrderEdit",
+    "DeclineReason",
+    "Due",
+    "HoldOrder",
+    "HoldReason",
+    "Id",
+    "Line",
+    "LineCut",
+    "LineQuantity",
+    "MarkReserved",
+    "NoteText",
+    "OpenOrderDiscrepancy",
+    "Order",
+    "OrderAddressChanged",
+    "OrderAddressProposed",
+    "OrderCancelled",
+    "OrderCommand",
+    "OrderCompleted",
+    "OrderConfirmed",
+    "OrderDiscrepancyOpened",
+    "OrderEditConfirmed",
+    "OrderEditDeclined",
+    "OrderEditProposed",
+    "OrderEdited",
+    "OrderEvent",
+    "OrderHeld",
+    "OrderLinesCancelled",
+    "OrderNoteAdded",
+    "OrderPartShipped",
+    "OrderPlaced",
+    "OrderPreparationStarted",
+    "OrderReleased",
+    "OrderReserved",
+    "OrderShipped",
+    "OrderTagged",
+    "OrderUntagged",
+    "ParcelUnits",
+    "PaymentChange",
+    "PlaceOrder",
+    "Portion",
+    "ProductChange",
+    "Proposal",
+    "ProposeOrderEdit",
+    "RecordDispatch",
+    "ReleaseOrder",
+    "RemoveLine",
+    "SetQuantity",
+    "SetShipping",
+    "Signed",
+    "StartPreparation",
+    "Status",
+    "Tag",
+    "TagOrder",
+    "Terms",
+    "UnitsChange",
+    "UntagOrder",
+    "Validity",
+    "decide",
+    "evolve",
+    "order_total",
+]
+
+
+def _dispatched_whole(command: RecordDispatch, order: Order) -> bool:
+    """Whether nothing is left to be sent once this parcel is."""
+    sent = sent_after(order, command.units)
+    return not command.units or all(
+        sent.get(number, 0) >= line.quantity for number, line in order.lines.items()
+    )
+
+
+def _contradictions(command: RecordDispatch, order: Order) -> tuple[OrderEvent, ...]:
+    """What the parcel says against our books: it was held, or has units that nobody wants any more."""
+    moved = sum(sent_after(order, command.units).values()) - sum(order.sent.values())
+    kinds = {
+        "shipped_while_held": bool(order.holds),
+        "shipped_after_cancel": sum(each.quantity for each in command.units) > moved,
+    }
+    return tuple(
+        OrderDiscrepancyOpened.model_validate({"order_id": command.order_id, "kind": kind})
+        for kind, true in kinds.items()
+        if true and kind not in order.discrepancies
+    )
+
+
+def _dispatch(command: RecordDispatch, order: Order) -> tuple[OrderEvent, ...]:
+    order_id = command.order_id
+    shipment_id = command.shipment_id or (order_id if command.units else "")
+    if order.status == "cancelled":
+        if "shipped_after_cancel" in order.discrepancies or order.dispatched:
+            return ()  # told before, or it came back and was cancelled for that
+        # the carrier took it all the same: true, and against our books
+        return (OrderDiscrepancyOpened(order_id=order_id, kind="shipped_after_cancel"),)
+    if order.status not in UNSHIPPED or shipment_id in order.parcels:
+        return ()
+    against = _contradictions(command, order)
+    if _dispatched_whole(command, order):
+        return (*edit_over(order_id, order, "shipped"), OrderShipped(order_id=order_id), *against)
+    part = OrderPartShipped(order_id=order_id, shipment_id=shipment_id, units=command.units)
+    return (part, *against)
+
+
+def _prepare(command: StartPreparation, order: Order) -> tuple[OrderEvent, ...]:
+    if order.status != "confirmed":
+        raise Refused(
+            "prepare_confirmed", f"the order is {order.status}; only a confirmed one can be prepared"
+        )
+    if order.holds:
+        raise Refused("prepare_not_held", f"the order is held by {told_holds(order)}; release it first")
+    return () if order.preparing else (OrderPreparationStarted(order_id=command.order_id),)
+
+
+def _live(command: OrderCommand, order: Order) -> tuple[OrderEvent, ...]:
+    """The steps of an order's life."""
+    match command, order.status:
+        case MarkReserved(order_id=order_id), "placed":
+            return (OrderReserved(order_id=order_id),)
+        case ConfirmOrder(order_id=order_id), "placed" | "reserved":
+            return (OrderConfirmed(order_id=order_id),)
+        case StartPreparation(), _:
+            return _prepare(command, order)
+        case RecordDispatch(), _:
+            return _dispatch(command, order)
+        case CompleteOrder(order_id=order_id), "shipped":
+            return (OrderCompleted(order_id=order_id),)
+        case CompleteOrder(), "placed" | "reserved" | "confirmed" | "cancelled":
+            raise Refused("complete_shipped", f"the order is {order.status}; only a shipped one completes")
+        case OpenOrderDiscrepancy(order_id=order_id, kind=kind), _ if kind not in order.discrepancies:
+            return (OrderDiscrepancyOpened(order_id=order_id, kind=kind),)
+    return ()  # said before: a repeated command changes nothing
+
+
+def decide(command: OrderCommand, order: Order) -> tuple[OrderEvent, ...]:
+    if isinstance(command, PlaceOrder):
+        if order.status != "none":
+            raise Refused(
+                "order_id_unique", f"order {command.order_id} was placed before and is {order.status}"
+            )
+        return (place(command),)
+    if order.status == "none":
+        raise Refused("order_exists", f"there is no order {command.order_id}")
+    match command:
+        case CancelOrder():
+            return cancel(command, order)
+        case CancelOrderLines():
+            return cancel_lines(command, order)
+        case HoldOrder() | ReleaseOrder() | AddOrderNote() | TagOrder() | UntagOrder():
+            return handle(command, order)
+        case ProposeOrderEdit() | ConfirmOrderEdit() | DeclineOrderEdit() | ApplyOrderEdit():
+            return edit(command, order)
+    return _live(command, order)
+
+
+ORDER: Decider[OrderCommand, OrderEvent, Order] = Decider(
+    "order",
+    decide,
+    evolve,
+    Order(),
+    events=OrderEvent.__args__,
+    commands=OrderCommand.__args__,
+    parts=("merchant", "order_id"),
+)
+
+AGGREGATES = (ORDER,)
+PERMISSIONS = ("orders:read", "sales:read", "orders:write", "orders:fulfil", "orders:manage")
+CUSTOMER_PERMISSIONS = ("orders:read", "orders:write")

@@ -1,0 +1,143 @@
+"""May an order, or a part of it, be cancelled? Only what is not shipped."""
+
+from __future__ import annotations
+
+from domain.kernel import Refused
+from domain.order.changing import (
+    adjustment_left,
+    items_cents,
+    less_money,
+    products_changed,
+    shipping_cents,
+    units_changed,
+)
+from domain.order.commands import CancelOrder, CancelOrderLines
+from domain.order.events import (
+    OrderCancelled,
+    OrderEditDeclined,
+    OrderEvent,
+    OrderLinesCancelled,
+    OrderShipped,
+)
+from domain.order.state import UNSHIPPED, Order
+from domain.order.values import DeclineReason, Line, LineCut, LineQuantity
+
+
+def edit_over(order_id: str, order: Order, reason: DeclineReason) -> tuple[OrderEvent, ...]:
+    """The end of the change set that is open, if there is one."""
+    if order.proposal is None:
+        return ()
+    edit, confirmed = order.proposal.edit, order.proposal.confirmed
+    return (
+        OrderEditDeclined(
+            order_id=order_id,
+            change_set_id=edit.change_set_id,
+            reason=reason,
+            confirmed=confirmed,
+            units=edit.units if confirmed else (),
+            payments=edit.payments if confirmed else (),
+        ),
+    )
+
+
+def cancel(command: CancelOrder, order: Order) -> tuple[OrderEvent, ...]:
+    returned = command.reason == "returned"
+    match order.status:
+        case "cancelled":
+            return ()
+        case "placed" | "reserved" | "confirmed" if not order.dispatched:
+            pass
+        case "placed" | "reserved" | "confirmed":
+            raise Refused(
+                "cancel_before_shipping",
+                f"a parcel of the order is shipped; the {order.units_left} units that are not can be"
+                " cancelled by their lines",
+            )
+        case "shipped" | "completed" if returned:
+            pass
+        case "shipped":
+            raise Refused(
+                "cancel_before_shipping", "the order is shipped; it can only come back through the carrier"
+            )
+        case _:
+            raise Refused("cancel_before_shipping", f"the order is {order.status}; it can't be cancelled")
+    cancelled = OrderCancelled(order_id=command.order_id, reason=command.reason, note=command.note)
+    return (*edit_over(command.order_id, order, "superseded"), cancelled)
+
+
+def cancel_lines(command: CancelOrderLines, order: Order) -> tuple[OrderEvent, ...]:
+    if command.cancel_id in order.cancels:
+        return ()
+    _check(command, order)
+    cuts = tuple(_cut(each, order) for each in command.lines)
+    if sum(cut.quantity for cut in cuts) == order.units_left and not order.dispatched:
+        return cancel(CancelOrder(order_id=command.order_id, reason=command.reason, note=command.note), order)
+    events = (*edit_over(command.order_id, order, "superseded"), _cancelled(command, order, cuts))
+    if sum(cut.quantity for cut in cuts) == order.units_left:
+        return (*events, OrderShipped(order_id=command.order_id))  # nothing is left to be sent
+    return events
+
+
+def _check(command: CancelOrderLines, order: Order) -> None:
+    if order.status not in UNSHIPPED:
+        raise Refused(
+            "cancel_before_shipping",
+            f"the order is {order.status}; only what is not shipped can be cancelled",
+        )
+    if order.proposal and order.proposal.confirmed:
+        raise Refused(
+            "edit_not_under_way",
+            f"change set {order.proposal.edit.change_set_id} is being carried out; ask again once it is",
+        )
+    if not command.lines:
+        raise Refused("cancel_something", "no line is named; say which units are to be cancelled")
+    if len({each.line for each in command.lines}) != len(command.lines):
+        raise Refused("lines_unique", "a line is named twice; say its units once")
+
+
+def _cut(wanted: LineQuantity, order: Order) -> LineCut:
+    line = order.lines.get(wanted.line)
+    if line is None:
+        raise Refused("line_exists", f"the order has no line {wanted.line}")
+    left = order.left(wanted.line)
+    if wanted.quantity > left:
+        raise Refused(
+            "cancel_before_shipping",
+            f"line {wanted.line} has {left} units that are not shipped; at most those can be cancelled",
+        )
+    return LineCut(
+        line=wanted.line,
+        sku=line.sku,
+        warehouse=line.warehouse,
+        quantity=wanted.quantity,
+        left=line.quantity - wanted.quantity,
+        amount_cents=wanted.quantity * (line.unit_price_cents + line.unit_shipping_cents),
+    )
+
+
+def _cancelled(command: CancelOrderLines, order: Order, cuts: tuple[LineCut, ...]) -> OrderLinesCancelled:
+    after: dict[int, Line] = dict(order.lines)
+    for cut in cuts:
+        if cut.left:
+            after[cut.line] = after[cut.line].model_copy(update={"quantity": cut.left})
+        else:
+            del after[cut.line]
+    adjustment = adjustment_left(order, after)
+    total = sum(line.total_cents for line in after.values()) + adjustment
+    change = total - order.total_cents
+    return OrderLinesCancelled(
+        order_id=command.order_id,
+        cancel_id=command.cancel_id,
+        reason=command.reason,
+        note=command.note,
+        lines=cuts,
+        units=units_changed(order, after),
+        products=products_changed(order, after),
+        payments=less_money(order, -change),
+        items_change_cents=items_cents(after.values()) - items_cents(order.lines.values()),
+        shipping_change_cents=shipping_cents(after.values()) - shipping_cents(order.lines.values()),
+        lines_change=len(after) - len(order.lines),
+        adjustment_cents=adjustment,
+        change_cents=change,
+        total_cents=total,
+    )

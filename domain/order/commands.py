@@ -1,0 +1,189 @@
+"""What may be asked of an order, by people, by agents, and by facts from outside."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pydantic import AwareDatetime
+
+from domain.kernel import Command
+from domain.money import Currency
+from domain.order.values import (
+    Adjustment,
+    CancelReason,
+    Change,
+    Channel,
+    DeclineReason,
+    HoldReason,
+    Id,
+    Line,
+    LineQuantity,
+    NoteText,
+    ParcelUnits,
+    Portion,
+    Tag,
+    Terms,
+)
+from domain.personal import Customer, Personal
+
+
+class PlaceOrder(Command):
+    """Place an order; `total_cents` must be lines + shipping + surcharges - shortfalls, and what is paid."""
+
+    creates = True
+    order_id: Id
+    checkout_id: Id
+    subject: Id
+    customer: Personal[Customer]
+    ship_to_state: str = ""
+    currency: Currency
+    lines: tuple[Line, ...]
+    adjustments: tuple[Adjustment, ...] = ()
+    portions: tuple[Portion, ...] = ()
+    on_account: bool = False
+    estimated_delivery_at: AwareDatetime | None = None
+    terms: Terms = Terms()
+    imported: bool = False
+    channel: Channel = ""
+
+
+class MarkReserved(Command):
+    order_id: Id
+
+
+class ConfirmOrder(Command):
+    order_id: Id
+
+
+class StartPreparation(Command):
+    order_id: Id
+
+
+class RecordDispatch(Command):
+    """A parcel of the order is with the carrier: a fact, which is never refused.
+
+    Without `units` it has all that was not sent before.
+    """
+
+    order_id: Id
+    shipment_id: str = ""
+    units: tuple[ParcelUnits, ...] = ()
+
+
+class CancelOrder(Command):
+    order_id: Id
+    reason: CancelReason
+    note: str = ""
+
+
+class CompleteOrder(Command):
+    order_id: Id
+
+
+class OpenOrderDiscrepancy(Command):
+    """Money or goods of the order could not be moved: a fact, which is never refused."""
+
+    order_id: Id
+    kind: Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
+
+
+class HoldOrder(Command):
+    order_id: Id
+    hold_id: Id
+    reason: HoldReason
+    note: str = ""
+
+
+class ReleaseOrder(Command):
+    """Lift one hold; others stand."""
+
+    order_id: Id
+    hold_id: Id
+    note: str = ""
+
+
+class AddOrderNote(Command):
+    order_id: Id
+    note_id: Id
+    subject: Id
+    text: Personal[NoteText]
+
+
+class TagOrder(Command):
+    order_id: Id
+    tag: Tag
+
+
+class UntagOrder(Command):
+    order_id: Id
+    tag: Tag
+
+
+class CancelOrderLines(Command):
+    """Call off units that are not shipped; all of them is the whole order."""
+
+    order_id: Id
+    cancel_id: Id
+    reason: CancelReason
+    note: str = ""
+    lines: tuple[LineQuantity, ...]
+
+
+class ProposeOrderEdit(Command):
+    """What would it come to? `method` is how more money would be paid (None: as the first payment).
+
+    `customer`, of `subject`, is another place to send it to, where it is given.
+    """
+
+    order_id: Id
+    change_set_id: Id
+    changes: tuple[Change, ...] = ()
+    subject: str = ""
+    customer: Personal[Customer] | None = None
+    ship_to_state: str = ""
+    note: str = ""
+    method: Id | None = None
+    now: AwareDatetime
+    expires_at: AwareDatetime
+
+
+class ConfirmOrderEdit(Command):
+    order_id: Id
+    change_set_id: Id
+    now: AwareDatetime
+
+
+class DeclineOrderEdit(Command):
+    order_id: Id
+    change_set_id: Id
+    reason: DeclineReason
+    note: str = ""
+
+
+class ApplyOrderEdit(Command):
+    """What it needed is there: the units are reserved, the money authorised."""
+
+    order_id: Id
+    change_set_id: Id
+
+
+OrderCommand: TypeAlias = (
+    PlaceOrder
+    | MarkReserved
+    | ConfirmOrder
+    | StartPreparation
+    | RecordDispatch
+    | CancelOrder
+    | CompleteOrder
+    | OpenOrderDiscrepancy
+    | HoldOrder
+    | ReleaseOrder
+    | AddOrderNote
+    | TagOrder
+    | UntagOrder
+    | CancelOrderLines
+    | ProposeOrderEdit
+    | ConfirmOrderEdit
+    | DeclineOrderEdit
+    | ApplyOrderEdit
+)
