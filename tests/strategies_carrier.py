@@ -10,6 +10,7 @@ from hypothesis.strategies import SearchStrategy
 
 from domain.carrier import (
     BillShipment,
+    ChangeParcel,
     ChooseCarrier,
     HandOver,
     Measures,
@@ -83,6 +84,7 @@ _resolutions = st.sampled_from(["accepted", "credited", "rejected"])
 
 CARRIER_COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     SplitParcel: st.builds(SplitParcel, **_shipment, into=st.sampled_from(["s2", "s3"]), lines=lines),
+    ChangeParcel: st.builds(ChangeParcel, **_shipment, lines=lines),
     ChooseCarrier: st.builds(
         ChooseCarrier,
         **_shipment,

@@ -20,6 +20,7 @@ from domain.carrier.shipment_messages import (
     BookingFailed,
     CarrierChosen,
     CarrierUnavailable,
+    ChangeParcel,
     ChooseCarrier,
     HandOver,
     LabelBought,
@@ -28,6 +29,7 @@ from domain.carrier.shipment_messages import (
     LabelVoidFailed,
     LabelVoidRequested,
     Measures,
+    ParcelChanged,
     ParcelLine,
     ParcelSplit,
     PutOnManifest,
@@ -406,6 +408,13 @@ def _split(command: SplitParcel, shipment: Shipment) -> tuple[ShipmentEvent, ...
     )
 
 
+def _change(shipment_id: str, lines: tuple[ParcelLine, ...], shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if shipment.dispatched or lines == shipment.lines:
+        return ()
+    units = sum(line.quantity for line in lines)
+    return (ParcelChanged(shipment_id=shipment_id, order_id=shipment.order_id, lines=lines, units=units),)
+
+
 def _put_on_manifest(command: PutOnManifest, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     name = f"shipment {command.shipment_id}"
     if shipment.manifest_id == command.manifest_id:
@@ -466,6 +475,8 @@ def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent,
     match command:
         case SplitParcel():
             return _split(command, shipment)
+        case ChangeParcel(lines=lines):
+            return _change(command.shipment_id, lines, shipment)
         case ChooseCarrier():
             return _choose(command, shipment)
         case Rebook():
@@ -494,6 +505,8 @@ def evolve(shipment: Shipment, event: ShipmentEvent) -> Shipment:
         case ParcelSplit(lines=lines, units_left=units, into=into):
             left = _without(shipment.lines, lines)
             return replace(shipment, units=units, lines=left, split_into=shipment.split_into | {into})
+        case ParcelChanged(lines=lines, units=units):
+            return replace(shipment, units=units, lines=lines)
         case CarrierChosen(booking=booking, option=option):
             return replace(
                 shipment,

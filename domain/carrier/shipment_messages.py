@@ -71,6 +71,15 @@ class ParcelSplit(Event):
     units_left: int
 
 
+class ParcelChanged(Event):
+    """What is in it from now on, as the order was changed."""
+
+    shipment_id: Id
+    order_id: Id
+    lines: Lines
+    units: int
+
+
 class CarrierChosen(Event):
     """The booking to make, and why with this service. `rest` are the next best, should it fail."""
 
@@ -275,6 +284,7 @@ class CarrierUnavailable(Event):
 ShipmentEvent: TypeAlias = (
     ShipmentRequested
     | ParcelSplit
+    | ParcelChanged
     | CarrierChosen
     | BookingFailed
     | RebookingRequested
@@ -312,6 +322,13 @@ class SplitParcel(Command):
 
     shipment_id: Id
     into: Id
+    lines: Lines
+
+
+class ChangeParcel(Command):
+    """The order was changed: this is what goes into its parcel. What is on its way stays as it is."""
+
+    shipment_id: Id
     lines: Lines
 
 
@@ -401,6 +418,7 @@ class BillShipment(Command):
 ShipmentCommand: TypeAlias = (
     RequestShipment
     | SplitParcel
+    | ChangeParcel
     | ChooseCarrier
     | Rebook
     | RequestLabelVoid

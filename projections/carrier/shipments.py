@@ -16,6 +16,7 @@ from domain.carrier import (
     CarrierChosen,
     LabelBought,
     LabelVoided,
+    ParcelChanged,
     ParcelSplit,
     RebookingRequested,
     ScanMisdirected,
@@ -211,6 +212,10 @@ def _split(batch: _Batch, event: ParcelSplit, fact: Fact) -> None:
     batch.moving(event, fact).units_count = event.units_left
 
 
+def _changed(batch: _Batch, event: ParcelChanged, fact: Fact) -> None:
+    batch.moving(event, fact).units_count = event.units
+
+
 def _chosen(batch: _Batch, event: CarrierChosen, fact: Fact) -> None:
     parcel, option = batch.moving(event, fact), event.option
     parcel.booking, parcel.choice_reason = event.booking, event.reason
@@ -275,6 +280,7 @@ def _returned(batch: _Batch, event: ShipmentReturned, fact: Fact) -> None:
 _CHANGES: dict[type[Event], Callable[[_Batch, Any, Fact], None]] = {
     ShipmentRequested: _requested,
     ParcelSplit: _split,
+    ParcelChanged: _changed,
     CarrierChosen: _chosen,
     BookingFailed: _booking_failed,
     RebookingRequested: _rebooked,

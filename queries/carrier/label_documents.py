@@ -17,6 +17,7 @@ from reportlab.pdfgen.canvas import Canvas
 WIDTH_MM, HEIGHT_MM = 100, 150
 DOTS_PER_MM = 8
 """203 dpi, what label printers have."""
+BARS_DOTS_MAX = WIDTH_MM * DOTS_PER_MM - 2 * 60
 _NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]")
 _ZPL_SPECIAL = re.compile(r"[\^~\\_\x00-\x1f\x7f]")
 
@@ -89,7 +90,8 @@ def zpl(label: Label) -> bytes:
         f"^FO40,{40 + 50 * number}^A0N,34,34^FH^FD{_field(line[:60])}^FS"
         for number, line in enumerate(label.lines)
     ]
-    module = 2 if len(label.barcode) > 18 else 3
+    modules = 11 * (len(label.barcode) + 2) + 13  # start, a symbol a character, check, stop
+    module = max(1, min(3, BARS_DOTS_MAX // modules))
     bars = f"^FO60,600^BY{module}^BCN,200,Y,N,N,N^FH^FD{_field(label.barcode)}^FS"
     size = f"^PW{WIDTH_MM * DOTS_PER_MM}^LL{HEIGHT_MM * DOTS_PER_MM}"
     return "\n".join(["^XA", "^CI28", size, *fields, bars, "^XZ", ""]).encode()

@@ -22,7 +22,10 @@ _PRINTED: dict[int | str, dict[str, Any]] = {
     200: {
         **_READ[200],
         "description": "The label, byte for byte as at the first time",
-        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for _, kind in _MAKERS.values()},
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}, "example": example}
+            for (_, kind), example in zip(_MAKERS.values(), ("%PDF-1.4 …", "^XA … ^XZ"), strict=True)
+        },
     },
 }
 

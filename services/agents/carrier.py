@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 
 from domain.carrier import (
     CarrierChosen,
+    ChangeParcel,
     ParcelLine,
     ParcelSplit,
     RequestLabelVoid,
@@ -20,7 +21,18 @@ from domain.carrier import (
 )
 from domain.carrier.track_record import MeasureDelivery
 from domain.kernel import Fact, Group, Reaction, Value, one
-from domain.order import Line, OrderCancelled, OrderConfirmed, OrderHeld, OrderPlaced, OrderReleased
+from domain.order import (
+    Line,
+    OrderAddressChanged,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderEdited,
+    OrderHeld,
+    OrderLinesCancelled,
+    OrderPlaced,
+    OrderReleased,
+    UnitsChange,
+)
 from domain.personal import Erased, Sealed
 from domain.streams import shipment_stream, track_record_stream
 from services.agents.agent import Agent
@@ -68,6 +80,11 @@ def _placed(event: OrderPlaced) -> ShippingProcess:
     )
 
 
+def _readdressed(process: ShippingProcess, event: OrderAddressChanged) -> ShippingProcess:
+    to = {"recipient": event.customer, "subject": event.subject, "ship_to_state": event.ship_to_state}
+    return process.model_copy(update=to)
+
+
 def _in_parcel(lines: tuple[Line, ...]) -> tuple[ParcelLine, ...]:
     wanted: Counter[tuple[str, str]] = Counter()
     for line in lines:
@@ -93,6 +110,21 @@ def _go_on(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
     )
     process = process.parcel(process.order_id).model_copy(update={"requested": True})
     return Reaction(process, (one(shipment_stream(fact.merchant, process.order_id), request),))
+
+
+def _changed(
+    process: ShippingProcess, units: tuple[UnitsChange, ...], fact: Fact
+) -> Reaction[ShippingProcess]:
+    """What was cut or changed goes with the parcel, or goes not. Of several parcels a person says which."""
+    left = {(line.sku, line.warehouse): line.quantity for line in process.lines}
+    left.update({(each.sku, each.warehouse): each.quantity for each in units})
+    lines = tuple(ParcelLine(sku=s, warehouse=w, quantity=n) for (s, w), n in sorted(left.items()) if n > 0)
+    total = sum(line.quantity for line in lines)
+    process = process.model_copy(update={"lines": lines, "units": total})
+    if not process.requested or len(process.parcels) > 1:
+        return Reaction(process)
+    stream = shipment_stream(fact.merchant, process.order_id)
+    return Reaction(process, (one(stream, ChangeParcel(shipment_id=process.order_id, lines=lines)),))
 
 
 def _void_all(process: ShippingProcess, fact: Fact) -> tuple[Group, ...]:
@@ -133,6 +165,10 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
             return _go_on(process.model_copy(update={"held": remaining > 0}), fact)
         case OrderConfirmed():
             return _go_on(process.model_copy(update={"confirmed": True}), fact)
+        case OrderLinesCancelled(units=units) | OrderEdited(units=units):
+            return _changed(process, units, fact)
+        case OrderAddressChanged() as event if not process.requested:
+            return Reaction(_readdressed(process, event))
         case ParcelSplit(into=into):
             return Reaction(process.parcel(into))
         case CarrierChosen(shipment_id=parcel, option=option, promised_at=promised_at):
@@ -160,6 +196,9 @@ CARRIER_AGENT = Agent(
         OrderHeld,
         OrderReleased,
         OrderCancelled,
+        OrderLinesCancelled,
+        OrderEdited,
+        OrderAddressChanged,
         ParcelSplit,
         CarrierChosen,
         ShipmentDispatched,
