@@ -48,6 +48,14 @@ RULES = {
         "follow_audit_events get_process_state get_stream_state list_audit_events list_process_changes"
         " list_row_changes list_rows_as_of list_stream_changes"
     ),
+    ("carriers:read", "merchant"): (
+        "get_carrier_rule list_carrier_invoices list_carrier_reliability list_carriers"
+        " list_invoice_discrepancies list_rate_cards quote_parcel"
+    ),
+    ("carriers:write", "merchant"): (
+        "add_carrier import_carrier_invoice publish_rate_card resolve_invoice_discrepancy resume_carrier"
+        " set_carrier_rule suspend_carrier"
+    ),
     ("catalogue:read", "merchant"): (
         "get_product list_categories list_price_history list_product_prices list_products"
     ),
@@ -69,7 +77,7 @@ RULES = {
     ("merchant:read", "merchant"): "get_merchant",
     ("merchant:write", "merchant"): "set_merchant_terms",
     ("merchants:write", "merchant"): "register_merchant",
-    ("orders:fulfil", "merchant"): "start_preparation",
+    ("orders:fulfil", "merchant"): "get_label start_preparation",
     ("orders:read", "merchant"): "get_order list_orders",
     ("orders:write", "merchant"): "cancel_order place_order",
     ("password:write", "self"): "change_password",
@@ -79,7 +87,10 @@ RULES = {
     ("self:read", "self"): "get_me",
     ("session:end", "self"): "end_session sign_out sign_out_everywhere",
     ("session:read", "self"): "list_sessions",
-    ("shipments:read", "merchant"): "get_shipment list_shipments",
+    ("shipments:read", "merchant"): "get_shipment list_manifests list_shipments",
+    ("shipments:write", "merchant"): (
+        "close_manifest hand_over_manifest rebook_shipment split_parcel void_label"
+    ),
     ("stock:read", "merchant"): "list_stock",
     ("stock:write", "merchant"): "adjust_stock receive_stock",
     ("subjects:erase", "merchant"): "erase_subject",
@@ -98,6 +109,10 @@ IDS = {
     "path": "none",
     "order_id": "none",
     "shipment_id": "none",
+    "carrier": "none",
+    "manifest_id": "none",
+    "invoice_id": "none",
+    "line": "1",
     "sku": "none",
     "product_id": "none",
     "category": "none",

@@ -41,6 +41,7 @@ from services.audit.causes_asked import Bound, bound
 from services.audit.numbers import Row, explain, explain_row, rolled_back
 from services.audit.numbers_table import MODEL_OF, CannotExplain, read_table
 from services.play.reader import read_olist
+from tests.integration.carriage_trade import a_parcel, carriers, invoices, manifests
 from tests.integration.played import played, some_of
 from tests.integration.projections_trade import START, Bought, Step, Trade, a_product, open_trade, setting_up
 from tests.integration.test_database_roles import AsRole
@@ -126,6 +127,9 @@ def odd_lives(merchant: str) -> list[Step]:
     return [
         (product_stream(merchant, "D"), measured),
         *a_product(merchant),
+        *carriers(merchant),
+        *manifests(merchant),
+        *invoices(merchant),
         *declined.placing()[:1],
         *declined.paying()[:1],
         (payment_stream(merchant, f"{declined.order_id}.1"), PaymentDeclined(**ids[0], reason="no")),
@@ -138,6 +142,7 @@ def odd_lives(merchant: str) -> list[Step]:
         *shipped.shipping()[:3],
         (shipped.shipment, LabelVoided(**parcel)),
         *shipped.shipping()[3:7],
+        *a_parcel(merchant, shipped.order_id, f"{merchant}p1"),
         *changed.placing(),
         *changed.paying(),
         *changed.changing(),
