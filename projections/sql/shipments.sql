@@ -90,7 +90,7 @@ UPDATE shipments_g0 AS s SET
     returned_at = coalesce(m.returned_at, s.returned_at),
     last_scan_at = greatest(s.last_scan_at, m.last_scan_at),
     (tracking_level, tracking_status, tracking_at) = (
-        SELECT t.* FROM (VALUES
+        SELECT t.tracking_level, t.tracking_status, t.tracking_at FROM (VALUES
             (m.tracking_level, m.tracking_status, m.tracking_at, 1),
             (s.tracking_level, s.tracking_status, s.tracking_at, 0)
         ) AS t (tracking_level, tracking_status, tracking_at, newer)

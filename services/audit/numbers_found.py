@@ -23,7 +23,18 @@ CONSOLE = f", or at the console: `tillroll why` takes {EVENTS_MAX:,}"
 ORDERS_MAX = 1_000
 """In one checkout."""
 LOG_PAGE, PLACES_PAGE = 50_000, 5_000
-PARTS_OF_STREAM = {"merchant": 1, "product": 2, "category": 2, "stock": 3, "shipment": 2, "order": 2}
+PARTS_OF_STREAM = {
+    "merchant": 1,
+    "product": 2,
+    "category": 2,
+    "stock": 3,
+    "shipment": 2,
+    "order": 2,
+    "carrier": 1,
+    "trackrecord": 3,
+    "manifest": 2,
+    "carrierinvoice": 3,
+}
 """How many parts the name of a stream has, by its category."""
 CATEGORY_OF = {event: each.category for each in AGGREGATES.values() for event in each.events}
 
