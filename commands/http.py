@@ -186,7 +186,7 @@ class Call:
             )
         position = self.parts.identity.token(done.position)
         if done.refused:
-            raise _refusal(done.refused, position)
+            raise refusal(done.refused, position)
         given = orjson.loads(done.answer) if done.repeated else answer
         return Response(
             orjson.dumps({**given, "position": position}),
@@ -196,7 +196,7 @@ class Call:
         )
 
 
-def _refusal(refused: Refused, position: str) -> Problem:
+def refusal(refused: Refused, position: str) -> Problem:
     """404 for what is not there, else 409."""
     if refused.rule.endswith("_exists"):
         problem = Problem(404, "not-found", refused.message, rule=refused.rule)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from domain.personal import Customer, Sealed
+from domain.kernel import Value
+from domain.personal import Sealed
 from eventstore.keyring import Keyring
 from eventstore.seams import Ids
 from services.web.problems import conflict
@@ -13,8 +14,8 @@ def subject_of(keyring: Keyring, merchant: str, person: str) -> str:
     return keyring.subject(f"{merchant}\x00{person}")
 
 
-async def sealed(keyring: Keyring, ids: Ids, subject: str, customer: Customer) -> Sealed:
-    """The customer under the subject's key; a 409 problem for a person who was erased."""
+async def sealed(keyring: Keyring, ids: Ids, subject: str, customer: Value) -> Sealed:
+    """What is personal, under the subject's key; a 409 problem for a person who was erased."""
     await keyring.ensure({subject})
     try:
         return keyring.seal(subject, customer, ids)

@@ -21,6 +21,7 @@ CONTEXTS: tuple[str, ...] = (
     "carrier",
     "merchant",
     "product",
+    "cart",
     "deadline",
     "user",
     "api_key",

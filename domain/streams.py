@@ -105,3 +105,12 @@ def erasure_stream(subject: str) -> str:
 def parked_stream(follower: str) -> str:
     """What was asked of the keys that a follower has parked."""
     return stream_name("parked", follower)
+
+
+def cart_stream(merchant: str, cart_id: str) -> str:
+    """By the merchant whose storefront it is, which may hold lines of others."""
+    return stream_name("cart", merchant, cart_id)
+
+
+def storefront_stream(merchant: str) -> str:
+    return stream_name("storefront", merchant)

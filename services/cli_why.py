@@ -50,6 +50,7 @@ def why(
     hold_id: Annotated[str | None, _key()] = None,
     note_id: Annotated[str | None, _key()] = None,
     tag: Annotated[str | None, _key()] = None,
+    quarter: Annotated[str | None, _key("Such as 2018-03-01T12:15:00Z.")] = None,
     change_set_id: Annotated[str | None, _key()] = None,
     after: Annotated[int, typer.Option(min=0, help="Parts of a number after this position.")] = 0,
     whole: Annotated[bool, typer.Option(help="Look for a number's events in the whole log.")] = False,
@@ -68,7 +69,7 @@ def why(
     parts = (
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
         "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
-        "hold_id", "note_id", "tag", "change_set_id", "product_id", "channel", "valid_from",
+        "hold_id", "note_id", "tag", "change_set_id", "quarter", "product_id", "channel", "valid_from",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}
     of_row = {name: str(told) for name, told in key.items() if name != "merchant"}

@@ -12,6 +12,7 @@ import aiohttp
 from eventstore.checkpoints import read_checkpoints
 from eventstore.postgres import PostgresLog
 from eventstore.shares import worker_name
+from services.gateways.registered import GATEWAYS
 from services.settings import Settings
 from services.supervisor import Status, Supervisor
 
@@ -21,7 +22,7 @@ READY_SECONDS_MAX = 180.0
 ENDS_MAX = 3
 FOLLOWERS = {
     "relay": ("relay",),
-    "gateways": ("gateway:payment", "gateway:carrier"),
+    "gateways": tuple(each.actor for each in GATEWAYS),
     "sealer": ("sealer",),
 }
 """What each process holds the lease of while it works."""

@@ -102,6 +102,7 @@ from domain.user import (
     UnlockUser,
 )
 from tests.strategies_carrier import CARRIER_COMMANDS, CARRIER_OPENINGS, PARCEL_LINES
+from tests.strategies_cart import CART_COMMANDS, CART_OPENING
 from tests.strategies_product import PRODUCT_COMMANDS, PRODUCT_OPENING
 
 START = datetime(2024, 2, 29, 23, tzinfo=UTC)
@@ -266,6 +267,7 @@ _parked: dict[str, Any] = {
     "stands_at": st.none() | st.integers(0, 2),
 }
 COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
+    **CART_COMMANDS,
     PlaceOrder: good_placements() | odd_placements,
     MarkReserved: st.builds(MarkReserved, **_order),
     ConfirmOrder: st.builds(ConfirmOrder, **_order),
@@ -418,6 +420,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
 
 
 OPENINGS: dict[str, tuple[Command, ...]] = {
+    "cart": CART_OPENING,
     "stock": (ReceiveStock(sku="A-1", warehouse="main", quantity=6),),
     "payment": (
         RequestAuthorization(payment_id="p1", order_id="o1", amount_cents=100, currency="BRL", method="card"),

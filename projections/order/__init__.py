@@ -4,6 +4,7 @@ from domain.order import OrderAddressChanged, OrderNoteAdded, OrderPlaced
 from projections.order.checkouts import CHECKOUTS
 from projections.order.order_changes import ORDER_CHANGES
 from projections.order.order_holds import ORDER_HOLDS
+from projections.order.order_kpis import ORDER_KPIS
 from projections.order.order_lines import ORDER_LINES
 from projections.order.order_notes import ORDER_NOTES
 from projections.order.order_tags import ORDER_TAGS
@@ -19,6 +20,7 @@ READ_MODELS = (
     ORDER_NOTES,
     ORDER_TAGS,
     ORDER_CHANGES,
+    ORDER_KPIS,
     SALES,
     CHECKOUTS,
 )

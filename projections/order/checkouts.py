@@ -45,7 +45,7 @@ CHECKOUTS = ReadModel(
     tables=("checkouts", "checkout_orders"),
     events=(OrderPlaced, SubjectErased, *MOVES),
     project=project,
-    version=2,
+    version=3,
     shared_rows=True,
     personal={
         "checkouts": ("customer_id", "customer_unique_id"),

@@ -93,6 +93,13 @@ UPDATE checkout_orders_g0 AS o SET
     status = coalesce(m.status, o.status),
     cancel_reason = coalesce(m.cancel_reason, o.cancel_reason),
     preparing = coalesce(m.preparing, o.preparing),
+    lines_count = o.lines_count + m.lines_count,
+    units_count = o.units_count + m.units_count,
+    payments_count = o.payments_count + m.payments_count,
+    items_cents = o.items_cents + m.items_cents,
+    shipping_cents = o.shipping_cents + m.shipping_cents,
+    adjustment_cents = coalesce(m.adjustment_cents, o.adjustment_cents),
+    total_cents = o.total_cents + m.total_cents,
     authorized_cents = o.authorized_cents + m.authorized_cents,
     captured_cents = o.captured_cents + m.captured_cents,
     refunded_cents = o.refunded_cents + m.refunded_cents,
@@ -105,11 +112,13 @@ UPDATE checkout_orders_g0 AS o SET
     dispatched_at = least(o.dispatched_at, m.dispatched_at),
     delivered_at = greatest(o.delivered_at, m.delivered_at)
 FROM unnest(
-    :merchant, :order_id, :status, :cancel_reason, :preparing, :authorized_cents, :captured_cents,
+    :merchant, :order_id, :status, :cancel_reason, :preparing, :lines_count, :units_count, :payments_count,
+    :items_cents, :shipping_cents, :adjustment_cents, :total_cents, :authorized_cents, :captured_cents,
     :refunded_cents, :voided_cents, :expired_cents, :dispatched_count, :delivered_count, :returned_count,
     :approved_at, :dispatched_at, :delivered_at
 ) AS m (
-    merchant, order_id, status, cancel_reason, preparing, authorized_cents, captured_cents,
+    merchant, order_id, status, cancel_reason, preparing, lines_count, units_count, payments_count, items_cents,
+    shipping_cents, adjustment_cents, total_cents, authorized_cents, captured_cents,
     refunded_cents, voided_cents, expired_cents, dispatched_count, delivered_count, returned_count,
     approved_at, dispatched_at, delivered_at
 )

@@ -7,57 +7,39 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime, Field
+from fastapi import APIRouter, Path, Response
+from pydantic import Field
 
 from eventstore.queries import load_queries
 from queries.carrier.shipments import Shipment
 from queries.dependencies import MerchantReader, Rows
 from queries.models import Answer, Cents, PageOf, as_it_is, documented, page_of
+from queries.order.filters import Filter, FulfilmentStatus, PaymentStatus, Status
 from queries.order.orders_own import OwnOrder, OwnOrderDetail, own_detail
 from queries.payment import Payment
-from services.web.access import Allowed, requires
+from services.web.access import Allowed, forbidden, requires
 from services.web.pagination import Page, Parse, as_datetime, as_int, as_str
 from services.web.problems import not_found
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=documented())
 _QUERIES = load_queries("queries", "orders.sql")
-Status = Literal["placed", "reserved", "confirmed", "shipped", "completed", "cancelled"]
-PaymentStatus = Literal[
-    "none",
-    "on_account",
-    "pending",
-    "partially_authorized",
-    "authorized",
-    "partially_captured",
-    "captured",
-    "partially_refunded",
-    "refunded",
-    "voided",
-    "declined",
-    "expired",
-]
-FulfilmentStatus = Literal[
-    "unfulfilled",
-    "requested",
-    "preparing",
-    "partially_dispatched",
-    "dispatched",
-    "partially_delivered",
-    "delivered",
-    "returned",
-]
-Sort = Literal["newest", "oldest", "largest"]
+Sort = Literal["newest", "oldest", "largest", "smallest"]
 _SORTS: dict[Sort, tuple[str, str, str, Parse]] = {
     # sort: the column, what comes after it, its direction, the parser of its cursor key
     "newest": ("placed_at", "<", "DESC", as_datetime),
     "oldest": ("placed_at", ">", "ASC", as_datetime),
     "largest": ("total_cents", "<", "DESC", as_int),
+    "smallest": ("total_cents", ">", "ASC", as_int),
 }
-_LIST = {
+LISTS = {
     sort: _QUERIES.list_orders.sql.format(key=key, beyond=beyond, direction=direction)
     for sort, (key, beyond, direction, _) in _SORTS.items()
 }
+
+
+MODELS = ("orders", "order_holds", "order_tags", "order_lines")
+"""What a list is made of: orders, and what they are found by."""
+OF_STAFF = ("held", "hold", "tag")
 
 
 class Order(Answer):
@@ -169,34 +151,18 @@ class OrderDetail(Order):
 async def list_orders(
     reader: MerchantReader,
     page: Page,
-    status: Status | None = None,
-    payment_status: PaymentStatus | None = None,
-    fulfilment_status: FulfilmentStatus | None = None,
-    placed_from: Annotated[AwareDatetime | None, Query(description="placed then or later")] = None,
-    placed_to: Annotated[AwareDatetime | None, Query(description="placed before then")] = None,
-    checkout: Annotated[str | None, Query(max_length=200)] = None,
-    q: Annotated[
-        str | None,
-        Query(min_length=1, max_length=200, description="the beginning of an order or checkout id"),
-    ] = None,
+    wanted: Filter,
     sort: Sort = "newest",
 ) -> Response:
-    """A customer sees its own, and less of them."""
+    """All conditions hold at once. A customer sees its own, and less of them; what is the merchant's own
+    affair (`held`, `hold`, `tag`) is no condition for it.
+    """
+    if reader.subject and (asked_for := [each for each in OF_STAFF if wanted[each] is not None]):
+        raise forbidden(f"orders:manage for the condition {asked_for[0]}", reader.merchant)
     key, _, _, parse = _SORTS[sort]
     after_key, after_id = page.after(sort, parse, as_str) or (None, None)
-    arguments = {
-        "status": status,
-        "payment_status": payment_status,
-        "fulfilment_status": fulfilment_status,
-        "placed_from": placed_from,
-        "placed_to": placed_to,
-        "checkout": checkout,
-        "q": q,
-        "after_key": after_key,
-        "after_id": after_id,
-        "limit": page.limit + 1,
-    }
-    rows = (await reader.rows(("orders",), (_LIST[sort], arguments)))[0]
+    arguments = {**wanted, "after_key": after_key, "after_id": after_id, "limit": page.limit + 1}
+    rows = (await reader.rows(MODELS, (LISTS[sort], arguments)))[0]
     keys = (key, "order_id")
     if reader.subject:
         return as_it_is(reader, page_of(OwnOrder, rows, page, sort, *keys))

@@ -9,8 +9,24 @@ WHERE merchant = :merchant
   AND (:fulfilment_status::text IS NULL OR fulfilment_status = :fulfilment_status)
   AND (:placed_from::timestamptz IS NULL OR placed_at >= :placed_from)
   AND (:placed_to::timestamptz IS NULL OR placed_at < :placed_to)
+  AND (:channel::text IS NULL OR channel = :channel)
+  AND (:total_min::bigint IS NULL OR total_cents >= :total_min)
+  AND (:total_max::bigint IS NULL OR total_cents <= :total_max)
+  AND (:currency::text IS NULL OR currency = :currency)
+  AND (:customer::text IS NULL OR customer_id = :customer)
   AND (:checkout::text IS NULL OR checkout_id = :checkout)
-  AND (:q::text IS NULL OR starts_with(order_id, :q) OR starts_with(checkout_id, :q))
+  AND (:held::boolean IS NULL OR held = :held)
+  AND (:hold::text IS NULL OR held AND order_id IN (
+      SELECT h.order_id FROM order_holds AS h
+      WHERE h.merchant = :merchant AND h.reason = :hold AND h.released_at IS NULL
+  ))
+  AND (:tag::text IS NULL OR order_id IN (
+      SELECT t.order_id FROM order_tags AS t WHERE t.merchant = :merchant AND t.tag = :tag
+  ))
+  AND (:sku::text IS NULL OR order_id IN (
+      SELECT l.order_id FROM order_lines AS l WHERE l.merchant = :merchant AND l.sku = :sku
+  ))
+  AND (:q::text IS NULL OR order_id >= :q AND order_id < :q_end OR checkout_id >= :q AND checkout_id < :q_end)
   AND (:after_id::text IS NULL OR ({key}, order_id) {beyond} (:after_key, :after_id))
 ORDER BY {key} {direction}, order_id {direction}
 LIMIT :limit;
@@ -40,3 +56,45 @@ SELECT * FROM order_notes WHERE merchant = :merchant AND order_id = :order_id OR
 
 -- name: get_order_tags
 SELECT tag FROM order_tags WHERE merchant = :merchant AND order_id = :order_id ORDER BY tag LIMIT 50;
+
+-- name: count_orders_by_status
+-- Of each status that there is at most :most, by its index: however many orders there are.
+SELECT s.name, (SELECT count(*) FROM (
+    SELECT FROM orders WHERE merchant = :merchant AND (:subject::text IS NULL OR subject = :subject) AND status = s.name
+    LIMIT :most
+) AS counted) AS orders_count
+FROM unnest(ARRAY['placed', 'reserved', 'confirmed', 'shipped', 'completed', 'cancelled']) AS s (name);
+
+-- name: count_orders_by_payment_status
+SELECT s.name, (SELECT count(*) FROM (
+    SELECT FROM orders
+    WHERE merchant = :merchant AND (:subject::text IS NULL OR subject = :subject) AND payment_status = s.name
+    LIMIT :most
+) AS counted) AS orders_count
+FROM unnest(ARRAY[
+    'none', 'on_account', 'pending', 'partially_authorized', 'authorized', 'partially_captured', 'captured',
+    'partially_refunded', 'refunded', 'voided', 'declined', 'expired'
+]) AS s (name);
+
+-- name: count_orders_by_fulfilment_status
+SELECT s.name, (SELECT count(*) FROM (
+    SELECT FROM orders
+    WHERE merchant = :merchant AND (:subject::text IS NULL OR subject = :subject) AND fulfilment_status = s.name
+    LIMIT :most
+) AS counted) AS orders_count
+FROM unnest(ARRAY[
+    'unfulfilled', 'requested', 'preparing', 'partially_dispatched', 'dispatched', 'partially_delivered', 'delivered',
+    'returned'
+]) AS s (name);
+
+-- name: count_orders_held
+SELECT 'held' AS name, count(*) AS orders_count FROM (
+    SELECT FROM orders WHERE merchant = :merchant AND (:subject::text IS NULL OR subject = :subject) AND held
+    LIMIT :most
+) AS counted;
+
+-- name: list_order_changes
+SELECT * FROM order_changes
+WHERE merchant = :merchant AND order_id = :order_id
+  AND (:after_id::text IS NULL OR (proposed_at, change_set_id) < (:after_at, :after_id))
+ORDER BY proposed_at DESC, change_set_id DESC LIMIT :limit;

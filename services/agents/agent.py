@@ -38,9 +38,11 @@ class Agent:
 def order_key(fact: Fact) -> str:
     """The key of an order's processes: its stream's name. A deadline carries the key it was asked with.
 
-    What is about no order has the name of its own stream.
+    What is about no order, or about several as a cart is, has the name of its own stream.
     """
     key, order_id = (getattr(fact.event, each, None) for each in ("key", "order_id"))
     if key is not None:
         return str(key)
-    return fact.stream if order_id is None else order_stream(fact.merchant, order_id)
+    if order_id is None or fact.category == "cart":
+        return fact.stream
+    return order_stream(fact.merchant, order_id)

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from domain.carrier import LabelRefused, ShipmentDelivered, ShipmentDispatched, ShipmentReturned
+from domain.cart.events import CheckoutOrderRequested
+from domain.cart.orders import place_order_of
 from domain.inventory import (
     ReservationExpired,
     StockAllocationRefused,
@@ -37,6 +39,7 @@ from domain.payment import (
     RefundFailed,
     VoidFailed,
 )
+from domain.streams import order_stream
 from services.agents.agent import Agent, order_key
 
 Trouble = Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
@@ -168,6 +171,9 @@ def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
 def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
     order_id = process.order_id
     match fact.event:
+        case CheckoutOrderRequested() as event:
+            stream = order_stream(event.merchant, event.order_id)
+            return Reaction(process, (one(stream, place_order_of(event)),))
         case OrderPlaced() as event if not process.order_id:
             return _placed(event, fact)
         case _ if not order_id:
@@ -204,6 +210,7 @@ ORDER_AGENT = Agent(
     context="order",
     initial=OrderProcess(),
     interests=(
+        CheckoutOrderRequested,
         OrderPlaced,
         OrderReserved,
         OrderConfirmed,

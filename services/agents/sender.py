@@ -16,6 +16,7 @@ from psycopg_pool import PoolTimeout
 
 from commands.executor import Context, Executor, TooMuchContention
 from domain.kernel import Fact, Group
+from domain.streams import stream_parts
 from eventstore.checkpoints import LeaseLost
 from eventstore.codec import UnknownEvent
 from eventstore.feed import Feed
@@ -64,7 +65,7 @@ class Sender:
         for number, (agent, fact, groups) in enumerate(reactions):
             try:
                 for ordinal, group in enumerate(groups):
-                    await self._execute(group, self._context(agent, fact, ordinal))
+                    await self._execute(group, self._context(agent, fact, group, ordinal))
             except INFRASTRUCTURE:
                 raise
             except Exception as error:
@@ -97,10 +98,10 @@ class Sender:
                 logger.info("command_refused", actor=context.actor, rule=done.refused.rule)
             return
 
-    def _context(self, agent: Agent, fact: Fact, ordinal: int) -> Context:
+    def _context(self, agent: Agent, fact: Fact, group: Group, ordinal: int) -> Context:
         return Context(
             command_id=derived_id(UUID(fact.event_id), "agent", agent.name, str(ordinal)),
-            merchant=fact.merchant,
+            merchant=merchant_in(group.targets[0].stream),
             actor=f"agent:{agent.name}",
             correlation=fact.correlation,
             causation=fact.event_id,
@@ -120,6 +121,11 @@ class Sender:
             else:
                 commands.append((self._agents[name], fact_at[position], key, decode_groups(recorded)))
         await self._carry_out(commands)
+
+
+def merchant_in(stream: str) -> str:
+    """Whose the stream is: a checkout over several merchants makes orders at each of them."""
+    return stream_parts(stream)[0]
 
 
 def only(place: Place) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from domain.contexts import exported
 from domain.kernel import Fact
 from eventstore.codec import personal_fields
 from eventstore.log import StoredEvent
@@ -14,8 +15,9 @@ from services.audit.stored import Unreadable
 TELLING = (
     "total_cents", "amount_cents", "currency", "quantity", "delta", "sku", "reason", "kind", "note", "type",
     "provider_reference", "capture_id", "refund_id", "tracking_number", "scan_id", "attempts", "happened_at",
+    *exported("domain", "TELLING"),
 )  # fmt: skip
-"""The fields that a person wants to see in the line, in this order."""
+"""The fields that a person wants to see in the line, in this order: shared ones, then those of a context."""
 LINE_MAX = 120
 _LISTS = ("lines", "portions", "adjustments", "terms")
 """What is too long for a tree; the event's own page tells it."""

@@ -175,14 +175,14 @@ def public(reason: str) -> Any:
 
 def _at_merchant(principal: Principal, permission: str, named: str) -> Asked:
     merchant = named or _only_merchant(principal)
-    _check_name(merchant)
+    check_name(merchant)
     grant = principal.grant(merchant)
     if grant is None or permission not in grant.permissions:
         raise forbidden(permission, merchant)
     return Asked(principal, merchant, grant)
 
 
-def _check_name(merchant: str) -> None:
+def check_name(merchant: str) -> None:
     """The rule is that of other ids, in ASCII alone: HTTP says not how other characters stand in a header."""
     if not _NAME.fullmatch(merchant):
         raise invalid(HEADER, "it holds more than printable ASCII without white space", where="header")

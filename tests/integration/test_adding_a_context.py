@@ -106,4 +106,4 @@ def test_a_command_goes_in_its_agent_reacts_and_its_read_model_shows_it(
         assert code == 0, verdict
         code, why = tillroll(environment, "why", "order", "o-7", "--merchant", "m1")
         assert code == 0, why
-        assert "GiftWrapCut" in json.dumps(why), why
+        assert "GiftWrapCut paper stars" in json.dumps(why), why

@@ -302,7 +302,7 @@ async def test_aggregates_and_processes_stand_as_they_stood(database: str) -> No
                 "SELECT agent, key, state FROM agent_processes ORDER BY agent, key"
             )
             processes = await cursor.fetchall()
-            assert {agent for agent, *_ in processes} == set(AGENTS)
+            assert {"order", "inventory", "payment", "shipping"} <= {agent for agent, *_ in processes}
             for agent, key, state in processes:
                 shown = await desk.state(Asked(agent=agent, key=key), head)
                 assert shown["state"] == orjson.loads(
@@ -313,11 +313,13 @@ async def test_aggregates_and_processes_stand_as_they_stood(database: str) -> No
             chance = random.Random(3)
             for stream in chance.sample(streams, 30):
                 first, last = sorted(chance.sample(range(head + 1), 2))
-                state = (await desk.state(Asked(stream=stream), first))["state"]
+                subject = Asked(stream=stream).subject()
+                nothing = subject.as_json(subject.initial())  # where it is not there, changes begin with this
+                state = (await desk.state(Asked(stream=stream), first))["state"] or nothing
                 async for part in desk.all_changes(Asked(stream=stream), first, last):
                     for change in part:
                         state = applied(state, change["path"], change.get("now", ABSENT))
-                assert state == (await desk.state(Asked(stream=stream), last))["state"]
+                assert state == ((await desk.state(Asked(stream=stream), last))["state"] or nothing)
 
 
 class HandlerFails(Exception):

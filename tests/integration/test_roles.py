@@ -36,7 +36,18 @@ PUBLIC = {
     "list_oidc_providers": "names of providers: the page for signing in shows them",
     "start_oidc": "who signs in is not known yet",
     "finish_oidc": "the code, the state and the cookie say who it is",
-}
+} | dict.fromkeys(
+    (
+        "start_cart_as_guest",
+        "get_cart_as_guest",
+        "add_cart_item_as_guest",
+        "change_cart_quantity_as_guest",
+        "set_cart_contact_as_guest",
+        "choose_cart_shipping_as_guest",
+        "complete_cart_as_guest",
+    ),
+    "who is not signed in may shop, where the merchant lets guests in; the cart's token opens it",
+)
 """What anybody may ask for, and why. Whoever adds to it must have a reason that a reviewer accepts."""
 RULES = {
     ("audit:read", "merchant"): (
@@ -55,6 +66,10 @@ RULES = {
     ("carriers:write", "merchant"): (
         "add_carrier import_carrier_invoice publish_rate_card resolve_invoice_discrepancy resume_carrier"
         " set_carrier_rule suspend_carrier"
+    ),
+    ("carts:write", "merchant"): (
+        "start_cart get_cart add_cart_item change_cart_quantity set_cart_contact choose_cart_shipping"
+        " complete_cart assign_cart merge_cart"
     ),
     ("catalogue:read", "merchant"): (
         "get_product list_categories list_price_history list_product_prices list_products"
@@ -75,7 +90,7 @@ RULES = {
     ("members:read", "merchant"): "list_users",
     ("members:write", "merchant"): "grant_role invite_user revoke_role",
     ("merchant:read", "merchant"): "get_merchant",
-    ("merchant:write", "merchant"): "set_merchant_terms",
+    ("merchant:write", "merchant"): "set_merchant_terms set_storefront",
     ("merchants:write", "merchant"): "register_merchant",
     ("orders:fulfil", "merchant"): "get_label start_preparation",
     ("orders:read", "merchant"): "get_order list_orders",
@@ -116,6 +131,8 @@ IDS = {
     "sku": "none",
     "product_id": "none",
     "category": "none",
+    "cart_id": "none",
+    "line": "1",
     "provider": "none",
 } | dict.fromkeys(("payment_id", "warehouse", "event", "table"), "none")
 HEX_ID = "0" * 32

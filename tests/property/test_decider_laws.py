@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.aggregates import AGGREGATES
+from domain.cart.commands import AddItem
 from domain.inventory import AdjustStock, ReceiveStock, ReturnStock, ShipStock
 from domain.kernel import Command, Event, Refused
 from eventstore.codec import decode_event
 from tests.strategies import COMMANDS, runs_of
 
-COUNTS_EACH_TIME = (ReceiveStock, AdjustStock, ShipStock, ReturnStock)
+COUNTS_EACH_TIME = (ReceiveStock, AdjustStock, ShipStock, ReturnStock, AddItem)
 """Without an id of their own: said again they are new facts (redelivery is the command ledger's business)."""
 
 each_aggregate = pytest.mark.parametrize("category", sorted(AGGREGATES))

@@ -17,7 +17,7 @@ from services.gateways.registered import GATEWAYS
 ROOT = Path(domain.__file__).parents[1]
 FOLDERS = ("domain", "commands", "queries", "projections", "services.agents", "services.gateways")
 EXPORTS = {
-    "domain": ("AGGREGATES", "PERMISSIONS", "CUSTOMER_PERMISSIONS"),
+    "domain": ("AGGREGATES", "PERMISSIONS", "CUSTOMER_PERMISSIONS", "TELLING"),
     "commands": ("ROUTERS", "LEADS_TO", "TAGS"),
     "queries": ("ROUTERS", "TAGS"),
     "projections": ("READ_MODELS", "OPENED"),

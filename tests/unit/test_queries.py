@@ -12,6 +12,8 @@ _PLANNED_ANEW = {
     "list_checkouts",
     "list_late_deliveries",
     "list_orders",
+    "list_order_changes",
+    "get_kpis",
     "list_parked_keys",
     "list_payments",
     "list_products",

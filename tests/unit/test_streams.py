@@ -11,6 +11,7 @@ from domain.streams import (
     api_key_stream,
     carrier_invoice_stream,
     carriers_stream,
+    cart_stream,
     category_stream,
     deadline_stream,
     encode_part,
@@ -24,6 +25,7 @@ from domain.streams import (
     product_stream,
     shipment_stream,
     stock_stream,
+    storefront_stream,
     stream_name,
     stream_parts,
     track_record_stream,
@@ -66,6 +68,8 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
         track_record_stream("m", "x", "y"),
         manifest_stream("m", "x"),
         carrier_invoice_stream("m", "x", "y"),
+        cart_stream("m", "x"),
+        storefront_stream("m"),
     ]
     assert len({aggregate_of(stream).category for stream in streams}) == len(streams)
     for stream in streams:
@@ -111,4 +115,4 @@ def test_a_deadline_of_any_key_has_a_stream_with_a_short_name() -> None:
 
 def test_a_stream_of_no_aggregate_is_an_error() -> None:
     with pytest.raises(KeyError):
-        aggregate_of("cart-m1.c1")
+        aggregate_of("parcel-m1.c1")

@@ -1,0 +1,223 @@
+"""What does a shopper, or a shop's program, send about a cart?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, StrictBool
+
+from commands.fields import LINE_UNITS_MAX, Body, Id, PaymentName, Sku, Text, Warehouse, whole
+from domain.cart.commands import Payment
+from domain.cart.events import CartTerms, Contact, ShippingCharge
+from domain.cart.storefront import ShippingMethod, StorefrontSettings
+from domain.money import MOST_CENTS, Currency
+from domain.product import Channel
+
+PAYMENTS_MAX, CHARGES_MAX, METHODS_MAX = 10, 100, 100
+_Amount = Annotated[int, whole(0, MOST_CENTS)]
+_Seconds = Annotated[int, whole(1, 366 * 86400)]
+_Short = Annotated[Text, Field(max_length=200)]
+Merchant = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-.0-~]+$")]
+
+
+_SHOWN = "Zm9yIHlvdXIgZXllcyBvbmx5"
+
+
+def _example(**fields: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
+class TermsBody(Body):
+    """How long a cart waits for its shopper, and a claim for its orders, in seconds."""
+
+    abandon_after_s: _Seconds = CartTerms().abandon_after_s
+    expire_after_s: _Seconds = CartTerms().expire_after_s
+    claim_valid_s: Annotated[int, whole(1, 3600)] = CartTerms().claim_valid_s
+
+    def to_domain(self) -> CartTerms:
+        return CartTerms(**dict(self))
+
+
+class StartCartBody(Body):
+    """An empty cart."""
+
+    model_config = _example(currency="BRL", customer="c-4711")
+
+    currency: Currency
+    channel: Channel | None = Field(
+        None, description="where it is sold, for its prices; the storefront's own"
+    )
+    customer: Id | None = Field(
+        None, description="whose cart it is: your id of the person; nobody's where it is missing"
+    )
+
+
+class ItemBody(Body):
+    """Units of a product."""
+
+    model_config = _example(sku="MUG-RED", quantity=2, unit_price_cents=4990)
+
+    sku: Sku
+    quantity: Annotated[int, whole(1, LINE_UNITS_MAX)] = 1
+    merchant: Merchant | None = Field(None, description="who sells it, where that is another merchant")
+    warehouse: Warehouse = "main"
+    name: Text = Field("", examples=["Mug, red"])
+    category: Sku | None = Field(None, examples=["kitchen"])
+    unit_price_cents: _Amount | None = Field(
+        None,
+        description="minor units of the cart's currency; the catalogue's price where it is missing. Only a"
+        " shop's program may say one",
+        examples=[4990],
+    )
+
+
+class QuantityBody(Body):
+    """How many units there are to be; 0 takes the line out."""
+
+    model_config = _example(quantity=3)
+
+    quantity: Annotated[int, whole(0, LINE_UNITS_MAX)]
+
+
+class ContactBody(Body):
+    """Who buys, and where the parcel goes: personal, kept encrypted under a key that erasure destroys."""
+
+    model_config = _example(
+        email="ana@example.com",
+        name="Ana Souza",
+        street="Rua Augusta 1000",
+        zip_prefix="01310",
+        city="São Paulo",
+        ship_to_state="SP",
+    )
+
+    customer_id: Id | None = Field(
+        None, description="your id of the customer; a guest has none, and is known by the e-mail address"
+    )
+    customer_unique_id: Id | None = None
+    email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$")]
+    name: _Short = ""
+    phone: Annotated[Text, Field(max_length=50)] = ""
+    street: _Short = ""
+    zip_prefix: Annotated[Text, Field(max_length=20)] = ""
+    city: _Short = ""
+    ship_to_state: Annotated[Text, Field(max_length=100)] = Field(
+        "", description="the region that the parcel goes to; not personal"
+    )
+    note: Text = Field("", description="what the buyer asks for")
+
+    def to_domain(self) -> Contact:
+        person = self.customer_id or guest_of(self.email)
+        kept = {name: getattr(self, name) for name in ("email", "name", "phone", "street", "zip_prefix")}
+        return Contact(
+            customer_id=person,
+            customer_unique_id=self.customer_unique_id or person,
+            city=self.city,
+            note=self.note,
+            **kept,
+        )
+
+
+def guest_of(email: str) -> str:
+    """Who somebody without an account is: the one who reads the mail of this address."""
+    return f"guest:{email.strip().casefold()}"
+
+
+class ChargeBody(Body):
+    """What the shipping of one merchant's lines costs."""
+
+    merchant: Merchant
+    amount_cents: _Amount
+
+
+class ShippingBody(Body):
+    """The way of shipping; the merchants' own prices for it, unless a shop's program says others."""
+
+    model_config = _example(method="standard")
+
+    method: Id
+    charges: list[ChargeBody] | None = Field(None, max_length=CHARGES_MAX)
+
+    def to_domain(self) -> tuple[ShippingCharge, ...]:
+        return tuple(ShippingCharge(**dict(each)) for each in self.charges or ())
+
+
+class CheckoutPaymentBody(Body):
+    """One payment towards the whole checkout; each merchant's order has its part of it."""
+
+    payment_id: PaymentName | None = Field(
+        None, description="your name for it; its place in the list if none"
+    )
+    method: Annotated[Text, Field(min_length=1, max_length=100)] = Field(examples=["credit_card"])
+    amount_cents: _Amount | None = Field(None, description="one may have none: it pays what is left")
+    installments: Annotated[int, whole(0, 1000)] = 1
+
+    def to_domain(self, place: int) -> Payment:
+        return Payment(
+            name=self.payment_id or str(place),
+            method=self.method,
+            amount_cents=self.amount_cents,
+            installments=self.installments,
+        )
+
+
+class CompleteBody(Body):
+    """The press of "place order": what the buyer saw, and how it is paid."""
+
+    model_config = _example(total_cents=12580, payments=[{"method": "credit_card"}])
+
+    total_cents: _Amount = Field(description="the total that the buyer saw")
+    accept: Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]*$")] = Field(
+        "", description="`accept` of the refusal `as_seen`: what it told is taken as it is"
+    )
+    payments: list[CheckoutPaymentBody] = Field(default=[], max_length=PAYMENTS_MAX)
+    on_account: StrictBool = Field(default=False, description="it is paid later, outside: no payments")
+
+
+class TokenBody(Body):
+    """A guest's cart, and the token that opens it."""
+
+    model_config = _example(cart_id="0190c3f2-a1b4-7c55-b1d2-6d2f6e1c0a11", token=_SHOWN)
+
+    cart_id: Id
+    token: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class AssignBody(Body):
+    """Whose the guest's cart is from now on."""
+
+    model_config = _example(token=_SHOWN, customer="c-4711")
+
+    token: Annotated[str, Field(min_length=1, max_length=200)]
+    customer: Id | None = Field(None, description="your id of the person; who asks, if it is a customer")
+
+
+class ShippingMethodBody(Body):
+    """A way of shipping, and what it costs an order in that currency."""
+
+    method: Id
+    name: _Short = ""
+    currency: Currency
+    amount_cents: _Amount
+
+
+class StorefrontBody(Body):
+    """How shoppers are let in; what is missing is as it is for a merchant who set nothing."""
+
+    model_config = _example(
+        guests=True,
+        shipping=[{"method": "standard", "name": "3 to 5 days", "currency": "BRL", "amount_cents": 1300}],
+    )
+
+    channel: Channel = StorefrontSettings().channel
+    guests: StrictBool = Field(default=False, description="whether who is not signed in may start a cart")
+    terms: TermsBody = TermsBody()
+    shipping: list[ShippingMethodBody] = Field(default=[], max_length=METHODS_MAX)
+
+    def to_domain(self) -> StorefrontSettings:
+        return StorefrontSettings(
+            channel=self.channel,
+            guests=self.guests,
+            terms=self.terms.to_domain(),
+            shipping=tuple(ShippingMethod(**dict(each)) for each in self.shipping),
+        )

@@ -1,0 +1,8 @@
+"""Carts, their checkout, and the storefronts that they belong to."""
+
+from domain.cart.cart import CART
+from domain.cart.storefront import STOREFRONT
+
+AGGREGATES = (CART, STOREFRONT)
+PERMISSIONS = ("carts:read", "carts:write")
+CUSTOMER_PERMISSIONS = ("carts:read", "carts:write")

@@ -1,0 +1,162 @@
+"""Over real HTTP, on the real log: is there one order a cart, and one sale a unit, however shoppers race?
+
+`TILLROLL_CART_ROUNDS` says how often the last unit is fought over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from commands.cart.routes import tell_cart
+from commands.executor import Context
+from domain.cart.commands import Buyer, ClaimCheckout
+from domain.cart.events import (
+    CartAbandoned,
+    CartExpired,
+    CheckoutClaimed,
+    CheckoutCompleted,
+    CheckoutOrderRequested,
+)
+from domain.inventory import StockReservationRefused, StockReserved
+from domain.kernel import Event
+from domain.order import OrderPlaced
+from domain.personal import Sealed
+from eventstore.bus import MemoryBus
+from eventstore.feed import Feed
+from eventstore.seams import key_id
+from eventstore.tasks import end_tasks
+from services.agents.registered import AGENTS
+from services.agents.runner import AgentRunner
+from services.scheduler import Scheduler
+from tests.integration.api_client import Api, serving
+from tests.integration.test_cart import CARD, CONTACT, ok, press
+
+SHOPPERS = 32
+ROUNDS = int(os.environ.get("TILLROLL_CART_ROUNDS", "3"))
+
+
+@asynccontextmanager
+async def agents(api: Api) -> AsyncIterator[None]:
+    """All agents and the scheduler, beside the API."""
+    context = api.context
+    assert context is not None
+    database = context.log.database
+    async with Feed(context.log, MemoryBus()).running() as feed:
+        runner = AgentRunner(AGENTS, feed, context.executor, database, context.clock)
+        scheduler = Scheduler(context.executor, database, context.clock)
+        tasks = [asyncio.create_task(runner.run()), asyncio.create_task(scheduler.run())]
+        try:
+            yield
+        finally:
+            await end_tasks(*tasks)
+
+
+async def until(api: Api, count: int, *kinds: type[Event]) -> list[Any]:
+    async with asyncio.timeout(60):
+        while len(found := await api.events(*kinds)) < count:
+            await asyncio.sleep(0.1)
+    return found
+
+
+async def a_cart(api: Api, shopper: str, sku: str) -> str:
+    started = await ok(api.post("/v1/carts", {"currency": "BRL"}, key=f"start {shopper} {sku}"), 201)
+    cart_id: str = started["cart_id"]
+    await ok(api.post(f"/v1/carts/{cart_id}/items", {"sku": sku, "unit_price_cents": 2000}))
+    await ok(api.put(f"/v1/carts/{cart_id}/contact", {**CONTACT, "email": f"{shopper}@example.com"}))
+    return cart_id
+
+
+async def test_many_shoppers_press_place_order_twice_at_once(
+    database: str, nats_url: str, tmp_path: Path
+) -> None:
+    async with serving(database, nats_url, tmp_path) as api:
+        await api.post("/v1/stock/receive", {"sku": "A-1", "quantity": SHOPPERS})
+        carts = await asyncio.gather(*(a_cart(api, f"s{n}", "A-1") for n in range(SHOPPERS)))
+        presses = [press(api, cart) for cart in carts for _ in range(2)]
+        answers = await asyncio.gather(*presses)
+        assert {each.status_code for each in answers} == {200}, [each.text for each in answers][:3]
+        told = {each.json()["orders"][0]["order_id"] for each in answers}
+        placed = await api.events(OrderPlaced)
+        assert len(placed) == len(told) == SHOPPERS
+        assert {each.order_id for each in placed} == told
+        assert len(await api.events(CheckoutClaimed)) == SHOPPERS
+        assert len(await api.events(CheckoutCompleted)) == SHOPPERS
+
+
+async def test_one_last_unit_in_many_carts_is_sold_once(database: str, nats_url: str, tmp_path: Path) -> None:
+    async with serving(database, nats_url, tmp_path) as api, agents(api):
+        for number in range(ROUNDS):
+            sku = f"LAST-{number}"
+            await api.post("/v1/stock/receive", {"sku": sku, "quantity": 1})
+            carts = await asyncio.gather(*(a_cart(api, f"s{n}", sku) for n in range(SHOPPERS)))
+            answers = await asyncio.gather(*(press(api, cart) for cart in carts))
+            orders = [each for each in answers if each.status_code == 200]
+            told = [each.json() for each in answers if each.status_code != 200]
+            assert {each["rule"] for each in told} <= {"as_seen"}, told
+            async with asyncio.timeout(60):
+                while len(decided := await _decided(api, sku)) < len(orders):
+                    await asyncio.sleep(0.05)
+            assert len(orders) >= 1
+            assert sum(isinstance(each, StockReserved) for each in decided) == 1, f"round {number}"
+
+
+async def _decided(api: Api, sku: str) -> list[Any]:
+    decided = await api.events(StockReserved, StockReservationRefused)
+    return [each for each in decided if each.sku == sku]
+
+
+async def a_claim_that_nobody_finishes(api: Api, cart_id: str) -> None:
+    """What is in the log of a process that died between the claim and the orders."""
+    context = api.context
+    assert context is not None
+    claim = ClaimCheckout(
+        cart_id=cart_id,
+        now=context.clock.now(),
+        seen_total_cents=2000,
+        buyers=(Buyer(merchant="m1", subject="s", customer=Sealed(sealed="bm9uY2U=")),),
+        on_account=True,
+    )
+    asked = Context(key_id("died", cart_id), "m1", "test", cart_id, "request:x", context.clock.now())
+    done = await tell_cart(context.executor, claim, asked)
+    assert done.refused is None, done.refused
+
+
+async def test_a_crash_between_claim_and_orders_leaves_one_order_all_the_same(
+    database: str, nats_url: str, tmp_path: Path
+) -> None:
+    async with serving(database, nats_url, tmp_path) as api:
+        await ok(api.put("/v1/storefront", {"terms": {"claim_valid_s": 1}}))
+        await api.post("/v1/stock/receive", {"sku": "A-1", "quantity": 5})
+        died, pressed = [await a_cart(api, shopper, "A-1") for shopper in ("died", "pressed")]
+        for cart in (died, pressed):
+            await a_claim_that_nobody_finishes(api, cart)
+        await ok(press(api, pressed))
+        assert len(await api.events(OrderPlaced)) == 1
+        async with agents(api):
+            completed = await until(api, 2, CheckoutCompleted)
+            requested = await api.events(CheckoutOrderRequested)
+        assert {each.cart_id for each in completed} == {died, pressed}
+        assert [each.cart_id for each in requested] == [died]
+        assert len(await api.events(OrderPlaced)) == 2
+        again = await ok(press(api, died))
+        assert again["status"] == "completed"
+        assert len(await api.events(OrderPlaced)) == 2
+
+
+async def test_a_cart_that_nobody_touches_is_abandoned_and_then_expires(
+    database: str, nats_url: str, tmp_path: Path
+) -> None:
+    async with serving(database, nats_url, tmp_path) as api, agents(api):
+        await ok(api.put("/v1/storefront", {"terms": {"abandon_after_s": 1, "expire_after_s": 2}}))
+        cart = await a_cart(api, "gone", "A-1")
+        (abandoned,) = await until(api, 1, CartAbandoned)
+        assert (abandoned.cart_id, abandoned.total_cents) == (cart, 2000)
+        assert isinstance(abandoned.contact, Sealed)
+        await until(api, 1, CartExpired)
+        told = await api.post(f"/v1/carts/{cart}/complete", {"total_cents": 2000, "payments": [CARD]})
+        assert (told.status_code, told.json()["rule"]) == (409, "cart_open")
