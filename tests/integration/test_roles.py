@@ -132,7 +132,6 @@ IDS = {
     "product_id": "none",
     "category": "none",
     "cart_id": "none",
-    "line": "1",
     "provider": "none",
 } | dict.fromkeys(("payment_id", "warehouse", "event", "table"), "none")
 HEX_ID = "0" * 32
