@@ -5,7 +5,8 @@ was never collected can be voided. Scans are told by webhook, in the order of th
 delivery.
 
 One world plays many carriers: the house's own, and any that is called by its name. A parcel is a thing, and
-there is one of it: it bears the label that was bought last, unless it was collected before.
+there is one of it: it bears the label of the latest booking, unless it was collected before. A carrier with a
+name tells of each label as soon as it is bought: who has given up on an answer hears of it all the same.
 """
 
 from dataclasses import dataclass, field, replace
@@ -284,18 +285,26 @@ def _book(command: BookShipment, state: Shipments, now: datetime) -> tuple[Line,
         raise Refused(422, "service_refused", f"{command.service or 'this service'} is not offered for it")
     scenario = scenario_for(command.shipment_id, command.checkout, state.stage)
     facts = scenario.facts if scenario is not None else _live_facts(state, now)
-    before = state.bears(command.shipment_id)
-    if before and before.status != "label_bought":
-        facts = ()  # the parcel is gone with another label: nobody ever collects it here
+    if not _is_borne(command, state):
+        facts = ()  # the parcel bears another label: nobody ever collects it here
+    announced = (Fact(type="pre_transit", told_at=now, happened_at=now),) if command.carrier else ()
     booked = ShipmentBooked(
         request=command,
         tracking_number=tracking_number(command, state.carriers.numbers),
         on_wall_clock=scenario is None,
-        facts=facts,
+        facts=(*announced, *facts),
         at=now,
     )
     clock = now if booked.on_wall_clock else state.stage.clocks.get(command.checkout)
-    return (booked, *told(command.label, facts, clock, now))
+    first = tuple(told(command.label, announced, now, now))
+    return (booked, *first, *told(command.label, facts, clock, now, before=len(first)))
+
+
+def _is_borne(command: BookShipment, state: Shipments) -> bool:
+    """Whether the parcel bears the label of this booking from now on."""
+    before = state.bears(command.shipment_id)
+    free = before is None or before.status == "label_bought"
+    return free and (before is None or before.request.booking <= command.booking)
 
 
 def _live_facts(state: Shipments, now: datetime) -> tuple[Fact, ...]:
@@ -350,9 +359,9 @@ def evolve(state: Shipments, line: ShipmentLine) -> Shipments:
 def _booked(state: Shipments, line: ShipmentBooked) -> None:
     asked, label = line.request, line.request.label
     before = state.bears(asked.shipment_id)
-    if before and before.status == "label_bought":
-        forget(state.stage, before.request.label)  # another label is on the parcel now
-    if not before or before.status == "label_bought":
+    if _is_borne(asked, state):
+        if before:
+            forget(state.stage, before.request.label)  # another label is on the parcel now
         state.borne[asked.shipment_id] = label
     state.ids.append(label)
     shipment = Shipment(len(state.ids), asked, line.tracking_number)

@@ -63,7 +63,7 @@ async def chosen(system: System, stream: str) -> list[str]:
     return [f.event.option.name for f in facts if isinstance(f.event, CarrierChosen)]
 
 
-DELIVERED = ("ShipmentDispatched", "ShipmentScanned", "ShipmentDelivered")
+DELIVERED = ("ShipmentScanned", "ShipmentDispatched", "ShipmentScanned", "ShipmentDelivered")
 
 
 @pytest.mark.parametrize(
