@@ -10,6 +10,8 @@ from domain.carrier import LabelRefused, ShipmentDelivered, ShipmentDispatched, 
 from domain.cart.events import CheckoutOrderRequested
 from domain.cart.orders import place_order_of
 from domain.inventory import (
+    BackorderCancelled,
+    BackorderFilled,
     ReservationExpired,
     StockAllocationRefused,
     StockReservationRefused,
@@ -178,7 +180,9 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _placed(event, fact)
         case _ if not order_id:
             return Reaction(process)  # of an order that nobody placed here
-        case StockReserved(sku=sku, warehouse=warehouse) if process.to_reserve:
+        case StockReserved(sku=sku, warehouse=warehouse) | BackorderFilled(sku=sku, warehouse=warehouse) if (
+            process.to_reserve
+        ):
             left = process.to_reserve - {f"{sku} {warehouse}"}
             process = process.model_copy(update={"to_reserve": left})
             return Reaction(process) if left else _now(process, fact, MarkReserved(order_id=order_id))
@@ -189,6 +193,8 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
         case OrderCancelled():
             return Reaction(process.model_copy(update={"cancelled": True}))
         case StockReservationRefused() | StockAllocationRefused():
+            return _now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
+        case BackorderCancelled(reason=reason) if reason != "released":
             return _now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
         case ReservationExpired() if not process.confirmed:
             return _now(process, fact, CancelOrder(order_id=order_id, reason="expired"))
@@ -219,6 +225,8 @@ ORDER_AGENT = Agent(
         StockReservationRefused,
         StockAllocationRefused,
         ReservationExpired,
+        BackorderCancelled,
+        BackorderFilled,
         PaymentAuthorized,
         PaymentDeclined,
         AuthorizationExpired,
@@ -234,7 +242,7 @@ ORDER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=2,
+    rule_version=3,
 )
 
 AGENTS = (ORDER_AGENT,)
