@@ -112,9 +112,9 @@ def _lapsed(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]
     return Reaction(process, (Group(targets),) if targets else ())
 
 
-def _in_parcel(event: ShipmentDispatched | ShipmentReturned) -> tuple[Item, ...]:
-    """What the parcel says is in it; nothing where it is all of the order."""
-    return tuple(Item(**dict(line)) for line in event.lines)
+def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryProcess) -> tuple[Item, ...]:
+    """What the parcel says is in it; nothing where it is all of the order, or of one that nobody placed."""
+    return tuple(Item(**dict(line)) for line in event.lines) if process.order_id else ()
 
 
 def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
@@ -141,12 +141,12 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
         case DeadlineReached(name="reservation") if not process.confirmed:
             return _lapsed(process, fact)
         case ShipmentDispatched() as event:
-            sent = _in_parcel(event) or items
+            sent = _in_parcel(event, process) or items
             return Reaction(
                 process, _for_all(fact, sent, lambda i: ShipStock(**place(i), quantity=i.quantity))
             )
         case ShipmentReturned() as event:
-            back = _in_parcel(event) or items
+            back = _in_parcel(event, process) or items
             return Reaction(
                 process, _for_all(fact, back, lambda i: ReturnStock(**place(i), quantity=i.quantity))
             )
