@@ -19,6 +19,14 @@ from domain.carrier import (
     ShipmentReturned,
     ShipmentScanned,
 )
+from domain.cart.events import (
+    CartAbandoned,
+    CartExpired,
+    CheckoutClaimed,
+    CheckoutCompleted,
+    CheckoutStarted,
+    ItemAdded,
+)
 from domain.inventory import StockAllocated, StockReceived, StockReleased, StockReserved, StockShipped
 from domain.kernel import Event
 from domain.merchant import MerchantRegistered
@@ -70,6 +78,7 @@ from domain.product import (
 )
 from domain.product_category import CategoryTranslated
 from domain.streams import (
+    cart_stream,
     category_stream,
     merchant_stream,
     order_stream,
@@ -305,7 +314,8 @@ def setting_up(merchant: str, sku: str = "A", quantity: int = 1000) -> list[Step
 def a_product(merchant: str, product_id: str = "MUG", category: str = "toys") -> list[Step]:
     """A product that is for sale on the channel `web`, in one variant."""
     sku, stream = f"{product_id}-1", product_stream(merchant, product_id)
-    details = Details(name=f"Name of {product_id}", category=category, options=("colour",))
+    name = f"Name of {product_id}"
+    details = Details(name=name, brand=product_id[:8], category=category, options=("colour",))
     measures = {"weight_g": 1, "length_cm": 2, "height_cm": 3, "width_cm": 4}
     variant = Variant(sku=sku, options=("red",), gtin="4006381333931", **measures)
     price = {"product_id": product_id, "sku": sku, "channel": "web", "currency": "EUR", "price_cents": 990}
@@ -317,6 +327,23 @@ def a_product(merchant: str, product_id: str = "MUG", category: str = "toys") ->
         (stream, PriceSet(**price, valid_from=START + timedelta(days=9), set_at=START)),
         (stream, ProductPublished(product_id=product_id, channel="web")),
         (stream, ProductActivated(product_id=product_id)),
+    ]
+
+
+def some_carts(merchant: str) -> list[Step]:
+    """One that became an order and misses another, one that was left and expired."""
+    bought, left = (cart_stream(merchant, f"{merchant}cart{number}") for number in range(2))
+    ids = [{"cart_id": f"{merchant}cart{number}"} for number in range(2)]
+    start = {"merchant": merchant, "currency": "BRL"}
+    done = {"total_cents": 2000, "orders_count": 1}
+    return [
+        (bought, CheckoutStarted(**ids[0], **start)),
+        (bought, ItemAdded(**ids[0], line=1, merchant=merchant, sku="A", quantity=2, unit_price_cents=1000)),
+        (bought, CheckoutClaimed(**ids[0], **done, claim=1, expires_at=START)),
+        (bought, CheckoutCompleted(**ids[0], **done, missing_count=1)),
+        (left, CheckoutStarted(**ids[1], **start, subject="subject-p1")),
+        (left, CartAbandoned(**ids[1], currency="BRL", lines_count=1, total_cents=500)),
+        (left, CartExpired(**ids[1])),
     ]
 
 

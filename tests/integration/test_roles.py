@@ -48,6 +48,7 @@ PUBLIC = {
     ),
     "who is not signed in may shop, where the merchant lets guests in; the cart's token opens it",
 )
+PUBLIC["look_up_order"] = "who bought as a guest has no account: number and e-mail address say who it is"
 """What anybody may ask for, and why. Whoever adds to it must have a reason that a reviewer accepts."""
 RULES = {
     ("audit:read", "merchant"): (
@@ -67,17 +68,18 @@ RULES = {
         "add_carrier import_carrier_invoice publish_rate_card resolve_invoice_discrepancy resume_carrier"
         " set_carrier_rule suspend_carrier"
     ),
+    ("carts:read", "merchant"): "list_carts list_carts_by_day",
     ("carts:write", "merchant"): (
         "start_cart get_cart add_cart_item change_cart_quantity set_cart_contact choose_cart_shipping"
         " complete_cart assign_cart merge_cart"
     ),
     ("catalogue:read", "merchant"): (
-        "get_product list_categories list_price_history list_product_prices list_products"
+        "get_product list_categories list_price_history list_product_prices list_products search_products"
     ),
     ("catalogue:write", "merchant"): (
         "activate_product add_variant archive_product describe_product describe_variant draft_product"
-        " import_product publish_product remove_variant restore_product set_price translate_category"
-        " unpublish_product withdraw_price"
+        " import_catalogue import_product publish_product remove_variant restore_product retry_import"
+        " set_price translate_category unpublish_product withdraw_price"
     ),
     ("checkouts:read", "platform"): "list_checkouts",
     ("deliveries:read", "merchant"): "list_late_deliveries",
@@ -93,11 +95,14 @@ RULES = {
     ("merchant:write", "merchant"): "set_merchant_terms set_storefront",
     ("merchants:write", "merchant"): "register_merchant",
     ("orders:fulfil", "merchant"): "get_label record_short_pick restore_reservation start_preparation",
-    ("orders:read", "merchant"): "get_order list_orders",
+    ("orders:read", "merchant"): "list_account_orders get_order list_orders",
     ("orders:write", "merchant"): "cancel_order place_order",
     ("password:write", "self"): "change_password",
     ("payments:read", "merchant"): "list_payments",
-    ("sales:read", "merchant"): "list_sales_by_category list_sales_by_day list_sales_by_product",
+    ("sales:read", "merchant"): (
+        "get_product_performance list_sales_by_category list_sales_by_day list_sales_by_product"
+        " list_top_products"
+    ),
     ("second-factor:write", "self"): "begin_second_factor confirm_second_factor remove_second_factor",
     ("self:read", "self"): "get_me",
     ("session:end", "self"): "end_session sign_out sign_out_everywhere",
@@ -108,7 +113,7 @@ RULES = {
     ),
     ("stock:read", "merchant"): (
         "get_purchase_order get_stocktake get_transfer list_backorders list_low_stock list_purchase_orders"
-        " list_stock list_stock_holds list_stock_movements list_stocktakes list_transfers"
+        " list_running_out list_stock list_stock_holds list_stock_movements list_stocktakes list_transfers"
     ),
     ("stock:write", "merchant"): (
         "adjust_stock cancel_backorder cancel_purchase_order cancel_stocktake cancel_transfer"
@@ -138,6 +143,7 @@ IDS = {
     "line": "1",
     "sku": "none",
     "product_id": "none",
+    "import_id": "00000000-0000-0000-0000-000000000000",
     "category": "none",
     "cart_id": "none",
     "provider": "none",

@@ -8,6 +8,10 @@ from eventstore.queries import load_queries
 from queries.dependencies import is_prepared
 
 _PLANNED_ANEW = {
+    "count_facets",
+    "list_product_days",
+    "list_top_products",
+    "search_products",
     "list_backorders",
     "list_categories",
     "list_checkouts",
@@ -22,6 +26,9 @@ _PLANNED_ANEW = {
     "list_payments",
     "list_products",
     "list_purchases",
+    "list_account_orders",
+    "list_carts",
+    "list_carts_by_day",
     "list_product_prices",
     "list_price_history",
     "list_sales_by_category",
