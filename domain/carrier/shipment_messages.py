@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from domain.carrier.choice import Option
 from domain.carrier.rates import Grams, Millimetres
-from domain.kernel import Command, Event, ProviderId, ProviderText, Quantity, Value
+from domain.kernel import Command, Event, ProviderId, ProviderText, Value
 from domain.money import Cents, Currency
 from domain.personal import Customer, Personal
 
@@ -33,7 +33,7 @@ class ParcelLine(Value):
 
     sku: Id
     warehouse: Id
-    quantity: Quantity
+    quantity: Annotated[int, Field(gt=0)]
 
 
 class Measures(Value):

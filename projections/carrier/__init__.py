@@ -1,7 +1,7 @@
 """Read models of carriers, their rates and invoices, of parcels, manifests, and late deliveries."""
 
 from projections.carrier.carrier_invoices import CARRIER_INVOICES
-from projections.carrier.carrier_reliability import CARRIER_RELIABILITY
+from projections.carrier.carrier_records import CARRIER_RECORDS
 from projections.carrier.carriers import CARRIERS
 from projections.carrier.late_deliveries import LATE_DELIVERIES
 from projections.carrier.manifests import MANIFESTS
@@ -11,7 +11,7 @@ READ_MODELS = (
     SHIPMENTS,
     LATE_DELIVERIES,
     CARRIERS,
-    CARRIER_RELIABILITY,
+    CARRIER_RECORDS,
     MANIFESTS,
     CARRIER_INVOICES,
 )

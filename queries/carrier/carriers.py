@@ -101,7 +101,7 @@ async def get_carrier_rule(reader: MerchantReader) -> CarrierRule:
 async def list_reliability(reader: MerchantReader, page: Page) -> PageOf[Reliability]:
     after_carrier, after_service = page.after("service", as_str, as_str) or (None, None)
     arguments = {"after_carrier": after_carrier, "after_service": after_service, "limit": page.limit + 1}
-    rows = (await reader.rows(("carrier_reliability",), (_QUERIES.list_reliability.sql, arguments)))[0]
+    rows = (await reader.rows(("carrier_records",), (_QUERIES.list_reliability.sql, arguments)))[0]
     return page_of(Reliability, rows, page, "service", "carrier", "service")
 
 

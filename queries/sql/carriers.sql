@@ -10,7 +10,7 @@ SELECT * FROM carriers WHERE merchant = :merchant AND carrier = :carrier;
 SELECT * FROM carrier_rules WHERE merchant = :merchant;
 
 -- name: list_reliability
-SELECT * FROM carrier_reliability
+SELECT * FROM carrier_records
 WHERE merchant = :merchant
   AND (:after_carrier::text IS NULL OR (carrier, service) > (:after_carrier, :after_service))
 ORDER BY carrier, service LIMIT :limit;

@@ -8,6 +8,12 @@ from eventstore.queries import load_queries
 from queries.dependencies import is_prepared
 
 _PLANNED_ANEW = {
+    "list_discrepancies",
+    "list_manifests",
+    "list_rate_cards",
+    "list_invoices",
+    "list_reliability",
+    "list_carriers",
     "count_facets",
     "list_product_days",
     "list_top_products",

@@ -1,5 +1,5 @@
 -- name: create_tables#
-CREATE TABLE carrier_reliability_g0 (
+CREATE TABLE carrier_records_g0 (
     merchant text COLLATE "C" NOT NULL,
     carrier text COLLATE "C" NOT NULL,
     service text COLLATE "C" NOT NULL,
@@ -11,7 +11,7 @@ CREATE TABLE carrier_reliability_g0 (
 );
 
 -- name: add_seen!
-INSERT INTO carrier_reliability_g0 AS r (merchant, carrier, service, parcels_count, on_time_count, days_late)
+INSERT INTO carrier_records_g0 AS r (merchant, carrier, service, parcels_count, on_time_count, days_late)
 SELECT * FROM unnest(:merchant, :carrier, :service, :parcels_count, :on_time_count, :days_late)
 ON CONFLICT (merchant, carrier, service) DO UPDATE SET
     parcels_count = r.parcels_count + excluded.parcels_count,

@@ -35,4 +35,4 @@ def project(facts: Sequence[Fact]) -> Rows:
     return {"add_seen": list(seen.values())}
 
 
-CARRIER_RELIABILITY = ReadModel("carrier_reliability", ("carrier_reliability",), (DeliveryMeasured,), project)
+CARRIER_RECORDS = ReadModel("carrier_records", ("carrier_records",), (DeliveryMeasured,), project)
