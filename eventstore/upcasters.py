@@ -39,5 +39,6 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ShipmentDelivered", 1): _as_it_was,
     ("ShipmentReturned", 1): _as_it_was,
     ("CarrierUnavailable", 1): _as_it_was,
+    ("AuthorizationRequested", 1): _as_it_was,
 }
 """(type, schema) -> the function from the data of that schema to the data of the next."""

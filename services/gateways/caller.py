@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,11 +11,13 @@ import structlog
 
 from commands.executor import Context, Executor
 from domain.kernel import Command, Fact, one
+from domain.payment.method import MethodToken, PaymentMethod
+from domain.personal import Sealed
 from eventstore.codec import opened, subject_of
 from eventstore.keyring import Keyring
 from eventstore.seams import Clock, derived_id
 from services.gateways.calls import Call
-from services.gateways.gateway import Account, Gateway, Unavailable
+from services.gateways.gateway import Account, Gateway, Request, Unavailable
 from services.gateways.moments import Moments
 from services.gateways.provider import Provider
 
@@ -93,7 +96,7 @@ class Caller:
             decided = await gateway.prepare(fact, self._executor, await self._occurred_at(fact, late=False))
             if decided is not None:
                 return decided
-        request = gateway.request(fact)
+        request = await self._with_token(fact, gateway.request(fact))
         call.doubtful = True
         answer = await self._provider.call(request)
         if answer.is_yes:
@@ -111,6 +114,24 @@ class Caller:
             return fact
         await self._keyring.load((subject,))
         return fact._replace(event=opened(fact.event, self._keyring))
+
+    async def _with_token(self, fact: Fact, request: Request) -> Request:
+        """With what a stored method is charged by, where the call needs it."""
+        stream = self._gateway.secret(fact)
+        if not stream:
+            return request
+        token = await self._token(stream, fact.event.subject)  # type: ignore[attr-defined]
+        return replace(request, body={**request.body, "token": token})
+
+    async def _token(self, stream: str, subject: str) -> str:
+        """What a stored payment method is charged by; empty where it is gone, or is somebody else's."""
+        (state,) = await self._executor.states.load([stream])
+        method: PaymentMethod = state.state
+        if method.subject != subject or not isinstance(method.token, Sealed):
+            return ""
+        await self._keyring.load((subject,))
+        token = self._keyring.open(subject, method.token, MethodToken)
+        return token.token if isinstance(token, MethodToken) else ""
 
     def _ours(self, account: Account, fact: Fact) -> Account:
         if account.get(self._gateway.subject) != fact.stream:

@@ -64,6 +64,9 @@ class Gateway:
     `refused(fact, state, account, reason)`: the same, where the provider would not do it; `account` is None
     where it knows of nothing. Raises Unavailable where a refusal is no outcome.
     `unavailable(fact, attempts)`: the command that records that it can't be reached.
+    `secret(fact)`: the stream whose state holds a token that the call needs too; empty where it needs none.
+    `differences(stream, account, state)`: what to record of a comparison of the books, its facts being known.
+    `unknown(account)`: merchant, stream and command for what the provider has, and we never asked for.
     `told(stream, data)`: the command for a webhook's data, whose member `subject` names the stream.
     `located(fact)`: where the provider shows what was asked for, if that is not `path` and the stream.
     `prepare(fact, executor, now)`: the command that decides about the request before anybody is called, by
@@ -85,6 +88,9 @@ class Gateway:
     told: Callable[[str, Account], Command | None]
     located: Callable[[Fact], str] | None = None
     prepare: Prepare | None = None
+    secret: Callable[[Fact], str] = lambda _: ""
+    differences: Callable[[str, Account | None, Any], Command | None] = lambda *_: None
+    unknown: Callable[[Account], tuple[str, str, Command]] | None = None
 
     @property
     def actor(self) -> str:
