@@ -17,6 +17,7 @@ from commands.fields import (
     Warehouse,
     whole,
 )
+from domain.allocation import AllocationTerms
 from domain.money import MOST_CENTS, Currency
 from domain.order import Adjustment, Line, PlaceOrder, Portion, Terms
 from domain.personal import Customer, Personal
@@ -83,7 +84,10 @@ class LineBody(Body):
     quantity: Annotated[int, whole(1, LINE_UNITS_MAX)] = Field(examples=[2])
     unit_price_cents: _Amount = Field(description="minor units of `currency`", examples=[4990])
     unit_shipping_cents: _Amount = Field(0, description="minor units of `currency`", examples=[1300])
-    warehouse: Warehouse = Field("main", description="where it is reserved and shipped from")
+    warehouse: Warehouse = Field(
+        "main",
+        description="where it is reserved and shipped from, unless the merchant has rules of allocation",
+    )
     ship_by: Moment | None = Field(None, description="when it must be with the carrier")
 
     def to_domain(self, place: int) -> Line:
@@ -154,7 +158,13 @@ class PlaceOrderBody(Body):
     estimated_delivery_at: Moment | None = Field(None, description="what the customer was told")
 
     def to_command(
-        self, order_id: str, checkout_id: str, subject: str, customer: Personal[Customer], terms: Terms
+        self,
+        order_id: str,
+        checkout_id: str,
+        subject: str,
+        customer: Personal[Customer],
+        terms: Terms,
+        allocation: AllocationTerms | None,
     ) -> PlaceOrder:
         return PlaceOrder(
             order_id=order_id,
@@ -172,6 +182,7 @@ class PlaceOrderBody(Body):
             on_account=self.on_account,
             estimated_delivery_at=self.estimated_delivery_at,
             terms=terms,
+            allocation=allocation,
         )
 
 

@@ -19,6 +19,8 @@ CONTEXTS: tuple[str, ...] = (
     "inventory",
     "payment",
     "carrier",
+    "warehouse",
+    "allocation",
     "merchant",
     "product",
     "cart",

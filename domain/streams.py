@@ -130,3 +130,16 @@ def cart_stream(merchant: str, cart_id: str) -> str:
 
 def storefront_stream(merchant: str) -> str:
     return stream_name("storefront", merchant)
+
+
+def warehouses_stream(merchant: str) -> str:
+    """All of a merchant's warehouses, and the rules by which orders are allocated to them."""
+    return stream_name("warehouses", merchant)
+
+
+def pick_list_stream(merchant: str, pick_list_id: str) -> str:
+    return stream_name("picklist", merchant, pick_list_id)
+
+
+def allocation_stream(merchant: str, order_id: str) -> str:
+    return stream_name("allocation", merchant, order_id)

@@ -28,6 +28,7 @@ def _as_it_was(fields: dict[str, Any]) -> dict[str, Any]:
 
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("OrderPlaced", 1): _as_it_was,
+    ("OrderPlaced", 2): _as_it_was,
     ("OrderDiscrepancyOpened", 1): _as_it_was,
     ("ShipmentRequested", 1): _as_it_was,
     ("LabelBought", 1): _as_it_was,

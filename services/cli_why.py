@@ -62,6 +62,7 @@ def why(
     valid_from: Annotated[str | None, _key("Such as 2018-03-01T12:00:00Z.")] = None,
     word: Annotated[str | None, _key()] = None,
     trigram: Annotated[str | None, _key()] = None,
+    pick_list_id: Annotated[str | None, _key()] = None,
     hold_id: Annotated[str | None, _key()] = None,
     note_id: Annotated[str | None, _key()] = None,
     tag: Annotated[str | None, _key()] = None,
@@ -83,11 +84,10 @@ def why(
 
     parts = (
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
-        "payment_id", "call", "reference", "dispute_id", "kind", "method_id",
-        "shipment_id", "scan_id", "checkout_id", "hold_id", "note_id", "tag",
-        "change_set_id", "product_id", "channel", "valid_from", "quarter", "purchase_id",
-        "transfer_id", "stocktake_id", "word", "trigram", "cart_id",
-        "carrier", "service", "version", "booking", "manifest_id", "invoice_id",
+        "payment_id", "call", "reference", "dispute_id", "kind", "method_id", "shipment_id", "scan_id",
+        "checkout_id", "hold_id", "note_id", "tag", "change_set_id", "product_id", "channel", "valid_from",
+        "quarter", "purchase_id", "transfer_id", "stocktake_id", "word", "trigram", "cart_id", "version",
+        "pick_list_id", "carrier", "service", "booking", "manifest_id", "invoice_id",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}
     of_row = {name: str(told) for name, told in key.items() if name != "merchant"}

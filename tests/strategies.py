@@ -145,6 +145,7 @@ from domain.user import (
     RevokeRole,
     UnlockUser,
 )
+from tests import strategies_warehouse
 from tests.strategies_carrier import CARRIER_COMMANDS, CARRIER_OPENINGS, PARCEL_LINES
 from tests.strategies_cart import CART_COMMANDS, CART_OPENING
 from tests.strategies_product import PRODUCT_COMMANDS, PRODUCT_OPENING
@@ -365,6 +366,7 @@ _parked: dict[str, Any] = {
 }
 COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     **CART_COMMANDS,
+    **strategies_warehouse.COMMANDS,
     PlaceOrder: good_placements() | odd_placements,
     MarkReserved: st.builds(MarkReserved, **_order),
     ConfirmOrder: st.builds(ConfirmOrder, **_order),
@@ -644,6 +646,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
 
 OPENINGS: dict[str, tuple[Command, ...]] = {
     "cart": CART_OPENING,
+    **strategies_warehouse.OPENINGS,
     "stock": (ReceiveStock(sku="A-1", warehouse="main", quantity=6),),
     "purchase": (
         PlacePurchaseOrder(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
@@ -14,9 +15,19 @@ from commands.names import Named, Source
 from commands.order.call import OrderAnswer, OrderId, cancelled_by, placing_of
 from commands.order_body import CancelOrderBody, PlaceOrderBody
 from commands.personal import sealed, subject_of
+from domain.allocation import AllocationTerms
 from domain.kernel import one
 from domain.order import CancelOrder, PlaceOrder, StartPreparation, order_total
-from domain.streams import order_stream, payment_stream, shipment_stream, stock_stream
+from domain.streams import (
+    allocation_stream,
+    encode_part,
+    order_stream,
+    payment_stream,
+    pick_list_stream,
+    shipment_stream,
+    stock_stream,
+    warehouses_stream,
+)
 from eventstore.seams import derived_id, key_id
 from services.web.access import forbidden, requires
 
@@ -78,14 +89,14 @@ async def _place_order(call: WantedCall, body: PlaceOrderBody) -> Response:
     Payments must add up to lines with their shipping, plus surcharges, less shortfalls (rule
     `paid_equals_total`), unless the order is `on_account`.
     """
-    merchant = await call.settings(fresh=True)
+    merchant, allocation = await gather(call.settings(fresh=True), _allocation(call, body))
     order_id = body.order_id or str(derived_id(call.command_id, "order"))
     checkout_id = body.checkout_id or str(key_id("checkout", call.merchant, order_id))
     subject = subject_of(call.parts.keyring, call.merchant, body.customer.person)
     call.check_own(subject)
     _check_terms(call, body)
     customer = await sealed(call.parts.keyring, call.parts.ids, subject, body.customer.to_domain())
-    command = body.to_command(order_id, checkout_id, subject, customer, merchant.terms)
+    command = body.to_command(order_id, checkout_id, subject, customer, merchant.terms, allocation)
     answer = {
         "order_id": order_id,
         "checkout_id": checkout_id,
@@ -97,6 +108,13 @@ async def _place_order(call: WantedCall, body: PlaceOrderBody) -> Response:
     return await call.carry_out(
         place_order, command, answer, status=201, correlation=checkout_id, headers=location
     )
+
+
+async def _allocation(call: Call, body: PlaceOrderBody) -> AllocationTerms | None:
+    """By which rules its warehouses are chosen, as they are now; only here the zip prefix is in the clear."""
+    (network,) = await call.parts.executor.states.load([warehouses_stream(call.merchant)])
+    terms: AllocationTerms | None = network.state.terms_at(call.parts.clock.now(), body.customer.zip_prefix)
+    return terms
 
 
 def _check_terms(call: Call, body: PlaceOrderBody) -> None:
@@ -143,6 +161,8 @@ def named_by_order(merchant: str, order: PlaceOrder) -> Iterator[Named]:
     """What the agents do for an order goes into streams of these names."""
     order_id: Mapping[Source, str] = {("body", "order_id"): order.order_id}
     yield shipment_stream(merchant, order.order_id), order_id
+    if order.allocation:
+        yield from _named_by_allocation(merchant, order, order.allocation)
     for place, line in enumerate(order.lines):
         sku, warehouse = ("body", "lines", place, "sku"), ("body", "lines", place, "warehouse")
         yield stock_stream(merchant, line.sku, line.warehouse), {sku: line.sku, warehouse: line.warehouse}
@@ -150,3 +170,13 @@ def named_by_order(merchant: str, order: PlaceOrder) -> Iterator[Named]:
         name = portion.payment_id.removeprefix(f"{order.order_id}.")
         payment_id: Source = ("body", "payments", place, "payment_id")
         yield payment_stream(merchant, portion.payment_id), {**order_id, payment_id: name}
+
+
+def _named_by_allocation(merchant: str, order: PlaceOrder, terms: AllocationTerms) -> Iterator[Named]:
+    """Any of the warehouses may be chosen; each has a pick list of its own number."""
+    order_id: Mapping[Source, str] = {("body", "order_id"): order.order_id}
+    yield allocation_stream(merchant, order.order_id), order_id
+    yield pick_list_stream(merchant, f"{order.order_id}.{len(terms.sites)}"), order_id
+    longest = max((site.warehouse for site in terms.sites), key=lambda name: len(encode_part(name)))
+    for place, line in enumerate(order.lines):
+        yield stock_stream(merchant, line.sku, longest), {("body", "lines", place, "sku"): line.sku}

@@ -56,7 +56,8 @@ def _promise(
     place = place_of(command)
     own = stock.held.get(command.order_id)
     own_quantity = own.quantity if own else 0
-    wanted = command.quantity - own_quantity
+    kept = command.keep if isinstance(command, ReserveStock) else 0
+    wanted = command.quantity - own_quantity + kept
     freed = _expired(command, stock, wanted) if stock.available < wanted else {}
     available = stock.available + sum(held.quantity for held in freed.values())
     if available < wanted:
@@ -123,7 +124,7 @@ def _serve_line(command: ReserveStock, stock: Stock) -> Events:
 def _wait(command: ReserveStock, stock: Stock) -> StockEvent:
     """In line, if there is room in it; else no."""
     place = place_of(command)
-    if stock.backordered + command.quantity > stock.rules.backorder_limit:
+    if not command.waits or stock.backordered + command.quantity > stock.rules.backorder_limit:
         free = 0 if stock.waiting else stock.available + _lapsed(command, stock)
         return StockReservationRefused(
             order_id=command.order_id, wanted=command.quantity, available=free, **place
@@ -140,7 +141,8 @@ def _wait(command: ReserveStock, stock: Stock) -> StockEvent:
 
 
 def _lapsed(command: ReserveStock, stock: Stock) -> int:
-    return sum(held.quantity for held in _expired(command, stock, command.quantity).values())
+    wanted = command.quantity + command.keep
+    return sum(held.quantity for held in _expired(command, stock, wanted).values())
 
 
 def fill(stock: Stock, sku: str, warehouse: str) -> Iterator[StockEvent]:

@@ -60,7 +60,8 @@ class SetStockRules(Command):
 class ReserveStock(Command):
     """Hold `quantity` for the order until `expires_at`; what has expired by `now` counts as free.
 
-    `correlation` and `clock` are what the order belongs to, in case that it has to wait.
+    `correlation` and `clock` are what the order belongs to, in case that it has to wait; without `waits` it
+    does not, whatever the stock's rules allow. `keep` units must be left to others.
     """
 
     order_id: Id
@@ -71,6 +72,8 @@ class ReserveStock(Command):
     expires_at: AwareDatetime
     correlation: str = ""
     clock: str = "wall"
+    keep: Count = 0
+    waits: bool = True
 
 
 class RenewReservation(Command):

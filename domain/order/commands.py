@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import AwareDatetime
 
+from domain.allocation.rules import AllocationTerms
 from domain.kernel import Command
 from domain.money import Currency
 from domain.order.values import (
@@ -45,6 +46,7 @@ class PlaceOrder(Command):
     terms: Terms = Terms()
     imported: bool = False
     channel: Channel = ""
+    allocation: AllocationTerms | None = None
 
 
 class MarkReserved(Command):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
+from domain.allocation.rules import AllocationTerms
 from domain.kernel import Event
 from domain.money import Cents, Currency
 from domain.order.values import (
@@ -31,7 +32,9 @@ from domain.personal import Customer, Personal
 
 
 class OrderPlaced(Event):
-    schema_version = 2
+    """`allocation`: by which rules its warehouses are chosen; None where its lines name them."""
+
+    schema_version = 3
     order_id: Id
     checkout_id: Id
     subject: Id
@@ -47,6 +50,7 @@ class OrderPlaced(Event):
     terms: Terms
     imported: bool = False
     channel: Channel = ""
+    allocation: AllocationTerms | None = None
 
 
 class OrderReserved(Event):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from domain.allocation import AllocationPlanned, Pick
 from domain.carrier import ShipmentDispatched, ShipmentReturned
 from domain.deadline import DeadlineReached
 from domain.inventory import (
@@ -14,15 +15,17 @@ from domain.inventory import (
     BackorderFilled,
     CancelBackorder,
     ExpireReservation,
+    RecordShortPick,
     ReleaseStock,
     RenewReservation,
     ReserveStock,
     ReturnStock,
     ShipStock,
 )
-from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value
-from domain.order import OrderCancelled, OrderConfirmed, OrderPlaced
+from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value, one
+from domain.order import Line, OrderCancelled, OrderConfirmed, OrderPlaced
 from domain.streams import stock_stream
+from domain.warehouse.pick_list import PickShorted
 from services.agents.agent import Agent, order_key
 
 RESERVATION = "reservation"
@@ -45,6 +48,7 @@ class InventoryProcess(Value):
     valid_s: int = 0
     waits_for: frozenset[str] = frozenset()
     confirmed: bool = False
+    cancelled: bool = False
 
 
 def _for_all(fact: Fact, items: tuple[Item, ...], command: Callable[[Item], Command]) -> tuple[Group, ...]:
@@ -54,24 +58,35 @@ def _for_all(fact: Fact, items: tuple[Item, ...], command: Callable[[Item], Comm
 
 
 def _placed(event: OrderPlaced, fact: Fact) -> Reaction[InventoryProcess]:
+    """Reserved where its lines say; but of what is allocated by rules it is planned first."""
+    process = InventoryProcess(order_id=event.order_id, valid_s=event.terms.reservation_valid_s)
+    return Reaction(process) if event.allocation else _reserve(process, event.lines, fact)
+
+
+def _reserve(
+    process: InventoryProcess, units: Iterable[Line | Pick], fact: Fact, *, keep: int = 0, waits: bool = True
+) -> Reaction[InventoryProcess]:
+    """All of it or nothing: what is refused in one warehouse is not held in another."""
     wanted: Counter[tuple[str, str]] = Counter()
-    for line in event.lines:
-        wanted[line.sku, line.warehouse] += line.quantity
+    for each in units:
+        wanted[each.sku, each.warehouse] += each.quantity
     items = tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in sorted(wanted.items()))
-    expires_at = fact.occurred_at + timedelta(seconds=event.terms.reservation_valid_s)
+    expires_at = fact.occurred_at + timedelta(seconds=process.valid_s)
 
     def reserve(item: Item) -> Command:
         return ReserveStock(
-            order_id=event.order_id,
+            order_id=process.order_id,
             now=fact.occurred_at,
             expires_at=expires_at,
             correlation=fact.correlation,
             clock=fact.clock,
+            keep=keep,
+            waits=waits,
             **dict(item),
         )
 
     return Reaction(
-        InventoryProcess(order_id=event.order_id, items=items, valid_s=event.terms.reservation_valid_s),
+        process.model_copy(update={"items": items}),
         _for_all(fact, items, reserve),
         (Deadline(order_key(fact), RESERVATION, expires_at),) if items else (),
     )
@@ -113,8 +128,33 @@ def _lapsed(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]
 
 
 def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryProcess) -> tuple[Item, ...]:
-    """What the parcel says is in it; nothing where it is all of the order, or of one that nobody placed."""
-    return tuple(Item(**dict(line)) for line in event.lines) if process.order_id else ()
+    """What the parcel says is in it, as far as it is still to be sent: not what was found missing when it was
+    picked. All of the order, where the parcel does not say."""
+    if not event.lines:
+        return process.items
+    left = {(item.sku, item.warehouse): item.quantity for item in process.items}
+    sent = ((line, min(line.quantity, left.get((line.sku, line.warehouse), 0))) for line in event.lines)
+    return tuple(Item(sku=line.sku, warehouse=line.warehouse, quantity=n) for line, n in sent if n)
+
+
+def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
+    """The stock learns of it, and what is left is all that will be booked out."""
+    items = tuple(
+        item.model_copy(update={"quantity": item.quantity - event.quantity})
+        if (item.sku, item.warehouse) == (event.sku, event.warehouse)
+        else item
+        for item in process.items
+    )
+    record = RecordShortPick(
+        order_id=event.order_id,
+        sku=event.sku,
+        warehouse=event.warehouse,
+        quantity=event.quantity,
+        reason=event.reason,
+        note=event.note,
+    )
+    process = process.model_copy(update={"items": tuple(item for item in items if item.quantity > 0)})
+    return Reaction(process, (one(stock_stream(fact.merchant, event.sku, event.warehouse), record),))
 
 
 def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
@@ -127,26 +167,31 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
     match fact.event:
         case OrderPlaced() as event if not process.order_id:
             return _placed(event, fact)
+        case AllocationPlanned() as event if process.order_id and not process.cancelled:
+            return _reserve(process, event.picks, fact, keep=event.kept, waits=event.waits)
         case OrderConfirmed():
             commands = _for_all(
                 fact, items, lambda i: AllocateStock(**place(i), quantity=i.quantity, now=fact.occurred_at)
             )
             return Reaction(process.model_copy(update={"confirmed": True}), commands, no_deadline)
         case OrderCancelled():
+            process = process.model_copy(update={"cancelled": True})
             return Reaction(process, _for_all(fact, items, lambda i: ReleaseStock(**place(i))), no_deadline)
         case Backordered() as event if not process.confirmed:
             return _waiting(process, event, fact)
         case BackorderFilled() as event:
             return _filled(process, event, fact)
+        case PickShorted() as event if process.order_id:
+            return _picked_short(process, event, fact)
         case DeadlineReached(name="reservation") if not process.confirmed:
             return _lapsed(process, fact)
         case ShipmentDispatched() as event:
-            sent = _in_parcel(event, process) or items
+            sent = _in_parcel(event, process)
             return Reaction(
                 process, _for_all(fact, sent, lambda i: ShipStock(**place(i), quantity=i.quantity))
             )
         case ShipmentReturned() as event:
-            back = _in_parcel(event, process) or items
+            back = _in_parcel(event, process)
             return Reaction(
                 process, _for_all(fact, back, lambda i: ReturnStock(**place(i), quantity=i.quantity))
             )
@@ -160,10 +205,12 @@ INVENTORY_AGENT = Agent(
     initial=InventoryProcess(),
     interests=(
         OrderPlaced,
+        AllocationPlanned,
         OrderConfirmed,
         OrderCancelled,
         Backordered,
         BackorderFilled,
+        PickShorted,
         DeadlineReached,
         ShipmentDispatched,
         ShipmentReturned,

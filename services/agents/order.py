@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from domain.allocation import AllocationFailed, AllocationPlanned
 from domain.carrier import LabelRefused, ShipmentDelivered, ShipmentDispatched, ShipmentReturned
 from domain.cart.events import CheckoutOrderRequested
 from domain.cart.orders import place_order_of
@@ -20,8 +21,10 @@ from domain.inventory import (
 from domain.kernel import Command, Fact, Reaction, Value, one
 from domain.order import (
     CancelOrder,
+    CancelOrderLines,
     CompleteOrder,
     ConfirmOrder,
+    LineQuantity,
     MarkReserved,
     OpenOrderDiscrepancy,
     OrderCancelled,
@@ -47,6 +50,10 @@ from services.agents.agent import Agent, order_key
 Trouble = Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
 
 
+TO_PLAN = frozenset({""})
+"""Stands for what is to be reserved of an order until it is planned."""
+
+
 class OrderProcess(Value):
     """What the order waits for, and its money by payment id, in minor units.
 
@@ -55,6 +62,8 @@ class OrderProcess(Value):
 
     order_id: str = ""
     to_reserve: frozenset[str] = frozenset()
+    short: tuple[LineQuantity, ...] = ()
+    allocated: bool = False
     due: dict[str, int] = Field(default_factory=dict)
     authorized: frozenset[str] = frozenset()
     captured: dict[str, int] = Field(default_factory=dict)
@@ -86,14 +95,40 @@ def _now(process: OrderProcess, fact: Fact, *commands: Command) -> Reaction[Orde
 
 
 def _placed(event: OrderPlaced, fact: Fact) -> Reaction[OrderProcess]:
+    lines = frozenset(f"{line.sku} {line.warehouse}" for line in event.lines)
     process = OrderProcess(
         order_id=event.order_id,
-        to_reserve=frozenset(f"{line.sku} {line.warehouse}" for line in event.lines),
+        to_reserve=TO_PLAN if event.allocation and lines else lines,
+        allocated=event.allocation is not None,
         due={portion.payment_id: portion.amount_cents for portion in event.portions},
     )
     if process.to_reserve:
         return Reaction(process)
     return _now(process, fact, MarkReserved(order_id=event.order_id))
+
+
+def _planned(process: OrderProcess, event: AllocationPlanned) -> OrderProcess:
+    """What is to be reserved, by the last plan; and what the order will not get."""
+    return process.model_copy(
+        update={
+            "to_reserve": frozenset(f"{pick.sku} {pick.warehouse}" for pick in event.picks),
+            "short": tuple(LineQuantity(line=each.line, quantity=each.quantity) for each in event.short),
+        }
+    )
+
+
+def _reserved(process: OrderProcess, place: str, fact: Fact) -> Reaction[OrderProcess]:
+    left = process.to_reserve - {place}
+    process = process.model_copy(update={"to_reserve": left})
+    if left:
+        return Reaction(process)
+    reserved = MarkReserved(order_id=process.order_id)
+    if not process.short:
+        return _now(process, fact, reserved)
+    cut = CancelOrderLines(
+        order_id=process.order_id, cancel_id="allocation", reason="stock", lines=process.short
+    )
+    return _now(process, fact, reserved, cut)
 
 
 def _added(sums: dict[str, int], payment_id: str, cents: int) -> dict[str, int]:
@@ -183,9 +218,13 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
         case StockReserved(sku=sku, warehouse=warehouse) | BackorderFilled(sku=sku, warehouse=warehouse) if (
             process.to_reserve
         ):
-            left = process.to_reserve - {f"{sku} {warehouse}"}
-            process = process.model_copy(update={"to_reserve": left})
-            return Reaction(process) if left else _now(process, fact, MarkReserved(order_id=order_id))
+            return _reserved(process, f"{sku} {warehouse}", fact)
+        case AllocationPlanned() as event:
+            return Reaction(_planned(process, event))
+        case AllocationFailed():
+            return _now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
+        case StockReservationRefused() if process.allocated:
+            return Reaction(process)  # it is planned anew; the end of that is told
         case OrderReserved() if process.due.keys() <= process.authorized:
             return _now(process, fact, ConfirmOrder(order_id=order_id))
         case OrderConfirmed():
@@ -221,6 +260,8 @@ ORDER_AGENT = Agent(
         OrderReserved,
         OrderConfirmed,
         OrderCancelled,
+        AllocationPlanned,
+        AllocationFailed,
         StockReserved,
         StockReservationRefused,
         StockAllocationRefused,

@@ -153,6 +153,7 @@ async def key_of_request(
     quarter: Annotated[AwareDatetime | None, Query(examples=["2018-03-01T12:15:00Z"])] = None,
     product_id: Annotated[str | None, Query(max_length=200)] = None,
     channel: Annotated[str | None, Query(max_length=60)] = None,
+    pick_list_id: Annotated[str | None, Query(max_length=200)] = None,
     valid_from: Annotated[AwareDatetime | None, Query(examples=["2018-03-01T12:00:00Z"])] = None,
 ) -> dict[str, Any]:
     """The key of a row, by columns; as much of it as tells the row will do."""

@@ -51,6 +51,7 @@ PUBLIC = {
 PUBLIC["look_up_order"] = "who bought as a guest has no account: number and e-mail address say who it is"
 """What anybody may ask for, and why. Whoever adds to it must have a reason that a reviewer accepts."""
 RULES = {
+    ("allocations:read", "merchant"): "get_allocation list_allocations",
     ("audit:read", "merchant"): (
         "add_cosignature get_checkpoint get_seal get_seal_key get_tile prove_consistency prove_inclusion"
         " list_erasures why_event why_number why_order why_payment why_shipment why_stock"
@@ -103,6 +104,11 @@ RULES = {
     " submit_evidence void_payment",
     ("methods:read", "merchant"): "list_payment_methods",
     ("methods:write", "merchant"): "remove_payment_method store_payment_method",
+    ("picking:read", "merchant"): "get_pick_list list_pick_lists",
+    ("picking:write", "merchant"): (
+        "cancel_pick_list hand_over_pick_list pack_order pick_units release_pick_list short_pick"
+        " stage_pick_list start_picking"
+    ),
     ("sales:read", "merchant"): (
         "get_product_performance list_sales_by_category list_sales_by_day list_sales_by_product"
         " list_top_products"
@@ -132,6 +138,14 @@ RULES = {
     ("users:write", "platform"): (
         "disable_user enable_user grant_platform_role invite_platform_user revoke_platform_role unlock_user"
     ),
+    (
+        "warehouses:read",
+        "merchant",
+    ): "get_allocation_rules get_warehouse list_allocation_rules list_warehouses",
+    ("warehouses:write", "merchant"): (
+        "change_warehouse close_warehouse open_warehouse register_warehouse restore_allocation_rules"
+        " set_allocation_rules"
+    ),
 }
 """What each operation wants, as it was thought over: the document alone would agree with a wrong rule."""
 NOT_OURS = {"/openapi.json", "/docs", "/docs/oauth2-redirect"}
@@ -154,6 +168,8 @@ IDS = {
     "purchase_id": "none",
     "transfer_id": "none",
     "stocktake_id": "none",
+    "pick_list_id": "none",
+    "version": "1",
 } | dict.fromkeys(("payment_id", "dispute_id", "kind", "method_id", "warehouse", "event", "table"), "none")
 HEX_ID = "0" * 32
 ROLES = (

@@ -34,6 +34,7 @@ from services.web.pagination import cursor_of
 from tests.integration.api_client import an_order, problem
 from tests.integration.carriage_trade import a_parcel, carriers, invoices, manifests
 from tests.integration.projections_trade import START, Bought, Step, a_product, setting_up
+from tests.integration.projections_warehouse import warehousing
 from tests.integration.test_roles import OPERATIONS
 from tests.integration.walls import Operation, World, fresh_database, world
 
@@ -104,6 +105,23 @@ BODIES: dict[str, Any] = {
     "start_stocktake": {"stocktake_id": f"{MARK}-k0", "skus": [THEIR_SKU]},
     "record_count": {"sku": THEIR_SKU, "counted": 1},
     "finish_stocktake": {},
+    "register_warehouse": {"warehouse": "main"},
+    "change_warehouse": {"name": "Ours"},
+    "close_warehouse": {},
+    "open_warehouse": {},
+    "set_allocation_rules": {"rules": []},
+    "restore_allocation_rules": {"version": 1},
+    "release_pick_list": {
+        "pick_list_id": f"{MARK}-done.1",
+        "order_id": f"{MARK}-done",
+        "warehouse": "main",
+        "lines": [{"line": 1, "sku": THEIR_SKU, "quantity": 1}],
+    },
+    "pick_units": {"line": 1, "picked": 1},
+    "short_pick": {"line": 1, "short": 1},
+    "pack_order": {},
+    "stage_pick_list": {},
+    "hand_over_pick_list": {},
     "register_merchant": {},
     "set_merchant_terms": {"reservation_valid_s": 3600, "authorization_valid_s": 86400},
     "import_product": {"category": THEIR_CATEGORY},
@@ -262,6 +280,13 @@ def their_inventory() -> list[Step]:
     return steps
 
 
+def their_warehouses() -> list[Step]:
+    """Two of each thing that warehouses and allocations have lists of, under names with the marker."""
+    first, *more = (warehousing("m2", f"{MARK}-{name}", MARK) for name in ("done", "late"))
+    network = {stream for stream, _ in first if stream.startswith("warehouses-")}
+    return [*first, *(step for steps in more for step in steps if step[0] not in network)]
+
+
 def _in_category(event: Event, category: str) -> Event:
     if getattr(event, "category", None):
         return event.model_copy(update={"category": category})
@@ -326,7 +351,7 @@ async def two_merchants(
         async with world(database, nats_server.url, directory) as found:
             await our_trade(found)
             last = await found.append("m2", their_setting_up())
-            for steps, at in [*their_trade(), (their_inventory(), START)]:
+            for steps, at in [*their_trade(), (their_inventory(), START), (their_warehouses(), START)]:
                 last = await found.append("m2", steps, at)
             await found.shown(await found.key(PLATFORM), last, "m2")
             yield await two_of(found, last)
@@ -362,6 +387,8 @@ async def two_of(found: World, position: str) -> Two:
         "purchase_id": f"{MARK}-po0",
         "transfer_id": f"{MARK}-t0",
         "stocktake_id": f"{MARK}-k0",
+        "pick_list_id": f"{MARK}-done.1",
+        "version": "1",
         "table": "orders",
         "event": position.rpartition(".")[2],
         "user_id": members[1],
@@ -481,6 +508,8 @@ CLOSED = {
     "target",
     "type",
     "with_discrepancies",
+    "is_open",
+    "is_split",
     "status",
     "payment_status",
     "fulfilment_status",

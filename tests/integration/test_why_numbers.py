@@ -64,6 +64,7 @@ from tests.integration.projections_trade import (
     setting_up,
     some_carts,
 )
+from tests.integration.projections_warehouse import warehousing
 from tests.integration.test_database_roles import AsRole
 from tests.integration.test_projections import running, shown
 
@@ -154,6 +155,7 @@ def odd_lives(merchant: str) -> list[Step]:
         *manifests(merchant),
         *invoices(merchant),
         *some_carts(merchant),
+        *warehousing(merchant),
         *declined.placing()[:1],
         *declined.paying()[:1],
         (payment_stream(merchant, f"{declined.order_id}.1"), PaymentDeclined(**ids[0], reason="no")),

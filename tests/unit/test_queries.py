@@ -20,6 +20,7 @@ _PLANNED_ANEW = {
     "list_backorders",
     "list_carts",
     "list_carts_by_day",
+    "list_allocations",
     "list_categories",
     "list_checkouts",
     "list_disputes",
@@ -35,6 +36,7 @@ _PLANNED_ANEW = {
     "list_price_history",
     "list_product_days",
     "list_product_prices",
+    "list_pick_lists",
     "list_products",
     "list_purchases",
     "list_sales_by_category",
@@ -46,6 +48,8 @@ _PLANNED_ANEW = {
     "list_top_products",
     "list_transfers",
     "search_products",
+    "list_versions",
+    "list_warehouses",
 }
 
 

@@ -1,0 +1,213 @@
+"""The allocation of an order: from which warehouses its units come, by which rule, and what was tried before.
+
+Nobody but the stock itself knows what is free, and it says so by refusing. So there are attempts: a plan by
+what is known, which stock reserves in full or refuses; then another, until one holds or none is left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from domain.allocation.events import (
+    AllocationCancelled,
+    AllocationCommand,
+    AllocationEvent,
+    AllocationFailed,
+    AllocationPlanned,
+    AllocationSettled,
+    CancelAllocation,
+    Candidate,
+    FailReason,
+    Free,
+    OrderSplit,
+    Pick,
+    PlanAllocation,
+    SettleAllocation,
+    WantedLine,
+)
+from domain.allocation.planning import (
+    Known,
+    Plan,
+    Taken,
+    plan_all,
+    plan_available,
+    plan_backorder,
+    unit_scores,
+    usable,
+)
+from domain.kernel import Decider
+
+Status: TypeAlias = Literal["none", "planned", "settled", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """`attempt` is the last one; `warehouses` are those of its plan, and `waits` whether it may wait."""
+
+    status: Status = "none"
+    attempt: int = 0
+    warehouses: tuple[str, ...] = ()
+    waits: bool = False
+
+
+def attempts_max(command: PlanAllocation) -> int:
+    """Each refusal teaches of one SKU in one warehouse; and others may take what is left, again and again."""
+    skus = len({line.sku for line in command.lines})
+    return 4 + 2 * len(command.terms.sites) * min(skus, 10)
+
+
+def _wanted(command: PlanAllocation) -> dict[str, int]:
+    wanted: Counter[str] = Counter()
+    for line in command.lines:
+        wanted[line.sku] += line.quantity
+    return dict(wanted)
+
+
+def _known(command: PlanAllocation) -> Known:
+    return {(each.sku, each.warehouse): each.units for each in command.known}
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    plan: Plan
+    kept: int = 0
+    waits: bool = False
+
+
+def _find(command: PlanAllocation) -> _Found | None:
+    """All of it, with what should be kept or else without; then what the merchant wants of a short order."""
+    terms, state = command.terms, command.ship_to_state
+    wanted, known, kept = _wanted(command), _known(command), terms.rules.kept
+    if kept and (plan := plan_all(wanted, terms, state, usable(known, kept))):
+        return _Found(plan, kept=kept)
+    if plan := plan_all(wanted, terms, state, known):
+        return _Found(plan)
+    match terms.rules.when_short:
+        case "ship_available" if plan := plan_available(wanted, terms, state, known):
+            return _Found(plan)
+        case "backorder":
+            return _Found(plan_backorder(wanted, terms, state, known), waits=True)
+    return None
+
+
+def _by_line(command: PlanAllocation, taken: Taken) -> Iterator[Pick]:
+    """Each unit to a line that wants it: the first lines first, of each SKU its warehouses in turn."""
+    left = dict(taken)
+    for line in sorted(command.lines, key=lambda each: each.line):
+        units = line.quantity
+        for (sku, warehouse), there in left.items():
+            if sku == line.sku and (part := min(units, there)):
+                yield Pick(line=line.line, sku=sku, warehouse=warehouse, quantity=part)
+                left[sku, warehouse] -= part
+                units -= part
+
+
+def _short(command: PlanAllocation, short: Mapping[str, int]) -> Iterator[WantedLine]:
+    """What the lines go without: the last lines first, as the first ones were served first."""
+    left = dict(short)
+    for line in sorted(command.lines, key=lambda each: -each.line):
+        if part := min(line.quantity, left.get(line.sku, 0)):
+            left[line.sku] -= part
+            yield line.model_copy(update={"quantity": part})
+
+
+def _candidates(command: PlanAllocation, chosen: frozenset[str]) -> tuple[Candidate, ...]:
+    scores = unit_scores(command.terms, command.ship_to_state)
+
+    def free(warehouse: str) -> tuple[Free, ...]:
+        return tuple(each for each in command.known if each.warehouse == warehouse)
+
+    ordered = sorted(scores, key=lambda warehouse: (scores[warehouse], warehouse))
+    return tuple(
+        Candidate(warehouse=name, scores=scores[name], chosen=name in chosen, free=free(name))
+        for name in ordered
+    )
+
+
+def _planned(command: PlanAllocation, found: _Found) -> AllocationPlanned:
+    picks = tuple(_by_line(command, found.plan.taken))
+    return AllocationPlanned(
+        order_id=command.order_id,
+        attempt=command.attempt,
+        settings_version=command.terms.version,
+        rule=found.plan.rule,
+        kept=found.kept,
+        waits=found.waits,
+        picks=picks,
+        short=tuple(_short(command, found.plan.short)),
+        candidates=_candidates(command, frozenset(pick.warehouse for pick in picks)),
+    )
+
+
+def _missing(command: PlanAllocation) -> dict[str, int]:
+    known, sites = _known(command), [site.warehouse for site in command.terms.sites]
+    wanted = _wanted(command)
+    there = {sku: sum(known.get((sku, w), units) for w in sites) for sku, units in wanted.items()}
+    return {sku: units - there[sku] for sku, units in wanted.items() if units > there[sku]}
+
+
+def _failed(command: PlanAllocation, reason: FailReason) -> AllocationFailed:
+    return AllocationFailed(
+        order_id=command.order_id,
+        attempt=command.attempt,
+        settings_version=command.terms.version,
+        reason=reason,
+        missing=tuple(_short(command, _missing(command))),
+        candidates=_candidates(command, frozenset()),
+    )
+
+
+def _plan(command: PlanAllocation, allocation: Allocation) -> AllocationPlanned | AllocationFailed:
+    if allocation.waits:
+        return _failed(command, "refused")  # the line is full, and nothing else was left
+    if command.attempt > attempts_max(command):
+        return _failed(command, "too_many_attempts")
+    found = _find(command)
+    return _planned(command, found) if found else _failed(command, "not_enough")
+
+
+def decide(command: AllocationCommand, allocation: Allocation) -> tuple[AllocationEvent, ...]:
+    """It is only agents who ask, so what came too late, or twice, is nobody's mistake."""
+    match command:
+        case PlanAllocation(attempt=attempt) if allocation.status in ("none", "planned"):
+            return (_plan(command, allocation),) if attempt == allocation.attempt + 1 else ()
+        case SettleAllocation(order_id=order_id, attempt=attempt) if allocation.status == "planned":
+            if attempt != allocation.attempt:
+                return ()
+            warehouses = allocation.warehouses
+            settled = AllocationSettled(order_id=order_id, attempt=attempt, warehouses=warehouses)
+            split = (OrderSplit(order_id=order_id, warehouses=warehouses),) if len(warehouses) > 1 else ()
+            return (settled, *split)
+        case CancelAllocation(order_id=order_id) if allocation.status not in ("failed", "cancelled"):
+            return (AllocationCancelled(order_id=order_id),)
+    return ()
+
+
+def evolve(allocation: Allocation, event: AllocationEvent) -> Allocation:
+    match event:
+        case AllocationPlanned(attempt=attempt, picks=picks, waits=waits):
+            warehouses = tuple(sorted({pick.warehouse for pick in picks}))
+            return Allocation("planned", attempt, warehouses, waits)
+        case AllocationSettled():
+            return replace(allocation, status="settled")
+        case AllocationFailed(attempt=attempt):
+            return Allocation("failed", attempt)
+        case AllocationCancelled():
+            return replace(allocation, status="cancelled")
+        case OrderSplit():
+            return allocation
+
+
+ALLOCATION: Decider[AllocationCommand, AllocationEvent, Allocation] = Decider(
+    "allocation",
+    decide,
+    evolve,
+    Allocation(),
+    events=AllocationEvent.__args__,
+    commands=AllocationCommand.__args__,
+    parts=("merchant", "order_id"),
+    of_order=True,
+)

@@ -1,0 +1,126 @@
+"""What can be said and asked of an order's allocation. A warning: the events are the storage format."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, PositiveInt
+
+from domain.allocation.rules import AllocationTerms, Count, Id
+from domain.kernel import Command, Event, Quantity, Value
+
+LINES_MAX = 1_000
+FailReason: TypeAlias = Literal["not_enough", "refused", "too_many_attempts"]
+
+
+class WantedLine(Value):
+    """Units of a line of the order."""
+
+    line: PositiveInt
+    sku: Id
+    quantity: Quantity
+
+
+class Pick(Value):
+    """So many units of a line come from this warehouse."""
+
+    line: PositiveInt
+    sku: Id
+    warehouse: Id
+    quantity: Quantity
+
+
+class Free(Value):
+    """So many units were free for the order when stock was last asked; more may be owed than are there."""
+
+    sku: Id
+    warehouse: Id
+    units: Count
+
+
+class Candidate(Value):
+    """A warehouse that could have been taken: what a unit of it scores by each rule that looks at units (0 is
+    best), in the order of the rules, and what was known to be free there."""
+
+    warehouse: Id
+    scores: tuple[int, ...] = ()
+    chosen: bool = False
+    free: tuple[Free, ...] = ()
+
+
+class AllocationPlanned(Event):
+    """Reserve this; a later plan of the order stands instead of it.
+
+    `rule` is the one that decided. `kept` units of each SKU are to stay where they are; `waits`: what is not
+    there may be waited for; `short` is what the order will not get.
+    """
+
+    order_id: Id
+    attempt: PositiveInt
+    settings_version: PositiveInt
+    rule: str
+    kept: Count = 0
+    waits: bool = False
+    picks: Annotated[tuple[Pick, ...], Field(min_length=1)]
+    short: tuple[WantedLine, ...] = ()
+    candidates: tuple[Candidate, ...]
+
+
+class AllocationSettled(Event):
+    """All that was planned is reserved."""
+
+    order_id: Id
+    attempt: PositiveInt
+    warehouses: Annotated[tuple[Id, ...], Field(min_length=1)]
+
+
+class OrderSplit(Event):
+    """The order ships from several warehouses."""
+
+    order_id: Id
+    warehouses: Annotated[tuple[Id, ...], Field(min_length=2)]
+
+
+class AllocationFailed(Event):
+    """No plan is left by the merchant's rules: the order can't be had."""
+
+    order_id: Id
+    attempt: PositiveInt
+    settings_version: PositiveInt
+    reason: FailReason
+    missing: tuple[WantedLine, ...] = ()
+    candidates: tuple[Candidate, ...]
+
+
+class AllocationCancelled(Event):
+    """The order was cancelled: nothing is planned for it any more."""
+
+    order_id: Id
+
+
+AllocationEvent: TypeAlias = (
+    AllocationPlanned | AllocationSettled | OrderSplit | AllocationFailed | AllocationCancelled
+)
+
+
+class PlanAllocation(Command):
+    """Plan by what is known now; `attempt` is 1, and one more each time that stock said no."""
+
+    order_id: Id
+    attempt: PositiveInt
+    terms: AllocationTerms
+    ship_to_state: str = ""
+    lines: Annotated[tuple[WantedLine, ...], Field(min_length=1, max_length=LINES_MAX)]
+    known: tuple[Free, ...] = ()
+
+
+class SettleAllocation(Command):
+    order_id: Id
+    attempt: PositiveInt
+
+
+class CancelAllocation(Command):
+    order_id: Id
+
+
+AllocationCommand: TypeAlias = PlanAllocation | SettleAllocation | CancelAllocation

@@ -1,0 +1,404 @@
+"""A pick list: what of an order is to be fetched in one warehouse, packed, and handed to the carrier.
+
+released -> picking -> packed -> staged -> handed over. While it is held, nobody goes on with it; until it is
+handed over it can be cancelled, and then says what is to be put back. Each line is picked, or is short: then
+the list goes on with what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, PositiveInt
+
+from domain.kernel import Command, Decider, Event, Quantity, Refused, Value
+
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(max_length=1000)]
+LINES_MAX = 1_000
+ShortReason: TypeAlias = Literal["missing", "damaged"]
+CancelReason: TypeAlias = Literal["order_cancelled", "staff"]
+
+
+class PickLine(Value):
+    """Units of one line of the order."""
+
+    line: PositiveInt
+    sku: Id
+    quantity: Quantity
+
+
+class PickListReleased(Event):
+    pick_list_id: Id
+    order_id: Id
+    warehouse: Id
+    lines: Annotated[tuple[PickLine, ...], Field(min_length=1, max_length=LINES_MAX)]
+
+
+class PickingStarted(Event):
+    pick_list_id: Id
+    order_id: Id
+
+
+class LinePicked(Event):
+    """`quantity` more units of the line are in hand."""
+
+    pick_list_id: Id
+    order_id: Id
+    line: PositiveInt
+    sku: Id
+    quantity: Quantity
+
+
+class PickShorted(Event):
+    """`quantity` units of the line were not where they should be, or can't be sold."""
+
+    pick_list_id: Id
+    order_id: Id
+    warehouse: Id
+    line: PositiveInt
+    sku: Id
+    quantity: Quantity
+    reason: ShortReason
+    note: Text = ""
+
+
+class OrderPacked(Event):
+    """What was picked of the order here is in `packages` packages; `units` of it."""
+
+    pick_list_id: Id
+    order_id: Id
+    packages: PositiveInt
+    units: PositiveInt
+
+
+class PickListStaged(Event):
+    """The packages stand where the carrier takes them."""
+
+    pick_list_id: Id
+    order_id: Id
+    location: Text = ""
+
+
+class PickListHandedOver(Event):
+    pick_list_id: Id
+    order_id: Id
+    reference: Text = ""
+
+
+class PickListHeld(Event):
+    pick_list_id: Id
+    order_id: Id
+
+
+class PickListResumed(Event):
+    pick_list_id: Id
+    order_id: Id
+
+
+class PickListCancelled(Event):
+    """Nobody goes on with it; `put_back` is what was in hand, or packed, and goes back to its place."""
+
+    pick_list_id: Id
+    order_id: Id
+    reason: CancelReason
+    put_back: tuple[PickLine, ...] = ()
+
+
+PickListEvent: TypeAlias = (
+    PickListReleased
+    | PickingStarted
+    | LinePicked
+    | PickShorted
+    | OrderPacked
+    | PickListStaged
+    | PickListHandedOver
+    | PickListHeld
+    | PickListResumed
+    | PickListCancelled
+)
+
+
+class ReleasePickList(Command):
+    """`held`: it is released, but nobody may begin before it is resumed."""
+
+    pick_list_id: Id
+    order_id: Id
+    warehouse: Id
+    lines: Annotated[tuple[PickLine, ...], Field(min_length=1, max_length=LINES_MAX)]
+    held: bool = False
+
+
+class StartPicking(Command):
+    pick_list_id: Id
+
+
+class PickUnits(Command):
+    """So many units of the line are picked by now, in all: said again it changes nothing."""
+
+    pick_list_id: Id
+    line: PositiveInt
+    picked: Quantity
+
+
+class ShortPick(Command):
+    """So many units of the line are short by now, in all."""
+
+    pick_list_id: Id
+    line: PositiveInt
+    short: Quantity
+    reason: ShortReason = "missing"
+    note: Text = ""
+
+
+class PackOrder(Command):
+    pick_list_id: Id
+    packages: PositiveInt = 1
+
+
+class StagePickList(Command):
+    pick_list_id: Id
+    location: Text = ""
+
+
+class HandOverPickList(Command):
+    pick_list_id: Id
+    reference: Text = ""
+
+
+class HoldPickList(Command):
+    pick_list_id: Id
+
+
+class ResumePickList(Command):
+    pick_list_id: Id
+
+
+class CancelPickList(Command):
+    pick_list_id: Id
+    reason: CancelReason = "staff"
+
+
+PickListCommand: TypeAlias = (
+    ReleasePickList
+    | StartPicking
+    | PickUnits
+    | ShortPick
+    | PackOrder
+    | StagePickList
+    | HandOverPickList
+    | HoldPickList
+    | ResumePickList
+    | CancelPickList
+)
+Status: TypeAlias = Literal["none", "released", "picking", "packed", "staged", "handed_over", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class PickList:
+    """Lines by number, with the units of each that are picked, and those that are short."""
+
+    status: Status = "none"
+    held: bool = False
+    order_id: str = ""
+    warehouse: str = ""
+    lines: Mapping[int, PickLine] = field(default_factory=dict)
+    picked: Mapping[int, int] = field(default_factory=dict)
+    short: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def open_units(self) -> int:
+        """Neither picked nor short."""
+        wanted = sum(line.quantity for line in self.lines.values())
+        return wanted - sum(self.picked.values()) - sum(self.short.values())
+
+
+def _release(command: ReleasePickList, found: PickList) -> tuple[PickListEvent, ...]:
+    if found.status != "none":
+        same = (found.order_id, found.warehouse) == (command.order_id, command.warehouse)
+        if same and tuple(found.lines.values()) == command.lines:
+            return ()
+        raise Refused("pick_list_id_unique", f"pick list {command.pick_list_id} is {found.status} already")
+    if len({line.line for line in command.lines}) != len(command.lines):
+        raise Refused("pick_lines_unique", "two lines have the same number: make one of them")
+    ids = {"pick_list_id": command.pick_list_id, "order_id": command.order_id}
+    released = PickListReleased(**ids, warehouse=command.warehouse, lines=command.lines)
+    return (released, PickListHeld(**ids)) if command.held else (released,)
+
+
+def _in_status(found: PickList, rule: str, *allowed: Status) -> None:
+    if found.status not in allowed:
+        raise Refused(rule, f"the pick list is {found.status}; it must be {' or '.join(allowed)} for that")
+
+
+def _not_held(found: PickList) -> None:
+    if found.held:
+        raise Refused("pick_list_not_held", "the order is held; go on when its hold is released")
+
+
+def _line(found: PickList, number: int) -> PickLine:
+    if number not in found.lines:
+        numbers = ", ".join(map(str, found.lines))
+        raise Refused("pick_line_exists", f"the pick list has no line {number}, but {numbers}")
+    return found.lines[number]
+
+
+def _pick(command: PickUnits, found: PickList) -> tuple[PickListEvent, ...]:
+    _in_status(found, "pick_while_picking", "picking")
+    line = _line(found, command.line)
+    before, short = found.picked.get(command.line, 0), found.short.get(command.line, 0)
+    if command.picked <= before:
+        return ()
+    _not_held(found)
+    if command.picked > line.quantity - short:
+        raise Refused(
+            "pick_what_is_wanted",
+            f"{line.quantity} units of line {command.line} are wanted and {short} are short, so"
+            f" {command.picked} can't be picked",
+        )
+    ids = {"pick_list_id": command.pick_list_id, "order_id": found.order_id}
+    more = command.picked - before
+    return (LinePicked(**ids, line=command.line, sku=line.sku, quantity=more),)
+
+
+def _shorten(command: ShortPick, found: PickList) -> tuple[PickListEvent, ...]:
+    _in_status(found, "short_while_picking", "picking")
+    line = _line(found, command.line)
+    picked, before = found.picked.get(command.line, 0), found.short.get(command.line, 0)
+    if command.short <= before:
+        return ()
+    if command.short > line.quantity - picked:
+        raise Refused(
+            "short_what_is_open",
+            f"{picked} of {line.quantity} units of line {command.line} are picked, so {command.short}"
+            " can't be short",
+        )
+    shorted = PickShorted(
+        pick_list_id=command.pick_list_id,
+        order_id=found.order_id,
+        warehouse=found.warehouse,
+        line=command.line,
+        sku=line.sku,
+        quantity=command.short - before,
+        reason=command.reason,
+        note=command.note,
+    )
+    return (shorted,)
+
+
+def _pack(command: PackOrder, found: PickList) -> tuple[PickListEvent, ...]:
+    if found.status == "packed":
+        return ()
+    _in_status(found, "pack_what_is_picked", "picking")
+    _not_held(found)
+    if found.open_units:
+        raise Refused(
+            "pack_what_is_picked",
+            f"{found.open_units} units are neither picked nor short; say what became of them first",
+        )
+    units = sum(found.picked.values())
+    if not units:
+        raise Refused("pack_something", "all units are short, so there is nothing to pack; cancel the list")
+    ids = {"pick_list_id": command.pick_list_id, "order_id": found.order_id}
+    return (OrderPacked(**ids, packages=command.packages, units=units),)
+
+
+def _cancel(command: CancelPickList, found: PickList) -> tuple[PickListEvent, ...]:
+    if found.status == "cancelled":
+        return ()
+    _in_status(found, "cancel_before_hand_over", "released", "picking", "packed", "staged")
+    in_hand = tuple(
+        line.model_copy(update={"quantity": found.picked[number]})
+        for number, line in found.lines.items()
+        if found.picked.get(number)
+    )
+    ids = {"pick_list_id": command.pick_list_id, "order_id": found.order_id}
+    return (PickListCancelled(**ids, reason=command.reason, put_back=in_hand),)
+
+
+def _hold(found: PickList, ids: dict[str, str]) -> tuple[PickListEvent, ...]:
+    """The agents ask, so what came too late is nobody's mistake."""
+    over = found.held or found.status in ("handed_over", "cancelled")
+    return () if over else (PickListHeld(**ids),)
+
+
+def decide(command: PickListCommand, found: PickList) -> tuple[PickListEvent, ...]:
+    if isinstance(command, ReleasePickList):
+        return _release(command, found)
+    if found.status == "none":
+        raise Refused("pick_list_exists", f"there is no pick list {command.pick_list_id}")
+    ids = {"pick_list_id": command.pick_list_id, "order_id": found.order_id}
+    match command:
+        case StartPicking() if found.status == "picking":
+            return ()
+        case StartPicking():
+            _in_status(found, "pick_what_is_released", "released")
+            _not_held(found)
+            return (PickingStarted(**ids),)
+        case PickUnits():
+            return _pick(command, found)
+        case ShortPick():
+            return _shorten(command, found)
+        case PackOrder():
+            return _pack(command, found)
+        case StagePickList() if found.status == "staged":
+            return ()
+        case StagePickList(location=location):
+            _in_status(found, "stage_what_is_packed", "packed")
+            _not_held(found)
+            return (PickListStaged(**ids, location=location),)
+        case HandOverPickList() if found.status == "handed_over":
+            return ()
+        case HandOverPickList(reference=reference):
+            _in_status(found, "hand_over_what_is_packed", "packed", "staged")
+            _not_held(found)
+            return (PickListHandedOver(**ids, reference=reference),)
+        case HoldPickList():
+            return _hold(found, ids)
+        case ResumePickList():
+            return (PickListResumed(**ids),) if found.held else ()
+        case CancelPickList():
+            return _cancel(command, found)
+
+
+def _added(units: Mapping[int, int], line: int, more: int) -> dict[int, int]:
+    return {**units, line: units.get(line, 0) + more}
+
+
+def evolve(found: PickList, event: PickListEvent) -> PickList:
+    match event:
+        case PickListReleased(order_id=order_id, warehouse=warehouse, lines=lines):
+            by_number = {line.line: line for line in lines}
+            return PickList("released", False, order_id, warehouse, by_number)
+        case PickingStarted():
+            return replace(found, status="picking")
+        case LinePicked(line=line, quantity=quantity):
+            return replace(found, picked=_added(found.picked, line, quantity))
+        case PickShorted(line=line, quantity=quantity):
+            return replace(found, short=_added(found.short, line, quantity))
+        case OrderPacked():
+            return replace(found, status="packed")
+        case PickListStaged():
+            return replace(found, status="staged")
+        case PickListHandedOver():
+            return replace(found, status="handed_over")
+        case PickListHeld():
+            return replace(found, held=True)
+        case PickListResumed():
+            return replace(found, held=False)
+        case PickListCancelled():
+            return replace(found, status="cancelled", held=False)
+
+
+PICK_LIST: Decider[PickListCommand, PickListEvent, PickList] = Decider(
+    "picklist",
+    decide,
+    evolve,
+    PickList(),
+    events=PickListEvent.__args__,
+    commands=PickListCommand.__args__,
+    parts=("merchant", "pick_list_id"),
+    of_order=True,
+)

@@ -1,0 +1,151 @@
+"""The steps of a pick list, one by one: released, picking, packed, staged, handed over."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.warehouse.pick_list import (
+    PICK_LIST,
+    CancelPickList,
+    HandOverPickList,
+    HoldPickList,
+    LinePicked,
+    OrderPacked,
+    PackOrder,
+    PickingStarted,
+    PickLine,
+    PickListCancelled,
+    PickListCommand,
+    PickListEvent,
+    PickListHandedOver,
+    PickListHeld,
+    PickListReleased,
+    PickListResumed,
+    PickListStaged,
+    PickShorted,
+    PickUnits,
+    ReleasePickList,
+    ResumePickList,
+    ShortPick,
+    StagePickList,
+    StartPicking,
+)
+from tests.specification import Specification
+
+pick_list = Specification(PICK_LIST)
+ID = {"pick_list_id": "o1.1"}
+IDS = {**ID, "order_id": "o1"}
+LINES = (PickLine(line=1, sku="A-1", quantity=3), PickLine(line=2, sku="B.2", quantity=1))
+RELEASE = ReleasePickList(**IDS, warehouse="north", lines=LINES)
+RELEASED = PickListReleased(**IDS, warehouse="north", lines=LINES)
+STARTED, HELD, RESUMED = PickingStarted(**IDS), PickListHeld(**IDS), PickListResumed(**IDS)
+ALL_A = LinePicked(**IDS, line=1, sku="A-1", quantity=3)
+ALL_B = LinePicked(**IDS, line=2, sku="B.2", quantity=1)
+SHORT_B = PickShorted(**IDS, warehouse="north", line=2, sku="B.2", quantity=1, reason="missing")
+PACKED = OrderPacked(**IDS, packages=1, units=4)
+STAGED, HANDED = PickListStaged(**IDS), PickListHandedOver(**IDS)
+CANCELLED = PickListCancelled(**IDS, reason="staff")
+PICKED = [RELEASED, STARTED, ALL_A, ALL_B]
+
+
+def test_from_release_to_hand_over() -> None:
+    pick_list.given().when(RELEASE).then(RELEASED)
+    pick_list.given(RELEASED).when(StartPicking(**ID)).then(STARTED)
+    pick_list.given(RELEASED, STARTED).when(PickUnits(**ID, line=1, picked=3)).then(ALL_A)
+    pick_list.given(*PICKED).when(PackOrder(**ID)).then(PACKED)
+    staged = PickListStaged(**IDS, location="dock 2")
+    pick_list.given(*PICKED, PACKED).when(StagePickList(**ID, location="dock 2")).then(staged)
+    pick_list.given(*PICKED, PACKED, staged).when(HandOverPickList(**ID)).then(HANDED)
+    pick_list.given(*PICKED, PACKED).when(HandOverPickList(**ID)).then(HANDED)
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        ([RELEASED], RELEASE),
+        ([RELEASED, STARTED], StartPicking(**ID)),
+        ([RELEASED, STARTED, ALL_A], PickUnits(**ID, line=1, picked=3)),
+        ([RELEASED, STARTED, SHORT_B], ShortPick(**ID, line=2, short=1)),
+        ([*PICKED, PACKED], PackOrder(**ID)),
+        ([*PICKED, PACKED, STAGED], StagePickList(**ID)),
+        ([*PICKED, PACKED, HANDED], HandOverPickList(**ID)),
+        ([RELEASED, HELD], HoldPickList(**ID)),
+        ([RELEASED], ResumePickList(**ID)),
+        ([RELEASED, CANCELLED], CancelPickList(**ID)),
+        ([RELEASED, CANCELLED], HoldPickList(**ID)),
+        ([*PICKED, PACKED, HANDED], HoldPickList(**ID)),
+    ],
+)
+def test_what_is_done_already_changes_nothing(given: list[PickListEvent], command: PickListCommand) -> None:
+    pick_list.given(*given).when(command).then_nothing()
+
+
+@pytest.mark.parametrize(
+    ("given", "command", "rule"),
+    [
+        ([], StartPicking(**ID), "pick_list_exists"),
+        ([RELEASED], ReleasePickList(**IDS, warehouse="main", lines=LINES), "pick_list_id_unique"),
+        ([], ReleasePickList(**IDS, warehouse="main", lines=LINES[:1] * 2), "pick_lines_unique"),
+        ([RELEASED], PickUnits(**ID, line=1, picked=1), "pick_while_picking"),
+        ([RELEASED, STARTED], PickUnits(**ID, line=7, picked=1), "pick_line_exists"),
+        ([RELEASED, STARTED], PickUnits(**ID, line=1, picked=4), "pick_what_is_wanted"),
+        ([RELEASED, STARTED, SHORT_B], PickUnits(**ID, line=2, picked=1), "pick_what_is_wanted"),
+        ([RELEASED, STARTED, ALL_A], ShortPick(**ID, line=1, short=1), "short_what_is_open"),
+        ([RELEASED], ShortPick(**ID, line=1, short=1), "short_while_picking"),
+        ([RELEASED, STARTED, ALL_A], PackOrder(**ID), "pack_what_is_picked"),
+        ([RELEASED], PackOrder(**ID), "pack_what_is_picked"),
+        (PICKED, StagePickList(**ID), "stage_what_is_packed"),
+        (PICKED, HandOverPickList(**ID), "hand_over_what_is_packed"),
+        ([*PICKED, PACKED, HANDED], CancelPickList(**ID), "cancel_before_hand_over"),
+        ([RELEASED, HELD], StartPicking(**ID), "pick_list_not_held"),
+        ([RELEASED, STARTED, HELD], PickUnits(**ID, line=1, picked=1), "pick_list_not_held"),
+        ([*PICKED, HELD], PackOrder(**ID), "pick_list_not_held"),
+        ([*PICKED, PACKED, HELD], StagePickList(**ID), "pick_list_not_held"),
+        ([*PICKED, PACKED, HELD], HandOverPickList(**ID), "pick_list_not_held"),
+        ([RELEASED, CANCELLED], StartPicking(**ID), "pick_what_is_released"),
+    ],
+)
+def test_what_can_not_be(given: list[PickListEvent], command: PickListCommand, rule: str) -> None:
+    message = pick_list.given(*given).when(command).then_refused(rule)
+    assert len(message) > 20
+
+
+def test_pick_short() -> None:
+    """The list goes on with what there is, and says who lacks what."""
+    given = pick_list.given(RELEASED, STARTED, ALL_A)
+    given.when(ShortPick(**ID, line=2, short=1)).then(SHORT_B)
+    packed = pick_list.given(RELEASED, STARTED, ALL_A, SHORT_B).when(PackOrder(**ID, packages=2))
+    packed.then(OrderPacked(**IDS, packages=2, units=3))
+
+
+def test_short_in_parts_tells_only_what_is_more() -> None:
+    one = PickShorted(**IDS, warehouse="north", line=1, sku="A-1", quantity=1, reason="damaged")
+    given = pick_list.given(RELEASED, STARTED, one)
+    given.when(ShortPick(**ID, line=1, short=3)).then(
+        PickShorted(**IDS, warehouse="north", line=1, sku="A-1", quantity=2, reason="missing")
+    )
+
+
+def test_all_short_is_nothing_to_pack() -> None:
+    short_a = PickShorted(**IDS, warehouse="north", line=1, sku="A-1", quantity=3, reason="missing")
+    given = pick_list.given(RELEASED, STARTED, short_a, SHORT_B)
+    assert "cancel" in given.when(PackOrder(**ID)).then_refused("pack_something")
+
+
+def test_cancel_while_picking() -> None:
+    """What is in hand goes back to its place."""
+    some = LinePicked(**IDS, line=1, sku="A-1", quantity=2)
+    back = (PickLine(line=1, sku="A-1", quantity=2),)
+    command = CancelPickList(**ID, reason="order_cancelled")
+    pick_list.given(RELEASED, STARTED, some).when(command).then(
+        PickListCancelled(**IDS, reason="order_cancelled", put_back=back)
+    )
+    pick_list.given(*PICKED, PACKED, STAGED, HELD).when(command).then(
+        PickListCancelled(**IDS, reason="order_cancelled", put_back=LINES)
+    )
+
+
+def test_a_held_list_is_released_but_begun_by_nobody_until_it_is_resumed() -> None:
+    pick_list.given().when(RELEASE.model_copy(update={"held": True})).then(RELEASED, HELD)
+    pick_list.given(RELEASED, HELD).when(ResumePickList(**ID)).then(RESUMED)
+    pick_list.given(RELEASED, HELD, RESUMED).when(StartPicking(**ID)).then(STARTED)
