@@ -144,6 +144,9 @@ def verify(
     key: Annotated[
         str, typer.Option(help="The log's verifier key, or a file with it, for --checkpoint.")
     ] = "",
+    books: Annotated[
+        bool, typer.Option("--books", help="Add up money and stock from the log, too: they must balance.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check the log and its ledger, that nobody is behind, and the read models. Exit 1 if not clean.
@@ -152,6 +155,7 @@ def verify(
     alter, too.
     """
     from services.audit.against import checkpoints_of  # noqa: PLC0415
+    from services.books import Books  # noqa: PLC0415
     from services.console import verify_all  # noqa: PLC0415
 
     if checkpoint and not key:
@@ -159,7 +163,7 @@ def verify(
             "--checkpoint needs it: `tillroll checkpoint --key` printed it", param_hint="--key"
         )
     given = checkpoints_of(checkpoint, key) if checkpoint else None
-    run(verify_all(Settings.load(), given, as_json=as_json))
+    run(verify_all(Settings.load(), given, books=Books() if books else None, as_json=as_json))
 
 
 @play_app.command()

@@ -30,6 +30,7 @@ from eventstore.roles import let_in
 from eventstore.schema import MigrationChanged, migrate, read_epoch
 from services.audit.erasure_restore import erase_before_serving
 from services.audit.notes import Checkpoint
+from services.books import Books
 from services.context import open_context
 from services.demo_people import keep_addresses
 from services.embedded import PostgresServer, ServerFailed, Unreachable, check_database, owner_of_embedded
@@ -45,6 +46,7 @@ console = Console(stderr=True)
 results = Console()
 """Where a command's answer goes: standard output, so that it can be kept apart from the rest."""
 LINE_SECONDS = 60.0
+BALANCES_MAX = 50
 EXPECTED = (NotRunning, Unreachable, ServerFailed, EpochChanged, LogUnavailable, MigrationChanged)
 
 
@@ -212,19 +214,46 @@ async def migrate_database(settings: Settings, *, new_epoch: bool, as_json: bool
         results.print(f"epoch {epoch} minted: running processes end and are started again in it")
 
 
+def _print_books(books: Books) -> None:
+    """Money by merchant and currency, in minor units: the first merchants, and how many more there are."""
+    names = ("authorized", "captured", "voided", "expired", "open", "refunded", "disputed", "paid_out")
+    table = Table(title="Books, in minor units", title_justify="left")
+    for name in ("merchant", "currency"):
+        table.add_column(name)
+    for name in ("payments", *names, "contradicted"):
+        table.add_column(name.replace("_", " "), justify="right")
+    balances = [each.as_json() for each in books.balances()]
+    for each in balances[:BALANCES_MAX]:
+        sums = (each["payments"], *(each[f"{name}_cents"] for name in names), each["contradicted"])
+        table.add_row(plain(each["merchant"]), each["currency"], *(f"{cents:,}" for cents in sums))
+    results.print(table)
+    if len(balances) > BALANCES_MAX:
+        results.print(f"and {len(balances) - BALANCES_MAX:,} more: --json has them all")
+    results.print(f"{counted(books.stocks, 'stock')}: on hand = available + committed + unavailable")
+
+
 async def verify_all(
-    settings: Settings, checkpoints: Sequence[Checkpoint] | None = None, *, as_json: bool
+    settings: Settings,
+    checkpoints: Sequence[Checkpoint] | None = None,
+    *,
+    books: Books | None = None,
+    as_json: bool,
 ) -> int:
     with telling_progress() as tell:
         async with open_context(settings, "verify", "project", follow=False) as context:
-            verdict = await verify(context, tell, checkpoints=checkpoints)
+            verdict = await verify(context, tell, checkpoints=checkpoints, books=books)
     if as_json:
         fields = {
             name: getattr(verdict, name)
             for name in ("events", "streams", "read_models", "sealed", "problems", "clean")
         }
+        if books:
+            fields["books"] = [each.as_json() for each in books.balances()]
+            fields["stocks"] = books.stocks
         sys.stdout.write(orjson.dumps(fields).decode() + "\n")
     else:
+        if books:
+            _print_books(books)
         for problem in verdict.problems:
             results.print(f"[red]✗[/] {problem}")
         sign = "[green]✓ clean[/]" if verdict.clean else "[red]✗ not clean[/]"

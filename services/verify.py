@@ -25,6 +25,7 @@ from eventstore.queries import load_queries
 from projections.compare import compare
 from services.audit.against import SealedTree, stored_checkpoints
 from services.audit.notes import Checkpoint
+from services.books import Books
 from services.context import ProcessContext
 from services.stragglers import STILL_SECONDS, read_due, verify_stragglers
 from services.verify_snapshots import verify_snapshots
@@ -70,11 +71,12 @@ async def verify(
     progress: Progress,
     patience_s: float = STILL_SECONDS,
     checkpoints: Sequence[Checkpoint] | None = None,
+    books: Books | None = None,
 ) -> Verdict:
     """Check everything up to the head of this moment; who is behind it gets `patience_s` seconds to move.
 
     The log is compared with `checkpoints` that were kept outside; None: with the last that the database
-    holds.
+    holds. `books`, if given, are filled, and must balance.
     """
     verdict = Verdict()
     stored = await stored_checkpoints(context.pool, verdict.altered)
@@ -82,11 +84,13 @@ async def verify(
         checkpoints = stored
     tree = SealedTree(checkpoints)
     due = await read_due(context)
-    forgotten = await _verify_log(context, verdict, progress, due.head, tree)
+    forgotten = await _verify_log(context, verdict, progress, due.head, tree, books)
     altered: list[str] = []
     await tree.finish(context.pool, altered.append)
     verdict.problems[:0] = altered  # first of all, however much else is wrong
     verdict.sealed = tree.agreed
+    for fault in books.faults() if books else ():
+        verdict.wrong(f"books: {fault}")
     await _verify_ledger(context, verdict, forgotten)
     with _what_an_altered_log_breaks(verdict):
         await verify_stragglers(context, due, verdict.wrong, progress, patience_s)
@@ -110,7 +114,12 @@ def _what_an_altered_log_breaks(verdict: Verdict) -> Iterator[None]:
 
 
 async def _verify_log(
-    context: ProcessContext, verdict: Verdict, progress: Progress, head: int, tree: SealedTree
+    context: ProcessContext,
+    verdict: Verdict,
+    progress: Progress,
+    head: int,
+    tree: SealedTree,
+    books: Books | None,
 ) -> int:
     """The last position that the ledger may have forgotten."""
     kept_since = _kept_since(context)
@@ -124,11 +133,15 @@ async def _verify_log(
             if not page:
                 verdict.wrong(f"the log ends at {position}, but its head is {head}")
                 break
+            facts: list[Fact] = []
             for event in page:
-                position = _verify_event(event, position, versions, verdict)
+                _verify_event(event, position, versions, verdict, facts)
+                position = event.position
                 tree.take(event.leaf_hash)
                 if isinstance(event, StoredEvent) and event.recorded_at and event.recorded_at <= kept_since:
                     forgotten = position
+            if books:
+                books.take(facts)
             progress("events", position, head)
     verdict.events, verdict.streams = position, len(versions)
     return forgotten
@@ -170,13 +183,18 @@ FROM events WHERE position > %(after)s AND position <= %(head)s ORDER BY positio
 
 
 def _verify_event(
-    event: StoredEvent | Unreadable, before: int, versions: dict[str, int], verdict: Verdict
-) -> int:
+    event: StoredEvent | Unreadable,
+    before: int,
+    versions: dict[str, int],
+    verdict: Verdict,
+    facts: list[Fact],
+) -> None:
+    """Tell what is wrong with it; what could be read of it goes to `facts`."""
     if event.position != before + 1:
         verdict.altered(f"positions {before + 1} to {event.position - 1} are missing")
     if isinstance(event, Unreadable) or None in event:
         verdict.altered(f"position {event.position}: the event has a time that is none, or no value at all")
-        return event.position
+        return
     expected = versions.get(event.stream, 0) + 1
     if event.version != expected:
         verdict.wrong(
@@ -188,7 +206,8 @@ def _verify_event(
     decoded = _decoded(event, verdict)
     if decoded and decoded.event.__class__.__name__ != event.type:
         verdict.wrong(f"position {event.position}: is no {event.type}")
-    return event.position
+    if decoded:
+        facts.append(decoded)
 
 
 def _decoded(event: StoredEvent, verdict: Verdict) -> Fact | None:

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 
 from domain.kernel import Command, ProviderId, ProviderText, Value
 from domain.money import Cents, Currency
-from domain.payment.events import Evidence, Id, Mismatch
+from domain.payment.events import Evidence, Id, Installments, Mismatch
 from domain.personal import Personal
 
 
@@ -18,8 +18,8 @@ class RequestAuthorization(Command):
     order_id: Id
     amount_cents: Cents
     currency: Currency
-    method: str
-    installments: int = 1
+    method: Id
+    installments: Installments = 1
     subject: str = ""
 
 

@@ -11,6 +11,7 @@ from domain.money import Cents, Currency
 from domain.personal import Personal
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
+Installments = Annotated[int, Field(ge=0)]
 NOT_SENT = "not-sent"
 """The provider's reference of a payment of zero, for which nobody was called."""
 Mismatch: TypeAlias = Literal[
@@ -44,8 +45,8 @@ class AuthorizationRequested(Event):
     order_id: Id
     amount_cents: Cents
     currency: Currency
-    method: str
-    installments: int = 1
+    method: Id
+    installments: Installments = 1
     subject: str = ""
 
 

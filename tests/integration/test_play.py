@@ -107,7 +107,14 @@ def test_the_miniature_with_all_its_oddities_then_bad_input_then_a_rebuild(tmp_p
         )
         assert rebuilt.returncode == 0, rebuilt.stderr.decode()[-3000:]
         assert [each["name"] for each in json.loads(rebuilt.stdout)] == ["orders"]
-        assert tillroll(environment, "verify")[0] == 0
+        code, verdict = tillroll(environment, "verify", "--books")
+        assert (code, verdict["problems"]) == (0, [])
+        for each in verdict["books"]:
+            kept = ("captured_cents", "voided_cents", "expired_cents", "open_cents")
+            assert each["authorized_cents"] == sum(each[name] for name in kept)
+            lost = each["refunded_cents"] + each["disputed_cents"]
+            assert each["paid_out_cents"] == each["captured_cents"] - lost
+        assert verdict["stocks"] > 0
 
 
 @pytest.mark.olist
@@ -118,5 +125,7 @@ def test_the_real_data_to_the_cent(tmp_path: Path) -> None:
         found = json.loads(played.stdout)
         assert [each for each in found["oracles"] if not each["good"] and not each["reason"]] == []
         assert (played.returncode, found["checkouts"], found["merchant_orders"]) == (0, 17_176, 17_396)
-        code, verdict = tillroll(environment, "verify")
+        code, verdict = tillroll(environment, "verify", "--books")
         assert (code, verdict["problems"]) == (0, [])
+        assert sum(each["open_cents"] for each in verdict["books"]) >= 0
+        assert sum(each["payments"] for each in verdict["books"]) >= 17_396

@@ -1,0 +1,119 @@
+"""Do the books add up what the log says, and do they tell what does not add up?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from domain.inventory import StockReceived, StockReserved
+from domain.kernel import Event, Fact
+from domain.payment import (
+    AuthorizationExpired,
+    AuthorizationRequested,
+    DisputeLost,
+    DisputeOpened,
+    DisputeWon,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentDiscrepancyOpened,
+    PaymentRefunded,
+    PaymentVoided,
+)
+from domain.streams import payment_stream, stock_stream
+from services.books import Books
+from tests.unit.test_projections_project import facts_of
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def paid(payment: str, *events: tuple[type[Event], dict[str, Any]], merchant: str = "m1") -> list[Fact]:
+    stream = payment_stream(merchant, payment)
+    of = {"payment_id": payment, "order_id": payment}
+    return facts_of([(stream, kind(**of, **fields)) for kind, fields in events], merchant)
+
+
+def asked(cents: int, currency: str = "EUR") -> tuple[type[Event], dict[str, Any]]:
+    return AuthorizationRequested, {"amount_cents": cents, "currency": currency, "method": "card"}
+
+
+def authorized(cents: int) -> tuple[type[Event], dict[str, Any]]:
+    return PaymentAuthorized, {"amount_cents": cents, "provider_reference": "r"}
+
+
+def captured(cents: int, reference: str = "c1") -> tuple[type[Event], dict[str, Any]]:
+    return PaymentCaptured, {"amount_cents": cents, "capture_id": reference}
+
+
+def refunded(cents: int) -> tuple[type[Event], dict[str, Any]]:
+    return PaymentRefunded, {"amount_cents": cents, "refund_id": "r1"}
+
+
+def books_of(*parts: list[Fact]) -> Books:
+    books = Books()
+    for part in parts:
+        books.take(part)
+    return books
+
+
+def test_money_is_added_up_by_merchant_and_currency() -> None:
+    books = books_of(
+        paid("p1", asked(1000), authorized(1000), captured(600), (PaymentVoided, {"amount_cents": 400})),
+        paid("p2", asked(500), authorized(500), captured(200), captured(100, "c2")),
+        paid("p3", asked(300), authorized(300), (AuthorizationExpired, {"amount_cents": 300})),
+        paid("p4", asked(900, "USD"), authorized(900)),
+        paid("p5", asked(50), merchant="m2"),
+    )
+    assert list(books.faults()) == []
+    found = {(each["merchant"], each["currency"]): each for each in (b.as_json() for b in books.balances())}
+    assert set(found) == {("m1", "EUR"), ("m1", "USD"), ("m2", "EUR")}
+    assert found["m1", "EUR"] == {
+        "merchant": "m1", "currency": "EUR", "payments": 3, "contradicted": 0, "authorized_cents": 1800,
+        "captured_cents": 900, "voided_cents": 400, "expired_cents": 300, "open_cents": 200,
+        "refunded_cents": 0, "disputed_cents": 0, "paid_out_cents": 900,
+    }  # fmt: skip
+    assert found["m1", "USD"]["open_cents"] == 900
+
+
+def test_a_dispute_takes_what_it_is_about_until_it_is_won() -> None:
+    opened = (DisputeOpened, {"dispute_id": "d1", "amount_cents": 300})
+    won, lost = ((kind, {"dispute_id": "d1", "amount_cents": 300}) for kind in (DisputeWon, DisputeLost))
+    for events, disputed in (
+        ((opened,), 300),
+        ((opened, won), 0),
+        ((opened, lost), 300),
+        ((won, opened), 0),
+        ((lost, won), 300),
+    ):
+        books = books_of(paid("p1", asked(1000), authorized(1000), captured(1000), *events))
+        (balance,) = books.balances()
+        assert (balance.money.disputed_cents, balance.money.paid_out_cents) == (disputed, 1000 - disputed)
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ((captured(700), captured(400, "c2")), "100 cents more were captured and let go"),
+        ((captured(1000), (PaymentVoided, {"amount_cents": 1000})), "1000 cents more were captured"),
+        ((captured(400), refunded(500)), "100 cents more were given back"),
+    ],
+)
+def test_what_does_not_add_up_is_told_unless_the_log_has_a_discrepancy_of_it(
+    events: tuple[tuple[type[Event], dict[str, Any]], ...], said: str
+) -> None:
+    (fault,) = books_of(paid("p1", asked(1000), authorized(1000), *events)).faults()
+    assert said in fault
+    assert fault.startswith("payment-m1.p1: ")
+    opened = (PaymentDiscrepancyOpened, {"kind": "captured_above_authorized"})
+    told = books_of(paid("p1", asked(1000), authorized(1000), *events, opened))
+    assert list(told.faults()) == []
+    assert told.balances()[0].contradicted == 1, "counted, and not hidden"
+
+
+def test_stock_balances_at_each_place() -> None:
+    stream = stock_stream("m1", "A", "main")
+    place = {"sku": "A", "warehouse": "main"}
+    held = StockReserved(**place, order_id="o1", quantity=2, expires_at=NOW)
+    books = books_of(facts_of([(stream, each) for each in (StockReceived(**place, quantity=5), held)]))
+    assert (books.stocks, list(books.faults())) == (1, [])
