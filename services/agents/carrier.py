@@ -159,6 +159,8 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
     match fact.event:
         case OrderPlaced() as event if not process.order_id:
             return Reaction(_placed(event))
+        case _ if not process.order_id:
+            return Reaction(process)  # of an order that nobody placed here
         case OrderHeld():
             return Reaction(process.model_copy(update={"held": True}))
         case OrderReleased(remaining=remaining):
