@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from domain import carrier, order, payment
+from domain import carrier, order
 from domain.inventory import stock, stock_state
 from domain.kernel import Fact, Reaction
 from domain.order import OrderConfirmed
+from domain.payment import requests
 from services.agents import inventory as inventory_agent
 from services.agents import payment as payment_agent
 from services.agents import sender
@@ -94,7 +95,7 @@ RULE_MUTANTS = (
     Mutant(
         "of each product one is reserved",
         Parts(),
-        planted=changed(inventory_agent, "_placed", "+= line.quantity", "= 1"),
+        planted=changed(inventory_agent, "_reserve", "+= each.quantity", "= 1"),
     ),
     Mutant(
         "confirmed orders lose what they reserved",
@@ -103,7 +104,7 @@ RULE_MUTANTS = (
     Mutant(
         "what is shipped can be cancelled",
         Parts(),
-        planted=changed(order, "_cancel", '"completed" if returned', '"completed"'),
+        planted=changed(order, "cancel", '"completed" if returned', '"completed"'),
     ),
     Mutant(
         "money is taken before anything is sent",
@@ -113,7 +114,7 @@ RULE_MUTANTS = (
     Mutant(
         "the last cent can't be captured",
         Parts(),
-        planted=changed(payment, "_lost", "command.amount_cents > left", "command.amount_cents >= left"),
+        planted=changed(requests, "_lost", "command.amount_cents > left", "command.amount_cents >= left"),
     ),
     Mutant("a late scan undoes a delivery", Parts(), planted=_undone),
     Mutant(
