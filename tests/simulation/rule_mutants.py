@@ -16,7 +16,6 @@ from domain.inventory import stock, stock_state
 from domain.kernel import Fact, Reaction
 from domain.order import OrderConfirmed
 from domain.payment import requests
-from services.agents import carrier as carrier_agent
 from services.agents import inventory as inventory_agent
 from services.agents import payment as payment_agent
 from services.agents import sender
@@ -106,11 +105,6 @@ RULE_MUTANTS = (
         "what is shipped can be cancelled",
         Parts(),
         planted=changed(order, "cancel", '"completed" if returned', '"completed"'),
-    ),
-    Mutant(
-        "what is held is sent",
-        Parts(),
-        planted=changed(carrier_agent, "_go_on", " or process.held or", " or"),
     ),
     Mutant(
         "money is taken before anything is sent",
