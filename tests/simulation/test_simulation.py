@@ -58,6 +58,14 @@ NEVER = {
         "LabelRefused",
         "OrderPartShipped",
     ),
+    "staff leaves parcels as they are, books none anew, and lists none for the carrier": (
+        "ParcelSplit",
+        "ParcelChanged",
+        "RebookingRequested",
+        "ShipmentManifested",
+        "ShipmentHandedOver",
+    ),
+    "the carrier knows its parcels, and sends no invoice": ("ScanMisdirected", "ShipmentBilled"),
     "customers cancel all of an order, and want nothing else instead": (
         "OrderLinesCancelled",
         "OrderEditProposed",
