@@ -224,8 +224,8 @@ def _tell(
 ) -> None:
     everything = [each for of in took.values() for each in of]
     report.table(
-        f"A page of the order list, over {orders:,} orders of one merchant ({events:,} events; read models built"
-        f" in {built:,.0f} s); counts by status took {counted:,.0f} ms",
+        f"A page of the order list, over {orders:,} orders of one merchant ({events:,} events; read models"
+        f" built in {built:,.0f} s); counts by status took {counted:,.0f} ms",
         ("asked by", "p50 ms", "p99 ms", "on the first page"),
         [
             (way, f"{_p(of, 0.5):,.1f}", f"{_p(of, 0.99):,.1f}", str(found[way]))
