@@ -42,6 +42,18 @@ def stock_stream(merchant: str, sku: str, warehouse: str) -> str:
     return stream_name("stock", merchant, sku, warehouse)
 
 
+def purchase_stream(merchant: str, purchase_id: str) -> str:
+    return stream_name("purchase", merchant, purchase_id)
+
+
+def transfer_stream(merchant: str, transfer_id: str) -> str:
+    return stream_name("transfer", merchant, transfer_id)
+
+
+def stocktake_stream(merchant: str, stocktake_id: str) -> str:
+    return stream_name("stocktake", merchant, stocktake_id)
+
+
 def payment_stream(merchant: str, payment_id: str) -> str:
     return stream_name("payment", merchant, payment_id)
 

@@ -39,6 +39,8 @@ class ReadModel:
     version: int = 1
     personal: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Table -> its columns in plain text of a person; such a table has a column `subject`."""
+    sums: bool = False
+    """Whether what is of one order, or one event of no order, adds to its rows whatever the others do."""
     shared_rows: bool = False
     """Whether keys of several partitions share rows: those who move parts of it take turns at these."""
 

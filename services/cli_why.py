@@ -44,6 +44,10 @@ def why(
     shipment_id: Annotated[str | None, _key()] = None,
     scan_id: Annotated[str | None, _key()] = None,
     checkout_id: Annotated[str | None, _key()] = None,
+    purchase_id: Annotated[str | None, _key()] = None,
+    transfer_id: Annotated[str | None, _key()] = None,
+    stocktake_id: Annotated[str | None, _key()] = None,
+    kind: Annotated[str | None, _key()] = None,
     product_id: Annotated[str | None, _key()] = None,
     channel: Annotated[str | None, _key()] = None,
     valid_from: Annotated[str | None, _key("Such as 2018-03-01T12:00:00Z.")] = None,
@@ -70,6 +74,7 @@ def why(
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
         "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
         "hold_id", "note_id", "tag", "change_set_id", "quarter", "product_id", "channel", "valid_from",
+        "purchase_id", "transfer_id", "stocktake_id", "kind",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}
     of_row = {name: str(told) for name, told in key.items() if name != "merchant"}

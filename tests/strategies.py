@@ -25,12 +25,45 @@ from domain.erasure import RecordErasure
 from domain.inventory import (
     AdjustStock,
     AllocateStock,
+    CancelBackorder,
+    CancelCount,
+    CancelExpectedStock,
+    CountStock,
+    ExpectStock,
     ExpireReservation,
+    MoveStock,
     ReceiveStock,
+    RecordShortPick,
     ReleaseStock,
+    RenewReservation,
     ReserveStock,
+    RestoreReservation,
     ReturnStock,
+    SendStock,
+    SetStockRules,
+    SettleCount,
     ShipStock,
+    StartCount,
+    StockRules,
+    WriteOffStock,
+)
+from domain.inventory.purchase_order import (
+    CancelPurchaseOrder,
+    ClosePurchaseOrder,
+    PlacePurchaseOrder,
+    PurchaseLine,
+    ReceivedItem,
+    ReceivePurchase,
+    ResolvePurchaseDiscrepancy,
+)
+from domain.inventory.stocktake import CancelStocktake, FinishStocktake, RecordCount, StartStocktake
+from domain.inventory.transfer import (
+    CancelTransfer,
+    PlanTransfer,
+    ReceiveTransfer,
+    ResolveTransferDiscrepancy,
+    ShipTransfer,
+    TransferLine,
 )
 from domain.kernel import Command
 from domain.mail import Letter, RecordMailFailure, RecordMailSent, RecordMailUnknown, RequestMail
@@ -235,6 +268,28 @@ tracks = st.builds(
     scans=st.lists(scans, max_size=4).map(tuple),
 )
 
+skus = st.sampled_from(["A-1", "B.2"])
+some_skus = st.lists(skus, unique=True).map(tuple)
+buckets = st.sampled_from(["available", "available", "quality_control", "damaged"])
+stocktakes = st.sampled_from(["k1", "k2"])
+stock_rules = st.builds(
+    StockRules,
+    safety_stock=st.integers(0, 2),
+    backorder_limit=st.sampled_from([0, 3, 9]),
+    backorder_days=st.sampled_from([0, 30]),
+    reorder_point=st.integers(0, 2),
+)
+purchase_lines = st.builds(PurchaseLine, sku=skus, quantity=quantities, unit_cost_cents=cents)
+received_items = st.builds(
+    ReceivedItem, sku=skus, quantity=st.integers(0, 4), damaged=st.sampled_from([0, 0, 1])
+)
+_transfer_line = st.builds(TransferLine, sku=skus, quantity=quantities)
+no_lines = st.just(())
+transfer_lines = st.lists(_transfer_line, min_size=1, max_size=2, unique_by=lambda line: line.sku).map(tuple)
+
+_purchase: dict[str, Any] = {"purchase_id": st.just("po1")}
+_transfer: dict[str, Any] = {"transfer_id": st.just("t1")}
+_stocktake: dict[str, Any] = {"stocktake_id": st.just("k1")}
 _place: dict[str, Any] = {"sku": st.just("A-1"), "warehouse": st.just("main")}
 _held: dict[str, Any] = {"order_id": order_ids, **_place}
 _order: dict[str, Any] = {"order_id": st.just("o1")}
@@ -317,12 +372,105 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         **_order,
         kind=st.sampled_from(["not_captured", "not_refunded", "not_voided", "not_shippable"]),
     ),
-    ReceiveStock: st.builds(ReceiveStock, **_place, quantity=quantities),
+    ReceiveStock: st.builds(
+        ReceiveStock,
+        **_place,
+        quantity=quantities,
+        condition=buckets,
+        expected_by=st.sampled_from(["", "r1"]),
+    ),
     AdjustStock: st.builds(AdjustStock, **_place, delta=st.integers(-3, 3), reason=st.just("count")),
     ReserveStock: st.builds(ReserveStock, **_held, quantity=quantities, now=moments, expires_at=moments),
     ExpireReservation: st.builds(ExpireReservation, **_held),
     AllocateStock: st.builds(AllocateStock, **_held, quantity=quantities, now=moments),
-    ReleaseStock: st.builds(ReleaseStock, **_held),
+    ReleaseStock: st.builds(ReleaseStock, **_held, quantity=st.none() | quantities),
+    RenewReservation: st.builds(RenewReservation, **_held, expires_at=moments),
+    CancelBackorder: st.builds(CancelBackorder, **_held, reason=st.sampled_from(["expired", "staff"])),
+    RecordShortPick: st.builds(
+        RecordShortPick, **_held, quantity=quantities, reason=st.sampled_from(["missing", "damaged"])
+    ),
+    RestoreReservation: st.builds(RestoreReservation, **_held, quantity=quantities),
+    MoveStock: st.builds(MoveStock, **_place, quantity=quantities, source=buckets, target=buckets),
+    WriteOffStock: st.builds(
+        WriteOffStock,
+        **_place,
+        quantity=quantities,
+        source=st.sampled_from(["quality_control", "damaged"]),
+    ),
+    SetStockRules: st.builds(SetStockRules, **_place, rules=stock_rules),
+    ExpectStock: st.builds(ExpectStock, **_place, reference=references, quantity=quantities),
+    CancelExpectedStock: st.builds(
+        CancelExpectedStock, **_place, reference=references, quantity=st.none() | quantities
+    ),
+    SendStock: st.builds(SendStock, **_place, quantity=quantities),
+    StartCount: st.builds(StartCount, **_place, stocktake_id=stocktakes),
+    CountStock: st.builds(
+        CountStock,
+        **_place,
+        stocktake_id=stocktakes,
+        counted=st.integers(0, 8),
+        as_of=st.sampled_from(["start", "now"]),
+    ),
+    SettleCount: st.builds(SettleCount, **_place, stocktake_id=stocktakes),
+    CancelCount: st.builds(CancelCount, **_place, stocktake_id=stocktakes),
+    PlacePurchaseOrder: st.builds(
+        PlacePurchaseOrder,
+        **_purchase,
+        supplier=st.just("ACME"),
+        warehouse=st.just("main"),
+        currency=st.just("BRL"),
+        lines=st.lists(purchase_lines, min_size=1, max_size=2).map(tuple),
+        expected_at=maybe_moments,
+    ),
+    ReceivePurchase: st.builds(
+        ReceivePurchase,
+        **_purchase,
+        receipt_id=references,
+        items=st.lists(received_items, min_size=1, max_size=2).map(tuple),
+    ),
+    ResolvePurchaseDiscrepancy: st.builds(
+        ResolvePurchaseDiscrepancy,
+        **_purchase,
+        sku=skus,
+        kind=st.sampled_from(["short", "over", "damaged"]),
+        quantity=quantities,
+        resolution=st.sampled_from(["accepted", "credited", "returned"]),
+    ),
+    ClosePurchaseOrder: st.builds(ClosePurchaseOrder, **_purchase),
+    CancelPurchaseOrder: st.builds(CancelPurchaseOrder, **_purchase),
+    PlanTransfer: st.builds(
+        PlanTransfer,
+        **_transfer,
+        source=st.just("main"),
+        target=st.sampled_from(["main", "north"]),
+        lines=transfer_lines,
+    ),
+    ShipTransfer: st.builds(ShipTransfer, **_transfer, lines=transfer_lines),
+    ReceiveTransfer: st.builds(
+        ReceiveTransfer,
+        **_transfer,
+        receipt_id=references,
+        lines=no_lines | transfer_lines,
+        complete=st.booleans(),
+    ),
+    ResolveTransferDiscrepancy: st.builds(
+        ResolveTransferDiscrepancy,
+        **_transfer,
+        sku=skus,
+        kind=st.sampled_from(["missing", "surplus"]),
+        quantity=quantities,
+        outcome=st.sampled_from(["lost", "found", "accepted"]),
+    ),
+    CancelTransfer: st.builds(CancelTransfer, **_transfer),
+    StartStocktake: st.builds(
+        StartStocktake,
+        **_stocktake,
+        warehouse=st.just("main"),
+        skus=st.lists(skus, min_size=1, max_size=2).map(tuple),
+    ),
+    RecordCount: st.builds(RecordCount, **_stocktake, sku=skus, counted=st.integers(0, 8)),
+    FinishStocktake: st.builds(FinishStocktake, **_stocktake, counted=some_skus, left=some_skus),
+    CancelStocktake: st.builds(CancelStocktake, **_stocktake),
     ShipStock: st.builds(ShipStock, **_held, quantity=quantities),
     ReturnStock: st.builds(ReturnStock, **_held, quantity=quantities),
     RequestAuthorization: st.builds(
@@ -420,6 +568,25 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
 OPENINGS: dict[str, tuple[Command, ...]] = {
     "cart": CART_OPENING,
     "stock": (ReceiveStock(sku="A-1", warehouse="main", quantity=6),),
+    "purchase": (
+        PlacePurchaseOrder(
+            purchase_id="po1",
+            supplier="ACME",
+            warehouse="main",
+            currency="BRL",
+            lines=(PurchaseLine(sku="A-1", quantity=5),),
+        ),
+    ),
+    "transfer": (
+        PlanTransfer(
+            transfer_id="t1",
+            source="main",
+            target="north",
+            lines=(TransferLine(sku="A-1", quantity=4), TransferLine(sku="B.2", quantity=4)),
+        ),
+        ShipTransfer(transfer_id="t1", lines=(TransferLine(sku="A-1", quantity=3),)),
+    ),
+    "stocktake": (StartStocktake(stocktake_id="k1", warehouse="main", skus=("A-1", "B.2")),),
     "payment": (
         RequestAuthorization(payment_id="p1", order_id="o1", amount_cents=100, currency="BRL", method="card"),
         RecordProviderPayment(

@@ -1,25 +1,41 @@
-"""How much of each SKU lies in each warehouse, and what of it is reserved, allocated or held back?
+"""How much of each SKU lies in each warehouse, and what of it is promised, kept back, or still to come?
 
 A hold says what it is from now on, so the level's change depends on the hold before: holds have a table of
 their own (`stock_holds`: what is held for which order, until when), and levels get the differences.
+`stock_backorders` is the line of those who wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from domain.inventory import (
+from domain.inventory.quantities import NONE, change_of
+from domain.inventory.stock_events import (
+    BackorderCancelled,
+    Backordered,
+    BackorderFilled,
+    ExpectedStockArrived,
+    ExpectedStockCancelled,
     ReservationExpired,
+    ReservationRenewed,
+    ReservationRestored,
     StockAdjusted,
     StockAllocated,
+    StockCountSettled,
+    StockExpected,
+    StockMoved,
+    StockPickedShort,
     StockReceived,
     StockReleased,
     StockReserved,
     StockReturned,
+    StockRulesSet,
+    StockSent,
     StockShipped,
+    StockWrittenOff,
 )
 from domain.kernel import Event, Fact
 from projections.read_model import ReadModel, Rows
@@ -36,6 +52,12 @@ class StockDelta:
     warehouse: str
     on_hand: int = 0
     quality_control: int = 0
+    damaged: int = 0
+    safety_stock: int = 0
+    incoming: int = 0
+    backordered: int = 0
+    backorder_limit: int = 0
+    reorder_point: int = 0
 
 
 @dataclass(slots=True)
@@ -54,75 +76,127 @@ class HoldChange:
     taken: int = 0
 
 
+@dataclass(slots=True)
+class LineChange:
+    """What an order waits for from now on: `quantity` (None: what it did before), less `taken`."""
+
+    merchant: str
+    sku: str
+    warehouse: str
+    order_id: str
+    quantity: int | None = None
+    expires_at: datetime | None = None
+    since: datetime | None = None
+    position: int | None = None
+    taken: int = 0
+
+
 class _Batch:
     """The changes of a batch of facts, by what they change."""
 
     def __init__(self) -> None:
         self.levels: dict[Key, StockDelta] = {}
         self.holds: dict[tuple[str, str, str, str], HoldChange] = {}
+        self.lines: dict[tuple[str, str, str, str], LineChange] = {}
+
+    def take(self, event: Any, fact: Fact) -> None:
+        change = change_of(event)
+        if change is not NONE:
+            level = self.level(event, fact)
+            level.on_hand += change.on_hand
+            level.quality_control += change.quality_control
+            level.damaged += change.damaged
+            level.safety_stock += change.safety_stock
+            level.incoming += change.incoming
+            level.backordered += change.backordered
+        match event:
+            case StockReserved() | ReservationRenewed():
+                self.hold(event, fact, event.quantity, event.expires_at)
+            case StockAllocated():
+                self.hold(event, fact, event.quantity, None)
+            case ReservationRestored():
+                self.hold(event, fact, event.held, event.expires_at)
+            case StockShipped():
+                self.let_go(event, fact, event.quantity - event.uncommitted)
+            case StockReleased() | ReservationExpired() | StockPickedShort():
+                self.let_go(event, fact, event.quantity)
+            case StockRulesSet(rules=rules, was=was):
+                level = self.level(event, fact)
+                level.backorder_limit += rules.backorder_limit - was.backorder_limit
+                level.reorder_point += rules.reorder_point - was.reorder_point
+            case _:
+                self.line_up(event, fact)
+
+    def line_up(self, event: Any, fact: Fact) -> None:
+        match event:
+            case Backordered():
+                self.wait(event, fact)
+            case BackorderFilled():
+                self.wait_no_more(event, fact)
+                self.hold(event, fact, event.held, event.expires_at)
+            case BackorderCancelled():
+                self.wait_no_more(event, fact)
 
     def level(self, event: Any, fact: Fact) -> StockDelta:
         key = (fact.merchant, event.sku, event.warehouse)
         return self.levels.get(key) or self.levels.setdefault(key, StockDelta(*key))
 
-    def hold(self, event: Any, fact: Fact, quantity: int, expires_at: datetime | None = None) -> None:
+    def hold(self, event: Any, fact: Fact, quantity: int, expires_at: datetime | None) -> None:
         key = (fact.merchant, event.sku, event.warehouse, event.order_id)
         self.holds[key] = HoldChange(*key, quantity, expires_at)
 
-    def take(self, event: Any, fact: Fact, taken: int) -> None:
+    def let_go(self, event: Any, fact: Fact, taken: int) -> None:
         key = (fact.merchant, event.sku, event.warehouse, event.order_id)
         hold = self.holds.get(key) or self.holds.setdefault(key, HoldChange(*key))
         hold.taken += taken
 
+    def wait(self, event: Backordered, fact: Fact) -> None:
+        key = (fact.merchant, event.sku, event.warehouse, event.order_id)
+        self.lines[key] = LineChange(*key, event.quantity, event.expires_at, fact.occurred_at, fact.position)
 
-def _received(batch: _Batch, event: StockReceived, fact: Fact) -> None:
-    batch.level(event, fact).on_hand += event.quantity
-
-
-def _adjusted(batch: _Batch, event: StockAdjusted, fact: Fact) -> None:
-    batch.level(event, fact).on_hand += event.delta
-
-
-def _reserved(batch: _Batch, event: StockReserved, fact: Fact) -> None:
-    batch.hold(event, fact, event.quantity, event.expires_at)
+    def wait_no_more(self, event: BackorderFilled | BackorderCancelled, fact: Fact) -> None:
+        key = (fact.merchant, event.sku, event.warehouse, event.order_id)
+        line = self.lines.get(key) or self.lines.setdefault(key, LineChange(*key))
+        line.taken += event.quantity
 
 
-def _allocated(batch: _Batch, event: StockAllocated, fact: Fact) -> None:
-    batch.hold(event, fact, event.quantity)
-
-
-def _let_go(batch: _Batch, event: StockReleased | ReservationExpired, fact: Fact) -> None:
-    batch.hold(event, fact, 0)
-
-
-def _shipped(batch: _Batch, event: StockShipped, fact: Fact) -> None:
-    batch.level(event, fact).on_hand -= event.quantity
-    batch.take(event, fact, event.quantity - event.uncommitted)
-
-
-def _returned(batch: _Batch, event: StockReturned, fact: Fact) -> None:
-    level = batch.level(event, fact)
-    level.on_hand += event.quantity
-    level.quality_control += event.quantity
-
-
-_CHANGES: dict[type[Event], Callable[[_Batch, Any, Fact], None]] = {
-    StockReceived: _received,
-    StockAdjusted: _adjusted,
-    StockReserved: _reserved,
-    StockAllocated: _allocated,
-    ReservationExpired: _let_go,
-    StockReleased: _let_go,
-    StockShipped: _shipped,
-    StockReturned: _returned,
-}
+EVENTS: tuple[type[Event], ...] = (
+    StockReceived,
+    StockAdjusted,
+    StockReserved,
+    StockAllocated,
+    ReservationExpired,
+    StockReleased,
+    StockShipped,
+    StockReturned,
+    StockMoved,
+    StockWrittenOff,
+    StockRulesSet,
+    ReservationRenewed,
+    ReservationRestored,
+    StockPickedShort,
+    Backordered,
+    BackorderFilled,
+    BackorderCancelled,
+    StockExpected,
+    ExpectedStockArrived,
+    ExpectedStockCancelled,
+    StockSent,
+    StockCountSettled,
+)
 
 
 def project(facts: Sequence[Fact]) -> Rows:
     batch = _Batch()
     for fact in facts:
-        _CHANGES[type(fact.event)](batch, fact.event, fact)
-    return {"add_levels": list(batch.levels.values()), "change_holds": list(batch.holds.values())}
+        batch.take(fact.event, fact)
+    return {
+        "add_levels": list(batch.levels.values()),
+        "change_holds": list(batch.holds.values()),
+        "change_backorders": list(batch.lines.values()),
+    }
 
 
-STOCK_LEVELS = ReadModel("stock_levels", ("stock_levels", "stock_holds"), tuple(_CHANGES), project)
+STOCK_LEVELS = ReadModel(
+    "stock_levels", ("stock_levels", "stock_holds", "stock_backorders"), EVENTS, project, version=2, sums=True
+)

@@ -10,7 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.inventory import StockAdjusted, StockReceived, StockReturned, StockShipped
+from domain.inventory import (
+    ReservationRestored,
+    StockAdjusted,
+    StockCountSettled,
+    StockPickedShort,
+    StockReceived,
+    StockReturned,
+    StockSent,
+    StockShipped,
+    StockWrittenOff,
+)
+from domain.inventory.quantities import change_of
 from domain.kernel import Event, Fact
 from domain.order import (
     OrderCancelled,
@@ -43,7 +54,17 @@ _MONEY: dict[type[Event], str] = {
     PaymentVoided: "voided_cents",
     AuthorizationExpired: "expired_cents",
 }
-_STOCK: tuple[type[Event], ...] = (StockReceived, StockAdjusted, StockShipped, StockReturned)
+_STOCK: tuple[type[Event], ...] = (
+    StockReceived,
+    StockAdjusted,
+    StockShipped,
+    StockReturned,
+    StockWrittenOff,
+    StockSent,
+    StockPickedShort,
+    StockCountSettled,
+    ReservationRestored,
+)
 
 
 @dataclass(slots=True)
@@ -80,17 +101,6 @@ class StockUnits:
     units_on_hand: int = 0
 
 
-def _units(event: Any) -> int:
-    """How many units came; negative, if they went."""
-    match event:
-        case StockAdjusted(delta=delta):
-            return delta
-        case StockShipped(quantity=quantity):
-            return -quantity
-        case _:
-            return int(event.quantity)
-
-
 def project(facts: Sequence[Fact]) -> Rows:
     placed: list[PlacedOrder] = []
     statuses: dict[tuple[str, str], OrderStatus] = {}
@@ -110,7 +120,7 @@ def project(facts: Sequence[Fact]) -> Rows:
             column = _MONEY[kind]
             setattr(sums, column, getattr(sums, column) + event.amount_cents)
         else:
-            stock.setdefault(merchant, StockUnits(merchant)).units_on_hand += _units(event)
+            stock.setdefault(merchant, StockUnits(merchant)).units_on_hand += change_of(event).on_hand
     return {
         "remember_orders": placed,
         "add_placed": placed,

@@ -15,8 +15,13 @@ import orjson
 from domain.aggregates import EVENT_TYPES
 from domain.carrier import SHIPMENT
 from domain.inventory import (
+    BackorderCancelled,
+    Backordered,
+    BackorderFilled,
     ReservationExpired,
+    ReservationRestored,
     StockAllocationRefused,
+    StockPickedShort,
     StockReservationRefused,
     StockReturned,
 )
@@ -97,6 +102,11 @@ ORDER_TIMELINE = ReadModel(
         ReservationExpired,
         StockAllocationRefused,
         StockReturned,
+        Backordered,
+        BackorderFilled,
+        BackorderCancelled,
+        StockPickedShort,
+        ReservationRestored,
     ),
     project,
 )

@@ -35,6 +35,15 @@ class Agent:
         return fact.category != "deadline" or fact.event.agent == self.name  # type: ignore[attr-defined]
 
 
+def belonging(fact: Fact) -> tuple[str, str]:
+    """To which correlation and on which clock that belongs which agents make of the fact.
+
+    To its own, but where it says another: goods that come for one may be what many orders have waited for.
+    """
+    correlation = getattr(fact.event, "correlation", "")
+    return (correlation, fact.event.clock) if correlation else (fact.correlation, fact.clock)  # type: ignore[attr-defined]
+
+
 def order_key(fact: Fact) -> str:
     """The key of an order's processes: its stream's name. A deadline carries the key it was asked with.
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import timedelta
-
-from pydantic import AwareDatetime
+from datetime import datetime, timedelta
 
 from domain.carrier import ShipmentDispatched, ShipmentReturned
 from domain.deadline import DeadlineReached
 from domain.inventory import (
     AllocateStock,
+    Backordered,
+    BackorderFilled,
+    CancelBackorder,
     ExpireReservation,
     ReleaseStock,
+    RenewReservation,
     ReserveStock,
     ReturnStock,
     ShipStock,
@@ -43,20 +45,19 @@ class Item(Value):
 
 
 class InventoryProcess(Value):
-    """What the order needs from stock."""
+    """What the order needs from stock, and for which of it (`SKU warehouse`) it waits in line.
+
+    `valid_s`: for how long a reservation holds until the order is confirmed.
+    """
 
     order_id: str = ""
     items: tuple[Item, ...] = ()
+    valid_s: int = 0
+    waits_for: frozenset[str] = frozenset()
     confirmed: bool = False
-    reserved_until: AwareDatetime | None = None
     growth: tuple[Item, ...] = ()
     grown: frozenset[str] = frozenset()
     undone: bool = False
-
-    def units_of(self, item: Item) -> int:
-        """How many of a product in a warehouse the order wants."""
-        mine = (i.quantity for i in self.items if (i.sku, i.warehouse) == (item.sku, item.warehouse))
-        return next(mine, 0)
 
     def with_units(self, changes: Iterable[UnitsChange]) -> InventoryProcess:
         """Other units are wanted; what a change set took beyond them is theirs now."""
@@ -83,71 +84,100 @@ def _placed(event: OrderPlaced, fact: Fact) -> Reaction[InventoryProcess]:
 
     def reserve(item: Item) -> Command:
         return ReserveStock(
-            order_id=event.order_id, now=fact.occurred_at, expires_at=expires_at, **dict(item)
+            order_id=event.order_id,
+            now=fact.occurred_at,
+            expires_at=expires_at,
+            correlation=fact.correlation,
+            clock=fact.clock,
+            **dict(item),
         )
 
     return Reaction(
-        InventoryProcess(order_id=event.order_id, items=items, reserved_until=expires_at),
+        InventoryProcess(order_id=event.order_id, items=items, valid_s=event.terms.reservation_valid_s),
         _for_all(fact, items, reserve),
         (Deadline(order_key(fact), RESERVATION, expires_at),) if items else (),
     )
 
 
-def _hold(process: InventoryProcess, item: Item, quantity: int, fact: Fact) -> tuple[Target, ...]:
-    """From now on so many units are held, whatever was: let go and taken again in one decision."""
-    stream = stock_stream(fact.merchant, item.sku, item.warehouse)
-    place = {"order_id": process.order_id, "sku": item.sku, "warehouse": item.warehouse}
-    released = Target(stream, ReleaseStock(**place))
-    until = process.reserved_until
-    if quantity and (process.confirmed or until is None):
-        allocate = AllocateStock(**place, quantity=quantity, now=fact.occurred_at)
-        return (released, Target(stream, allocate))
-    if quantity and until is not None and until > fact.occurred_at:
-        reserve = ReserveStock(**place, quantity=quantity, now=fact.occurred_at, expires_at=until)
-        return (released, Target(stream, reserve))
-    return (released,)
+def _less(process: InventoryProcess, changes: Iterable[UnitsChange], fact: Fact) -> tuple[Group, ...]:
+    """What is not wanted any more is let go."""
+    fewer = [Item(sku=c.sku, warehouse=c.warehouse, quantity=-c.change) for c in changes if c.change < 0]
+    return _release(process, tuple(fewer), fact)
 
 
-def _hold_all(process: InventoryProcess, wanted: Iterable[tuple[Item, int]], fact: Fact) -> tuple[Group, ...]:
-    """Of each product so many units: all, or as it was."""
-    targets = [target for item, units in wanted for target in _hold(process, item, units, fact)]
-    return (Group(tuple(targets)),) if targets else ()
-
-
-def _changed(
-    process: InventoryProcess, changes: tuple[UnitsChange, ...], fact: Fact
-) -> Reaction[InventoryProcess]:
-    """What is not wanted any more is let go; what is wanted more was taken before."""
-    process = process.with_units(changes)
-    fewer = (Item(sku=c.sku, warehouse=c.warehouse, quantity=0) for c in changes if c.change < 0)
-    return Reaction(process, _hold_all(process, [(item, process.units_of(item)) for item in fewer], fact))
+def _release(process: InventoryProcess, items: tuple[Item, ...], fact: Fact) -> tuple[Group, ...]:
+    return _for_all(fact, items, lambda i: ReleaseStock(order_id=process.order_id, **dict(i)))
 
 
 def _grow(process: InventoryProcess, event: OrderEditConfirmed, fact: Fact) -> Reaction[InventoryProcess]:
     """What a change set wants beyond what the order has is committed to it: all, or nothing."""
     growth = tuple(Item(sku=c.sku, warehouse=c.warehouse, quantity=c.change) for c in event.units)
-    wanted = [(item, process.units_of(item) + item.quantity) for item in growth]
+    held = {(each.sku, each.warehouse): each.quantity for each in process.items}
+
+    def allocate(item: Item) -> Command:
+        quantity = held.get((item.sku, item.warehouse), 0) + item.quantity
+        place = {"order_id": process.order_id, "sku": item.sku, "warehouse": item.warehouse}
+        return AllocateStock(**place, quantity=quantity, now=fact.occurred_at)
+
     process = process.model_copy(update={"growth": growth, "grown": frozenset(), "undone": False})
-    return Reaction(process, _hold_all(process, wanted, fact))
+    return Reaction(process, _for_all(fact, growth, allocate))
 
 
 def _grown(process: InventoryProcess, event: StockAllocated, fact: Fact) -> Reaction[InventoryProcess]:
     """It is committed to the change set: and let go again, where that came to nothing meanwhile."""
     place = f"{event.sku} {event.warehouse}"
-    mine = [i for i in process.growth if f"{i.sku} {i.warehouse}" == place]
-    if not mine or place in process.grown or event.quantity != process.units_of(mine[0]) + mine[0].quantity:
+    held = {f"{i.sku} {i.warehouse}": i.quantity for i in process.items}.get(place, 0)
+    mine = tuple(
+        i for i in process.growth if f"{i.sku} {i.warehouse}" == place and event.quantity == held + i.quantity
+    )
+    if not mine or place in process.grown:
         return Reaction(process)
     if process.undone:
-        return Reaction(process, _hold_all(process, [(mine[0], process.units_of(mine[0]))], fact))
+        return Reaction(process, _release(process, mine, fact))
     return Reaction(process.model_copy(update={"grown": process.grown | {place}}))
 
 
 def _undone(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
     """The change set came to nothing: what it has taken is let go, and what it will yet take, too."""
-    taken = [i for i in process.growth if f"{i.sku} {i.warehouse}" in process.grown]
-    left = tuple(i for i in process.growth if i not in taken)
+    taken = tuple(i for i in process.growth if f"{i.sku} {i.warehouse}" in process.grown)
+    left = tuple(i for i in process.growth if f"{i.sku} {i.warehouse}" not in process.grown)
     process = process.model_copy(update={"growth": left, "grown": frozenset(), "undone": True})
-    return Reaction(process, _hold_all(process, [(item, process.units_of(item)) for item in taken], fact))
+    return Reaction(process, _release(process, taken, fact))
+
+
+def _held_until(process: InventoryProcess, fact: Fact, expires_at: datetime) -> Reaction[InventoryProcess]:
+    """What is reserved by now stays so until then, since other stock of the order is still to come."""
+
+    def renew(item: Item) -> Command:
+        place = {"order_id": process.order_id, "sku": item.sku, "warehouse": item.warehouse}
+        return RenewReservation(**place, expires_at=expires_at)
+
+    deadline = Deadline(order_key(fact), RESERVATION, expires_at)
+    return Reaction(process, _for_all(fact, process.items, renew), (deadline,))
+
+
+def _waiting(process: InventoryProcess, event: Backordered, fact: Fact) -> Reaction[InventoryProcess]:
+    waits_for = process.waits_for | {f"{event.sku} {event.warehouse}"}
+    return _held_until(process.model_copy(update={"waits_for": waits_for}), fact, event.expires_at)
+
+
+def _filled(process: InventoryProcess, event: BackorderFilled, fact: Fact) -> Reaction[InventoryProcess]:
+    """Once all of it is there, the time until it is to be confirmed begins."""
+    waits_for = process.waits_for - {f"{event.sku} {event.warehouse}"}
+    process = process.model_copy(update={"waits_for": waits_for})
+    if waits_for or process.confirmed:
+        return Reaction(process)
+    return _held_until(process, fact, fact.occurred_at + timedelta(seconds=process.valid_s))
+
+
+def _lapsed(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
+    """The time is over: what is reserved is let go, what is waited for is waited for no more."""
+    place = [{"order_id": process.order_id, "sku": i.sku, "warehouse": i.warehouse} for i in process.items]
+    commands: list[ExpireReservation | CancelBackorder] = [ExpireReservation(**each) for each in place]
+    if process.waits_for:
+        commands += [CancelBackorder(**each, reason="expired") for each in place]
+    targets = tuple(Target(stock_stream(fact.merchant, c.sku, c.warehouse), c) for c in commands)
+    return Reaction(process, (Group(targets),) if targets else ())
 
 
 def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
@@ -168,15 +198,19 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
         case OrderCancelled():
             return Reaction(process, _for_all(fact, items, lambda i: ReleaseStock(**place(i))), no_deadline)
         case OrderLinesCancelled(units=units) | OrderEdited(units=units):
-            return _changed(process, units, fact)
+            return Reaction(process.with_units(units), _less(process, units, fact))
         case OrderEditConfirmed() as event if event.units:
             return _grow(process, event, fact)
         case StockAllocated() as event if process.growth:
             return _grown(process, event, fact)
         case OrderEditDeclined() if process.growth:
             return _undone(process, fact)
+        case Backordered() as event if not process.confirmed:
+            return _waiting(process, event, fact)
+        case BackorderFilled() as event:
+            return _filled(process, event, fact)
         case DeadlineReached(name="reservation") if not process.confirmed:
-            return Reaction(process, _for_all(fact, items, lambda i: ExpireReservation(**place(i))))
+            return _lapsed(process, fact)
         case ShipmentDispatched():
             return Reaction(
                 process, _for_all(fact, items, lambda i: ShipStock(**place(i), quantity=i.quantity))
@@ -202,12 +236,14 @@ INVENTORY_AGENT = Agent(
         OrderEdited,
         OrderEditDeclined,
         StockAllocated,
+        Backordered,
+        BackorderFilled,
         DeadlineReached,
         ShipmentDispatched,
         ShipmentReturned,
     ),
     react=react,
-    rule_version=2,
+    rule_version=3,
 )
 
 AGENTS = (INVENTORY_AGENT,)

@@ -14,6 +14,8 @@ from domain.cart.events import CheckoutOrderRequested
 from domain.cart.orders import place_order_of
 from domain.deadline import DeadlineReached
 from domain.inventory import (
+    BackorderCancelled,
+    BackorderFilled,
     ReservationExpired,
     StockAllocated,
     StockAllocationRefused,
@@ -273,7 +275,9 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _placed(event, fact)
         case _ if not order_id:
             return Reaction(process)  # of an order that nobody placed here
-        case StockReserved(sku=sku, warehouse=warehouse) if process.to_reserve:
+        case StockReserved(sku=sku, warehouse=warehouse) | BackorderFilled(sku=sku, warehouse=warehouse) if (
+            process.to_reserve
+        ):
             left = process.to_reserve - {f"{sku} {warehouse}"}
             process = process.model_copy(update={"to_reserve": left})
             return Reaction(process) if left else _now(process, fact, MarkReserved(order_id=order_id))
@@ -304,6 +308,8 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
         ):
             return _declined(process, fact, "stock")
         case StockReservationRefused() | StockAllocationRefused():
+            return _now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
+        case BackorderCancelled(reason=reason) if reason != "released":
             return _now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
         case ReservationExpired() if not process.confirmed:
             return _now(process, fact, CancelOrder(order_id=order_id, reason="expired"))
@@ -341,6 +347,8 @@ ORDER_AGENT = Agent(
         StockReservationRefused,
         StockAllocationRefused,
         ReservationExpired,
+        BackorderCancelled,
+        BackorderFilled,
         PaymentAuthorized,
         PaymentDeclined,
         AuthorizationExpired,

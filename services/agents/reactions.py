@@ -12,7 +12,7 @@ import structlog
 
 from domain.aggregates import COMMAND_TYPES
 from domain.kernel import Deadline, Fact, Group, Target, Value
-from services.agents.agent import Agent
+from services.agents.agent import Agent, belonging
 
 ERROR_LENGTH_MAX = 500
 WAITS = "waits behind an earlier event of its key"
@@ -105,8 +105,8 @@ class PageOfReactions:
             "deadline_keys": [each.key for _, _, each in asked],
             "deadline_names": [each.name for _, _, each in asked],
             "deadline_merchants": [fact.merchant for _, fact, _ in asked],
-            "deadline_correlations": [fact.correlation for _, fact, _ in asked],
-            "deadline_clocks": [fact.clock for _, fact, _ in asked],
+            "deadline_correlations": [belonging(fact)[0] for _, fact, _ in asked],
+            "deadline_clocks": [belonging(fact)[1] for _, fact, _ in asked],
             "deadline_causes": [fact.event_id for _, fact, _ in asked],
             "due_at": [each.due_at for _, _, each in asked],
             "parked_agents": [parker(agent) for (agent, _), _, _ in self.parked],

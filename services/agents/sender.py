@@ -28,7 +28,7 @@ from eventstore.shares import Place
 from eventstore.sharing import Sharing
 from eventstore.statements import Database, Rows
 from eventstore.tasks import TaskGroup
-from services.agents.agent import Agent, order_key
+from services.agents.agent import Agent, belonging, order_key
 from services.agents.reactions import WAITS, Key, decode_groups, parker, told
 
 HALT_SECONDS = 1.0
@@ -99,15 +99,16 @@ class Sender:
             return
 
     def _context(self, agent: Agent, fact: Fact, group: Group, ordinal: int) -> Context:
+        correlation, clock = belonging(fact)
         return Context(
             command_id=derived_id(UUID(fact.event_id), "agent", agent.name, str(ordinal)),
             merchant=merchant_in(group.targets[0].stream),
             actor=f"agent:{agent.name}",
-            correlation=fact.correlation,
+            correlation=correlation,
             causation=fact.event_id,
             # played history stands still at its fact until its checkout is at rest
-            occurred_at=self._clock.now() if fact.clock == "wall" else fact.occurred_at,
-            clock=fact.clock,
+            occurred_at=self._clock.now() if clock == "wall" else fact.occurred_at,
+            clock=clock,
         )
 
     async def _send(self, rows: Rows, parked: frozenset[Key]) -> None:

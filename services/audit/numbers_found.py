@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.aggregates import AGGREGATES
+from domain.aggregates import AGGREGATES, PARTS
 from domain.streams import stock_stream, stream_name
 from projections.generations import Connection
 from projections.order.sales import NO_CATEGORY
@@ -23,7 +23,7 @@ CONSOLE = f", or at the console: `tillroll why` takes {EVENTS_MAX:,}"
 ORDERS_MAX = 1_000
 """In one checkout."""
 LOG_PAGE, PLACES_PAGE = 50_000, 5_000
-PARTS_OF_STREAM = {"merchant": 1, "product": 2, "category": 2, "stock": 3, "shipment": 2, "order": 2}
+PARTS_OF_STREAM = {name: len(parts) for name, parts in PARTS.items()}
 """How many parts the name of a stream has, by its category."""
 CATEGORY_OF = {event: each.category for each in AGGREGATES.values() for event in each.events}
 
@@ -129,9 +129,9 @@ class _Finder:
         if len(parts) != PARTS_OF_STREAM.get(category):
             return None
         stream = stream_name(category, *(self._row[name] for name in parts))
-        await self._set_down("positions_in_streams", streams=[stream], order_id=self._row.get("order_id"))
-        # of one warehouse each order has its own hold, and levels are sums
-        return Found(category == "stock", f"the stream {stream}")
+        order_id = self._row["order_id"] if "order_id" in self._shape.key else None
+        await self._set_down("positions_in_streams", streams=[stream], order_id=order_id)
+        return Found(self._shape.model.sums, f"the stream {stream}")
 
     async def _orders(self) -> list[tuple[str, str]] | None:
         """(merchant, order) that the row is about; None where it is about all of a merchant's.

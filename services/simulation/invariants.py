@@ -14,7 +14,15 @@ from typing import Any
 
 from domain.aggregates import aggregate_of
 from domain.deadline import DeadlineReached
-from domain.inventory import Stock, StockReceived, StockReserved, StockReturned, StockShipped
+from domain.inventory import (
+    Backordered,
+    Stock,
+    StockCountSettled,
+    StockReceived,
+    StockReserved,
+    StockReturned,
+    StockShipped,
+)
 from domain.kernel import Fact
 from domain.order import Order, OrderPlaced
 from domain.streams import order_stream, stream_parts
@@ -70,7 +78,8 @@ def log_is_whole(history: History) -> Iterator[str]:
 
 
 def stock_is_never_oversold(history: History) -> Iterator[str]:
-    """At each step: what is promised is there, but for what left without having been promised."""
+    """At each step: what is promised is there, but for what left without having been promised, or was not
+    there when it was counted; and nobody waits for what is there."""
     stocks: dict[str, Stock] = {}
     uncommitted: Counter[str] = Counter()
     for fact in history.facts:
@@ -80,8 +89,12 @@ def stock_is_never_oversold(history: History) -> Iterator[str]:
         stocks[fact.stream] = stock
         if isinstance(fact.event, StockShipped):
             uncommitted[fact.stream] += fact.event.uncommitted
-        if stock.available + uncommitted[fact.stream] < 0:
-            yield f"position {fact.position}: {fact.stream} has promised {-stock.available} units too many"
+        if isinstance(fact.event, StockCountSettled):
+            uncommitted[fact.stream] += max(0, -fact.event.difference)
+        if stock.on_shelf + uncommitted[fact.stream] < 0:
+            yield f"position {fact.position}: {fact.stream} has promised {-stock.on_shelf} units too many"
+        if stock.on_hand != stock.available + stock.committed + stock.unavailable:
+            yield f"position {fact.position}: {fact.stream} has units that lie nowhere"
         if stock.committed != sum(held.quantity for _, held in stock.held.items()):
             yield f"position {fact.position}: what {fact.stream} holds does not add up"
 
@@ -97,10 +110,10 @@ def stock_moves_once(history: History) -> Iterator[str]:
 
 
 def promises_are_whole(history: History, plan: Plan) -> Iterator[str]:
-    """Stock for an order is reserved in all its places, or in none."""
+    """Stock for an order is reserved, or waited for, in all its places, or in none."""
     reserved = defaultdict(set)
     for fact in history.facts:
-        if isinstance(fact.event, StockReserved):
+        if isinstance(fact.event, StockReserved | Backordered):
             reserved[fact.merchant, fact.event.order_id].add(fact.stream)
     for order in plan.orders:
         streams = reserved[order.merchant, order.order_id]
@@ -157,7 +170,9 @@ def tenants_are_apart(history: History) -> Iterator[str]:
 
 def orders_end(history: History, plan: Plan) -> Iterator[str]:
     """At rest every order is completed or cancelled; of a cancelled one no stock is held."""
-    holders = {(name, order) for name, stock in history.of("stock") for order, _ in stock.held.items()}
+    stocks = list(history.of("stock"))
+    holders = {(name, order) for name, stock in stocks for order, _ in stock.held.items()}
+    holders |= {(name, each.order_id) for name, stock in stocks for each in stock.waiting}
     for order in plan.orders:
         state: Order = history.states.get(order_stream(order.merchant, order.order_id), Order())
         if state.status not in ENDED and not (order.keeps_money or "not_captured" in state.discrepancies):

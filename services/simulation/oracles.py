@@ -14,14 +14,23 @@ from datetime import timedelta
 from domain.carrier import ShipmentDelivered, ShipmentDispatched
 from domain.deadline import DeadlineReached
 from domain.inventory import (
+    BackorderCancelled,
+    Backordered,
+    BackorderFilled,
+    ExpectedStockArrived,
+    ExpectedStockCancelled,
     ReservationExpired,
     StockAdjusted,
     StockAllocated,
     StockAllocationRefused,
+    StockCountSettled,
+    StockExpected,
+    StockMoved,
     StockReceived,
     StockReleased,
     StockReserved,
     StockReturned,
+    StockSent,
     StockShipped,
 )
 from domain.kernel import Event
@@ -34,10 +43,13 @@ from domain.payment import (
     RefundFailed,
     VoidRequested,
 )
+from services.agents.agent import belonging
 from services.simulation.invariants import History
 from services.simulation.plan import Plan
 from services.simulation.shop import payment_ids
 from services.worlds.carrier import Shipments
+
+_QUANTITIES = "on hand, committed, in quality control, damaged, incoming"
 
 
 @dataclass(slots=True)
@@ -46,6 +58,9 @@ class _Shelf:
 
     on_hand: int = 0
     in_control: int = 0
+    damaged: int = 0
+    incoming: int = 0
+    line: list[tuple[str, int]] = field(default_factory=list)
     held: Counter[str] = field(default_factory=Counter)
 
     def note(self, event: Event) -> None:
@@ -62,8 +77,34 @@ class _Shelf:
                 self.held[order] = quantity
             case StockAllocated(order_id=order, quantity=quantity):
                 self.held[order] = quantity
-            case ReservationExpired(order_id=order) | StockReleased(order_id=order):
-                self.held[order] = 0
+            case ReservationExpired(order_id=order, quantity=quantity):
+                self.held[order] -= quantity
+            case StockReleased(order_id=order, quantity=quantity):
+                self.held[order] -= quantity
+            case _:
+                self.note_kept(event)
+
+    def note_kept(self, event: Event) -> None:
+        """What is of no order, or only of one that waits."""
+        match event:
+            case StockMoved(quantity=quantity, source=source, target=target):
+                self.in_control += quantity * ((target == "quality_control") - (source == "quality_control"))
+                self.damaged += quantity * ((target == "damaged") - (source == "damaged"))
+            case StockSent(quantity=quantity):
+                self.on_hand -= quantity
+            case StockCountSettled(difference=difference):
+                self.on_hand += difference
+            case StockExpected(quantity=quantity):
+                self.incoming += quantity
+            case ExpectedStockArrived(quantity=quantity) | ExpectedStockCancelled(quantity=quantity):
+                self.incoming -= quantity
+            case Backordered(order_id=order, quantity=quantity):
+                self.line.append((order, quantity))
+            case BackorderFilled(order_id=order, quantity=quantity):
+                assert self.line.pop(0) == (order, quantity), f"{order} is served before who came first"
+                self.held[order] += quantity
+            case BackorderCancelled(order_id=order, quantity=quantity):
+                self.line.remove((order, quantity))
 
 
 def stock_adds_up(history: History) -> Iterator[str]:
@@ -73,10 +114,43 @@ def stock_adds_up(history: History) -> Iterator[str]:
         shelves[fact.stream].note(fact.event)
     for stream, state in history.of("stock"):
         shelf = shelves[stream]
-        ours = state.on_hand, state.committed, state.quality_control
-        real = shelf.on_hand, shelf.held.total(), shelf.in_control
+        ours = state.on_hand, state.committed, state.quality_control, state.damaged, state.incoming
+        real = shelf.on_hand, shelf.held.total(), shelf.in_control, shelf.damaged, shelf.incoming
         if ours != real:
-            yield f"{stream} thinks on hand, committed, in quality control are {ours}, and they are {real}"
+            yield f"{stream} thinks {_QUANTITIES} are {ours}, and they are {real}"
+        if [(each.order_id, each.quantity) for each in state.waiting] != shelf.line:
+            yield f"{stream} thinks that {state.waiting} wait, and it is {shelf.line}"
+
+
+def goods_are_accounted_for(history: History, plan: Plan) -> Iterator[str]:
+    """What was bought came once, over or short; what was sent arrived, or was lost; each says its sum."""
+    units: Counter[tuple[str, str, str]] = Counter()
+    for fact in history.facts:
+        match fact.event:
+            case StockReceived(reference=reference, quantity=quantity):
+                units[fact.merchant, "came", reference.partition(" ")[0]] += quantity
+            case StockSent(reference=reference, quantity=quantity):
+                units[fact.merchant, "sent", reference] += quantity
+            case StockExpected(reference=reference, quantity=quantity):
+                units[fact.merchant, "expected", reference] += quantity
+            case ExpectedStockArrived(reference=reference, quantity=quantity):
+                units[fact.merchant, "arrived", reference] += quantity
+            case ExpectedStockCancelled(reference=reference, quantity=quantity):
+                units[fact.merchant, "lost", reference] += quantity
+    for goods in plan.goods:
+        of = {what: units[goods.merchant, what, goods.name] for what in ("came", "sent", "arrived", "lost")}
+        sent, lost = (goods.quantity, min(goods.odd, goods.quantity)) if of["sent"] else (0, 0)
+        right = {
+            "purchase": {
+                "came": goods.quantity + goods.odd,
+                "sent": 0,
+                "arrived": goods.quantity,
+                "lost": 0,
+            },
+            "transfer": {"came": sent - lost, "sent": sent, "arrived": sent - lost, "lost": lost},
+        }.get(goods.kind, dict.fromkeys(of, 0))
+        if of != right:
+            yield f"of {goods.name} {of} units are told, where it should be {right}"
 
 
 def promises_are_of_all(history: History, plan: Plan) -> Iterator[str]:
@@ -86,7 +160,7 @@ def promises_are_of_all(history: History, plan: Plan) -> Iterator[str]:
         for order in plan.orders
         for line in order.lines
     }
-    moves = StockReserved | StockAllocated | StockShipped | StockReturned
+    moves = StockReserved | BackorderFilled | StockAllocated | StockShipped | StockReturned
     for fact in history.facts:
         if isinstance(fact.event, moves):
             ordered = wanted.get((fact.merchant, fact.event.order_id, fact.event.sku), 0)
@@ -152,7 +226,7 @@ def causes_are_named(history: History) -> Iterator[str]:
         follows = fact.actor == "scheduler" or fact.actor.startswith("agent:")
         if follows and known.get(fact.causation) != ours:
             yield f"position {fact.position} of {fact.actor} follows from {fact.causation!r}: not so"
-        known[fact.event_id] = ours
+        known[fact.event_id] = fact.merchant, belonging(fact)[0]
 
 
 def failures_have_a_reason(history: History, plan: Plan) -> Iterator[str]:

@@ -5,6 +5,7 @@ A plan is a list, so that a failing one can be made shorter.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 from typing import Literal, TypeAlias
 
@@ -13,6 +14,7 @@ from domain.kernel import Value
 SKUS = 4
 UNITS_AN_ORDER = 1.1
 """Units on hand at the start for each order: not enough for all."""
+GOODS: tuple[Literal["purchase", "transfer", "stocktake"], ...] = ("purchase", "transfer", "stocktake")
 DELIVERIES = 9
 """Of each product, while trade goes on: they and the orders are after the same streams."""
 ARRIVAL_SECONDS = 0.05
@@ -83,15 +85,53 @@ class PlannedDelivery(Value):
     quantity: int
 
 
+class PlannedGoods(Value):
+    """What staff does with the goods of a product beside receiving deliveries; `name` is unique.
+
+    backorders: from now on orders may wait for it. purchase: `quantity` are ordered; half come, then the rest
+    and `odd` more, of which one is damaged. transfer: `quantity` go north, `odd` are lost on the way.
+    stocktake: `odd` fewer are counted than the books say, while trade goes on.
+    """
+
+    name: str
+    kind: Literal["backorders", "purchase", "transfer", "stocktake"]
+    merchant: str
+    at_s: float
+    sku: str
+    quantity: int = 0
+    odd: int = 0
+
+
 class Plan(Value):
     deliveries: tuple[PlannedDelivery, ...]
     orders: tuple[PlannedOrder, ...]
+    goods: tuple[PlannedGoods, ...] = ()
 
 
 def plan_of(random: Random, orders: int) -> Plan:
     """So many orders of two merchants; few units of few products, so that buyers meet."""
     planned = tuple(_order(random, number) for number in range(1, orders + 1))
-    return Plan(deliveries=tuple(_deliveries(random, orders)), orders=planned)
+    deliveries = tuple(_deliveries(random, orders))
+    return Plan(deliveries=deliveries, orders=planned, goods=tuple(_goods(random, orders)))
+
+
+def _goods(random: Random, orders: int) -> Iterator[PlannedGoods]:
+    """Of half of the products orders may wait for more; of each something is bought, moved and counted."""
+    end_s = orders * ARRIVAL_SECONDS
+    for merchant in ("m1", "m2"):
+        for sku in range(1, SKUS + 1):
+            of = {"merchant": merchant, "sku": f"sku{sku}"}
+            if sku % 2:
+                yield PlannedGoods(name=f"wait-{merchant}-{sku}", kind="backorders", at_s=0.0, **of)
+            for kind in GOODS:
+                yield PlannedGoods(
+                    name=f"{kind}-{merchant}-{sku}",
+                    kind=kind,
+                    at_s=random.uniform(0.0, end_s),
+                    quantity=random.randint(2, 6),
+                    odd=random.choice((0, 1, 2)),
+                    **of,
+                )
 
 
 def _deliveries(random: Random, orders: int) -> list[PlannedDelivery]:

@@ -226,6 +226,7 @@ def _violations(system: System, plan: Plan, shop: Shop) -> Iterator[str]:
 
 def _as_the_events_say(system: System, history: History, plan: Plan) -> Iterator[str]:
     yield from oracles.stock_adds_up(history)
+    yield from oracles.goods_are_accounted_for(history, plan)
     yield from oracles.promises_are_of_all(history, plan)
     yield from oracles.goods_leave_for_a_reason(history)
     yield from oracles.what_is_sent_is_not_cancelled(history)

@@ -28,9 +28,10 @@ from eventstore.seams import key_id
 from eventstore.tasks import TaskGroup
 from services.simulation.clock import START
 from services.simulation.faults import Faults
+from services.simulation.goods import Step, steps_of
 from services.simulation.node import Node
 from services.simulation.outside import Outside
-from services.simulation.plan import Plan, PlannedDelivery, PlannedOrder, PlannedRefusal
+from services.simulation.plan import Plan, PlannedDelivery, PlannedGoods, PlannedOrder, PlannedRefusal
 from services.worlds.webhooks import Post, Webhook
 
 T = TypeVar("T")
@@ -89,6 +90,8 @@ class Shop:
                 tasks.create_task(self._deliver(delivery))
             for order in self._plan.orders:
                 tasks.create_task(self._order(order))
+            for goods in self._plan.goods:
+                tasks.create_task(self._handle(goods))
 
     async def call_off(self, merchant: str, order_id: str) -> None:
         """What staff does with an order that will not end by itself."""
@@ -112,6 +115,16 @@ class Shop:
         )
         group = one(stock_stream(delivery.merchant, delivery.sku, "main"), command)
         await self._send(delivery.reference, delivery.merchant, delivery.reference, lambda _: _ready(group))
+
+    async def _handle(self, goods: PlannedGoods) -> None:
+        """Step by step; what can't be sent stays where it is, and nothing follows of it."""
+        await asyncio.sleep(goods.at_s)
+        for number, step in enumerate(steps_of(goods)):
+            name = f"{goods.name} {number}"
+            done = await self._send(name, goods.merchant, goods.name, _made_once(step))
+            if done.refused:
+                return
+            await asyncio.sleep(self._choose())
 
     async def _order(self, order: PlannedOrder) -> None:
         await asyncio.sleep(order.at_s)
@@ -149,7 +162,7 @@ class Shop:
 
     async def _send(
         self, name: str, merchant: str, correlation: str, group_of: Callable[[Node], Awaitable[Group]]
-    ) -> None:
+    ) -> Done:
         """Again and again with the same id, to any door, until there is an answer."""
 
         async def work(node: Node) -> Done:
@@ -170,6 +183,7 @@ class Shop:
         done = await self._insist(lambda: self._doors[int(self._choose() * len(self._doors))], work)
         known = self.answered.done.setdefault(f"{merchant} {name}", done)
         assert known.position == done.position, f"{name} was answered twice, and not alike"
+        return done
 
     async def _insist(self, where: Callable[[], str], work: Callable[[Any], Awaitable[T]]) -> T:
         while True:
@@ -262,6 +276,19 @@ def payment_ids(order: PlannedOrder) -> list[str]:
 
 async def _ready(group: Group) -> Group:
     return group
+
+
+def _made_once(step: Step) -> Callable[[Node], Awaitable[Group]]:
+    """However often it is sent, it says the same."""
+    made: list[Group] = []
+
+    async def group_of(node: Node) -> Group:
+        if not made:
+            group = await step(node)
+            made[:] = made or [group]
+        return made[0]
+
+    return group_of
 
 
 async def _placing(node: Node, order: PlannedOrder) -> PlaceOrder:

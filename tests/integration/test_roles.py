@@ -84,7 +84,7 @@ RULES = {
     ("merchant:read", "merchant"): "get_merchant",
     ("merchant:write", "merchant"): "set_merchant_terms set_storefront",
     ("merchants:write", "merchant"): "register_merchant",
-    ("orders:fulfil", "merchant"): "start_preparation",
+    ("orders:fulfil", "merchant"): "record_short_pick restore_reservation start_preparation",
     ("orders:read", "merchant"): "get_order list_orders",
     ("orders:write", "merchant"): "cancel_order place_order",
     ("password:write", "self"): "change_password",
@@ -95,8 +95,16 @@ RULES = {
     ("session:end", "self"): "end_session sign_out sign_out_everywhere",
     ("session:read", "self"): "list_sessions",
     ("shipments:read", "merchant"): "get_shipment list_shipments",
-    ("stock:read", "merchant"): "list_stock",
-    ("stock:write", "merchant"): "adjust_stock receive_stock",
+    ("stock:read", "merchant"): (
+        "get_purchase_order get_stocktake get_transfer list_backorders list_low_stock list_purchase_orders"
+        " list_stock list_stock_holds list_stock_movements list_stocktakes list_transfers"
+    ),
+    ("stock:write", "merchant"): (
+        "adjust_stock cancel_backorder cancel_purchase_order cancel_stocktake cancel_transfer"
+        " close_purchase_order finish_stocktake move_stock place_purchase_order plan_transfer"
+        " receive_purchase receive_stock receive_transfer record_count resolve_purchase_discrepancy"
+        " resolve_transfer_discrepancy set_stock_rules ship_transfer start_stocktake write_off_stock"
+    ),
     ("subjects:erase", "merchant"): "erase_subject",
     ("system:read", "platform"): "list_parked_events list_parked_keys list_projections",
     ("system:write", "platform"): "retry_parked_key skip_parked_event",
@@ -119,6 +127,9 @@ IDS = {
     "cart_id": "none",
     "line": "1",
     "provider": "none",
+    "purchase_id": "none",
+    "transfer_id": "none",
+    "stocktake_id": "none",
 } | dict.fromkeys(("payment_id", "warehouse", "event", "table"), "none")
 HEX_ID = "0" * 32
 ROLES = (

@@ -20,10 +20,14 @@ import pytest
 import pytest_asyncio
 
 from commands.personal import subject_of
+from domain.inventory import Backordered, StockReserved, StockRules, StockRulesSet
+from domain.inventory.purchase_order import PurchaseLine, PurchaseOrderPlaced
+from domain.inventory.stocktake import StocktakeStarted
+from domain.inventory.transfer import TransferLine, TransferPlanned
 from domain.kernel import Event
 from domain.order import OrderDiscrepancyOpened
 from domain.permissions import PLATFORM
-from domain.streams import order_stream
+from domain.streams import order_stream, stock_stream, stream_name
 from domain.user import JoinUser
 from services.embedded import NatsServer, PostgresServer
 from services.web.pagination import cursor_of
@@ -61,6 +65,38 @@ BODIES: dict[str, Any] = {
     "cancel_order": {"reason": "customer"},
     "receive_stock": {"sku": THEIR_SKU, "quantity": 5},
     "adjust_stock": {"sku": THEIR_SKU, "delta": -1, "reason": "damage"},
+    "move_stock": {"sku": THEIR_SKU, "quantity": 1, "source": "available", "target": "damaged"},
+    "write_off_stock": {"sku": THEIR_SKU, "quantity": 1, "source": "damaged"},
+    "set_stock_rules": {"sku": THEIR_SKU, "safety_stock": 1},
+    "record_short_pick": {"sku": THEIR_SKU, "order_id": THEIR_ORDER, "quantity": 1, "reason": "missing"},
+    "restore_reservation": {"sku": THEIR_SKU, "order_id": THEIR_ORDER, "quantity": 1},
+    "cancel_backorder": {"sku": THEIR_SKU, "order_id": THEIR_ORDER},
+    "place_purchase_order": {
+        "purchase_id": f"{MARK}-po0",
+        "supplier": MARK,
+        "currency": THEIR_CURRENCY,
+        "lines": [{"sku": THEIR_SKU, "quantity": 1}],
+    },
+    "receive_purchase": {"items": [{"sku": THEIR_SKU, "quantity": 1}]},
+    "resolve_purchase_discrepancy": {
+        "sku": THEIR_SKU,
+        "kind": "over",
+        "quantity": 1,
+        "resolution": "accepted",
+    },
+    "cancel_purchase_order": {},
+    "plan_transfer": {
+        "transfer_id": f"{MARK}-t0",
+        "source": "main",
+        "target": "north",
+        "lines": [{"sku": THEIR_SKU, "quantity": 1}],
+    },
+    "ship_transfer": {},
+    "receive_transfer": {"complete": True},
+    "resolve_transfer_discrepancy": {"sku": THEIR_SKU, "kind": "missing", "quantity": 1, "outcome": "lost"},
+    "start_stocktake": {"stocktake_id": f"{MARK}-k0", "skus": [THEIR_SKU]},
+    "record_count": {"sku": THEIR_SKU, "counted": 1},
+    "finish_stocktake": {},
     "register_merchant": {},
     "set_merchant_terms": {"reservation_valid_s": 3600, "authorization_valid_s": 86400},
     "import_product": {"category": THEIR_CATEGORY},
@@ -158,6 +194,42 @@ def their_setting_up() -> list[Step]:
     return [registered, *(step for step in steps if step[0] != registered[0])]
 
 
+def their_inventory() -> list[Step]:
+    """Two of each thing that inventory has lists of."""
+    steps: list[Step] = []
+    for number, name in enumerate((f"{MARK}-done", f"{MARK}-late")):
+        sku = (THEIR_SKU, f"{THEIR_SKU}2")[number]
+        place = {"sku": sku, "warehouse": "main"}
+        north: dict[str, Any] = {"sku": THEIR_SKU, "warehouse": "north", "order_id": name, "quantity": 1}
+        purchase, transfer, stocktake = f"{MARK}-po{number}", f"{MARK}-t{number}", f"{MARK}-k{number}"
+        rules, until = StockRules(reorder_point=10**6), START + timedelta(days=90)
+        bought, moved = PurchaseLine(sku=sku, quantity=1), TransferLine(sku=sku, quantity=1)
+        steps += [
+            (stock_stream("m2", sku, "main"), StockRulesSet(**place, rules=rules, was=StockRules())),
+            (stock_stream("m2", THEIR_SKU, "north"), StockReserved(**north, expires_at=until)),
+            (stock_stream("m2", THEIR_SKU, "north"), Backordered(**north, expires_at=until)),
+            (
+                stream_name("purchase", "m2", purchase),
+                PurchaseOrderPlaced(
+                    purchase_id=purchase,
+                    supplier=MARK,
+                    warehouse="main",
+                    currency=THEIR_CURRENCY,
+                    lines=(bought,),
+                ),
+            ),
+            (
+                stream_name("transfer", "m2", transfer),
+                TransferPlanned(transfer_id=transfer, source="main", target="north", lines=(moved,)),
+            ),
+            (
+                stream_name("stocktake", "m2", stocktake),
+                StocktakeStarted(stocktake_id=stocktake, warehouse="main", skus=(sku,)),
+            ),
+        ]
+    return steps
+
+
 def _in_category(event: Event, category: str) -> Event:
     if getattr(event, "category", None):
         return event.model_copy(update={"category": category})
@@ -220,7 +292,7 @@ async def two_merchants(
         async with world(database, nats_server.url, directory) as found:
             await our_trade(found)
             last = await found.append("m2", their_setting_up())
-            for steps, at in their_trade():
+            for steps, at in [*their_trade(), (their_inventory(), START)]:
                 last = await found.append("m2", steps, at)
             await found.shown(await found.key(PLATFORM), last, "m2")
             yield await two_of(found, last)
@@ -245,6 +317,9 @@ async def two_of(found: World, position: str) -> Two:
         "product_id": f"{MARK}-P",
         "payment_id": f"{MARK}-done.1",
         "warehouse": "main",
+        "purchase_id": f"{MARK}-po0",
+        "transfer_id": f"{MARK}-t0",
+        "stocktake_id": f"{MARK}-k0",
         "table": "orders",
         "event": position.rpartition(".")[2],
         "user_id": members[1],
@@ -349,8 +424,13 @@ FILTERS = {
     "category": (f"{THEIR_CATEGORY}A",),
     "currency": (THEIR_CURRENCY,),
     "actor": ("%",),
+    "supplier": (MARK,),
 }
 CLOSED = {
+    "source",
+    "target",
+    "type",
+    "with_discrepancies",
     "status",
     "payment_status",
     "fulfilment_status",

@@ -11,12 +11,39 @@ from hypothesis import strategies as st
 
 from domain.aggregates import AGGREGATES
 from domain.cart.commands import AddItem
-from domain.inventory import AdjustStock, ReceiveStock, ReturnStock, ShipStock
+from domain.inventory import (
+    AdjustStock,
+    CancelExpectedStock,
+    MoveStock,
+    ReceiveStock,
+    RecordShortPick,
+    ReleaseStock,
+    RestoreReservation,
+    ReturnStock,
+    SendStock,
+    ShipStock,
+    WriteOffStock,
+)
+from domain.inventory.transfer import ResolveTransferDiscrepancy
 from domain.kernel import Command, Event, Refused
 from eventstore.codec import decode_event
 from tests.strategies import COMMANDS, runs_of
 
-COUNTS_EACH_TIME = (ReceiveStock, AdjustStock, ShipStock, ReturnStock, AddItem)
+COUNTS_EACH_TIME = (
+    ReceiveStock,
+    AdjustStock,
+    MoveStock,
+    WriteOffStock,
+    SendStock,
+    ShipStock,
+    ReturnStock,
+    RecordShortPick,
+    RestoreReservation,
+    ReleaseStock,
+    CancelExpectedStock,
+    ResolveTransferDiscrepancy,
+    AddItem,
+)
 """Without an id of their own: said again they are new facts (redelivery is the command ledger's business)."""
 
 each_aggregate = pytest.mark.parametrize("category", sorted(AGGREGATES))

@@ -12,8 +12,9 @@ from typing import Any
 from unittest.mock import patch
 
 from commands.executor import Executor, _Decision
-from domain import inventory, payment
+from domain import payment
 from domain.carrier import ShipmentDispatched
+from domain.inventory import Stock, promises
 from domain.kernel import Fact, Group, Reaction, one
 from domain.order import OrderCancelled
 from domain.payment import PaymentCaptured, RequestVoid
@@ -96,10 +97,10 @@ def _wrong_merchant(process: Any, fact: Fact) -> Reaction[Any]:
 def _promising() -> Iterator[None]:
     """Stock is promised without a look at what is there."""
 
-    def promise(command: Any, _: inventory.Stock, promised: Any, __: Any) -> tuple[Any, ...]:
+    def promise(command: Any, _: Stock, promised: Any, __: Any) -> tuple[Any, ...]:
         return (promised,)
 
-    with patch.object(inventory, "_promise", promise):
+    with patch.object(promises, "_promise", promise):
         yield
 
 

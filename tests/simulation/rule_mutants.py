@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from domain import carrier, inventory, order, payment
+from domain import carrier, order, payment
+from domain.inventory import stock_state
 from domain.kernel import Fact, Reaction
 from domain.order import OrderConfirmed
 from services.agents import inventory as inventory_agent
@@ -52,12 +53,22 @@ RULE_MUTANTS = (
     Mutant(
         "what left is still on hand",
         Parts(),
-        planted=changed(inventory._Count, "happen", "self.on_hand -= quantity", "pass"),
+        planted=changed(
+            stock_state,
+            "change_of",
+            "StockSent(quantity=quantity):\n            return Change(on_hand=-quantity)",
+            "StockSent(quantity=quantity):\n            return Change()",
+        ),
     ),
     Mutant(
         "what came back is for sale",
         Parts(),
-        planted=changed(inventory._Count, "happen", "self.quality_control += quantity", "pass"),
+        planted=changed(
+            stock_state,
+            "change_of",
+            "Change(on_hand=quantity, quality_control=quantity)",
+            "Change(on_hand=quantity)",
+        ),
     ),
     Mutant(
         "of each product one is reserved",

@@ -8,15 +8,20 @@ from eventstore.queries import load_queries
 from queries.dependencies import is_prepared
 
 _PLANNED_ANEW = {
+    "list_backorders",
     "list_categories",
     "list_checkouts",
+    "list_holds",
     "list_late_deliveries",
+    "list_low_stock",
+    "list_movements",
     "list_orders",
     "list_order_changes",
     "get_kpis",
     "list_parked_keys",
     "list_payments",
     "list_products",
+    "list_purchases",
     "list_product_prices",
     "list_price_history",
     "list_sales_by_category",
@@ -24,6 +29,8 @@ _PLANNED_ANEW = {
     "list_sales_by_product",
     "list_shipments",
     "list_stock",
+    "list_stocktakes",
+    "list_transfers",
 }
 
 

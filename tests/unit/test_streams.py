@@ -20,11 +20,14 @@ from domain.streams import (
     parked_stream,
     payment_stream,
     product_stream,
+    purchase_stream,
     shipment_stream,
     stock_stream,
+    stocktake_stream,
     storefront_stream,
     stream_name,
     stream_parts,
+    transfer_stream,
     user_stream,
 )
 
@@ -49,6 +52,9 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
     streams = [
         order_stream("m", "x"),
         stock_stream("m", "x", "w"),
+        purchase_stream("m", "x"),
+        transfer_stream("m", "x"),
+        stocktake_stream("m", "x"),
         payment_stream("m", "x"),
         shipment_stream("m", "x"),
         merchant_stream("m"),
