@@ -11,7 +11,7 @@ What was wrong when this was exported:
 """
 
 from services.simulation.faults import Faults
-from services.simulation.plan import Plan, PlannedDelivery, PlannedLine, PlannedOrder
+from services.simulation.plan import Plan, PlannedDelivery, PlannedGoods, PlannedLine, PlannedOrder
 from services.simulation.run import simulate
 
 
@@ -22,6 +22,9 @@ def test_seed_{seed}() -> None:
         ),
         orders=(
 {orders}
+        ),
+        goods=(
+{goods}
         ),
     )
     when = Faults.parse("{faults}")
@@ -40,6 +43,7 @@ def exported(outcome: Outcome, faults: str) -> str:
         faults=faults,
         deliveries="\n".join(f"            {each!r}," for each in plan.deliveries),
         orders="\n".join(f"            {each!r}," for each in plan.orders),
+        goods="\n".join(f"            {each!r}," for each in plan.goods),
     )
 
 

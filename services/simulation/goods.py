@@ -16,6 +16,7 @@ from domain.inventory import (
     SettleCount,
     StartCount,
     StockRules,
+    WriteOffStock,
 )
 from domain.inventory.purchase_order import (
     ClosePurchaseOrder,
@@ -89,6 +90,8 @@ def _purchase(goods: PlannedGoods) -> Iterator[Group]:
         yield _together(goods, stream, receive, *stocks)
     close = ClosePurchaseOrder(purchase_id=name)
     yield _together(goods, stream, close, CancelExpectedStock(**place, reference=name))
+    gone = WriteOffStock(**place, quantity=1, source="damaged", note=name)
+    yield Group((_stock(goods, gone),))
 
 
 def _transfer(goods: PlannedGoods) -> Iterator[Group]:

@@ -32,6 +32,7 @@ from domain.inventory import (
     StockReturned,
     StockSent,
     StockShipped,
+    StockWrittenOff,
 )
 from domain.kernel import Event
 from domain.order import OrderCancelled, OrderShipped
@@ -92,6 +93,9 @@ class _Shelf:
                 self.damaged += quantity * ((target == "damaged") - (source == "damaged"))
             case StockSent(quantity=quantity):
                 self.on_hand -= quantity
+            case StockWrittenOff(quantity=quantity):
+                self.on_hand -= quantity
+                self.damaged -= quantity
             case StockCountSettled(difference=difference):
                 self.on_hand += difference
             case StockExpected(quantity=quantity):

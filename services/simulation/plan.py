@@ -89,7 +89,8 @@ class PlannedGoods(Value):
     """What staff does with the goods of a product beside receiving deliveries; `name` is unique.
 
     backorders: from now on orders may wait for it. purchase: `quantity` are ordered; half come, then the rest
-    and `odd` more, of which one is damaged. transfer: `quantity` go north, `odd` are lost on the way.
+    and `odd` more, of which one is damaged, and written off. transfer: `quantity` go north, `odd` of them are
+    lost on the way.
     stocktake: `odd` fewer are counted than the books say, while trade goes on.
     """
 

@@ -1,4 +1,4 @@
-"""What is the shortest history that still goes wrong? Orders and deliveries are left out while it does."""
+"""What is the shortest history that still goes wrong? Orders, deliveries and other goods are left out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,11 @@ def shortened(plan: Plan, fails: Callable[[Plan], bool], tries: int = TRIES_MAX)
     deliveries = _minimized(
         plan.deliveries, lambda kept: still_fails(plan.model_copy(update={"deliveries": kept}))
     )
-    return plan.model_copy(update={"deliveries": deliveries})
+    plan = plan.model_copy(update={"deliveries": deliveries})
+    if plan.goods and still_fails(plan.model_copy(update={"goods": ()})):
+        return plan.model_copy(update={"goods": ()})
+    goods = _minimized(plan.goods, lambda kept: still_fails(plan.model_copy(update={"goods": kept})))
+    return plan.model_copy(update={"goods": goods})
 
 
 def _minimized(items: Sequence[T], fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:

@@ -12,11 +12,12 @@ from typing import Any
 from unittest.mock import patch
 
 from domain import carrier, order, payment
-from domain.inventory import stock_state
+from domain.inventory import stock, stock_state
 from domain.kernel import Fact, Reaction
 from domain.order import OrderConfirmed
 from services.agents import inventory as inventory_agent
 from services.agents import payment as payment_agent
+from services.agents import sender
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.runner import AgentRunner
 from services.scheduler import Scheduler
@@ -69,6 +70,26 @@ RULE_MUTANTS = (
             "Change(on_hand=quantity, quality_control=quantity)",
             "Change(on_hand=quantity)",
         ),
+    ),
+    Mutant(
+        "who waits for much is passed over",
+        Parts(),
+        planted=changed(stock, "fill", "            return\n", "            continue\n"),
+    ),
+    Mutant(
+        "what arrived is still expected",
+        Parts(),
+        planted=changed(
+            stock_state,
+            "change_of",
+            "ExpectedStockCancelled(quantity=quantity):\n            return Change(incoming=-quantity)",
+            "ExpectedStockCancelled(quantity=quantity):\n            return Change()",
+        ),
+    ),
+    Mutant(
+        "what comes of a filled back-order belongs to whoever brought the goods",
+        Parts(),
+        planted=changed(sender, "belonging", 'getattr(fact.event, "correlation", "")', '""'),
     ),
     Mutant(
         "of each product one is reserved",
