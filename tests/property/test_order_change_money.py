@@ -109,7 +109,9 @@ class OrderChangeMoney(RuleBasedStateMachine):
     @rule(yes=st.sampled_from([True, True, False]))
     def decide(self, yes: bool) -> None:
         """On what was asked for last, before it decides on the rest."""
-        pending = [each for each in self.payments() if self.books.setdefault(each, Books()).status == "pending"]
+        pending = [
+            each for each in self.payments() if self.books.setdefault(each, Books()).status == "pending"
+        ]
         if pending:
             self.provider_decides(pending[-1], yes)
 
