@@ -17,6 +17,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 import commands
 import queries
 from commands.executor import Executor, TooMuchContention
+from commands.product.importing import Importer
 from domain.contexts import exported
 from eventstore.keyring import Keyring
 from eventstore.log import EpochChanged, Log, LogUnavailable
@@ -158,7 +159,14 @@ async def running_app(context: ProcessContext) -> AsyncIterator[FastAPI]:
         app.state.looks = looks
         app.state.projections_waiter = waiter
         try:
-            async with SharedRates(app.state.rate_counts, knowing).running(), open_desk(app, settings):
+            async with (
+                SharedRates(app.state.rate_counts, knowing).running(),
+                open_desk(app, settings),
+                Importer(
+                    context.pool, context.executor, context.clock, asyncio.Event()
+                ).running() as importer,
+            ):
+                app.state.importer = importer
                 yield app
         finally:
             await access.close()

@@ -51,6 +51,8 @@ def why(
     product_id: Annotated[str | None, _key()] = None,
     channel: Annotated[str | None, _key()] = None,
     valid_from: Annotated[str | None, _key("Such as 2018-03-01T12:00:00Z.")] = None,
+    word: Annotated[str | None, _key()] = None,
+    trigram: Annotated[str | None, _key()] = None,
     hold_id: Annotated[str | None, _key()] = None,
     note_id: Annotated[str | None, _key()] = None,
     tag: Annotated[str | None, _key()] = None,
@@ -74,6 +76,7 @@ def why(
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
         "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
         "hold_id", "note_id", "tag", "change_set_id", "quarter", "product_id", "channel", "valid_from",
+        "word", "trigram",
         "purchase_id", "transfer_id", "stocktake_id", "kind",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}

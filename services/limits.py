@@ -28,6 +28,8 @@ from services.web.work import WorkBounds, WorkLimits
 
 SPARED = ("/health",)
 """Stays reachable, whatever else is refused."""
+STREAMED = ("/v1/catalogue/imports",)
+"""Files, which are larger than what is kept in memory."""
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
 _CORS_ASK = (
     "Authorization",
@@ -97,7 +99,7 @@ def _doors(
 ) -> ASGIApp:
     doors: ASGIApp = Looked(inner, app.state, audit())
     doors = WorkLimits(doors, _work_bounds(settings), spared=SPARED)
-    doors = Bodies(doors, body_bounds(settings))
+    doors = Bodies(doors, body_bounds(settings), streamed=STREAMED)
     doors = AddressRates(doors, app.state.rates, addresses, spared=SPARED)
     doors = Shapes(doors, hosts=listed(settings.allowed_hosts))
     if origins:

@@ -1,5 +1,5 @@
-"""What may be asked of the catalogue: of its products, and of what is taken in from elsewhere."""
+"""What may be asked of the catalogue: of its products, one by one or by a file, and of what is imported."""
 
-from commands.product import catalogue, item
+from commands.product import catalogue, imports, item
 
-ROUTERS = (item.router, catalogue.router)
+ROUTERS = (item.router, imports.router, catalogue.router)

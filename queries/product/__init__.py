@@ -1,8 +1,8 @@
 """Reads of the catalogue: products with their variants and prices, and categories."""
 
-from queries.product import catalogue, item
+from queries.product import analytics, catalogue, export, item, search
 
-ROUTERS = (catalogue.router, item.router)
+ROUTERS = (catalogue.router, item.router, search.router, export.router, analytics.router)
 TAGS = (
     {
         "name": "catalogue",

@@ -7,6 +7,7 @@ can make us hold in memory is bounded for one request and for all together.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from services.web.asgi import ASGIApp, Message, Receive, Scope, Send, refuse
@@ -33,17 +34,22 @@ class _Gone(Exception):
 
 
 class Bodies:
-    """Reads the body, and hands the request on with it."""
+    """Reads the body, and hands the request on with it. At the paths `streamed` a route reads it by itself,
+    piece by piece, with bounds of its own.
+    """
 
-    def __init__(self, app: ASGIApp, bounds: BodyBounds | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, bounds: BodyBounds | None = None, *, streamed: Collection[str] = ()
+    ) -> None:
         self._app = app
+        self._streamed = streamed
         self._bounds = bounds or BodyBounds()
         self._patience = Budgets(self._bounds.pause_seconds)
         self._in_hand = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         announced = _announced(scope)
-        if announced is None:
+        if announced is None or scope["path"] in self._streamed:
             await self._app(scope, receive, send)
             return
         body = bytearray()

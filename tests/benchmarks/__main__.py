@@ -33,6 +33,7 @@ SUITES = (
     "as_of",
     "desk",
     "orders",
+    "search",
 )
 RESULTS = Path("build/bench.json")
 

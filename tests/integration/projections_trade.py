@@ -305,7 +305,8 @@ def setting_up(merchant: str, sku: str = "A", quantity: int = 1000) -> list[Step
 def a_product(merchant: str, product_id: str = "MUG", category: str = "toys") -> list[Step]:
     """A product that is for sale on the channel `web`, in one variant."""
     sku, stream = f"{product_id}-1", product_stream(merchant, product_id)
-    details = Details(name=f"Name of {product_id}", category=category, options=("colour",))
+    name = f"Name of {product_id}"
+    details = Details(name=name, brand=product_id[:8], category=category, options=("colour",))
     measures = {"weight_g": 1, "length_cm": 2, "height_cm": 3, "width_cm": 4}
     variant = Variant(sku=sku, options=("red",), gtin="4006381333931", **measures)
     price = {"product_id": product_id, "sku": sku, "channel": "web", "currency": "EUR", "price_cents": 990}

@@ -64,12 +64,12 @@ RULES = {
         " complete_cart assign_cart merge_cart"
     ),
     ("catalogue:read", "merchant"): (
-        "get_product list_categories list_price_history list_product_prices list_products"
+        "get_product list_categories list_price_history list_product_prices list_products search_products"
     ),
     ("catalogue:write", "merchant"): (
         "activate_product add_variant archive_product describe_product describe_variant draft_product"
-        " import_product publish_product remove_variant restore_product set_price translate_category"
-        " unpublish_product withdraw_price"
+        " import_catalogue import_product publish_product remove_variant restore_product retry_import"
+        " set_price translate_category unpublish_product withdraw_price"
     ),
     ("checkouts:read", "platform"): "list_checkouts",
     ("deliveries:read", "merchant"): "list_late_deliveries",
@@ -89,7 +89,10 @@ RULES = {
     ("orders:write", "merchant"): "cancel_order place_order",
     ("password:write", "self"): "change_password",
     ("payments:read", "merchant"): "list_payments",
-    ("sales:read", "merchant"): "list_sales_by_category list_sales_by_day list_sales_by_product",
+    ("sales:read", "merchant"): (
+        "get_product_performance list_sales_by_category list_sales_by_day list_sales_by_product"
+        " list_top_products"
+    ),
     ("second-factor:write", "self"): "begin_second_factor confirm_second_factor remove_second_factor",
     ("self:read", "self"): "get_me",
     ("session:end", "self"): "end_session sign_out sign_out_everywhere",
@@ -97,7 +100,7 @@ RULES = {
     ("shipments:read", "merchant"): "get_shipment list_shipments",
     ("stock:read", "merchant"): (
         "get_purchase_order get_stocktake get_transfer list_backorders list_low_stock list_purchase_orders"
-        " list_stock list_stock_holds list_stock_movements list_stocktakes list_transfers"
+        " list_running_out list_stock list_stock_holds list_stock_movements list_stocktakes list_transfers"
     ),
     ("stock:write", "merchant"): (
         "adjust_stock cancel_backorder cancel_purchase_order cancel_stocktake cancel_transfer"
@@ -123,6 +126,7 @@ IDS = {
     "shipment_id": "none",
     "sku": "none",
     "product_id": "none",
+    "import_id": "00000000-0000-0000-0000-000000000000",
     "category": "none",
     "cart_id": "none",
     "line": "1",

@@ -57,7 +57,10 @@ from tests.integration.projections_trade import START, Bought, Step, Trade, a_pr
 from tests.integration.test_database_roles import AsRole
 from tests.integration.test_projections import running, shown
 
-TABLES = [table for model in READ_MODELS.values() for table in model.tables]
+NUMBERLESS = {"search_words", "search_trigrams"}
+"""Words of a merchant's whole catalogue: nobody asks why of them."""
+EVERY_TABLE = [table for model in READ_MODELS.values() for table in model.tables]
+TABLES = [table for table in EVERY_TABLE if table not in NUMBERLESS]
 
 
 def mixed_trade(merchant: str, seed: int, orders: int = 24) -> list[tuple[int, Step]]:
@@ -186,7 +189,7 @@ async def explained(connection: Connection, table: str, key: dict[str, Any], **o
         return await explain_row(connection, table, key, **options)
 
 
-NO_NUMBERS = {"text", "boolean", "date", "timestamp with time zone"}
+NO_NUMBERS = {"text", "boolean", "date", "timestamp with time zone", "tsvector"}
 """The types of all other columns: one of a new type must be explained, or stand here."""
 
 
@@ -233,7 +236,7 @@ async def walked(connection: Connection, table: str, rows_max: int) -> set[str]:
 async def test_every_number_of_every_read_model_is_made_up_by_its_events(trade: Trade, pool: Pool) -> None:
     """Each column of the schema that is one, in rows where it is something else than 0, too."""
     async with pool.connection() as connection:
-        assert set(await schema(connection)) == set(TABLES)
+        assert set(await schema(connection)) == set(EVERY_TABLE)
         assert await unexplained(connection) == set()
         for table in TABLES:
             shape, _ = await read_table(connection, table)
@@ -392,7 +395,7 @@ async def test_no_number_needs_any_other_table_than_its_own(trade: Trade) -> Non
             keys = await keys_of(connection, table)
             for key in random.Random(3).sample(keys, min(len(keys), 2)):
                 try:
-                    for other in set(TABLES) - {table}:
+                    for other in set(EVERY_TABLE) - {table}:
                         await connection.execute(f"DELETE FROM {other}_g1".encode())
                     row = await explained(connection, table, key)
                     assert row.merged.made_by is not None, (table, key)

@@ -1,4 +1,4 @@
-"""Do stock and money follow an order that is cut and changed, whatever the provider and the carrier do meanwhile?
+"""Do stock and money follow an order that is cut and changed, whatever provider and carrier do meanwhile?
 
 All agents and aggregates in memory, as in `test_order_money.py`; of a SKU there are few, so that change sets are
 also refused for want of stock. At the end everything that was asked for is answered: then what is kept of each

@@ -8,6 +8,10 @@ from eventstore.queries import load_queries
 from queries.dependencies import is_prepared
 
 _PLANNED_ANEW = {
+    "count_facets",
+    "list_product_days",
+    "list_top_products",
+    "search_products",
     "list_backorders",
     "list_categories",
     "list_checkouts",

@@ -1,0 +1,121 @@
+-- name: create_tables#
+-- The document holds the merchant, too, as a word that no text has (it begins with `=`): so the index finds what is one
+-- merchant's alone, however many there are.
+CREATE TABLE search_products_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    product_id text COLLATE "C" NOT NULL,
+    status text COLLATE "C" NOT NULL DEFAULT 'draft',
+    name text NOT NULL DEFAULT '',
+    brand text COLLATE "C" NOT NULL DEFAULT '',
+    category text COLLATE "C",
+    title text COLLATE "C" NOT NULL DEFAULT '',
+    body text NOT NULL DEFAULT '',
+    codes text NOT NULL DEFAULT '',
+    drafted_at timestamptz,
+    document tsvector NOT NULL GENERATED ALWAYS AS (
+        array_to_tsvector(ARRAY['=' || merchant])
+        || setweight(to_tsvector('pg_catalog.simple'::regconfig, title), 'A')
+        || setweight(to_tsvector('pg_catalog.simple'::regconfig, codes), 'B')
+        || setweight(to_tsvector('pg_catalog.simple'::regconfig, body), 'D')
+    ) STORED,
+    PRIMARY KEY (merchant, product_id)
+);
+CREATE INDEX ON search_products_g0 USING gin (document);
+CREATE INDEX ON search_products_g0 (merchant, title, product_id);
+CREATE INDEX ON search_products_g0 (merchant, drafted_at, product_id);
+CREATE TABLE search_variants_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    product_id text COLLATE "C" NOT NULL,
+    sku text COLLATE "C" NOT NULL,
+    words text NOT NULL,
+    PRIMARY KEY (merchant, product_id, sku)
+);
+CREATE TABLE search_channels_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    product_id text COLLATE "C" NOT NULL,
+    channel text COLLATE "C" NOT NULL,
+    PRIMARY KEY (merchant, product_id, channel)
+);
+CREATE TABLE search_offers_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    product_id text COLLATE "C" NOT NULL,
+    sku text COLLATE "C" NOT NULL,
+    channel text COLLATE "C" NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    price_cents bigint NOT NULL,
+    PRIMARY KEY (merchant, product_id, sku, channel, currency)
+);
+CREATE TABLE search_prices_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    product_id text COLLATE "C" NOT NULL,
+    channel text COLLATE "C" NOT NULL,
+    currency text COLLATE "C" NOT NULL,
+    price_cents bigint NOT NULL,
+    PRIMARY KEY (merchant, product_id, channel, currency)
+);
+CREATE INDEX ON search_prices_g0 (merchant, channel, currency, price_cents, product_id);
+
+-- name: change_products!
+MERGE INTO search_products_g0 AS p
+USING unnest(
+    :merchant, :product_id, :described, :name, :brand, :category, :title, :body, :status, :drafted_at
+) AS c (merchant, product_id, described, name, brand, category, title, body, status, drafted_at)
+ON p.merchant = c.merchant AND p.product_id = c.product_id
+WHEN MATCHED THEN UPDATE SET
+    status = coalesce(c.status, p.status),
+    name = CASE WHEN c.described THEN c.name ELSE p.name END,
+    brand = CASE WHEN c.described THEN c.brand ELSE p.brand END,
+    category = CASE WHEN c.described THEN c.category ELSE p.category END,
+    title = CASE WHEN c.described THEN c.title ELSE p.title END,
+    body = CASE WHEN c.described THEN c.body ELSE p.body END,
+    drafted_at = coalesce(p.drafted_at, c.drafted_at)
+WHEN NOT MATCHED THEN
+    INSERT (merchant, product_id, status, name, brand, category, title, body, drafted_at)
+    VALUES (
+        c.merchant, c.product_id, coalesce(c.status, 'draft'), coalesce(c.name, ''), coalesce(c.brand, ''),
+        c.category, coalesce(c.title, ''), coalesce(c.body, ''), c.drafted_at
+    );
+
+-- name: keep_variants!
+INSERT INTO search_variants_g0 SELECT * FROM unnest(:merchant, :product_id, :sku, :words)
+ON CONFLICT (merchant, product_id, sku) DO UPDATE SET words = excluded.words;
+
+-- name: remove_variants!
+DELETE FROM search_variants_g0 AS v
+USING unnest(:merchant, :product_id, :sku) AS r (merchant, product_id, sku)
+WHERE (v.merchant, v.product_id, v.sku) = (r.merchant, r.product_id, r.sku);
+
+-- name: refresh_codes!
+UPDATE search_products_g0 AS p SET codes = coalesce((
+    SELECT string_agg(v.words, ' ' ORDER BY v.sku) FROM search_variants_g0 AS v
+    WHERE v.merchant = p.merchant AND v.product_id = p.product_id
+), '')
+FROM unnest(:merchant, :product_id) AS t (merchant, product_id)
+WHERE p.merchant = t.merchant AND p.product_id = t.product_id;
+
+-- name: publish!
+INSERT INTO search_channels_g0 SELECT * FROM unnest(:merchant, :product_id, :channel) ON CONFLICT DO NOTHING;
+
+-- name: unpublish!
+DELETE FROM search_channels_g0 AS c
+USING unnest(:merchant, :product_id, :channel) AS u (merchant, product_id, channel)
+WHERE (c.merchant, c.product_id, c.channel) = (u.merchant, u.product_id, u.channel);
+
+-- name: keep_offers!
+INSERT INTO search_offers_g0
+SELECT * FROM unnest(:merchant, :product_id, :sku, :channel, :currency, :price_cents)
+ON CONFLICT (merchant, product_id, sku, channel, currency) DO UPDATE SET price_cents = excluded.price_cents;
+
+-- name: drop_prices!
+DELETE FROM search_prices_g0 AS p
+USING unnest(:merchant, :product_id) AS t (merchant, product_id)
+WHERE p.merchant = t.merchant AND p.product_id = t.product_id;
+
+-- name: keep_prices!
+-- From so much on: the lowest of the variants that there are.
+INSERT INTO search_prices_g0
+SELECT o.merchant, o.product_id, o.channel, o.currency, min(o.price_cents)
+FROM unnest(:merchant, :product_id) AS t (merchant, product_id)
+JOIN search_offers_g0 AS o ON o.merchant = t.merchant AND o.product_id = t.product_id
+JOIN search_variants_g0 AS v ON (v.merchant, v.product_id, v.sku) = (o.merchant, o.product_id, o.sku)
+GROUP BY o.merchant, o.product_id, o.channel, o.currency;

@@ -1,0 +1,238 @@
+"""The search of a catalogue: by words, also half typed or mistyped ones, with filters, counts and sorting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from domain.product_words import plain_words
+from eventstore.queries import load_queries
+from queries.dependencies import MerchantReader, Reader, Rows, Statement
+from queries.models import Answer, Cents, documented
+from queries.product.item import Channel, Currency
+from services.web.access import requires
+from services.web.pagination import Page, Parse, as_datetime, as_int, as_str, cursor_of, cut
+from services.web.problems import invalid
+
+router = APIRouter(prefix="/v1/catalogue", tags=["catalogue"], responses=documented())
+_QUERIES = load_queries("queries", "product_search.sql")
+MODELS = ("product_search", "search_words", "stock_levels")
+VIEWS = (
+    "search_products",
+    "search_variants",
+    "search_channels",
+    "search_prices",
+    "search_trigrams",
+    "stock_levels",
+)
+QUERY_WORDS_MAX, LIKE_LENGTH_MIN = 10, 3
+COUNTED_MAX = 10_000
+Sort = Literal["relevance", "name", "newest", "cheapest", "dearest"]
+_RANK = "(ts_rank(s.document, %(ranked)s::tsquery) * 1000000)::bigint"
+"""By the words alone: the merchant, which all documents have, would hide the differences."""
+_SORTS: dict[Sort, tuple[str, str, str, Parse]] = {
+    # sort: the expression, its column, its direction, the parser of its cursor key
+    "relevance": (_RANK, "rank", "DESC", as_int),
+    "name": ("s.title", "title", "ASC", as_str),
+    "newest": ("s.drafted_at", "drafted_at", "DESC", as_datetime),
+    "cheapest": ("p.price_cents", "price_cents", "ASC", as_int),
+    "dearest": ("p.price_cents", "price_cents", "DESC", as_int),
+}
+
+
+def _statement(sort: Sort) -> str:
+    key, _, direction, _ = _SORTS[sort]
+    text: str = _QUERIES.search_products.sql
+    return text.format(
+        key=key,
+        direction=direction,
+        beyond=">" if direction == "ASC" else "<",
+        rank=_RANK if sort == "relevance" else "NULL::bigint",
+        only="AND p.price_cents IS NOT NULL" if sort in ("cheapest", "dearest") else "",
+    )
+
+
+_LIST = {sort: _statement(sort) for sort in _SORTS}
+
+
+class FoundProduct(Answer):
+    product_id: str = Field(examples=["MUG"])
+    name: str = Field(examples=["Mug"])
+    brand: str
+    category: str | None
+    status: str = Field(examples=["active"])
+    drafted_at: datetime | None
+    currency: str | None = Field(description="null where no price was asked for, or it has none")
+    price_cents: Cents | None = Field(
+        description="from so much on: the lowest of its variants", examples=[1990]
+    )
+
+
+class Count(Answer):
+    value: str = Field(examples=["kitchen"])
+    count: int = Field(examples=[12])
+
+
+class Facets(Answer):
+    """How many of what was found have which value; of categories, brands and channels the 20 with most."""
+
+    matches: int = Field(
+        description=f"how many were found; {COUNTED_MAX} is that many or more", examples=[12]
+    )
+    statuses: list[Count]
+    categories: list[Count]
+    brands: list[Count]
+    channels: list[Count]
+    price_from_cents: Cents | None
+    price_to_cents: Cents | None
+
+
+class FoundProducts(Answer):
+    """A page of what was found. `facets` come with the first page."""
+
+    items: list[FoundProduct]
+    next_cursor: str | None = Field(examples=["WyJuYW1lIiwibXVnIiwiTVVHIl0"])
+    searched_for: list[str] = Field(
+        description="the words that were looked for: where those asked for find nothing, also words of the"
+        " catalogue that are like them",
+        examples=[["mug"]],
+    )
+    facets: Facets | None
+
+
+def words_query(words: Sequence[Sequence[str]]) -> str:
+    """All of the words, each by any of its spellings; the last one may be half typed.
+
+    Words are of letters and digits alone.
+    """
+    return " & ".join(
+        "(" + " | ".join(f"'{each}'{':*' if number == len(words) else ''}" for each in spellings) + ")"
+        for number, spellings in enumerate(words, 1)
+    )
+
+
+def at_merchant(merchant: str, query: str) -> str:
+    """The same in the documents of the merchant, whose name may hold anything, and is quoted."""
+    quoted = merchant.replace("\\", "\\\\").replace("'", "''")
+    return f"'={quoted}' & {query}"
+
+
+@router.get(
+    "/search",
+    operation_id="search_products",
+    dependencies=[requires("catalogue:read")],
+    summary="Search products",
+)
+async def search_products(
+    reader: MerchantReader,
+    page: Page,
+    words: Annotated[str | None, Query(max_length=200, description="the last may be half typed")] = None,
+    status: Literal["draft", "active", "archived"] | None = None,
+    category: Annotated[str | None, Query(max_length=200)] = None,
+    brand: Annotated[str | None, Query(max_length=200)] = None,
+    channel: Channel = None,
+    currency: Currency = None,
+    price_from: Annotated[int | None, Query(ge=0, lt=2**53, description="in minor units")] = None,
+    price_to: Annotated[int | None, Query(ge=0, lt=2**53, description="in minor units")] = None,
+    in_stock: bool | None = None,
+    sort: Annotated[Sort | None, Query(description="by relevance if there are words, else by name")] = None,
+) -> FoundProducts:
+    """Prices are those of `channel` in `currency`: to filter or sort by them, say both. Accents and case make
+    no difference. Where nothing has all the words, words like them are looked for.
+    """
+    wanted = plain_words(words or "")[:QUERY_WORDS_MAX]
+    order: Sort = sort or ("relevance" if wanted else "name")
+    _check(
+        order,
+        wanted,
+        priced=bool(channel and currency),
+        by_price=price_from is not None or price_to is not None,
+    )
+    key, parse = _SORTS[order][1], _SORTS[order][3]
+    after_key, after_id = page.after(order, parse, as_str) or (None, None)
+    arguments = {
+        "status": status,
+        "category": category,
+        "brand": brand,
+        "channel": channel,
+        "currency": currency,
+        "price_from": price_from,
+        "price_to": price_to,
+        "in_stock": in_stock,
+        "after_key": after_key,
+        "after_id": after_id,
+        "limit": page.limit + 1,
+    }
+    asked = [[word] for word in wanted]
+    rows, facets = await _find(reader, order, asked, arguments, first=page.cursor is None)
+    if wanted and not rows and not await _found_before(reader, order, asked, arguments, page.cursor):
+        asked = await _alike(reader, wanted)
+        rows, facets = await _find(reader, order, asked, arguments, first=page.cursor is None)
+    shown, more = cut(rows, page.limit)
+    return FoundProducts(
+        items=[FoundProduct.model_validate(row) for row in shown],
+        next_cursor=cursor_of(order, shown[-1][key], shown[-1]["product_id"]) if more else None,
+        searched_for=[word for spellings in asked for word in spellings],
+        facets=_facets(facets) if facets else None,
+    )
+
+
+def _check(order: Sort, words: Sequence[str], *, priced: bool, by_price: bool) -> None:
+    if order == "relevance" and not words:
+        raise invalid("sort", "by relevance is by words: say some")
+    if (by_price or order in ("cheapest", "dearest")) and not priced:
+        raise invalid("currency", "a price is one of a channel in a currency: say both")
+
+
+async def _find(
+    reader: Reader, order: Sort, asked: Sequence[Sequence[str]], arguments: dict[str, Any], *, first: bool
+) -> tuple[Rows, Rows]:
+    ranked = words_query(asked) if asked else None
+    query = at_merchant(reader.merchant, ranked) if ranked else None
+    told = {**arguments, "query": query, "ranked": ranked}
+    statements: list[Statement] = [(_LIST[order], told)]
+    if first:
+        statements.append((_QUERIES.count_facets.sql, told))
+    found = await reader.rows(MODELS, *statements, views=VIEWS)
+    return found[0], found[1] if first else []
+
+
+async def _found_before(
+    reader: Reader, order: Sort, asked: Sequence[Sequence[str]], arguments: dict[str, Any], cursor: str | None
+) -> bool:
+    """On a later page: whether the words themselves were what the first one found."""
+    if cursor is None:
+        return False
+    whole = {**arguments, "after_key": None, "after_id": None, "limit": 1}
+    rows, _ = await _find(reader, order, asked, whole, first=False)
+    return bool(rows)
+
+
+async def _alike(reader: Reader, words: Sequence[str]) -> list[list[str]]:
+    """Each word with those of the catalogue that are like it."""
+    asked = [word for word in words if len(word) >= LIKE_LENGTH_MIN]
+    (rows,) = await reader.rows(MODELS, (_QUERIES.like_words.sql, {"asked": asked}), views=VIEWS)
+    like: dict[str, list[str]] = {}
+    for row in rows:
+        like.setdefault(row["asked"], []).append(row["word"])
+    return [list(dict.fromkeys((word, *like.get(word, ())))) for word in words]
+
+
+def _facets(rows: Rows) -> Facets:
+    by: dict[str, list[Count]] = {}
+    for row in rows:
+        by.setdefault(row["facet"], []).append(Count(value=row["value"], count=row["count"]))
+    price = {name: int(by[name][0].value) for name in ("price_from", "price_to") if name in by}
+    return Facets(
+        matches=by["matches"][0].count,
+        statuses=by.get("status", []),
+        categories=by.get("category", []),
+        brands=by.get("brand", []),
+        channels=by.get("channel", []),
+        price_from_cents=price.get("price_from"),
+        price_to_cents=price.get("price_to"),
+    )

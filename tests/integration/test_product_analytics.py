@@ -1,0 +1,84 @@
+"""Is what sold told by the days of a time zone, currencies apart, without what was called off?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from tests.integration.projections_trade import START, Bought, a_product, setting_up
+from tests.integration.test_queries import Api, api
+
+__all__ = ["api"]
+DAYS = {"day_from": "2018-03-01", "day_to": "2018-03-03"}
+
+
+async def trade(api: Api) -> int:
+    """START is noon of 1 March, in UTC; a day later, at 23:30, it is the next day in Berlin."""
+    await api.trade.append("m1", [*setting_up("m1", "A", 7), *a_product("m1", "MUG")])
+    late = START + timedelta(days=1, hours=11, minutes=30)
+    orders = (
+        Bought("m1", "o1", sku="A", quantity=2, unit_price_cents=1000),
+        Bought("m1", "o2", sku="B", quantity=5, unit_price_cents=300),
+        Bought("m1", "o3", sku="A", quantity=1, unit_price_cents=900, placed_at=late),
+        Bought("m1", "o4", sku="A", quantity=1, unit_price_cents=50, currency="EUR"),
+    )
+    for order in orders:
+        await api.trade.append("m1", order.placing(), order.placed_at)
+    off = Bought("m1", "o5", sku="B", quantity=100, unit_price_cents=300)
+    return await api.trade.append("m1", [*off.placing(), *off.cancelling()], off.placed_at)
+
+
+async def test_top_products_by_revenue_and_by_units(api: Api) -> None:
+    last = await trade(api)
+
+    async def top(**query: Any) -> list[tuple[Any, ...]]:
+        found = await api.ok("/v1/catalogue/analytics/top-products", at_least=last, **DAYS, **query)
+        return [
+            (each["sku"], each["currency"], each["net_units_count"], each["revenue_cents"])
+            for each in found["items"]
+        ]
+
+    assert await top() == [("A", "BRL", 3, 2900), ("B", "BRL", 5, 1500), ("A", "EUR", 1, 50)]
+    assert await top(by="units") == [("B", "BRL", 5, 1500), ("A", "BRL", 3, 2900), ("A", "EUR", 1, 50)]
+    assert await top(currency="EUR") == [("A", "EUR", 1, 50)]
+    assert await top(limit=1) == [("A", "BRL", 3, 2900)]
+    assert await top(category="books") == []
+
+
+async def test_performance_by_the_days_of_a_time_zone(api: Api) -> None:
+    last = await trade(api)
+
+    async def days(**query: Any) -> list[tuple[Any, ...]]:
+        path = "/v1/catalogue/analytics/performance/A"
+        found = await api.ok(path, at_least=last, **DAYS, currency="BRL", **query)
+        return [(each["day"], each["units_count"], each["revenue_cents"]) for each in found["items"]]
+
+    assert await days() == [("2018-03-02", 1, 900), ("2018-03-01", 2, 2000)]
+    assert await days(time_zone="Europe/Berlin") == [("2018-03-03", 1, 900), ("2018-03-01", 2, 2000)]
+    cancelled = await api.ok("/v1/catalogue/analytics/performance/B", **DAYS)
+    assert [(each["cancelled_units_count"], each["revenue_cents"]) for each in cancelled["items"]] == [
+        (100, 1500)
+    ]
+    assert (await api.get("/v1/catalogue/analytics/performance/NONE")).status_code == 404
+    for wrong in (
+        {"time_zone": "Mars"},
+        {"day_from": "2020-01-01", "day_to": "2019-01-01"},
+        {"day_from": "2001-01-01"},
+    ):
+        assert (await api.get("/v1/catalogue/analytics/performance/A", **wrong)).status_code == 422
+
+
+async def test_low_stock_with_how_long_it_lasts(api: Api) -> None:
+    last = await trade(api)
+    query = {"at_most": 10, "as_of": (START + timedelta(days=2)).isoformat()}
+    found = await api.ok("/v1/catalogue/analytics/running-out", at_least=last, **query)
+    low = {
+        each["sku"]: (each["available"], each["ordered_30_days_count"], each["lasts_days"])
+        for each in found["items"]
+    }
+    assert set(low) == {"A", "B"}
+    assert low["A"][1] == 4
+    assert low["A"][2] == max(low["A"][0], 0) * 30 // 4
+    assert (await api.ok("/v1/catalogue/analytics/running-out", **query | {"at_most": -(10**6)}))[
+        "items"
+    ] == []
