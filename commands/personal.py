@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from domain.kernel import Value
 from domain.personal import Sealed
-from eventstore.keyring import Keyring
+from eventstore.keyring import Keyring, customer_subject
 from eventstore.seams import Ids
 from services.web.problems import conflict
 
 
 def subject_of(keyring: Keyring, merchant: str, person: str) -> str:
     """The pseudonym of a merchant's customer: two merchants' customers are two people, also by one id."""
-    return keyring.subject(f"{merchant}\x00{person}")
+    return customer_subject(keyring, merchant, person)
 
 
 async def sealed(keyring: Keyring, ids: Ids, subject: str, customer: Value) -> Sealed:

@@ -206,6 +206,11 @@ class Keyring:
                 self._keys.move_to_end(subject)
 
 
+def customer_subject(keyring: Keyring, merchant: str, person: str) -> str:
+    """The pseudonym of a merchant's customer: two merchants' customers are two people, also by one id."""
+    return keyring.subject(f"{merchant}\x00{person}")
+
+
 def unwrapped(master_key: bytes, subject: str, wrapped: bytes) -> bytes:
     """A data subject's key; InvalidTag if it was wrapped by another master key."""
     return _unwrapped(AESGCM(master_key), subject, wrapped)

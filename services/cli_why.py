@@ -47,6 +47,7 @@ def why(
     purchase_id: Annotated[str | None, _key()] = None,
     transfer_id: Annotated[str | None, _key()] = None,
     stocktake_id: Annotated[str | None, _key()] = None,
+    cart_id: Annotated[str | None, _key()] = None,
     kind: Annotated[str | None, _key()] = None,
     product_id: Annotated[str | None, _key()] = None,
     channel: Annotated[str | None, _key()] = None,
@@ -77,7 +78,7 @@ def why(
         "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
         "hold_id", "note_id", "tag", "change_set_id", "quarter", "product_id", "channel", "valid_from",
         "word", "trigram",
-        "purchase_id", "transfer_id", "stocktake_id", "kind",
+        "purchase_id", "transfer_id", "stocktake_id", "cart_id", "kind",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}
     of_row = {name: str(told) for name, told in key.items() if name != "merchant"}

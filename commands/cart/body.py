@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StrictBool
 
 from commands.fields import LINE_UNITS_MAX, Body, Id, PaymentName, Sku, Text, Warehouse, whole
 from domain.cart.commands import Payment
-from domain.cart.events import CartTerms, Contact, ShippingCharge
+from domain.cart.events import CartTerms, Contact, ShippingCharge, guest_of
 from domain.cart.storefront import ShippingMethod, StorefrontSettings
 from domain.money import MOST_CENTS, Currency
 from domain.product import Channel
@@ -116,11 +116,6 @@ class ContactBody(Body):
             note=self.note,
             **kept,
         )
-
-
-def guest_of(email: str) -> str:
-    """Who somebody without an account is: the one who reads the mail of this address."""
-    return f"guest:{email.strip().casefold()}"
 
 
 class ChargeBody(Body):

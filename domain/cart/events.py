@@ -56,6 +56,11 @@ class Contact(Value):
         )
 
 
+def guest_of(email: str) -> str:
+    """Who somebody without an account is: the one who reads the mail of this address."""
+    return f"guest:{email.strip().casefold()}"
+
+
 class ShippingCharge(Value):
     """What the shipping of one merchant's lines costs."""
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from eventstore.queries import load_queries
 from queries.carrier.shipments import Shipment
-from queries.dependencies import MerchantReader, Rows
+from queries.dependencies import MerchantReader, Reader, Rows
 from queries.models import Answer, Cents, PageOf, as_it_is, documented, page_of
 from queries.order.filters import Filter, FulfilmentStatus, PaymentStatus, Status
 from queries.order.orders_own import OwnOrder, OwnOrderDetail, own_detail
@@ -215,6 +215,24 @@ async def get_order(
         moment["details"] = orjson.loads(moment["details"])
     shown |= {"holds": handled[0], "notes": handled[1], "tags": [row["tag"] for row in handled[2]]}
     return as_it_is(reader, OrderDetail.model_validate({**found[0], **shown}))
+
+
+async def own_order(reader: Reader, order_id: str) -> OwnOrderDetail:
+    """An order, for the person that `reader` is bound to. Raises a 404 problem."""
+    names = (
+        "get_order",
+        "get_order_lines",
+        "get_order_payments",
+        "get_order_shipments",
+        "get_order_timeline",
+    )
+    models = ("orders", "order_lines", "payments", "shipments", "order_timeline")
+    statements = [(getattr(_QUERIES, name).sql, {"order_id": order_id}) for name in names]
+    found, lines, payments, shipments, timeline = await reader.rows(models, *statements)
+    if not found:
+        raise not_found("order", order_id)
+    parts = {"lines": lines, "payments": payments, "shipments": shipments, "timeline": timeline}
+    return own_detail(found[0], parts)
 
 
 def _allowed(parts: Mapping[str, Rows], permissions: Set[str]) -> dict[str, Rows]:

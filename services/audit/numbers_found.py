@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.aggregates import AGGREGATES, PARTS
-from domain.streams import stock_stream, stream_name
+from domain.streams import cart_stream, stock_stream, stream_name
 from projections.generations import Connection
 from projections.order.sales import NO_CATEGORY
 from services.audit.numbers_table import CannotExplain, Shape, Standing, execute, fetch
@@ -100,6 +100,8 @@ class _Finder:
             return found
         if (orders := await self._orders()) is not None:
             return await self._by_orders(orders)
+        if categories == {"cart"}:
+            return await self._by_carts()
         return await self._by_merchant(stock="stock" in categories)
 
     async def in_log(self, found: Found) -> Found:
@@ -128,6 +130,8 @@ class _Finder:
         parts = self._shape.key[: PARTS_OF_STREAM.get(category, len(self._shape.key) + 1)]
         if len(parts) != PARTS_OF_STREAM.get(category):
             return None
+        if not all(isinstance(self._row[name], str) for name in parts):
+            return None  # of a day, say: no stream is named by it
         stream = stream_name(category, *(self._row[name] for name in parts))
         order_id = self._row["order_id"] if "order_id" in self._shape.key else None
         await self._set_down("positions_in_streams", streams=[stream], order_id=order_id)
@@ -168,6 +172,18 @@ class _Finder:
         by = ", ".join(f"{name} {value}" for name, value in narrowed.items() if value is not None)
         how = f"the orders of {merchant}" + (f" by {by}" if by else "") + (", and its stock" if stock else "")
         return Found(apart=True, how=how)
+
+    async def _by_carts(self) -> Found:
+        """Those that lived on the day of the key."""
+        last, merchant, day = "", self._row["merchant"], self._row["day"]
+        while True:
+            of = {"merchant": merchant, "day": day, "cart_id": last, "limit": PLACES_PAGE}
+            carts = await self._fetch("carts_of_day", **of)
+            streams = [cart_stream(merchant, cart_id) for (cart_id,) in carts]
+            await self._set_down("positions_in_streams", streams=streams, order_id=None)
+            if len(carts) < PLACES_PAGE:
+                return Found(apart=True, how=f"the carts of {merchant} that lived on {day}")
+            last = carts[-1][0]
 
     async def _in_all_stock(self, merchant: str) -> None:
         last = ("", "")

@@ -136,6 +136,7 @@ async def key_of_request(
     purchase_id: Annotated[str | None, Query(max_length=200)] = None,
     transfer_id: Annotated[str | None, Query(max_length=200)] = None,
     stocktake_id: Annotated[str | None, Query(max_length=200)] = None,
+    cart_id: Annotated[str | None, Query(max_length=200)] = None,
     kind: Annotated[str | None, Query(max_length=50)] = None,
     hold_id: Annotated[str | None, Query(max_length=200)] = None,
     note_id: Annotated[str | None, Query(max_length=200)] = None,

@@ -19,6 +19,14 @@ from domain.carrier import (
     ShipmentReturned,
     ShipmentScanned,
 )
+from domain.cart.events import (
+    CartAbandoned,
+    CartExpired,
+    CheckoutClaimed,
+    CheckoutCompleted,
+    CheckoutStarted,
+    ItemAdded,
+)
 from domain.inventory import StockAllocated, StockReceived, StockReleased, StockReserved, StockShipped
 from domain.kernel import Event
 from domain.merchant import MerchantRegistered
@@ -70,6 +78,7 @@ from domain.product import (
 )
 from domain.product_category import CategoryTranslated
 from domain.streams import (
+    cart_stream,
     category_stream,
     merchant_stream,
     order_stream,
@@ -318,6 +327,23 @@ def a_product(merchant: str, product_id: str = "MUG", category: str = "toys") ->
         (stream, PriceSet(**price, valid_from=START + timedelta(days=9), set_at=START)),
         (stream, ProductPublished(product_id=product_id, channel="web")),
         (stream, ProductActivated(product_id=product_id)),
+    ]
+
+
+def some_carts(merchant: str) -> list[Step]:
+    """One that became an order and misses another, one that was left and expired."""
+    bought, left = (cart_stream(merchant, f"{merchant}cart{number}") for number in range(2))
+    ids = [{"cart_id": f"{merchant}cart{number}"} for number in range(2)]
+    start = {"merchant": merchant, "currency": "BRL"}
+    done = {"total_cents": 2000, "orders_count": 1}
+    return [
+        (bought, CheckoutStarted(**ids[0], **start)),
+        (bought, ItemAdded(**ids[0], line=1, merchant=merchant, sku="A", quantity=2, unit_price_cents=1000)),
+        (bought, CheckoutClaimed(**ids[0], **done, claim=1, expires_at=START)),
+        (bought, CheckoutCompleted(**ids[0], **done, missing_count=1)),
+        (left, CheckoutStarted(**ids[1], **start, subject="subject-p1")),
+        (left, CartAbandoned(**ids[1], currency="BRL", lines_count=1, total_cents=500)),
+        (left, CartExpired(**ids[1])),
     ]
 
 

@@ -48,6 +48,7 @@ PUBLIC = {
     ),
     "who is not signed in may shop, where the merchant lets guests in; the cart's token opens it",
 )
+PUBLIC["look_up_order"] = "who bought as a guest has no account: number and e-mail address say who it is"
 """What anybody may ask for, and why. Whoever adds to it must have a reason that a reviewer accepts."""
 RULES = {
     ("audit:read", "merchant"): (
@@ -59,6 +60,7 @@ RULES = {
         "follow_audit_events get_process_state get_stream_state list_audit_events list_process_changes"
         " list_row_changes list_rows_as_of list_stream_changes"
     ),
+    ("carts:read", "merchant"): "list_carts list_carts_by_day",
     ("carts:write", "merchant"): (
         "start_cart get_cart add_cart_item change_cart_quantity set_cart_contact choose_cart_shipping"
         " complete_cart assign_cart merge_cart"
@@ -85,7 +87,7 @@ RULES = {
     ("merchant:write", "merchant"): "set_merchant_terms set_storefront",
     ("merchants:write", "merchant"): "register_merchant",
     ("orders:fulfil", "merchant"): "record_short_pick restore_reservation start_preparation",
-    ("orders:read", "merchant"): "get_order list_orders",
+    ("orders:read", "merchant"): "list_account_orders get_order list_orders",
     ("orders:write", "merchant"): "cancel_order place_order",
     ("password:write", "self"): "change_password",
     ("payments:read", "merchant"): "list_payments",

@@ -53,7 +53,16 @@ from services.audit.numbers_table import MODEL_OF, CannotExplain, read_table
 from services.play.reader import read_olist
 from tests.integration.inventory_lives import inventory_lives
 from tests.integration.played import played, some_of
-from tests.integration.projections_trade import START, Bought, Step, Trade, a_product, open_trade, setting_up
+from tests.integration.projections_trade import (
+    START,
+    Bought,
+    Step,
+    Trade,
+    a_product,
+    open_trade,
+    setting_up,
+    some_carts,
+)
 from tests.integration.test_database_roles import AsRole
 from tests.integration.test_projections import running, shown
 
@@ -140,6 +149,7 @@ def odd_lives(merchant: str) -> list[Step]:
     return [
         (product_stream(merchant, "D"), measured),
         *a_product(merchant),
+        *some_carts(merchant),
         *declined.placing()[:1],
         *declined.paying()[:1],
         (payment_stream(merchant, f"{declined.order_id}.1"), PaymentDeclined(**ids[0], reason="no")),

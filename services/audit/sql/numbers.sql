@@ -111,3 +111,11 @@ FROM events WHERE position = ANY(:positions::bigint[]) ORDER BY position;
 -- What a person wants to know of the events at :positions.
 SELECT position, type, stream, occurred_at, event_id
 FROM events WHERE position = ANY(:positions::bigint[]) ORDER BY position;
+
+-- name: carts_of_day
+-- Carts that something may have happened to on a day (UTC), a page at a time. :merchant, :day, :cart_id the last one.
+SELECT c.cart_id FROM carts AS c
+WHERE c.merchant = :merchant AND c.cart_id > :cart_id
+  AND c.started_at < (:day::date + 1)::timestamp AT TIME ZONE 'UTC'
+  AND greatest(c.touched_at, c.abandoned_at, c.completed_at, c.expired_at) >= :day::date::timestamp AT TIME ZONE 'UTC'
+ORDER BY c.cart_id LIMIT :limit;

@@ -1,0 +1,6 @@
+"""Read models of carts."""
+
+from projections.cart.carts import CARTS
+from projections.cart.carts_by_day import CARTS_BY_DAY
+
+READ_MODELS = (CARTS, CARTS_BY_DAY)

@@ -1,0 +1,114 @@
+"""What do read models tell of carts, and of an order to the guest who bought it?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from eventstore.bus import MemoryBus
+from eventstore.feed import Feed
+from eventstore.postgres import make_pool
+from eventstore.tasks import end_tasks
+from projections.runner import ProjectionRunner
+from projections.session import PostgresReadModels
+from tests.integration.api_client import Api, problem, serving
+from tests.integration.test_cart import a_cart, ok, press
+from tests.integration.test_cart_races import agents
+
+
+@asynccontextmanager
+async def projecting(api: Api) -> AsyncIterator[None]:
+    context = api.context
+    assert context is not None
+    projector = make_pool(context.settings.url("project"), max_size=8)
+    async with projector as pool, Feed(context.log, MemoryBus()).running() as feed:
+        runner = ProjectionRunner(feed, PostgresReadModels(pool), context.keyring)
+        task = asyncio.create_task(runner.run())
+        try:
+            yield
+        finally:
+            await end_tasks(task)
+
+
+async def latest(api: Api) -> dict[str, str]:
+    """Headers that have a read wait for all that is in the log."""
+    token = api.log.identity.token(await api.log.head())
+    return {"Tillroll-Min-Position": token, "Prefer": "wait=20"}
+
+
+async def get(api: Api, path: str, **headers: str) -> httpx.Response:
+    known = {"Tillroll-Merchant": "m1", "Authorization": f"Bearer {api.key}"}
+    return await api.client.get(path, headers={**known, **await latest(api), **headers})
+
+
+async def test_carts_are_listed_with_what_became_of_them(
+    database: str, nats_url: str, tmp_path: Path
+) -> None:
+    async with serving(database, nats_url, tmp_path) as api, projecting(api):
+        await api.post("/v1/stock/receive", {"sku": "A-1", "quantity": 9})
+        bought = await a_cart(api)
+        await ok(press(api, bought))
+        still = await a_cart(api)
+        shown = await ok(get(api, "/v1/carts"))
+        assert [(each["cart_id"], each["status"]) for each in shown["items"]] == [
+            (still, "open"),
+            (bought, "completed"),
+        ]
+        waits, done = shown["items"]
+        assert (done["total_cents"], done["orders_count"], done["expires_at"]) == (2000, 1, None)
+        assert waits["expires_at"] > waits["touched_at"]
+        (first,) = (await ok(get(api, "/v1/carts?status=completed&limit=1")))["items"]
+        assert first["cart_id"] == bought
+        page = await ok(get(api, "/v1/carts?limit=1"))
+        rest = await ok(get(api, f"/v1/carts?limit=1&cursor={page['next_cursor']}"))
+        assert [each["cart_id"] for each in page["items"] + rest["items"]] == [still, bought]
+        (day,) = (await ok(get(api, "/v1/sales/carts")))["items"]
+        assert (day["started_count"], day["completed_count"], day["abandoned_count"]) == (2, 1, 0)
+
+
+async def test_guest_order_look_up_answers_alike_for_wrong_and_unknown(
+    database: str, nats_url: str, tmp_path: Path
+) -> None:
+    async with serving(database, nats_url, tmp_path) as api, projecting(api):
+        await api.post("/v1/stock/receive", {"sku": "A-1", "quantity": 9})
+        (order,) = (await ok(press(api, await a_cart(api))))["orders"]
+        path, known = f"/v1/storefront/orders/{order['order_id']}", {"Tillroll-Merchant": "m1"}
+
+        async def look(where: str, email: str) -> httpx.Response:
+            headers = {**known, **await latest(api), "Tillroll-Email": email}
+            return await api.client.get(where, headers=headers)
+
+        found = await ok(look(path, "Ana@Example.com"))
+        assert (found["order_id"], found["total_cents"]) == (order["order_id"], 2000)
+        assert [line["sku"] for line in found["lines"]] == ["A-1"]
+        wrong = problem(await look(path, "eve@example.com"), 404, "not-found")
+        unknown = problem(await look("/v1/storefront/orders/none", "ana@example.com"), 404, "not-found")
+        assert wrong["detail"].replace(order["order_id"], "none") == unknown["detail"]
+        assert set(wrong) == set(unknown)
+
+
+async def test_guest_order_look_up_is_rate_limited(database: str, nats_url: str, tmp_path: Path) -> None:
+    async with serving(database, nats_url, tmp_path) as api, projecting(api):
+        headers = {"Tillroll-Merchant": "m1", "Tillroll-Email": "eve@example.com", **await latest(api)}
+        tries = [await api.client.get("/v1/storefront/orders/o1", headers=headers) for _ in range(21)]
+        assert {each.status_code for each in tries[:20]} == {404}
+        problem(tries[20], 429, "rate-limited")
+
+
+async def test_an_account_page_has_orders_and_where_their_parcels_are(
+    database: str, nats_url: str, tmp_path: Path
+) -> None:
+    async with serving(database, nats_url, tmp_path) as api, projecting(api), agents(api):
+        await api.post("/v1/stock/receive", {"sku": "A-1", "quantity": 9})
+        (order,) = (await ok(press(api, await a_cart(api))))["orders"]
+        async with asyncio.timeout(60):
+            while True:
+                (mine,) = (await ok(get(api, "/v1/account/orders")))["items"]
+                if mine["status"] == "reserved":
+                    break
+                await asyncio.sleep(0.1)
+        assert (mine["order_id"], mine["shipments"]) == (order["order_id"], [])
