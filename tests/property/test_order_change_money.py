@@ -1,8 +1,8 @@
 """Do stock and money follow an order that is cut and changed, whatever provider and carrier do meanwhile?
 
-All agents and aggregates in memory, as in `test_order_money.py`; of a SKU there are few, so that change sets are
-also refused for want of stock. At the end everything that was asked for is answered: then what is kept of each
-payment is what is due of it, and nothing is held for an order that is over.
+All agents and aggregates in memory, as in `test_order_money.py`; of a SKU there are few, so that change sets
+are also refused for want of stock. At the end everything that was asked for is answered: then what is kept of
+each payment is what is due of it, and nothing is held for an order that is over.
 """
 
 from __future__ import annotations
