@@ -36,6 +36,8 @@ from domain.streams import stock_stream
 from services.agents.agent import Agent, order_key
 
 RESERVATION = "reservation"
+MOST = 10**9
+"""Units that anything can be of."""
 
 
 class Item(Value):
@@ -65,7 +67,8 @@ class InventoryProcess(Value):
         for each in changes:
             place = (each.sku, each.warehouse)
             items[place] = items.get(place, 0) + each.change
-        kept = tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in sorted(items.items()) if n > 0)
+        some = ((place, min(n, MOST)) for place, n in sorted(items.items()) if n > 0)
+        kept = tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in some)
         return self.model_copy(update={"items": kept, "growth": (), "grown": frozenset(), "undone": False})
 
 
@@ -101,7 +104,8 @@ def _placed(event: OrderPlaced, fact: Fact) -> Reaction[InventoryProcess]:
 
 def _less(process: InventoryProcess, changes: Iterable[UnitsChange], fact: Fact) -> tuple[Group, ...]:
     """What is not wanted any more is let go."""
-    fewer = [Item(sku=c.sku, warehouse=c.warehouse, quantity=-c.change) for c in changes if c.change < 0]
+    gone = (c for c in changes if c.change < 0)
+    fewer = [Item(sku=c.sku, warehouse=c.warehouse, quantity=min(-c.change, MOST)) for c in gone]
     return _release(process, tuple(fewer), fact)
 
 
@@ -111,11 +115,12 @@ def _release(process: InventoryProcess, items: tuple[Item, ...], fact: Fact) -> 
 
 def _grow(process: InventoryProcess, event: OrderEditConfirmed, fact: Fact) -> Reaction[InventoryProcess]:
     """What a change set wants beyond what the order has is committed to it: all, or nothing."""
-    growth = tuple(Item(sku=c.sku, warehouse=c.warehouse, quantity=c.change) for c in event.units)
+    wanted = (c for c in event.units if c.change > 0)
+    growth = tuple(Item(sku=c.sku, warehouse=c.warehouse, quantity=min(c.change, MOST)) for c in wanted)
     held = {(each.sku, each.warehouse): each.quantity for each in process.items}
 
     def allocate(item: Item) -> Command:
-        quantity = held.get((item.sku, item.warehouse), 0) + item.quantity
+        quantity = min(held.get((item.sku, item.warehouse), 0) + item.quantity, MOST)
         place = {"order_id": process.order_id, "sku": item.sku, "warehouse": item.warehouse}
         return AllocateStock(**place, quantity=quantity, now=fact.occurred_at)
 
@@ -197,9 +202,9 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             return Reaction(process.model_copy(update={"confirmed": True}), commands, no_deadline)
         case OrderCancelled():
             return Reaction(process, _for_all(fact, items, lambda i: ReleaseStock(**place(i))), no_deadline)
-        case OrderLinesCancelled(units=units) | OrderEdited(units=units):
+        case OrderLinesCancelled(units=units) | OrderEdited(units=units) if order_id:
             return Reaction(process.with_units(units), _less(process, units, fact))
-        case OrderEditConfirmed() as event if event.units:
+        case OrderEditConfirmed() as event if event.units and order_id:
             return _grow(process, event, fact)
         case StockAllocated() as event if process.growth:
             return _grown(process, event, fact)

@@ -251,11 +251,11 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
             if not begun:
                 return Reaction(process)
             return Reaction(process, _reverse_all(process, fact), _no_deadlines(process, fact))
-        case OrderEditConfirmed() as event if event.payments and not process.is_owed:
+        case OrderEditConfirmed() as event if event.payments and process.order_id and not process.is_owed:
             return _propose(process, event, fact)
         case OrderEditDeclined() as event if event.payments:
             return _drop(process, event, fact)
-        case OrderEdited(payments=changes) | OrderLinesCancelled(payments=changes) if changes:
+        case OrderEdited(payments=changes) | OrderLinesCancelled(payments=changes) if process.order_id:
             return _due(process, changes, fact)
         case _:
             return Reaction(process)
