@@ -50,6 +50,12 @@ Id = Annotated[str, Field(min_length=1, max_length=NAME_BYTES_MAX, pattern=_IN_P
 PaymentName = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_~-]+$")]
 """What tells an order's payments apart; without a dot, so that ORDER.NAME is no other order's payment."""
 
+PAYMENT_BYTES_MAX = NAME_BYTES_MAX + 101
+PaymentId = Annotated[
+    str, Field(min_length=1, max_length=PAYMENT_BYTES_MAX, pattern=_IN_PATH), _within(PAYMENT_BYTES_MAX)
+]
+"""An order's id, a dot and a payment's name; or a provider's reference."""
+
 Warehouse = Annotated[
     str, Field(min_length=1, max_length=NAME_BYTES_MAX, pattern=_IN_PATH), _within(NAME_BYTES_MAX)
 ]

@@ -58,6 +58,10 @@ def payment_stream(merchant: str, payment_id: str) -> str:
     return stream_name("payment", merchant, payment_id)
 
 
+def payment_method_stream(merchant: str, method_id: str) -> str:
+    return stream_name("paymentmethod", merchant, method_id)
+
+
 def shipment_stream(merchant: str, shipment_id: str) -> str:
     return stream_name("shipment", merchant, shipment_id)
 

@@ -29,5 +29,6 @@ def _as_it_was(fields: dict[str, Any]) -> dict[str, Any]:
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("OrderPlaced", 1): _as_it_was,
     ("OrderDiscrepancyOpened", 1): _as_it_was,
+    ("AuthorizationRequested", 1): _as_it_was,
 }
 """(type, schema) -> the function from the data of that schema to the data of the next."""

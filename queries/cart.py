@@ -115,9 +115,7 @@ async def list_account_orders(reader: MerchantReader, page: Page) -> PageOf[Acco
     "/orders/{order_id}",
     operation_id="look_up_order",
     dependencies=[
-        public(
-            "who bought as a guest has no account: the order's number and the e-mail address say who it is"
-        ),
+        public("who bought as a guest has no account: number and e-mail address say who it is"),
         Depends(limit_sign_in),
     ],
     summary="A guest's order, by its number and e-mail address",

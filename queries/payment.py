@@ -19,6 +19,7 @@ _QUERIES = load_queries("queries", "payment.sql")
 PaymentState = Literal[
     "planned",
     "requested",
+    "action_required",
     "authorized",
     "declined",
     "expired",
@@ -36,6 +37,8 @@ Trouble = Literal[
     "void_failed",
     "refund_unavailable",
     "refund_failed",
+    "evidence_unavailable",
+    "evidence_failed",
 ]
 
 
@@ -56,6 +59,11 @@ class Payment(Answer):
     refunded_cents: Cents
     voided_cents: Cents
     expired_cents: Cents
+    disputed_cents: Cents = Field(description="what the bank has taken back, for good or until it decides")
+    action: Literal["required", "completed", "failed", "expired"] | None = Field(
+        description="what the bank wants of the customer before it authorises (3-D Secure)"
+    )
+    action_url: str | None = Field(description="where the customer does it, while it is required")
     provider_reference: str | None
     decline_reason: str | None
     discrepancy: str | None
@@ -99,5 +107,114 @@ async def list_payments(
     return page_of(Payment, rows, page, "newest", "planned_at", "payment_id")
 
 
-ROUTERS = (router,)
+class Dispute(Answer):
+    """A payment that a bank disputes."""
+
+    payment_id: str = Field(examples=["1001.card"])
+    dispute_id: str = Field(examples=["dp_1"])
+    order_id: str
+    status: Literal["open", "won", "lost"]
+    amount_cents: Cents
+    reason: str = Field(examples=["fraudulent"])
+    evidence: Literal["requested", "submitted", "failed"] | None = Field(
+        description="what became of the evidence that was handed in last"
+    )
+    evidence_reason: str | None
+    evidence_due_at: datetime | None
+    opened_at: datetime
+    ended_at: datetime | None
+
+
+@router.get(
+    "/disputes",
+    operation_id="list_disputes",
+    dependencies=[requires("payments:read")],
+    summary="Disputes, newest first",
+)
+async def list_disputes(
+    reader: MerchantReader, page: Page, status: Literal["open", "won", "lost"] | None = None
+) -> PageOf[Dispute]:
+    after = page.after("newest", as_datetime, as_str, as_str) or (None, None, None)
+    arguments = {
+        "status": status,
+        "after_at": after[0],
+        "after_id": after[1],
+        "after_dispute": after[2],
+        "limit": page.limit + 1,
+    }
+    rows = (await reader.rows(("payment_disputes",), (_QUERIES.list_disputes.sql, arguments)))[0]
+    return page_of(Dispute, rows, page, "newest", "opened_at", "payment_id", "dispute_id")
+
+
+class Discrepancy(Answer):
+    """Where our books and the provider's differ. `ours_cents` and `theirs_cents` are of the same thing."""
+
+    payment_id: str = Field(examples=["1001.card"])
+    order_id: str = Field(description="the provider's reference, of a charge that we never asked for")
+    kind: str = Field(examples=["captured_differs"])
+    status: Literal["open", "resolved"]
+    ours_cents: Cents | None
+    theirs_cents: Cents | None
+    currency: str | None
+    provider_reference: str | None
+    opened_at: datetime
+    resolved_at: datetime | None
+    resolved_by: str | None = Field(description="who resolved it, or `fact`: what was told later agrees")
+    reason: str | None
+
+
+@router.get(
+    "/discrepancies",
+    operation_id="list_payment_discrepancies",
+    dependencies=[requires("payments:read")],
+    summary="Discrepancies of payments, newest first",
+)
+async def list_payment_discrepancies(
+    reader: MerchantReader, page: Page, status: Literal["open", "resolved"] | None = None
+) -> PageOf[Discrepancy]:
+    after = page.after("newest", as_datetime, as_str, as_str) or (None, None, None)
+    arguments = {
+        "status": status,
+        "after_at": after[0],
+        "after_id": after[1],
+        "after_kind": after[2],
+        "limit": page.limit + 1,
+    }
+    statement = (_QUERIES.list_discrepancies.sql, arguments)
+    rows = (await reader.rows(("discrepancies",), statement))[0]
+    return page_of(Discrepancy, rows, page, "newest", "opened_at", "payment_id", "kind")
+
+
+methods = APIRouter(prefix="/v1/payment-methods", tags=["payments"], responses=documented())
+
+
+class StoredMethod(Answer):
+    """A payment method; what it is known by is gone once its person is erased."""
+
+    method_id: str = Field(examples=["visa-4242"])
+    subject: str = Field(description="the customer's pseudonym")
+    brand: str | None = Field(examples=["visa"])
+    last4: str | None = Field(examples=["4242"])
+    expires: str | None = Field(examples=["2029-04"])
+    stored_at: datetime
+    removed_at: datetime | None
+
+
+@methods.get(
+    "",
+    operation_id="list_payment_methods",
+    dependencies=[requires("methods:read")],
+    summary="Stored payment methods of a customer, newest first",
+)
+async def list_payment_methods(
+    reader: MerchantReader, page: Page, subject: Annotated[str | None, Query(max_length=200)] = None
+) -> PageOf[StoredMethod]:
+    """A customer sees their own alone."""
+    after_at, after_id = page.after("newest", as_datetime, as_str) or (None, None)
+    arguments = {"of": subject, "after_at": after_at, "after_id": after_id, "limit": page.limit + 1}
+    rows = (await reader.rows(("payment_methods",), (_QUERIES.list_methods.sql, arguments)))[0]
+    return page_of(StoredMethod, rows, page, "newest", "stored_at", "method_id")
+
+
+ROUTERS = (router, methods)
 TAGS = ({"name": "payments", "description": "What was asked of the payment provider, and what it said."},)

@@ -41,6 +41,9 @@ def why(
     payment_id: Annotated[str | None, _key()] = None,
     call: Annotated[str | None, _key()] = None,
     reference: Annotated[str | None, _key()] = None,
+    dispute_id: Annotated[str | None, _key()] = None,
+    kind: Annotated[str | None, _key()] = None,
+    method_id: Annotated[str | None, _key()] = None,
     shipment_id: Annotated[str | None, _key()] = None,
     scan_id: Annotated[str | None, _key()] = None,
     checkout_id: Annotated[str | None, _key()] = None,
@@ -48,7 +51,6 @@ def why(
     transfer_id: Annotated[str | None, _key()] = None,
     stocktake_id: Annotated[str | None, _key()] = None,
     cart_id: Annotated[str | None, _key()] = None,
-    kind: Annotated[str | None, _key()] = None,
     product_id: Annotated[str | None, _key()] = None,
     channel: Annotated[str | None, _key()] = None,
     valid_from: Annotated[str | None, _key("Such as 2018-03-01T12:00:00Z.")] = None,
@@ -75,10 +77,10 @@ def why(
 
     parts = (
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
-        "payment_id", "call", "reference", "shipment_id", "scan_id", "checkout_id",
-        "hold_id", "note_id", "tag", "change_set_id", "quarter", "product_id", "channel", "valid_from",
-        "word", "trigram",
-        "purchase_id", "transfer_id", "stocktake_id", "cart_id", "kind",
+        "payment_id", "call", "reference", "dispute_id", "kind", "method_id",
+        "shipment_id", "scan_id", "checkout_id", "hold_id", "note_id", "tag",
+        "change_set_id", "product_id", "channel", "valid_from", "quarter", "purchase_id",
+        "transfer_id", "stocktake_id", "word", "trigram", "cart_id",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}
     of_row = {name: str(told) for name, told in key.items() if name != "merchant"}

@@ -103,16 +103,27 @@ from domain.order import (
 )
 from domain.parked import RequestParkedRetry, RequestParkedSkip
 from domain.payment import (
+    CapturePayment,
+    CustomerAction,
+    Dispute,
+    Evidence,
     ExpireAuthorization,
+    ExpireCustomerAction,
+    Finding,
     Movement,
+    RecordFindings,
     RecordProviderPayment,
+    RecordUnknownCharge,
     RequestAuthorization,
     RequestCapture,
     RequestRefund,
     RequestReversal,
     RequestVoid,
+    ResolveDiscrepancy,
+    SubmitEvidence,
 )
 from domain.payment import RecordUnavailable as RecordProviderUnavailable
+from domain.payment.method import MethodToken, RemovePaymentMethod, StorePaymentMethod
 from domain.permissions import PLATFORM
 from domain.personal import Customer, EmailAddress, Erased, Sealed
 from domain.product_category import TranslateCategory
@@ -229,6 +240,33 @@ reasons = st.sampled_from(["customer", "declined", "stock", "expired", "returned
 movements = st.builds(
     Movement, reference=references, amount_cents=cents, succeeded=st.booleans(), happened_at=maybe_moments
 )
+customer_actions = st.builds(
+    CustomerAction,
+    action_id=st.just("a1"),
+    status=st.sampled_from(["required", "completed", "failed"]),
+    expires_at=maybe_moments,
+)
+disputes = st.builds(
+    Dispute,
+    dispute_id=st.sampled_from(["d1", "d2"]),
+    amount_cents=st.just(60),
+    status=st.sampled_from(["open", "won", "lost"]),
+)
+handed_in = st.builds(
+    Movement,
+    reference=st.sampled_from(["d1/r1", "d1/r2"]),
+    amount_cents=st.just(0),
+    succeeded=st.booleans(),
+)
+findings = st.lists(
+    st.builds(
+        Finding,
+        kind=st.sampled_from(["captured_differs", "refunded_differs"]),
+        ours_cents=cents,
+        theirs_cents=cents,
+    ),
+    max_size=2,
+).map(tuple)
 accounts = st.builds(
     RecordProviderPayment,
     payment_id=st.just("p1"),
@@ -240,6 +278,10 @@ accounts = st.builds(
     refunds=st.lists(movements, max_size=3).map(tuple),
     voided=st.booleans(),
     void_refused=st.sampled_from(["", "captured"]),
+    lapsed=st.sampled_from([False, False, True]),
+    action=st.none() | customer_actions,
+    disputes=st.lists(disputes, max_size=2).map(tuple),
+    evidence=st.lists(handed_in, max_size=2).map(tuple),
 )
 
 SCANS = {
@@ -485,6 +527,39 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     RequestVoid: st.builds(RequestVoid, **_payment),
     RequestRefund: st.builds(RequestRefund, **_payment, refund_id=references, amount_cents=cents),
     RequestReversal: st.builds(RequestReversal, **_payment),
+    CapturePayment: st.builds(
+        CapturePayment, **_payment, capture_id=references, amount_cents=st.none() | cents
+    ),
+    ExpireCustomerAction: st.builds(ExpireCustomerAction, **_payment),
+    SubmitEvidence: st.builds(
+        SubmitEvidence,
+        **_payment,
+        dispute_id=st.sampled_from(["d1", "d2"]),
+        evidence_id=references,
+        subject=st.just("u1"),
+        evidence=st.sampled_from([Evidence(text="signed for"), Sealed(sealed="bm9uY2U="), Erased()]),
+    ),
+    RecordFindings: st.builds(RecordFindings, **_payment, findings=findings),
+    RecordUnknownCharge: st.builds(
+        RecordUnknownCharge,
+        **_payment,
+        order_id=order_ids,
+        provider_reference=references,
+        theirs_cents=cents,
+    ),
+    ResolveDiscrepancy: st.builds(
+        ResolveDiscrepancy,
+        **_payment,
+        kind=st.sampled_from(["captured_differs", "captured_after_void", "unknown_charge"]),
+        reason=st.just("seen"),
+    ),
+    StorePaymentMethod: st.builds(
+        StorePaymentMethod,
+        method_id=st.just("m1"),
+        subject=st.sampled_from(["u1", "u2"]),
+        token=st.sampled_from([MethodToken(token="pm_1"), Sealed(sealed="bm9uY2U="), Erased()]),
+    ),
+    RemovePaymentMethod: st.builds(RemovePaymentMethod, method_id=st.just("m1")),
     ExpireAuthorization: st.builds(ExpireAuthorization, **_payment),
     RecordProviderPayment: accounts,
     RecordProviderUnavailable: st.builds(RecordProviderUnavailable, **_payment, **_call),
@@ -593,6 +668,7 @@ OPENINGS: dict[str, tuple[Command, ...]] = {
             payment_id="p1", provider_reference="prov-1", status="authorized", amount_cents=100
         ),
     ),
+    "paymentmethod": (StorePaymentMethod(method_id="m1", subject="u1", token=MethodToken(token="pm_1")),),
     "shipment": (
         RequestShipment(
             shipment_id="s1",

@@ -18,6 +18,15 @@ from domain.payment import (
     AuthorizationRequested,
     CaptureFailed,
     CaptureRequested,
+    CustomerActionCompleted,
+    CustomerActionExpired,
+    CustomerActionFailed,
+    CustomerActionRequired,
+    DisputeOpened,
+    DisputeWon,
+    EvidenceFailed,
+    EvidenceRequested,
+    EvidenceSubmitted,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
@@ -72,6 +81,9 @@ class PaymentProgress:
     refunded_cents: int = 0
     voided_cents: int = 0
     expired_cents: int = 0
+    disputed_cents: int = 0
+    action: str | None = None
+    action_url: str | None = None
     provider_reference: str | None = None
     decline_reason: str | None = None
     discrepancy: str | None = None
@@ -200,6 +212,22 @@ def _contradicted(payment: PaymentProgress, event: PaymentDiscrepancyOpened, _: 
     payment.discrepancy = event.kind
 
 
+def _acted(status: str) -> Callable[[PaymentProgress, Any, Fact], None]:
+    def act(payment: PaymentProgress, event: Any, _: Fact) -> None:
+        payment.action = status
+        payment.action_url = event.redirect_url if isinstance(event, CustomerActionRequired) else ""
+
+    return act
+
+
+def _disputed(payment: PaymentProgress, event: DisputeOpened, _: Fact) -> None:
+    payment.disputed_cents += event.amount_cents
+
+
+def _dispute_won(payment: PaymentProgress, event: DisputeWon, _: Fact) -> None:
+    payment.disputed_cents -= event.amount_cents
+
+
 def _derived(_: PaymentProgress, __: Any, ___: Fact) -> None:
     """Its row is derived from what was asked for, and from its troubles."""
 
@@ -220,6 +248,15 @@ _MOVES: dict[type[Event], Callable[[PaymentProgress, Any, Fact], None]] = {
     AuthorizationExpired: _expired,
     PaymentDiscrepancyOpened: _contradicted,
     PaymentProviderUnavailable: _derived,
+    CustomerActionRequired: _acted("required"),
+    CustomerActionCompleted: _acted("completed"),
+    CustomerActionFailed: _acted("failed"),
+    CustomerActionExpired: _acted("expired"),
+    DisputeOpened: _disputed,
+    DisputeWon: _dispute_won,
+    EvidenceRequested: _derived,
+    EvidenceSubmitted: _derived,
+    EvidenceFailed: _derived,
 }
 _COMES_OF: dict[type[Event], tuple[str, ...]] = {
     PaymentAuthorized: ("authorize",),
@@ -228,9 +265,15 @@ _COMES_OF: dict[type[Event], tuple[str, ...]] = {
     PaymentVoided: ("authorize", "void"),
     AuthorizationExpired: ("void",),
     PaymentRefunded: ("refund",),
+    EvidenceSubmitted: ("evidence",),
 }
 """Which calls have come to something by an event, so that their trouble is over."""
-_FAILED: dict[type[Event], str] = {CaptureFailed: "capture", VoidFailed: "void", RefundFailed: "refund"}
+_FAILED: dict[type[Event], str] = {
+    CaptureFailed: "capture",
+    VoidFailed: "void",
+    RefundFailed: "refund",
+    EvidenceFailed: "evidence",
+}
 
 
 class _Batch:
@@ -294,5 +337,5 @@ PAYMENTS = ReadModel(
     ("payments", "payment_requests", "payment_troubles"),
     (OrderPlaced, *_MOVES),
     project,
-    version=2,
+    version=3,
 )

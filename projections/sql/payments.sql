@@ -25,6 +25,9 @@ CREATE TABLE payments_g0 (
     refunded_cents bigint NOT NULL DEFAULT 0,
     voided_cents bigint NOT NULL DEFAULT 0,
     expired_cents bigint NOT NULL DEFAULT 0,
+    disputed_cents bigint NOT NULL DEFAULT 0,
+    action text COLLATE "C",
+    action_url text,
     provider_reference text,
     decline_reason text,
     discrepancy text,
@@ -45,6 +48,7 @@ CREATE TABLE payments_g0 (
             WHEN expired THEN 'expired'
             WHEN declined THEN 'declined'
             WHEN authorized THEN 'authorized'
+            WHEN action = 'required' THEN 'action_required'
             WHEN requested THEN 'requested'
             ELSE 'planned'
         END
@@ -128,6 +132,9 @@ UPDATE payments_g0 AS p SET
     refunded_cents = p.refunded_cents + m.refunded_cents,
     voided_cents = p.voided_cents + m.voided_cents,
     expired_cents = p.expired_cents + m.expired_cents,
+    disputed_cents = p.disputed_cents + m.disputed_cents,
+    action = coalesce(m.action, p.action),
+    action_url = nullif(coalesce(m.action_url, p.action_url), ''),
     provider_reference = coalesce(m.provider_reference, p.provider_reference),
     decline_reason = coalesce(m.decline_reason, p.decline_reason),
     discrepancy = coalesce(m.discrepancy, p.discrepancy),
@@ -143,11 +150,11 @@ UPDATE payments_g0 AS p SET
     voided_at = coalesce(m.voided_at, p.voided_at)
 FROM unnest(
     :merchant, :payment_id, :requested, :authorized, :declined, :void_requested, :voided, :expired,
-    :captures_count, :authorized_cents, :captured_cents, :refunded_cents, :voided_cents, :expired_cents, :provider_reference, :decline_reason, :discrepancy,
+    :captures_count, :authorized_cents, :captured_cents, :refunded_cents, :voided_cents, :expired_cents, :disputed_cents, :action, :action_url, :provider_reference, :decline_reason, :discrepancy,
     :requested_at, :authorized_at, :declined_at, :captured_at, :refunded_at, :voided_at
 ) AS m (
     merchant, payment_id, requested, authorized, declined, void_requested, voided, expired,
-    captures_count, authorized_cents, captured_cents, refunded_cents, voided_cents, expired_cents, provider_reference, decline_reason, discrepancy,
+    captures_count, authorized_cents, captured_cents, refunded_cents, voided_cents, expired_cents, disputed_cents, action, action_url, provider_reference, decline_reason, discrepancy,
     requested_at, authorized_at, declined_at, captured_at, refunded_at, voided_at
 )
 WHERE p.merchant = m.merchant AND p.payment_id = m.payment_id;

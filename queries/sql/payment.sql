@@ -7,3 +7,27 @@ WHERE merchant = :merchant
   AND (:after_id::text IS NULL OR (planned_at, payment_id) < (:after_at, :after_id))
 ORDER BY planned_at DESC, payment_id DESC
 LIMIT :limit;
+
+-- name: list_disputes
+SELECT * FROM payment_disputes
+WHERE merchant = :merchant
+  AND (:status::text IS NULL OR status = :status)
+  AND (:after_id::text IS NULL OR (opened_at, payment_id, dispute_id) < (:after_at, :after_id, :after_dispute))
+ORDER BY opened_at DESC, payment_id DESC, dispute_id DESC
+LIMIT :limit;
+
+-- name: list_discrepancies
+SELECT * FROM discrepancies
+WHERE merchant = :merchant
+  AND (:status::text IS NULL OR status = :status)
+  AND (:after_id::text IS NULL OR (opened_at, payment_id, kind) < (:after_at, :after_id, :after_kind))
+ORDER BY opened_at DESC, payment_id DESC, kind DESC
+LIMIT :limit;
+
+-- name: list_methods
+SELECT * FROM payment_methods
+WHERE merchant = :merchant
+  AND (:of::text IS NULL OR subject = :of)
+  AND (:after_id::text IS NULL OR (stored_at, method_id) < (:after_at, :after_id))
+ORDER BY stored_at DESC, method_id DESC
+LIMIT :limit;

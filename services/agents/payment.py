@@ -22,8 +22,11 @@ from domain.order import (
     Portion,
 )
 from domain.payment import (
+    AuthorizationRequested,
     CaptureFailed,
+    CustomerActionRequired,
     ExpireAuthorization,
+    ExpireCustomerAction,
     PaymentAuthorized,
     PaymentCaptured,
     RefundFailed,
@@ -33,22 +36,31 @@ from domain.payment import (
     RequestReversal,
     VoidFailed,
 )
+from domain.payment.method import stored_method
 from domain.streams import payment_stream
 from services.agents.agent import Agent, order_key
 
-AUTHORIZATION, REVERSAL = "authorization ", "reversal "
+AUTHORIZATION, REVERSAL, ACTION = "authorization ", "reversal ", "action "
+ACTION_VALID = timedelta(hours=1)
+"""How long a customer has for what the bank wants of them, where the provider does not say."""
 REVERSAL_PAUSES = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
 
 
 class PaymentProcess(Value):
-    """The order's payments, and where it is; `tries` counts reversals that failed, by payment id."""
+    """The order's payments, and where it is; `tries` counts reversals that failed, by payment id.
+
+    `added` are payments that the order was not placed with; `acting` those that wait for their customer.
+    """
 
     order_id: str = ""
     currency: str = ""
+    subject: str = ""
     portions: tuple[Portion, ...] = ()
     valid_s: int = 0
     requested: bool = False
     authorized: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
+    acting: frozenset[str] = frozenset()
     tries: dict[str, int] = Field(default_factory=dict)
     dispatched: bool = False
     cancelled: bool = False
@@ -74,12 +86,16 @@ def _reverse(fact: Fact, *payment_ids: str) -> tuple[Group, ...]:
 
 
 def _reverse_all(process: PaymentProcess, fact: Fact) -> tuple[Group, ...]:
-    return _reverse(fact, *(each.payment_id for each in process.portions))
+    """Those that were asked for."""
+    asked = [each.payment_id for each in process.portions]
+    return _reverse(fact, *(each for each in asked if process.requested or each in process.added))
 
 
 def _capture(portion: Portion) -> Command:
     payment_id, cents = portion.payment_id, portion.amount_cents
-    return RequestCapture(payment_id=payment_id, capture_id=f"{payment_id}.capture", amount_cents=cents)
+    return RequestCapture(
+        payment_id=payment_id, capture_id=f"{payment_id}.capture", amount_cents=cents, rest=True
+    )
 
 
 def _authorize(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
@@ -92,10 +108,12 @@ def _authorize(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
                 amount_cents=portion.amount_cents,
                 currency=process.currency,
                 method=portion.method,
+                subject=process.subject if stored_method(portion.method) else "",
                 installments=portion.installments,
             ),
         )
         for portion in process.portions
+        if portion.payment_id not in process.added
     )
     commands = (Group(targets),) if targets else ()
     return Reaction(process.model_copy(update={"requested": True}), commands)
@@ -103,14 +121,40 @@ def _authorize(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
 
 def _authorized(process: PaymentProcess, event: PaymentAuthorized, fact: Fact) -> Reaction[PaymentProcess]:
     payment_id = event.payment_id
-    process = process.model_copy(update={"authorized": process.authorized | {payment_id}})
+    acted = process.acting & {payment_id}
+    over = tuple(Deadline(order_key(fact), ACTION + each, None) for each in acted)
+    process = process.model_copy(
+        update={"authorized": process.authorized | {payment_id}, "acting": process.acting - acted}
+    )
     if process.is_owed:
-        return Reaction(process, _reverse(fact, payment_id))
+        return Reaction(process, _reverse(fact, payment_id), over)
     if process.dispatched:  # too late for the dispatch to have it captured
         portions = [each for each in process.portions if each.payment_id == payment_id]
-        return Reaction(process, _each(fact, map(_capture, portions)))
+        return Reaction(process, _each(fact, map(_capture, portions)), over)
     expires_at = fact.occurred_at + timedelta(seconds=process.valid_s)
-    return Reaction(process, (), (Deadline(order_key(fact), AUTHORIZATION + payment_id, expires_at),))
+    return Reaction(process, (), (*over, Deadline(order_key(fact), AUTHORIZATION + payment_id, expires_at)))
+
+
+def _added(process: PaymentProcess, event: AuthorizationRequested) -> Reaction[PaymentProcess]:
+    """A person had it asked for, beside those that the order was placed with."""
+    if event.payment_id in {each.payment_id for each in process.portions}:
+        return Reaction(process)
+    portion = Portion(
+        payment_id=event.payment_id,
+        method=event.method,
+        amount_cents=event.amount_cents,
+        installments=event.installments,
+        sequence=len(process.portions) + 1,
+    )
+    update = {"portions": (*process.portions, portion), "added": process.added | {event.payment_id}}
+    return Reaction(process.model_copy(update=update))
+
+
+def _action(process: PaymentProcess, event: CustomerActionRequired, fact: Fact) -> Reaction[PaymentProcess]:
+    """The customer's time is bounded: what they do not come for is let go."""
+    due_at = event.expires_at or fact.occurred_at + ACTION_VALID
+    process = process.model_copy(update={"acting": process.acting | {event.payment_id}})
+    return Reaction(process, (), (Deadline(order_key(fact), ACTION + event.payment_id, due_at),))
 
 
 def _no_deadlines(process: PaymentProcess, fact: Fact) -> tuple[Deadline, ...]:
@@ -219,12 +263,20 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
                 PaymentProcess(
                     order_id=event.order_id,
                     currency=event.currency,
+                    subject=event.subject,
                     portions=event.portions,
                     valid_s=event.terms.authorization_valid_s,
                 )
             )
         case OrderReserved() if not process.requested:
             return _authorize(process, fact)
+        case AuthorizationRequested() as event if process.order_id:
+            return _added(process, event)
+        case CustomerActionRequired() as event:
+            return _action(process, event, fact)
+        case DeadlineReached(name=name) if name.startswith(ACTION):
+            expire_action = ExpireCustomerAction(payment_id=name.removeprefix(ACTION))
+            return Reaction(process, _each(fact, [expire_action]))
         case PaymentAuthorized() as event:
             return _authorized(process, event, fact)
         case DeadlineReached(name=name) if name.startswith(AUTHORIZATION) and not process.dispatched:
@@ -246,7 +298,7 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
         case ShipmentReturned() if not process.returned:
             return Reaction(process.model_copy(update={"returned": True}), _reverse_all(process, fact))
         case OrderCancelled() if not process.cancelled:
-            begun = process.requested and not process.returned
+            begun = (process.requested or process.added) and not process.returned
             process = process.model_copy(update={"cancelled": True})
             if not begun:
                 return Reaction(process)
@@ -269,6 +321,8 @@ PAYMENT_AGENT = Agent(
         OrderPlaced,
         OrderReserved,
         OrderCancelled,
+        AuthorizationRequested,
+        CustomerActionRequired,
         PaymentAuthorized,
         PaymentCaptured,
         CaptureFailed,
@@ -283,7 +337,7 @@ PAYMENT_AGENT = Agent(
         OrderLinesCancelled,
     ),
     react=react,
-    rule_version=2,
+    rule_version=3,
 )
 
 AGENTS = (PAYMENT_AGENT,)

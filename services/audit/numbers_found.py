@@ -95,7 +95,8 @@ class _Finder:
         await execute(self._connection, "drop_left_out", follower=follower)
 
     async def by_key(self) -> Found:
-        categories = {CATEGORY_OF[event] for event in self._shape.model.events}
+        # that somebody was erased makes no number
+        categories = {CATEGORY_OF[event] for event in self._shape.model.events} - {"erasure"}
         if len(categories) == 1 and (found := await self._by_stream(*categories)):
             return found
         if (orders := await self._orders()) is not None:

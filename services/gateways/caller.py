@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,8 @@ import structlog
 
 from commands.executor import Context, Executor
 from domain.kernel import Command, Fact, one
+from domain.payment.method import MethodToken, PaymentMethod
+from domain.personal import Sealed
 from eventstore.codec import opened, subject_of
 from eventstore.keyring import Keyring
 from eventstore.seams import Clock, derived_id
@@ -101,7 +104,22 @@ class Caller:
         if subject:
             await self._keyring.load((subject,))
             fact = fact._replace(event=opened(fact.event, self._keyring))
-        return self._gateway.request(fact)
+        request = self._gateway.request(fact)
+        stream = self._gateway.secret(fact)
+        if stream:
+            token = await self._token(stream, fact.event.subject)  # type: ignore[attr-defined]
+            request = replace(request, body={**request.body, "token": token})
+        return request
+
+    async def _token(self, stream: str, subject: str) -> str:
+        """What a stored payment method is charged by; empty where it is gone, or is somebody else's."""
+        (state,) = await self._executor.states.load([stream])
+        method: PaymentMethod = state.state
+        if method.subject != subject or not isinstance(method.token, Sealed):
+            return ""
+        await self._keyring.load((subject,))
+        token = self._keyring.open(subject, method.token, MethodToken)
+        return token.token if isinstance(token, MethodToken) else ""
 
     def _ours(self, account: Account, fact: Fact) -> Account:
         if account.get(self._gateway.subject) != fact.stream:

@@ -14,6 +14,7 @@ from services.gateways.mail_secrets import MailSeal
 from services.gateways.mail_sender import MailSender
 from services.gateways.mail_transport import open_transport
 from services.gateways.provider import HttpExchange, Provider, open_http
+from services.gateways.reconcile import DailyReconciliation
 from services.gateways.registered import GATEWAYS
 from services.gateways.runner import GatewayRunner
 from services.gateways.webhooks import WebhookServer
@@ -28,13 +29,17 @@ async def run_gateways(context: ProcessContext, persist: Persist) -> None:
     secrets = {each.name: settings.webhook_secret(each.name) for each in GATEWAYS}
     door = WebhookServer(inbox, secrets, settings.internal_host, settings.webhook_port, settings)
     async with open_http() as http:
+        providers = {
+            each.name: Provider(
+                HttpExchange(settings.provider_url(each.name), http, timeout_s=PATIENCE.timeout_s)
+            )
+            for each in GATEWAYS
+        }
 
         def runner(gateway: Gateway) -> GatewayRunner:
-            url = settings.provider_url(gateway.name)
-            provider = Provider(HttpExchange(url, http, timeout_s=PATIENCE.timeout_s))
             return GatewayRunner(
                 gateway,
-                provider,
+                providers[gateway.name],
                 context.feed,
                 context.executor,
                 context.log.database,
@@ -46,6 +51,8 @@ async def run_gateways(context: ProcessContext, persist: Persist) -> None:
         async with TaskGroup() as tasks:
             tasks.create_task(_run(door.run()))
             tasks.create_task(_run(persist("inbox", inbox.run)))
+            daily = DailyReconciliation(context, providers)
+            tasks.create_task(_run(persist("reconciliation", daily.run)))
             for each in runners:
                 tasks.create_task(_run(persist(each.follower, each.run)))
 

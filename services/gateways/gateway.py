@@ -59,6 +59,9 @@ class Gateway:
     `refused(fact, state, account, reason)`: the same, where the provider would not do it; `account` is None
     where it knows of nothing. Raises Unavailable where a refusal is no outcome.
     `unavailable(fact, attempts)`: the command that records that it can't be reached.
+    `secret(fact)`: the stream whose state holds a token that the call needs too; empty where it needs none.
+    `differences(stream, account, state)`: what to record of a comparison of the books, its facts being known.
+    `unknown(account)`: merchant, stream and command for what the provider has, and we never asked for.
     `told(stream, data)`: the command for a webhook's data, whose member `subject` names the stream.
     """
 
@@ -75,6 +78,9 @@ class Gateway:
     refused: Callable[[Fact, Any, Account | None, str], Command | None]
     unavailable: Callable[[Fact, int], Command]
     told: Callable[[str, Account], Command | None]
+    secret: Callable[[Fact], str] = lambda _: ""
+    differences: Callable[[str, Account | None, Any], Command | None] = lambda *_: None
+    unknown: Callable[[Account], tuple[str, str, Command]] | None = None
 
     @property
     def actor(self) -> str:

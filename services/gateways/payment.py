@@ -10,6 +10,10 @@ from domain.kernel import Command, Event, Fact
 from domain.payment import (
     AuthorizationRequested,
     CaptureRequested,
+    CustomerAction,
+    Dispute,
+    Evidence,
+    EvidenceRequested,
     Movement,
     Payment,
     RecordProviderPayment,
@@ -17,8 +21,10 @@ from domain.payment import (
     RefundRequested,
     VoidRequested,
 )
-from domain.streams import stream_parts
+from domain.payment.method import stored_method
+from domain.streams import payment_method_stream, stream_parts
 from services.gateways.gateway import Account, Gateway, Request, account_path, gone
+from services.gateways.payment_books import differences, unknown_charge
 
 PATH = "/v1/payments"
 DECLINES = frozenset({402})
@@ -29,6 +35,7 @@ _CALLS = {
     CaptureRequested: "capture",
     RefundRequested: "refund",
     VoidRequested: "void",
+    EvidenceRequested: "evidence",
 }
 
 
@@ -45,6 +52,8 @@ def answered(event: Event, payment: Payment) -> bool:
             return not cents or _is_over(payment.refunds.get(reference))
         case VoidRequested():
             return not payment.requested_cents or payment.void in ("refused", "done")
+        case EvidenceRequested(evidence_id=reference):
+            return payment.evidence.get(reference) in ("done", "failed")
     return True
 
 
@@ -68,6 +77,8 @@ def request(fact: Fact) -> Request:
         case VoidRequested():
             path = f"{account_path(PATH, stream)}/void"
             return Request("void", path, {"void_id": fact.event_id}, fact.event_id)
+        case EvidenceRequested() as asked:
+            return _evidence(stream, asked)
     raise AssertionError(f"nobody is called for {type(fact.event).__name__}")
 
 
@@ -89,6 +100,14 @@ def _movement(name: str, stream: str, body: dict[str, Any], reference: str) -> R
     return Request(name, f"{account_path(PATH, stream)}/{name}s", body, key)
 
 
+def _evidence(stream: str, asked: EvidenceRequested) -> Request:
+    """Of a person who was erased meanwhile nothing is left to hand in but that."""
+    evidence = asked.evidence if isinstance(asked.evidence, Evidence) else Evidence(text="(erased)")
+    body = {"dispute_id": asked.dispute_id, "evidence_id": asked.evidence_id, **evidence.model_dump()}
+    key = f"{stream}/{quote(asked.evidence_id, safe='')}"
+    return Request("evidence", f"{account_path(PATH, stream)}/evidence", body, key)
+
+
 def shows(event: Event, account: Account) -> bool:
     match event:
         case AuthorizationRequested():
@@ -97,13 +116,17 @@ def shows(event: Event, account: Account) -> bool:
             return any(each["capture_id"] == reference for each in account["captures"])
         case RefundRequested(refund_id=reference):
             return any(each["refund_id"] == reference for each in account["refunds"])
+        case EvidenceRequested(dispute_id=dispute_id, evidence_id=evidence_id):
+            handed = f"{dispute_id}/{evidence_id}"
+            return any(each["reference"] == handed for each in account.get("evidence", ()))
     return bool(account["voided"])
 
 
 def record(stream: str, account: Account) -> Command | None:
     """A payment that is pending and untouched says nothing yet: a webhook will."""
     captures, refunds, voided = account["captures"], account["refunds"], account["voided"]
-    if account["status"] == "pending" and not (captures or refunds or voided):
+    action, disputes = account.get("action"), account.get("disputes", ())
+    if account["status"] == "pending" and not (captures or refunds or voided or action or disputes):
         return None
     return RecordProviderPayment(
         payment_id=stream_parts(stream)[1],
@@ -116,6 +139,13 @@ def record(stream: str, account: Account) -> Command | None:
         refunds=_told("refund_id", refunds),
         voided=voided,
         voided_at=account["voided_at"],
+        lapsed=account.get("lapsed", False),
+        action=CustomerAction.model_validate(action) if action else None,
+        disputes=tuple(map(Dispute.model_validate, disputes)),
+        evidence=tuple(
+            Movement(reference=each["reference"], amount_cents=0, succeeded=True)
+            for each in account.get("evidence", ())
+        ),
     )
 
 
@@ -152,6 +182,11 @@ def refused(fact: Fact, payment: Payment, account: Account | None, reason: str) 
         case RefundRequested(refund_id=reference, amount_cents=cents):
             failed = Movement(reference=reference, amount_cents=cents, succeeded=False, reason=reason)
             return told.model_copy(update={"refunds": (*told.refunds, failed)})
+        case EvidenceRequested(dispute_id=dispute_id, evidence_id=evidence_id):
+            handed = Movement(
+                reference=f"{dispute_id}/{evidence_id}", amount_cents=0, succeeded=False, reason=reason
+            )
+            return told.model_copy(update={"evidence": (*told.evidence, handed)})
     holds = account is not None and account["status"] != "declined"
     return told.model_copy(update={"void_refused": reason} if holds else {"voided": True})
 
@@ -161,12 +196,19 @@ def unavailable(fact: Fact, attempts: int) -> Command:
     return RecordUnavailable(payment_id=payment_id, call=_CALLS[type(fact.event)], attempts=attempts)
 
 
+def secret(fact: Fact) -> str:
+    """The payment method that is charged, if it is a stored one."""
+    asked = fact.event
+    method_id = stored_method(asked.method) if isinstance(asked, AuthorizationRequested) else ""
+    return payment_method_stream(fact.merchant, method_id) if method_id else ""
+
+
 PAYMENT_GATEWAY = Gateway(
     name="payment",
     category="payment",
     subject="payment_id",
     path=PATH,
-    interests=(AuthorizationRequested, CaptureRequested, VoidRequested, RefundRequested),
+    interests=(AuthorizationRequested, CaptureRequested, VoidRequested, RefundRequested, EvidenceRequested),
     answered=answered,
     unwanted=unwanted,
     request=request,
@@ -175,6 +217,9 @@ PAYMENT_GATEWAY = Gateway(
     refused=refused,
     unavailable=unavailable,
     told=record,
+    secret=secret,
+    differences=differences,
+    unknown=unknown_charge,
 )
 
 GATEWAYS = (PAYMENT_GATEWAY,)

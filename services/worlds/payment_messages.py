@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from services.worlds.clock import Instant
 from services.worlds.models import Cents, Id, Line, Model
@@ -24,6 +24,7 @@ class OpenPayment(Model):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     method: Id
     installments: Annotated[int, Field(ge=0, le=1000)]
+    token: Annotated[str, Field(max_length=500)] | None = None  # of a stored payment method
 
 
 class CaptureBody(Model):
@@ -40,12 +41,22 @@ class VoidBody(Model):
     void_id: Id
 
 
+class EvidenceBody(Model):
+    """`evidence_id` is the caller's; the text is what the bank reads."""
+
+    dispute_id: Id
+    evidence_id: Id
+    text: Annotated[str, Field(max_length=20_000)]
+    carrier: Annotated[str, Field(max_length=500)] = ""
+    tracking_number: Annotated[str, Field(max_length=500)] = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ChangePayment:
     """A call on a payment that exists; with the same id and body again, it is answered as before."""
 
     payment_id: str
-    body: CaptureBody | RefundBody | VoidBody
+    body: CaptureBody | RefundBody | VoidBody | EvidenceBody
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -56,6 +67,8 @@ class ChangePayment:
                 return "refund", self.payment_id, key
             case VoidBody(void_id=key):
                 return "void", self.payment_id, key
+            case EvidenceBody(evidence_id=key):
+                return "evidence", self.payment_id, key
 
 
 class Authorize(Model):
@@ -65,10 +78,26 @@ class Authorize(Model):
     reason: str | None = None
 
 
+LATER = frozenset(
+    {"action_required", "action_failed", "expired", "dispute_opened", "dispute_won", "dispute_lost"}
+)
+
+
+def _known_type(fact: Fact) -> Fact:
+    if fact.type not in LATER:
+        raise ValueError(f"type is none of {', '.join(sorted(LATER))}")
+    return fact
+
+
 class PaymentScenario(Model):
+    """`before` is told before it is authorised (the bank wants to hear from the customer), `later` after it
+    (it lapses, the customer disputes it)."""
+
     payment_id: Id
     checkout: Id
     authorize: Authorize
+    before: Annotated[tuple[Annotated[Fact, AfterValidator(_known_type)], ...], Field(max_length=10)] = ()
+    later: Annotated[tuple[Annotated[Fact, AfterValidator(_known_type)], ...], Field(max_length=20)] = ()
 
     @property
     def subject(self) -> str:
@@ -78,9 +107,9 @@ class PaymentScenario(Model):
     def facts(self) -> tuple[Fact, ...]:
         told = self.authorize
         if told.outcome == "never":
-            return ()
+            return (*self.before, *self.later)
         fact = Fact(type=told.outcome, told_at=told.told_at, happened_at=told.happened_at, reason=told.reason)
-        return (fact,)
+        return (*self.before, fact, *self.later)
 
 
 PaymentCommand = OpenPayment | ChangePayment | PutScenarios | StageCommand
@@ -103,6 +132,11 @@ class PaymentOpened(Line):
     happened_at: Instant | None
     reason: str | None
     at: Instant
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def wall_clock_subject(self) -> str | None:
+        return self.request.payment_id if self.facts else None
 
 
 class PaymentCaptured(Line):
@@ -110,6 +144,11 @@ class PaymentCaptured(Line):
     payment_id: str
     body: CaptureBody
     happened_at: Instant
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def wall_clock_subject(self) -> str | None:
+        return self.payment_id if self.facts else None
 
 
 class PaymentRefunded(Line):
@@ -126,6 +165,19 @@ class PaymentVoided(Line):
     happened_at: Instant
 
 
+class EvidenceTaken(Line):
+    kind: Literal["evidence_taken"] = "evidence_taken"
+    payment_id: str
+    body: EvidenceBody
+    happened_at: Instant
+
+
 PaymentLine = (
-    PaymentScenarioSet | PaymentOpened | PaymentCaptured | PaymentRefunded | PaymentVoided | StageLine
+    PaymentScenarioSet
+    | PaymentOpened
+    | PaymentCaptured
+    | PaymentRefunded
+    | PaymentVoided
+    | EvidenceTaken
+    | StageLine
 )

@@ -116,6 +116,8 @@ class Stage:
     waiting: dict[str, dict[str, None]] = field(default_factory=dict)
     unacknowledged: dict[str, Webhook] = field(default_factory=dict)
     outstanding: dict[str, int] = field(default_factory=dict)
+    # how many facts were told of a subject of which nothing is left to tell: its webhooks are numbered on
+    told: dict[str, int] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
 
     def time_of(self, checkout: str, now: datetime) -> datetime:
@@ -217,9 +219,13 @@ def evolve_stage(stage: Stage, line: StageLine) -> Stage:
 
 
 def expect(stage: Stage, subject: str, checkout: str, facts: Sequence[Fact], *, on_wall_clock: bool) -> None:
-    """The subject exists: from now on these facts may be told."""
-    if facts:
-        stage.untold[subject] = Untold(checkout, deque(facts), on_wall_clock)
+    """The subject exists: from now on these facts may be told, after those that it waits to tell."""
+    untold = stage.untold.get(subject)
+    if untold is not None:
+        untold.facts.extend(facts)
+    elif facts:
+        told_before = stage.told.pop(subject, 0)
+        stage.untold[subject] = Untold(checkout, deque(facts), on_wall_clock, told_before)
         stage.waiting.setdefault(checkout, {})[subject] = None
 
 
@@ -227,6 +233,8 @@ def forget(stage: Stage, subject: str) -> None:
     """Nothing more will be told of this subject."""
     untold = stage.untold.pop(subject, None)
     if untold is not None:
+        if untold.told:
+            stage.told[subject] = untold.told
         waiting = stage.waiting[untold.checkout]
         del waiting[subject]
         if not waiting:

@@ -40,6 +40,7 @@ from eventstore.seams import RandomIds
 from eventstore.tasks import end_tasks
 from projections.runner import ProjectionRunner
 from projections.session import PostgresReadModels
+from services.embedded import NatsServer
 from services.settings import Settings
 from tests.benchmarks.databases import make_database, serving
 from tests.benchmarks.report import Report
@@ -144,8 +145,13 @@ async def run(report: Report) -> None:
         async with await PostgresLog.connect(database) as log:
             events = await _write(report, log, catalogue)
             seconds = await _project(log)
-        async with api_client.serving(database, "nats://127.0.0.1:1", directory) as api:
-            found = {name: await _ask(api, asked) for name, asked in catalogue.queries().items()}
+        nats = NatsServer(directory)
+        await nats.start()
+        try:
+            async with api_client.serving(database, nats.url, directory) as api:
+                found = {name: await _ask(api, asked) for name, asked in catalogue.queries().items()}
+        finally:
+            await nats.stop()
     _tell(report, catalogue.products, events, seconds, found)
 
 

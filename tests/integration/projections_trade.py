@@ -57,13 +57,21 @@ from domain.order import (
 from domain.payment import (
     AuthorizationRequested,
     CaptureRequested,
+    DisputeLost,
+    DisputeOpened,
+    DisputeWon,
+    Evidence,
+    EvidenceFailed,
+    EvidenceRequested,
     PaymentAuthorized,
     PaymentCaptured,
+    PaymentMismatchOpened,
     PaymentRefunded,
     PaymentVoided,
     RefundRequested,
     VoidRequested,
 )
+from domain.payment.method import MethodToken, PaymentMethodStored
 from domain.personal import Customer
 from domain.product import (
     Details,
@@ -82,6 +90,7 @@ from domain.streams import (
     category_stream,
     merchant_stream,
     order_stream,
+    payment_method_stream,
     payment_stream,
     product_stream,
     shipment_stream,
@@ -292,6 +301,27 @@ class Bought:
             ids = {"payment_id": name, "order_id": self.order_id}
             steps += [(stream, VoidRequested(**ids)), (stream, PaymentVoided(**ids, amount_cents=cents))]
         return steps
+
+    def contesting(self) -> list[Step]:
+        """A dispute that is lost and one that is won, a difference that is open, a method that is stored."""
+        stream, payment_id, _ = next(self.payments())
+        ids = {"payment_id": payment_id, "order_id": self.order_id}
+        lost, won = f"{self.order_id}.d1", f"{self.order_id}.d2"
+        evidence = {"subject": self.person, "evidence": Evidence(text="signed for")}
+        events: list[Event] = [
+            DisputeOpened(**ids, dispute_id=lost, amount_cents=7),
+            EvidenceRequested(**ids, dispute_id=lost, evidence_id="e1", **evidence),
+            EvidenceFailed(**ids, dispute_id=lost, evidence_id="e1", reason="too late"),
+            DisputeLost(**ids, dispute_id=lost, amount_cents=7),
+            DisputeOpened(**ids, dispute_id=won, amount_cents=5),
+            DisputeWon(**ids, dispute_id=won, amount_cents=5),
+            PaymentMismatchOpened(**ids, kind="captured_differs", ours_cents=3, theirs_cents=4),
+        ]
+        method = PaymentMethodStored(
+            method_id=self.order_id, subject=self.person, token=MethodToken(token=f"pm_{self.order_id}")
+        )
+        stored: Step = (payment_method_stream(self.merchant, self.order_id), method)
+        return [*((stream, event) for event in events), stored]
 
     def life(self) -> list[Step]:
         return [*self.placing(), *self.paying(), *self.shipping(), *self.delivering()]

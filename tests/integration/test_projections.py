@@ -29,7 +29,6 @@ from tests.integration.projections_trade import Bought, Step, Trade, a_product, 
 
 EMPTY = (
     "late_deliveries",
-    "payment_troubles",
     "order_changes",
     "order_holds",
     "order_notes",
@@ -91,7 +90,7 @@ def lives(merchant: str = "m1") -> list[Step]:
     done, cancelled, returned = (Bought(merchant, name) for name in ("done", "cancelled", "returned"))
     return [
         *setting_up(merchant), *a_product(merchant),
-        *done.life(),
+        *done.life(), *done.contesting(),
         *cancelled.placing(), *cancelled.paying(), *cancelled.cancelling(),
         *returned.placing(), *returned.paying(), *returned.shipping(), *returned.returning(),
         *inventory_lives(merchant),

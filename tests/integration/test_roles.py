@@ -90,7 +90,11 @@ RULES = {
     ("orders:read", "merchant"): "list_account_orders get_order list_orders",
     ("orders:write", "merchant"): "cancel_order place_order",
     ("password:write", "self"): "change_password",
-    ("payments:read", "merchant"): "list_payments",
+    ("payments:read", "merchant"): "list_disputes list_payment_discrepancies list_payments",
+    ("payments:write", "merchant"): "add_payment capture_payment refund_payment resolve_discrepancy"
+    " submit_evidence void_payment",
+    ("methods:read", "merchant"): "list_payment_methods",
+    ("methods:write", "merchant"): "remove_payment_method store_payment_method",
     ("sales:read", "merchant"): (
         "get_product_performance list_sales_by_category list_sales_by_day list_sales_by_product"
         " list_top_products"
@@ -136,7 +140,7 @@ IDS = {
     "purchase_id": "none",
     "transfer_id": "none",
     "stocktake_id": "none",
-} | dict.fromkeys(("payment_id", "warehouse", "event", "table"), "none")
+} | dict.fromkeys(("payment_id", "dispute_id", "kind", "method_id", "warehouse", "event", "table"), "none")
 HEX_ID = "0" * 32
 ROLES = (
     "admin",

@@ -65,6 +65,12 @@ BODIES: dict[str, Any] = {
     "cancel_order": {"reason": "customer"},
     "receive_stock": {"sku": THEIR_SKU, "quantity": 5},
     "adjust_stock": {"sku": THEIR_SKU, "delta": -1, "reason": "damage"},
+    "capture_payment": {"amount_cents": 1},
+    "refund_payment": {"amount_cents": 1},
+    "add_payment": {"method": "credit_card", "amount_cents": 1},
+    "submit_evidence": {"text": "not ours"},
+    "resolve_discrepancy": {"reason": "not ours"},
+    "store_payment_method": {"customer_id": f"{MARK}-p", "token": "pm_ours"},
     "move_stock": {"sku": THEIR_SKU, "quantity": 1, "source": "available", "target": "damaged"},
     "write_off_stock": {"sku": THEIR_SKU, "quantity": 1, "source": "damaged"},
     "set_stock_rules": {"sku": THEIR_SKU, "safety_stock": 1},
@@ -245,7 +251,8 @@ def their_trade() -> list[tuple[list[Step], Any]]:
             "m2", f"{MARK}-{name}", f"checkout-{MARK}-{name}", sku, f"{THEIR_CATEGORY}{sku[-1]}",
             unit_price_cents=76543, currency=THEIR_CURRENCY, placed_at=placed_at, person=f"{MARK}-p",
         )  # fmt: skip
-        orders.append((bought.life() if number else bought.placing(), placed_at))
+        life = [*bought.life(), *bought.contesting()] if number else bought.placing()
+        orders.append((life, placed_at))
     for number in range(2):
         late = Bought(
             "m2", f"{MARK}-late{number}", person=f"{MARK}-p", sku=THEIR_SKU, category=f"{THEIR_CATEGORY}A"
@@ -317,6 +324,9 @@ async def two_of(found: World, position: str) -> Two:
         "product_id": f"{MARK}-P",
         "import_id": "00000000-0000-0000-0000-000000000000",
         "payment_id": f"{MARK}-done.1",
+        "dispute_id": f"{MARK}-done.d1",
+        "kind": "captured_differs",
+        "method_id": f"{MARK}-done",
         "warehouse": "main",
         "purchase_id": f"{MARK}-po0",
         "transfer_id": f"{MARK}-t0",
@@ -426,6 +436,7 @@ FILTERS = {
     "category": (f"{THEIR_CATEGORY}A",),
     "currency": (THEIR_CURRENCY,),
     "actor": ("%",),
+    "subject": (f"{MARK}-p", "%"),
     "words": (MARK,),
     "brand": (MARK,),
     "channel": ("web",),
@@ -624,6 +635,13 @@ async def test_no_command_changes_what_is_anothers(two: Two, operation: Operatio
             "grant_role",
             "revoke_role",
             "revoke_api_key",
+            "capture_payment",
+            "refund_payment",
+            "void_payment",
+            "add_payment",
+            "submit_evidence",
+            "resolve_discrepancy",
+            "remove_payment_method",
         ):
             assert answer.status_code == 404, answer.text
     assert await facts_of_second(two.world) == events

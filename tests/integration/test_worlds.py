@@ -229,11 +229,15 @@ async def test_a_payment_goes_its_way_and_guards_hold(payments: World) -> None:
         409,
         "refund_exceeds_captured",
     )
-    assert await payments.refused("POST", "/v1/payments/p1/void", {"void_id": "v1"}) == (
+    assert await payments.ok("GET", "/v1/payments/p1") == refunded
+    remainder = await payments.ok("POST", "/v1/payments/p1/void", {"void_id": "v1"})
+    assert (remainder["voided"], remainder["voided_at"]) == (True, T1)
+    await payments.charge("p0")
+    await payments.ok("POST", "/v1/payments/p0/captures", {"capture_id": "k1", "amount_cents": 1000})
+    assert await payments.refused("POST", "/v1/payments/p0/void", {"void_id": "v1"}) == (
         409,
         "payment_captured",
     )
-    assert await payments.ok("GET", "/v1/payments/p1") == refunded
     await payments.charge("p2")
     voided = await payments.ok("POST", "/v1/payments/p2/void", {"void_id": "v1"})
     assert (voided["voided"], voided["voided_at"]) == (True, T1)

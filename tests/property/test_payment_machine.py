@@ -7,7 +7,12 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from domain.payment import (
     PAYMENT,
+    AuthorizationExpired,
+    CapturePayment,
+    CustomerAction,
+    Dispute,
     ExpireAuthorization,
+    ExpireCustomerAction,
     Movement,
     PaymentVoided,
     RecordProviderPayment,
@@ -35,7 +40,8 @@ class PaymentMachine(AggregateMachine):
         self.refunds: dict[str, int] = {}
         self.given_up: set[str] = set()
         self.void_asked = False
-        self.expired = False
+        self.lapsed_here = False
+        self.action_given_up = False
         self.letters = [
             RecordProviderPayment(payment_id="p1", provider_reference="x1", status="pending", amount_cents=0)
         ]
@@ -44,6 +50,34 @@ class PaymentMachine(AggregateMachine):
     @property
     def known(self) -> RecordProviderPayment:
         return self.letters[self.read]
+
+    @property
+    def expired(self) -> bool:
+        return self.lapsed_here or self.known.lapsed
+
+    @property
+    def voiding(self) -> bool:
+        return self.void_asked or self.known.voided
+
+    @property
+    def pending(self) -> set[str]:
+        """Captures of which we do not know what became of them; one of nothing is done at once."""
+        over = {each.reference for each in self.known.captures}
+        return {reference for reference, amount in self.captures.items() if amount and reference not in over}
+
+    @property
+    def touched(self) -> set[str]:
+        """Captures that did not fail."""
+        return set(self.captures) - {e.reference for e in self.known.captures if not e.succeeded}
+
+    @property
+    def held(self) -> int:
+        """What is authorised and neither captured nor let go, while nothing was let go."""
+        return (self.authorized or 0) - self.done(self.known.captures)
+
+    @property
+    def disputed(self) -> int:
+        return sum(each.amount_cents for each in self.known.disputes if each.status != "won")
 
     @property
     def authorized(self) -> int | None:
@@ -83,7 +117,7 @@ class PaymentMachine(AggregateMachine):
             assert came == "payment_exists"
         elif reference in self.captures or reference in self.given_up:
             assert came == []
-        elif self.void_asked or self.expired or self.known.status == "declined":
+        elif self.voiding or self.expired or self.known.status == "declined":
             assert came == ["CaptureFailed"]
             self.given_up.add(reference)
         elif self.authorized is None:
@@ -95,6 +129,27 @@ class PaymentMachine(AggregateMachine):
             assert came == ["CaptureRequested"] + (["PaymentCaptured"] if amount == 0 else [])
             self.captures[reference] = amount
 
+    @rule(reference=references, amount=st.none() | cents)
+    def capture_by_hand(self, reference: str, amount: int | None) -> None:
+        came = self.send(CapturePayment(payment_id="p1", capture_id=reference, amount_cents=amount))
+        left = (self.authorized or 0) - self.open_or_done(self.captures, self.known.captures)
+        wanted = left if amount is None else amount
+        if self.amount is None:
+            assert came == "payment_exists"
+        elif reference in self.captures or reference in self.given_up:
+            assert came == []
+        elif self.voiding:
+            assert came == "capture_before_void"
+        elif self.expired:
+            assert came == "capture_before_expiry"
+        elif self.authorized is None:
+            assert came == "capture_authorized"
+        elif wanted > left or not wanted:
+            assert came == "capture_within_authorized"
+        else:
+            assert came == ["CaptureRequested"]
+            self.captures[reference] = wanted
+
     @rule(reference=references, amount=cents)
     def ask_refund(self, reference: str, amount: int) -> None:
         came = self.send(RequestRefund(payment_id="p1", refund_id=reference, amount_cents=amount))
@@ -103,7 +158,7 @@ class PaymentMachine(AggregateMachine):
             assert came == "payment_exists"
         elif reference in self.refunds:
             assert came == []
-        elif refunds > self.done(self.known.captures):
+        elif refunds > self.done(self.known.captures) - self.disputed:
             assert came == "refund_within_captured"
         else:
             assert came == ["RefundRequested"] + (["PaymentRefunded"] if amount == 0 else [])
@@ -114,9 +169,9 @@ class PaymentMachine(AggregateMachine):
         came = self.send(RequestVoid(payment_id="p1"))
         if self.amount is None:
             assert came == "payment_exists"
-        elif self.void_asked or self.known.status == "declined" or self.expired:
+        elif self.voiding or self.known.status == "declined" or self.expired:
             assert came == []
-        elif self.open_or_done(self.captures, self.known.captures):
+        elif self.pending or (self.done(self.known.captures) and not self.held):
             assert came == "void_uncaptured"
         else:
             assert came == ["VoidRequested"] + (["PaymentVoided"] if self.amount == 0 else [])
@@ -125,36 +180,47 @@ class PaymentMachine(AggregateMachine):
     @rule()
     def expire(self) -> None:
         came = self.send(ExpireAuthorization(payment_id="p1"))
-        failed = {each.reference for each in self.known.captures if not each.succeeded}
-        untouched = self.authorized is not None and not set(self.captures) - failed and not self.void_asked
+        free = not self.pending and not (self.touched and not self.held)
+        lapses = self.authorized is not None and free and not self.voiding and not self.expired
         if self.amount is None:
             assert came == "payment_exists"
-        else:
-            voids = ["VoidRequested", *(["PaymentVoided"] if self.amount == 0 else [])]
-            lapses = untouched and not self.expired and self.known.status != "declined"
-            assert came == (["AuthorizationExpired", *voids] if lapses else [])
-            self.expired = self.expired or lapses
-            self.void_asked = self.void_asked or lapses
+            return
+        voids = ["VoidRequested", *(["PaymentVoided"] if self.amount == 0 else [])]
+        assert came == (["AuthorizationExpired", *voids] if lapses else [])
+        self.lapsed_here = self.lapsed_here or lapses
+        self.void_asked = self.void_asked or lapses
 
     @rule()
     def reverse(self) -> None:
-        """Void or refund, whatever is left; what is under way is left alone."""
-        pending = set(self.captures) - {each.reference for each in self.known.captures}
-        left = self.done(self.known.captures) - self.open_or_done(self.refunds, self.known.refunds)
-        lost = self.void_asked or self.known.status == "declined" or self.expired
+        """Refund what is left of what was taken, void what is held; what is under way is left alone."""
+        taken, given = self.done(self.known.captures), self.open_or_done(self.refunds, self.known.refunds)
+        left = taken - given - self.disputed
+        lost = self.voiding or self.known.status == "declined" or self.expired
+        voids = not (self.pending or (self.touched and not self.held) or lost)
         came = self.send(RequestReversal(payment_id="p1"))
         if self.amount is None:
             assert came == "payment_exists"
-        elif left:
-            assert came == ["RefundRequested"]
-            event = self.stream[-1]
-            assert isinstance(event, RefundRequested)
-            assert event.amount_cents == left
-            self.refunds[event.refund_id] = left
-        elif pending or any(each.succeeded for each in self.known.captures) or lost:
+            return
+        refunds = ["RefundRequested"] if left > 0 else []
+        void = ["VoidRequested", *(["PaymentVoided"] if self.amount == 0 else [])]
+        assert came == refunds + (void if voids else [])
+        self.void_asked = self.void_asked or voids
+        for event in self.newest(len(came)):
+            if isinstance(event, RefundRequested):
+                assert event.amount_cents == left
+                self.refunds[event.refund_id] = left
+
+    @rule()
+    def the_customer_does_not_come(self) -> None:
+        came = self.send(ExpireCustomerAction(payment_id="p1"))
+        waits = self.known.action and self.known.action.status == "required" and not self.action_given_up
+        if self.amount is None:
+            assert came == "payment_exists"
+        elif not waits or self.authorized is not None or self.known.status == "declined":
             assert came == []
         else:
-            assert came == ["VoidRequested"] + (["PaymentVoided"] if self.amount == 0 else [])
+            assert came == ["CustomerActionExpired"] + ([] if self.voiding else ["VoidRequested"])
+            self.action_given_up = True
             self.void_asked = True
 
     @precondition(lambda self: len(self.stream) < 4)
@@ -170,12 +236,39 @@ class PaymentMachine(AggregateMachine):
     @rule(yes=st.sampled_from([True, True, False]))
     def provider_decides(self, yes: bool) -> None:
         if not self.letters[-1].voided:
-            self.writes(status="authorized" if yes else "declined", amount_cents=self.amount)
+            action = self.letters[-1].action
+            acted = action and action.model_copy(update={"status": "completed" if yes else "failed"})
+            self.writes(status="authorized" if yes else "declined", amount_cents=self.amount, action=acted)
+
+    @precondition(lambda self: self.amount and self.letters[-1].status == "pending")
+    @rule()
+    def provider_wants_the_customer(self) -> None:
+        if not self.letters[-1].voided:
+            self.writes(action=CustomerAction(action_id="a1", status="required"))
+
+    @precondition(lambda self: self.letters[-1].status == "authorized" and not self.letters[-1].voided)
+    @rule()
+    def provider_lets_it_lapse(self) -> None:
+        if self.done(self.letters[-1].captures) < (self.amount or 0):
+            self.writes(lapsed=True, voided=True)
+
+    @precondition(lambda self: self.done(self.letters[-1].captures) and not self.letters[-1].disputes)
+    @rule(amount=cents)
+    def bank_disputes(self, amount: int) -> None:
+        if 0 < amount <= self.done(self.letters[-1].captures):
+            self.writes(disputes=(Dispute(dispute_id="d1", amount_cents=amount, status="open"),))
+
+    @precondition(lambda self: self.letters[-1].disputes and self.letters[-1].disputes[0].status == "open")
+    @rule(status=st.sampled_from(["won", "lost"]))
+    def bank_decides(self, status: str) -> None:
+        (dispute,) = self.letters[-1].disputes
+        self.writes(disputes=(dispute.model_copy(update={"status": status}),))
 
     @precondition(lambda self: set(self.captures) - self.settled("captures"))
     @rule(yes=st.sampled_from([True, True, False]))
     def provider_captures(self, yes: bool) -> None:
         captures = self.letters[-1].captures
+        yes = yes and not self.letters[-1].voided
         self.writes(captures=captures + self.next_move(self.captures, captures, yes))
 
     @precondition(lambda self: set(self.refunds) - self.settled("refunds"))
@@ -201,7 +294,9 @@ class PaymentMachine(AggregateMachine):
     @precondition(lambda self: self.void_asked and self.amount)
     @rule()
     def provider_voids(self) -> None:
-        if self.letters[-1].status != "declined":
+        settled = self.settled("captures")
+        waiting = any(amount and name not in settled for name, amount in self.captures.items())
+        if self.letters[-1].status != "declined" and not waiting:
             self.writes(voided=True)
 
     @precondition(lambda self: self.amount)
@@ -225,7 +320,8 @@ class PaymentMachine(AggregateMachine):
         refunds = self.open_or_done(self.refunds, self.known.refunds)
         assert refunds <= self.done(self.known.captures) <= captures <= (payment.authorized_cents or 0)
         assert payment.capturable_cents == (payment.authorized_cents or 0) - captures
-        assert payment.refundable_cents == self.done(self.known.captures) - refunds
+        assert payment.refundable_cents == self.done(self.known.captures) - refunds - self.disputed
+        assert payment.disputed_cents == self.disputed
 
     @invariant()
     def we_know_what_the_newest_letter_says(self) -> None:
@@ -236,16 +332,26 @@ class PaymentMachine(AggregateMachine):
         assert payment.refunded_cents == self.done(self.known.refunds)
         voided = self.known.voided or (self.void_asked and self.amount == 0)
         assert payment.void == ("done" if voided else "requested" if self.void_asked else "no")
+        assert payment.expired == self.expired
 
     @invariant()
-    def a_void_says_what_had_been_authorised(self) -> None:
+    def the_books_add_up(self) -> None:
+        """authorised = captured + voided + expired + open; nothing is open after a void."""
+        payment = self.state
+        assert payment.open_cents >= 0
+        assert payment.void != "done" or payment.open_cents == 0
+        lapsed = [event.amount_cents for event in self.stream if isinstance(event, AuthorizationExpired)]
+        assert payment.expired_cents == sum(lapsed)
+
+    @invariant()
+    def a_void_says_what_had_been_held(self) -> None:
         for event in self.stream:
             if isinstance(event, PaymentVoided):
-                assert event.amount_cents == (0 if self.expired else self.authorized or 0)
+                assert event.amount_cents == (0 if self.expired else self.held)
 
     @invariant()
     def an_honest_provider_opens_no_discrepancy(self) -> None:
-        assert not self.state.discrepancies
+        assert not self.state.open_kinds
 
 
 TestPayment = PaymentMachine.TestCase

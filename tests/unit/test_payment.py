@@ -187,7 +187,7 @@ def test_a_refused_void_is_a_fact_and_leaves_the_payment_as_it_was() -> None:
 def test_what_is_captured_or_about_to_be_is_refunded_not_voided() -> None:
     void = RequestVoid(payment_id="p1")
     payment.given(*OPEN, capture_requested(1)).when(void).then_refused("void_uncaptured")
-    payment.given(*OPEN, capture_requested(1), captured(1)).when(void).then_refused("void_uncaptured")
+    payment.given(*OPEN, capture_requested(100), captured(100)).when(void).then_refused("void_uncaptured")
 
 
 def test_refunds_in_parts_up_to_what_is_captured() -> None:

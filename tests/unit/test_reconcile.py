@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from domain.kernel import Event
+from eventstore.seams import WallClock
 from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.gateway import Gateway
 from services.gateways.payment import PAYMENT_GATEWAY
@@ -31,7 +32,7 @@ def context_with(event: Event, monkeypatch: pytest.MonkeyPatch) -> Any:
         return [fact(event, after + 1)]
 
     database = SimpleNamespace(statements=lambda *_: Statements())
-    return SimpleNamespace(log=SimpleNamespace(database=database, read=read))
+    return SimpleNamespace(log=SimpleNamespace(database=database, read=read), clock=WallClock())
 
 
 @pytest.mark.parametrize(
@@ -46,8 +47,8 @@ def context_with(event: Event, monkeypatch: pytest.MonkeyPatch) -> Any:
 async def test_an_account_that_can_not_be_read_counts_as_no_answer(
     gateway: Gateway, event: Event, answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def exchange(*_: object) -> tuple[int, bytes]:
-        return 200, orjson.dumps(answer)
+    async def exchange(_: str, path: str, *__: object) -> tuple[int, bytes]:
+        return 200, orjson.dumps({"payments": [], "next": None} if "?" in path else answer)
 
     found = await reconcile(context_with(event, monkeypatch), gateway, Provider(exchange), 30)
     assert (found.asked, found.unanswered, found.changed) == (3, 3, 0)

@@ -330,7 +330,11 @@ def test_refunded_never_exceeds_captured_nor_captured_what_was_authorised(comman
 def check(state: Payments) -> None:
     for a_payment in state.payments.values():
         assert 0 <= a_payment.refunded_cents <= a_payment.captured_cents <= a_payment.request.amount_cents
-        assert not a_payment.captures or (a_payment.status == "authorized" and a_payment.voided_at is None)
+        assert not a_payment.captures or a_payment.status == "authorized"
+        # what a part capture left may be voided; nothing is captured afterwards
+        until = a_payment.voided_at
+        assert until is None or all(capture.happened_at <= until for capture in a_payment.captures)
+        assert until is None or a_payment.captured_cents < a_payment.request.amount_cents
     assert sum(state.stage.outstanding.values()) == len(state.stage.unacknowledged)
 
 
@@ -418,6 +422,7 @@ def test_payments_and_shipments_show_what_the_interface_promises() -> None:
     shown = payment.render(run.state.payments["p1"])
     assert list(shown) == [
         "payment_id",
+        "merchant",
         "provider_reference",
         "status",
         "amount_cents",
@@ -428,6 +433,10 @@ def test_payments_and_shipments_show_what_the_interface_promises() -> None:
         "refunds",
         "voided_at",
         "voided",
+        "lapsed",
+        "action",
+        "disputes",
+        "evidence",
     ]
     assert shown["captures"] == [
         {"capture_id": "k1", "amount_cents": 400, "status": "captured", "happened_at": NOW}
