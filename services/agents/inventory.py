@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from pydantic import AwareDatetime
+
 from domain.allocation import AllocationPlanned, Pick
 from domain.carrier import ShipmentDispatched, ShipmentReturned
 from domain.deadline import DeadlineReached
@@ -53,8 +55,9 @@ class Item(Value):
 class InventoryProcess(Value):
     """What the order needs from stock, and for which of it (`SKU warehouse`) it waits in line.
 
-    `valid_s`: for how long a reservation holds until the order is confirmed. `allocated`: by rules, so that
-    the plan and the picks say what is needed; what of the order they lack is cut by the order itself.
+    `valid_s`: for how long a reservation holds until the order is confirmed. `lapsed_at`: the last moment of
+    which it was told that this time is over. `allocated`: by rules, so that the plan and the picks say what
+    is needed; what of the order they lack is cut by the order itself.
     `growth` is what a change set wants beyond it, `grown` which of that it has; `undone`: it came to nothing.
     """
 
@@ -62,6 +65,7 @@ class InventoryProcess(Value):
     items: tuple[Item, ...] = ()
     valid_s: int = 0
     allocated: bool = False
+    lapsed_at: AwareDatetime | None = None
     waits_for: frozenset[str] = frozenset()
     confirmed: bool = False
     cancelled: bool = False
@@ -78,6 +82,12 @@ class InventoryProcess(Value):
         some = ((place, min(n, MOST)) for place, n in sorted(items.items()) if n > 0)
         kept = tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in some)
         return self.model_copy(update={"items": kept, "growth": (), "grown": frozenset(), "undone": False})
+
+
+def _valid_until(process: InventoryProcess, fact: Fact) -> datetime:
+    """Later than what has lapsed, whatever the clock of who wrote the fact says: no moment comes again."""
+    begins = max(fact.occurred_at, process.lapsed_at or fact.occurred_at)
+    return begins + timedelta(seconds=process.valid_s)
 
 
 def _for_all(fact: Fact, items: tuple[Item, ...], command: Callable[[Item], Command]) -> tuple[Group, ...]:
@@ -104,7 +114,7 @@ def _reserve(
     for each in units:
         wanted[each.sku, each.warehouse] += each.quantity
     items = tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in sorted(wanted.items()))
-    expires_at = fact.occurred_at + timedelta(seconds=process.valid_s)
+    expires_at = _valid_until(process, fact)
 
     def reserve(item: Item) -> Command:
         return ReserveStock(
@@ -195,16 +205,17 @@ def _filled(process: InventoryProcess, event: BackorderFilled, fact: Fact) -> Re
     process = process.model_copy(update={"waits_for": waits_for})
     if waits_for or process.confirmed:
         return Reaction(process)
-    return _held_until(process, fact, fact.occurred_at + timedelta(seconds=process.valid_s))
+    return _held_until(process, fact, _valid_until(process, fact))
 
 
-def _lapsed(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
+def _lapsed(process: InventoryProcess, event: DeadlineReached, fact: Fact) -> Reaction[InventoryProcess]:
     """The time is over: what is reserved is let go, what is waited for is waited for no more."""
     place = [{"order_id": process.order_id, "sku": i.sku, "warehouse": i.warehouse} for i in process.items]
     commands: list[ExpireReservation | CancelBackorder] = [ExpireReservation(**each) for each in place]
     if process.waits_for:
         commands += [CancelBackorder(**each, reason="expired") for each in place]
     targets = tuple(Target(stock_stream(fact.merchant, c.sku, c.warehouse), c) for c in commands)
+    process = process.model_copy(update={"lapsed_at": event.due_at})
     return Reaction(process, (Group(targets),) if targets else ())
 
 
@@ -258,14 +269,16 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             return _grown(process, event, fact)
         case OrderEditDeclined() if process.growth:
             return _undone(process, fact)
+        case Backordered() | BackorderFilled() if process.cancelled:
+            return Reaction(process)  # carried out late; what lets it go is on its way
         case Backordered() as event if not process.confirmed:
             return _waiting(process, event, fact)
         case BackorderFilled() as event:
             return _filled(process, event, fact)
         case PickShorted() as event if process.order_id:
             return _picked_short(process, event, fact)
-        case DeadlineReached(name="reservation") if not process.confirmed:
-            return _lapsed(process, fact)
+        case DeadlineReached(name="reservation") as event if not process.confirmed:
+            return _lapsed(process, event, fact)
         case ShipmentDispatched():
             return Reaction(
                 process, _for_all(fact, items, lambda i: ShipStock(**place(i), quantity=i.quantity))
