@@ -219,6 +219,16 @@ def _lapsed(process: InventoryProcess, event: DeadlineReached, fact: Fact) -> Re
     return Reaction(process, (Group(targets),) if targets else ())
 
 
+def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryProcess) -> tuple[Item, ...]:
+    """What the parcel says is in it, as far as it is still to be sent: not what was found missing when it was
+    picked. All of the order, where the parcel does not say."""
+    if not event.lines:
+        return process.items
+    left = {(item.sku, item.warehouse): item.quantity for item in process.items}
+    sent = ((line, min(line.quantity, left.get((line.sku, line.warehouse), 0))) for line in event.lines)
+    return tuple(Item(sku=line.sku, warehouse=line.warehouse, quantity=n) for line, n in sent if n)
+
+
 def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
     """The stock learns of it, and what is left is all that will be booked out."""
     items = tuple(
@@ -279,13 +289,15 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             return _picked_short(process, event, fact)
         case DeadlineReached(name="reservation") as event if not process.confirmed:
             return _lapsed(process, event, fact)
-        case ShipmentDispatched():
+        case ShipmentDispatched() as event:
+            sent = _in_parcel(event, process)
             return Reaction(
-                process, _for_all(fact, items, lambda i: ShipStock(**place(i), quantity=i.quantity))
+                process, _for_all(fact, sent, lambda i: ShipStock(**place(i), quantity=i.quantity))
             )
-        case ShipmentReturned():
+        case ShipmentReturned() as event:
+            back = _in_parcel(event, process)
             return Reaction(
-                process, _for_all(fact, items, lambda i: ReturnStock(**place(i), quantity=i.quantity))
+                process, _for_all(fact, back, lambda i: ReturnStock(**place(i), quantity=i.quantity))
             )
         case _:
             return Reaction(process)

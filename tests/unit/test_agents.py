@@ -12,6 +12,7 @@ import pytest
 
 from domain.carrier import (
     LabelRefused,
+    ParcelLine,
     RequestLabelVoid,
     RequestShipment,
     ShipmentDelivered,
@@ -364,7 +365,13 @@ def test_an_authorisation_has_a_deadline_until_it_is_captured() -> None:
 
 
 LABEL = RequestShipment(
-    shipment_id="o1", order_id="o1", subject="s1", recipient=Sealed(sealed="…"), ship_to_state="SP", units=2
+    shipment_id="o1",
+    order_id="o1",
+    subject="s1",
+    recipient=Sealed(sealed="…"),
+    ship_to_state="SP",
+    units=2,
+    lines=(ParcelLine(sku="sku0", warehouse="main", quantity=2),),
 )
 
 
