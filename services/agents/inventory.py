@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime
@@ -81,7 +82,9 @@ class InventoryProcess(Value):
             items[place] = items.get(place, 0) + each.change
         some = ((place, min(n, MOST)) for place, n in sorted(items.items()) if n > 0)
         kept = tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in some)
-        return self.model_copy(update={"items": kept, "growth": (), "grown": frozenset(), "undone": False})
+        waits_for = self.waits_for.intersection(f"{each.sku} {each.warehouse}" for each in kept)
+        over = {"growth": (), "grown": frozenset(), "undone": False}
+        return self.model_copy(update={"items": kept, "waits_for": waits_for, **over})
 
 
 def _valid_until(process: InventoryProcess, fact: Fact) -> datetime:
@@ -142,6 +145,17 @@ def _less(process: InventoryProcess, changes: Iterable[UnitsChange], fact: Fact)
     return _release(process, tuple(fewer), fact)
 
 
+def _changed(
+    process: InventoryProcess, changes: Iterable[UnitsChange], fact: Fact
+) -> Reaction[InventoryProcess]:
+    """Where nothing is waited for any more, the time until it is to be confirmed begins."""
+    changed, let_go = process.with_units(changes), _less(process, changes, fact)
+    if changed.waits_for or not process.waits_for or process.confirmed:
+        return Reaction(changed, let_go)
+    held = _held_until(changed, fact, _valid_until(changed, fact))
+    return replace(held, commands=(*let_go, *held.commands))
+
+
 def _release(process: InventoryProcess, items: tuple[Item, ...], fact: Fact) -> tuple[Group, ...]:
     return _for_all(fact, items, lambda i: ReleaseStock(order_id=process.order_id, **dict(i)))
 
@@ -195,7 +209,10 @@ def _held_until(process: InventoryProcess, fact: Fact, expires_at: datetime) -> 
 
 
 def _waiting(process: InventoryProcess, event: Backordered, fact: Fact) -> Reaction[InventoryProcess]:
-    waits_for = process.waits_for | {f"{event.sku} {event.warehouse}"}
+    place = f"{event.sku} {event.warehouse}"
+    if place not in {f"{each.sku} {each.warehouse}" for each in process.items}:
+        return Reaction(process)  # called off meanwhile; what lets it go is on its way
+    waits_for = process.waits_for | {place}
     return _held_until(process.model_copy(update={"waits_for": waits_for}), fact, event.expires_at)
 
 
@@ -272,7 +289,7 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
         case OrderLinesCancelled() | OrderEditConfirmed() | OrderEdited() if process.allocated:
             return Reaction(process)
         case OrderLinesCancelled(units=units) | OrderEdited(units=units) if order_id:
-            return Reaction(process.with_units(units), _less(process, units, fact))
+            return _changed(process, units, fact)
         case OrderEditConfirmed() as event if event.units and order_id:
             return _grow(process, event, fact)
         case StockAllocated() as event if process.growth:

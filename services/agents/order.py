@@ -133,6 +133,15 @@ def _changed(process: OrderProcess, event: OrderLinesCancelled | OrderEdited) ->
     return _settled(process.model_copy(update={"units": units, "due": due}))
 
 
+def _carried_on(before: OrderProcess, process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
+    """It may have waited for nothing but stock that is called off now."""
+    if before.allocated or not before.to_reserve:
+        return _completed(process, fact)
+    left = frozenset(place for place in before.to_reserve if process.units.get(place))
+    process = process.model_copy(update={"to_reserve": left})
+    return Reaction(process) if left else _now(process, fact, MarkReserved(order_id=process.order_id))
+
+
 def _settled(process: OrderProcess) -> OrderProcess:
     return process.model_copy(update={"change": "", "awaited_units": {}, "awaited_money": {}})
 
@@ -328,7 +337,7 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
         case OrderCancelled():
             return Reaction(process.model_copy(update={"cancelled": True}))
         case OrderLinesCancelled() | OrderEdited() as event:
-            changed = _completed(_changed(process, event), fact)
+            changed = _carried_on(process, _changed(process, event), fact)
             return replace(changed, deadlines=_over(event, fact))
         case OrderEditProposed(change_set_id=change_set_id, expires_at=expires_at):
             return Reaction(process, (), _deadline(fact, change_set_id, expires_at))
