@@ -66,6 +66,23 @@ def shipment_stream(merchant: str, shipment_id: str) -> str:
     return stream_name("shipment", merchant, shipment_id)
 
 
+def carriers_stream(merchant: str) -> str:
+    """Of all carriers of a merchant."""
+    return stream_name("carrier", merchant)
+
+
+def track_record_stream(merchant: str, carrier: str, service: str) -> str:
+    return stream_name("trackrecord", merchant, carrier, service)
+
+
+def manifest_stream(merchant: str, manifest_id: str) -> str:
+    return stream_name("manifest", merchant, manifest_id)
+
+
+def carrier_invoice_stream(merchant: str, carrier: str, invoice_id: str) -> str:
+    return stream_name("carrierinvoice", merchant, carrier, invoice_id)
+
+
 def merchant_stream(merchant: str) -> str:
     return stream_name("merchant", merchant)
 

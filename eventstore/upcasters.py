@@ -30,6 +30,16 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("OrderPlaced", 1): _as_it_was,
     ("OrderPlaced", 2): _as_it_was,
     ("OrderDiscrepancyOpened", 1): _as_it_was,
+    ("ShipmentRequested", 1): _as_it_was,
+    ("LabelBought", 1): _as_it_was,
+    ("LabelVoidRequested", 1): _as_it_was,
+    ("LabelVoided", 1): _as_it_was,
+    ("LabelVoidFailed", 1): _as_it_was,
+    ("ShipmentDispatched", 1): _as_it_was,
+    ("ShipmentScanned", 1): _as_it_was,
+    ("ShipmentDelivered", 1): _as_it_was,
+    ("ShipmentReturned", 1): _as_it_was,
+    ("CarrierUnavailable", 1): _as_it_was,
     ("AuthorizationRequested", 1): _as_it_was,
 }
 """(type, schema) -> the function from the data of that schema to the data of the next."""

@@ -50,13 +50,18 @@ def why(
     purchase_id: Annotated[str | None, _key()] = None,
     transfer_id: Annotated[str | None, _key()] = None,
     stocktake_id: Annotated[str | None, _key()] = None,
+    carrier: Annotated[str | None, _key()] = None,
+    service: Annotated[str | None, _key()] = None,
+    version: Annotated[int | None, _key()] = None,
+    booking: Annotated[int | None, _key()] = None,
+    manifest_id: Annotated[str | None, _key()] = None,
+    invoice_id: Annotated[str | None, _key()] = None,
     cart_id: Annotated[str | None, _key()] = None,
     product_id: Annotated[str | None, _key()] = None,
     channel: Annotated[str | None, _key()] = None,
     valid_from: Annotated[str | None, _key("Such as 2018-03-01T12:00:00Z.")] = None,
     word: Annotated[str | None, _key()] = None,
     trigram: Annotated[str | None, _key()] = None,
-    version: Annotated[str | None, _key()] = None,
     pick_list_id: Annotated[str | None, _key()] = None,
     hold_id: Annotated[str | None, _key()] = None,
     note_id: Annotated[str | None, _key()] = None,
@@ -82,7 +87,7 @@ def why(
         "payment_id", "call", "reference", "dispute_id", "kind", "method_id", "shipment_id", "scan_id",
         "checkout_id", "hold_id", "note_id", "tag", "change_set_id", "product_id", "channel", "valid_from",
         "quarter", "purchase_id", "transfer_id", "stocktake_id", "word", "trigram", "cart_id", "version",
-        "pick_list_id",
+        "pick_list_id", "carrier", "service", "booking", "manifest_id", "invoice_id",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}
     of_row = {name: str(told) for name, told in key.items() if name != "merchant"}

@@ -109,6 +109,11 @@ class Settings(LimitSettings):
     carrier_url: str | None = Field(
         default=None, description="Where the carrier answers: http://HOST:PORT, no path."
     )
+    carrier_urls: dict[str, str] = Field(
+        default_factory=dict,
+        description="Where single carriers answer, by name, as JSON: {NAME: http://HOST:PORT}. Others are"
+        " asked at carrier_url, under /carriers/NAME.",
+    )
     webhook_url: str | None = Field(
         default=None, description="Where providers send webhooks: the gateways, http://HOST:PORT, no path."
     )

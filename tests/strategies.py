@@ -146,6 +146,7 @@ from domain.user import (
     UnlockUser,
 )
 from tests import strategies_warehouse
+from tests.strategies_carrier import CARRIER_COMMANDS, CARRIER_OPENINGS, PARCEL_LINES
 from tests.strategies_cart import CART_COMMANDS, CART_OPENING
 from tests.strategies_product import PRODUCT_COMMANDS, PRODUCT_OPENING
 
@@ -577,6 +578,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     RequestLabelVoid: st.builds(RequestLabelVoid, **_shipment),
     RecordCarrierShipment: tracks,
     RecordCarrierUnavailable: st.builds(RecordCarrierUnavailable, **_shipment, **_call),
+    **CARRIER_COMMANDS,
     RegisterMerchant: st.builds(RegisterMerchant, **_merchant, city=st.sampled_from(["", "Recife"])),
     SetMerchantTerms: st.builds(SetMerchantTerms, **_merchant, terms=terms),
     **PRODUCT_COMMANDS,
@@ -679,9 +681,11 @@ OPENINGS: dict[str, tuple[Command, ...]] = {
             subject="u1",
             recipient=CUSTOMER,
             ship_to_state="SP",
-            units=1,
+            units=3,
+            lines=PARCEL_LINES,
         ),
     ),
+    **CARRIER_OPENINGS,
     "merchant": (RegisterMerchant(merchant_id="m1"),),
     "product": PRODUCT_OPENING,
     "mail": (RequestMail(mail_id="l1", template="locked-out", subject="s1", letter=LETTER),),

@@ -94,7 +94,9 @@ def importer_of(request: Request) -> Importer:
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"text/csv": {"schema": {"type": "string"}, "example": EXAMPLE}},
+            "content": {
+                "text/csv": {"schema": {"type": "string", "maxLength": BYTES_MAX}, "example": EXAMPLE}
+            },
         }
     },
 )

@@ -1,17 +1,30 @@
-"""Where is each parcel, by what its carrier said? All scans are kept; none moves a parcel backwards."""
+"""Where is each parcel, by what its carrier said? All scans are kept; none moves a parcel backwards.
+
+`status` is how far our parcel is; `tracking_status` is the carrier's last word, by the time of its scans: a
+late scan of an earlier time changes nothing, and none but a return goes beyond a delivery.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from domain.carrier import (
+    BookingFailed,
+    CarrierChosen,
     LabelBought,
     LabelVoided,
+    ParcelChanged,
+    ParcelSplit,
+    RebookingRequested,
+    ScanMisdirected,
+    ShipmentBilled,
     ShipmentDelivered,
     ShipmentDispatched,
+    ShipmentHandedOver,
+    ShipmentManifested,
     ShipmentRequested,
     ShipmentReturned,
     ShipmentScanned,
@@ -31,6 +44,19 @@ STATUSES = (
     "returned",
 )
 """The stages of a parcel, as in `shipments.sql`: it only moves to a later one, whatever comes late."""
+_TRACKED = {
+    "pre_transit": (1, "pre_transit"),
+    "collected": (2, "in_transit"),
+    "in_transit": (2, "in_transit"),
+    "out_for_delivery": (2, "out_for_delivery"),
+    "available_for_pickup": (2, "available_for_pickup"),
+    "return_to_sender": (2, "return_to_sender"),
+    "failure": (2, "failure"),
+    "exception": (2, "failure"),
+    "delivered": (3, "delivered"),
+    "returned": (4, "return_to_sender"),
+}
+"""Kind of scan -> the level that only a scan of it or a higher one changes, and the status it shows."""
 _STAGE = {status: stage for stage, status in enumerate(STATUSES)}
 
 
@@ -59,16 +85,71 @@ class ShipmentProgress:
     delivered_at: datetime | None = None
     returned_at: datetime | None = None
     last_scan_at: datetime | None = None
+    tracking_level: int = 0
+    tracking_status: str | None = None
+    tracking_at: datetime | None = None
+    units_count: int | None = None
+    booking: int | None = None
+    fallbacks_count: int = 0
+    service: str | None = None
+    choice_reason: str | None = None
+    quoted_cents: int | None = None
+    label_cents: int | None = None
+    billed_cents: int = 0
+    currency: str | None = None
+    promised_at: datetime | None = None
+    manifest_id: str | None = None
+    handed_over_at: datetime | None = None
+    misdirected_count: int = 0
+    dispatched_booking: int | None = None
+    anew: bool = False
+
+    def track(self, kind: str, at: datetime | None) -> None:
+        """The latest of the highest level stands; a scan without a time is before all others."""
+        level, status = _TRACKED[kind]
+        if (level, _moment(at)) >= (self.tracking_level, _moment(self.tracking_at)):
+            self.tracking_level, self.tracking_status, self.tracking_at = level, status, at
+
+
+def _moment(at: datetime | None) -> datetime:
+    return at or datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
 class ScanRow:
+    """`misdirected`: it is of another parcel, by a number that this one does not have."""
+
     merchant: str
     shipment_id: str
     scan_id: str
     type: str
     happened_at: datetime | None
     position: int
+    detail: str
+    misdirected: bool
+    carrier: str | None = None
+    tracking_number: str | None = None
+
+
+@dataclass(slots=True)
+class LabelRow:
+    merchant: str
+    shipment_id: str
+    booking: int
+    order_id: str
+    carrier: str
+    service: str
+    tracking_number: str
+    cents: int | None
+    bought_at: datetime
+
+
+@dataclass(slots=True)
+class LabelVoid:
+    merchant: str
+    shipment_id: str
+    booking: int
+    voided_at: datetime
 
 
 class _Batch:
@@ -76,6 +157,8 @@ class _Batch:
         self.requested: list[ShipmentRow] = []
         self.moved: dict[tuple[str, str], ShipmentProgress] = {}
         self.scans: list[ScanRow] = []
+        self.labels: list[LabelRow] = []
+        self.voids: list[LabelVoid] = []
 
     def moving(self, event: Any, fact: Fact, status: str = "requested") -> ShipmentProgress:
         key = (fact.merchant, event.shipment_id)
@@ -86,9 +169,12 @@ class _Batch:
     def scan(self, parcel: ShipmentProgress, event: Any, fact: Fact, kind: str) -> None:
         parcel.scans_count += 1
         parcel.last_scan_at = latest(parcel.last_scan_at, event.happened_at)
-        self.scans.append(
-            ScanRow(fact.merchant, event.shipment_id, event.scan_id, kind, event.happened_at, fact.position)
-        )
+        parcel.track(kind, event.happened_at)
+        self.keep_scan(event, fact, kind)
+
+    def keep_scan(self, event: Any, fact: Fact, kind: str, **of_another: Any) -> None:
+        told = (kind, event.happened_at, fact.position, getattr(event, "detail", ""), bool(of_another))
+        self.scans.append(ScanRow(fact.merchant, event.shipment_id, event.scan_id, *told, **of_another))
 
 
 def _requested(batch: _Batch, event: ShipmentRequested, fact: Fact) -> None:
@@ -105,17 +191,73 @@ def _requested(batch: _Batch, event: ShipmentRequested, fact: Fact) -> None:
 
 
 def _label_bought(batch: _Batch, event: LabelBought, fact: Fact) -> None:
-    parcel = batch.moving(event, fact, "label_bought")
-    parcel.carrier, parcel.tracking_number = event.carrier, event.tracking_number
+    if not event.surplus:
+        parcel = batch.moving(event, fact, "label_bought")
+        parcel.carrier, parcel.tracking_number = event.carrier, event.tracking_number
+        parcel.label_cents = event.cents
+        parcel.track("pre_transit", None)
+    ids = (fact.merchant, event.shipment_id, event.booking, event.order_id)
+    what = (event.carrier, event.service, event.tracking_number, event.cents)
+    batch.labels.append(LabelRow(*ids, *what, fact.occurred_at))
 
 
 def _label_voided(batch: _Batch, event: LabelVoided, fact: Fact) -> None:
-    batch.moving(event, fact, "label_voided")
+    """That of a booking that we gave up on changes nothing of the parcel."""
+    if not event.surplus:
+        batch.moving(event, fact, "label_voided")
+    batch.voids.append(LabelVoid(fact.merchant, event.shipment_id, event.booking, fact.occurred_at))
+
+
+def _split(batch: _Batch, event: ParcelSplit, fact: Fact) -> None:
+    batch.moving(event, fact).units_count = event.units_left
+
+
+def _changed(batch: _Batch, event: ParcelChanged, fact: Fact) -> None:
+    batch.moving(event, fact).units_count = event.units
+
+
+def _chosen(batch: _Batch, event: CarrierChosen, fact: Fact) -> None:
+    parcel, option = batch.moving(event, fact), event.option
+    parcel.booking, parcel.choice_reason = event.booking, event.reason
+    parcel.carrier, parcel.service = option.carrier, option.service
+    parcel.quoted_cents, parcel.currency = option.cents, option.currency
+    parcel.promised_at = event.promised_at
+
+
+def _booking_failed(batch: _Batch, event: BookingFailed, fact: Fact) -> None:
+    batch.moving(event, fact).fallbacks_count += 1
+
+
+def _rebooked(batch: _Batch, event: RebookingRequested, fact: Fact) -> None:
+    """It begins anew: nobody has it yet."""
+    parcel = batch.moving(event, fact)
+    parcel.booking, parcel.anew, parcel.stage = event.booking, True, 0
+    parcel.tracking_number = parcel.tracking_status = parcel.tracking_at = None
+    parcel.tracking_level = 0
+
+
+def _manifested(batch: _Batch, event: ShipmentManifested, fact: Fact) -> None:
+    batch.moving(event, fact).manifest_id = event.manifest_id
+
+
+def _handed_over(batch: _Batch, event: ShipmentHandedOver, fact: Fact) -> None:
+    batch.moving(event, fact).handed_over_at = event.happened_at
+
+
+def _misdirected(batch: _Batch, event: ScanMisdirected, fact: Fact) -> None:
+    batch.moving(event, fact).misdirected_count += 1
+    number = {"carrier": event.carrier, "tracking_number": event.tracking_number}
+    batch.keep_scan(event, fact, event.type, **number)
+
+
+def _billed(batch: _Batch, event: ShipmentBilled, fact: Fact) -> None:
+    batch.moving(event, fact).billed_cents += event.charged_cents
 
 
 def _dispatched(batch: _Batch, event: ShipmentDispatched, fact: Fact) -> None:
     parcel = batch.moving(event, fact, "dispatched")
     parcel.dispatched_at, parcel.dispatch_inferred = event.happened_at, event.inferred
+    parcel.dispatched_booking = event.booking
 
 
 def _scanned(batch: _Batch, event: ShipmentScanned, fact: Fact) -> None:
@@ -137,6 +279,15 @@ def _returned(batch: _Batch, event: ShipmentReturned, fact: Fact) -> None:
 
 _CHANGES: dict[type[Event], Callable[[_Batch, Any, Fact], None]] = {
     ShipmentRequested: _requested,
+    ParcelSplit: _split,
+    ParcelChanged: _changed,
+    CarrierChosen: _chosen,
+    BookingFailed: _booking_failed,
+    RebookingRequested: _rebooked,
+    ShipmentManifested: _manifested,
+    ShipmentHandedOver: _handed_over,
+    ScanMisdirected: _misdirected,
+    ShipmentBilled: _billed,
     LabelBought: _label_bought,
     LabelVoided: _label_voided,
     ShipmentDispatched: _dispatched,
@@ -154,7 +305,11 @@ def project(facts: Sequence[Fact]) -> Rows:
         "request_shipments": batch.requested,
         "move_shipments": list(batch.moved.values()),
         "insert_scans": batch.scans,
+        "insert_labels": batch.labels,
+        "void_labels": batch.voids,
     }
 
 
-SHIPMENTS = ReadModel("shipments", ("shipments", "shipment_scans"), tuple(_CHANGES), project)
+SHIPMENTS = ReadModel(
+    "shipments", ("shipments", "shipment_scans", "shipment_labels"), tuple(_CHANGES), project, version=2
+)

@@ -264,7 +264,9 @@ def _requested(order: OrderProgress, _: Any, __: Fact) -> None:
     order.shipments_count += 1
 
 
-def _label_voided(order: OrderProgress, _: Any, __: Fact) -> None:
+def _label_voided(order: OrderProgress, event: LabelVoided, _: Fact) -> None:
+    if event.surplus:
+        return
     order.labels_voided_count += 1
 
 

@@ -27,6 +27,16 @@ ShipmentStatus = Literal[
     "delivered",
     "returned",
 ]
+TrackingStatus = Literal[
+    "pre_transit",
+    "in_transit",
+    "out_for_delivery",
+    "available_for_pickup",
+    "delivered",
+    "return_to_sender",
+    "failure",
+]
+_Name = Annotated[str | None, Query(max_length=200)]
 
 
 class Shipment(Answer):
@@ -46,6 +56,22 @@ class Shipment(Answer):
     delivered_at: datetime | None
     returned_at: datetime | None
     last_scan_at: datetime | None
+    tracking_status: TrackingStatus | None = Field(
+        description="the carrier's last word by the time of its scans; a late scan never undoes a delivery"
+    )
+    tracking_at: datetime | None
+    booking: int = Field(description="the present one, from 1")
+    fallbacks_count: int = Field(description="bookings that failed, each followed by another")
+    service: str | None
+    choice_reason: str | None = Field(description="why this carrier and service")
+    quoted_cents: int | None = Field(description="minor units of `currency`, as all that follow")
+    label_cents: int | None = Field(description="what the carrier said that the label costs")
+    billed_cents: int = Field(description="on invoices of carriers")
+    currency: str | None
+    promised_at: datetime | None = Field(description="by the service's days")
+    manifest_id: str | None
+    handed_over_at: datetime | None
+    misdirected_count: int = Field(description="scans by a number that it does not have: of other parcels")
 
 
 class Scan(Answer):
@@ -53,10 +79,27 @@ class Scan(Answer):
     type: str = Field(examples=["in_transit"])
     happened_at: datetime | None
     position: int
+    detail: str
+    misdirected: bool = Field(description="by a number that this parcel does not have: it is of another one")
+    carrier: str | None = Field(description="of a misdirected one")
+    tracking_number: str | None
+
+
+class Label(Answer):
+    """A label that was bought; what came of it."""
+
+    booking: int
+    carrier: str
+    service: str
+    tracking_number: str
+    cents: int | None
+    bought_at: datetime
+    voided_at: datetime | None
 
 
 class ShipmentDetail(Shipment):
     scans: list[Scan] = Field(description="by their own time; those without one last")
+    labels: list[Label]
 
 
 @router.get(
@@ -69,17 +112,30 @@ async def list_shipments(
     reader: MerchantReader,
     page: Page,
     status: ShipmentStatus | None = None,
-    order_id: Annotated[str | None, Query(max_length=200)] = None,
+    order_id: _Name = None,
+    tracking_status: TrackingStatus | None = None,
+    carrier: _Name = None,
+    manifest_id: _Name = None,
+    tracking_number: Annotated[
+        str | None, Query(max_length=200, description="of any of its labels; carriers use numbers again")
+    ] = None,
+    unlisted: Annotated[bool, Query(description="those that stand in no manifest yet")] = False,
 ) -> PageOf[Shipment]:
     after_at, after_id = page.after("newest", as_datetime, as_str) or (None, None)
     arguments = {
         "status": status,
         "order_id": order_id,
+        "tracking_status": tracking_status,
+        "carrier": carrier,
+        "manifest_id": manifest_id,
+        "tracking_number": tracking_number,
+        "unlisted": unlisted or None,
         "after_at": after_at,
         "after_id": after_id,
         "limit": page.limit + 1,
     }
-    rows = (await reader.rows(("shipments",), (_QUERIES.list_shipments.sql, arguments)))[0]
+    statement = (_QUERIES.list_shipments.sql, arguments)
+    rows = (await reader.rows(("shipments",), statement, views=("shipments", "shipment_labels")))[0]
     return page_of(Shipment, rows, page, "newest", "requested_at", "shipment_id")
 
 
@@ -93,10 +149,10 @@ async def list_shipments(
 async def get_shipment(
     reader: MerchantReader, shipment_id: Annotated[str, Path(max_length=200)]
 ) -> ShipmentDetail:
-    statements = [
-        (query.sql, {"shipment_id": shipment_id}) for query in (_QUERIES.get_shipment, _QUERIES.get_scans)
-    ]
-    found, scans = await reader.rows(("shipments",), *statements, views=("shipments", "shipment_scans"))
+    questions = (_QUERIES.get_shipment, _QUERIES.get_scans, _QUERIES.get_labels)
+    statements = [(query.sql, {"shipment_id": shipment_id}) for query in questions]
+    views = ("shipments", "shipment_scans", "shipment_labels")
+    found, scans, labels = await reader.rows(("shipments",), *statements, views=views)
     if not found:
         raise not_found("shipment", shipment_id)
-    return ShipmentDetail.model_validate({**found[0], "scans": scans})
+    return ShipmentDetail.model_validate({**found[0], "scans": scans, "labels": labels})

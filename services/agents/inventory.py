@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from pydantic import AwareDatetime
+
 from domain.allocation import AllocationPlanned, Pick
 from domain.carrier import ShipmentDispatched, ShipmentReturned
 from domain.deadline import DeadlineReached
@@ -40,15 +42,23 @@ class Item(Value):
 class InventoryProcess(Value):
     """What the order needs from stock, and for which of it (`SKU warehouse`) it waits in line.
 
-    `valid_s`: for how long a reservation holds until the order is confirmed.
+    `valid_s`: for how long a reservation holds until the order is confirmed. `lapsed_at`: the last moment of
+    which it was told that this time is over.
     """
 
     order_id: str = ""
     items: tuple[Item, ...] = ()
     valid_s: int = 0
+    lapsed_at: AwareDatetime | None = None
     waits_for: frozenset[str] = frozenset()
     confirmed: bool = False
     cancelled: bool = False
+
+
+def _valid_until(process: InventoryProcess, fact: Fact) -> datetime:
+    """Later than what has lapsed, whatever the clock of who wrote the fact says: no moment comes again."""
+    begins = max(fact.occurred_at, process.lapsed_at or fact.occurred_at)
+    return begins + timedelta(seconds=process.valid_s)
 
 
 def _for_all(fact: Fact, items: tuple[Item, ...], command: Callable[[Item], Command]) -> tuple[Group, ...]:
@@ -71,7 +81,7 @@ def _reserve(
     for each in units:
         wanted[each.sku, each.warehouse] += each.quantity
     items = tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in sorted(wanted.items()))
-    expires_at = fact.occurred_at + timedelta(seconds=process.valid_s)
+    expires_at = _valid_until(process, fact)
 
     def reserve(item: Item) -> Command:
         return ReserveStock(
@@ -114,17 +124,28 @@ def _filled(process: InventoryProcess, event: BackorderFilled, fact: Fact) -> Re
     process = process.model_copy(update={"waits_for": waits_for})
     if waits_for or process.confirmed:
         return Reaction(process)
-    return _held_until(process, fact, fact.occurred_at + timedelta(seconds=process.valid_s))
+    return _held_until(process, fact, _valid_until(process, fact))
 
 
-def _lapsed(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
+def _lapsed(process: InventoryProcess, event: DeadlineReached, fact: Fact) -> Reaction[InventoryProcess]:
     """The time is over: what is reserved is let go, what is waited for is waited for no more."""
     place = [{"order_id": process.order_id, "sku": i.sku, "warehouse": i.warehouse} for i in process.items]
     commands: list[ExpireReservation | CancelBackorder] = [ExpireReservation(**each) for each in place]
     if process.waits_for:
         commands += [CancelBackorder(**each, reason="expired") for each in place]
     targets = tuple(Target(stock_stream(fact.merchant, c.sku, c.warehouse), c) for c in commands)
+    process = process.model_copy(update={"lapsed_at": event.due_at})
     return Reaction(process, (Group(targets),) if targets else ())
+
+
+def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryProcess) -> tuple[Item, ...]:
+    """What the parcel says is in it, as far as it is still to be sent: not what was found missing when it was
+    picked. All of the order, where the parcel does not say."""
+    if not event.lines:
+        return process.items
+    left = {(item.sku, item.warehouse): item.quantity for item in process.items}
+    sent = ((line, min(line.quantity, left.get((line.sku, line.warehouse), 0))) for line in event.lines)
+    return tuple(Item(sku=line.sku, warehouse=line.warehouse, quantity=n) for line, n in sent if n)
 
 
 def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
@@ -167,21 +188,25 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
         case OrderCancelled():
             process = process.model_copy(update={"cancelled": True})
             return Reaction(process, _for_all(fact, items, lambda i: ReleaseStock(**place(i))), no_deadline)
+        case Backordered() | BackorderFilled() if process.cancelled:
+            return Reaction(process)  # carried out late; what lets it go is on its way
         case Backordered() as event if not process.confirmed:
             return _waiting(process, event, fact)
         case BackorderFilled() as event:
             return _filled(process, event, fact)
         case PickShorted() as event if process.order_id:
             return _picked_short(process, event, fact)
-        case DeadlineReached(name="reservation") if not process.confirmed:
-            return _lapsed(process, fact)
-        case ShipmentDispatched():
+        case DeadlineReached(name="reservation") as event if not process.confirmed:
+            return _lapsed(process, event, fact)
+        case ShipmentDispatched() as event:
+            sent = _in_parcel(event, process)
             return Reaction(
-                process, _for_all(fact, items, lambda i: ShipStock(**place(i), quantity=i.quantity))
+                process, _for_all(fact, sent, lambda i: ShipStock(**place(i), quantity=i.quantity))
             )
-        case ShipmentReturned():
+        case ShipmentReturned() as event:
+            back = _in_parcel(event, process)
             return Reaction(
-                process, _for_all(fact, items, lambda i: ReturnStock(**place(i), quantity=i.quantity))
+                process, _for_all(fact, back, lambda i: ReturnStock(**place(i), quantity=i.quantity))
             )
         case _:
             return Reaction(process)

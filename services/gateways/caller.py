@@ -43,6 +43,10 @@ class Caller:
         self._moments = moments
         self._clock = clock
 
+    def account_of(self, call: Call) -> str:
+        """What it is about at the provider: calls about one account wait for one another."""
+        return self._gateway.where(call.fact)
+
     async def carry_out(self, call: Call) -> None:
         """Return once the outcome is recorded, or none is to be recorded now.
 
@@ -82,12 +86,17 @@ class Caller:
     async def _outcome(self, call: Call) -> Command | None:
         """What to record. A provider that may know of the call is asked, and called only if it does not."""
         gateway, fact = self._gateway, call.fact
-        path = gateway.account_path(fact.stream)
+        path = gateway.where(fact)
         if call.doubtful:
             account = await self._provider.ask(path)
             if account is not None and gateway.shows(fact.event, self._ours(account, fact)):
                 return gateway.record(fact.stream, account)
-        request = await self._request(fact)
+        fact = await self._opened(fact)
+        if gateway.prepare:
+            decided = await gateway.prepare(fact, self._executor, await self._occurred_at(fact, late=False))
+            if decided is not None:
+                return decided
+        request = await self._with_token(fact, gateway.request(fact))
         call.doubtful = True
         answer = await self._provider.call(request)
         if answer.is_yes:
@@ -98,18 +107,21 @@ class Caller:
             return gateway.record(fact.stream, account)
         return gateway.refused(fact, await self._state(fact), account, answer.reason)
 
-    async def _request(self, fact: Fact) -> Request:
-        """The call, with the event's personal fields opened: here, and on the wire to the provider, only."""
+    async def _opened(self, fact: Fact) -> Fact:
+        """With the event's personal fields opened: here, and on the wire to the provider, only."""
         subject = subject_of(fact.event)
-        if subject:
-            await self._keyring.load((subject,))
-            fact = fact._replace(event=opened(fact.event, self._keyring))
-        request = self._gateway.request(fact)
+        if not subject:
+            return fact
+        await self._keyring.load((subject,))
+        return fact._replace(event=opened(fact.event, self._keyring))
+
+    async def _with_token(self, fact: Fact, request: Request) -> Request:
+        """With what a stored method is charged by, where the call needs it."""
         stream = self._gateway.secret(fact)
-        if stream:
-            token = await self._token(stream, fact.event.subject)  # type: ignore[attr-defined]
-            request = replace(request, body={**request.body, "token": token})
-        return request
+        if not stream:
+            return request
+        token = await self._token(stream, fact.event.subject)  # type: ignore[attr-defined]
+        return replace(request, body={**request.body, "token": token})
 
     async def _token(self, stream: str, subject: str) -> str:
         """What a stored payment method is charged by; empty where it is gone, or is somebody else's."""

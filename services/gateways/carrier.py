@@ -1,49 +1,89 @@
-"""The carrier gateway: what we ask a carrier for, and which facts its words are."""
+"""The carrier gateway: what we ask a carrier for, and which facts its words are.
+
+One wire for every carrier: a parcel that a merchant's rules gave to a carrier goes to `/carriers/NAME/…`,
+which `carrier_routes` finds the address of; any other to the house's carrier. A booking is an account of its
+own there, known by the shipment's stream, and from the second one on by its number too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from domain.carrier import (
+    CarrierChosen,
     LabelVoidRequested,
+    RebookingRequested,
     RecordCarrierShipment,
     RecordUnavailable,
     Scan,
     Shipment,
     ShipmentRequested,
 )
+from domain.carrier.choice import Option
 from domain.kernel import Command, Event, Fact
 from domain.personal import Customer
 from domain.streams import stream_parts
+from services.gateways.carrier_desk import choose
 from services.gateways.gateway import NOT_FOUND, REFUSALS, Account, Gateway, Request, account_path, gone
 
 PATH = "/v1/shipments"
+SCANS = frozenset(Scan.model_fields["type"].annotation.__args__)  # type: ignore[union-attr]
+Booking = ShipmentRequested | CarrierChosen | RebookingRequested
+_BOOKINGS = (ShipmentRequested, CarrierChosen, RebookingRequested)
+
+
+def _number(event: Event) -> int:
+    """Which booking of the parcel it is about."""
+    return 1 if isinstance(event, ShipmentRequested) else event.booking  # type: ignore[attr-defined]
+
+
+def _option(event: Event) -> Option | None:
+    return event.option if isinstance(event, CarrierChosen) else None
+
+
+def account_id(stream: str, booking: int) -> str:
+    return stream if booking == 1 else f"{stream}~{booking}"
+
+
+def shipments_path(event: Event) -> str:
+    """Of the carrier that the event is about."""
+    option = _option(event)
+    carrier = option.carrier if option else getattr(event, "carrier", "")
+    return f"/carriers/{carrier}{PATH}" if carrier else PATH
+
+
+def located(fact: Fact) -> str:
+    return account_path(shipments_path(fact.event), account_id(fact.stream, _number(fact.event)))
 
 
 def answered(event: Event, shipment: Shipment) -> bool:
-    match event:
-        case ShipmentRequested():
-            return bool(shipment.tracking_number) or shipment.label_refused or shipment.void == "done"
-        case LabelVoidRequested():
-            return shipment.void in ("refused", "done")
-    return True
+    """A request that was answered by the choice of a carrier goes on with that."""
+    if isinstance(event, LabelVoidRequested):
+        return shipment.voids.get(event.booking, "no") in ("refused", "done")
+    if not isinstance(event, _BOOKINGS):
+        return True
+    over = bool(shipment.tracking_number) or shipment.label_refused or shipment.void == "done"
+    chosen = not isinstance(event, CarrierChosen) and shipment.option is not None
+    return over or chosen or shipment.booking != _number(event)
 
 
 def unwanted(event: Event, shipment: Shipment) -> bool:
-    return isinstance(event, ShipmentRequested) and shipment.void != "no"
+    return isinstance(event, _BOOKINGS) and shipment.void != "no"
 
 
 def request(fact: Fact) -> Request:
-    stream = fact.stream
     match fact.event:
-        case ShipmentRequested() as asked:
-            return Request("book", PATH, _booking(fact, asked), stream, REFUSALS - {NOT_FOUND})
+        case ShipmentRequested() | CarrierChosen() | RebookingRequested() as asked:
+            booking = _booking(fact, asked)
+            account = account_id(fact.stream, _number(asked))
+            return Request("book", shipments_path(asked), booking, account, REFUSALS - {NOT_FOUND})
         case LabelVoidRequested():
-            return Request("void", f"{account_path(PATH, stream)}/void", {}, fact.event_id)
+            return Request("void", f"{located(fact)}/void", {}, fact.event_id)
     raise AssertionError(f"nobody is called for {type(fact.event).__name__}")
 
 
-def _booking(fact: Fact, asked: ShipmentRequested) -> dict[str, Any]:
+def _booking(fact: Fact, asked: Booking) -> dict[str, Any]:
     """The carrier is told where to, and no more of the recipient; of one who is erased, the state only."""
     ship_to = {"state": asked.ship_to_state}
     if isinstance(asked.recipient, Customer):
@@ -55,11 +95,21 @@ def _booking(fact: Fact, asked: ShipmentRequested) -> dict[str, Any]:
         "checkout": fact.correlation,
         "ship_to": ship_to,
         "units": asked.units,
+        **_details(asked),
     }
 
 
+def _details(asked: Booking) -> dict[str, Any]:
+    """What the house's carrier does not ask about."""
+    option, number = _option(asked), _number(asked)
+    details: dict[str, Any] = {"booking": number} if number > 1 else {}
+    if asked.measures:
+        details["measures"] = asked.measures.model_dump()
+    return {**details, "service": option.service, "price_cents": option.cents} if option else details
+
+
 def shows(event: Event, account: Account) -> bool:
-    return isinstance(event, ShipmentRequested) or bool(account["voided"])
+    return isinstance(event, _BOOKINGS) or bool(account["voided"])
 
 
 def record(stream: str, account: Account) -> RecordCarrierShipment:
@@ -67,18 +117,33 @@ def record(stream: str, account: Account) -> RecordCarrierShipment:
         shipment_id=stream_parts(stream)[1],
         carrier=account["carrier"],
         tracking_number=account["tracking_number"],
+        booking=account.get("booking", 1),
+        service=account.get("service") or "",
+        cents=account.get("price_cents"),
         voided=account["voided"],
-        scans=tuple(Scan.model_validate(each) for each in account["scans"]),
+        scans=scans(account["scans"]),
     )
 
 
+def scans(told: Sequence[Account]) -> tuple[Scan, ...]:
+    return tuple(_scan(each) for each in told)
+
+
+def _scan(told: Account) -> Scan:
+    """A kind of scan that we do not know is an exception for a person, with the carrier's own word for it."""
+    if told["type"] in SCANS:
+        return Scan.model_validate(told)
+    return Scan.model_validate({**told, "type": "exception", "detail": str(told["type"])})
+
+
 def refused(fact: Fact, shipment: Shipment, account: Account | None, reason: str) -> Command | None:
-    """A booking that is refused is a fact for a person; a label that can't be given back stays ours."""
-    if account is None and shipment.tracking_number:
+    """A booking that is refused goes to the next best; a label that can't be given back stays ours."""
+    booking = _number(fact.event)
+    if account is None and booking in shipment.labels:
         raise gone(fact.stream)
     shipment_id = stream_parts(fact.stream)[1]
-    unknown = RecordCarrierShipment(shipment_id=shipment_id, carrier="", tracking_number="")
-    if isinstance(fact.event, ShipmentRequested):
+    unknown = RecordCarrierShipment(shipment_id=shipment_id, carrier="", tracking_number="", booking=booking)
+    if isinstance(fact.event, _BOOKINGS):
         return unknown.model_copy(update={"booking_refused": reason})
     if account is not None:
         return record(fact.stream, account).model_copy(update={"void_refused": reason})
@@ -86,8 +151,11 @@ def refused(fact: Fact, shipment: Shipment, account: Account | None, reason: str
 
 
 def unavailable(fact: Fact, attempts: int) -> Command:
-    call = "book" if isinstance(fact.event, ShipmentRequested) else "void"
-    return RecordUnavailable(shipment_id=stream_parts(fact.stream)[1], call=call, attempts=attempts)
+    call = "void" if isinstance(fact.event, LabelVoidRequested) else "book"
+    shipment_id = stream_parts(fact.stream)[1]
+    return RecordUnavailable(
+        shipment_id=shipment_id, call=call, attempts=attempts, booking=_number(fact.event)
+    )
 
 
 def told(stream: str, data: Account) -> Command:
@@ -96,7 +164,10 @@ def told(stream: str, data: Account) -> Command:
         shipment_id=stream_parts(stream)[1],
         carrier=data["carrier"],
         tracking_number=data["tracking_number"],
-        scans=(Scan.model_validate(data["scan"]),),
+        booking=data.get("booking", 1),
+        service=data.get("service") or "",
+        cents=data.get("price_cents"),
+        scans=scans((data["scan"],)),
     )
 
 
@@ -105,7 +176,7 @@ CARRIER_GATEWAY = Gateway(
     category="shipment",
     subject="shipment_id",
     path=PATH,
-    interests=(ShipmentRequested, LabelVoidRequested),
+    interests=(*_BOOKINGS, LabelVoidRequested),
     answered=answered,
     unwanted=unwanted,
     request=request,
@@ -114,6 +185,8 @@ CARRIER_GATEWAY = Gateway(
     refused=refused,
     unavailable=unavailable,
     told=told,
+    located=located,
+    prepare=choose,
 )
 
 GATEWAYS = (CARRIER_GATEWAY,)

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from eventstore.tasks import TaskGroup
 from services.context import ProcessContext
 from services.gateways.breaker import PATIENCE
+from services.gateways.carrier_routes import over_http
 from services.gateways.gateway import Gateway
 from services.gateways.inbox import Inbox
 from services.gateways.mail_runner import MAIL_PATIENCE, MailRunner
 from services.gateways.mail_secrets import MailSeal
 from services.gateways.mail_sender import MailSender
 from services.gateways.mail_transport import open_transport
-from services.gateways.provider import HttpExchange, Provider, open_http
+from services.gateways.provider import open_http
 from services.gateways.reconcile import DailyReconciliation
 from services.gateways.registered import GATEWAYS
 from services.gateways.runner import GatewayRunner
@@ -30,8 +31,8 @@ async def run_gateways(context: ProcessContext, persist: Persist) -> None:
     door = WebhookServer(inbox, secrets, settings.internal_host, settings.webhook_port, settings)
     async with open_http() as http:
         providers = {
-            each.name: Provider(
-                HttpExchange(settings.provider_url(each.name), http, timeout_s=PATIENCE.timeout_s)
+            each.name: over_http(
+                settings.provider_url(each.name), settings.carrier_urls, http, timeout_s=PATIENCE.timeout_s
             )
             for each in GATEWAYS
         }

@@ -1,15 +1,17 @@
 """What is a gateway? What it asks an outside provider for, and what the provider's words mean to us.
 
-All of it is pure: `caller` makes the calls, `inbox` takes the webhooks.
+All of it is pure, but for what `prepare` reads: `caller` makes the calls, `inbox` takes the webhooks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from commands.executor import Executor
 from domain.kernel import Command, Event, Fact
 
 Account = dict[str, Any]
@@ -29,6 +31,9 @@ class Unavailable(Exception):
 def gone(stream: str) -> Unavailable:
     """What is known to be there can't be unknown to the provider: whoever answered is somebody else."""
     return Unavailable(f"it knows nothing of {stream}, which it has told us of")
+
+
+Prepare = Callable[[Fact, Executor, datetime], Awaitable[Command | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,9 @@ class Gateway:
     `differences(stream, account, state)`: what to record of a comparison of the books, its facts being known.
     `unknown(account)`: merchant, stream and command for what the provider has, and we never asked for.
     `told(stream, data)`: the command for a webhook's data, whose member `subject` names the stream.
+    `located(fact)`: where the provider shows what was asked for, if that is not `path` and the stream.
+    `prepare(fact, executor, now)`: the command that decides about the request before anybody is called, by
+    what else is in the log; None where there is nothing to decide. What it leads to is called for instead.
     """
 
     name: str
@@ -78,6 +86,8 @@ class Gateway:
     refused: Callable[[Fact, Any, Account | None, str], Command | None]
     unavailable: Callable[[Fact, int], Command]
     told: Callable[[str, Account], Command | None]
+    located: Callable[[Fact], str] | None = None
+    prepare: Prepare | None = None
     secret: Callable[[Fact], str] = lambda _: ""
     differences: Callable[[str, Account | None, Any], Command | None] = lambda *_: None
     unknown: Callable[[Account], tuple[str, str, Command]] | None = None
@@ -86,6 +96,10 @@ class Gateway:
     def actor(self) -> str:
         """Who the log says did it; also the follower's name."""
         return f"gateway:{self.name}"
+
+    def where(self, fact: Fact) -> str:
+        """Where the provider shows what the fact asked for."""
+        return self.located(fact) if self.located else account_path(self.path, fact.stream)
 
     def account_path(self, stream: str) -> str:
         """Where the provider shows all that it knows of a stream's payment or shipment."""

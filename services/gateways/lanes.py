@@ -1,4 +1,4 @@
-"""Which call is made when: those of one stream in order, streams side by side, failed ones again later."""
+"""Which call is made when: those of one account in order, accounts side by side, failed ones again later."""
 
 from __future__ import annotations
 
@@ -44,14 +44,15 @@ class Lanes:
 
     def start(self, call: Call) -> None:
         self.open.open(call)
-        lane = self._lanes.get(call.fact.stream)
+        account = self._caller.account_of(call)
+        lane = self._lanes.get(account)
         if lane is not None:
             lane.append(call)
             return
-        self._lanes[call.fact.stream] = lane = deque((call,))
-        self._tasks.create_task(self._serve(call.fact.stream, lane))
+        self._lanes[account] = lane = deque((call,))
+        self._tasks.create_task(self._serve(account, lane))
 
-    async def _serve(self, stream: str, lane: deque[Call]) -> None:
+    async def _serve(self, account: str, lane: deque[Call]) -> None:
         while lane:
             call = lane[0]
             await self._see_through(call)
@@ -59,7 +60,7 @@ class Lanes:
             self.open.close(call)
             self._closed.set()
             self.news.set()
-        del self._lanes[stream]
+        del self._lanes[account]
 
     async def _see_through(self, call: Call) -> None:
         """Try until there is an outcome."""

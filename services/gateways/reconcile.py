@@ -21,9 +21,10 @@ from eventstore.codec import decode
 from eventstore.tasks import TaskGroup
 from services.console import results
 from services.context import ProcessContext, open_context
+from services.gateways.carrier_routes import over_http
 from services.gateways.gateway import Account, Gateway, Unavailable
 from services.gateways.moments import Moments
-from services.gateways.provider import HttpExchange, Provider, open_http
+from services.gateways.provider import Provider, open_http
 from services.gateways.registered import GATEWAYS
 from services.settings import Settings
 
@@ -54,7 +55,7 @@ async def reconcile_all(settings: Settings, days: int) -> int:
     async with open_context(settings, "reconcile", follow=False) as context, open_http() as http:
         for gateway in GATEWAYS:
             url = settings.provider_url(gateway.name)
-            provider = Provider(HttpExchange(url, http, timeout_s=TIMEOUT_S))
+            provider = over_http(url, settings.carrier_urls, http, timeout_s=TIMEOUT_S)
             found = await reconcile(context, gateway, provider, days)
             results.print(
                 f"{gateway.name}: asked {found.asked:,}, news of {found.changed:,}, unknown there"
@@ -143,7 +144,7 @@ async def _ask(
     context: ProcessContext, gateway: Gateway, provider: Provider, fact: Fact, found: Reconciled
 ) -> None:
     found.asked += 1
-    account = await provider.ask(gateway.account_path(fact.stream))
+    account = await provider.ask(gateway.where(fact))
     if account is None or account.get(gateway.subject) != fact.stream:
         found.unknown += 1
         await _compare(context, gateway, fact, None, found)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.aggregates import aggregate_of
+from domain.carrier import ShipmentDispatched
 from domain.deadline import DeadlineReached
 from domain.inventory import (
     Backordered,
@@ -221,12 +222,29 @@ def _order_is_paid(history: History, order: PlannedOrder, payments: Payments) ->
 
 def parcels_agree(history: History, shipments: Shipments) -> Iterator[str]:
     """Each scan that the carrier told is in the log, once; a late one never undoes a delivery."""
-    for stream, theirs in shipments.shipments.items():
-        told = [scan.scan_id for scan in theirs.scans]
+    scans: dict[str, list[str]] = {}
+    for theirs in shipments.shipments.values():
+        scans.setdefault(theirs.request.shipment_id, []).extend(scan.scan_id for scan in theirs.scans)
+    for stream, told in scans.items():
         ours = history.states.get(stream)
         known = sorted(ours.scans) if ours is not None else []
         if sorted(told) != known:
             yield f"{stream}: the carrier told {sorted(told)}, we know {known}"
+
+
+def nothing_is_shipped_twice(history: History, shipments: Shipments) -> Iterator[str]:
+    """A parcel is dispatched once, and has one label that was not given back, whatever became of bookings."""
+    sent = Counter(fact.stream for fact in history.facts if isinstance(fact.event, ShipmentDispatched))
+    yield from (f"{stream} was dispatched {times} times" for stream, times in sent.items() if times > 1)
+    labels = Counter(
+        theirs.request.shipment_id for theirs in shipments.shipments.values() if theirs.status != "voided"
+    )
+    yield from (f"{stream} has {count} labels" for stream, count in labels.items() if count > 1)
+    for theirs in shipments.shipments.values():
+        collected = [scan for scan in theirs.scans if scan.type == "collected"]
+        bears = shipments.bears(theirs.request.shipment_id)
+        if collected and bears is not theirs:
+            yield f"{theirs.request.label} was collected, and the parcel bears another label"
 
 
 def agents_equal_the_fold(

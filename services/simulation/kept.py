@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -165,10 +165,10 @@ def _open_requests(history: History, gateways: Sequence[Gateway]) -> Iterator[tu
 
 
 def all_is_known(
-    history: History, gateway: Gateway, accounts: Mapping[str, Any], render: Callable[[Any], Account]
+    history: History, gateway: Gateway, accounts: Iterable[tuple[str, Any]], render: Callable[[Any], Account]
 ) -> Iterator[str]:
     """Whatever a provider would say, once more, is no news: in any order, any number of times."""
-    for stream, theirs in accounts.items():
+    for stream, theirs in accounts:
         account = orjson.loads(orjson.dumps(render(theirs), option=orjson.OPT_UTC_Z))
         command = gateway.record(stream, account)
         state = history.states.get(stream)

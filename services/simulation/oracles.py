@@ -206,9 +206,13 @@ def deliveries_stand(history: History, shipments: Shipments) -> Iterator[str]:
     """What the carrier has delivered is delivered, whatever it tells late; and that is told once."""
     told = Counter(fact.stream for fact in history.facts if isinstance(fact.event, ShipmentDelivered))
     yield from (f"{stream} was delivered {times} times" for stream, times in told.items() if times > 1)
-    for stream, theirs in shipments.shipments.items():
-        ours = history.states.get(stream)
+    delivered_by: dict[str, bool] = {}
+    for theirs in shipments.shipments.values():
+        stream = theirs.request.shipment_id
         delivered = any(scan.type == "delivered" for scan in theirs.scans)
+        delivered_by[stream] = delivered_by.get(stream, False) or delivered
+    for stream, delivered in delivered_by.items():
+        ours = history.states.get(stream)
         if ours is not None and ours.delivered != delivered:
             yield f"{stream} is {'delivered, and' if delivered else 'not delivered, but'} we think otherwise"
 

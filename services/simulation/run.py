@@ -203,6 +203,7 @@ def _violations(system: System, plan: Plan, shop: Shop) -> Iterator[str]:
     sound = _sound(plan, spoilt)
     payments = system.outsides["payment-world"].world.state
     shipments = system.outsides["carrier-world"].world.state
+    parcels = [(each.request.shipment_id, each) for each in shipments.shipments.values()]
     yield from invariants.log_is_whole(history)
     yield from invariants.tenants_are_apart(history)
     yield from invariants.stock_is_never_oversold(history)
@@ -214,11 +215,12 @@ def _violations(system: System, plan: Plan, shop: Shop) -> Iterator[str]:
     yield from invariants.orders_end(history, sound)
     yield from invariants.money_is_conserved(history, sound, payments)
     yield from invariants.parcels_agree(history, shipments)
+    yield from invariants.nothing_is_shipped_twice(history, shipments)
     yield from oracles.deliveries_stand(history, shipments)
     yield from _as_the_events_say(system, history, plan)
     yield from _promises(system, history, shop)
-    yield from kept.all_is_known(history, PAYMENT_GATEWAY, payments.payments, payment.render)
-    yield from kept.all_is_known(history, CARRIER_GATEWAY, shipments.shipments, carrier.render)
+    yield from kept.all_is_known(history, PAYMENT_GATEWAY, payments.payments.items(), payment.render)
+    yield from kept.all_is_known(history, CARRIER_GATEWAY, parcels, carrier.render)
     yield from invariants.agents_equal_the_fold(history, system.parts.agents, system.server.tables, spoilt)
     yield from _read_models(system, history)
     yield from _left(system, datetime.max.replace(tzinfo=UTC))

@@ -18,11 +18,13 @@ import psycopg
 
 from commands.executor import Context, Done, TooMuchContention
 from commands.personal import sealed, subject_of
+from domain.carrier.carriers import AddCarrier, PublishRateCard
+from domain.carrier.rates import Band, RateCard, Service, Zone
 from domain.inventory import ReceiveStock
-from domain.kernel import Group, one
+from domain.kernel import Command, Group, Target, one
 from domain.order import CancelOrder, Line, PlaceOrder, Portion, StartPreparation, Terms
 from domain.personal import Customer
-from domain.streams import order_stream, payment_stream, shipment_stream, stock_stream
+from domain.streams import carriers_stream, order_stream, payment_stream, shipment_stream, stock_stream
 from eventstore.log import LogUnavailable
 from eventstore.seams import key_id
 from eventstore.tasks import TaskGroup
@@ -86,6 +88,7 @@ class Shop:
         """Until all that was planned is sent and answered."""
         await self.misbehave(faults)
         async with TaskGroup() as tasks:
+            tasks.create_task(self._choose_carriers("m2"))
             for delivery in self._plan.deliveries:
                 tasks.create_task(self._deliver(delivery))
             for order in self._plan.orders:
@@ -107,6 +110,19 @@ class Shop:
         wanted = {"seed": int(self._choose() * 2**32), "rates": rates, "delay_ms_max": LATE_MS_MAX}
         for world in WORLD_OF.values():
             await self._control(world, "PUT", "/control/faults", wanted)
+
+    async def _choose_carriers(self, merchant: str) -> None:
+        """The merchant ships with carriers of its own; the cheapest service of them takes no parcel."""
+        refused = {"refused": ["swift/express"]}
+        await self._control("carrier-world", "PUT", "/control/carriers", refused)
+        stream = carriers_stream(merchant)
+        commands: list[Command] = []
+        for name, services in _CARRIERS.items():
+            card = RateCard(currency="BRL", effective_from=START, services=services)
+            publish = PublishRateCard(carrier=name, expected_version=0, card=card, now=START)
+            commands += [AddCarrier(carrier=name), publish]
+        group = Group(tuple(Target(stream, command) for command in commands))
+        await self._send(f"carriers {merchant}", merchant, "carriers", lambda _: _ready(group))
 
     async def _deliver(self, delivery: PlannedDelivery) -> None:
         await asyncio.sleep(delivery.at_s)
@@ -262,6 +278,18 @@ class Shop:
         await self._insist(lambda: world, work)
 
 
+_ANYWHERE = (Zone(zone="all", regions=("*",)),)
+
+
+def _service(name: str, cents: int, days: int) -> Service:
+    bands = (Band(zone="all", up_to_g=10**6, cents=cents),)
+    return Service(service=name, days=days, zones=_ANYWHERE, bands=bands)
+
+
+_CARRIERS = {
+    "swift": (_service("express", 500, 1), _service("calm", 600, 5)),
+    "post": (_service("parcel", 900, 4),),
+}
 _SCANS = {
     "told": ("collected", "in_transit", "delivered"),
     "returned": ("collected", "returned"),

@@ -18,9 +18,9 @@ from services.agents.agent import Agent
 from services.agents.registered import AGENTS
 from services.agents.runner import AgentRunner
 from services.gateways.breaker import Breaker, Patience
+from services.gateways.carrier_routes import CarrierProviders
 from services.gateways.gateway import Gateway
 from services.gateways.inbox import Inbox, InboxUnavailable
-from services.gateways.provider import Provider
 from services.gateways.registered import GATEWAYS
 from services.gateways.runner import GatewayRunner
 from services.processes import AWAY, persist
@@ -253,10 +253,9 @@ class System:
             answer: tuple[int, bytes] = await self.ask(f"{gateway.name}-world", work, patience.timeout_s)
             return answer
 
-        breaker = Breaker(now=self.loop.time, throw=node.random.random)
         return self.parts.gateway_runner(
             gateway,
-            Provider(exchange, breaker),
+            CarrierProviders(exchange, breaker=lambda: Breaker(now=self.loop.time, throw=node.random.random)),
             node.feed,
             node.executor,
             node.database,

@@ -26,6 +26,7 @@ class Rates(Model):
     timeout_after: Rate = 0
     error_500: Rate = 0
     late_answer: Rate = 0
+    service_refused: Rate = 0
     # what befalls a payment without a scenario, on the wall clock
     action_required: Rate = 0
     authorization_expiry: Rate = 0

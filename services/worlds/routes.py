@@ -6,7 +6,14 @@ from typing import Any
 
 from services.worlds import carrier, payment
 from services.worlds.asgi import Request, parse
-from services.worlds.carrier import BookShipment, Shipments, VoidShipment
+from services.worlds.carrier import (
+    BookShipment,
+    SetCarriers,
+    Shipments,
+    VoidShipment,
+    account_of,
+    label_of,
+)
 from services.worlds.faults import Faults, RequestDice, RequestFault
 from services.worlds.models import Refused
 from services.worlds.payment import Payments
@@ -35,7 +42,7 @@ def fault_of(world: World[Any]) -> Callable[[Request], tuple[RequestFault | None
     dice = RequestDice()
 
     def fault(request: Request) -> tuple[RequestFault | None, float]:
-        if request.segments[0] != "v1":
+        if "v1" not in (request.segments[0], *request.segments[2:3]):
             return None, 0.0
         return dice.fault(world.state.stage.faults, request.method, request.segments, request.body)
 
@@ -106,24 +113,51 @@ def _changed_since(each: payment.Payment, since: datetime) -> bool:
 def carrier_routes(world: World[Shipments]) -> Callable[[Request], Any]:
     async def handle(request: Request) -> Any:
         match request.method, request.segments:
-            case "POST", ["v1", "shipments"]:
-                command = request.model(BookShipment)
-                _check_key(request, command.shipment_id, "shipment_id")
-                await world.execute(command)
-                return carrier.render(world.state.first_answer(command.shipment_id))
-            case "POST", ["v1", "shipments", shipment_id, "void"]:
-                await world.execute(VoidShipment(shipment_id))
-                return carrier.render(world.state.shipments[shipment_id])
-            case "GET", ["v1", "shipments", shipment_id]:
-                await world.settled()
-                return carrier.render(_found(world.state.shipments, shipment_id, "shipment"))
-            case "GET", ["v1", "shipments"]:
-                await world.settled()
-                return _page(request, "shipments", world.state.ids, world.state.shipments, carrier.render)
+            case "PUT", ["control", "carriers"]:
+                await world.execute(request.model(SetCarriers))
+                return world.state.carriers.model_dump()
+            case _, ["carriers", name, "v1", *rest]:
+                _check_up(world.state, name)
+                return await _carrier(world, request, name, rest)
+            case _, ["v1", *rest]:
+                return await _carrier(world, request, "", rest)
             case _:
                 return await _control(world, request)
 
     return handle
+
+
+def _check_up(state: Shipments, name: str) -> None:
+    if name in state.carriers.down:
+        raise Refused(503, "out_of_service", f"{name} is out of service; nothing was done")
+
+
+async def _carrier(world: World[Shipments], request: Request, name: str, path: list[str]) -> Any:
+    """One carrier, by its name; the house's has none."""
+    state = world.state
+    match request.method, path:
+        case "POST", ["shipments"]:
+            command = request.model(BookShipment).model_copy(update={"carrier": name})
+            _check_key(request, account_of(command.shipment_id, command.booking), "the booking's name")
+            await world.execute(command)
+            return carrier.render(state.first_answer(command.label))
+        case "POST", ["shipments", account, "void"]:
+            label = label_of(name, account)
+            await world.execute(VoidShipment(label))
+            return carrier.render(state.shipments[label])
+        case "GET", ["shipments", account]:
+            await world.settled()
+            return carrier.render(_found(state.shipments, label_of(name, account), "shipment"))
+        case "GET", ["shipments"]:
+            await world.settled()
+            return _page(request, "shipments", state.ids, state.shipments, carrier.render)
+        case "POST", ["rates"]:
+            measures = request.model(carrier.Measures)
+            services = ("standard", "express")
+            prices = [(each, carrier.rate(each, measures.weight_g)) for each in services]
+            return {"rates": [{"service": each, "price_cents": cents} for each, cents in prices]}
+        case _:
+            return await _control(world, request)
 
 
 async def _control(world: World[Any], request: Request) -> Any:

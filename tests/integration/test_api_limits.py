@@ -83,7 +83,8 @@ def inputs(document: Schemas) -> Iterator[tuple[str, Schemas]]:
                 if each["in"] != "header"
             ]
             if "requestBody" in operation:
-                sent.append(("body", operation["requestBody"]["content"]["application/json"]["schema"]))
+                content = operation["requestBody"]["content"]
+                sent += [(f"body {kind}", each["schema"]) for kind, each in content.items()]
             for name, schema in sent:
                 yield from parts(document, f"{method} {path} {name}", schema)
 

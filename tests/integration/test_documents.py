@@ -84,6 +84,11 @@ def test_every_line_of_the_worlds_works_as_printed(demo: Demo) -> None:
         wait(lambda: cancelled(api, "2001") and cancelled(api, "2002"))
 
 
+def test_every_line_of_the_carriers_works_as_printed(demo: Demo) -> None:
+    said = demo.run_lines("carriers.md")
+    assert '"reason":"swift express is the best of 1' in said
+
+
 def cancelled(api: httpx.Client, order_id: str) -> bool:
     """Whether the order was declined, and so ended."""
     order = api.get(f"/v1/orders/{order_id}")

@@ -40,10 +40,11 @@ from eventstore.seams import RandomIds, WallClock
 from eventstore.tasks import end_tasks
 from services.gateways.breaker import Breaker, Patience
 from services.gateways.carrier import CARRIER_GATEWAY
+from services.gateways.carrier_routes import CarrierProviders
 from services.gateways.gateway import account_path
 from services.gateways.inbox import Inbox
 from services.gateways.payment import PAYMENT_GATEWAY
-from services.gateways.provider import HttpExchange, Provider, open_http
+from services.gateways.provider import HttpExchange, open_http
 from services.gateways.runner import GatewayRunner
 from services.gateways.webhooks import BODY_BYTES_MAX, WebhookServer
 from tests.integration.between import Between
@@ -84,7 +85,8 @@ class Gateways:
         server = WebhookServer(inbox, SECRETS, "127.0.0.1", self.port)
         parts: list[Coroutine[Any, Any, None]] = [inbox.run(), server.run(), _relay(log, bus)]
         for gateway, url in ((PAYMENT_GATEWAY, payment_url), (CARRIER_GATEWAY, carrier_url)):
-            provider = Provider(HttpExchange(url, http, timeout_s=PATIENCE.timeout_s), Breaker(rest_s=0.05))
+            exchange = HttpExchange(url, http, timeout_s=PATIENCE.timeout_s)
+            provider = CarrierProviders(exchange, breaker=lambda: Breaker(rest_s=0.05))
             runner = GatewayRunner(gateway, provider, feed, executor, log.database, keyring, clock, PATIENCE)
             self._runs[runner.follower] = asyncio.create_task(runner.run())
         self._tasks = [*self._runs.values(), *map(asyncio.create_task, parts)]
@@ -255,6 +257,12 @@ class System:
     async def until_all(self, streams: Sequence[str], *types: str) -> None:
         async def there() -> bool:
             return all(each == list(types) for each in await self.types(*streams))
+
+        await self._eventually(there, lambda: self.types(*streams))
+
+    async def until_dispatched(self, streams: Sequence[str]) -> None:
+        async def there() -> bool:
+            return all("ShipmentDispatched" in each for each in await self.types(*streams))
 
         await self._eventually(there, lambda: self.types(*streams))
 

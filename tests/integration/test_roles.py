@@ -61,6 +61,14 @@ RULES = {
         "follow_audit_events get_process_state get_stream_state list_audit_events list_process_changes"
         " list_row_changes list_rows_as_of list_stream_changes"
     ),
+    ("carriers:read", "merchant"): (
+        "get_carrier_rule list_carrier_invoices list_carrier_reliability list_carriers"
+        " list_invoice_discrepancies list_rate_cards quote_parcel"
+    ),
+    ("carriers:write", "merchant"): (
+        "add_carrier import_carrier_invoice publish_rate_card resolve_invoice_discrepancy resume_carrier"
+        " set_carrier_rule suspend_carrier"
+    ),
     ("carts:read", "merchant"): "list_carts list_carts_by_day",
     ("carts:write", "merchant"): (
         "start_cart get_cart add_cart_item change_cart_quantity set_cart_contact choose_cart_shipping"
@@ -88,7 +96,7 @@ RULES = {
     ("merchant:read", "merchant"): "get_merchant",
     ("merchant:write", "merchant"): "set_merchant_terms set_storefront",
     ("merchants:write", "merchant"): "register_merchant",
-    ("orders:fulfil", "merchant"): "record_short_pick restore_reservation start_preparation",
+    ("orders:fulfil", "merchant"): "get_label record_short_pick restore_reservation start_preparation",
     ("orders:manage", "merchant"): (
         "add_order_note confirm_order_change decline_order_change export_orders hold_order list_order_changes"
         " propose_order_change release_order tag_order untag_order"
@@ -114,7 +122,10 @@ RULES = {
     ("self:read", "self"): "get_me",
     ("session:end", "self"): "end_session sign_out sign_out_everywhere",
     ("session:read", "self"): "list_sessions",
-    ("shipments:read", "merchant"): "get_shipment list_shipments",
+    ("shipments:read", "merchant"): "get_shipment list_manifests list_shipments",
+    ("shipments:write", "merchant"): (
+        "close_manifest hand_over_manifest rebook_shipment split_parcel void_label"
+    ),
     ("stock:read", "merchant"): (
         "get_purchase_order get_stocktake get_transfer list_backorders list_low_stock list_purchase_orders"
         " list_running_out list_stock list_stock_holds list_stock_movements list_stocktakes list_transfers"
@@ -152,12 +163,15 @@ IDS = {
     "tag": "none",
     "change_set_id": "none",
     "shipment_id": "none",
+    "carrier": "none",
+    "manifest_id": "none",
+    "invoice_id": "none",
+    "line": "1",
     "sku": "none",
     "product_id": "none",
     "import_id": "00000000-0000-0000-0000-000000000000",
     "category": "none",
     "cart_id": "none",
-    "line": "1",
     "provider": "none",
     "purchase_id": "none",
     "transfer_id": "none",

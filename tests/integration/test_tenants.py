@@ -33,6 +33,7 @@ from domain.user import JoinUser
 from services.embedded import NatsServer, PostgresServer
 from services.web.pagination import cursor_of
 from tests.integration.api_client import an_order, problem
+from tests.integration.carriage_trade import a_parcel, carriers, invoices, manifests
 from tests.integration.projections_trade import START, Bought, Step, a_product, setting_up, some_carts
 from tests.integration.projections_warehouse import warehousing
 from tests.integration.test_roles import OPERATIONS
@@ -142,6 +143,28 @@ BODIES: dict[str, Any] = {
     "set_merchant_terms": {"reservation_valid_s": 3600, "authorization_valid_s": 86400},
     "import_product": {"category": THEIR_CATEGORY},
     "translate_category": {"english": "Ours"},
+    "add_carrier": {},
+    "suspend_carrier": {},
+    "publish_rate_card": {
+        "expected_version": 0,
+        "currency": "BRL",
+        "services": [
+            {
+                "service": "s",
+                "days": 1,
+                "zones": [{"zone": "z", "regions": ["*"]}],
+                "bands": [{"zone": "z", "up_to_g": 1, "cents": 1}],
+            }
+        ],
+    },
+    "set_carrier_rule": {"rule": {}},
+    "quote_parcel": {},
+    "rebook_shipment": {},
+    "split_parcel": {"into": f"{MARK}-new", "lines": [{"sku": THEIR_SKU, "quantity": 1}]},
+    "close_manifest": {"carrier": "ours", "shipments": [f"{MARK}-done"]},
+    "hand_over_manifest": {},
+    "import_carrier_invoice": {"currency": "BRL", "lines": [{"line": 1, "charged_cents": 1}]},
+    "resolve_invoice_discrepancy": {"resolution": "accepted"},
     "draft_product": {"product_id": f"{MARK}-P", "name": "Ours"},
     "describe_product": {"name": "Ours"},
     "publish_product": {"channel": "web"},
@@ -235,6 +258,9 @@ def their_setting_up() -> list[Step]:
         steps += [(stream, _in_category(event, THEIR_CATEGORY + sku[-1])) for stream, event in renamed]
     for number in range(2):
         steps += a_product("m2", f"{MARK}-P{number or ''}", f"{THEIR_CATEGORY}A")
+    steps += carriers("m2", f"{MARK}-swift")
+    steps += manifests("m2", f"{MARK}-M", f"{MARK}-swift")
+    steps += invoices("m2", f"{MARK}-I", f"{MARK}-swift")
     registered, *_ = steps
     return [registered, *(step for step in steps if step[0] != registered[0])]
 
@@ -312,6 +338,8 @@ def their_trade() -> list[tuple[list[Step], Any]]:
         life = [*bought.life(), *bought.contesting()] if number else _changed(bought)
         tagged = OrderTagged(order_id=bought.order_id, tag=f"{MARK}-tag")
         orders.append(([*life, (bought.order, tagged), *their_carts(number)], placed_at))
+    parcel = a_parcel("m2", f"{MARK}-done", f"{MARK}-parcel", f"{MARK}-swift", f"{MARK}-M1")
+    orders.append((parcel, START))
     for number in range(2):
         late = Bought(
             "m2", f"{MARK}-late{number}", person=f"{MARK}-p", sku=THEIR_SKU, category=f"{THEIR_CATEGORY}A"
@@ -393,6 +421,9 @@ async def two_of(found: World, position: str) -> Two:
         "sku": THEIR_SKU,
         "category": THEIR_CATEGORY,
         "product_id": f"{MARK}-P",
+        "carrier": f"{MARK}-swift",
+        "manifest_id": f"{MARK}-M1",
+        "invoice_id": f"{MARK}-I1",
         "import_id": "00000000-0000-0000-0000-000000000000",
         "payment_id": f"{MARK}-done.1",
         "dispute_id": f"{MARK}-done.d1",
@@ -520,6 +551,10 @@ FILTERS = {
     "supplier": (MARK,),
     "tag": (f"{MARK}-tag",),
     "customer": (f"customer-{MARK}-done",),
+    "carrier": (f"{MARK}-swift",),
+    "manifest_id": (f"{MARK}-M1",),
+    "invoice_id": (f"{MARK}-I1",),
+    "tracking_number": (f"SW-{MARK}-parcel",),
 }
 CLOSED = {
     "price_from",
@@ -536,6 +571,9 @@ CLOSED = {
     "fulfilment_status",
     "held",
     "hold",
+    "tracking_status",
+    "unlisted",
+    "open",
     "total_min",
     "total_max",
     "trouble",

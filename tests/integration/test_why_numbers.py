@@ -51,6 +51,7 @@ from services.audit.causes_asked import Bound, bound
 from services.audit.numbers import Row, explain, explain_row, rolled_back
 from services.audit.numbers_table import MODEL_OF, CannotExplain, read_table
 from services.play.reader import read_olist
+from tests.integration.carriage_trade import a_parcel, carriers, invoices, manifests
 from tests.integration.inventory_lives import inventory_lives
 from tests.integration.played import played, some_of
 from tests.integration.projections_trade import (
@@ -150,6 +151,9 @@ def odd_lives(merchant: str) -> list[Step]:
     return [
         (product_stream(merchant, "D"), measured),
         *a_product(merchant),
+        *carriers(merchant),
+        *manifests(merchant),
+        *invoices(merchant),
         *some_carts(merchant),
         *warehousing(merchant),
         *declined.placing()[:1],
@@ -164,6 +168,7 @@ def odd_lives(merchant: str) -> list[Step]:
         *shipped.shipping()[:3],
         (shipped.shipment, LabelVoided(**parcel)),
         *shipped.shipping()[3:7],
+        *a_parcel(merchant, shipped.order_id, f"{merchant}p1"),
         *changed.placing(),
         *changed.paying(),
         *changed.changing(),

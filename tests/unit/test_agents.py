@@ -12,6 +12,7 @@ import pytest
 
 from domain.carrier import (
     LabelRefused,
+    ParcelLine,
     RequestLabelVoid,
     RequestShipment,
     ShipmentDelivered,
@@ -21,8 +22,11 @@ from domain.carrier import (
 from domain.deadline import DeadlineReached
 from domain.inventory import (
     AllocateStock,
+    Backordered,
+    BackorderFilled,
     ExpireReservation,
     ReleaseStock,
+    RenewReservation,
     ReservationExpired,
     ReserveStock,
     ReturnStock,
@@ -250,6 +254,32 @@ def test_a_reservation_has_a_deadline_until_it_is_confirmed_or_cancelled() -> No
 
 
 REACHED = DeadlineReached(agent="inventory", key=order_stream("m", "o1"), name="reservation", due_at=NOW)
+WAITS = Backordered(
+    order_id="o1", sku="sku0", warehouse="main", quantity=2, expires_at=NOW + timedelta(days=1)
+)
+FILLED = BackorderFilled(
+    order_id="o1", sku="sku0", warehouse="main", quantity=2, held=2, expires_at=NOW + timedelta(days=1)
+)
+
+
+def test_what_was_waited_for_is_held_until_the_order_is_to_be_confirmed() -> None:
+    _, commands, deadlines = react_to(INVENTORY_AGENT, placed(), WAITS, FILLED)
+    until = NOW + timedelta(seconds=60)
+    assert commands == [RenewReservation(**PLACE, expires_at=until)]
+    assert deadlines == [("reservation", until)]
+
+
+@pytest.mark.parametrize("late", [(WAITS,), (WAITS, FILLED)])
+def test_of_a_cancelled_order_nothing_is_waited_for(late: tuple[Event, ...]) -> None:
+    """Its stock was asked for before, and comes to wait after: the release that follows lets it go."""
+    assert react_to(INVENTORY_AGENT, placed(), CANCELLED, *late)[1:] == ([], [])
+
+
+def test_no_deadline_is_asked_for_that_was_reached_before() -> None:
+    """The clock of who filled it is behind: a moment that is over would never be told again."""
+    reached = REACHED.model_copy(update={"due_at": NOW + timedelta(minutes=30)})
+    _, _, deadlines = react_to(INVENTORY_AGENT, placed(), reached, WAITS, FILLED)
+    assert deadlines == [("reservation", NOW + timedelta(minutes=31))]
 
 
 @pytest.mark.parametrize(
@@ -335,7 +365,13 @@ def test_an_authorisation_has_a_deadline_until_it_is_captured() -> None:
 
 
 LABEL = RequestShipment(
-    shipment_id="o1", order_id="o1", subject="s1", recipient=Sealed(sealed="…"), ship_to_state="SP", units=2
+    shipment_id="o1",
+    order_id="o1",
+    subject="s1",
+    recipient=Sealed(sealed="…"),
+    ship_to_state="SP",
+    units=2,
+    lines=(ParcelLine(sku="sku0", warehouse="main", quantity=2),),
 )
 
 

@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from domain.carrier import (
     SHIPMENT,
+    BillShipment,
+    BookingFailed,
+    CarrierChosen,
     CarrierUnavailable,
+    ChooseCarrier,
+    HandOver,
     LabelBought,
+    LabelRefused,
     LabelVoided,
     LabelVoidFailed,
     LabelVoidRequested,
+    ParcelLine,
+    ParcelSplit,
+    PutOnManifest,
+    Rebook,
+    RebookingRequested,
     RecordCarrierShipment,
     RecordUnavailable,
     RequestLabelVoid,
     RequestShipment,
     Scan,
+    ScanMisdirected,
     ScanType,
+    ShipmentBilled,
     ShipmentCommand,
     ShipmentDelivered,
     ShipmentDispatched,
+    ShipmentHandedOver,
+    ShipmentManifested,
     ShipmentRequested,
     ShipmentReturned,
     ShipmentScanned,
+    SplitParcel,
+    VoidLabel,
 )
+from domain.carrier.choice import Option
 from domain.personal import Customer
 from tests.specification import Specification
 
@@ -37,9 +55,9 @@ RECIPIENT = Customer(customer_id="c1", customer_unique_id="u1", zip_prefix="0131
 ASK = RequestShipment(**IDS, subject="u1", recipient=RECIPIENT, ship_to_state="SP", units=2)
 REQUESTED = ShipmentRequested(**IDS, subject="u1", recipient=RECIPIENT, ship_to_state="SP", units=2)
 BOUGHT = LabelBought(**IDS, carrier="correios", tracking_number="BR1")
-DISPATCHED = ShipmentDispatched(**IDS, happened_at=NOON)
-INFERRED = ShipmentDispatched(**IDS, inferred=True)
-DELIVERED = ShipmentDelivered(**IDS, scan_id="t9", happened_at=NOON)
+DISPATCHED = ShipmentDispatched(**IDS, happened_at=NOON, units=2)
+INFERRED = ShipmentDispatched(**IDS, inferred=True, units=2)
+DELIVERED = ShipmentDelivered(**IDS, scan_id="t9", happened_at=NOON, units=2)
 VOID = LabelVoidRequested(**IDS)
 VOIDED = LabelVoided(**IDS)
 
@@ -95,7 +113,7 @@ def test_a_delivery_or_a_return_proves_the_dispatch() -> None:
     given = shipment.given(REQUESTED, BOUGHT)
     given.when(told(scan("t9", "delivered"))).then(INFERRED, DELIVERED)
     given.when(told(scan("t8", "returned"))).then(
-        INFERRED, ShipmentReturned(**IDS, scan_id="t8", happened_at=NOON)
+        INFERRED, ShipmentReturned(**IDS, scan_id="t8", happened_at=NOON, units=2)
     )
 
 
@@ -117,7 +135,7 @@ def test_a_late_scan_is_kept_and_never_undoes_a_delivery() -> None:
 
 def test_a_parcel_that_comes_back_was_delivered_all_the_same() -> None:
     back = shipment.given(REQUESTED, BOUGHT, INFERRED, DELIVERED).when(told(scan("t8", "returned")))
-    back.then(ShipmentReturned(**IDS, scan_id="t8", happened_at=NOON))
+    back.then(ShipmentReturned(**IDS, scan_id="t8", happened_at=NOON, units=2))
     assert (back.state.delivered, back.state.returned) == (True, True)
 
 
@@ -130,7 +148,7 @@ def test_a_scan_told_twice_is_kept_once() -> None:
 def test_a_delivery_may_have_no_time() -> None:
     undated = Scan(scan_id="t9", type="delivered")
     shipment.given(REQUESTED, BOUGHT, DISPATCHED).when(told(undated)).then(
-        ShipmentDelivered(**IDS, scan_id="t9")
+        ShipmentDelivered(**IDS, scan_id="t9", units=2)
     )
 
 
@@ -161,3 +179,229 @@ def test_an_unreachable_carrier_is_a_fact() -> None:
     shipment.given(REQUESTED).when(RecordUnavailable(shipment_id="s1", call="label", attempts=3)).then(
         CarrierUnavailable(**IDS, call="label", attempts=3)
     )
+
+
+# ---- several carriers
+
+SWIFT = Option(
+    carrier="swift",
+    service="express",
+    card_version=1,
+    zone="sp",
+    billed_g=900,
+    cents=1000,
+    currency="BRL",
+    days=2,
+    on_time_permille=900,
+    seen=0,
+)
+CALM = SWIFT.model_copy(update={"service": "calm", "cents": 1100, "days": 9})
+POST = SWIFT.model_copy(update={"carrier": "post", "service": "parcel", "cents": 1200, "days": 5})
+PARCEL = {"subject": "u1", "recipient": RECIPIENT, "ship_to_state": "SP", "units": 2}
+CHOOSE = ChooseCarrier(shipment_id="s1", booking=1, options=(SWIFT, CALM, POST), reason="cheapest", now=NOON)
+
+
+def chosen(booking: int, option: Option, rest: tuple[Option, ...], why: str) -> CarrierChosen:
+    promised_at = NOON + timedelta(days=option.days)
+    return CarrierChosen(
+        **IDS,
+        **PARCEL,
+        booking=booking,
+        option=option,
+        reason=why,
+        rest=rest,
+        chosen_at=NOON,
+        promised_at=promised_at,
+    )
+
+
+CHOSEN = chosen(1, SWIFT, (CALM, POST), "cheapest")
+SWIFT_BOUGHT = LabelBought(**IDS, carrier="swift", tracking_number="SW1", service="express", cents=1000)
+
+
+def swift(*scans: Scan, **fields: Any) -> RecordCarrierShipment:
+    label = {"carrier": "swift", "tracking_number": "SW1", "service": "express", "cents": 1000}
+    return told(*scans, **{**label, **fields})
+
+
+def test_the_choice_and_its_reason_stand_in_the_event_and_are_made_once() -> None:
+    shipment.given(REQUESTED).when(CHOOSE).then(CHOSEN)
+    shipment.given(REQUESTED, CHOSEN).when(CHOOSE).then_nothing()
+    shipment.given(REQUESTED, VOID).when(CHOOSE).then_nothing()
+
+
+def test_where_no_carrier_takes_the_parcel_a_person_must_look() -> None:
+    nobody = CHOOSE.model_copy(update={"options": (), "reason": "too heavy for all"})
+    shipment.given(REQUESTED).when(nobody).then(LabelRefused(**IDS, reason="too heavy for all"))
+
+
+def failed(kind: Any, reason: str, option: Option = SWIFT, booking: int = 1) -> BookingFailed:
+    fields = {"carrier": option.carrier, "service": option.service, "kind": kind, "reason": reason}
+    return BookingFailed(**IDS, booking=booking, **fields)
+
+
+def test_the_booked_service_fails_and_the_next_best_is_booked() -> None:
+    refused = swift(tracking_number="", booking_refused="not offered")
+    why = "swift calm is the next best, as swift express failed (refused: not offered)"
+    next_best = chosen(2, CALM, (POST,), why)
+    shipment.given(REQUESTED, CHOSEN).when(refused).then(failed("refused", "not offered"), next_best)
+    shipment.given(REQUESTED, CHOSEN, VOID).when(refused).then(LabelRefused(**IDS, reason="not offered"))
+    # the same answer once more is about a booking that is over
+    shipment.given(REQUESTED, CHOSEN, next_best).when(refused).then_nothing()
+
+
+def test_the_last_service_fails_and_a_person_must_look() -> None:
+    last = chosen(3, POST, (), "last")
+    refused = told(tracking_number="", booking_refused="no", booking=3)
+    shipment.given(REQUESTED, last).when(refused).then(LabelRefused(**IDS, reason="no"))
+
+
+def test_a_carrier_that_is_down_beyond_our_patience_is_left_for_another_and_its_label_taken_back() -> None:
+    unavailable = RecordUnavailable(shipment_id="s1", call="book", attempts=6)
+    why = "post parcel is the next best, as swift express failed (unavailable: no answer in 6 attempts)"
+    shipment.given(REQUESTED, CHOSEN).when(unavailable).then(
+        CarrierUnavailable(**IDS, call="book", attempts=6),
+        failed("unavailable", "no answer in 6 attempts"),
+        chosen(2, POST, (), why),
+        LabelVoidRequested(**IDS, booking=1, carrier="swift"),
+    )
+    only = chosen(1, SWIFT, (CALM,), "only swift goes there")
+    shipment.given(REQUESTED, only).when(unavailable).then(CarrierUnavailable(**IDS, call="book", attempts=6))
+
+
+def test_a_carrier_that_we_gave_up_on_has_the_parcel_after_all() -> None:
+    """Then the label that it does not bear goes back, and the parcel is dispatched once."""
+    void_first = LabelVoidRequested(**IDS, booking=1, carrier="swift")
+    second = chosen(2, POST, (), "next")
+    late = shipment.given(REQUESTED, CHOSEN, second, void_first).when(swift(scan("t1", "collected")))
+    late.then(
+        SWIFT_BOUGHT.model_copy(update={"surplus": True}),
+        DISPATCHED,
+        scanned("t1", "collected"),
+        LabelVoidRequested(**IDS, booking=2, carrier="post"),
+    )
+
+
+# ---- tracking numbers
+
+
+def test_tracking_numbers_are_recycled_by_carriers() -> None:
+    """A scan by a number that this parcel does not have is kept, and moves nothing."""
+    foreign = swift(scan("t7", "delivered"), tracking_number="SW0")
+    kept = ScanMisdirected(
+        **IDS, scan_id="t7", carrier="swift", tracking_number="SW0", type="delivered", happened_at=NOON
+    )
+    given = shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT)
+    assert not given.when(foreign).state.delivered
+    given.when(foreign).then(kept)
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, kept).when(foreign).then_nothing()
+    of_another_carrier = swift(scan("t7", "delivered"), carrier="post")
+    given.when(of_another_carrier).then(kept.model_copy(update={"carrier": "post", "tracking_number": "SW1"}))
+
+
+@pytest.mark.parametrize("kind", ["available_for_pickup", "return_to_sender"])
+def test_a_parcel_that_waits_or_goes_back_was_dispatched(kind: ScanType) -> None:
+    shipment.given(REQUESTED, BOUGHT).when(told(scan("t2", kind))).then(INFERRED, scanned("t2", kind))
+
+
+@pytest.mark.parametrize("kind", ["pre_transit", "failure"])
+def test_what_is_announced_or_failed_proves_nothing(kind: ScanType) -> None:
+    shipment.given(REQUESTED, BOUGHT).when(told(scan("t2", kind))).then(scanned("t2", kind))
+
+
+# ---- labels
+
+
+def test_a_person_voids_a_label_until_it_is_handed_over() -> None:
+    ask = VoidLabel(shipment_id="s1")
+    asked = LabelVoidRequested(**IDS, booking=1, carrier="swift")
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT).when(ask).then(asked)
+    shipment.given(REQUESTED).when(ask).then_refused("label_bought")
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, DISPATCHED).when(ask).then_refused(
+        "void_before_hand_over"
+    )
+    listed = ShipmentManifested(**IDS, manifest_id="d1")
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, listed).when(ask).then_refused("void_before_manifest")
+
+
+def test_another_label_is_booked_once_there_is_none() -> None:
+    ask = Rebook(shipment_id="s1")
+    again = RebookingRequested(**IDS, **PARCEL, booking=2)
+    void = LabelVoidRequested(**IDS, carrier="swift")
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT).when(ask).then_refused("rebook_without_label")
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, void).when(ask).then_refused("rebook_without_label")
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, void, VOIDED).when(ask).then(again)
+    shipment.given(REQUESTED, LabelRefused(**IDS, reason="no")).when(ask).then(again)
+    shipment.given(REQUESTED, BOUGHT, DISPATCHED).when(ask).then_refused("rebook_before_hand_over")
+
+
+# ---- several parcels of one order
+
+MUGS = ParcelLine(sku="MUG", warehouse="main", quantity=2)
+IN_PARCEL = REQUESTED.model_copy(update={"lines": (MUGS,)})
+ONE_MUG = MUGS.model_copy(update={"quantity": 1})
+
+
+def test_a_parcel_is_split_and_each_says_what_is_in_it() -> None:
+    ask = SplitParcel(shipment_id="s1", into="s2", lines=(ONE_MUG,))
+    split = ParcelSplit(**IDS, into="s2", lines=(ONE_MUG,), units_left=1)
+    shipment.given(IN_PARCEL).when(ask).then(split)
+    shipment.given(IN_PARCEL, split, BOUGHT).when(told(scan("t1", "collected"))).then(
+        DISPATCHED.model_copy(update={"units": 1, "lines": (ONE_MUG,)}), scanned("t1", "collected")
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "rule"),
+    [
+        ((MUGS,), "split_leaves_something"),
+        ((), "split_leaves_something"),
+        ((MUGS.model_copy(update={"quantity": 3}),), "split_what_is_there"),
+        ((MUGS.model_copy(update={"sku": "CUP"}),), "split_what_is_there"),
+        ((ONE_MUG, ONE_MUG), "split_lines_once"),
+    ],
+)
+def test_a_split_moves_what_is_there(lines: tuple[ParcelLine, ...], rule: str) -> None:
+    shipment.given(IN_PARCEL).when(SplitParcel(shipment_id="s1", into="s2", lines=lines)).then_refused(rule)
+
+
+# ---- manifests and hand-over
+
+
+def test_a_parcel_stands_in_one_manifest_and_is_handed_over_with_it() -> None:
+    ask = PutOnManifest(shipment_id="s1", manifest_id="d1", carrier="swift", warehouse="main")
+    listed = ShipmentManifested(**IDS, manifest_id="d1")
+    given = shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT)
+    given.when(ask).then(listed)
+    given.when(ask.model_copy(update={"carrier": "post"})).then_refused("manifest_of_one_carrier")
+    shipment.given(REQUESTED, CHOSEN).when(ask).then_refused("manifest_of_labels")
+    shipment.given(IN_PARCEL, CHOSEN, SWIFT_BOUGHT).when(
+        ask.model_copy(update={"warehouse": "north"})
+    ).then_refused("manifest_of_one_warehouse")
+    on_it = shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, listed)
+    on_it.when(ask).then_nothing()
+    on_it.when(ask.model_copy(update={"manifest_id": "d2"})).then_refused("manifested_once")
+    over = HandOver(shipment_id="s1", manifest_id="d1", now=NOON)
+    given_away = ShipmentHandedOver(**IDS, manifest_id="d1", happened_at=NOON)
+    on_it.when(over).then(given_away, DISPATCHED)
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, listed, given_away, DISPATCHED).when(over).then_nothing()
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, listed, DISPATCHED).when(over).then(given_away)
+
+
+def test_a_bill_is_kept_once_and_refused_if_another_came_first() -> None:
+    bill = BillShipment(
+        shipment_id="s1",
+        carrier="swift",
+        invoice_id="i1",
+        line=1,
+        charged_cents=1300,
+        currency="BRL",
+        expected=0,
+    )
+    billed = ShipmentBilled(
+        **IDS, carrier="swift", invoice_id="i1", line=1, charged_cents=1300, quoted_cents=1000, currency="BRL"
+    )
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT).when(bill).then(billed)
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, billed).when(bill).then_nothing()
+    other = bill.model_copy(update={"invoice_id": "i2"})
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, billed).when(other).then_refused("billed_as_read")

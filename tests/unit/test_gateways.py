@@ -299,8 +299,10 @@ def test_a_webhook_of_the_carrier_carries_one_scan() -> None:
     command = CARRIER_GATEWAY.told(SENT, {"carrier": "R", "tracking_number": "T", "scan": scan})
     assert isinstance(command, RecordCarrierShipment)
     assert [each.scan_id for each in command.scans] == ["1"]
-    with pytest.raises(ValueError, match="type"):
-        CARRIER_GATEWAY.told(SENT, {"carrier": "R", "tracking_number": "T", "scan": scan | {"type": "lost"}})
+    unknown = scan | {"type": "held_at_customs"}
+    command = CARRIER_GATEWAY.told(SENT, {"carrier": "R", "tracking_number": "T", "scan": unknown})
+    assert isinstance(command, RecordCarrierShipment)
+    assert [(each.type, each.detail) for each in command.scans] == [("exception", "held_at_customs")]
 
 
 def test_unavailable_names_the_call() -> None:

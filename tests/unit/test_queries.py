@@ -8,6 +8,12 @@ from eventstore.queries import load_queries
 from queries.dependencies import is_prepared
 
 _PLANNED_ANEW = {
+    "list_discrepancies",
+    "list_manifests",
+    "list_rate_cards",
+    "list_invoices",
+    "list_reliability",
+    "list_carriers",
     "count_facets",
     "get_kpis",
     "list_account_orders",
@@ -17,7 +23,6 @@ _PLANNED_ANEW = {
     "list_allocations",
     "list_categories",
     "list_checkouts",
-    "list_discrepancies",
     "list_disputes",
     "list_holds",
     "list_late_deliveries",

@@ -9,12 +9,15 @@ import pytest
 from domain.aggregates import AGGREGATES, aggregate_of, checked_stream
 from domain.streams import (
     api_key_stream,
+    carrier_invoice_stream,
+    carriers_stream,
     cart_stream,
     category_stream,
     deadline_stream,
     encode_part,
     erasure_stream,
     mail_stream,
+    manifest_stream,
     merchant_stream,
     order_stream,
     parked_stream,
@@ -28,6 +31,7 @@ from domain.streams import (
     storefront_stream,
     stream_name,
     stream_parts,
+    track_record_stream,
     transfer_stream,
     user_stream,
 )
@@ -68,6 +72,10 @@ def test_every_aggregate_has_streams_of_its_own() -> None:
         mail_stream("x"),
         parked_stream("x"),
         erasure_stream("x"),
+        carriers_stream("m"),
+        track_record_stream("m", "x", "y"),
+        manifest_stream("m", "x"),
+        carrier_invoice_stream("m", "x", "y"),
         cart_stream("m", "x"),
         storefront_stream("m"),
     ]

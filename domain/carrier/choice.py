@@ -1,0 +1,100 @@
+"""Which carrier gets a parcel? By a merchant's rule over cost, speed and what we saw of each service.
+
+A choice is a pure function of quotes, rule and records; its reason is kept with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from domain.carrier.rates import Name
+from domain.kernel import Value
+from domain.money import Cents, Currency
+
+Preference: TypeAlias = Literal["cost", "speed", "reliability", "balanced"]
+PRIOR_ON_TIME, PRIOR_PARCELS = 9, 10
+"""Nobody seen yet counts as nine of ten on time, so that one late parcel condemns no service."""
+
+
+class ChoiceRule(Value):
+    """What counts most; the others break a tie. `balanced`: the least of price + days x `day_cents` + share
+    of late parcels x `late_cents`. A service beyond a limit is taken only where none keeps to it.
+    """
+
+    prefer: Preference = "cost"
+    day_cents: Cents = 0
+    late_cents: Cents = 0
+    days_max: Annotated[int, Field(ge=0, le=365)] | None = None
+    on_time_min_permille: Annotated[int, Field(ge=0, le=1000)] = 0
+
+
+class Option(Value):
+    """A service that would take the parcel: its price, its promise, and what we saw of it.
+
+    `on_time_permille` is an estimate from `seen` parcels of ours.
+    """
+
+    carrier: Name
+    service: Name
+    card_version: int
+    zone: Name
+    billed_g: int
+    cents: int
+    currency: Currency
+    days: int
+    on_time_permille: int
+    seen: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.carrier} {self.service}"
+
+
+Record: TypeAlias = tuple[int, int]
+"""Of one service: parcels that came on time, and all whose end we saw."""
+
+
+def on_time_permille(record: Record) -> int:
+    on_time, seen = record
+    return 1000 * (on_time + PRIOR_ON_TIME) // (seen + PRIOR_PARCELS)
+
+
+def _keys(rule: ChoiceRule, option: Option) -> tuple[int | str, ...]:
+    late = 1000 - option.on_time_permille
+    cost, speed, reliability = option.cents, option.days, late
+    balanced = 1000 * (cost + speed * rule.day_cents) + late * rule.late_cents
+    first = {"cost": cost, "speed": speed, "reliability": reliability, "balanced": balanced}[rule.prefer]
+    return (first, cost, speed, reliability, option.carrier, option.service)
+
+
+def within(rule: ChoiceRule, option: Option) -> bool:
+    in_days = rule.days_max is None or option.days <= rule.days_max
+    return in_days and option.on_time_permille >= rule.on_time_min_permille
+
+
+def ranked(rule: ChoiceRule, options: Sequence[Option]) -> tuple[Option, ...]:
+    """The best first; those beyond a limit of the rule come last."""
+    return tuple(sorted(options, key=lambda each: (not within(rule, each), *_keys(rule, each))))
+
+
+def reason(rule: ChoiceRule, options: Sequence[Option]) -> str:
+    """Why the first of the ranked options, in words for the person who asks."""
+    best = options[0]
+    words = {
+        "cost": f"the cheapest of {len(options)}",
+        "speed": f"the fastest of {len(options)}",
+        "reliability": f"the most reliable of {len(options)}",
+        "balanced": f"the best of {len(options)} by price, days and late parcels together",
+    }[rule.prefer]
+    seen = f"{best.on_time_permille / 10:.1f} % on time, of {best.seen} seen"
+    told = f"{best.name} is {words}: {best.cents} cents, {best.days} days, {seen}"
+    return told if within(rule, best) else f"{told}; none keeps to the limits of the rule"
+
+
+def estimates(records: Mapping[tuple[str, str], Record], carrier: str, service: str) -> tuple[int, int]:
+    """On time, permille, and how many were seen."""
+    record = records.get((carrier, service), (0, 0))
+    return on_time_permille(record), record[1]

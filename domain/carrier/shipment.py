@@ -1,0 +1,563 @@
+"""One parcel of an order: its carrier and label, its hand-over, and where the scans say it is.
+
+A parcel is booked with one carrier at a time; bookings count from 1. Where one fails, the next best is
+booked, and what may have come of the failed one is given back. Scans arrive late, twice and out of order:
+all are kept, and a late one never undoes a delivery. Carriers use tracking numbers again, so a scan counts
+only for the parcel that it names, and only with the number that this parcel has.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
+
+from domain.carrier.choice import Option
+from domain.carrier.shipment_messages import (
+    BillShipment,
+    BookingFailed,
+    CarrierChosen,
+    CarrierUnavailable,
+    ChangeParcel,
+    ChooseCarrier,
+    HandOver,
+    LabelBought,
+    LabelRefused,
+    LabelVoided,
+    LabelVoidFailed,
+    LabelVoidRequested,
+    Measures,
+    ParcelChanged,
+    ParcelLine,
+    ParcelSplit,
+    PutOnManifest,
+    Rebook,
+    RebookingRequested,
+    RecordCarrierShipment,
+    RecordUnavailable,
+    RequestLabelVoid,
+    RequestShipment,
+    Scan,
+    ScanMisdirected,
+    ShipmentBilled,
+    ShipmentCommand,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentEvent,
+    ShipmentHandedOver,
+    ShipmentManifested,
+    ShipmentRequested,
+    ShipmentReturned,
+    ShipmentScanned,
+    SplitParcel,
+    VoidLabel,
+)
+from domain.kernel import Decider, Refused
+from domain.personal import Customer, Erased, Personal
+
+_MOVING = frozenset(
+    {
+        "in_transit",
+        "out_for_delivery",
+        "available_for_pickup",
+        "delivered",
+        "return_to_sender",
+        "returned",
+    }
+)
+"""What is scanned so is under way, whether its pick-up was seen or not."""
+Void: TypeAlias = Literal["no", "requested", "refused", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What was bought. `carrier` is its name as the carrier says it."""
+
+    carrier: str
+    tracking_number: str
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """`booking` is the present one, from 1; labels and their return are known by it."""
+
+    order_id: str = ""
+    subject: str = ""
+    recipient: Personal[Customer] = field(default_factory=Erased)
+    ship_to_state: str = ""
+    units: int = 0
+    lines: tuple[ParcelLine, ...] = ()
+    measures: Measures | None = None
+    booking: int = 0
+    option: Option | None = None
+    rest: tuple[Option, ...] = ()
+    chosen_at: datetime | None = None
+    labels: Mapping[int, Label] = field(default_factory=dict)
+    label_refused: bool = False
+    voids: Mapping[int, Void] = field(default_factory=dict)
+    carriers: Mapping[int, str] = field(default_factory=dict)
+    manifest_id: str = ""
+    handed_over: bool = False
+    dispatched: bool = False
+    dispatched_with: int = 0
+    delivered: bool = False
+    returned: bool = False
+    scans: frozenset[str] = frozenset()
+    bills: frozenset[str] = frozenset()
+    split_into: frozenset[str] = frozenset()
+
+    @property
+    def tracking_number(self) -> str:
+        """Of the present booking; empty while there is no label."""
+        label = self.labels.get(self.booking)
+        return label.tracking_number if label else ""
+
+    @property
+    def void(self) -> Void:
+        """Of the present booking's label."""
+        return self.voids.get(self.booking, "no")
+
+    @property
+    def quoted_cents(self) -> int | None:
+        return self.option.cents if self.option else None
+
+    @property
+    def status(self) -> str:
+        """In a word, for who is refused."""
+        for word in ("returned", "delivered", "dispatched", "handed_over"):
+            if getattr(self, word):
+                return word
+        if self.void == "done":
+            return "label_voided"
+        return (
+            "label_bought" if self.tracking_number else "label_refused" if self.label_refused else "requested"
+        )
+
+
+def _dispatch(ids: dict[str, str], booking: int, shipment: Shipment, **told: Any) -> ShipmentDispatched:
+    parcel = {"units": shipment.units, "lines": shipment.lines}
+    return ShipmentDispatched(**ids, **parcel, booking=booking, **told)
+
+
+def _scan(scan: Scan, booking: int, shipment: Shipment, ids: dict[str, str]) -> tuple[ShipmentEvent, ...]:
+    """The events of one scan: the first that proves a step makes it, every other is kept as it is."""
+    told = {**ids, "happened_at": scan.happened_at}
+    moving = scan.type in _MOVING
+    inferred = (
+        (_dispatch(ids, booking, shipment, inferred=True),) if moving and not shipment.dispatched else ()
+    )
+    kept = ShipmentScanned(**told, scan_id=scan.scan_id, type=scan.type, detail=scan.detail)
+    parcel = {"units": shipment.units}
+    match scan.type:
+        case "collected" if not shipment.dispatched:
+            return (_dispatch(ids, booking, shipment, happened_at=scan.happened_at), kept)
+        case "delivered" if not shipment.delivered:
+            return (*inferred, ShipmentDelivered(**told, **parcel, scan_id=scan.scan_id))
+        case "returned" if not shipment.returned:
+            back = ShipmentReturned(**told, **parcel, lines=shipment.lines, scan_id=scan.scan_id)
+            return (*inferred, back)
+    return (*inferred, kept)
+
+
+def _is_of_another(told: RecordCarrierShipment, shipment: Shipment) -> bool:
+    """Whether its number is not the one that this booking has: numbers are used again."""
+    label = shipment.labels.get(told.booking)
+    if label is None or not told.tracking_number:
+        return False
+    return (label.carrier, label.tracking_number) != (told.carrier, told.tracking_number)
+
+
+def _misdirected(
+    told: RecordCarrierShipment, shipment: Shipment, ids: dict[str, str]
+) -> tuple[ShipmentEvent, ...]:
+    number = {"carrier": told.carrier, "tracking_number": told.tracking_number}
+    new = {scan.scan_id: scan for scan in told.scans if scan.scan_id not in shipment.scans}
+    return tuple(
+        ScanMisdirected(**ids, **number, scan_id=scan.scan_id, type=scan.type, happened_at=scan.happened_at)
+        for scan in new.values()
+    )
+
+
+def _record(told: RecordCarrierShipment, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    ids = {"shipment_id": told.shipment_id, "order_id": shipment.order_id}
+    if _is_of_another(told, shipment):
+        return _misdirected(told, shipment, ids)
+    news: list[ShipmentEvent] = []
+    surplus = told.booking != shipment.booking
+    if told.tracking_number and told.booking not in shipment.labels:
+        bought = {"carrier": told.carrier, "tracking_number": told.tracking_number, "surplus": surplus}
+        news.append(
+            LabelBought(**ids, **bought, booking=told.booking, service=told.service, cents=told.cents)
+        )
+    elif told.booking_refused and told.booking == shipment.booking:
+        news += _booking_refused(told.booking_refused, shipment, ids)
+    known = _after(shipment, news)
+    for scan in told.scans:
+        if scan.scan_id not in known.scans:
+            events = _scan(scan, told.booking, known, ids)
+            known = _after(known, events)
+            news += events
+    too_many = _surplus(told.booking, known, ids)
+    known = _after(known, too_many)
+    news += too_many
+    void = known.voids.get(told.booking, "no")
+    if told.voided and void != "done":
+        spare = told.booking != (known.dispatched_with or known.booking)
+        news.append(LabelVoided(**ids, booking=told.booking, surplus=spare))
+    elif told.void_refused and void == "requested":
+        news.append(LabelVoidFailed(**ids, reason=told.void_refused, booking=told.booking))
+    return tuple(news)
+
+
+def _after(shipment: Shipment, events: list[ShipmentEvent] | tuple[ShipmentEvent, ...]) -> Shipment:
+    for event in events:
+        shipment = evolve(shipment, event)
+    return shipment
+
+
+def _surplus(booking: int, now: Shipment, ids: dict[str, str]) -> tuple[ShipmentEvent, ...]:
+    """A booking that we gave up on has come to something after all: one label too many, which goes back.
+
+    Kept is the label that the parcel is on its way with, else that of the present booking.
+    """
+    if booking == now.booking or booking not in now.labels:
+        return ()
+    kept = now.dispatched_with if now.dispatched else now.booking
+    return tuple(
+        LabelVoidRequested(**ids, booking=each, carrier=now.carriers.get(each, ""))
+        for each in (booking, now.booking)
+        if each != kept and now.voids.get(each, "no") == "no"
+    )
+
+
+def _booking_refused(reason: str, shipment: Shipment, ids: dict[str, str]) -> tuple[ShipmentEvent, ...]:
+    if shipment.tracking_number or shipment.label_refused:
+        return ()
+    instead = _fall_back(shipment.rest, "refused", reason, shipment, ids)
+    return instead or (LabelRefused(**ids, reason=reason),)
+
+
+def _unavailable(command: RecordUnavailable, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    """Beyond our patience another carrier gets the parcel. What the first may have done is taken back."""
+    ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
+    told = CarrierUnavailable(**dict(command), order_id=shipment.order_id)
+    waits = command.call == "book" and command.booking == shipment.booking and shipment.option
+    if not waits or shipment.tracking_number or shipment.label_refused or not shipment.option:
+        return (told,)
+    carrier = shipment.option.carrier
+    others = tuple(each for each in shipment.rest if each.carrier != carrier)
+    reason = f"no answer in {command.attempts} attempts"
+    instead = _fall_back(others, "unavailable", reason, shipment, ids)
+    taken_back = LabelVoidRequested(**ids, booking=command.booking, carrier=carrier)
+    return (told, *instead, taken_back) if instead else (told,)
+
+
+def _fall_back(
+    rest: tuple[Option, ...],
+    kind: Literal["refused", "unavailable"],
+    reason: str,
+    shipment: Shipment,
+    ids: dict[str, str],
+) -> tuple[ShipmentEvent, ...]:
+    """The next best instead; nothing where there is none, or where no label is wanted any more."""
+    failed = shipment.option
+    if not rest or failed is None or shipment.chosen_at is None or shipment.void != "no":
+        return ()
+    best = rest[0]
+    return (
+        BookingFailed(
+            **ids,
+            booking=shipment.booking,
+            carrier=failed.carrier,
+            service=failed.service,
+            kind=kind,
+            reason=reason,
+        ),
+        CarrierChosen(
+            **ids,
+            **_asked(shipment),
+            booking=shipment.booking + 1,
+            option=best,
+            reason=f"{best.name} is the next best, as {failed.name} failed ({kind}: {reason})"[:1000],
+            rest=rest[1:],
+            chosen_at=shipment.chosen_at,
+            promised_at=_promised(shipment.chosen_at, best),
+        ),
+    )
+
+
+def _asked(shipment: Shipment) -> dict[str, Any]:
+    """What a carrier needs to know of the parcel."""
+    names = ("subject", "recipient", "ship_to_state", "units", "measures")
+    return {name: getattr(shipment, name) for name in names}
+
+
+def _promised(chosen_at: datetime, option: Option) -> datetime:
+    return chosen_at + timedelta(days=option.days)
+
+
+def _choose(command: ChooseCarrier, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
+    begun = shipment.option or shipment.tracking_number or shipment.label_refused
+    if command.booking != shipment.booking or begun or shipment.void != "no":
+        return ()
+    if not command.options:
+        return (LabelRefused(**ids, reason=command.reason),)
+    best, *rest = command.options
+    return (
+        CarrierChosen(
+            **ids,
+            **_asked(shipment),
+            booking=command.booking,
+            option=best,
+            reason=command.reason,
+            rest=tuple(rest),
+            chosen_at=command.now,
+            promised_at=_promised(command.now, best),
+        ),
+    )
+
+
+def _void_label(shipment_id: str, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if shipment.void != "no" or shipment.dispatched:
+        return ()
+    ids = {"shipment_id": shipment_id, "order_id": shipment.order_id}
+    carrier, booking = shipment.carriers.get(shipment.booking, ""), shipment.booking
+    never_bought = shipment.label_refused and not shipment.tracking_number
+    asked = LabelVoidRequested(**ids, carrier=carrier, booking=booking)
+    return (asked, *((LabelVoided(**ids, booking=booking),) if never_bought else ()))
+
+
+def _check_here(rule: str, shipment_id: str, shipment: Shipment) -> None:
+    if shipment.dispatched or shipment.handed_over:
+        raise Refused(
+            rule, f"shipment {shipment_id} is {shipment.status}: that is possible until it is handed over"
+        )
+
+
+def _void_by_person(shipment_id: str, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    _check_here("void_before_hand_over", shipment_id, shipment)
+    if not shipment.tracking_number:
+        raise Refused("label_bought", f"shipment {shipment_id} has no label to void: it is {shipment.status}")
+    if shipment.manifest_id:
+        raise Refused(
+            "void_before_manifest",
+            f"shipment {shipment_id} stands in manifest {shipment.manifest_id}",
+        )
+    return _void_label(shipment_id, shipment)
+
+
+def _rebook(command: Rebook, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    _check_here("rebook_before_hand_over", command.shipment_id, shipment)
+    if not (shipment.void == "done" or (shipment.label_refused and shipment.void == "no")):
+        raise Refused(
+            "rebook_without_label",
+            f"shipment {command.shipment_id} is {shipment.status}: void its label first",
+        )
+    asked = {**_asked(shipment), "measures": command.measures or shipment.measures}
+    ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
+    return (RebookingRequested(**ids, **asked, booking=shipment.booking + 1),)
+
+
+def _without(lines: tuple[ParcelLine, ...], taken: tuple[ParcelLine, ...]) -> tuple[ParcelLine, ...]:
+    """What stays of the lines."""
+    left = Counter({(line.sku, line.warehouse): line.quantity for line in lines})
+    left.subtract({(line.sku, line.warehouse): line.quantity for line in taken})
+    return tuple(ParcelLine(sku=s, warehouse=w, quantity=n) for (s, w), n in left.items() if n > 0)
+
+
+def _check_there(taken: tuple[ParcelLine, ...], shipment: Shipment) -> None:
+    there = {(line.sku, line.warehouse): line.quantity for line in shipment.lines}
+    places = [(line.sku, line.warehouse) for line in taken]
+    if len(set(places)) < len(places):
+        raise Refused("split_lines_once", "name each SKU of a warehouse once")
+    for line in taken:
+        have = there.get((line.sku, line.warehouse), 0)
+        if line.quantity > have:
+            raise Refused(
+                "split_what_is_there",
+                f"{have} units of {line.sku} from warehouse {line.warehouse} are in it, not {line.quantity}",
+            )
+
+
+def _split(command: SplitParcel, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if command.into in shipment.split_into:
+        return ()
+    _check_here("split_before_hand_over", command.shipment_id, shipment)
+    if shipment.manifest_id:
+        raise Refused("split_before_manifest", f"it stands in manifest {shipment.manifest_id}")
+    if not shipment.lines:
+        raise Refused(
+            "split_by_lines", f"what is in shipment {command.shipment_id} is not known line by line"
+        )
+    _check_there(command.lines, shipment)
+    left = sum(line.quantity for line in _without(shipment.lines, command.lines))
+    if not left or not command.lines:
+        raise Refused("split_leaves_something", "both parcels must hold something after the split")
+    return (
+        ParcelSplit(
+            shipment_id=command.shipment_id,
+            order_id=shipment.order_id,
+            into=command.into,
+            lines=command.lines,
+            units_left=left,
+        ),
+    )
+
+
+def _change(shipment_id: str, lines: tuple[ParcelLine, ...], shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if shipment.dispatched or lines == shipment.lines:
+        return ()
+    units = sum(line.quantity for line in lines)
+    return (ParcelChanged(shipment_id=shipment_id, order_id=shipment.order_id, lines=lines, units=units),)
+
+
+def _put_on_manifest(command: PutOnManifest, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    name = f"shipment {command.shipment_id}"
+    if shipment.manifest_id == command.manifest_id:
+        return ()
+    if shipment.manifest_id:
+        raise Refused("manifested_once", f"{name} stands in manifest {shipment.manifest_id} already")
+    if not shipment.tracking_number or shipment.void in ("requested", "done") or shipment.dispatched:
+        raise Refused(
+            "manifest_of_labels", f"{name} is {shipment.status}: only one with a label can be listed"
+        )
+    carrier = shipment.labels[shipment.booking].carrier
+    if command.carrier not in {carrier, shipment.carriers.get(shipment.booking)}:
+        raise Refused("manifest_of_one_carrier", f"{name} goes with {carrier}, not with {command.carrier}")
+    warehouses = {line.warehouse for line in shipment.lines}
+    if warehouses and command.warehouse not in warehouses:
+        raise Refused(
+            "manifest_of_one_warehouse",
+            f"{name} leaves from {', '.join(sorted(warehouses))}, not from {command.warehouse}",
+        )
+    return (
+        ShipmentManifested(
+            shipment_id=command.shipment_id, order_id=shipment.order_id, manifest_id=command.manifest_id
+        ),
+    )
+
+
+def _hand_over(command: HandOver, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    """Our word that the carrier has it: it is dispatched, unless a scan has told so before."""
+    if shipment.handed_over or shipment.manifest_id != command.manifest_id:
+        return ()
+    ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
+    given = ShipmentHandedOver(**ids, manifest_id=command.manifest_id, happened_at=command.now)
+    dispatched = (
+        (_dispatch(ids, shipment.booking, shipment, happened_at=command.now),)
+        if not shipment.dispatched
+        else ()
+    )
+    return (given, *dispatched)
+
+
+def _bill(command: BillShipment, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if f"{command.carrier}.{command.invoice_id}.{command.line}" in shipment.bills:
+        return ()
+    if len(shipment.bills) != command.expected:
+        raise Refused(
+            "billed_as_read", f"shipment {command.shipment_id} was billed meanwhile: import the invoice again"
+        )
+    fields = dict(command)
+    del fields["expected"]
+    return (ShipmentBilled(**fields, order_id=shipment.order_id, quoted_cents=shipment.quoted_cents),)
+
+
+def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if isinstance(command, RequestShipment):
+        return () if shipment.order_id else (ShipmentRequested(**dict(command)),)
+    if not shipment.order_id:
+        raise Refused("shipment_exists", f"there is no shipment {command.shipment_id}")
+    match command:
+        case SplitParcel():
+            return _split(command, shipment)
+        case ChangeParcel(lines=lines):
+            return _change(command.shipment_id, lines, shipment)
+        case ChooseCarrier():
+            return _choose(command, shipment)
+        case Rebook():
+            return _rebook(command, shipment)
+        case RequestLabelVoid(shipment_id=shipment_id):
+            return _void_label(shipment_id, shipment)
+        case VoidLabel(shipment_id=shipment_id):
+            return _void_by_person(shipment_id, shipment)
+        case PutOnManifest():
+            return _put_on_manifest(command, shipment)
+        case HandOver():
+            return _hand_over(command, shipment)
+        case RecordCarrierShipment():
+            return _record(command, shipment)
+        case RecordUnavailable():
+            return _unavailable(command, shipment)
+        case BillShipment():
+            return _bill(command, shipment)
+
+
+def evolve(shipment: Shipment, event: ShipmentEvent) -> Shipment:
+    match event:
+        case ShipmentRequested():
+            names = ("order_id", "subject", "recipient", "ship_to_state", "units", "lines", "measures")
+            return replace(shipment, **{name: getattr(event, name) for name in names}, booking=1)
+        case ParcelSplit(lines=lines, units_left=units, into=into):
+            left = _without(shipment.lines, lines)
+            return replace(shipment, units=units, lines=left, split_into=shipment.split_into | {into})
+        case ParcelChanged(lines=lines, units=units):
+            return replace(shipment, units=units, lines=lines)
+        case CarrierChosen(booking=booking, option=option):
+            return replace(
+                shipment,
+                booking=booking,
+                option=option,
+                rest=event.rest,
+                chosen_at=event.chosen_at,
+                carriers={**shipment.carriers, booking: option.carrier},
+            )
+        case RebookingRequested(booking=booking, measures=measures):
+            return replace(
+                shipment, booking=booking, option=None, rest=(), label_refused=False, measures=measures
+            )
+        case LabelBought(booking=booking):
+            label = Label(event.carrier, event.tracking_number, event.service)
+            return replace(shipment, labels={**shipment.labels, booking: label})
+        case LabelRefused():
+            return replace(shipment, label_refused=True)
+        case LabelVoidRequested(booking=booking):
+            return replace(shipment, voids={**shipment.voids, booking: "requested"})
+        case LabelVoided(booking=booking):
+            return replace(shipment, voids={**shipment.voids, booking: "done"})
+        case LabelVoidFailed(booking=booking):
+            return replace(shipment, voids={**shipment.voids, booking: "refused"})
+        case ShipmentManifested(manifest_id=manifest_id):
+            return replace(shipment, manifest_id=manifest_id)
+        case ShipmentHandedOver():
+            return replace(shipment, handed_over=True)
+        case ShipmentDispatched(booking=booking):
+            return replace(shipment, dispatched=True, dispatched_with=booking)
+        case ShipmentScanned(scan_id=scan_id) | ScanMisdirected(scan_id=scan_id):
+            return replace(shipment, scans=shipment.scans | {scan_id})
+        case ShipmentDelivered(scan_id=scan_id):
+            return replace(shipment, delivered=True, scans=shipment.scans | {scan_id})
+        case ShipmentReturned(scan_id=scan_id):
+            return replace(shipment, returned=True, scans=shipment.scans | {scan_id})
+        case ShipmentBilled():
+            bill = f"{event.carrier}.{event.invoice_id}.{event.line}"
+            return replace(shipment, bills=shipment.bills | {bill})
+        case BookingFailed() | CarrierUnavailable():
+            return shipment
+
+
+SHIPMENT: Decider[ShipmentCommand, ShipmentEvent, Shipment] = Decider(
+    "shipment",
+    decide,
+    evolve,
+    Shipment(),
+    events=ShipmentEvent.__args__,
+    commands=ShipmentCommand.__args__,
+    evolve_version=2,
+    parts=("merchant", "shipment_id"),
+    of_order=True,
+)

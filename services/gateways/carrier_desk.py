@@ -1,0 +1,50 @@
+"""Which carrier gets a parcel? The merchant's carriers, rates, rule and track records, read and weighed.
+
+A parcel of a merchant without rate cards is not chosen for: it goes with the house's carrier.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from commands.carrier_desk import carriers_of, parcel_of, track_records
+from commands.executor import Executor
+from domain.carrier import ChooseCarrier, RebookingRequested, ShipmentRequested
+from domain.carrier.carriers import Carriers, options, quotes
+from domain.carrier.choice import ranked, reason
+from domain.carrier.rates import NotServed, Parcel
+from domain.carrier.shipment_messages import OPTIONS_MAX
+from domain.kernel import Command, Fact
+
+
+async def choose(fact: Fact, executor: Executor, now: datetime) -> Command | None:
+    """The command that chooses; None where the event asks for no choice, or nothing is there to choose from.
+
+    The recipient of the event is open, or erased.
+    """
+    if not isinstance(fact.event, ShipmentRequested | RebookingRequested):
+        return None
+    carriers = await carriers_of(executor, fact.merchant)
+    if not carriers.chooses:
+        return None
+    parcel = parcel_of(fact.event, carriers)
+    records = await track_records(executor, fact.merchant, carriers)
+    found = ranked(carriers.rule, options(carriers, parcel, now, records))
+    return ChooseCarrier(
+        shipment_id=fact.event.shipment_id,
+        booking=fact.event.booking if isinstance(fact.event, RebookingRequested) else 1,
+        options=found[:OPTIONS_MAX],
+        reason=reason(carriers.rule, found) if found else why_nobody(carriers, parcel, now),
+        now=now,
+    )
+
+
+def why_nobody(carriers: Carriers, parcel: Parcel, now: datetime) -> str:
+    """What each service says."""
+    told = [
+        f"{carrier} {each.service}: {each.why}"
+        for carrier, _, each in quotes(carriers, parcel, now)
+        if isinstance(each, NotServed)
+    ]
+    said = "; ".join(told) or "all are suspended, or their rates do not hold yet"
+    return f"no carrier takes the parcel: {said}"[:1000]

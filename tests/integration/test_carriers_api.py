@@ -1,0 +1,202 @@
+"""Do the doors of carriers, parcels, manifests and invoices do what they say, and refuse clearly?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from commands.executor import Context
+from domain.carrier import (
+    ChooseCarrier,
+    LabelVoidRequested,
+    ParcelLine,
+    RecordCarrierShipment,
+    RequestShipment,
+    ShipmentBilled,
+    ShipmentDispatched,
+)
+from domain.carrier.choice import Option
+from domain.carrier.invoice import InvoiceDiscrepancyOpened
+from domain.kernel import Command, one
+from domain.personal import Customer
+from domain.streams import shipment_stream
+from eventstore.seams import RandomIds
+from tests.integration.api_client import Api, problem, serving_in_memory
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+CARD: dict[str, Any] = {
+    "expected_version": 0,
+    "currency": "BRL",
+    "services": [
+        {
+            "service": "express",
+            "days": 2,
+            "zones": [{"zone": "near", "regions": ["SP"]}],
+            "bands": [{"zone": "near", "up_to_g": 5000, "cents": 1490}],
+        }
+    ],
+}
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with serving_in_memory() as api:
+        yield api
+
+
+async def say(api: Api, *commands: Command) -> None:
+    """What agents and gateways say of the parcel `s1`, or another."""
+    executor = api.client._transport.app.state.executor  # type: ignore[attr-defined]
+    for command in commands:
+        stream = shipment_stream("m1", command.shipment_id)  # type: ignore[attr-defined]
+        context = Context(RandomIds().new(), "m1", "test", "c1", "test", NOON)
+        done = await executor.execute(one(stream, command), context)
+        assert done.refused is None, done.refused
+
+
+async def a_parcel(api: Api, shipment_id: str = "s1", cents: int = 1490) -> None:
+    """It has a label of swift."""
+    to = Customer(customer_id="c", customer_unique_id="u", zip_prefix="01310", city="São Paulo")
+    await api.client._transport.app.state.keyring.ensure({"p1"})  # type: ignore[attr-defined]
+    option = Option(
+        carrier="swift",
+        service="express",
+        card_version=1,
+        zone="near",
+        billed_g=900,
+        cents=cents,
+        currency="BRL",
+        days=2,
+        on_time_permille=900,
+        seen=0,
+    )
+    await say(
+        api,
+        RequestShipment(
+            shipment_id=shipment_id,
+            order_id="o1",
+            subject="p1",
+            recipient=to,
+            ship_to_state="SP",
+            units=3,
+            lines=(ParcelLine(sku="MUG", warehouse="main", quantity=3),),
+        ),
+        ChooseCarrier(shipment_id=shipment_id, booking=1, options=(option,), reason="only it", now=NOON),
+        RecordCarrierShipment(shipment_id=shipment_id, carrier="swift", tracking_number="SW1", cents=cents),
+    )
+
+
+async def test_rates_are_published_and_quoted(api: Api) -> None:
+    problem(await api.post("/v1/carriers/swift/rate-cards", CARD), 404, "not-found")
+    assert (await api.put("/v1/carriers/swift", {"name": "Swift"})).status_code == 200
+    assert (await api.post("/v1/carriers/swift/rate-cards", CARD)).status_code == 200
+    quoted = (await api.post("/v1/carriers/quotes", {"weight_g": 900, "region": "SP"})).json()
+    assert [(each["carrier"], each["service"], each["cents"]) for each in quoted["options"]] == [
+        ("swift", "express", 1490)
+    ]
+    assert "the cheapest of 1" in quoted["reason"]
+    heavy = (await api.post("/v1/carriers/quotes", {"weight_g": 9000, "region": "SP"})).json()
+    assert heavy["options"] == []
+    assert heavy["not_served"] == [{"carrier": "swift", "service": "express", "why": "too_heavy"}]
+    assert (await api.post("/v1/carriers/swift/suspend", {"reason": "strike"})).status_code == 200
+    silent = (await api.post("/v1/carriers/quotes", {"weight_g": 900, "region": "SP"})).json()
+    assert (silent["options"], silent["reason"]) == ([], None)
+    assert (await api.post("/v1/carriers/swift/resume")).status_code == 200
+
+
+async def test_a_card_that_is_not_whole_or_late_is_refused_with_the_rule(api: Api) -> None:
+    await api.put("/v1/carriers/swift", {})
+    service = {**CARD["services"][0], "bands": [{"zone": "far", "up_to_g": 1, "cents": 1}]}
+    told = problem(
+        await api.post("/v1/carriers/swift/rate-cards", {**CARD, "services": [service]}), 409, "conflict"
+    )
+    assert (told["rule"], "far" in told["detail"]) == ("rate_card_complete", True)
+    stale = {**CARD, "expected_version": 3}
+    told = problem(await api.post("/v1/carriers/swift/rate-cards", stale), 409, "conflict")
+    assert told["rule"] == "rate_card_follows_the_last"
+
+
+async def test_a_label_is_voided_until_it_is_listed_and_the_manifest_dispatches(api: Api) -> None:
+    problem(await api.post("/v1/shipments/s1/void-label"), 404, "not-found")
+    await a_parcel(api)
+    listed = {"carrier": "swift", "warehouse": "main", "shipments": ["s1"]}
+    assert (await api.put("/v1/manifests/d1", listed)).status_code == 200
+    assert (await api.put("/v1/manifests/d1", listed)).status_code == 200
+    told = problem(await api.put("/v1/manifests/d2", listed), 409, "conflict")
+    assert told["rule"] == "manifested_once"
+    told = problem(await api.post("/v1/shipments/s1/void-label"), 409, "conflict")
+    assert told["rule"] == "void_before_manifest"
+    problem(await api.post("/v1/manifests/d2/hand-over", {}), 404, "not-found")
+    for _ in range(2):
+        over = await api.post("/v1/manifests/d1/hand-over", {"received_by": "R. Lima"})
+        assert over.status_code == 200
+    (dispatched,) = await api.events(ShipmentDispatched)
+    assert (dispatched.units, dispatched.lines[0].quantity) == (3, 3)
+    told = problem(await api.post("/v1/shipments/s1/void-label"), 409, "conflict")
+    assert told["rule"] == "void_before_hand_over"
+
+
+async def test_a_label_goes_back_and_another_is_booked(api: Api) -> None:
+    await a_parcel(api)
+    told = problem(await api.post("/v1/shipments/s1/rebook", {}), 409, "conflict")
+    assert told["rule"] == "rebook_without_label"
+    assert (await api.post("/v1/shipments/s1/void-label")).status_code == 200
+    (asked,) = await api.events(LabelVoidRequested)
+    assert asked.carrier == "swift"
+    await say(
+        api, RecordCarrierShipment(shipment_id="s1", carrier="swift", tracking_number="SW1", voided=True)
+    )
+    assert (await api.post("/v1/shipments/s1/rebook", {"measures": {"weight_g": 800}})).status_code == 200
+
+
+async def test_a_parcel_is_split_and_no_unit_is_in_two(api: Api) -> None:
+    await a_parcel(api)
+    body = {"into": "s1-b", "lines": [{"sku": "MUG", "quantity": 1}]}
+    assert (await api.post("/v1/shipments/s1/split", body)).status_code == 201
+    states = api.client._transport.app.state.executor.states  # type: ignore[attr-defined]
+    loaded = await states.load([shipment_stream("m1", each) for each in ("s1", "s1-b")])
+    assert [each.state.units for each in loaded] == [2, 1]
+    assert [each.state.order_id for each in loaded] == ["o1", "o1"]
+    too_many = {"into": "s1-c", "lines": [{"sku": "MUG", "quantity": 5}]}
+    told = problem(await api.post("/v1/shipments/s1/split", too_many), 409, "conflict")
+    assert told["rule"] == "split_what_is_there"
+
+
+def invoice(*lines: tuple[int, str, int]) -> dict[str, Any]:
+    return {
+        "currency": "BRL",
+        "lines": [{"line": n, "shipment_id": s, "charged_cents": cents} for n, s, cents in lines],
+    }
+
+
+async def test_carrier_invoice_above_quote(api: Api) -> None:
+    """And an unknown parcel, and one that is billed twice, in one invoice and in two."""
+    await a_parcel(api)
+    await a_parcel(api, "s2")
+    await a_parcel(api, "s3")
+    lines = ((1, "s1", 1490), (2, "s2", 1500), (3, "nobody", 900), (4, "s1", 1490))
+    path = "/v1/carrier-invoices/swift/2026-05"
+    assert (await api.put(path, invoice(*lines))).status_code == 200
+    opened = await api.events(InvoiceDiscrepancyOpened)
+    assert [(each.line, each.kind, each.expected_cents) for each in opened] == [
+        (2, "above_quote", 1490),
+        (3, "unknown_parcel", 0),
+        (4, "billed_twice", 0),
+    ]
+    assert len(await api.events(ShipmentBilled)) == 3
+    assert (await api.put(path, invoice(*lines))).status_code == 200
+    told = problem(await api.put(path, invoice(*lines[:1])), 409, "conflict")
+    assert told["rule"] == "invoice_imported_once"
+    again = await api.put("/v1/carrier-invoices/swift/2026-06", invoice((1, "s2", 1490), (2, "s3", 1490)))
+    assert again.status_code == 200
+    opened = await api.events(InvoiceDiscrepancyOpened)
+    assert [(each.invoice_id, each.kind) for each in opened[3:]] == [("2026-06", "billed_twice")]
+    resolve = f"{path}/lines/2/resolve"
+    assert (await api.post(resolve, {"resolution": "credited", "note": "n7"})).status_code == 200
+    assert (await api.post(resolve, {"resolution": "credited"})).status_code == 200
+    told = problem(await api.post(resolve, {"resolution": "rejected"}), 409, "conflict")
+    assert told["rule"] == "resolved_once"
+    problem(await api.post(f"{path}/lines/1/resolve", {"resolution": "accepted"}), 404, "not-found")
