@@ -70,8 +70,8 @@ def _promise(
 def allocate(command: AllocateStock, stock: Stock) -> Events:
     allocated = StockAllocated(order_id=command.order_id, quantity=command.quantity, **place_of(command))
     held = stock.held.get(command.order_id)
-    if held and held.expires_at is None:
-        return ()  # a redelivered command changes nothing
+    if held and held.expires_at is None and held.quantity >= command.quantity:
+        return ()  # a redelivered command changes nothing; a change of the order may want more
     if held and held.quantity >= command.quantity:
         return (allocated,)  # what was promised is kept, also where units were lost since
     # the reservation lapsed and was given away, or was of less: take what is there now, or say no

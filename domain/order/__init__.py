@@ -9,7 +9,7 @@ together.
 from __future__ import annotations
 
 from domain.kernel import Decider, Refused
-from domain.order.cancelling import cancel, cancel_lines, edit_over
+from domain.order.cancelling import ALLOCATION_CUT, cancel, cancel_lines, edit_over
 from domain.order.change_set import edit
 from domain.order.commands import (
     AddOrderNote,
@@ -96,6 +96,7 @@ from domain.order.values import (
 )
 
 __all__ = [
+    "ALLOCATION_CUT",
     "ORDER",
     "UNSHIPPED",
     "AddLine",

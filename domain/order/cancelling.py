@@ -22,6 +22,9 @@ from domain.order.events import (
 from domain.order.state import UNSHIPPED, Order
 from domain.order.values import DeclineReason, Line, LineCut, LineQuantity
 
+ALLOCATION_CUT = "allocation"
+"""The `cancel_id` by which an order that is allocated by rules loses the units that its plan lacks."""
+
 
 def edit_over(order_id: str, order: Order, reason: DeclineReason) -> tuple[OrderEvent, ...]:
     """The end of the change set that is open, if there is one."""
@@ -72,10 +75,22 @@ def cancel_lines(command: CancelOrderLines, order: Order) -> tuple[OrderEvent, .
     cuts = tuple(_cut(each, order) for each in command.lines)
     if sum(cut.quantity for cut in cuts) == order.units_left and not order.dispatched:
         return cancel(CancelOrder(order_id=command.order_id, reason=command.reason, note=command.note), order)
+    if command.cancel_id != ALLOCATION_CUT:
+        check_not_allocated(order)
     events = (*edit_over(command.order_id, order, "superseded"), _cancelled(command, order, cuts))
     if sum(cut.quantity for cut in cuts) == order.units_left:
         return (*events, OrderShipped(order_id=command.order_id))  # nothing is left to be sent
     return events
+
+
+def check_not_allocated(order: Order) -> None:
+    """Its plan and pick lists would go on with what is called off: so only the whole of it stops them."""
+    if order.allocated:
+        raise Refused(
+            "change_unallocated",
+            "the order is allocated to warehouses by rules; cancel the whole order before it is shipped,"
+            " and place another one",
+        )
 
 
 def _check(command: CancelOrderLines, order: Order) -> None:

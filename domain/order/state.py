@@ -56,6 +56,7 @@ class Proposal:
 class Order:
     """`lines` by their number, `sent` the units of each that are shipped; `holds` those that stand, by id,
     with their reasons. `change_sets` are those that are over, and how they ended.
+    `allocated`: by rules, whose plan says what is sent from where.
     """
 
     status: Status = "none"
@@ -64,6 +65,7 @@ class Order:
     discrepancies: frozenset[str] = frozenset()
     currency: str = ""
     on_account: bool = False
+    allocated: bool = False
     lines: Mapping[int, Line] = field(default_factory=dict)
     sent: Mapping[int, int] = field(default_factory=dict)
     adjustment_cents: int = 0
@@ -117,6 +119,7 @@ def _placed(event: OrderPlaced) -> Order:
         status="placed",
         currency=event.currency,
         on_account=event.on_account,
+        allocated=event.allocation is not None,
         lines={line.line: line for line in event.lines},
         adjustment_cents=sum(each.signed_cents for each in event.adjustments),
         payments={each.payment_id: Due(each.method, each.amount_cents) for each in event.portions},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pydantic import AwareDatetime
@@ -23,14 +24,27 @@ from domain.inventory import (
     ReserveStock,
     ReturnStock,
     ShipStock,
+    StockAllocated,
 )
 from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value, one
-from domain.order import Line, OrderCancelled, OrderConfirmed, OrderPlaced
+from domain.order import (
+    Line,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderEditConfirmed,
+    OrderEditDeclined,
+    OrderEdited,
+    OrderLinesCancelled,
+    OrderPlaced,
+    UnitsChange,
+)
 from domain.streams import stock_stream
 from domain.warehouse.pick_list import PickShorted
 from services.agents.agent import Agent, order_key
 
 RESERVATION = "reservation"
+MOST = 10**9
+"""Units that anything can be of."""
 
 
 class Item(Value):
@@ -43,16 +57,34 @@ class InventoryProcess(Value):
     """What the order needs from stock, and for which of it (`SKU warehouse`) it waits in line.
 
     `valid_s`: for how long a reservation holds until the order is confirmed. `lapsed_at`: the last moment of
-    which it was told that this time is over.
+    which it was told that this time is over. `allocated`: by rules, so that the plan and the picks say what
+    is needed; what of the order they lack is cut by the order itself.
+    `growth` is what a change set wants beyond it, `grown` which of that it has; `undone`: it came to nothing.
     """
 
     order_id: str = ""
     items: tuple[Item, ...] = ()
     valid_s: int = 0
+    allocated: bool = False
     lapsed_at: AwareDatetime | None = None
     waits_for: frozenset[str] = frozenset()
     confirmed: bool = False
     cancelled: bool = False
+    growth: tuple[Item, ...] = ()
+    grown: frozenset[str] = frozenset()
+    undone: bool = False
+
+    def with_units(self, changes: Iterable[UnitsChange]) -> InventoryProcess:
+        """Other units are wanted; what a change set took beyond them is theirs now."""
+        items = {(each.sku, each.warehouse): each.quantity for each in self.items}
+        for each in changes:
+            place = (each.sku, each.warehouse)
+            items[place] = items.get(place, 0) + each.change
+        some = ((place, min(n, MOST)) for place, n in sorted(items.items()) if n > 0)
+        kept = tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in some)
+        waits_for = self.waits_for.intersection(f"{each.sku} {each.warehouse}" for each in kept)
+        over = {"growth": (), "grown": frozenset(), "undone": False}
+        return self.model_copy(update={"items": kept, "waits_for": waits_for, **over})
 
 
 def _valid_until(process: InventoryProcess, fact: Fact) -> datetime:
@@ -69,8 +101,12 @@ def _for_all(fact: Fact, items: tuple[Item, ...], command: Callable[[Item], Comm
 
 def _placed(event: OrderPlaced, fact: Fact) -> Reaction[InventoryProcess]:
     """Reserved where its lines say; but of what is allocated by rules it is planned first."""
-    process = InventoryProcess(order_id=event.order_id, valid_s=event.terms.reservation_valid_s)
-    return Reaction(process) if event.allocation else _reserve(process, event.lines, fact)
+    process = InventoryProcess(
+        order_id=event.order_id,
+        valid_s=event.terms.reservation_valid_s,
+        allocated=event.allocation is not None,
+    )
+    return Reaction(process) if process.allocated else _reserve(process, event.lines, fact)
 
 
 def _reserve(
@@ -102,6 +138,65 @@ def _reserve(
     )
 
 
+def _less(process: InventoryProcess, changes: Iterable[UnitsChange], fact: Fact) -> tuple[Group, ...]:
+    """What is not wanted any more is let go."""
+    gone = (c for c in changes if c.change < 0)
+    fewer = [Item(sku=c.sku, warehouse=c.warehouse, quantity=min(-c.change, MOST)) for c in gone]
+    return _release(process, tuple(fewer), fact)
+
+
+def _changed(
+    process: InventoryProcess, changes: Iterable[UnitsChange], fact: Fact
+) -> Reaction[InventoryProcess]:
+    """Where nothing is waited for any more, the time until it is to be confirmed begins."""
+    changed, let_go = process.with_units(changes), _less(process, changes, fact)
+    if changed.waits_for or not process.waits_for or process.confirmed:
+        return Reaction(changed, let_go)
+    held = _held_until(changed, fact, _valid_until(changed, fact))
+    return replace(held, commands=(*let_go, *held.commands))
+
+
+def _release(process: InventoryProcess, items: tuple[Item, ...], fact: Fact) -> tuple[Group, ...]:
+    return _for_all(fact, items, lambda i: ReleaseStock(order_id=process.order_id, **dict(i)))
+
+
+def _grow(process: InventoryProcess, event: OrderEditConfirmed, fact: Fact) -> Reaction[InventoryProcess]:
+    """What a change set wants beyond what the order has is committed to it: all, or nothing."""
+    wanted = (c for c in event.units if c.change > 0)
+    growth = tuple(Item(sku=c.sku, warehouse=c.warehouse, quantity=min(c.change, MOST)) for c in wanted)
+    held = {(each.sku, each.warehouse): each.quantity for each in process.items}
+
+    def allocate(item: Item) -> Command:
+        quantity = min(held.get((item.sku, item.warehouse), 0) + item.quantity, MOST)
+        place = {"order_id": process.order_id, "sku": item.sku, "warehouse": item.warehouse}
+        return AllocateStock(**place, quantity=quantity, now=fact.occurred_at)
+
+    process = process.model_copy(update={"growth": growth, "grown": frozenset(), "undone": False})
+    return Reaction(process, _for_all(fact, growth, allocate))
+
+
+def _grown(process: InventoryProcess, event: StockAllocated, fact: Fact) -> Reaction[InventoryProcess]:
+    """It is committed to the change set: and let go again, where that came to nothing meanwhile."""
+    place = f"{event.sku} {event.warehouse}"
+    held = {f"{i.sku} {i.warehouse}": i.quantity for i in process.items}.get(place, 0)
+    mine = tuple(
+        i for i in process.growth if f"{i.sku} {i.warehouse}" == place and event.quantity == held + i.quantity
+    )
+    if not mine or place in process.grown:
+        return Reaction(process)
+    if process.undone:
+        return Reaction(process, _release(process, mine, fact))
+    return Reaction(process.model_copy(update={"grown": process.grown | {place}}))
+
+
+def _undone(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
+    """The change set came to nothing: what it has taken is let go, and what it will yet take, too."""
+    taken = tuple(i for i in process.growth if f"{i.sku} {i.warehouse}" in process.grown)
+    left = tuple(i for i in process.growth if f"{i.sku} {i.warehouse}" not in process.grown)
+    process = process.model_copy(update={"growth": left, "grown": frozenset(), "undone": True})
+    return Reaction(process, _release(process, taken, fact))
+
+
 def _held_until(process: InventoryProcess, fact: Fact, expires_at: datetime) -> Reaction[InventoryProcess]:
     """What is reserved by now stays so until then, since other stock of the order is still to come."""
 
@@ -114,7 +209,10 @@ def _held_until(process: InventoryProcess, fact: Fact, expires_at: datetime) -> 
 
 
 def _waiting(process: InventoryProcess, event: Backordered, fact: Fact) -> Reaction[InventoryProcess]:
-    waits_for = process.waits_for | {f"{event.sku} {event.warehouse}"}
+    place = f"{event.sku} {event.warehouse}"
+    if place not in {f"{each.sku} {each.warehouse}" for each in process.items}:
+        return Reaction(process)  # called off meanwhile; what lets it go is on its way
+    waits_for = process.waits_for | {place}
     return _held_until(process.model_copy(update={"waits_for": waits_for}), fact, event.expires_at)
 
 
@@ -188,6 +286,16 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
         case OrderCancelled():
             process = process.model_copy(update={"cancelled": True})
             return Reaction(process, _for_all(fact, items, lambda i: ReleaseStock(**place(i))), no_deadline)
+        case OrderLinesCancelled() | OrderEditConfirmed() | OrderEdited() if process.allocated:
+            return Reaction(process)
+        case OrderLinesCancelled(units=units) | OrderEdited(units=units) if order_id:
+            return _changed(process, units, fact)
+        case OrderEditConfirmed() as event if event.units and order_id:
+            return _grow(process, event, fact)
+        case StockAllocated() as event if process.growth:
+            return _grown(process, event, fact)
+        case OrderEditDeclined() if process.growth:
+            return _undone(process, fact)
         case Backordered() | BackorderFilled() if process.cancelled:
             return Reaction(process)  # carried out late; what lets it go is on its way
         case Backordered() as event if not process.confirmed:
@@ -221,6 +329,11 @@ INVENTORY_AGENT = Agent(
         AllocationPlanned,
         OrderConfirmed,
         OrderCancelled,
+        OrderLinesCancelled,
+        OrderEditConfirmed,
+        OrderEdited,
+        OrderEditDeclined,
+        StockAllocated,
         Backordered,
         BackorderFilled,
         PickShorted,
@@ -229,7 +342,7 @@ INVENTORY_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=2,
+    rule_version=3,
 )
 
 AGENTS = (INVENTORY_AGENT,)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -10,25 +13,36 @@ from domain.allocation import AllocationFailed, AllocationPlanned
 from domain.carrier import LabelRefused, ShipmentDelivered, ShipmentDispatched, ShipmentReturned
 from domain.cart.events import CheckoutOrderRequested
 from domain.cart.orders import place_order_of
+from domain.deadline import DeadlineReached
 from domain.inventory import (
     BackorderCancelled,
     BackorderFilled,
     ReservationExpired,
+    StockAllocated,
     StockAllocationRefused,
     StockReservationRefused,
     StockReserved,
 )
-from domain.kernel import Command, Fact, Reaction, Value, one
+from domain.kernel import Command, Deadline, Fact, Reaction, Value, one
 from domain.order import (
+    ALLOCATION_CUT,
+    ApplyOrderEdit,
     CancelOrder,
     CancelOrderLines,
     CompleteOrder,
     ConfirmOrder,
+    DeclineOrderEdit,
+    DeclineReason,
     LineQuantity,
     MarkReserved,
     OpenOrderDiscrepancy,
     OrderCancelled,
     OrderConfirmed,
+    OrderEditConfirmed,
+    OrderEditDeclined,
+    OrderEdited,
+    OrderEditProposed,
+    OrderLinesCancelled,
     OrderPlaced,
     OrderReserved,
     RecordDispatch,
@@ -47,6 +61,7 @@ from domain.payment import (
 from domain.streams import order_stream
 from services.agents.agent import Agent, order_key
 
+CHANGE = "change "
 Trouble = Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
 
 
@@ -58,6 +73,9 @@ class OrderProcess(Value):
     """What the order waits for, and its money by payment id, in minor units.
 
     `released` are payments of which nothing is held: declined, voided, expired, or their capture failed.
+    `units` are those that are still to be sent, by `SKU warehouse`. While the change set `change` is carried
+    out, `awaited_units` are those that must be allocated for it, and `awaited_money` is what must be
+    authorised, by payment id.
     """
 
     order_id: str = ""
@@ -69,6 +87,10 @@ class OrderProcess(Value):
     captured: dict[str, int] = Field(default_factory=dict)
     refunded: dict[str, int] = Field(default_factory=dict)
     released: frozenset[str] = frozenset()
+    units: dict[str, int] = Field(default_factory=dict)
+    change: str = ""
+    awaited_units: dict[str, int] = Field(default_factory=dict)
+    awaited_money: dict[str, int] = Field(default_factory=dict)
     confirmed: bool = False
     dispatched: bool = False
     delivered: bool = False
@@ -94,6 +116,69 @@ def _now(process: OrderProcess, fact: Fact, *commands: Command) -> Reaction[Orde
     return Reaction(process, tuple(one(order_key(fact), command) for command in commands))
 
 
+def _units(event: OrderPlaced) -> dict[str, int]:
+    units: Counter[str] = Counter()
+    for line in event.lines:
+        units[f"{line.sku} {line.warehouse}"] += line.quantity
+    return dict(units)
+
+
+def _changed(process: OrderProcess, event: OrderLinesCancelled | OrderEdited) -> OrderProcess:
+    """Other units, other money; a change set that was under way is over."""
+    units = dict(process.units)
+    for each in event.units:
+        place = f"{each.sku} {each.warehouse}"
+        units[place] = max(0, units.get(place, 0) + each.change)
+    due = {**process.due, **{each.payment_id: each.amount_cents for each in event.payments}}
+    return _settled(process.model_copy(update={"units": units, "due": due}))
+
+
+def _carried_on(before: OrderProcess, process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
+    """It may have waited for nothing but stock that is called off now."""
+    if before.allocated or not before.to_reserve:
+        return _completed(process, fact)
+    left = frozenset(place for place in before.to_reserve if process.units.get(place))
+    process = process.model_copy(update={"to_reserve": left})
+    return Reaction(process) if left else _now(process, fact, MarkReserved(order_id=process.order_id))
+
+
+def _settled(process: OrderProcess) -> OrderProcess:
+    return process.model_copy(update={"change": "", "awaited_units": {}, "awaited_money": {}})
+
+
+def _deadline(fact: Fact, change_set_id: str, due_at: datetime | None) -> tuple[Deadline, ...]:
+    return (Deadline(order_key(fact), CHANGE + change_set_id, due_at),)
+
+
+def _under_way(process: OrderProcess, event: OrderEditConfirmed) -> OrderProcess:
+    """What a change set waits for: that its units are allocated, and its money authorised."""
+    places = {f"{each.sku} {each.warehouse}": each.change for each in event.units}
+    return process.model_copy(
+        update={
+            "change": event.change_set_id,
+            "awaited_units": {place: process.units.get(place, 0) + more for place, more in places.items()},
+            "awaited_money": {each.payment_id: each.amount_cents for each in event.payments},
+        }
+    )
+
+
+def _came(process: OrderProcess, fact: Fact, place: str = "", payment_id: str = "") -> Reaction[OrderProcess]:
+    """Something that a change set waited for; with the last of it the change set is applied."""
+    units = {each: quantity for each, quantity in process.awaited_units.items() if each != place}
+    money = {each: cents for each, cents in process.awaited_money.items() if each != payment_id}
+    process = process.model_copy(update={"awaited_units": units, "awaited_money": money})
+    if units or money:
+        return Reaction(process)
+    return _now(process, fact, ApplyOrderEdit(order_id=process.order_id, change_set_id=process.change))
+
+
+def _declined(
+    process: OrderProcess, fact: Fact, reason: DeclineReason, note: str = ""
+) -> Reaction[OrderProcess]:
+    ids = {"order_id": process.order_id, "change_set_id": process.change}
+    return _now(process, fact, DeclineOrderEdit(**ids, reason=reason, note=note))
+
+
 def _placed(event: OrderPlaced, fact: Fact) -> Reaction[OrderProcess]:
     lines = frozenset(f"{line.sku} {line.warehouse}" for line in event.lines)
     process = OrderProcess(
@@ -101,6 +186,7 @@ def _placed(event: OrderPlaced, fact: Fact) -> Reaction[OrderProcess]:
         to_reserve=TO_PLAN if event.allocation and lines else lines,
         allocated=event.allocation is not None,
         due={portion.payment_id: portion.amount_cents for portion in event.portions},
+        units=_units(event),
     )
     if process.to_reserve:
         return Reaction(process)
@@ -126,7 +212,7 @@ def _reserved(process: OrderProcess, place: str, fact: Fact) -> Reaction[OrderPr
     if not process.short:
         return _now(process, fact, reserved)
     cut = CancelOrderLines(
-        order_id=process.order_id, cancel_id="allocation", reason="stock", lines=process.short
+        order_id=process.order_id, cancel_id=ALLOCATION_CUT, reason="stock", lines=process.short
     )
     return _now(process, fact, reserved, cut)
 
@@ -154,6 +240,13 @@ def _contradicted(process: OrderProcess, fact: Fact, kind: Trouble) -> Reaction[
 
 def _authorized(process: OrderProcess, event: PaymentAuthorized, fact: Fact) -> Reaction[OrderProcess]:
     due = process.due.get(event.payment_id, 0)
+    wanted = process.awaited_money.get(event.payment_id)
+    if wanted is not None:
+        process = process.model_copy(update={"authorized": process.authorized | {event.payment_id}})
+        if event.amount_cents < wanted:
+            note = f"{event.amount_cents} of {wanted} cents were authorised"
+            return _declined(process, fact, "declined", note)
+        return _came(process, fact, payment_id=event.payment_id)
     if event.amount_cents < due:
         note = f"{event.amount_cents} of {due} cents were authorised"
         process = process.model_copy(update={"authorized": process.authorized | {event.payment_id}})
@@ -170,18 +263,30 @@ def _released(process: OrderProcess, payment_id: str) -> OrderProcess:
     return process.model_copy(update={"released": process.released | {payment_id}})
 
 
-def _voided(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
+def _voided(process: OrderProcess, payment_id: str, fact: Fact) -> Reaction[OrderProcess]:
     """Mostly we asked for it. If not, the order is not paid for any more."""
-    if process.cancelled or process.dispatched or process.returned:
+    if process.cancelled or process.dispatched or process.returned or not process.due.get(payment_id):
         return _ended_if_settled(process, fact)
     note = "the payment was voided at the provider"
     return _now(process, fact, CancelOrder(order_id=process.order_id, reason="declined", note=note))
+
+
+def _over(event: OrderLinesCancelled | OrderEdited, fact: Fact) -> tuple[Deadline, ...]:
+    return _deadline(fact, event.change_set_id, None) if isinstance(event, OrderEdited) else ()
 
 
 def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
     match fact.event:
         case PaymentAuthorized() as event:
             return _authorized(process, event, fact)
+        case PaymentDeclined(payment_id=payment, reason=reason) if payment in process.awaited_money:
+            return _declined(_released(process, payment), fact, "declined", reason)
+        case AuthorizationExpired(payment_id=payment) if payment in process.awaited_money:
+            return _declined(_released(process, payment), fact, "declined", "the authorisation has expired")
+        case PaymentDeclined(payment_id=payment) | AuthorizationExpired(payment_id=payment) if not (
+            process.due.get(payment)
+        ):
+            return Reaction(_released(process, payment))  # of a change set that came to nothing
         case PaymentDeclined(payment_id=payment, reason=reason):
             cancel = CancelOrder(order_id=process.order_id, reason="declined", note=reason)
             return _now(_released(process, payment), fact, cancel)
@@ -195,7 +300,7 @@ def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             refunded = _added(process.refunded, payment, cents)
             return _ended_if_settled(process.model_copy(update={"refunded": refunded}), fact)
         case PaymentVoided(payment_id=payment):
-            return _voided(_released(process, payment), fact)
+            return _voided(_released(process, payment), payment, fact)
         case CaptureFailed(payment_id=payment):
             return _contradicted(_released(process, payment), fact, "not_captured")
         case RefundFailed():
@@ -231,6 +336,26 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return Reaction(process.model_copy(update={"confirmed": True}))
         case OrderCancelled():
             return Reaction(process.model_copy(update={"cancelled": True}))
+        case OrderLinesCancelled() | OrderEdited() as event:
+            changed = _carried_on(process, _changed(process, event), fact)
+            return replace(changed, deadlines=_over(event, fact))
+        case OrderEditProposed(change_set_id=change_set_id, expires_at=expires_at):
+            return Reaction(process, (), _deadline(fact, change_set_id, expires_at))
+        case OrderEditConfirmed() as event if event.units or event.payments:
+            return Reaction(_under_way(process, event))
+        case OrderEditDeclined(change_set_id=change_set_id):
+            return Reaction(_settled(process), (), _deadline(fact, change_set_id, None))
+        case DeadlineReached(name=name) if name.startswith(CHANGE):
+            expired = {"order_id": order_id, "change_set_id": name.removeprefix(CHANGE)}
+            return _now(process, fact, DeclineOrderEdit(**expired, reason="expired"))
+        case StockAllocated(sku=sku, warehouse=warehouse, quantity=quantity):
+            place = f"{sku} {warehouse}"
+            expected = process.awaited_units.get(place) == quantity
+            return _came(process, fact, place=place) if expected else Reaction(process)
+        case StockAllocationRefused(sku=sku, warehouse=warehouse, wanted=wanted) if (
+            process.awaited_units.get(f"{sku} {warehouse}") == wanted
+        ):
+            return _declined(process, fact, "stock")
         case StockReservationRefused() | StockAllocationRefused():
             return _now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
         case BackorderCancelled(reason=reason) if reason != "released":
@@ -262,6 +387,13 @@ ORDER_AGENT = Agent(
         OrderCancelled,
         AllocationPlanned,
         AllocationFailed,
+        OrderLinesCancelled,
+        OrderEditProposed,
+        OrderEditConfirmed,
+        OrderEdited,
+        OrderEditDeclined,
+        DeadlineReached,
+        StockAllocated,
         StockReserved,
         StockReservationRefused,
         StockAllocationRefused,
@@ -283,7 +415,7 @@ ORDER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=3,
+    rule_version=4,
 )
 
 AGENTS = (ORDER_AGENT,)

@@ -10,7 +10,17 @@ from pydantic import Field
 from domain.carrier import ShipmentDispatched, ShipmentReturned
 from domain.deadline import DeadlineReached
 from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value, one
-from domain.order import OrderCancelled, OrderPlaced, OrderReserved, Portion
+from domain.order import (
+    OrderCancelled,
+    OrderEditConfirmed,
+    OrderEditDeclined,
+    OrderEdited,
+    OrderLinesCancelled,
+    OrderPlaced,
+    OrderReserved,
+    PaymentChange,
+    Portion,
+)
 from domain.payment import (
     AuthorizationRequested,
     CaptureFailed,
@@ -22,6 +32,7 @@ from domain.payment import (
     RefundFailed,
     RequestAuthorization,
     RequestCapture,
+    RequestRefund,
     RequestReversal,
     VoidFailed,
 )
@@ -54,6 +65,10 @@ class PaymentProcess(Value):
     dispatched: bool = False
     cancelled: bool = False
     returned: bool = False
+    proposed: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
+    captured: frozenset[str] = frozenset()
+    to_refund: dict[str, int] = Field(default_factory=dict)
 
     @property
     def is_owed(self) -> bool:
@@ -151,15 +166,98 @@ def _no_deadlines(process: PaymentProcess, fact: Fact) -> tuple[Deadline, ...]:
 def _try_again(process: PaymentProcess, payment_id: str, fact: Fact) -> Reaction[PaymentProcess]:
     """What the provider would not give back is asked for again, ever later; then it is for a person."""
     tried = process.tries.get(payment_id, 0)
-    if not process.is_owed or tried >= len(REVERSAL_PAUSES):
+    if not (process.is_owed or payment_id in process.dropped) or tried >= len(REVERSAL_PAUSES):
         return Reaction(process)
     process = process.model_copy(update={"tries": {**process.tries, payment_id: tried + 1}})
     due_at = fact.occurred_at + REVERSAL_PAUSES[tried]
     return Reaction(process, (), (Deadline(order_key(fact), REVERSAL + payment_id, due_at),))
 
 
+def _propose(process: PaymentProcess, event: OrderEditConfirmed, fact: Fact) -> Reaction[PaymentProcess]:
+    """A change set needs more money: it is authorised beside what there is, captured if it comes true."""
+    asked = [
+        RequestAuthorization(
+            payment_id=each.payment_id,
+            order_id=event.order_id,
+            amount_cents=each.amount_cents,
+            currency=event.currency,
+            method=each.method,
+        )
+        for each in event.payments
+    ]
+    proposed = process.proposed.union(each.payment_id for each in event.payments)
+    return Reaction(process.model_copy(update={"proposed": proposed}), _each(fact, asked))
+
+
+def _drop(process: PaymentProcess, event: OrderEditDeclined, fact: Fact) -> Reaction[PaymentProcess]:
+    """The change set came to nothing: what was authorised for it is let go, now or once it is."""
+    gone = sorted(each.payment_id for each in event.payments if each.payment_id in process.proposed)
+    update = {
+        "proposed": process.proposed.difference(gone),
+        "dropped": process.dropped.union(gone),
+        "portions": tuple(each for each in process.portions if each.payment_id not in gone),
+    }
+    return Reaction(process.model_copy(update=update), _reverse(fact, *gone))
+
+
+def _refund(payment_id: str, cents: int, fact: Fact) -> tuple[Group, ...]:
+    name = f"{payment_id}.change.{fact.event_id}"
+    return _each(fact, [RequestRefund(payment_id=payment_id, refund_id=name, amount_cents=cents)])
+
+
+def _less(process: PaymentProcess, change: PaymentChange, fact: Fact) -> Reaction[PaymentProcess]:
+    """A payment is to bring less: less is captured, or given back if it was; nothing of it is let go."""
+    if not process.dispatched:
+        empty = process.requested and not change.amount_cents and not process.is_owed
+        return Reaction(process, _reverse(fact, change.payment_id) if empty else ())
+    if change.payment_id in process.captured:
+        return Reaction(process, _refund(change.payment_id, -change.change_cents, fact))
+    owed = process.to_refund.get(change.payment_id, 0) - change.change_cents
+    return Reaction(process.model_copy(update={"to_refund": {**process.to_refund, change.payment_id: owed}}))
+
+
+def _due(process: PaymentProcess, changes: tuple[PaymentChange, ...], fact: Fact) -> Reaction[PaymentProcess]:
+    """Other amounts are due from now on; a new payment is one of the order's."""
+    due = {each.payment_id: each for each in changes}
+    known = {each.payment_id for each in process.portions}
+    new = tuple(
+        Portion(payment_id=each.payment_id, method=each.method, amount_cents=each.amount_cents)
+        for each in changes
+        if each.payment_id not in known
+    )
+    portions = tuple(
+        each.model_copy(update={"amount_cents": due[each.payment_id].amount_cents})
+        if each.payment_id in due
+        else each
+        for each in (*process.portions, *new)
+    )
+    update = {"portions": portions, "proposed": process.proposed.difference(due)}
+    process = process.model_copy(update=update)
+    commands: tuple[Group, ...] = ()
+    for change in changes:
+        if change.change_cents < 0:
+            reaction = _less(process, change, fact)
+            process, commands = reaction.process, (*commands, *reaction.commands)
+        elif process.dispatched:
+            added = [each for each in portions if each.payment_id == change.payment_id]
+            commands = (*commands, *_each(fact, map(_capture, added)))
+    return Reaction(process, commands)
+
+
+def _captured(process: PaymentProcess, payment_id: str, fact: Fact) -> Reaction[PaymentProcess]:
+    """What was called off while it was on its way to be captured goes back."""
+    owed = process.to_refund.get(payment_id, 0)
+    left = {each: cents for each, cents in process.to_refund.items() if each != payment_id}
+    update = {"captured": process.captured | {payment_id}, "to_refund": left}
+    return Reaction(process.model_copy(update=update), _refund(payment_id, owed, fact) if owed else ())
+
+
 def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
     match fact.event:
+        case PaymentAuthorized(payment_id=payment_id) if payment_id in process.dropped:
+            return Reaction(process, _reverse(fact, payment_id))
+        case PaymentCaptured(payment_id=payment_id) if not (process.is_owed or payment_id in process.dropped):
+            return _captured(process, payment_id, fact)
         case OrderPlaced() as event if not process.order_id:
             return Reaction(
                 PaymentProcess(
@@ -189,11 +287,12 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
         case ShipmentDispatched() if not process.dispatched and not process.cancelled:
             return Reaction(
                 process.model_copy(update={"dispatched": True}),
-                _each(fact, map(_capture, process.portions)),
+                _each(fact, [_capture(p) for p in process.portions if p.payment_id not in process.proposed]),
                 _no_deadlines(process, fact),
             )
         case PaymentCaptured(payment_id=payment_id) | CaptureFailed(payment_id=payment_id):
-            return Reaction(process, _reverse(fact, payment_id) if process.is_owed else ())
+            owed = process.is_owed or payment_id in process.dropped
+            return Reaction(process, _reverse(fact, payment_id) if owed else ())
         case RefundFailed(payment_id=payment_id) | VoidFailed(payment_id=payment_id):
             return _try_again(process, payment_id, fact)
         case ShipmentReturned() if not process.returned:
@@ -204,6 +303,12 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
             if not begun:
                 return Reaction(process)
             return Reaction(process, _reverse_all(process, fact), _no_deadlines(process, fact))
+        case OrderEditConfirmed() as event if event.payments and process.order_id and not process.is_owed:
+            return _propose(process, event, fact)
+        case OrderEditDeclined() as event if event.payments:
+            return _drop(process, event, fact)
+        case OrderEdited(payments=changes) | OrderLinesCancelled(payments=changes) if process.order_id:
+            return _due(process, changes, fact)
         case _:
             return Reaction(process)
 
@@ -226,9 +331,13 @@ PAYMENT_AGENT = Agent(
         DeadlineReached,
         ShipmentDispatched,
         ShipmentReturned,
+        OrderEditConfirmed,
+        OrderEditDeclined,
+        OrderEdited,
+        OrderLinesCancelled,
     ),
     react=react,
-    rule_version=3,
+    rule_version=4,
 )
 
 AGENTS = (PAYMENT_AGENT,)

@@ -32,6 +32,7 @@ SUITES = (
     "seal",
     "as_of",
     "desk",
+    "orders",
     "search",
 )
 RESULTS = Path("build/bench.json")

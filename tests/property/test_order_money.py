@@ -99,6 +99,12 @@ class House:
                 came += [(stream, event) for event in events]
         except Refused:
             return []
+        if any(event.refusal for _, event in came):  # it stands instead of all others
+            came = [(stream, event) for stream, event in came if event.refusal]
+            states = dict(self.states)
+            for stream, event in came:
+                decider = aggregate_of(stream)
+                states[stream] = decider.evolve(states.get(stream, decider.initial), event)
         self.states = states
         self.events += came
         return came

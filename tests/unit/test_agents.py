@@ -41,17 +41,20 @@ from domain.order import (
     CompleteOrder,
     ConfirmOrder,
     Line,
+    LineCut,
     MarkReserved,
     OpenOrderDiscrepancy,
     OrderCancelled,
     OrderConfirmed,
     OrderHeld,
+    OrderLinesCancelled,
     OrderPlaced,
     OrderReleased,
     OrderReserved,
     Portion,
     RecordDispatch,
     Terms,
+    UnitsChange,
 )
 from domain.payment import (
     AuthorizationExpired,
@@ -267,6 +270,39 @@ def test_what_was_waited_for_is_held_until_the_order_is_to_be_confirmed() -> Non
     until = NOW + timedelta(seconds=60)
     assert commands == [RenewReservation(**PLACE, expires_at=until)]
     assert deadlines == [("reservation", until)]
+
+
+CALLED_OFF = OrderLinesCancelled(
+    order_id="o1",
+    cancel_id="c1",
+    reason="customer",
+    lines=(LineCut(line=1, sku="sku0", warehouse="main", quantity=2, left=0, amount_cents=1000),),
+    units=(UnitsChange(sku="sku0", warehouse="main", quantity=0, change=-2),),
+    products=(),
+    payments=(),
+    items_change_cents=-1000,
+    shipping_change_cents=0,
+    lines_change=-1,
+    adjustment_cents=0,
+    change_cents=-1000,
+    total_cents=1000,
+)
+
+
+def test_what_is_called_off_is_waited_for_no_more() -> None:
+    """The rest of the order goes on: it is reserved, and held until the order is to be confirmed."""
+    until, rest = NOW + timedelta(seconds=60), {**PLACE, "sku": "sku1"}
+    let_go = ReleaseStock(**PLACE, quantity=2)
+    _, commands, deadlines = react_to(INVENTORY_AGENT, placed(lines=2), WAITS, CALLED_OFF)
+    assert commands == [let_go, RenewReservation(**rest, expires_at=until)]
+    assert deadlines == [("reservation", until)]
+    assert react_to(INVENTORY_AGENT, placed(lines=2), CALLED_OFF)[1:] == ([let_go], [])
+    assert react_to(INVENTORY_AGENT, placed(lines=2), CALLED_OFF, WAITS)[1:] == ([], [])
+    reserved = StockReserved(**rest, quantity=2, expires_at=until)
+    mark = [MarkReserved(order_id="o1")]
+    assert react_to(ORDER_AGENT, placed(lines=2), reserved, CALLED_OFF)[1] == mark
+    assert react_to(ORDER_AGENT, placed(lines=2), CALLED_OFF)[1] == []
+    assert react_to(ORDER_AGENT, placed(lines=2), CALLED_OFF, reserved)[1] == mark
 
 
 @pytest.mark.parametrize("late", [(WAITS,), (WAITS, FILLED)])

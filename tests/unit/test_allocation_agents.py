@@ -32,10 +32,12 @@ from domain.allocation import (
     WantedLine,
 )
 from domain.allocation.rules import WhenShort
+from domain.carrier import ShipmentDispatched
 from domain.inventory import (
     STOCK,
     ReceiveStock,
     RecordShortPick,
+    ReleaseStock,
     ReserveStock,
     SetStockRules,
     Stock,
@@ -48,15 +50,22 @@ from domain.order import (
     CancelOrder,
     CancelOrderLines,
     Line,
+    LineCut,
     LineQuantity,
     MarkReserved,
     OrderCancelled,
     OrderConfirmed,
     OrderHeld,
+    OrderLinesCancelled,
     OrderPlaced,
     OrderReleased,
+    OrderReserved,
+    PaymentChange,
+    Portion,
     Terms,
+    UnitsChange,
 )
+from domain.payment import PaymentCaptured, RequestCapture, RequestRefund
 from domain.personal import Sealed
 from domain.streams import order_stream, stock_stream
 from domain.warehouse.pick_list import (
@@ -71,6 +80,7 @@ from services.agents.agent import Agent, order_key
 from services.agents.allocation import ALLOCATION_AGENT
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.order import ORDER_AGENT
+from services.agents.payment import PAYMENT_AGENT
 from services.agents.warehouse import WAREHOUSE_AGENT
 from tests.unit.test_agents import NOW, react_to
 
@@ -201,6 +211,48 @@ def test_what_an_order_will_not_get_is_cut_off_it() -> None:
         order_id="o1", cancel_id="allocation", reason="stock", lines=(LineQuantity(line=1, quantity=1),)
     )
     assert commands_of(ORDER_AGENT, placed(), SHORT, reserved("w0")) == [MarkReserved(order_id="o1"), cut]
+
+
+PAID = placed().model_copy(
+    update={"on_account": False, "portions": (Portion(payment_id="p1", method="card", amount_cents=1000),)}
+)
+LESS = PaymentChange(payment_id="p1", method="card", amount_cents=500, change_cents=-500)
+CUT = OrderLinesCancelled(
+    order_id="o1",
+    cancel_id="allocation",
+    reason="stock",
+    lines=(LineCut(line=1, sku="A", warehouse="main", quantity=1, left=1, amount_cents=500),),
+    units=(UnitsChange(sku="A", warehouse="main", quantity=1, change=-1),),
+    products=(),
+    payments=(LESS,),
+    items_change_cents=-500,
+    shipping_change_cents=0,
+    lines_change=0,
+    adjustment_cents=0,
+    change_cents=-500,
+    total_cents=500,
+)
+
+
+def test_of_what_is_planned_nothing_is_let_go_for_a_cut() -> None:
+    """The plan never had those units. Where there is no plan they are let go where their line says."""
+    plain = placed().model_copy(update={"allocation": None})
+    let_go = ReleaseStock(order_id="o1", sku="A", warehouse="main", quantity=1)
+    assert commands_of(INVENTORY_AGENT, plain, CUT) == [let_go]
+    process, commands, _ = react_to(INVENTORY_AGENT, placed(), SHORT, CUT)
+    assert (commands, [(i.warehouse, i.quantity) for i in process.items]) == ([], [("w0", 1)])
+
+
+def test_of_what_is_cut_no_money_is_kept() -> None:
+    begun = (PAID, OrderReserved(order_id="o1"))
+    sent = ShipmentDispatched(shipment_id="o1", order_id="o1")
+    taken = PaymentCaptured(payment_id="p1", order_id="o1", capture_id="c1", amount_cents=1000)
+    (capture,) = commands_of(PAYMENT_AGENT, *begun, CUT, sent)
+    assert isinstance(capture, RequestCapture)
+    assert capture.amount_cents == 500
+    (refund,) = commands_of(PAYMENT_AGENT, *begun, sent, taken, CUT)
+    assert isinstance(refund, RequestRefund)
+    assert refund.amount_cents == 500
 
 
 HELD = OrderHeld(order_id="o1", hold_id="h1", reason="fraud")

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from domain.allocation.rules import AllocationRules, AllocationTerms, FewestSplits, Site
 from domain.order import (
+    ALLOCATION_CUT,
     AddLine,
     Adjustment,
     ApplyOrderEdit,
@@ -102,6 +104,21 @@ def test_part_cancels_one_after_the_other_come_to_the_whole() -> None:
     order.given(*events).when(cut((1, 1), cancel_id="c9")).then(
         OrderCancelled(order_id="o1", reason="customer")
     )
+
+
+FEWEST = AllocationRules(rules=(FewestSplits(kind="fewest_splits"),))
+BY_RULES = AllocationTerms(version=1, rules=FEWEST, sites=(Site(warehouse="main"),))
+ALLOCATED = (PLACED.model_copy(update={"allocation": BY_RULES}), *TO_CONFIRMED[1:])
+
+
+def test_an_order_allocated_by_rules_is_cut_by_its_plan_only_and_cancelled_as_a_whole() -> None:
+    order.given(*ALLOCATED).when(cut((1, 1))).then_refused("change_unallocated")
+    order.given(*ALLOCATED).when(propose(SetQuantity(line=1, quantity=4))).then_refused("change_unallocated")
+    (event,) = order.given(*ALLOCATED).when(cut((1, 1), cancel_id=ALLOCATION_CUT, reason="stock")).events
+    assert isinstance(event, OrderLinesCancelled)
+    cancelled = OrderCancelled(order_id="o1", reason="customer")
+    order.given(*ALLOCATED).when(cut((1, 3), (2, 1))).then(cancelled)
+    order.given(*ALLOCATED).when(CancelOrder(order_id="o1", reason="customer")).then(cancelled)
 
 
 def test_a_part_cancel_told_twice_is_one() -> None:
