@@ -14,6 +14,7 @@ from queries.dependencies import MerchantReader
 from queries.models import Answer, Cents, PageOf, documented, page_of
 from services.web.access import requires
 from services.web.pagination import Page, as_datetime, as_str
+from services.web.problems import not_found
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"], responses=documented())
 _QUERIES = load_queries("queries", "orders.sql")
@@ -68,13 +69,18 @@ class OrderChange(Answer):
     operation_id="list_order_changes",
     dependencies=[requires("orders:manage")],
     summary="Changes of an order, the last first",
+    responses=documented(404),
 )
 async def list_order_changes(
     reader: MerchantReader, page: Page, order_id: Annotated[str, Path(max_length=200)]
 ) -> PageOf[OrderChange]:
     after_at, after_id = page.after("proposed", as_datetime, as_str) or (None, None)
     arguments = {"order_id": order_id, "after_at": after_at, "after_id": after_id, "limit": page.limit + 1}
-    rows = (await reader.rows(("order_changes",), (_QUERIES.list_order_changes.sql, arguments)))[0]
+    order = (_QUERIES.get_order.sql, {"order_id": order_id})
+    changes = (_QUERIES.list_order_changes.sql, arguments)
+    found, rows = await reader.rows(("orders", "order_changes"), order, changes)
+    if not found:
+        raise not_found("order", order_id)
     for row in rows:
         row["preview"] = orjson.loads(row["preview"])
     return page_of(OrderChange, rows, page, "proposed", "proposed_at", "change_set_id")

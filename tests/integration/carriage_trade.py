@@ -115,7 +115,9 @@ def invoices(merchant: str, mark: str = "i", carrier: str = "swift") -> list[Ste
     return steps
 
 
-def a_parcel(merchant: str, order_id: str, shipment_id: str, carrier: str = "swift") -> list[Step]:
+def a_parcel(
+    merchant: str, order_id: str, shipment_id: str, carrier: str = "swift", manifest_id: str = "d1"
+) -> list[Step]:
     """One that is refused, booked elsewhere, given back, booked anew, handed over, scanned and billed."""
     stream = shipment_stream(merchant, shipment_id)
     ids = {"shipment_id": shipment_id, "order_id": order_id}
@@ -150,8 +152,8 @@ def a_parcel(merchant: str, order_id: str, shipment_id: str, carrier: str = "swi
         (stream, RebookingRequested(**ids, **asked, booking=3)),
         (stream, CarrierChosen(**ids, **asked, booking=3, **chosen)),
         (stream, LabelBought(**ids, **label, tracking_number=f"SW-{shipment_id}", booking=3)),
-        (stream, ShipmentManifested(**ids, manifest_id="d1")),
-        (stream, ShipmentHandedOver(**ids, manifest_id="d1", happened_at=LATER)),
+        (stream, ShipmentManifested(**ids, manifest_id=manifest_id)),
+        (stream, ShipmentHandedOver(**ids, manifest_id=manifest_id, happened_at=LATER)),
         (stream, ShipmentDispatched(**ids, happened_at=LATER, units=2, booking=3)),
         (stream, ScanMisdirected(**ids, scan_id=f"{shipment_id}.0", **wrong)),
         (

@@ -360,10 +360,11 @@ def a_product(merchant: str, product_id: str = "MUG", category: str = "toys") ->
     ]
 
 
-def some_carts(merchant: str) -> list[Step]:
+def some_carts(merchant: str, name: str = "") -> list[Step]:
     """One that became an order and misses another, one that was left and expired."""
-    bought, left = (cart_stream(merchant, f"{merchant}cart{number}") for number in range(2))
-    ids = [{"cart_id": f"{merchant}cart{number}"} for number in range(2)]
+    names = [f"{name or merchant}cart{number}" for number in range(2)]
+    bought, left = (cart_stream(merchant, each) for each in names)
+    ids = [{"cart_id": each} for each in names]
     start = {"merchant": merchant, "currency": "BRL"}
     done = {"total_cents": 2000, "orders_count": 1}
     return [

@@ -30,7 +30,7 @@ DECLARED: dict[str, str] = {
         migrations.name migrations.sha256 events.type snapshots.form webhook_inbox.provider sessions.kind
         single_use_tokens.purpose look_ends.outcome looks.outcome looks.role looks.permission looks.method
         looks.route erasures.despite seal_halts.reason seal_cosignatures.witness
-        seal_copies.place""",
+        seal_copies.place catalogue_import_rows.outcome catalogue_import_rows.column""",
     "ids, random or a merchant's own: the page says not to make them of people": """
         agent_processes.key reactions.key deadlines.key deadlines.merchant deadlines.correlation
         deadlines.causation deadlines.clock provider_calls.correlation parked.key parked_answers.key
@@ -39,7 +39,7 @@ DECLARED: dict[str, str] = {
         members.user_id credentials.user_id email_digests.user_id sessions.session_id sessions.user_id
         single_use_tokens.user_id refresh_tokens.session_id api_key_secrets.key_id api_key_secrets.merchant
         events.metadata looks.actor looks.merchant erasures.merchant erasures.actor
-        mail_secrets.mail_id signing_keys.kid""",
+        mail_secrets.mail_id signing_keys.kid catalogue_imports.merchant catalogue_imports.actor""",
     "pseudonyms, by a key that is not in the database": "data_keys.subject erasures.subject",
     "personal values, where there are any, only as ciphertext, under the key that an erasure destroys": """
         events.data agent_processes.state reactions.commands snapshots.state
@@ -56,6 +56,9 @@ DECLARED: dict[str, str] = {
         credentials.recovery_digests sessions.client""",
 }
 KEPT = (
+    "catalogue_import_rows.cells",
+    "catalogue_import_rows.message",
+    "catalogue_imports.digest",
     "commands.fingerprint",
     "erasures.reason",
     "looks.path",

@@ -75,7 +75,8 @@ RULES = {
         " complete_cart assign_cart merge_cart"
     ),
     ("catalogue:read", "merchant"): (
-        "get_product list_categories list_price_history list_product_prices list_products search_products"
+        "export_catalogue get_failed_rows get_import get_product list_categories list_price_history"
+        " list_product_prices list_products search_products"
     ),
     ("catalogue:write", "merchant"): (
         "activate_product add_variant archive_product describe_product describe_variant draft_product"
@@ -96,8 +97,12 @@ RULES = {
     ("merchant:write", "merchant"): "set_merchant_terms set_storefront",
     ("merchants:write", "merchant"): "register_merchant",
     ("orders:fulfil", "merchant"): "get_label record_short_pick restore_reservation start_preparation",
-    ("orders:read", "merchant"): "list_account_orders get_order list_orders",
-    ("orders:write", "merchant"): "cancel_order place_order",
+    ("orders:manage", "merchant"): (
+        "add_order_note confirm_order_change decline_order_change export_orders hold_order list_order_changes"
+        " propose_order_change release_order tag_order untag_order"
+    ),
+    ("orders:read", "merchant"): "count_orders list_account_orders get_order list_orders",
+    ("orders:write", "merchant"): "cancel_order cancel_order_lines place_order",
     ("password:write", "self"): "change_password",
     ("payments:read", "merchant"): "list_disputes list_payment_discrepancies list_payments",
     ("payments:write", "merchant"): "add_payment capture_payment refund_payment resolve_discrepancy"
@@ -110,7 +115,7 @@ RULES = {
         " stage_pick_list start_picking"
     ),
     ("sales:read", "merchant"): (
-        "get_product_performance list_sales_by_category list_sales_by_day list_sales_by_product"
+        "get_kpis get_product_performance list_sales_by_category list_sales_by_day list_sales_by_product"
         " list_top_products"
     ),
     ("second-factor:write", "self"): "begin_second_factor confirm_second_factor remove_second_factor",
@@ -154,6 +159,9 @@ IDS = {
     "size": "1",
     "path": "none",
     "order_id": "none",
+    "hold_id": "none",
+    "tag": "none",
+    "change_set_id": "none",
     "shipment_id": "none",
     "carrier": "none",
     "manifest_id": "none",

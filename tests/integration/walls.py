@@ -130,8 +130,12 @@ class World:
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         headers |= {"Tillroll-Merchant": merchant} if merchant else {}
         headers |= more.pop("headers", {})
-        json = {} if body is None else {"json": body}
-        return await self.client.request(method, path, headers=headers, **json, **more)
+        if isinstance(body, bytes):
+            more |= {"content": body}
+            headers = {"Content-Type": "text/csv", **headers}
+        elif body is not None:
+            more |= {"json": body}
+        return await self.client.request(method, path, headers=headers, **more)
 
     async def shown(self, secret: str, at_least: str, merchant: str = "m1") -> None:
         """Wait until the read models show this position."""
