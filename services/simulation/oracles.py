@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from domain.carrier import ShipmentDelivered, ShipmentDispatched
+from domain.carrier import ShipmentDelivered, ShipmentDispatched, ShipmentRequested
 from domain.deadline import DeadlineReached
 from domain.inventory import (
     BackorderCancelled,
@@ -35,7 +35,7 @@ from domain.inventory import (
     StockWrittenOff,
 )
 from domain.kernel import Event
-from domain.order import OrderCancelled, OrderShipped
+from domain.order import OrderCancelled, OrderConfirmed, OrderHeld, OrderReleased, OrderShipped
 from domain.payment import (
     AuthorizationExpired,
     CaptureFailed,
@@ -200,6 +200,23 @@ def what_is_sent_is_not_cancelled(history: History) -> Iterator[str]:
                     yield f"position {fact.position}: {order} is cancelled for {reason}, and was shipped"
             case CaptureRequested(order_id=order) if (fact.merchant, order) not in dispatched:
                 yield f"position {fact.position}: money of {order} is taken before it is sent"
+
+
+def what_is_held_is_not_sent(history: History) -> Iterator[str]:
+    """No parcel is asked for while a hold stands that stood when the order was confirmed."""
+    holds: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    stood: dict[tuple[str, str], set[str]] = {}
+    for fact in history.facts:
+        match fact.event:
+            case OrderHeld(order_id=order, hold_id=hold):
+                holds[fact.merchant, order].add(hold)
+            case OrderReleased(order_id=order, hold_id=hold):
+                holds[fact.merchant, order].discard(hold)
+            case OrderConfirmed(order_id=order):
+                stood[fact.merchant, order] = set(holds[fact.merchant, order])
+            case ShipmentRequested(order_id=order):
+                if standing := holds[fact.merchant, order] & stood.get((fact.merchant, order), set()):
+                    yield f"position {fact.position}: {order} is to be sent, and {sorted(standing)} holds it"
 
 
 def deliveries_stand(history: History, shipments: Shipments) -> Iterator[str]:

@@ -18,6 +18,8 @@ GOODS: tuple[Literal["purchase", "transfer", "stocktake"], ...] = ("purchase", "
 DELIVERIES = 9
 """Of each product, while trade goes on: they and the orders are after the same streams."""
 ARRIVAL_SECONDS = 0.05
+LOOKED_INTO_EVERY = 9
+"""Orders."""
 SHORT_RATE, REFUSAL_RATE = 0.25, 0.25
 PaymentFate: TypeAlias = Literal["at_once", "declined", "late", "late_declined", "never"]
 ParcelFate: TypeAlias = Literal["delivered", "told", "returned", "exception", "never"]
@@ -43,11 +45,12 @@ class PlannedLine(Value):
 
 
 class PlannedOrder(Value):
-    """`at_s`, `cancel_after_s` and `prepare_after_s` in seconds of simulated time; the fates and refusals are
-    the outside's.
+    """`at_s` and what ends in `after_s` in seconds of simulated time; the fates and refusals are the
+    outside's.
 
     `valid_s`: for how long its stock is held until it is paid for, and its money until it is sent. `early`:
-    a webhook of its first payment comes before anybody has asked for that.
+    a webhook of its first payment comes before anybody has asked for that. `looked_into_after_s`: when staff
+    holds it, until it has written and tagged what it found.
     """
 
     order_id: str
@@ -64,6 +67,7 @@ class PlannedOrder(Value):
     refusal: PlannedRefusal | None = None
     early: bool = False
     prepare_after_s: float | None = None
+    looked_into_after_s: float | None = None
 
     @property
     def total_cents(self) -> int:
@@ -181,6 +185,7 @@ def _order(random: Random, number: int) -> PlannedOrder:
         refusal=_refusal(random, parcel_fate),
         early=random.random() < 0.1,
         prepare_after_s=random.uniform(0.0, 8.0) if random.random() < 0.2 else None,
+        looked_into_after_s=random.uniform(0.0, 4.0) if number % LOOKED_INTO_EVERY == 0 else None,
     )
 
 

@@ -232,6 +232,7 @@ def _as_the_events_say(system: System, history: History, plan: Plan) -> Iterator
     yield from oracles.promises_are_of_all(history, plan)
     yield from oracles.goods_leave_for_a_reason(history)
     yield from oracles.what_is_sent_is_not_cancelled(history)
+    yield from oracles.what_is_held_is_not_sent(history)
     yield from oracles.failures_have_a_reason(history, plan)
     yield from oracles.causes_are_named(history)
     back_s = max(system.clock.set_back_s[name] for name in SCHEDULERS)

@@ -28,6 +28,7 @@ from domain.streams import carriers_stream, order_stream, payment_stream, shipme
 from eventstore.log import LogUnavailable
 from eventstore.seams import key_id
 from eventstore.tasks import TaskGroup
+from services.simulation import desk
 from services.simulation.clock import START
 from services.simulation.faults import Faults
 from services.simulation.goods import Step, steps_of
@@ -159,6 +160,8 @@ class Shop:
                 tasks.create_task(self._cancel(order, order.cancel_after_s))
             if order.prepare_after_s is not None:
                 tasks.create_task(self._prepare(order, order.prepare_after_s))
+            if order.looked_into_after_s is not None:
+                tasks.create_task(self._look_into(order, order.looked_into_after_s))
 
     async def _cancel(self, order: PlannedOrder, after_s: float) -> None:
         await asyncio.sleep(after_s)
@@ -175,6 +178,13 @@ class Shop:
             await asyncio.sleep(after_s)
             name = f"prepare {number} {order.order_id}"
             await self._send(name, order.merchant, order.order_id, lambda _: _ready(group))
+
+    async def _look_into(self, order: PlannedOrder, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        for number, step in enumerate(desk.steps_of(order)):
+            name = f"look {number} {order.order_id}"
+            await self._send(name, order.merchant, order.order_id, _made_once(step))
+            await asyncio.sleep(self._choose())
 
     async def _send(
         self, name: str, merchant: str, correlation: str, group_of: Callable[[Node], Awaitable[Group]]
