@@ -55,6 +55,7 @@ from domain.order import (
     MarkReserved,
     OrderCancelled,
     OrderConfirmed,
+    OrderEditConfirmed,
     OrderHeld,
     OrderLinesCancelled,
     OrderPlaced,
@@ -253,6 +254,19 @@ def test_of_what_is_cut_no_money_is_kept() -> None:
     (refund,) = commands_of(PAYMENT_AGENT, *begun, sent, taken, CUT)
     assert isinstance(refund, RequestRefund)
     assert refund.amount_cents == 500
+    assert commands_of(PAYMENT_AGENT, *begun, sent, CUT) == [], "it is about to be captured whole"
+    (late,) = commands_of(PAYMENT_AGENT, *begun, sent, CUT, taken)
+    assert isinstance(late, RequestRefund)
+    assert late.amount_cents == 500
+
+
+def test_what_is_authorised_for_a_change_is_captured_only_once_it_is_made() -> None:
+    more = PaymentChange(payment_id="p2", method="card", amount_cents=300, change_cents=300)
+    wanted = OrderEditConfirmed(order_id="o1", change_set_id="e1", currency="BRL", units=(), payments=(more,))
+    begun = (PAID, OrderReserved(order_id="o1"), wanted)
+    sent = ShipmentDispatched(shipment_id="o1", order_id="o1")
+    assert [each.payment_id for each in commands_of(PAYMENT_AGENT, *begun)] == ["p2"]
+    assert [each.payment_id for each in commands_of(PAYMENT_AGENT, *begun, sent)] == ["p1"]
 
 
 HELD = OrderHeld(order_id="o1", hold_id="h1", reason="fraud")
