@@ -68,6 +68,8 @@ class States:
 
     async def load(self, streams: Sequence[str]) -> list[State]:
         """The present states of these streams, read from the log after what is cached."""
+        if not streams:  # such as the records of a merchant who has no carriers yet
+            return []
         loop = asyncio.get_running_loop()
         waits = [self._wanted.setdefault(stream, loop.create_future()) for stream in streams]
         if self._loading is None or self._loading.done():
