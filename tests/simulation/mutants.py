@@ -12,12 +12,11 @@ from typing import Any
 from unittest.mock import patch
 
 from commands.executor import Executor, _Decision
-from domain import payment
 from domain.carrier import ShipmentDispatched
 from domain.inventory import Stock, promises
 from domain.kernel import Fact, Group, Reaction, one
 from domain.order import OrderCancelled
-from domain.payment import PaymentCaptured, RequestVoid
+from domain.payment import PaymentCaptured, RequestVoid, requests
 from domain.streams import payment_stream
 from services.agents.agent import Agent
 from services.agents.inventory import INVENTORY_AGENT
@@ -103,6 +102,8 @@ def _promising() -> Iterator[None]:
     with patch.object(promises, "_promise", promise):
         yield
 
+
+_LAPSED = 'payment.expired and payment.void != "refused"'
 
 MUTANTS = (
     Mutant("the ledger is not consulted", Parts(log=ForgetfulLog)),
@@ -201,11 +202,11 @@ MUTANTS = (
     Mutant(
         "a refund that was refused is asked for under its old name",
         Parts(),
-        planted=changed(payment, "_fresh", "if name not in payment.refunds", ""),
+        planted=changed(requests, "_fresh", "if name not in payment.refunds", ""),
     ),
     Mutant(
         "what has lapsed is not let go",
         Parts(),
-        planted=changed(payment, "_void", 'payment.expired and payment.void != "refused"', "payment.expired"),
+        planted=changed(requests, "void", _LAPSED, "payment.expired"),
     ),
 )

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from domain import carrier, order
+from domain import order
+from domain.carrier import shipment
 from domain.inventory import stock, stock_state
 from domain.kernel import Fact, Reaction
 from domain.order import OrderConfirmed
@@ -37,18 +38,18 @@ def _reserve_only(process: Any, fact: Fact) -> Reaction[Any]:
 @contextmanager
 def _undone() -> Iterator[None]:
     """Where a parcel is, the last scan that came says."""
-    real = carrier.evolve
+    real = shipment.evolve
 
-    def evolve(state: carrier.Shipment, event: carrier.ShipmentEvent) -> carrier.Shipment:
+    def evolve(state: shipment.Shipment, event: shipment.ShipmentEvent) -> shipment.Shipment:
         new = real(state, event)
-        return replace(new, delivered=False) if isinstance(event, carrier.ShipmentScanned) else new
+        return replace(new, delivered=False) if isinstance(event, shipment.ShipmentScanned) else new
 
-    object.__setattr__(carrier.SHIPMENT, "evolve", evolve)
+    object.__setattr__(shipment.SHIPMENT, "evolve", evolve)
     try:
-        with patch.object(carrier, "evolve", evolve):
+        with patch.object(shipment, "evolve", evolve):
             yield
     finally:
-        object.__setattr__(carrier.SHIPMENT, "evolve", real)
+        object.__setattr__(shipment.SHIPMENT, "evolve", real)
 
 
 RULE_MUTANTS = (
