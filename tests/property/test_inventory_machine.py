@@ -80,7 +80,7 @@ class StockMachine(AggregateMachine):
     def allocate(self, order: str, quantity: int) -> None:
         command = AllocateStock(order_id=order, quantity=quantity, now=self.now, **PLACE)
         units, until = self.held.get(order, (0, self.now))
-        if until is None:
+        if until is None and units >= quantity:
             assert self.send(command) == []
         elif units >= quantity:
             assert self.send(command) == ["StockAllocated"]

@@ -73,7 +73,7 @@ PAID = {"payment_id": "-" * 60, "method": "card", "amount_cents": 10}
 def test_what_the_door_lets_in_fits_all_that_is_named_by_it(sent: dict[str, Any], room: int) -> None:
     """The merchant's name is made so long that all names are close to the limit, on both sides of it."""
     body = PlaceOrderBody.model_validate(sent)
-    command = body.to_command(sent["order_id"], "k1", "s1", Erased(), Terms())
+    command = body.to_command(sent["order_id"], "k1", "s1", Erased(), Terms(), None)
     longest = max(map(len, names_after("m", command)))
     left = min(3 * NAME_BYTES_MAX, max(1, MAX_NAME_CHARACTERS - room - longest + 1))
     merchant = "-" * (left // 3) + "m" * (left % 3)
