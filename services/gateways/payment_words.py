@@ -16,6 +16,7 @@ AUTHENTICATION_FAILED = "payment_intent_authentication_failure"
 LAPSED = frozenset({"automatic", "expired"})
 """Why a PaymentIntent was cancelled that nobody has cancelled: its time was up."""
 _HELD = frozenset({"requires_capture", "succeeded"})
+_ENDED = frozenset({"requires_payment_method", "canceled"})
 _REFUNDED = {"succeeded": "refunded", "failed": "failed", "canceled": "failed"}
 _DISPUTED = {
     "won": "won",
@@ -123,7 +124,7 @@ def _status(intent: Mapping[str, Any]) -> str:
     status, went_wrong = intent["status"], bool(intent.get("last_payment_error"))
     if status in _HELD or (status == "canceled" and intent.get("latest_charge") and not went_wrong):
         return "authorized"
-    return "declined" if went_wrong else "pending"
+    return "declined" if went_wrong and status in _ENDED else "pending"
 
 
 def _reason(intent: Mapping[str, Any]) -> str | None:
