@@ -24,9 +24,17 @@ import pytest_asyncio
 from standardwebhooks import Webhook as Signer
 
 from commands.executor import Context, Executor
+from commands.personal import sealed
 from domain.carrier import RequestLabelVoid, RequestShipment
 from domain.kernel import Command, Fact, one
-from domain.payment import RequestAuthorization, RequestCapture, RequestRefund, RequestVoid
+from domain.payment import (
+    Evidence,
+    RequestAuthorization,
+    RequestCapture,
+    RequestRefund,
+    RequestVoid,
+    SubmitEvidence,
+)
 from domain.personal import Customer
 from domain.streams import payment_stream, shipment_stream
 from eventstore.bus import MemoryBus
@@ -169,8 +177,8 @@ class System:
     async def open(self, stack: AsyncExitStack) -> None:
         self.log = await stack.enter_async_context(await PostgresLog.connect(self.database))
         self.http = await stack.enter_async_context(aiohttp.ClientSession())
-        keyring = Keyring(MASTER_KEY, PostgresKeyStore(self.log.pool))
-        self.executor = Executor(self.log, RandomIds(), keyring)
+        self.keyring = Keyring(MASTER_KEY, PostgresKeyStore(self.log.pool))
+        self.executor = Executor(self.log, RandomIds(), self.keyring)
         await self.start()
 
     async def start(self) -> None:
@@ -215,6 +223,12 @@ class System:
 
     async def capture(self, stream: str, payment_id: str, cents: int = 1000) -> None:
         await self.command(stream, RequestCapture(payment_id=payment_id, capture_id="k1", amount_cents=cents))
+
+    async def sealed_evidence(self, dispute_id: str) -> SubmitEvidence:
+        words = Evidence(text="He has it.", tracking_number="T1")
+        evidence = await sealed(self.keyring, RandomIds(), "s1", words)
+        ids = {"payment_id": "disputed", "dispute_id": dispute_id, "evidence_id": "e 1"}
+        return SubmitEvidence(**ids, subject="s1", evidence=evidence)
 
     async def call(self, world: Process, method: str, path: str, body: Any = None, key: str = "") -> Any:
         data = body if isinstance(body, bytes) or body is None else orjson.dumps(body)
@@ -287,6 +301,14 @@ class System:
             return all("ShipmentDispatched" in each for each in await self.types(*streams))
 
         await self._eventually(there, lambda: self.types(*streams))
+
+    async def until_opened(self, count: int) -> None:
+        """Wait until the provider has so many payments of this test."""
+
+        async def opened() -> bool:
+            return len(self.journal(self.payment, "payment_opened")) == count
+
+        await eventually(opened)
 
     async def until_tried(self, count: int) -> None:
         """Wait until so many of the checkout's webhooks have matched nothing."""
@@ -437,6 +459,92 @@ async def test_what_the_provider_refuses_has_failed_and_is_not_tried_for_ever(sy
     await system.command(refunded, RequestRefund(payment_id="refunded", refund_id="ours", amount_cents=500))
     facts = await system.until(refunded, *CAPTURED, "RefundRequested", "PaymentRefunded", "RefundFailed")
     assert (facts[-2].event.refund_id, facts[-1].event.refund_id) == (theirs["id"], "ours")  # type: ignore[attr-defined]
+    await system.at_rest()
+
+
+async def test_a_payment_is_captured_in_parts_and_the_rest_is_let_go(system: System) -> None:
+    stream = await system.authorize("parts")
+    await system.until(stream, *AUTHORIZED)
+    parts = ("k1", "k 2")
+    for capture_id in parts:  # both at once: one waits for the other
+        part = RequestCapture(payment_id="parts", capture_id=capture_id, amount_cents=300)
+        await system.command(stream, part)
+    await system.at_rest()
+    await system.command(stream, RequestVoid(payment_id="parts"))
+    await system.at_rest()
+    facts = await system.facts(stream)
+    assert [type(each.event).__name__ for each in facts if each.actor == "gateway:payment"] == [
+        "PaymentAuthorized",
+        "PaymentCaptured",
+        "PaymentCaptured",
+        "PaymentVoided",
+    ]
+    assert facts[-1].event.amount_cents == 400  # type: ignore[attr-defined]
+    account = await system.account(stream)
+    taken = {each["capture_id"]: each["amount_cents"] for each in account["captures"]}
+    assert taken == dict.fromkeys(parts, 300)
+    assert (account["voided"], account["lapsed"]) == (True, False)
+
+
+async def test_the_bank_hears_from_the_customer_first(system: System) -> None:
+    acts, fails = system.payment_stream("acts"), system.payment_stream("fails")
+    required = {"type": "action_required", "told_at": T0}
+    failed = {"type": "action_failed", "told_at": T1, "happened_at": T1}
+    await system.scenarios(
+        system.payment,
+        authorization(acts, T1, T1) | {"before": [required]},
+        authorization(fails, T2, None, "never") | {"before": [required, failed]},
+    )
+    for payment_id in ("acts", "fails"):
+        await system.authorize(payment_id)
+    await system.until_opened(2)
+    await system.move_clock(system.payment, T0)
+    asked = ("AuthorizationRequested", "CustomerActionRequired")
+    facts = await system.until(acts, *asked)
+    assert facts[-1].event.redirect_url.startswith("https://")  # type: ignore[attr-defined]
+    await system.until(fails, *asked)
+    await system.move_clock(system.payment, T1)
+    await system.until(acts, *asked, "PaymentAuthorized", "CustomerActionCompleted")
+    await system.until(fails, *asked, "CustomerActionFailed", "PaymentDeclined")
+    await system.at_rest()
+
+
+async def test_an_authorisation_that_lapses_is_held_no_more(system: System) -> None:
+    stream = system.payment_stream("late")
+    lapses = [{"type": "expired", "told_at": T2, "happened_at": T2}]
+    await system.scenarios(system.payment, authorization(stream, T0, T0) | {"later": lapses})
+    await system.move_clock(system.payment, T0)
+    await system.authorize("late")
+    await system.until(stream, *AUTHORIZED)
+    await system.command(stream, RequestCapture(payment_id="late", capture_id="k1", amount_cents=700))
+    await system.until(stream, *CAPTURED)
+    await system.move_clock(system.payment, T2)
+    facts = await system.until(stream, *CAPTURED, "AuthorizationExpired", "PaymentVoided")
+    assert facts[-2].event.amount_cents == 300  # type: ignore[attr-defined]
+    await system.at_rest()
+
+
+async def test_a_dispute_finds_its_payment_by_the_provider_s_name_and_is_answered(system: System) -> None:
+    stream = system.payment_stream("disputed")
+    later = [{"type": kind, "told_at": at} for kind, at in (("dispute_opened", T1), ("dispute_lost", T2))]
+    await system.scenarios(system.payment, authorization(stream, T0, T0) | {"later": later})
+    await system.move_clock(system.payment, T0)
+    await system.authorize("disputed")
+    await system.until(stream, *AUTHORIZED)
+    await system.capture(stream, "disputed")
+    await system.until(stream, *CAPTURED)
+    await system.move_clock(system.payment, T1)
+    facts = await system.until(stream, *CAPTURED, "DisputeOpened")
+    assert facts[-1].causation.startswith("evt_")
+    opened: Any = facts[-1].event
+    evidence = await system.sealed_evidence(opened.dispute_id)
+    await system.command(stream, evidence)
+    told = (*CAPTURED, "DisputeOpened", "EvidenceRequested", "EvidenceSubmitted")
+    await system.until(stream, *told)
+    (handed,) = system.journal(system.payment, "evidence_taken")
+    assert '"tracking_number":"T1"' in handed
+    await system.move_clock(system.payment, T2)
+    await system.until(stream, *told, "DisputeLost")
     await system.at_rest()
 
 
