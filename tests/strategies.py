@@ -391,6 +391,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         cancel_id=references,
         reason=reasons,
         lines=st.lists(cuts, max_size=3).map(tuple),
+        unfound=st.booleans(),
     ),
     ProposeOrderEdit: st.builds(
         ProposeOrderEdit,

@@ -71,8 +71,8 @@ def check_fit(lines: Iterable[CartLine], buyers: Iterable[Buyer]) -> None:
             if len(stock_stream(line.merchant, line.sku, site.warehouse)) > MAX_NAME_CHARACTERS:
                 raise conflict(
                     "stock_name_fits",
-                    f"the names of product {line.sku} and of warehouse {site.warehouse} are too long together:"
-                    " take the line out",
+                    f"the names of product {line.sku} and of warehouse {site.warehouse} are too long"
+                    " together: take the line out",
                 )
 
 
