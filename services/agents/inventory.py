@@ -90,8 +90,8 @@ class InventoryProcess(Value):
 
     `valid_s`: for how long a reservation holds until the order is confirmed. `lapsed_at`: the last moment of
     which it was told that this time is over. `allocated`: by rules, so that the plan says what is needed.
-    `growth` is what the change `change` wants beyond it, asked for by event `grower`, and `grown` what of that
-    it has; `undone`: it came to nothing.
+    `growth` is what the change `change` wants beyond it, asked for by event `grower`, and `grown` what
+    of that it has; `undone`: it came to nothing.
     """
 
     order_id: str = ""
