@@ -22,6 +22,7 @@ from services.context import ProcessContext, open_context
 from services.play.claim import claim_log
 from services.play.driver import Driver, keep_trying
 from services.play.facts import compute_facts
+from services.play.network import Networks
 from services.play.oracles import ask_oracles
 from services.play.outcome import Outcome, as_members, show
 from services.play.plan import account_for, plan_catalogue, plan_checkouts
@@ -37,22 +38,24 @@ _QUERIES = load_queries("services.play", "play.sql")
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """What is to be played, and the facts that it must come to."""
+    """What is to be played, and the facts that it must come to; over several warehouses and carriers of each
+    seller (`spread`), or from one place by the house's carrier."""
 
     rows: OlistRows
     expected: dict[str, Any]
+    spread: bool = False
 
 
-async def olist_trade(directory: Path, oracles: Path | None) -> Trade:
+async def olist_trade(directory: Path, oracles: Path | None, *, spread: bool = True) -> Trade:
     """Read and checked; raises BadInput. `oracles` are facts that were computed elsewhere."""
     rows = await asyncio.to_thread(read_olist, directory)
     facts = await asyncio.to_thread(compute_facts, rows)
-    return Trade(rows, facts | (read_oracles(oracles) if oracles else {}))
+    return Trade(rows, facts | (read_oracles(oracles) if oracles else {}), spread)
 
 
-def synthetic_trade(orders: int, seed: int) -> Trade:
+def synthetic_trade(orders: int, seed: int, *, spread: bool = True) -> Trade:
     rows = synthetic_rows(orders, seed)
-    return Trade(rows, compute_facts(rows))
+    return Trade(rows, compute_facts(rows), spread)
 
 
 def read_oracles(path: Path) -> dict[str, Any]:
@@ -73,7 +76,7 @@ async def play_trade(
 ) -> int:
     """0 if nothing was refused and every oracle matches; `every` one is shown, or those that need a look."""
     async with open_context(settings, "play", follow=False) as context:
-        outcome = await play_rows(context, trade.rows, trade.expected, per_second)
+        outcome = await play_rows(context, trade, per_second)
     if as_json:
         sys.stdout.write(orjson.dumps(as_members(outcome), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
@@ -81,29 +84,28 @@ async def play_trade(
     return 0 if outcome.good else 1
 
 
-async def play_rows(
-    context: ProcessContext, rows: OlistRows, expected: dict[str, Any], per_second: float
-) -> Outcome:
+async def play_rows(context: ProcessContext, trade: Trade, per_second: float) -> Outcome:
     """Set up, play, wait until every read model has caught up, and ask the oracles.
 
     Raises OtherTrade or OtherDataset before anything is written.
     """
-    await claim_log(context.pool, context.settings.data_dir, rows)
+    rows, networks = trade.rows, Networks(trade.rows) if trade.spread else None
+    await claim_log(context.pool, context.settings.data_dir, rows, spread=trade.spread)
     async with aiohttp.ClientSession() as http:
         driver = Driver(context, Worlds(context.settings, http), per_second=per_second)
         with progressing() as progress:
             opened_at = min(row.purchased_at for row in rows.orders) - OPENED_BEFORE
-            for stage in plan_catalogue(rows).stages():
+            for stage in plan_catalogue(rows, networks).stages():
                 task = progress.add_task(stage.name, total=stage.total)
                 await driver.set_up(stage, opened_at, lambda n, t=task: progress.advance(t, n))  # type: ignore[misc]
             task = progress.add_task("orders", total=len(rows.orders))
             started = time.perf_counter()
-            plans = plan_checkouts(rows, context.keyring.subject)
+            plans = plan_checkouts(rows, context.keyring.subject, networks)
             report = await driver.play(plans, lambda n: progress.advance(task, n))
             await caught_up(context)
             seconds = time.perf_counter() - started
     async with make_pool(context.settings.url("audit"), max_size=1, options=ALL_MERCHANTS) as auditing:
-        answers = await keep_trying(lambda: ask_oracles(auditing, expected))
+        answers = await keep_trying(lambda: ask_oracles(auditing, trade.expected))
     return Outcome(report, account_for(rows), seconds, answers)
 
 
