@@ -209,6 +209,18 @@ def synthetic(
     run(play_trade(Settings.load(), trade, as_json=as_json, every=every, per_second=per_second))
 
 
+@play_app.command()
+def incidents(
+    orders: Annotated[int, typer.Option(min=1, help="How many orders to make up.")] = 500,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same trade.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Play orders that don't go straight: split, captured in parts, edited, disputed, back-ordered."""
+    from services.play.command import play_incidents  # noqa: PLC0415
+
+    run(play_incidents(Settings.load(), orders, seed, as_json=as_json))
+
+
 @app.command()
 def world(kind: Annotated[World, typer.Argument(help="Whose world.")]) -> None:
     """The payment provider's or carrier's world: a process of its own, over HTTP."""

@@ -49,7 +49,11 @@ async def claim_log(pool: Pool, data_dir: Path, rows: OlistRows, *, spread: bool
 
 async def refuse_other_trade(pool: Pool, data_dir: Path, rows: OlistRows) -> None:
     """Raises OtherTrade if the log holds a checkout that is not of this play."""
-    arguments = {"checkouts": [row.order_id for row in rows.orders]}
+    await refuse_other_checkouts(pool, data_dir, [row.order_id for row in rows.orders])
+
+
+async def refuse_other_checkouts(pool: Pool, data_dir: Path, checkouts: list[str]) -> None:
+    arguments = {"checkouts": checkouts}
 
     async def other() -> frozenset[str]:
         async with pool.connection() as connection:
@@ -62,7 +66,10 @@ async def refuse_other_trade(pool: Pool, data_dir: Path, rows: OlistRows) -> Non
 
 async def refuse_other_dataset(pool: Pool, data_dir: Path, rows: OlistRows, *, spread: bool) -> None:
     """Have the log remember the dataset of its first play. Raises OtherDataset if that was another."""
-    digest = dataset_digest(rows, spread=spread)
+    await refuse_other_digest(pool, data_dir, dataset_digest(rows, spread=spread))
+
+
+async def refuse_other_digest(pool: Pool, data_dir: Path, digest: bytes) -> None:
 
     async def first() -> bytes:
         async with pool.connection() as connection:

@@ -6,8 +6,10 @@ import asyncio
 import math
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,15 @@ from eventstore.queries import load_queries
 from eventstore.roles import ALL_MERCHANTS
 from services.console import progressing
 from services.context import ProcessContext, open_context
-from services.play.claim import claim_log
-from services.play.driver import Driver, keep_trying
+from services.play import incidents
+from services.play.catalogue import Stage
+from services.play.claim import claim_log, refuse_other_checkouts, refuse_other_digest
+from services.play.driver import Driver, Report, keep_trying
 from services.play.facts import compute_facts
 from services.play.network import Networks
 from services.play.oracles import ask_oracles
 from services.play.outcome import Outcome, as_members, show
-from services.play.plan import account_for, plan_catalogue, plan_checkouts
+from services.play.plan import CheckoutPlan, PlannedRows, account_for, plan_catalogue, plan_checkouts
 from services.play.reader import BadInput, read_olist
 from services.play.rows import OlistRows
 from services.play.synthetic import synthetic_rows
@@ -91,22 +95,52 @@ async def play_rows(context: ProcessContext, trade: Trade, per_second: float) ->
     """
     rows, networks = trade.rows, Networks(trade.rows) if trade.spread else None
     await claim_log(context.pool, context.settings.data_dir, rows, spread=trade.spread)
-    async with aiohttp.ClientSession() as http:
-        driver = Driver(context, Worlds(context.settings, http), per_second=per_second)
-        with progressing() as progress:
-            opened_at = min(row.purchased_at for row in rows.orders) - OPENED_BEFORE
-            for stage in plan_catalogue(rows, networks).stages():
-                task = progress.add_task(stage.name, total=stage.total)
-                await driver.set_up(stage, opened_at, lambda n, t=task: progress.advance(t, n))  # type: ignore[misc]
-            task = progress.add_task("orders", total=len(rows.orders))
-            started = time.perf_counter()
-            plans = plan_checkouts(rows, context.keyring.subject, networks)
-            report = await driver.play(plans, lambda n: progress.advance(task, n))
-            await caught_up(context)
-            seconds = time.perf_counter() - started
+    opened_at = min(row.purchased_at for row in rows.orders) - OPENED_BEFORE
+    stages = plan_catalogue(rows, networks).stages()
+    plans = plan_checkouts(rows, context.keyring.subject, networks)
+    report, seconds = await play_plans(context, stages, opened_at, plans, len(rows.orders), per_second)
     async with make_pool(context.settings.url("audit"), max_size=1, options=ALL_MERCHANTS) as auditing:
         answers = await keep_trying(lambda: ask_oracles(auditing, trade.expected))
     return Outcome(report, account_for(rows), seconds, answers)
+
+
+async def play_plans(
+    context: ProcessContext,
+    stages: Iterable[Stage],
+    opened_at: datetime,
+    plans: Iterable[CheckoutPlan],
+    orders: int,
+    per_second: float = math.inf,
+) -> tuple[Report, float]:
+    """What was done, and the seconds from the first order to every read model caught up."""
+    async with aiohttp.ClientSession() as http:
+        driver = Driver(context, Worlds(context.settings, http), per_second=per_second)
+        with progressing() as progress:
+            for stage in stages:
+                task = progress.add_task(stage.name, total=stage.total)
+                await driver.set_up(stage, opened_at, lambda n, t=task: progress.advance(t, n))  # type: ignore[misc]
+            task = progress.add_task("orders", total=orders)
+            started = time.perf_counter()
+            report = await driver.play(plans, lambda n: progress.advance(task, n))
+            await caught_up(context)
+            return report, time.perf_counter() - started
+
+
+async def play_incidents(settings: Settings, orders: int, seed: int, *, as_json: bool) -> int:
+    """0 if nothing was refused. `tillroll verify --books` says whether its books balance."""
+    async with open_context(settings, "play", follow=False) as context:
+        digest = sha256(f"incidents {orders} {seed}".encode()).digest()
+        await refuse_other_checkouts(context.pool, settings.data_dir, incidents.checkouts(orders))
+        await refuse_other_digest(context.pool, settings.data_dir, digest)
+        stages = incidents.incident_stages(orders, seed)
+        plans = incidents.incident_plans(orders, seed, context.keyring.subject)
+        report, seconds = await play_plans(context, stages, incidents.BEGIN, plans, orders)
+    outcome = Outcome(report, PlannedRows({}, ()), seconds, [])
+    if as_json:
+        sys.stdout.write(orjson.dumps(as_members(outcome), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        show(outcome, every=False)
+    return 0 if outcome.good else 1
 
 
 async def caught_up(context: ProcessContext) -> None:
