@@ -1,4 +1,4 @@
-"""Trade in which nothing goes straight, on the whole system: does all of it happen, and do the books balance?"""
+"""Trade in which nothing goes straight, on the whole system: does it all happen, do the books balance?"""
 
 from __future__ import annotations
 
