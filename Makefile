@@ -51,7 +51,7 @@ test: venv ## every test, WORKERS=4 files at a time; those on real data run wher
 	$(BIN)/pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  tests/simulation tests/integration tests/contract tests/property tests/unit
 
-nightly: venv ## more made-up requests, 10,000 histories, 3,000 races, 10,000 misbehaved orders, an hour of chaos
+nightly: venv ## more made-up requests, 10,000 histories, 4,000 races, 10,000 misbehaved orders, an hour of chaos
 	TILLROLL_FUZZ_EXAMPLES=30 $(BIN)/pytest -q tests/integration/test_schemathesis.py
 	TILLROLL_MODEL_EXAMPLES=300 $(BIN)/pytest -q -k as_it_should_be tests/property/test_memory_log_machine.py tests/integration/test_log_machine.py
 	$(MAKE) simulate SEED=$$(date +%Y%m%d)0000 RUNS=10000
@@ -65,7 +65,7 @@ simulate: venv ## the whole system on simulated time, a history a seed: RUNS=100
 chaos: venv ## real faults on real processes while trade is played: SEED=1 MINUTES=10 ORDERS=1000 (a round)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --orders $(ORDERS)
 
-races: venv ## 32 shoppers and one last unit, over and over: in carts, split over warehouses, held until it expires: ROUNDS=1000
+races: venv ## 32 shoppers and one last unit, over and over: orders, carts, split over warehouses, held until it expires: ROUNDS=1000
 	$(BIN)/python -m tests.races --rounds $(ROUNDS)
 
 misbehave: venv ## live orders while provider and carrier misbehave in every way at a tenth of all calls: ORDERS=10000 SEED=1

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 
 from services.runfile import read_run
 from tests.integration.api_client import app_in_memory
-from tests.integration.system import SECONDS_MAX, system, tillroll
+from tests.integration.system import SECONDS_MAX, system, tillroll, wait
 
 ROOT = Path(__file__).parents[2]
 FLOW = ROOT / "tests/client/flow.py"
@@ -42,7 +43,8 @@ def run(*command: str | Path, **variables: str) -> subprocess.CompletedProcess[s
 def generated(document: bytes, directory: Path) -> Path:
     """Where the package `tillroll_client` is, made of this document by the command of the docs."""
     (directory / "openapi.json").write_bytes(document)
-    (line,) = re.findall(r"^openapi-python-client generate .*$", (ROOT / "docs/api.md").read_text(), re.M)
+    page = (ROOT / "docs/api.md").read_text()
+    (line,) = re.findall(r"^openapi-python-client generate .*$", page, re.MULTILINE)
     words = [word.replace("$API/openapi.json", str(directory / "openapi.json")) for word in line.split()]
     words[words.index("--url")] = "--path"
     tool = Path(sys.executable).parent / words[0]
@@ -100,12 +102,19 @@ def test_its_use_is_checked_by_types(client: Path, tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+def is_up(address: str) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{address}/health").is_success
+    return False
+
+
 def test_it_drives_the_whole_flow(tmp_path: Path) -> None:
     with system(tmp_path) as environment:
         found = read_run(tmp_path)
         assert found is not None
         address = f"http://127.0.0.1:{found.settings['api_port']}"
-        client = generated(httpx.get(f"{address}/openapi.json").content, tmp_path)
+        wait(lambda: is_up(address))
+        client = generated(httpx.get(f"{address}/openapi.json", timeout=60).content, tmp_path)
         options = ("--role", "admin", "--generate-password")
         code, admin = tillroll(environment, "user", "add", "admin@example.com", *options)
         assert code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -11,9 +12,9 @@ from pathlib import Path
 
 from eventstore.roles import let_in
 from services.console import progressing
-from services.embedded import NatsServer
+from services.embedded import NatsServer, PostgresServer
 from services.settings import Settings
-from tests.benchmarks.databases import make_database, serving
+from tests.benchmarks.databases import make_database
 from tests.races.last_unit import RACES, SHOPPERS
 from tests.races.run import Raced, race
 
@@ -25,21 +26,25 @@ def main() -> int:
     parser.add_argument("--side-by-side", type=int, default=4, help="so many rounds at a time")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tillroll-races-") as directory:
+        # roles are the whole server's, and so are their passwords: all databases on it make the same
+        os.environ["TILLROLL_DATABASE_ROLES_FILE"] = f"{directory}/database_roles.key"
         raced = asyncio.run(_races(arguments, Path(directory)))
     return 1 if any(each.problems for each in raced) else 0
 
 
 async def _races(arguments: argparse.Namespace, directory: Path) -> list[Raced]:
-    nats, raced = NatsServer(directory), []
+    # not durable: what the race is about is who is first, and that is gone with it
+    postgres, nats, raced = PostgresServer(directory, fsync=False), NatsServer(directory), []
+    await postgres.start()
     await nats.start()
     try:
-        async with serving(directory) as postgres:
-            for name in arguments.only or RACES:
-                database = make_database(postgres, f"race_{name}")
-                let_in(database, Settings(database_url=database).role_passwords())
-                raced.append(await _race(name, arguments, (database, nats.url), directory / name))
+        for name in arguments.only or RACES:
+            database = make_database(postgres, f"race_{name}")
+            let_in(database, Settings(database_url=database).role_passwords())
+            raced.append(await _race(name, arguments, (database, nats.url), directory / name))
     finally:
         await nats.stop()
+        await postgres.stop()
     return raced
 
 

@@ -1,7 +1,8 @@
-"""Three races of 32 shoppers, and what must come of each: one sale, and stock that says so.
+"""Four races of 32 shoppers, and what must come of each: one sale, and stock that says so.
 
-`unit`: one unit, in 32 carts. `split`: two units that nobody buys one by one, one in each of two warehouses.
-`expiry`: one unit, held by an order that is not paid, and whose reservation expires while they come.
+`unit`: one unit, 32 orders. `carts`: one unit, in 32 carts that are completed. `split`: two units that nobody
+buys one by one, one in each of two warehouses. `expiry`: one unit, held by an order that is not paid, and
+whose reservation expires while they come.
 Each round has a SKU of its own. Orders are on account: who has the units is sold to.
 """
 
@@ -56,11 +57,18 @@ async def _holds_for(api: Api, seconds: int) -> None:
 
 
 async def unit(api: Api, outcomes: Outcomes, sku: str) -> list[str]:
-    """Carts: who is told before it costs that nothing is left has no order."""
     await ok(api.post("/v1/stock/receive", {"sku": sku, "quantity": 1}))
-    carts = await asyncio.gather(*(_cart(api, sku, number) for number in range(SHOPPERS)))
+    orders = [f"{sku}-{number}" for number in range(SHOPPERS)]
+    await asyncio.gather(*(ok(api.post("/v1/orders", an_order(each, sku))) for each in orders))
+    return await _judged(api, outcomes, sku, orders, {"main": 1})
+
+
+async def carts(api: Api, outcomes: Outcomes, sku: str) -> list[str]:
+    """Who is told before it costs that nothing is left has no order."""
+    await ok(api.post("/v1/stock/receive", {"sku": sku, "quantity": 1}))
+    filled = await asyncio.gather(*(_cart(api, sku, number) for number in range(SHOPPERS)))
     body = {"total_cents": 2000, "on_account": True}
-    pressed = [ok(api.post(f"/v1/carts/{cart}/complete", body), 200, 409) for cart in carts]
+    pressed = [ok(api.post(f"/v1/carts/{cart}/complete", body), 200, 409) for cart in filled]
     answers = await asyncio.gather(*pressed)
     told = [each["rule"] for each in answers if "rule" in each]
     orders = [each["orders"][0]["order_id"] for each in answers if "orders" in each]
@@ -141,6 +149,7 @@ async def _judged(
 
 RACES: dict[str, tuple[Round, Callable[[Api], Awaitable[None]] | None]] = {
     "unit": (unit, None),
+    "carts": (carts, None),
     "split": (split, two_warehouses),
     "expiry": (expiry, None),
 }

@@ -1,17 +1,23 @@
-"""Rounds of a race on a real API with all agents: some at a time, until all are done."""
+"""Rounds of a race on a real API with the agents that decide an order: some at a time, until all are done."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from eventstore.bus import MemoryBus
 from eventstore.feed import Feed
 from eventstore.tasks import end_tasks
+from services.agents.agent import Agent
+from services.agents.allocation import ALLOCATION_AGENT
+from services.agents.cart import CART_AGENT
+from services.agents.inventory import INVENTORY_AGENT
+from services.agents.order import ORDER_AGENT
 from services.agents.registered import AGENTS
 from services.agents.runner import AgentRunner
 from services.scheduler import Scheduler
@@ -19,6 +25,7 @@ from tests.integration.api_client import Api, serving
 from tests.races.last_unit import RACES
 from tests.races.outcomes import Outcomes
 
+DECIDING = (ORDER_AGENT, INVENTORY_AGENT, ALLOCATION_AGENT, CART_AGENT)
 WITHOUT_LIMITS = {"rate_address": "1000000 per second", "rate_principal": "1000000 per second"}
 
 
@@ -32,13 +39,13 @@ class Raced:
 
 
 @asynccontextmanager
-async def agents(api: Api) -> AsyncIterator[None]:
-    """All agents and the scheduler, beside the API."""
+async def agents(api: Api, some: Sequence[Agent[Any]] = AGENTS) -> AsyncIterator[None]:
+    """Agents, all by default, and the scheduler, beside the API."""
     context = api.context
     assert context is not None
     database = context.log.database
     async with Feed(context.log, MemoryBus()).running() as feed:
-        runner = AgentRunner(AGENTS, feed, context.executor, database, context.clock)
+        runner = AgentRunner(some, feed, context.executor, database, context.clock)
         scheduler = Scheduler(context.executor, database, context.clock)
         tasks = [asyncio.create_task(runner.run()), asyncio.create_task(scheduler.run())]
         try:
@@ -59,7 +66,7 @@ async def race(
     """`servers` are the addresses of an empty, migrated database and of NATS."""
     begin, set_up = RACES[name]
     raced, numbers = Raced(), iter(range(rounds))
-    async with serving(*servers, directory, **WITHOUT_LIMITS) as api, agents(api):
+    async with serving(*servers, directory, **WITHOUT_LIMITS) as api, agents(api, DECIDING):
         if set_up:
             await set_up(api)
         async with Outcomes(api.log, await api.log.head()).running() as outcomes:
