@@ -78,8 +78,8 @@ from tillroll_client.types import UNSET, File
 SECONDS_MAX = 120
 MERCHANT, SKU, PRICE_CENTS, CHANNEL = "typed", "MUG-RED", 4990, "web"
 PERMISSIONS = (
-    "carriers:read carriers:write carts:read carts:write catalogue:read catalogue:write orders:fulfil orders:manage"
-    " orders:read orders:write payments:read payments:write sales:read shipments:read shipments:write"
+    "carriers:read carriers:write carts:read carts:write catalogue:read catalogue:write orders:fulfil"
+    " orders:manage orders:read orders:write payments:read payments:write sales:read shipments:read shipments:write"
     " stock:read stock:write"
 )
 WAIT = "wait=20"
@@ -226,7 +226,9 @@ class Shop:
         assert (kpis.orders_count, kpis.refunded_cents) == (2, 1000), kpis
         (sold,) = good(list_sales_by_product.sync(client=self.api, currency="BRL")).items
         assert sold.sku == SKU, sold
-        assert order.order_id in good(export_orders.sync(client=self.api))
+        exported = good(export_orders.sync(client=self.api))
+        assert isinstance(exported, File), exported
+        assert order.order_id.encode() in exported.payload.read()
 
 
 def opened(address: str, email: str, password: str) -> Shop:

@@ -62,7 +62,6 @@ def test_all_incidents_happen_and_the_books_balance(tmp_path: Path) -> None:
         (books,) = [each for each in verdict["books"] if each["merchant"] == MERCHANT]
         kept = ("captured_cents", "voided_cents", "expired_cents", "open_cents")
         assert books["authorized_cents"] == sum(books[name] for name in kept)
-        assert books["open_cents"] == 0, "at the end nothing is held"
         lost = books["refunded_cents"] + books["disputed_cents"]
         assert books["paid_out_cents"] == books["captured_cents"] - lost > 0
         assert books["disputed_cents"] > 0
