@@ -301,7 +301,7 @@ def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryP
 
 
 def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
-    """The stock learns of it, as far as the units are held yet; what is left is all that will be booked out."""
+    """The stock learns of it, as far as the units are held yet. What is left is what will be booked out."""
     left, place = process.units, (event.sku, event.warehouse)
     units = min(event.quantity, left[place])
     if units <= 0:
