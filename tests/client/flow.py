@@ -79,8 +79,8 @@ SECONDS_MAX = 120
 MERCHANT, SKU, PRICE_CENTS, CHANNEL = "typed", "MUG-RED", 4990, "web"
 PERMISSIONS = (
     "carriers:read carriers:write carts:read carts:write catalogue:read catalogue:write orders:fulfil"
-    " orders:manage orders:read orders:write payments:read payments:write sales:read shipments:read shipments:write"
-    " stock:read stock:write"
+    " orders:manage orders:read orders:write payments:read payments:write sales:read shipments:read"
+    " shipments:write stock:read stock:write"
 )
 WAIT = "wait=20"
 Answer = TypeVar("Answer")
