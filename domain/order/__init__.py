@@ -9,13 +9,14 @@ together.
 from __future__ import annotations
 
 from domain.kernel import Decider, Refused
-from domain.order.cancelling import ALLOCATION_CUT, cancel, cancel_lines, edit_over
+from domain.order.cancelling import ALLOCATION_CUT, cancel, cancel_lines, cancel_rest, edit_over
 from domain.order.change_set import edit
 from domain.order.commands import (
     AddOrderNote,
     ApplyOrderEdit,
     CancelOrder,
     CancelOrderLines,
+    CancelOrderRest,
     CompleteOrder,
     ConfirmOrder,
     ConfirmOrderEdit,
@@ -56,6 +57,7 @@ from domain.order.events import (
     OrderTagged,
     OrderUntagged,
 )
+from domain.order.goods import Goods
 from domain.order.handling import handle, told_holds
 from domain.order.placing import place
 from domain.order.state import (
@@ -105,6 +107,7 @@ __all__ = [
     "ApplyOrderEdit",
     "CancelOrder",
     "CancelOrderLines",
+    "CancelOrderRest",
     "CancelReason",
     "Change",
     "Channel",
@@ -114,6 +117,7 @@ __all__ = [
     "DeclineOrderEdit",
     "DeclineReason",
     "Due",
+    "Goods",
     "HoldOrder",
     "HoldReason",
     "Id",
@@ -257,6 +261,8 @@ def decide(command: OrderCommand, order: Order) -> tuple[OrderEvent, ...]:
             return cancel(command, order)
         case CancelOrderLines():
             return cancel_lines(command, order)
+        case CancelOrderRest():
+            return cancel_rest(command, order)
         case HoldOrder() | ReleaseOrder() | AddOrderNote() | TagOrder() | UntagOrder():
             return handle(command, order)
         case ProposeOrderEdit() | ConfirmOrderEdit() | DeclineOrderEdit() | ApplyOrderEdit():
