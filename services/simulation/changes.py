@@ -49,6 +49,12 @@ def rows_of(order: PlannedOrder) -> Iterator[Iterator[Act]]:
         yield desk.acts_of(order, order.looked_into_after_s)
 
 
+async def is_captured(node: Node, order: PlannedOrder) -> bool:
+    """The first payment, or part of it: there is something to dispute."""
+    (loaded,) = await node.executor.states.load([payment_stream(order.merchant, order.payment_ids[0])])
+    return bool(loaded.state.captured_cents)
+
+
 def defence_of(order: PlannedOrder) -> Iterator[Act]:
     """Staff hands in evidence, if it knows of a dispute by then."""
     yield Act(1.0, "defend", partial(_defend, order=order), partial(_is_disputed, order=order))

@@ -26,8 +26,8 @@ LOOK_SECONDS, WAIT_SECONDS = 0.5, 2.0
 
 
 def acts_of(order: PlannedOrder, after_s: float) -> Iterator[Act]:
-    """One after the other; an order that is sent by then is not held, and has nothing to be released. Some are
-    confirmed meanwhile, and wait for that."""
+    """One after the other; an order that is sent by then is not held, and has nothing to be released. Some
+    are confirmed meanwhile, and wait for that."""
     ids = {"order_id": order.order_id}
     yield Act(after_s, "hold", _of(order, HoldOrder(**ids, hold_id=HOLD, reason="fraud")))
     yield Act(LOOK_SECONDS, "tag", _of(order, TagOrder(**ids, tag=TAG)))

@@ -154,7 +154,7 @@ def _order(random: Random, number: int) -> PlannedOrder:
         payment_fate=payment_fate,
         parcel_fate=parcel_fate,
         told_after_s=random.uniform(0.0, 8.0 if bank == "quiet" else 4.0),
-        cancel_after_s=random.uniform(0.0, 10.0) if random.random() < 0.2 else None,
+        cancel_after_s=random.uniform(0.0, 30.0) if random.random() < 0.2 else None,
         twice=random.random() < 0.1,
         valid_s=random.choices(VALID_SECONDS, VALID_WEIGHTS)[0],
         refusal=_refusal(random, parcel_fate),

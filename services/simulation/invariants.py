@@ -103,9 +103,9 @@ def stock_is_never_oversold(history: History) -> Iterator[str]:
 
 
 def stock_moves_once(history: History) -> Iterator[str]:
-    """Each parcel leaves once, and comes back at most once."""
+    """What is in each parcel leaves once, and comes back at most once."""
     moves = Counter(
-        (type(fact.event).__name__, fact.stream, fact.event.order_id)
+        (type(fact.event).__name__, fact.stream, fact.causation)
         for fact in history.facts
         if isinstance(fact.event, StockShipped | StockReturned)
     )

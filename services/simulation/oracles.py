@@ -52,6 +52,7 @@ from services.simulation.plan import Plan
 from services.worlds.carrier import Shipments
 from services.worlds.payment import Payments
 
+_OF_ORDERS = StockReserved | BackorderFilled | StockAllocated | StockShipped | StockReturned
 _QUANTITIES = "on hand, committed, in quality control, damaged, incoming"
 
 
@@ -161,15 +162,28 @@ def goods_are_accounted_for(history: History, plan: Plan) -> Iterator[str]:
 
 
 def promises_are_of_all(history: History) -> Iterator[str]:
-    """As many units are reserved, committed, sent and taken back as were ordered by then, or are by now."""
+    """As many units are reserved and committed as are ordered at some time, and no more are sent, in one
+    parcel or several; no more come back than were sent."""
     wanted = ordered(history.facts)
-    moves = StockReserved | BackorderFilled | StockAllocated | StockShipped | StockReturned
+    gone: Counter[tuple[str, str]] = Counter()
     for fact in history.facts:
-        if isinstance(fact.event, moves):
-            known = wanted[fact.merchant, fact.event.order_id].ever[fact.event.sku, fact.event.warehouse]
-            if fact.event.quantity not in known:
-                name, units = type(fact.event).__name__, fact.event.quantity
-                yield f"position {fact.position}: {name} is of {units} units, where {known} were ordered"
+        if not isinstance(fact.event, _OF_ORDERS):
+            continue
+        order, units = fact.event.order_id, fact.event.quantity
+        known = wanted[fact.merchant, order].ever[fact.event.sku, fact.event.warehouse]
+        sent = gone[fact.stream, order]
+        match fact.event:
+            case StockShipped():
+                right = sent + units <= max(known, default=0)
+                gone[fact.stream, order] += units
+            case StockReturned():
+                right = units <= sent
+                gone[fact.stream, order] -= units
+            case _:
+                right = units in known
+        if not right:
+            name = f"position {fact.position}: {type(fact.event).__name__}"
+            yield f"{name} is of {units} units of {order}, where {sorted(known)} were ordered and {sent} sent"
 
 
 def goods_leave_for_a_reason(history: History) -> Iterator[str]:

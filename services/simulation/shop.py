@@ -27,7 +27,7 @@ from eventstore.log import LogUnavailable
 from eventstore.seams import key_id
 from eventstore.tasks import TaskGroup
 from services.simulation import changes, dispatch, placing, scenarios
-from services.simulation.acts import Act, Step, as_it_is, at_once, made_once
+from services.simulation.acts import Act, Look, Step, as_it_is, at_once, made_once
 from services.simulation.clock import START
 from services.simulation.faults import Faults
 from services.simulation.goods import steps_of
@@ -40,7 +40,7 @@ from services.worlds.webhooks import Post, Webhook
 T = TypeVar("T")
 PATIENCE_SECONDS = 4.0
 PAUSE_SECONDS = 0.3
-LOOKS = 12
+LOOKS, LOOK_SECONDS = 12, 2.0
 """Then nobody waits for the right moment any more."""
 LATE_MS_MAX = 6_000
 _PASSING = (LogUnavailable, TooMuchContention, psycopg.Error, OSError, TimeoutError)
@@ -208,15 +208,16 @@ class Shop:
     async def _play(self, acts: Iterable[Act], about: str, merchant: str, correlation: str) -> None:
         """One after the other, whatever is answered."""
         for act in acts:
-            await self._wait_for(act)
+            await asyncio.sleep(act.after_s)
+            if act.look is not at_once:
+                await self._wait_for(act.look, act.after_s)
             await self._send(f"{act.name} {about}", merchant, correlation, made_once(act.step))
 
-    async def _wait_for(self, act: Act) -> None:
-        await asyncio.sleep(act.after_s)
-        for _ in range(0 if act.look is at_once else LOOKS):
-            if await self._insist(self._any_door, act.look):
+    async def _wait_for(self, look: Look, every_s: float) -> None:
+        for _ in range(LOOKS):
+            if await self._insist(self._any_door, look):
                 return
-            await asyncio.sleep(act.after_s)
+            await asyncio.sleep(every_s)
 
     # ---- how
 
@@ -290,6 +291,8 @@ class Shop:
         await self._move_clocks(order, scenarios.payment_of(order))
         await self._act(order, changes.edit_of(order))
         await self._move_clocks(order, scenarios.parcel_of(order))
+        if order.is_disputed:
+            await self._wait_for(partial(changes.is_captured, order=order), LOOK_SECONDS)
         for request in scenarios.disputes_of(order):
             await self._move_clocks(order, [request])
             await self._act(order, changes.defence_of(order))
