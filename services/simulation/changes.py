@@ -21,6 +21,7 @@ from domain.order import (
     OrderCommand,
     ProposeOrderEdit,
     SetQuantity,
+    SetShipping,
     StartPreparation,
 )
 from domain.payment import Evidence, SubmitEvidence
@@ -134,6 +135,8 @@ def _changes(order: PlannedOrder, edit: PlannedEdit) -> tuple[Change, ...]:
         number = len(order.lines) + 1
         price = {"quantity": another.quantity, "unit_price_cents": another.unit_price_cents}
         return (AddLine(line=Line(line=number, sku=another.sku, **price)),)
+    if edit.shipping_cents:
+        return (SetShipping(line=1, unit_shipping_cents=edit.shipping_cents),)
     return (SetQuantity(line=1, quantity=first.quantity + edit.more),) if edit.more else ()
 
 

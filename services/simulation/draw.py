@@ -40,6 +40,7 @@ VALID_SECONDS = ((15, 30), (300, 600), (86_400, 172_800))
 clock that jumps makes them come, or beyond both, so that orders are paid and sent whatever goes wrong."""
 VALID_WEIGHTS = (3, 2, 8)
 MANIFESTS = 3
+EDITS = ("dearer", "dearer", "fewer", "address")
 
 
 def plan_of(random: Random, orders: int) -> Plan:
@@ -183,7 +184,7 @@ def _bank(random: Random, fate: PaymentFate) -> Bank:
 
 
 def _edit(random: Random, lines: tuple[PlannedLine, ...]) -> PlannedEdit:
-    kind = random.choice(("more", "more", "fewer", "another", "address"))
+    kind = random.choice(EDITS)
     another = PlannedLine(sku=f"sku{random.randint(1, SKUS)}", quantity=1, unit_price_cents=4_900)
     fates: tuple[Literal["confirmed", "declined", "left"], ...] = ("confirmed", "declined", "left")
     paid: tuple[Literal["at_once", "declined", "never"], ...] = ("at_once", "declined", "never")
@@ -192,6 +193,7 @@ def _edit(random: Random, lines: tuple[PlannedLine, ...]) -> PlannedEdit:
         fate=random.choices(fates, (6, 1, 1))[0],
         paid=random.choices(paid, (6, 1, 1))[0],
         more={"more": 1, "fewer": -1 if lines[0].quantity > 1 else 1}.get(kind, 0),
+        shipping_cents=190 if kind == "dearer" else 0,
         line=another if kind == "another" else None,
     )
 

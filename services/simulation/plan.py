@@ -48,7 +48,7 @@ class PlannedCart(Value):
 
 class PlannedEdit(Value):
     """What the customer wants else, once the order is confirmed: `line` beside its lines, or so many units
-    `more` of its first one (below 0: fewer), or another address.
+    `more` of its first one (below 0: fewer), or a dearer way of shipping that, or another address.
 
     The change set is confirmed, declined, or left alone until it expires; `paid`: what becomes of the money
     that it may need.
@@ -58,6 +58,7 @@ class PlannedEdit(Value):
     fate: Literal["confirmed", "declined", "left"] = "confirmed"
     paid: Literal["at_once", "declined", "never"] = "at_once"
     more: int = 0
+    shipping_cents: int = 0
     line: PlannedLine | None = None
 
 
