@@ -65,7 +65,8 @@ class Carried(Value):
 
 class ShippingProcess(Value):
     """Where the order's parcels go; the recipient stays sealed. `lines` are to be sent, all in all.
-    `requested`: parcels were asked for, and follow the order from then on.
+    `requested`: parcels were asked for, and follow the order from then on. `split_before`: people did so when
+    nobody kept what is in which, so that it is for people to change them.
     """
 
     order_id: str = ""
@@ -78,6 +79,7 @@ class ShippingProcess(Value):
     confirmed: bool = False
     held: bool = False
     parcels: dict[str, Carried] = Field(default_factory=dict)
+    split_before: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -86,16 +88,12 @@ class ShippingProcess(Value):
         if not isinstance(kept, Mapping) or "units" not in kept:
             return kept
         known = {name: each for name, each in kept.items() if name != "units"}
+        known["split_before"] = len(kept["parcels"]) > 1
         if len(kept["parcels"]) == 1:
             known["parcels"] = {
                 name: {**each, "lines": kept["lines"]} for name, each in kept["parcels"].items()
             }
         return known
-
-    @property
-    def is_known(self) -> bool:
-        """Whether we know what is in each parcel."""
-        return all(parcel.lines or parcel.emptied for parcel in self.parcels.values())
 
     def parcel(self, shipment_id: str, **changed: object) -> ShippingProcess:
         parcel = self.parcels.get(shipment_id, Carried()).model_copy(update=changed)
@@ -177,7 +175,7 @@ def _arranged(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]
 
     An order's parcels are asked for once it is confirmed, and nothing holds it.
     """
-    if not (process.requested or process.confirmed) or not process.is_known:
+    if not (process.requested or process.confirmed) or process.split_before:
         return Reaction(process)
     commands: list[Group] = []
     for name, units in _packed(process).items():
