@@ -35,8 +35,10 @@ from domain.order import (
     OrderEdited,
     OrderHeld,
     OrderLinesCancelled,
+    OrderPartShipped,
     OrderPlaced,
     OrderReleased,
+    ParcelUnits,
     UnitsChange,
 )
 from domain.personal import Erased, Sealed
@@ -118,11 +120,11 @@ def _readdressed(process: ShippingProcess, event: OrderAddressChanged) -> Shippi
     return process.model_copy(update=to)
 
 
-def _together(units: Iterable[Line | Pick | ParcelLine]) -> tuple[ParcelLine, ...]:
+def _together(units: Iterable[Line | Pick | ParcelLine | ParcelUnits]) -> tuple[ParcelLine, ...]:
     return _lines(_units(units))
 
 
-def _units(units: Iterable[Line | Pick | ParcelLine]) -> Counter[Place]:
+def _units(units: Iterable[Line | Pick | ParcelLine | ParcelUnits]) -> Counter[Place]:
     wanted: Counter[Place] = Counter()
     for each in units:
         wanted[each.warehouse, each.sku] += each.quantity
@@ -230,7 +232,7 @@ def _split(process: ShippingProcess, event: ParcelSplit, fact: Fact) -> Reaction
 
 
 def _dispatched(process: ShippingProcess, event: ShipmentDispatched, fact: Fact) -> Reaction[ShippingProcess]:
-    """What was asked of it too late goes in another parcel."""
+    """What was asked of it too late goes in another parcel. What was wanted of it, the order will say."""
     parcel = event.shipment_id
     lines = event.lines or process.parcels.get(parcel, Carried()).lines
     process = process.parcel(parcel, dispatched=True, emptied=False, lines=lines)
@@ -292,6 +294,8 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
             return Reaction(process.parcel(parcel, **names, promised_at=promised_at))
         case ShipmentDispatched() as event:
             return _dispatched(process, event, fact)
+        case OrderPartShipped(shipment_id=parcel, units=units) if parcel in process.parcels:
+            return _arranged(process.parcel(parcel, lines=_together(units)), fact)
         case ShipmentDelivered(shipment_id=parcel, happened_at=happened_at):
             return _ended(process, parcel, happened_at or fact.occurred_at, fact)
         case ShipmentReturned(shipment_id=parcel):
@@ -314,6 +318,7 @@ CARRIER_AGENT = Agent(
         OrderReleased,
         OrderCancelled,
         OrderLinesCancelled,
+        OrderPartShipped,
         OrderEdited,
         OrderAddressChanged,
         ParcelSplit,
