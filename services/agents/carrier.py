@@ -35,8 +35,10 @@ from domain.order import (
     OrderEdited,
     OrderHeld,
     OrderLinesCancelled,
+    OrderPartShipped,
     OrderPlaced,
     OrderReleased,
+    ParcelUnits,
     UnitsChange,
 )
 from domain.personal import Erased, Sealed
@@ -65,7 +67,8 @@ class Carried(Value):
 
 class ShippingProcess(Value):
     """Where the order's parcels go; the recipient stays sealed. `lines` are to be sent, all in all.
-    `requested`: parcels were asked for, and follow the order from then on.
+    `requested`: parcels were asked for, and follow the order from then on. `split_before`: people did so when
+    nobody kept what is in which, so that it is for people to change them.
     """
 
     order_id: str = ""
@@ -78,6 +81,7 @@ class ShippingProcess(Value):
     confirmed: bool = False
     held: bool = False
     parcels: dict[str, Carried] = Field(default_factory=dict)
+    split_before: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -86,16 +90,12 @@ class ShippingProcess(Value):
         if not isinstance(kept, Mapping) or "units" not in kept:
             return kept
         known = {name: each for name, each in kept.items() if name != "units"}
+        known["split_before"] = len(kept["parcels"]) > 1
         if len(kept["parcels"]) == 1:
             known["parcels"] = {
                 name: {**each, "lines": kept["lines"]} for name, each in kept["parcels"].items()
             }
         return known
-
-    @property
-    def is_known(self) -> bool:
-        """Whether we know what is in each parcel."""
-        return all(parcel.lines or parcel.emptied for parcel in self.parcels.values())
 
     def parcel(self, shipment_id: str, **changed: object) -> ShippingProcess:
         parcel = self.parcels.get(shipment_id, Carried()).model_copy(update=changed)
@@ -120,11 +120,11 @@ def _readdressed(process: ShippingProcess, event: OrderAddressChanged) -> Shippi
     return process.model_copy(update=to)
 
 
-def _together(units: Iterable[Line | Pick | ParcelLine]) -> tuple[ParcelLine, ...]:
+def _together(units: Iterable[Line | Pick | ParcelLine | ParcelUnits]) -> tuple[ParcelLine, ...]:
     return _lines(_units(units))
 
 
-def _units(units: Iterable[Line | Pick | ParcelLine]) -> Counter[Place]:
+def _units(units: Iterable[Line | Pick | ParcelLine | ParcelUnits]) -> Counter[Place]:
     wanted: Counter[Place] = Counter()
     for each in units:
         wanted[each.warehouse, each.sku] += each.quantity
@@ -177,7 +177,7 @@ def _arranged(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]
 
     An order's parcels are asked for once it is confirmed, and nothing holds it.
     """
-    if not (process.requested or process.confirmed) or not process.is_known:
+    if not (process.requested or process.confirmed) or process.split_before:
         return Reaction(process)
     commands: list[Group] = []
     for name, units in _packed(process).items():
@@ -232,7 +232,7 @@ def _split(process: ShippingProcess, event: ParcelSplit, fact: Fact) -> Reaction
 
 
 def _dispatched(process: ShippingProcess, event: ShipmentDispatched, fact: Fact) -> Reaction[ShippingProcess]:
-    """What was asked of it too late goes in another parcel."""
+    """What was asked of it too late goes in another parcel. What was wanted of it, the order will say."""
     parcel = event.shipment_id
     lines = event.lines or process.parcels.get(parcel, Carried()).lines
     process = process.parcel(parcel, dispatched=True, emptied=False, lines=lines)
@@ -294,6 +294,8 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
             return Reaction(process.parcel(parcel, **names, promised_at=promised_at))
         case ShipmentDispatched() as event:
             return _dispatched(process, event, fact)
+        case OrderPartShipped(shipment_id=parcel, units=units) if parcel in process.parcels:
+            return _arranged(process.parcel(parcel, lines=_together(units)), fact)
         case ShipmentDelivered(shipment_id=parcel, happened_at=happened_at):
             return _ended(process, parcel, happened_at or fact.occurred_at, fact)
         case ShipmentReturned(shipment_id=parcel):
@@ -316,6 +318,7 @@ CARRIER_AGENT = Agent(
         OrderReleased,
         OrderCancelled,
         OrderLinesCancelled,
+        OrderPartShipped,
         OrderEdited,
         OrderAddressChanged,
         ParcelSplit,

@@ -359,7 +359,7 @@ def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _unpaid(_released(process, payment), payment, "expired", "", fact)
         case PaymentCaptured(payment_id=payment, amount_cents=cents):
             captured = _added(process.captured, payment, cents)
-            return _completed(process.model_copy(update={"captured": captured}), fact)
+            return _arrived(process.model_copy(update={"captured": captured}), fact)
         case PaymentRefunded(payment_id=payment, amount_cents=cents):
             refunded = _added(process.refunded, payment, cents)
             return _ended_if_settled(process.model_copy(update={"refunded": refunded}), fact)

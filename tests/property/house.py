@@ -21,9 +21,15 @@ ORDER = order_stream("m", "o1")
 
 
 class House:
-    """Streams, agents' processes and deadlines, in memory: a command, then all that follows."""
+    """Streams, agents' processes and deadlines, in memory: a command, then all that follows.
 
-    def __init__(self) -> None:
+    Of a `slow` one agents hear of what happened only in `go_on`: commands overtake them.
+    """
+
+    def __init__(self, *, slow: bool = False) -> None:
+        self.slow = slow
+        self.unheard: deque[tuple[str, Event]] = deque()
+        self.heard = 0
         self.states: dict[str, Any] = {}
         self.processes: dict[tuple[str, str], Any] = {}
         self.deadlines: dict[tuple[str, str, str], datetime] = {}
@@ -38,25 +44,32 @@ class House:
 
     def send_all(self, targets: list[tuple[str, Command]]) -> None:
         """As one append."""
-        queue = deque(self._carry_out(targets))
-        while queue:
-            stream, event = queue.popleft()
+        self.unheard.extend(self._carry_out(targets))
+        if not self.slow:
+            self.go_on()
+
+    def go_on(self, most: int = 10**9) -> None:
+        """Agents hear of so many events more."""
+        while self.unheard and most:
+            most -= 1
+            stream, event = self.unheard.popleft()
+            self.heard += 1
             fact = Fact(
-                len(self.events),
+                self.heard,
                 stream,
                 1,
                 event,
                 "m",
                 "c1",
                 "",
-                UUID(int=len(self.events)),
+                UUID(int=self.heard),
                 self.now,
                 self.now,
             )
             for agent in AGENTS:
                 mine = fact.category != "deadline" or event.agent == agent.name  # type: ignore[attr-defined]
                 if mine and isinstance(event, agent.interests):
-                    queue.extend(self._react(agent, fact))
+                    self.unheard.extend(self._react(agent, fact))
 
     def _react(self, agent: Any, fact: Fact) -> list[tuple[str, Event]]:
         key = getattr(fact.event, "key", None) or ORDER

@@ -1,8 +1,9 @@
 """Does the money follow the goods, to the cent, whatever parcels leave, come back, are cut, changed or split?
 
-All agents and aggregates in memory, with a provider and a carrier that do as they are asked, at any time. At
-the end all that is to be sent is, and all that was asked for is answered: then what is kept is
-what was delivered is worth, nothing is held, and each unit is where the parcels say.
+All agents and aggregates in memory, with a provider and a carrier that do as they are asked, at any time. In
+half of the runs agents are slow: people and carriers are faster than what follows from what they did. At the
+end all that is to be sent is, and all that was asked for is answered: then what is kept is what was delivered
+is worth, nothing is held, and each unit is where the parcels say.
 """
 
 from __future__ import annotations
@@ -88,8 +89,11 @@ class OrderParcels(RuleBasedStateMachine):
         adjustment=st.sampled_from([0, 0, 0, 5]),
         weights=st.lists(st.sampled_from([1, 2, 5]), min_size=1, max_size=3),
         by_rules=st.sampled_from(["", "", *WAREHOUSES]),
+        slow=st.booleans(),
     )
-    def begin(self, lines: tuple[Line, ...], adjustment: int, weights: list[int], by_rules: str) -> None:
+    def begin(
+        self, lines: tuple[Line, ...], adjustment: int, weights: list[int], by_rules: str, slow: bool
+    ) -> None:
         self.house, self.books, self.count = House(), dict[str, Books](), 0
         self.back: Counter[str] = Counter()
         if by_rules:  # a product in one line, wherever it comes from
@@ -119,6 +123,7 @@ class OrderParcels(RuleBasedStateMachine):
         )
         self.exact = not adjustment
         self.provider_works()
+        self.house.slow = slow
 
     @property
     def order(self) -> Order:
@@ -222,6 +227,10 @@ class OrderParcels(RuleBasedStateMachine):
         if confirmed:
             self.house.send(ORDER, ConfirmOrderEdit(**ids, now=self.house.now))
 
+    @rule(events=st.integers(1, 5))
+    def agents_go_on(self, events: int) -> None:
+        self.house.go_on(events)
+
     @rule(hours=st.sampled_from([0.1, 3]))
     def time_passes(self, hours: float) -> None:
         self.house.wait(hours * 3600)
@@ -248,6 +257,8 @@ class OrderParcels(RuleBasedStateMachine):
     def each_unit_is_in_one_parcel(self) -> None:
         if not hasattr(self, "house") or self.order.status != "confirmed" or not self.named(_PARCELS):
             return
+        if self.house.unheard or self.order.discrepancies:
+            return
         packed, wanted = Counter[str](), Counter[str]()
         for parcel in self.named(_PARCELS).values():
             if parcel.void == "no" or parcel.dispatched:
@@ -259,7 +270,8 @@ class OrderParcels(RuleBasedStateMachine):
             assert packed == wanted
 
     def all_is_done(self) -> None:
-        before = -1
+        self.house.slow, before = False, -1
+        self.house.go_on()
         while before != len(self.house.events):
             before = len(self.house.events)
             while self.order.holds:
@@ -279,7 +291,7 @@ class OrderParcels(RuleBasedStateMachine):
         self.all_is_done()
         order = self.order
         assert order.status in ("completed", "cancelled"), order
-        assert not order.discrepancies
+        assert order.discrepancies <= {"shipped_after_cancel", "shipped_while_held"}
         taken = sum(books.taken for books in self.books.values())
         assert [books.held for books in self.books.values()] == [0] * len(self.books)
         if order.status == "cancelled":
