@@ -39,7 +39,7 @@ from services.simulation.plan import Plan, PlannedOrder
 from services.simulation.shop import Answered
 from services.simulation.tables import Tables
 from services.worlds.carrier import Shipments
-from services.worlds.payment import Payments
+from services.worlds.payment import Payment, Payments
 
 ENDED = ("cancelled", "completed")
 OWED = ("not_refunded", "not_voided")
@@ -228,9 +228,14 @@ def _order_is_paid(order: PlannedOrder, status: str, wanted: Ordered, payments: 
         theirs = payments.payments.get(payment_stream(order.merchant, payment_id))
         kept = theirs.captured_cents - theirs.refunded_cents if theirs else 0
         due = wanted.due.get(payment_id, 0) if status == "completed" else 0
-        held = bool(theirs and theirs.status == "authorized" and not theirs.voided_at and not theirs.captures)
+        held = bool(theirs and theirs.status == "authorized" and not theirs.voided_at and _is_open(theirs))
         if kept != due or held:
             yield f"{order.order_id} is {status}: {kept} of {due} cents of {payment_id} are kept ({held=})"
+
+
+def _is_open(payment: Payment) -> bool:
+    """Something could still be captured of it."""
+    return payment.captured_cents < payment.request.amount_cents
 
 
 def parcels_agree(history: History, shipments: Shipments) -> Iterator[str]:
