@@ -59,6 +59,7 @@ from domain.order.events import (
 )
 from domain.order.goods import Goods
 from domain.order.handling import handle, told_holds
+from domain.order.missing import Missing
 from domain.order.placing import place
 from domain.order.state import (
     UNSHIPPED,
@@ -126,6 +127,7 @@ __all__ = [
     "LineCut",
     "LineQuantity",
     "MarkReserved",
+    "Missing",
     "NoteText",
     "OpenOrderDiscrepancy",
     "Order",

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from domain.allocation import AllocationPlanned, Pick
+from domain.allocation import AllocationPlanned, AllocationRevised, Pick
 from domain.carrier import (
     CarrierChosen,
     ChangeParcel,
@@ -27,7 +27,6 @@ from domain.carrier import (
 from domain.carrier.track_record import MeasureDelivery
 from domain.kernel import Command, Fact, Group, Reaction, Value, one
 from domain.order import (
-    ALLOCATION_CUT,
     Line,
     OrderAddressChanged,
     OrderCancelled,
@@ -214,7 +213,7 @@ def _changed(
     wanted = _units(process.lines)
     for each in units:
         place = (each.warehouse, each.sku)
-        wanted[place] = each.quantity if not process.allocated else max(0, wanted[place] + each.change)
+        wanted[place] = each.quantity
     return _arranged(process.model_copy(update={"lines": _lines(wanted)}), fact)
 
 
@@ -279,10 +278,10 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
             return _arranged(process.model_copy(update={"held": remaining > 0}), fact)
         case OrderConfirmed():
             return _arranged(process.model_copy(update={"confirmed": True}), fact)
-        case AllocationPlanned(picks=picks):
+        case AllocationPlanned(picks=picks) | AllocationRevised(picks=picks):
             return _arranged(process.model_copy(update={"lines": _together(picks)}), fact)
-        case OrderLinesCancelled(cancel_id=cancel_id) if process.allocated and cancel_id == ALLOCATION_CUT:
-            return Reaction(process)  # what its plan lacks was never to be sent
+        case OrderLinesCancelled() | OrderEdited() if process.allocated:
+            return Reaction(process)  # what is to be sent its plan says, which follows
         case OrderLinesCancelled(units=units) | OrderEdited(units=units):
             return _changed(process, units, fact)
         case OrderAddressChanged() as event:
@@ -313,6 +312,7 @@ CARRIER_AGENT = Agent(
     interests=(
         OrderPlaced,
         AllocationPlanned,
+        AllocationRevised,
         OrderConfirmed,
         OrderHeld,
         OrderReleased,

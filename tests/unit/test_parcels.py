@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from domain.allocation import AllocationPlanned, AllocationRules, AllocationTerms, FewestSplits, Pick, Site
+from domain.allocation import (
+    AllocationPlanned,
+    AllocationRevised,
+    AllocationRules,
+    AllocationTerms,
+    FewestSplits,
+    Pick,
+    Site,
+)
 from domain.carrier import (
     SHIPMENT,
     ChangeParcel,
@@ -195,6 +203,15 @@ def test_an_allocated_orders_parcels_are_those_of_its_last_plan() -> None:
         ("ask", "o1", ("sku1", "w0", 1)),
         ("ask", "o1.2", ("sku1", "w1", 2)),
     ]
+
+
+def test_an_allocated_orders_parcels_follow_the_revisions_of_its_plan() -> None:
+    heard = [order(line(1, "main", 3), allocated=True), planned((1, "w0", 1), (1, "w1", 2)), CONFIRMED]
+    less = AllocationRevised(order_id="o1", cause="c1", picks=planned((1, "w0", 1), (1, "w1", 1)).picks)
+    assert parcels(*heard, cut(1, "main", 1, 2)) == [], "from where is for the plan to say"
+    assert parcels(*heard, cut(1, "main", 1, 2), less) == [("change", "o1.2", ("sku1", "w1", 1))]
+    gone = AllocationRevised(order_id="o1", cause="c1", picks=planned((1, "w0", 1)).picks)
+    assert parcels(*heard, cut(1, "main", 2, 1), gone) == [("void", "o1.2")]
 
 
 def test_what_the_plan_lacks_is_in_no_parcel() -> None:
