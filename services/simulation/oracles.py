@@ -50,7 +50,7 @@ from services.simulation.invariants import History
 from services.simulation.ordered import ordered
 from services.simulation.plan import Plan
 from services.worlds.carrier import Shipments
-from services.worlds.payment import Payments
+from services.worlds.payment_state import Payments
 
 _OF_ORDERS = StockReserved | BackorderFilled | StockAllocated | StockShipped | StockReturned
 _QUANTITIES = "on hand, committed, in quality control, damaged, incoming"

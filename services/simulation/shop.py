@@ -29,13 +29,14 @@ from eventstore.tasks import TaskGroup
 from services.simulation import changes, dispatch, placing, scenarios
 from services.simulation.acts import Act, Look, Step, as_it_is, at_once, made_once
 from services.simulation.clock import START
+from services.simulation.early import early_event
 from services.simulation.faults import Faults
 from services.simulation.goods import steps_of
 from services.simulation.node import Node
 from services.simulation.outside import Outside
 from services.simulation.plan import Plan, PlannedDelivery, PlannedGoods, PlannedOrder
 from services.simulation.scenarios import CARRIER_WORLD, PAYMENT_WORLD, Request
-from services.worlds.webhooks import Post, Webhook
+from services.worlds.webhooks import Post
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 4.0
@@ -267,9 +268,7 @@ class Shop:
     async def _tell_early(self, order: PlannedOrder) -> None:
         """Of a payment that we know nothing of, and that nothing has become of: it is only to be kept."""
         stream = payment_stream(order.merchant, order.payment_ids[0])
-        data = {"payment_id": stream, "status": "pending", "captures": [], "refunds": [], "voided": False}
-        names = order.checkout, order.merchant
-        told = Webhook(f"early {stream}", stream, "payment.pending", START, *names, data)
+        told = early_event(stream, order.checkout, order.merchant)
         for _ in count():
             if await self._posts["payment"](told):
                 return
