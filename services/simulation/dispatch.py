@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from domain.carrier import HandOver, PutOnManifest, Shipment
 from domain.carrier.manifest import CloseManifest, HandOverManifest
-from domain.kernel import Group, Target
-from domain.streams import manifest_stream, shipment_stream
+from domain.kernel import Group, Target, one
+from domain.order import CancelOrder
+from domain.streams import manifest_stream, order_stream, shipment_stream
 from services.simulation.acts import Act
 from services.simulation.node import Node
 from services.simulation.plan import PlannedManifest, PlannedOrder
@@ -50,7 +51,14 @@ def acts_of(manifest: PlannedManifest, orders: Sequence[PlannedOrder]) -> Iterat
         given = [HandOver(shipment_id=each, manifest_id=manifest.name, now=now) for each in parcels]
         return _over(Target(stream, command), manifest, given)
 
+    async def cancel(node: Node) -> Group:
+        (loaded,) = await node.executor.states.load([stream])
+        (first, *_) = loaded.state.shipments or (NOBODY,)
+        return one(order_stream(manifest.merchant, first), CancelOrder(order_id=first, reason="customer"))
+
     yield Act(manifest.look_after_s, "close", close, is_time)
+    if manifest.one_is_cancelled:
+        yield Act(0.0, "cancel one of", cancel)
     yield Act(manifest.handed_over_after_s, "hand over", hand_over)
 
 

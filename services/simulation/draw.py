@@ -61,6 +61,7 @@ def _manifests(random: Random) -> Iterator[PlannedManifest]:
                 merchant=merchant,
                 look_after_s=random.uniform(1.0, 4.0),
                 handed_over_after_s=random.uniform(0.0, 8.0),
+                one_is_cancelled=number == 0,
             )
 
 

@@ -157,12 +157,16 @@ class PlannedGoods(Value):
 
 
 class PlannedManifest(Value):
-    """Staff lists parcels for the carrier that has most of them, and hands them over; `name` is unique."""
+    """Staff lists parcels for the carrier that has most of them, and hands them over; `name` is unique.
+
+    `one_is_cancelled` meanwhile: the order of the first that is listed.
+    """
 
     name: str
     merchant: str
     look_after_s: float
     handed_over_after_s: float
+    one_is_cancelled: bool = False
 
 
 class Plan(Value):
