@@ -41,5 +41,10 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ShipmentReturned", 1): _as_it_was,
     ("CarrierUnavailable", 1): _as_it_was,
     ("AuthorizationRequested", 1): _as_it_was,
+    ("OrderHeld", 1): _as_it_was,
+    ("OrderReleased", 1): _as_it_was,
+    ("DeadlineReached", 1): _as_it_was,
+    ("CheckoutOrderPlanned", 1): _as_it_was,
+    ("CheckoutOrderRequested", 1): _as_it_was,
 }
 """(type, schema) -> the function from the data of that schema to the data of the next."""

@@ -60,7 +60,8 @@ class Scheduler:
         appended = [row for row, error in outcomes if error is None]
         broken = [(row, error) for row, error in outcomes if error and not _is_over_soon(error)]
         if appended:
-            await self._run("forget_deadlines", appended, due_at=[row[7] for row in appended])
+            causes, due_at = [row[6] for row in appended], [row[7] for row in appended]
+            await self._run("forget_deadlines", appended, causes=causes, due_at=due_at)
         if broken:
             errors = [told(error) for _, error in broken]
             await self._run("park_deadlines", [row for row, _ in broken], errors=errors)
@@ -79,7 +80,7 @@ class Scheduler:
     ) -> Exception | None:
         """What it failed by, if it did: a failure is of this deadline alone, its neighbours go on."""
         context = Context(
-            command_id=key_id("deadline", agent, key, name, due_at.isoformat()),
+            command_id=key_id("deadline", agent, key, name, due_at.isoformat(), cause),
             merchant=merchant,
             actor="scheduler",
             correlation=correlation,
@@ -88,7 +89,7 @@ class Scheduler:
             clock=clock,
         )
         try:
-            command = ReachDeadline(agent=agent, key=key, name=name, due_at=due_at)
+            command = ReachDeadline(agent=agent, key=key, name=name, due_at=due_at, asked_by=cause)
             await self._executor.execute(one(deadline_stream(merchant, agent, key, name), command), context)
         except EpochChanged:
             raise  # nobody can append anything

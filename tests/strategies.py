@@ -391,6 +391,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         cancel_id=references,
         reason=reasons,
         lines=st.lists(cuts, max_size=3).map(tuple),
+        unfound=st.booleans(),
     ),
     ProposeOrderEdit: st.builds(
         ProposeOrderEdit,
@@ -586,7 +587,12 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         TranslateCategory, category=st.just("brinquedos"), english=st.sampled_from(["toys", "games"])
     ),
     ReachDeadline: st.builds(
-        ReachDeadline, agent=st.just("order"), key=st.just("o1"), name=st.just("expiry"), due_at=moments
+        ReachDeadline,
+        agent=st.just("order"),
+        key=st.just("o1"),
+        name=st.just("expiry"),
+        due_at=moments,
+        asked_by=st.sampled_from(["e1", "e2"]),
     ),
     InviteUser: st.builds(
         InviteUser,

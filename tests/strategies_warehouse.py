@@ -12,13 +12,19 @@ from domain.allocation import (
     AllocationRules,
     AllocationTerms,
     CancelAllocation,
+    DropAllocationChange,
     FewestSplits,
     Free,
     KeepSafetyStock,
     Nearest,
+    Pick,
     PlanAllocation,
+    PlanAllocationChange,
     PreferWarehouses,
+    RemoveShortPick,
+    ReviseAllocation,
     SettleAllocation,
+    SettleAllocationChange,
     Site,
     WantedLine,
 )
@@ -33,6 +39,7 @@ from domain.warehouse.network import (
 )
 from domain.warehouse.pick_list import (
     CancelPickList,
+    CutPickLine,
     HandOverPickList,
     HoldPickList,
     PackOrder,
@@ -92,6 +99,15 @@ _fields: dict[str, Any] = {
 LINES = (PickLine(line=1, sku="A-1", quantity=3), PickLine(line=2, sku="B.2", quantity=1))
 _versioned: dict[str, Any] = {"now": moments, "effective_from": st.none() | moments}
 
+_changes = st.sampled_from(["e1", "e2", "short-1"])
+_plan: dict[str, Any] = {
+    "order_id": st.just("o1"),
+    "attempt": st.integers(1, 4),
+    "terms": allocation_terms,
+    "ship_to_state": states,
+    "lines": wanted_lines,
+    "known": known_units,
+}
 COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     RegisterWarehouse: st.builds(RegisterWarehouse, **_fields),
     ChangeWarehouse: st.builds(ChangeWarehouse, **_fields),
@@ -124,14 +140,37 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     CancelPickList: st.builds(
         CancelPickList, **_pick_list, reason=st.sampled_from(["order_cancelled", "staff"])
     ),
-    PlanAllocation: st.builds(
-        PlanAllocation,
+    CutPickLine: st.builds(
+        CutPickLine,
+        **_pick_list,
+        cause=st.sampled_from(["c1", "c2"]),
+        line=st.integers(1, 3),
+        quantity=st.integers(1, 4),
+    ),
+    PlanAllocation: st.builds(PlanAllocation, **_plan),
+    PlanAllocationChange: st.builds(PlanAllocationChange, **_plan, change_id=_changes),
+    SettleAllocationChange: st.builds(
+        SettleAllocationChange,
         order_id=st.just("o1"),
-        attempt=st.integers(1, 4),
-        terms=allocation_terms,
-        ship_to_state=states,
-        lines=wanted_lines,
-        known=known_units,
+        change_id=_changes,
+        attempt=st.integers(1, 2),
+        revise=st.booleans(),
+    ),
+    DropAllocationChange: st.builds(DropAllocationChange, order_id=st.just("o1"), change_id=_changes),
+    ReviseAllocation: st.builds(
+        ReviseAllocation, order_id=st.just("o1"), cause=_changes, lines=wanted_lines, sent=known_units
+    ),
+    RemoveShortPick: st.builds(
+        RemoveShortPick,
+        order_id=st.just("o1"),
+        short_id=_changes,
+        pick=st.builds(
+            Pick,
+            line=st.integers(1, 2),
+            sku=st.sampled_from(SKUS),
+            warehouse=warehouses,
+            quantity=st.integers(1, 2),
+        ),
     ),
     SettleAllocation: st.builds(SettleAllocation, order_id=st.just("o1"), attempt=st.integers(1, 3)),
     CancelAllocation: st.builds(CancelAllocation, order_id=st.just("o1")),

@@ -11,8 +11,9 @@ again: the same shopper who presses twice, or the agents once the claim is past 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from commands.cart.offers import networks_of
 from commands.executor import Context, Done
 from commands.http import Call, refusal
 from commands.order.call import placing_of
@@ -20,11 +21,12 @@ from commands.personal import sealed
 from domain.cart.cart import Cart
 from domain.cart.commands import Buyer, RecordCheckoutOrder, ReleaseCheckout
 from domain.cart.events import CheckoutOrderPlanned, Contact
-from domain.cart.orders import place_order_of
+from domain.cart.orders import CartLine, place_order_of
 from domain.kernel import Group, Target, one
 from domain.merchant import Merchant
 from domain.personal import Sealed
-from domain.streams import cart_stream, order_stream
+from domain.streams import cart_stream, order_stream, stock_stream
+from eventstore.log import MAX_NAME_CHARACTERS
 from eventstore.seams import key_id
 from services.web.problems import conflict
 
@@ -42,8 +44,10 @@ async def contact_of(call: Call, cart: Cart) -> Contact | None:
 async def buyers(
     call: Call, contact: Contact, subjects: Mapping[str, str], merchants: Mapping[str, Merchant]
 ) -> tuple[Buyer, ...]:
-    """The person, sealed for each merchant; a 409 problem for one who was erased."""
-    keyring, ids = call.parts.keyring, call.parts.ids
+    """The person, sealed for each merchant, with its rules for where they live; a 409 problem for one who was
+    erased. Only here the zip prefix is in the clear."""
+    keyring, ids, now = call.parts.keyring, call.parts.ids, call.parts.clock.now()
+    networks = await networks_of(call.parts.executor.states, merchants)
     return tuple(
         [
             Buyer(
@@ -51,10 +55,25 @@ async def buyers(
                 subject=subjects[merchant],
                 customer=await sealed(keyring, ids, subjects[merchant], contact.customer()),
                 terms=settings.terms,
+                allocation=networks[merchant].terms_at(now, contact.zip_prefix),
             )
             for merchant, settings in merchants.items()
         ]
     )
+
+
+def check_fit(lines: Iterable[CartLine], buyers: Iterable[Buyer]) -> None:
+    """A 409 problem for a product whose name is too long beside that of a warehouse that rules may choose."""
+    allocations = {each.merchant: each.allocation for each in buyers}
+    for line in lines:
+        terms = allocations[line.merchant]
+        for site in terms.sites if terms else ():
+            if len(stock_stream(line.merchant, line.sku, site.warehouse)) > MAX_NAME_CHARACTERS:
+                raise conflict(
+                    "stock_name_fits",
+                    f"the names of product {line.sku} and of warehouse {site.warehouse} are too long"
+                    " together: take the line out",
+                )
 
 
 async def finish(call: Call, cart_id: str) -> tuple[Cart, int]:

@@ -14,7 +14,8 @@ from domain.cart.orders import CartLine, merchants_of
 from domain.cart.storefront import StorefrontSettings
 from domain.inventory import Stock
 from domain.product import Product
-from domain.streams import product_stream, stock_stream, storefront_stream
+from domain.streams import product_stream, stock_stream, storefront_stream, warehouses_stream
+from domain.warehouse.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +65,40 @@ async def offers_of(states: States, cart: Cart, now: datetime) -> tuple[Offer, .
         return ()
     places = [(line.merchant, line.sku) for line in cart.lines]
     products = await sold(states, places, cart.channel, cart.currency, now)
-    stocks = await states.load([stock_stream(*line.place) for line in cart.lines])
+    units = await for_sale(states, cart.lines, now)
     return tuple(
         Offer(
             line=line.line,
             unit_price_cents=product.unit_price_cents if line.priced_by == "settings" else None,
-            available=free_units(stock.state, now),
+            available=available,
             on_sale=product.on_sale and (line.priced_by == "caller" or product.unit_price_cents is not None),
         )
-        for line, product, stock in zip(cart.lines, products, stocks, strict=True)
+        for line, product, available in zip(cart.lines, products, units, strict=True)
     )
+
+
+async def for_sale(states: States, lines: Sequence[CartLine], now: datetime) -> list[int]:
+    """Units that each line may have: in its warehouse, or in all that its merchant's rules choose from."""
+    networks = await networks_of(states, merchants_of(lines))
+    places = [_warehouses(networks[line.merchant], line, now) for line in lines]
+    wanted = sorted({place for each in places for place in each})
+    found = await states.load([stock_stream(*place) for place in wanted])
+    free = {place: free_units(each.state, now) for place, each in zip(wanted, found, strict=True)}
+    return [sum(free[place] for place in each) for each in places]
+
+
+def _warehouses(network: Network, line: CartLine, now: datetime) -> list[tuple[str, str, str]]:
+    terms = network.terms_at(now)
+    if terms is None:
+        return [line.place]
+    return [(line.merchant, line.sku, site.warehouse) for site in terms.sites]
+
+
+async def networks_of(states: States, merchants: Iterable[str]) -> dict[str, Network]:
+    """Merchant -> its warehouses, and the rules by which it chooses among them."""
+    asked = list(dict.fromkeys(merchants))
+    found = await states.load([warehouses_stream(merchant) for merchant in asked]) if asked else []
+    return {merchant: each.state for merchant, each in zip(asked, found, strict=True)}
 
 
 def free_units(stock: Stock, now: datetime) -> int:

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
 from commands.cart import body as bodies
-from commands.cart.checkout import buyers, contact_of, erased, finish
+from commands.cart.checkout import buyers, check_fit, contact_of, erased, finish
 from commands.cart.door import (
     PERMISSION,
     Shopper,
@@ -268,7 +268,7 @@ async def _complete(shopper: WantedShopper, cart_id: CartId, body: bodies.Comple
 
     What is not any more as the buyer saw it (a price, units, the total) is told before it costs anything: 409
     `as_seen` with `changes`, old and new, and `accept` to take them with. Nothing is held by a cart: stock is
-    reserved for its orders.
+    reserved for its orders, by the rules of merchants that have some.
     """
     call = shopper.call
     cart = await shopper.cart(cart_id)
@@ -281,6 +281,8 @@ async def _complete(shopper: WantedShopper, cart_id: CartId, body: bodies.Comple
     person = contact.customer_unique_id
     subjects = {merchant: shopper.subject(merchant, person) for merchant in merchants}
     offers, charges = await offered(shopper, cart)
+    buying = await buyers(call, contact, subjects, merchants)
+    check_fit(cart.lines, buying)
     command = ClaimCheckout(
         cart_id=cart_id,
         now=call.parts.clock.now(),
@@ -288,7 +290,7 @@ async def _complete(shopper: WantedShopper, cart_id: CartId, body: bodies.Comple
         accept=body.accept,
         offers=offers,
         charges=charges,
-        buyers=await buyers(call, contact, subjects, merchants),
+        buyers=buying,
         payments=tuple(each.to_domain(place) for place, each in enumerate(body.payments, 1)),
         on_account=body.on_account,
     )

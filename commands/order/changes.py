@@ -181,8 +181,8 @@ async def _cancel_lines(call: WantedCall, order_id: OrderId, body: CancelLinesBo
     """Units that are not shipped can be called off (rule `cancel_before_shipping`); all that is left of an
     order of which nothing is shipped is the whole order. Their stock is released. Of surcharges and
     shortfalls on the whole they take their part by value; each payment brings less in proportion: what was
-    captured beyond it is refunded. An order that is allocated by rules is cancelled as a whole only (rule
-    `change_unallocated`).
+    captured beyond it is refunded. Of an order that is allocated by rules the units are let go where
+    they were planned, and not picked any more.
     """
     await call.settings()
     correlation = await cancelled_by(call, order_id, body.reason)
@@ -209,9 +209,9 @@ async def _cancel_lines(call: WantedCall, order_id: OrderId, body: CancelLinesBo
 )
 async def _propose(call: WantedCall, order_id: OrderId, body: ProposeBody) -> Response:
     """Of a confirmed order that is not shipped (rule `edit_confirmed`); one change set is open at a time
-    (`one_change_set`), and none of an order that is allocated by rules (`change_unallocated`). The preview
-    tells the difference in money, what would be charged or refunded by which payment, and which units would
-    be reserved or released.
+    (`one_change_set`). The preview tells the difference in money, what would be charged or refunded by which
+    payment, and which units would be reserved or released: of an order that is allocated by rules these are
+    planned by the rules that it was placed with, once it is confirmed.
     """
     await call.settings()
     correlation, subject = await placing_of(call.parts.log, order_stream(call.merchant, order_id))

@@ -31,6 +31,9 @@ from domain.streams import (
 from eventstore.seams import derived_id, key_id
 from services.web.access import forbidden, requires
 
+PICK_LISTS_MOST = 10**6
+"""Pick lists of an order, for what their names may come to."""
+
 
 async def place_order(executor: Executor, command: PlaceOrder, context: Context, answer: bytes = b"") -> Done:
     """Place an order; refused where it does not add up, or its id was used before."""
@@ -173,10 +176,10 @@ def named_by_order(merchant: str, order: PlaceOrder) -> Iterator[Named]:
 
 
 def _named_by_allocation(merchant: str, order: PlaceOrder, terms: AllocationTerms) -> Iterator[Named]:
-    """Any of the warehouses may be chosen; each has a pick list of its own number."""
+    """Any of the warehouses may be chosen; each has a pick list, and changes of the order make more."""
     order_id: Mapping[Source, str] = {("body", "order_id"): order.order_id}
     yield allocation_stream(merchant, order.order_id), order_id
-    yield pick_list_stream(merchant, f"{order.order_id}.{len(terms.sites)}"), order_id
+    yield pick_list_stream(merchant, f"{order.order_id}.{PICK_LISTS_MOST}"), order_id
     longest = max((site.warehouse for site in terms.sites), key=lambda name: len(encode_part(name)))
     for place, line in enumerate(order.lines):
         yield stock_stream(merchant, line.sku, longest), {("body", "lines", place, "sku"): line.sku}

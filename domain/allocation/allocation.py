@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
 
 from domain.allocation.events import (
     AllocationCancelled,
+    AllocationChangeDropped,
+    AllocationChangeFailed,
+    AllocationChangePlanned,
     AllocationCommand,
     AllocationEvent,
     AllocationFailed,
@@ -20,12 +22,17 @@ from domain.allocation.events import (
     AllocationSettled,
     CancelAllocation,
     Candidate,
+    DropAllocationChange,
     FailReason,
     Free,
     OrderSplit,
     Pick,
     PlanAllocation,
+    PlanAllocationChange,
+    RemoveShortPick,
+    ReviseAllocation,
     SettleAllocation,
+    SettleAllocationChange,
     WantedLine,
 )
 from domain.allocation.planning import (
@@ -38,19 +45,9 @@ from domain.allocation.planning import (
     unit_scores,
     usable,
 )
+from domain.allocation.revising import remove_short, revise, settle_change
+from domain.allocation.state import Allocation, Change, evolve
 from domain.kernel import Decider
-
-Status: TypeAlias = Literal["none", "planned", "settled", "failed", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Allocation:
-    """`attempt` is the last one; `warehouses` are those of its plan, and `waits` whether it may wait."""
-
-    status: Status = "none"
-    attempt: int = 0
-    warehouses: tuple[str, ...] = ()
-    waits: bool = False
 
 
 def attempts_max(command: PlanAllocation) -> int:
@@ -169,9 +166,51 @@ def _plan(command: PlanAllocation, allocation: Allocation) -> AllocationPlanned 
     return _planned(command, found) if found else _failed(command, "not_enough")
 
 
+def _plan_change(command: PlanAllocationChange, allocation: Allocation) -> tuple[AllocationEvent, ...]:
+    """Beside a plan that stands, or is about to."""
+    change = allocation.changes.get(command.change_id, Change())
+    if (
+        allocation.status not in ("planned", "settled")
+        or change.over
+        or command.attempt != change.attempt + 1
+    ):
+        return ()
+    ids = {"order_id": command.order_id, "change_id": command.change_id, "attempt": command.attempt}
+    tried = command.attempt > attempts_max(command)
+    found = None if tried else _find(command)
+    if found is None:
+        failed = _failed(command, "too_many_attempts" if tried else "not_enough")
+        missing = {"missing": failed.missing or command.lines}
+        return (AllocationChangeFailed(**{**dict(failed), **ids, **missing}),)
+    planned = dict(_planned(command, found))
+    del planned["waits"]
+    return (AllocationChangePlanned(**{**planned, **ids}),)
+
+
+def _change(command: AllocationCommand, allocation: Allocation) -> tuple[AllocationEvent, ...]:
+    """What becomes of the plan once it stands."""
+    match command:
+        case PlanAllocationChange():
+            return _plan_change(command, allocation)
+        case SettleAllocationChange():
+            return settle_change(command, allocation)
+        case DropAllocationChange(order_id=order_id, change_id=change_id) if change := allocation.changes.get(
+            change_id
+        ):
+            dropped = AllocationChangeDropped(order_id=order_id, change_id=change_id)
+            return () if change.over else (dropped,)
+        case ReviseAllocation():
+            return revise(command, allocation)
+        case RemoveShortPick():
+            return remove_short(command, allocation)
+    return ()
+
+
 def decide(command: AllocationCommand, allocation: Allocation) -> tuple[AllocationEvent, ...]:
     """It is only agents who ask, so what came too late, or twice, is nobody's mistake."""
     match command:
+        case PlanAllocationChange():
+            return _change(command, allocation)
         case PlanAllocation(attempt=attempt) if allocation.status in ("none", "planned"):
             return (_plan(command, allocation),) if attempt == allocation.attempt + 1 else ()
         case SettleAllocation(order_id=order_id, attempt=attempt) if allocation.status == "planned":
@@ -183,22 +222,7 @@ def decide(command: AllocationCommand, allocation: Allocation) -> tuple[Allocati
             return (settled, *split)
         case CancelAllocation(order_id=order_id) if allocation.status not in ("failed", "cancelled"):
             return (AllocationCancelled(order_id=order_id),)
-    return ()
-
-
-def evolve(allocation: Allocation, event: AllocationEvent) -> Allocation:
-    match event:
-        case AllocationPlanned(attempt=attempt, picks=picks, waits=waits):
-            warehouses = tuple(sorted({pick.warehouse for pick in picks}))
-            return Allocation("planned", attempt, warehouses, waits)
-        case AllocationSettled():
-            return replace(allocation, status="settled")
-        case AllocationFailed(attempt=attempt):
-            return Allocation("failed", attempt)
-        case AllocationCancelled():
-            return replace(allocation, status="cancelled")
-        case OrderSplit():
-            return allocation
+    return _change(command, allocation)
 
 
 ALLOCATION: Decider[AllocationCommand, AllocationEvent, Allocation] = Decider(

@@ -10,6 +10,8 @@ from domain.allocation.rules import AllocationTerms, Count, Id
 from domain.kernel import Command, Event, Quantity, Value
 
 LINES_MAX = 1_000
+SHORT_PICK = "short-"
+"""What the ids of changes begin with that are instead of short picks; the pick's event follows."""
 FailReason: TypeAlias = Literal["not_enough", "refused", "too_many_attempts"]
 
 
@@ -98,8 +100,74 @@ class AllocationCancelled(Event):
     order_id: Id
 
 
+class AllocationChangePlanned(Event):
+    """Allocate this beside what is planned: a change of the order wants it, or it is instead of units that
+    were not found. `short` is what it lacks of that."""
+
+    order_id: Id
+    change_id: Id
+    attempt: PositiveInt
+    settings_version: PositiveInt
+    rule: str
+    kept: Count = 0
+    picks: Annotated[tuple[Pick, ...], Field(min_length=1)]
+    short: tuple[WantedLine, ...] = ()
+    candidates: tuple[Candidate, ...]
+
+
+class AllocationChangeSettled(Event):
+    """All that was planned for the change is allocated; `missing` is what it goes without."""
+
+    order_id: Id
+    change_id: Id
+    attempt: PositiveInt
+    missing: tuple[WantedLine, ...] = ()
+
+
+class AllocationChangeFailed(Event):
+    """The units of the change can't be had: the plan is as it was before."""
+
+    order_id: Id
+    change_id: Id
+    attempt: PositiveInt
+    settings_version: PositiveInt
+    reason: FailReason
+    missing: tuple[WantedLine, ...]
+    candidates: tuple[Candidate, ...]
+
+
+class AllocationChangeDropped(Event):
+    """The change came to nothing, and so what was planned for it."""
+
+    order_id: Id
+    change_id: Id
+
+
+class AllocationRevised(Event):
+    """The plan is `picks` from now on: `added` came to it, `removed` is to be let go, `short` was not found.
+
+    `cause` is the id of the cancel, the change set or the short pick.
+    """
+
+    order_id: Id
+    cause: Id
+    picks: tuple[Pick, ...]
+    added: tuple[Pick, ...] = ()
+    removed: tuple[Pick, ...] = ()
+    short: tuple[Pick, ...] = ()
+
+
 AllocationEvent: TypeAlias = (
-    AllocationPlanned | AllocationSettled | OrderSplit | AllocationFailed | AllocationCancelled
+    AllocationPlanned
+    | AllocationSettled
+    | OrderSplit
+    | AllocationFailed
+    | AllocationCancelled
+    | AllocationChangePlanned
+    | AllocationChangeSettled
+    | AllocationChangeFailed
+    | AllocationChangeDropped
+    | AllocationRevised
 )
 
 
@@ -123,4 +191,51 @@ class CancelAllocation(Command):
     order_id: Id
 
 
-AllocationCommand: TypeAlias = PlanAllocation | SettleAllocation | CancelAllocation
+class PlanAllocationChange(PlanAllocation):
+    """Plan units beside those that are planned; `attempt` counts for this change."""
+
+    change_id: Id
+
+
+class SettleAllocationChange(Command):
+    """`revise`: it counts at once, and not only once the order has changed."""
+
+    order_id: Id
+    change_id: Id
+    attempt: PositiveInt
+    revise: bool = False
+
+
+class DropAllocationChange(Command):
+    order_id: Id
+    change_id: Id
+
+
+class ReviseAllocation(Command):
+    """The order wants `lines` from now on. What it has beyond them is let go, but for what has left: `sent`
+    units of each SKU and warehouse. What was settled for the change `cause` counts."""
+
+    order_id: Id
+    cause: Id
+    lines: Annotated[tuple[WantedLine, ...], Field(max_length=LINES_MAX)]
+    sent: tuple[Free, ...] = ()
+
+
+class RemoveShortPick(Command):
+    """These units of the plan were not found."""
+
+    order_id: Id
+    short_id: Id
+    pick: Pick
+
+
+AllocationCommand: TypeAlias = (
+    PlanAllocation
+    | SettleAllocation
+    | CancelAllocation
+    | PlanAllocationChange
+    | SettleAllocationChange
+    | DropAllocationChange
+    | ReviseAllocation
+    | RemoveShortPick
+)

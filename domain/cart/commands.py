@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AwareDatetime, Field, PositiveInt
 
+from domain.allocation.rules import AllocationTerms
 from domain.cart.events import (
     CHANNEL,
     CartTerms,
@@ -33,12 +34,16 @@ class Offer(Value):
 
 
 class Buyer(Value):
-    """Who buys at one of the cart's merchants, sealed for that merchant, and on which terms."""
+    """Who buys at one of the cart's merchants, sealed for that merchant, and on which terms.
+
+    `allocation`: by which rules the merchant chooses the warehouses of what is sent to them.
+    """
 
     merchant: Id
     subject: Id
     customer: Personal[Customer]
     terms: Terms = Terms()
+    allocation: AllocationTerms | None = None
 
 
 class Payment(Value):

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field, PositiveInt
 
+from domain.allocation.rules import AllocationTerms
 from domain.kernel import Event, Quantity, Value
 from domain.money import Cents, Currency
 from domain.order import Line, Portion, Terms
@@ -155,6 +156,10 @@ class CheckoutClaimed(CartEvent):
 
 
 class _CheckoutOrder(CartEvent):
+    """`allocation`: by which rules its warehouses are chosen; None where its lines name them."""
+
+    schema_version = 2
+
     claim: PositiveInt
     merchant: Id
     order_id: Id
@@ -168,6 +173,7 @@ class _CheckoutOrder(CartEvent):
     on_account: bool = False
     total_cents: Cents
     terms: Terms
+    allocation: AllocationTerms | None = None
 
 
 class CheckoutOrderPlanned(_CheckoutOrder):

@@ -253,6 +253,7 @@ class Planning:
             on_account=self.on_account,
             total_cents=total,
             terms=buyer.terms,
+            allocation=buyer.allocation,
         )
 
 
@@ -269,4 +270,5 @@ def place_order_of(order: CheckoutOrderPlanned | CheckoutOrderRequested) -> Plac
         portions=order.portions,
         on_account=order.on_account,
         terms=order.terms,
+        allocation=order.allocation,
     )

@@ -56,8 +56,7 @@ def _promise(
     place = place_of(command)
     own = stock.held.get(command.order_id)
     own_quantity = own.quantity if own else 0
-    kept = command.keep if isinstance(command, ReserveStock) else 0
-    wanted = command.quantity - own_quantity + kept
+    wanted = command.quantity - own_quantity + command.keep
     freed = _expired(command, stock, wanted) if stock.available < wanted else {}
     available = stock.available + sum(held.quantity for held in freed.values())
     if available < wanted:

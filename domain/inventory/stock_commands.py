@@ -92,11 +92,14 @@ class ExpireReservation(Command):
 
 
 class AllocateStock(Command):
+    """Commit `quantity` in all to the order, where `keep` units more must be left to others."""
+
     order_id: Id
     sku: Id
     warehouse: Id
     quantity: Quantity
     now: AwareDatetime
+    keep: Count = 0
 
 
 class ReleaseStock(Command):

@@ -57,6 +57,7 @@ from domain.order.events import (
     OrderUntagged,
 )
 from domain.order.handling import handle, told_holds
+from domain.order.missing import Missing
 from domain.order.placing import place
 from domain.order.state import (
     UNSHIPPED,
@@ -121,6 +122,7 @@ __all__ = [
     "LineCut",
     "LineQuantity",
     "MarkReserved",
+    "Missing",
     "NoteText",
     "OpenOrderDiscrepancy",
     "Order",

@@ -23,7 +23,7 @@ from domain.order.state import UNSHIPPED, Order
 from domain.order.values import DeclineReason, Line, LineCut, LineQuantity
 
 ALLOCATION_CUT = "allocation"
-"""The `cancel_id` by which an order that is allocated by rules loses the units that its plan lacks."""
+"""The `cancel_id` by which an order that is allocated by rules loses the units that its first plan lacks."""
 
 
 def edit_over(order_id: str, order: Order, reason: DeclineReason) -> tuple[OrderEvent, ...]:
@@ -71,26 +71,29 @@ def cancel(command: CancelOrder, order: Order) -> tuple[OrderEvent, ...]:
 def cancel_lines(command: CancelOrderLines, order: Order) -> tuple[OrderEvent, ...]:
     if command.cancel_id in order.cancels:
         return ()
+    if command.unfound:
+        command = _as_far_as_left(command, order)
+        if not command.lines:
+            return ()
     _check(command, order)
     cuts = tuple(_cut(each, order) for each in command.lines)
     if sum(cut.quantity for cut in cuts) == order.units_left and not order.dispatched:
         return cancel(CancelOrder(order_id=command.order_id, reason=command.reason, note=command.note), order)
-    if command.cancel_id != ALLOCATION_CUT:
-        check_not_allocated(order)
     events = (*edit_over(command.order_id, order, "superseded"), _cancelled(command, order, cuts))
     if sum(cut.quantity for cut in cuts) == order.units_left:
         return (*events, OrderShipped(order_id=command.order_id))  # nothing is left to be sent
     return events
 
 
-def check_not_allocated(order: Order) -> None:
-    """Its plan and pick lists would go on with what is called off: so only the whole of it stops them."""
-    if order.allocated:
-        raise Refused(
-            "change_unallocated",
-            "the order is allocated to warehouses by rules; cancel the whole order before it is shipped,"
-            " and place another one",
-        )
+def _as_far_as_left(command: CancelOrderLines, order: Order) -> CancelOrderLines:
+    """Nothing where the order is shipped, or over: then nobody misses them any more."""
+    left = {number: order.left(number) for number in order.lines if order.status in UNSHIPPED}
+    lines = tuple(
+        each.model_copy(update={"quantity": units})
+        for each in command.lines
+        if (units := min(each.quantity, left.get(each.line, 0))) > 0
+    )
+    return command.model_copy(update={"lines": lines})
 
 
 def _check(command: CancelOrderLines, order: Order) -> None:
@@ -99,7 +102,7 @@ def _check(command: CancelOrderLines, order: Order) -> None:
             "cancel_before_shipping",
             f"the order is {order.status}; only what is not shipped can be cancelled",
         )
-    if order.proposal and order.proposal.confirmed:
+    if order.proposal and order.proposal.confirmed and not command.unfound:
         raise Refused(
             "edit_not_under_way",
             f"change set {order.proposal.edit.change_set_id} is being carried out; ask again once it is",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from domain.kernel import Refused
 from domain.money import MOST_CENTS
-from domain.order.cancelling import check_not_allocated, edit_over
+from domain.order.cancelling import edit_over
 from domain.order.changing import (
     items_cents,
     less_money,
@@ -44,7 +44,6 @@ def edit(command: Editing, order: Order) -> tuple[OrderEvent, ...]:
 
 
 def _check_open(command: ProposeOrderEdit, order: Order) -> None:
-    check_not_allocated(order)
     if order.status != "confirmed":
         raise Refused(
             "edit_confirmed",

@@ -122,13 +122,18 @@ class UntagOrder(Command):
 
 
 class CancelOrderLines(Command):
-    """Call off units that are not shipped; all of them is the whole order."""
+    """Call off units that are not shipped; all of them is the whole order.
+
+    `unfound`: it is a fact that they can't be had. Then it is of what is left of them, and a change under way
+    is over.
+    """
 
     order_id: Id
     cancel_id: Id
     reason: CancelReason
     note: str = ""
     lines: tuple[LineQuantity, ...]
+    unfound: bool = False
 
 
 class ProposeOrderEdit(Command):

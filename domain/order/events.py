@@ -99,6 +99,8 @@ class OrderDiscrepancyOpened(Event):
 class OrderHeld(Event):
     """It may not be fulfilled until every hold of it is released; what is reserved for it stays so."""
 
+    schema_version = 2
+
     order_id: Id
     hold_id: Id
     reason: HoldReason
@@ -107,6 +109,8 @@ class OrderHeld(Event):
 
 class OrderReleased(Event):
     """A hold is lifted; `remaining` others stand."""
+
+    schema_version = 2
 
     order_id: Id
     hold_id: Id

@@ -69,7 +69,7 @@ class Terms(Value):
     authorization_valid_s: Validity = 5 * 86400
 
 
-HoldReason: TypeAlias = Literal["fraud", "address", "payment", "staff", "other"]
+HoldReason: TypeAlias = Literal["fraud", "address", "payment", "staff", "other", "stock"]
 """Why an order may not be fulfilled for now."""
 
 DeclineReason: TypeAlias = Literal[

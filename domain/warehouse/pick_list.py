@@ -98,6 +98,19 @@ class PickListResumed(Event):
     order_id: Id
 
 
+class PickLineCut(Event):
+    """`quantity` units of the line are not wanted any more, of which `put_back` were in hand, or packed: what
+    was packed is open again."""
+
+    pick_list_id: Id
+    order_id: Id
+    cause: Id
+    line: PositiveInt
+    sku: Id
+    quantity: Quantity
+    put_back: Annotated[int, Field(ge=0)] = 0
+
+
 class PickListCancelled(Event):
     """Nobody goes on with it; `put_back` is what was in hand, or packed, and goes back to its place."""
 
@@ -117,6 +130,7 @@ PickListEvent: TypeAlias = (
     | PickListHandedOver
     | PickListHeld
     | PickListResumed
+    | PickLineCut
     | PickListCancelled
 )
 
@@ -176,6 +190,15 @@ class ResumePickList(Command):
     pick_list_id: Id
 
 
+class CutPickLine(Command):
+    """So many units of the line are not wanted any more; `cause` says what for, once."""
+
+    pick_list_id: Id
+    cause: Id
+    line: PositiveInt
+    quantity: Quantity
+
+
 class CancelPickList(Command):
     pick_list_id: Id
     reason: CancelReason = "staff"
@@ -191,6 +214,7 @@ PickListCommand: TypeAlias = (
     | HandOverPickList
     | HoldPickList
     | ResumePickList
+    | CutPickLine
     | CancelPickList
 )
 Status: TypeAlias = Literal["none", "released", "picking", "packed", "staged", "handed_over", "cancelled"]
@@ -207,6 +231,7 @@ class PickList:
     lines: Mapping[int, PickLine] = field(default_factory=dict)
     picked: Mapping[int, int] = field(default_factory=dict)
     short: Mapping[int, int] = field(default_factory=dict)
+    cuts: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def open_units(self) -> int:
@@ -318,6 +343,25 @@ def _cancel(command: CancelPickList, found: PickList) -> tuple[PickListEvent, ..
     return (PickListCancelled(**ids, reason=command.reason, put_back=in_hand),)
 
 
+def _cut(command: CutPickLine, found: PickList, ids: dict[str, str]) -> tuple[PickListEvent, ...]:
+    """The agents ask, so what came too late is nobody's mistake. What nobody has picked is cut first; without
+    anything left to fetch the list is over."""
+    line = found.lines.get(command.line)
+    late = found.status in ("handed_over", "cancelled") or (command.cause, command.line) in found.cuts
+    if late or line is None:
+        return ()
+    picked, short = found.picked.get(command.line, 0), found.short.get(command.line, 0)
+    quantity = min(command.quantity, line.quantity - short)
+    if not quantity:
+        return ()
+    if sum(each.quantity for each in found.lines.values()) - sum(found.short.values()) == quantity:
+        over = CancelPickList(pick_list_id=command.pick_list_id, reason="order_cancelled")
+        return _cancel(over, found)
+    back = max(0, quantity - (line.quantity - short - picked))
+    cut = {"cause": command.cause, "line": command.line, "sku": line.sku}
+    return (PickLineCut(**ids, **cut, quantity=quantity, put_back=back),)
+
+
 def _hold(found: PickList, ids: dict[str, str]) -> tuple[PickListEvent, ...]:
     """The agents ask, so what came too late is nobody's mistake."""
     over = found.held or found.status in ("handed_over", "cancelled")
@@ -359,8 +403,26 @@ def decide(command: PickListCommand, found: PickList) -> tuple[PickListEvent, ..
             return _hold(found, ids)
         case ResumePickList():
             return (PickListResumed(**ids),) if found.held else ()
+        case CutPickLine():
+            return _cut(command, found, ids)
         case CancelPickList():
             return _cancel(command, found)
+
+
+def _after_cut(found: PickList, event: PickLineCut) -> PickList:
+    lines = {
+        number: each.model_copy(update={"quantity": left}) if number == event.line else each
+        for number, each in found.lines.items()
+        if (left := each.quantity - event.quantity) > 0 or number != event.line
+    }
+    opened = event.put_back and found.status in ("packed", "staged")
+    return replace(
+        found,
+        status="picking" if opened else found.status,
+        lines=lines,
+        picked=_added(found.picked, event.line, -event.put_back),
+        cuts=found.cuts | {(event.cause, event.line)},
+    )
 
 
 def _added(units: Mapping[int, int], line: int, more: int) -> dict[int, int]:
@@ -388,6 +450,8 @@ def evolve(found: PickList, event: PickListEvent) -> PickList:
             return replace(found, held=True)
         case PickListResumed():
             return replace(found, held=False)
+        case PickLineCut():
+            return _after_cut(found, event)
         case PickListCancelled():
             return replace(found, status="cancelled", held=False)
 

@@ -10,13 +10,14 @@ from typing import NamedTuple
 import orjson
 
 from domain.allocation import (
-    ALLOCATION,
     AllocationCancelled,
     AllocationFailed,
     AllocationPlanned,
+    AllocationRevised,
     AllocationSettled,
+    Pick,
+    WantedLine,
 )
-from domain.allocation.events import WantedLine
 from domain.kernel import Fact, Value
 from projections.read_model import ReadModel, Rows
 
@@ -27,7 +28,7 @@ class AllocationChange:
 
     merchant: str
     order_id: str
-    status: str
+    status: str | None = None
     attempts: int | None = None
     settings_version: int | None = None
     rule: str | None = None
@@ -72,13 +73,21 @@ def _attempted(row: AllocationChange, event: AllocationPlanned | AllocationFaile
     row.candidates, row.planned_at = _json(event.candidates), row.planned_at or fact.occurred_at
     if isinstance(event, AllocationPlanned):
         row.status, row.rule, row.kept, row.waits = "planned", event.rule, event.kept, event.waits
-        row.warehouses_count = len({pick.warehouse for pick in event.picks})
-        row.planned_units = sum(pick.quantity for pick in event.picks)
+        _planned(row, event.picks)
         row.missing, row.missing_units = _json(event.short), _units(event.short)
     else:
         row.status, row.reason, row.ended_at = "failed", event.reason, fact.occurred_at
         row.warehouses_count = row.planned_units = 0
         row.missing, row.missing_units = _json(event.missing), _units(event.missing)
+
+
+def _planned(row: AllocationChange, picks: Sequence[Pick]) -> None:
+    row.warehouses_count = len({pick.warehouse for pick in picks})
+    row.planned_units = sum(pick.quantity for pick in picks)
+
+
+def _rows(key: tuple[str, str], picks: Sequence[Pick]) -> list[PickRow]:
+    return [PickRow(*key, each.line, each.warehouse, each.sku, each.quantity) for each in picks]
 
 
 class _Batch:
@@ -88,13 +97,14 @@ class _Batch:
 
     def take(self, fact: Fact) -> None:
         key = (fact.merchant, fact.event.order_id)  # type: ignore[attr-defined]
-        row = self.rows.setdefault(key, AllocationChange(*key, status=""))
+        row = self.rows.setdefault(key, AllocationChange(*key))
         match fact.event:
             case AllocationPlanned(picks=picks) as event:
                 _attempted(row, event, fact)
-                self.picks[key] = [
-                    PickRow(*key, each.line, each.warehouse, each.sku, each.quantity) for each in picks
-                ]
+                self.picks[key] = _rows(key, picks)
+            case AllocationRevised(picks=picks):
+                _planned(row, picks)
+                self.picks[key] = _rows(key, picks)
             case AllocationFailed() as event:
                 _attempted(row, event, fact)
                 self.picks[key] = []
@@ -118,6 +128,13 @@ def project(facts: Sequence[Fact]) -> Rows:
 ALLOCATIONS = ReadModel(
     "allocations",
     ("allocations", "allocation_picks"),
-    tuple(each for each in ALLOCATION.events if each.__name__ != "OrderSplit"),
+    (
+        AllocationPlanned,
+        AllocationSettled,
+        AllocationFailed,
+        AllocationCancelled,
+        AllocationRevised,
+    ),
     project,
+    version=2,
 )

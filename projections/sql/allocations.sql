@@ -37,7 +37,7 @@ INSERT INTO allocations_g0 AS a (
     merchant, order_id, status, attempts, settings_version, rule, reason, kept, waits, warehouses_count,
     planned_units, missing_units, missing, candidates, planned_at, ended_at
 )
-SELECT c.merchant, c.order_id, c.status,
+SELECT c.merchant, c.order_id, coalesce(c.status, o.status),
     coalesce(c.attempts, o.attempts, 0), coalesce(c.settings_version, o.settings_version),
     coalesce(c.rule, o.rule), coalesce(c.reason, o.reason), coalesce(c.kept, o.kept, 0),
     coalesce(c.waits, o.waits, false), coalesce(c.warehouses_count, o.warehouses_count, 0),

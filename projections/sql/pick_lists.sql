@@ -44,6 +44,7 @@ SELECT * FROM unnest(:merchant, :pick_list_id, :order_id, :warehouse, :units, :r
 INSERT INTO pick_list_lines_g0 AS l (merchant, pick_list_id, line, sku, quantity, picked, short)
 SELECT * FROM unnest(:merchant, :pick_list_id, :line, :sku, :quantity, :picked, :short)
 ON CONFLICT (merchant, pick_list_id, line) DO UPDATE SET
+    quantity = l.quantity + excluded.quantity,
     picked = l.picked + excluded.picked,
     short = l.short + excluded.short;
 
@@ -51,6 +52,7 @@ ON CONFLICT (merchant, pick_list_id, line) DO UPDATE SET
 UPDATE pick_lists_g0 AS p SET
     status = coalesce(c.status, p.status),
     is_held = coalesce(c.is_held, p.is_held),
+    units = p.units + c.units,
     picked_units = p.picked_units + c.picked_units,
     short_units = p.short_units + c.short_units,
     put_back_units = p.put_back_units + c.put_back_units,
@@ -63,10 +65,10 @@ UPDATE pick_lists_g0 AS p SET
     staged_at = coalesce(c.staged_at, p.staged_at),
     ended_at = coalesce(c.ended_at, p.ended_at)
 FROM unnest(
-    :merchant, :pick_list_id, :status, :is_held, :picked_units, :short_units, :put_back_units, :packages,
+    :merchant, :pick_list_id, :status, :is_held, :units, :picked_units, :short_units, :put_back_units, :packages,
     :location, :reference, :reason, :started_at, :packed_at, :staged_at, :ended_at
 ) AS c (
-    merchant, pick_list_id, status, is_held, picked_units, short_units, put_back_units, packages, location,
+    merchant, pick_list_id, status, is_held, units, picked_units, short_units, put_back_units, packages, location,
     reference, reason, started_at, packed_at, staged_at, ended_at
 )
 WHERE p.merchant = c.merchant AND p.pick_list_id = c.pick_list_id;

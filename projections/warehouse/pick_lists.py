@@ -13,6 +13,7 @@ from domain.warehouse.pick_list import (
     LinePicked,
     OrderPacked,
     PickingStarted,
+    PickLineCut,
     PickListCancelled,
     PickListHandedOver,
     PickListHeld,
@@ -35,7 +36,7 @@ class ReleasedList(NamedTuple):
 
 @dataclass(slots=True)
 class LineUnits:
-    """What to add to a line; the release makes it."""
+    """What to add to a line, or to take off; the release makes it."""
 
     merchant: str
     pick_list_id: str
@@ -54,6 +55,7 @@ class ListChange:
     pick_list_id: str
     status: str | None = None
     is_held: bool | None = None
+    units: int = 0
     picked_units: int = 0
     short_units: int = 0
     put_back_units: int = 0
@@ -87,6 +89,13 @@ class _Batch:
             case PickShorted(quantity=quantity):
                 change.short_units += quantity
                 self.line(key, event).short += quantity
+            case PickLineCut(quantity=quantity, put_back=back):
+                line = self.line(key, event)
+                line.quantity, line.picked = line.quantity - quantity, line.picked - back
+                change.units -= quantity
+                change.picked_units -= back
+                change.put_back_units += back
+                change.status = "picking" if back else change.status  # what was packed is open again
             case PickListHeld() | PickListResumed():
                 change.is_held = isinstance(event, PickListHeld)
             case _:
@@ -99,7 +108,7 @@ class _Batch:
         for line in event.lines:
             self.lines[(*key, line.line)] = LineUnits(*key, line.line, line.sku, line.quantity)
 
-    def line(self, key: tuple[str, str], event: LinePicked | PickShorted) -> LineUnits:
+    def line(self, key: tuple[str, str], event: LinePicked | PickShorted | PickLineCut) -> LineUnits:
         return self.lines.setdefault((*key, event.line), LineUnits(*key, event.line, event.sku))
 
 
@@ -130,4 +139,4 @@ def project(facts: Sequence[Fact]) -> Rows:
     }
 
 
-PICK_LISTS = ReadModel("pick_lists", ("pick_lists", "pick_list_lines"), PICK_LIST.events, project)
+PICK_LISTS = ReadModel("pick_lists", ("pick_lists", "pick_list_lines"), PICK_LIST.events, project, version=2)

@@ -34,7 +34,7 @@ FulfilmentStatus = Literal[
     "delivered",
     "returned",
 ]
-HoldReason = Literal["fraud", "address", "payment", "staff", "other"]
+HoldReason = Literal["fraud", "address", "payment", "staff", "other", "stock"]
 LAST = "\U0010ffff"
 """After every text that begins alike."""
 _Cents = Annotated[int | None, Query(ge=0, le=10**15)]

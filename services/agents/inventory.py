@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from pydantic import AwareDatetime
 
-from domain.allocation import AllocationPlanned, Pick
+from domain.allocation import (
+    AllocationChangeFailed,
+    AllocationChangePlanned,
+    AllocationPlanned,
+    AllocationRevised,
+    Pick,
+)
 from domain.carrier import ShipmentDispatched, ShipmentReturned
 from domain.deadline import DeadlineReached
 from domain.inventory import (
@@ -47,19 +54,44 @@ MOST = 10**9
 """Units that anything can be of."""
 
 
+Place: TypeAlias = tuple[str, str]
+"""SKU and warehouse."""
+
+
 class Item(Value):
     sku: str
     warehouse: str
     quantity: int
 
 
+NO_GROWTH: dict[str, object] = {
+    "change": "",
+    "grower": "",
+    "growth": (),
+    "grown": frozenset(),
+    "undone": False,
+}
+
+
+def _items(units: Mapping[Place, int]) -> tuple[Item, ...]:
+    some = ((place, min(n, MOST)) for place, n in sorted(units.items()) if n > 0)
+    return tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in some)
+
+
+def _by_place(units: Iterable[Item | Line | Pick]) -> Counter[Place]:
+    found: Counter[Place] = Counter()
+    for each in units:
+        found[each.sku, each.warehouse] += each.quantity
+    return found
+
+
 class InventoryProcess(Value):
     """What the order needs from stock, and for which of it (`SKU warehouse`) it waits in line.
 
     `valid_s`: for how long a reservation holds until the order is confirmed. `lapsed_at`: the last moment of
-    which it was told that this time is over. `allocated`: by rules, so that the plan and the picks say what
-    is needed; what of the order they lack is cut by the order itself.
-    `growth` is what a change set wants beyond it, `grown` which of that it has; `undone`: it came to nothing.
+    which it was told that this time is over. `allocated`: by rules, so that the plan says what is needed.
+    `growth` is what the change `change` wants beyond it, asked for by event `grower`, and `grown` what
+    of that it has; `undone`: it came to nothing.
     """
 
     order_id: str = ""
@@ -70,21 +102,28 @@ class InventoryProcess(Value):
     waits_for: frozenset[str] = frozenset()
     confirmed: bool = False
     cancelled: bool = False
+    change: str = ""
+    grower: str = ""
     growth: tuple[Item, ...] = ()
     grown: frozenset[str] = frozenset()
     undone: bool = False
 
     def with_units(self, changes: Iterable[UnitsChange]) -> InventoryProcess:
         """Other units are wanted; what a change set took beyond them is theirs now."""
-        items = {(each.sku, each.warehouse): each.quantity for each in self.items}
+        items = self.units
         for each in changes:
-            place = (each.sku, each.warehouse)
-            items[place] = items.get(place, 0) + each.change
-        some = ((place, min(n, MOST)) for place, n in sorted(items.items()) if n > 0)
-        kept = tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in some)
+            items[each.sku, each.warehouse] += each.change
+        return self.with_items(items).model_copy(update=NO_GROWTH)
+
+    @property
+    def units(self) -> Counter[Place]:
+        return _by_place(self.items)
+
+    def with_items(self, units: Mapping[Place, int]) -> InventoryProcess:
+        """These are needed, and what is waited for is some of them."""
+        kept = _items(units)
         waits_for = self.waits_for.intersection(f"{each.sku} {each.warehouse}" for each in kept)
-        over = {"growth": (), "grown": frozenset(), "undone": False}
-        return self.model_copy(update={"items": kept, "waits_for": waits_for, **over})
+        return self.model_copy(update={"items": kept, "waits_for": waits_for})
 
 
 def _valid_until(process: InventoryProcess, fact: Fact) -> datetime:
@@ -113,10 +152,7 @@ def _reserve(
     process: InventoryProcess, units: Iterable[Line | Pick], fact: Fact, *, keep: int = 0, waits: bool = True
 ) -> Reaction[InventoryProcess]:
     """All of it or nothing: what is refused in one warehouse is not held in another."""
-    wanted: Counter[tuple[str, str]] = Counter()
-    for each in units:
-        wanted[each.sku, each.warehouse] += each.quantity
-    items = tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in sorted(wanted.items()))
+    items = _items(_by_place(units))
     expires_at = _valid_until(process, fact)
 
     def reserve(item: Item) -> Command:
@@ -148,8 +184,14 @@ def _less(process: InventoryProcess, changes: Iterable[UnitsChange], fact: Fact)
 def _changed(
     process: InventoryProcess, changes: Iterable[UnitsChange], fact: Fact
 ) -> Reaction[InventoryProcess]:
-    """Where nothing is waited for any more, the time until it is to be confirmed begins."""
-    changed, let_go = process.with_units(changes), _less(process, changes, fact)
+    return _still_waiting(process, process.with_units(changes), _less(process, changes, fact), fact)
+
+
+def _still_waiting(
+    process: InventoryProcess, changed: InventoryProcess, let_go: tuple[Group, ...], fact: Fact
+) -> Reaction[InventoryProcess]:
+    """What is not needed is let go. Where nothing is waited for any more, the time until the order is to be
+    confirmed begins."""
     if changed.waits_for or not process.waits_for or process.confirmed:
         return Reaction(changed, let_go)
     held = _held_until(changed, fact, _valid_until(changed, fact))
@@ -160,29 +202,41 @@ def _release(process: InventoryProcess, items: tuple[Item, ...], fact: Fact) -> 
     return _for_all(fact, items, lambda i: ReleaseStock(order_id=process.order_id, **dict(i)))
 
 
-def _grow(process: InventoryProcess, event: OrderEditConfirmed, fact: Fact) -> Reaction[InventoryProcess]:
-    """What a change set wants beyond what the order has is committed to it: all, or nothing."""
-    wanted = (c for c in event.units if c.change > 0)
-    growth = tuple(Item(sku=c.sku, warehouse=c.warehouse, quantity=min(c.change, MOST)) for c in wanted)
-    held = {(each.sku, each.warehouse): each.quantity for each in process.items}
+def _grow(
+    process: InventoryProcess, change: str, units: Mapping[Place, int], fact: Fact, *, keep: int = 0
+) -> Reaction[InventoryProcess]:
+    """What a change wants beyond what the order has is committed to it: all, or nothing."""
+    growth, held = _items(units), process.units
 
     def allocate(item: Item) -> Command:
-        quantity = min(held.get((item.sku, item.warehouse), 0) + item.quantity, MOST)
+        quantity = min(held[item.sku, item.warehouse] + item.quantity, MOST)
         place = {"order_id": process.order_id, "sku": item.sku, "warehouse": item.warehouse}
-        return AllocateStock(**place, quantity=quantity, now=fact.occurred_at)
+        return AllocateStock(**place, quantity=quantity, now=fact.occurred_at, keep=keep)
 
-    process = process.model_copy(update={"growth": growth, "grown": frozenset(), "undone": False})
+    process = process.model_copy(
+        update={**NO_GROWTH, "change": change, "grower": fact.event_id, "growth": growth}
+    )
     return Reaction(process, _for_all(fact, growth, allocate))
+
+
+def _revised(process: InventoryProcess, event: AllocationRevised, fact: Fact) -> Reaction[InventoryProcess]:
+    """The plan is another: what is held beyond it is let go. What was short is, as its picks told, also where
+    the plan did not know of that yet."""
+    mine = event.cause == process.change
+    held, needed = process.units, process.units
+    if mine:
+        held.update(_by_place(process.growth))
+    needed.update(_by_place(event.added))
+    needed.subtract(_by_place(event.removed))
+    changed = process.with_items(needed).model_copy(update=NO_GROWTH if mine else {})
+    return _still_waiting(process, changed, _release(process, _items(held - +needed), fact), fact)
 
 
 def _grown(process: InventoryProcess, event: StockAllocated, fact: Fact) -> Reaction[InventoryProcess]:
     """It is committed to the change set: and let go again, where that came to nothing meanwhile."""
     place = f"{event.sku} {event.warehouse}"
-    held = {f"{i.sku} {i.warehouse}": i.quantity for i in process.items}.get(place, 0)
-    mine = tuple(
-        i for i in process.growth if f"{i.sku} {i.warehouse}" == place and event.quantity == held + i.quantity
-    )
-    if not mine or place in process.grown:
+    mine = tuple(i for i in process.growth if f"{i.sku} {i.warehouse}" == place)
+    if not mine or place in process.grown or process.grower not in ("", fact.causation):
         return Reaction(process)
     if process.undone:
         return Reaction(process, _release(process, mine, fact))
@@ -247,23 +301,39 @@ def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryP
 
 
 def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
-    """The stock learns of it, and what is left is all that will be booked out."""
-    items = tuple(
-        item.model_copy(update={"quantity": item.quantity - event.quantity})
-        if (item.sku, item.warehouse) == (event.sku, event.warehouse)
-        else item
-        for item in process.items
-    )
+    """The stock learns of it, as far as the units are held yet. What is left is what will be booked out."""
+    left, place = process.units, (event.sku, event.warehouse)
+    units = min(event.quantity, left[place])
+    if units <= 0:
+        return Reaction(process)  # it was let go before
+    left[place] -= units
     record = RecordShortPick(
         order_id=event.order_id,
         sku=event.sku,
         warehouse=event.warehouse,
-        quantity=event.quantity,
+        quantity=units,
         reason=event.reason,
         note=event.note,
     )
-    process = process.model_copy(update={"items": tuple(item for item in items if item.quantity > 0)})
+    process = process.model_copy(update={"items": _items(left)})
     return Reaction(process, (one(stock_stream(fact.merchant, event.sku, event.warehouse), record),))
+
+
+def _replanned(
+    process: InventoryProcess,
+    event: AllocationChangePlanned | AllocationChangeFailed | AllocationRevised,
+    fact: Fact,
+) -> Reaction[InventoryProcess]:
+    """What becomes of a plan that stands, and of what is planned beside it."""
+    match event:
+        case _ if process.cancelled or not process.order_id:
+            return Reaction(process)
+        case AllocationChangePlanned(change_id=change, picks=picks, kept=kept):
+            return _grow(process, change, _by_place(picks), fact, keep=kept)
+        case AllocationChangeFailed(change_id=change):
+            return Reaction(process.model_copy(update=NO_GROWTH) if change == process.change else process)
+        case AllocationRevised():
+            return _revised(process, event, fact)
 
 
 def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
@@ -284,17 +354,20 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             )
             return Reaction(process.model_copy(update={"confirmed": True}), commands, no_deadline)
         case OrderCancelled():
-            process = process.model_copy(update={"cancelled": True})
-            return Reaction(process, _for_all(fact, items, lambda i: ReleaseStock(**place(i))), no_deadline)
+            undone = _undone(process.model_copy(update={"cancelled": True}), fact)
+            release = _for_all(fact, items, lambda i: ReleaseStock(**place(i)))
+            return replace(undone, commands=(*release, *undone.commands), deadlines=no_deadline)
         case OrderLinesCancelled() | OrderEditConfirmed() | OrderEdited() if process.allocated:
-            return Reaction(process)
+            return Reaction(process)  # the plan follows, and tells
+        case AllocationChangePlanned() | AllocationChangeFailed() | AllocationRevised() as event:
+            return _replanned(process, event, fact)
         case OrderLinesCancelled(units=units) | OrderEdited(units=units) if order_id:
             return _changed(process, units, fact)
-        case OrderEditConfirmed() as event if event.units and order_id:
-            return _grow(process, event, fact)
+        case OrderEditConfirmed(change_set_id=change, units=units) if units and order_id:
+            return _grow(process, change, {(c.sku, c.warehouse): c.change for c in units}, fact)
         case StockAllocated() as event if process.growth:
             return _grown(process, event, fact)
-        case OrderEditDeclined() if process.growth:
+        case OrderEditDeclined(change_set_id=change) if process.growth and process.change in ("", change):
             return _undone(process, fact)
         case Backordered() | BackorderFilled() if process.cancelled:
             return Reaction(process)  # carried out late; what lets it go is on its way
@@ -327,6 +400,9 @@ INVENTORY_AGENT = Agent(
     interests=(
         OrderPlaced,
         AllocationPlanned,
+        AllocationChangePlanned,
+        AllocationChangeFailed,
+        AllocationRevised,
         OrderConfirmed,
         OrderCancelled,
         OrderLinesCancelled,
@@ -342,7 +418,7 @@ INVENTORY_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=3,
+    rule_version=4,
 )
 
 AGENTS = (INVENTORY_AGENT,)

@@ -9,7 +9,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from domain.allocation import AllocationFailed, AllocationPlanned
+from domain.allocation import (
+    SHORT_PICK,
+    AllocationChangeFailed,
+    AllocationChangePlanned,
+    AllocationChangeSettled,
+    AllocationFailed,
+    AllocationPlanned,
+    AllocationRevised,
+)
 from domain.carrier import LabelRefused, ShipmentDelivered, ShipmentDispatched, ShipmentReturned
 from domain.cart.events import CheckoutOrderRequested
 from domain.cart.orders import place_order_of
@@ -33,8 +41,10 @@ from domain.order import (
     ConfirmOrder,
     DeclineOrderEdit,
     DeclineReason,
+    HoldOrder,
     LineQuantity,
     MarkReserved,
+    Missing,
     OpenOrderDiscrepancy,
     OrderCancelled,
     OrderConfirmed,
@@ -44,9 +54,11 @@ from domain.order import (
     OrderEditProposed,
     OrderLinesCancelled,
     OrderPlaced,
+    OrderReleased,
     OrderReserved,
     RecordDispatch,
 )
+from domain.order.missing import by_line
 from domain.payment import (
     AuthorizationExpired,
     CaptureFailed,
@@ -59,12 +71,15 @@ from domain.payment import (
     VoidFailed,
 )
 from domain.streams import order_stream
+from domain.warehouse.pick_list import PickShorted
 from services.agents.agent import Agent, order_key
 
 CHANGE = "change "
 Trouble = Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
 
 
+PLAN = "plan"
+"""Stands among what a change set awaits for its units, where these are planned by rules."""
 TO_PLAN = frozenset({""})
 """Stands for what is to be reserved of an order until it is planned."""
 
@@ -75,13 +90,16 @@ class OrderProcess(Value):
     `released` are payments of which nothing is held: declined, voided, expired, or their capture failed.
     `units` are those that are still to be sent, by `SKU warehouse`. While the change set `change` is carried
     out, `awaited_units` are those that must be allocated for it, and `awaited_money` is what must be
-    authorised, by payment id.
+    authorised, by payment id. `missing`: which units are nowhere; `beside` is the last event of the plan that
+    asked for units beside those of the order.
     """
 
     order_id: str = ""
     to_reserve: frozenset[str] = frozenset()
     short: tuple[LineQuantity, ...] = ()
     allocated: bool = False
+    missing: Missing = Missing()
+    beside: str = ""
     due: dict[str, int] = Field(default_factory=dict)
     authorized: frozenset[str] = frozenset()
     captured: dict[str, int] = Field(default_factory=dict)
@@ -130,7 +148,8 @@ def _changed(process: OrderProcess, event: OrderLinesCancelled | OrderEdited) ->
         place = f"{each.sku} {each.warehouse}"
         units[place] = max(0, units.get(place, 0) + each.change)
     due = {**process.due, **{each.payment_id: each.amount_cents for each in event.payments}}
-    return _settled(process.model_copy(update={"units": units, "due": due}))
+    missing = process.missing.now_wanted(event)
+    return _settled(process.model_copy(update={"units": units, "due": due, "missing": missing}))
 
 
 def _carried_on(before: OrderProcess, process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
@@ -153,10 +172,11 @@ def _deadline(fact: Fact, change_set_id: str, due_at: datetime | None) -> tuple[
 def _under_way(process: OrderProcess, event: OrderEditConfirmed) -> OrderProcess:
     """What a change set waits for: that its units are allocated, and its money authorised."""
     places = {f"{each.sku} {each.warehouse}": each.change for each in event.units}
+    units = {place: process.units.get(place, 0) + more for place, more in places.items()}
     return process.model_copy(
         update={
             "change": event.change_set_id,
-            "awaited_units": {place: process.units.get(place, 0) + more for place, more in places.items()},
+            "awaited_units": {PLAN: 1} if process.allocated and units else units,
             "awaited_money": {each.payment_id: each.amount_cents for each in event.payments},
         }
     )
@@ -185,6 +205,7 @@ def _placed(event: OrderPlaced, fact: Fact) -> Reaction[OrderProcess]:
         order_id=event.order_id,
         to_reserve=TO_PLAN if event.allocation and lines else lines,
         allocated=event.allocation is not None,
+        missing=_wanted(event),
         due={portion.payment_id: portion.amount_cents for portion in event.portions},
         units=_units(event),
     )
@@ -193,18 +214,24 @@ def _placed(event: OrderPlaced, fact: Fact) -> Reaction[OrderProcess]:
     return _now(process, fact, MarkReserved(order_id=event.order_id))
 
 
+def _wanted(event: OrderPlaced) -> Missing:
+    ships = event.allocation is None or event.allocation.rules.when_short == "ship_available"
+    return Missing(ships=ships, wanted=by_line(event.lines) if event.allocation else {})
+
+
 def _planned(process: OrderProcess, event: AllocationPlanned) -> OrderProcess:
     """What is to be reserved, by the last plan; and what the order will not get."""
     return process.model_copy(
         update={
+            "missing": process.missing.now_planned(event.picks),
             "to_reserve": frozenset(f"{pick.sku} {pick.warehouse}" for pick in event.picks),
             "short": tuple(LineQuantity(line=each.line, quantity=each.quantity) for each in event.short),
         }
     )
 
 
-def _reserved(process: OrderProcess, place: str, fact: Fact) -> Reaction[OrderProcess]:
-    left = process.to_reserve - {place}
+def _reserved(process: OrderProcess, left: frozenset[str], fact: Fact) -> Reaction[OrderProcess]:
+    """`left` is still to be reserved."""
     process = process.model_copy(update={"to_reserve": left})
     if left:
         return Reaction(process)
@@ -215,6 +242,44 @@ def _reserved(process: OrderProcess, place: str, fact: Fact) -> Reaction[OrderPr
         order_id=process.order_id, cancel_id=ALLOCATION_CUT, reason="stock", lines=process.short
     )
     return _now(process, fact, reserved, cut)
+
+
+def _replanned(process: OrderProcess, event: AllocationRevised, fact: Fact) -> Reaction[OrderProcess]:
+    """What is called off is waited for no more."""
+    process = process.model_copy(update={"missing": process.missing.now_planned(event.picks)})
+    left = process.to_reserve & {f"{pick.sku} {pick.warehouse}" for pick in event.picks}
+    return _reserved(process, left, fact) if left != process.to_reserve else Reaction(process)
+
+
+def _change_planned(
+    process: OrderProcess, event: AllocationChangeSettled | AllocationChangeFailed, fact: Fact
+) -> Reaction[OrderProcess]:
+    """Of a change set that waits for it; or instead of short picks, of which some may be nowhere."""
+    if event.change_id == process.change:
+        failed = isinstance(event, AllocationChangeFailed)
+        return _declined(process, fact, "stock") if failed else _came(process, fact, place=PLAN)
+    if not event.change_id.startswith(SHORT_PICK):
+        return Reaction(process)
+    process = process.model_copy(update={"missing": process.missing.now_told(event.missing)})
+    if process.missing.ships or not process.missing.lines:
+        return _cut_missing(process, event.change_id, fact)
+    told = ", ".join(f"{each.quantity} of line {each.line}" for each in process.missing.lines)
+    note = f"not found, and nowhere else: {told}; released, the order goes without them"
+    hold = HoldOrder(order_id=process.order_id, hold_id=event.change_id, reason="stock", note=note)
+    return _now(process, fact, hold)
+
+
+def _of_pick(fact: Fact) -> str:
+    return f"{SHORT_PICK}{fact.event_id}"
+
+
+def _cut_missing(process: OrderProcess, cancel_id: str, fact: Fact) -> Reaction[OrderProcess]:
+    lines = process.missing.lines
+    process = process.model_copy(update={"missing": process.missing.dealt_with()})
+    if not lines:
+        return Reaction(process)
+    ids = {"order_id": process.order_id, "cancel_id": cancel_id}
+    return _now(process, fact, CancelOrderLines(**ids, reason="stock", lines=lines, unfound=True))
 
 
 def _added(sums: dict[str, int], payment_id: str, cents: int) -> dict[str, int]:
@@ -323,13 +388,26 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
         case StockReserved(sku=sku, warehouse=warehouse) | BackorderFilled(sku=sku, warehouse=warehouse) if (
             process.to_reserve
         ):
-            return _reserved(process, f"{sku} {warehouse}", fact)
+            return _reserved(process, process.to_reserve - {f"{sku} {warehouse}"}, fact)
         case AllocationPlanned() as event:
             return Reaction(_planned(process, event))
         case AllocationFailed():
             return _now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
         case StockReservationRefused() if process.allocated:
             return Reaction(process)  # it is planned anew; the end of that is told
+        case StockAllocationRefused() if process.beside and fact.causation == process.beside:
+            return Reaction(process)  # so is this
+        case AllocationChangePlanned():
+            return Reaction(process.model_copy(update={"beside": fact.event_id}))
+        case AllocationRevised() as event:
+            return _replanned(process, event, fact)
+        case AllocationChangeSettled() | AllocationChangeFailed() as event:
+            return _change_planned(process, event, fact)
+        case OrderReleased(hold_id=hold_id) if hold_id.startswith(SHORT_PICK):
+            return _cut_missing(process, hold_id, fact)
+        case PickShorted() as event if not process.allocated:
+            missing = process.missing.now_told([event])
+            return _cut_missing(process.model_copy(update={"missing": missing}), _of_pick(fact), fact)
         case OrderReserved() if process.due.keys() <= process.authorized:
             return _now(process, fact, ConfirmOrder(order_id=order_id))
         case OrderConfirmed():
@@ -387,6 +465,12 @@ ORDER_AGENT = Agent(
         OrderCancelled,
         AllocationPlanned,
         AllocationFailed,
+        AllocationRevised,
+        AllocationChangePlanned,
+        AllocationChangeSettled,
+        AllocationChangeFailed,
+        PickShorted,
+        OrderReleased,
         OrderLinesCancelled,
         OrderEditProposed,
         OrderEditConfirmed,
@@ -415,7 +499,7 @@ ORDER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=4,
+    rule_version=6,
 )
 
 AGENTS = (ORDER_AGENT,)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from domain.allocation import AllocationPlanned
+from domain.allocation import AllocationPlanned, AllocationRevised, Pick
 from domain.kernel import Command, Fact, Group, Reaction, Value, one
 from domain.order import OrderCancelled, OrderConfirmed, OrderHeld, OrderReleased
 from domain.streams import pick_list_stream
 from domain.warehouse.pick_list import (
     CancelPickList,
+    CutPickLine,
     HoldPickList,
     PickLine,
     ReleasePickList,
@@ -25,6 +26,16 @@ class ToPick(Value):
     warehouse: str
     lines: tuple[PickLine, ...]
 
+    def units(self, line: int) -> int:
+        return sum(each.quantity for each in self.lines if each.line == line)
+
+    def without(self, line: int, units: int) -> ToPick:
+        left = (
+            each.model_copy(update={"quantity": each.quantity - units}) if each.line == line else each
+            for each in self.lines
+        )
+        return self.model_copy(update={"lines": tuple(each for each in left if each.quantity)})
+
 
 class WarehouseProcess(Value):
     """`released`: the pick lists are, and follow the order from then on."""
@@ -36,20 +47,15 @@ class WarehouseProcess(Value):
     over: bool = False
 
 
-def _planned(event: AllocationPlanned) -> tuple[ToPick, ...]:
+def _lists(order_id: str, picks: Iterable[Pick], before: int = 0) -> tuple[ToPick, ...]:
     """A list for each warehouse of the plan; they are numbered, so that their ids stay short."""
-    warehouses = sorted({pick.warehouse for pick in event.picks})
+    lines: dict[str, list[PickLine]] = {}
+    for pick in picks:
+        line = PickLine(line=pick.line, sku=pick.sku, quantity=pick.quantity)
+        lines.setdefault(pick.warehouse, []).append(line)
     return tuple(
-        ToPick(
-            pick_list_id=f"{event.order_id}.{number}",
-            warehouse=warehouse,
-            lines=tuple(
-                PickLine(line=pick.line, sku=pick.sku, quantity=pick.quantity)
-                for pick in event.picks
-                if pick.warehouse == warehouse
-            ),
-        )
-        for number, warehouse in enumerate(warehouses, 1)
+        ToPick(pick_list_id=f"{order_id}.{number}", warehouse=warehouse, lines=tuple(lines[warehouse]))
+        for number, warehouse in enumerate(sorted(lines), before + 1)
     )
 
 
@@ -60,24 +66,62 @@ def _each(process: WarehouseProcess, fact: Fact, command: Callable[[ToPick], Com
     )
 
 
-def _release(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
+def _ids(each: ToPick) -> dict[str, str]:
+    return {"pick_list_id": each.pick_list_id}
+
+
+def _release(process: WarehouseProcess, fact: Fact, lists: tuple[ToPick, ...]) -> tuple[Group, ...]:
     def released(each: ToPick) -> Command:
         return ReleasePickList(order_id=process.order_id, held=process.held, **dict(each))
 
-    return Reaction(process.model_copy(update={"released": True}), _each(process, fact, released))
+    return _each(process.model_copy(update={"to_pick": lists}), fact, released)
 
 
-def _ids(each: ToPick) -> dict[str, str]:
-    return {"pick_list_id": each.pick_list_id}
+def _less(
+    process: WarehouseProcess, picks: Iterable[Pick]
+) -> tuple[WarehouseProcess, list[tuple[ToPick, Pick]]]:
+    """The lists without these picks, and which of them loses what: the last lists first."""
+    left = {each.pick_list_id: each for each in process.to_pick}
+    taken = []
+    for pick in picks:
+        units = pick.quantity
+        for each in reversed(list(left.values())):
+            if each.warehouse == pick.warehouse and (part := min(units, each.units(pick.line))):
+                left[each.pick_list_id] = each.without(pick.line, part)
+                taken.append((each, pick.model_copy(update={"quantity": part})))
+                units -= part
+    return process.model_copy(update={"to_pick": tuple(left.values())}), taken
+
+
+def _revised(process: WarehouseProcess, event: AllocationRevised, fact: Fact) -> Reaction[WarehouseProcess]:
+    """What is not wanted any more is called off where it is being picked, and what came to the plan is picked
+    by lists of its own. Before the first lists are released, they are simply others."""
+    if not process.released:
+        return Reaction(process.model_copy(update={"to_pick": _lists(process.order_id, event.picks)}))
+    process, _ = _less(process, event.short)
+    process, taken = _less(process, event.removed)
+    cuts = tuple(
+        one(
+            pick_list_stream(fact.merchant, each.pick_list_id),
+            CutPickLine(**_ids(each), cause=event.cause, line=pick.line, quantity=pick.quantity),
+        )
+        for each, pick in taken
+    )
+    more = _lists(process.order_id, event.added, before=len(process.to_pick))
+    process = process.model_copy(update={"to_pick": (*process.to_pick, *more)})
+    return Reaction(process, (*cuts, *_release(process, fact, more)))
 
 
 def react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
     match fact.event:
         case AllocationPlanned(order_id=order_id) as event if not (process.released or process.over):
-            changed = {"order_id": order_id, "to_pick": _planned(event)}
+            changed = {"order_id": order_id, "to_pick": _lists(order_id, event.picks)}
             return Reaction(process.model_copy(update=changed))
+        case AllocationRevised() as event if process.order_id and not process.over:
+            return _revised(process, event, fact)
         case OrderConfirmed() if process.to_pick and not process.released:
-            return _release(process, fact)
+            commands = _release(process, fact, process.to_pick)
+            return Reaction(process.model_copy(update={"released": True}), commands)
         case OrderHeld():
             commands = _each(process, fact, lambda each: HoldPickList(**_ids(each)))
             return Reaction(process.model_copy(update={"held": True}), commands if process.released else ())
@@ -99,8 +143,16 @@ WAREHOUSE_AGENT = Agent(
     name="warehouse",
     context="warehouse",
     initial=WarehouseProcess(),
-    interests=(AllocationPlanned, OrderConfirmed, OrderHeld, OrderReleased, OrderCancelled),
+    interests=(
+        AllocationPlanned,
+        AllocationRevised,
+        OrderConfirmed,
+        OrderHeld,
+        OrderReleased,
+        OrderCancelled,
+    ),
     react=react,
+    rule_version=2,
 )
 
 AGENTS = (WAREHOUSE_AGENT,)

@@ -37,7 +37,7 @@ from services.simulation.plan import Plan, PlannedOrder
 from services.simulation.shop import Answered
 from services.simulation.tables import Tables
 from services.worlds.carrier import Shipments
-from services.worlds.payment import Payments
+from services.worlds.payment_state import Payments
 
 ENDED = ("cancelled", "completed")
 OWED = ("not_refunded", "not_voided")
@@ -265,18 +265,20 @@ def agents_equal_the_fold(
             if (recorded.commands if recorded else None) != commands:
                 yield f"{agent.name} at {fact.position} recorded something else than its rules say"
             for each in reaction.deadlines:
-                deadlines[agent.name, each.key, each.name] = each.due_at
+                deadlines[agent.name, each.key, each.name] = (each.due_at, fact.event_id)
     for who, process in processes.items():
         kept = tables.processes.get(who)
         known = _initial(agents, who[0]) if kept is None else type(process).model_validate_json(kept)
         if known != process:
             yield f"the process of {who} is {known!r}, but the fold of the log is {process!r}"
     reached = {
-        (event.agent, event.key, event.name, event.due_at)
+        (event.agent, event.key, event.name, event.due_at, event.asked_by)
         for fact in history.facts
         if isinstance(event := fact.event, DeadlineReached)
     }
-    waited = {key for key, due in deadlines.items() if due is not None and (*key, due) not in reached}
+    waited = {
+        key for key, asked in deadlines.items() if asked[0] is not None and (*key, *asked) not in reached
+    }
     standing = {row for row in tables.deadlines.rows if row[:2] not in spoilt}
     for wanted in sorted(waited ^ standing):
         yield f"deadline {wanted} {'is lost' if wanted in waited else 'stands, and nobody waits for it'}"

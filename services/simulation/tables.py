@@ -299,11 +299,16 @@ class Tables(Projected):
         return [*_first_due(wall, limit), *_first_due(played, limit)]
 
     def forget_deadlines(
-        self, agents: Sequence[str], keys: Sequence[str], names: Sequence[str], due_at: Sequence[datetime]
+        self,
+        agents: Sequence[str],
+        keys: Sequence[str],
+        names: Sequence[str],
+        causes: Sequence[str],
+        due_at: Sequence[datetime],
     ) -> Rows:
-        for *key, due in zip(agents, keys, names, due_at, strict=True):
+        for *key, cause, due in zip(agents, keys, names, causes, due_at, strict=True):
             row = self.deadlines.get(tuple(key))  # type: ignore[arg-type]
-            if row and row.due_at == due:
+            if row and (row.causation, row.due_at) == (cause, due):
                 self.deadlines.delete(tuple(key))  # type: ignore[arg-type]
         return ()
 

@@ -16,10 +16,11 @@
 );
 
 -- name: forget_deadlines!
--- Unless they were asked for again meanwhile. :agents, :keys, :names text[], :due_at timestamptz[].
+-- Unless they were asked for again meanwhile. :agents, :keys, :names, :causes text[], :due_at timestamptz[].
 DELETE FROM deadlines AS d
-USING unnest(:agents::text[], :keys::text[], :names::text[], :due_at::timestamptz[]) AS r (agent, key, name, due_at)
-WHERE d.agent = r.agent AND d.key = r.key AND d.name = r.name AND d.due_at = r.due_at;
+USING unnest(:agents::text[], :keys::text[], :names::text[], :causes::text[], :due_at::timestamptz[])
+    AS r (agent, key, name, causation, due_at)
+WHERE d.agent = r.agent AND d.key = r.key AND d.name = r.name AND d.causation = r.causation AND d.due_at = r.due_at;
 
 -- name: park_deadlines!
 -- Put aside what can't be appended. No event of the log is to blame: at position 0. :agents, :keys, :names,

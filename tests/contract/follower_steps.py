@@ -153,6 +153,7 @@ def _due(whose: tuple[str, str, str], hours: int) -> datetime:
 
 
 DUE = st.tuples(WHOSE, st.integers(0, 3)).map(lambda each: (*each[0], _due(*each)))
+ASKED = st.tuples(DUE, TEXT).map(lambda each: (*each[0][:-1], each[1], each[0][-1]))
 
 
 def _columns(
@@ -280,7 +281,7 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         ),
     ),
     "due_deadlines": _with(now=MOMENTS, limit=LIMITS),
-    "forget_deadlines": _columns("agents keys names due_at", DUE),
+    "forget_deadlines": _columns("agents keys names causes due_at", ASKED),
     "park_deadlines": _columns("agents keys names errors", _flat(WHOSE, TEXT)),
     "read_live": st.just({}),
     "add_generation": _with(model=st.sampled_from(["orders", "sales"]), version=ATTEMPTS, live=st.booleans()),

@@ -295,3 +295,43 @@ async def test_what_has_no_price_is_the_shops_to_price(api: Api) -> None:
     for sku in ("A-1", "MUG"):
         told = problem(await api.post(f"/v1/carts/{cart_id}/items", {"sku": sku}), 409, "conflict")
         assert told["rule"] == "price_known"
+
+
+# ---- where what is ordered comes from
+
+
+async def two_warehouses_with_rules(api: Api) -> None:
+    for name, state in (("main", "SP"), ("north", "RJ")):
+        await ok(api.post("/v1/warehouses", {"warehouse": name, "state": state, "zip_prefix": state}), 201)
+    await ok(api.put("/v1/allocation-rules", {"rules": [{"kind": "fewest_splits"}, {"kind": "nearest"}]}))
+    await ok(api.post("/v1/stock/receive", {"sku": "A-1", "warehouse": "north", "quantity": 5}))
+
+
+async def test_a_checkout_is_allocated_by_the_merchants_rules(api: Api) -> None:
+    """As an order that is placed at the door; and all its warehouses count for what can be had."""
+    await two_warehouses_with_rules(api)
+    cart_id = await a_cart(api, quantity=12, ship_to_state="RJ")  # 10 in one, 5 in the other
+    assert (await ok(api.send("GET", f"/v1/carts/{cart_id}")))["changes"] == []
+    await ok(press(api, cart_id, 12_000))
+    (placed,) = await api.events(OrderPlaced)
+    assert placed.allocation
+    assert {site.warehouse for site in placed.allocation.sites} == {"main", "north"}
+
+
+async def test_more_than_all_warehouses_have_is_told_before_it_costs(api: Api) -> None:
+    await two_warehouses_with_rules(api)
+    cart_id = await a_cart(api, quantity=16)
+    (change,) = (await ok(api.send("GET", f"/v1/carts/{cart_id}")))["changes"]
+    assert (change["kind"], change["was"], change["now"]) == ("stock", 16, 15)
+
+
+async def test_a_product_that_no_warehouse_of_the_rules_can_name_is_refused_before_it_is_ordered(
+    api: Api,
+) -> None:
+    await two_warehouses_with_rules(api)
+    await ok(api.post("/v1/warehouses", {"warehouse": "ü" * 60}), 201)
+    sku = "ü" * 60  # 360 characters of a stream's name
+    await ok(api.post("/v1/stock/receive", {"sku": sku, "quantity": 9}))
+    cart_id = await a_cart(api)
+    await ok(api.post(f"/v1/carts/{cart_id}/items", {"sku": sku, "unit_price_cents": 100}))
+    problem(await press(api, cart_id, 2100), 409, "stock_name_fits")

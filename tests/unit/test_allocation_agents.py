@@ -351,8 +351,10 @@ class Shop:
         for stream, events in kept.items():
             self.append(stream, events, causation)
 
-    def run(self) -> None:
-        while waiting := [agent for agent in self.agents if self.ears[agent.name]]:
+    def run(self, most: int = 10**6) -> None:
+        """Until all is heard, or `most` facts more are."""
+        while most and (waiting := [agent for agent in self.agents if self.ears[agent.name]]):
+            most -= 1
             agent = waiting[self.choose(len(waiting))]
             fact = self.ears[agent.name].popleft()
             key = (agent.name, order_key(fact))

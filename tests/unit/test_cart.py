@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from domain.allocation.rules import AllocationRules, AllocationTerms, FewestSplits, Site
 from domain.cart.cart import CART, CHANGES_MAX, LINES_MAX
 from domain.cart.commands import (
     AbandonCart,
@@ -49,7 +50,14 @@ from domain.cart.events import (
     ShippingCharge,
     ShippingChosen,
 )
-from domain.cart.orders import Drift, cart_of_checkout, checkout_id_of, drift_token, order_number
+from domain.cart.orders import (
+    Drift,
+    cart_of_checkout,
+    checkout_id_of,
+    drift_token,
+    order_number,
+    place_order_of,
+)
 from domain.personal import Erased, Sealed
 from tests.specification import Specification
 
@@ -423,3 +431,31 @@ def test_a_checkout_names_its_cart(merchant: str) -> None:
     assert cart_of_checkout(checkout_id_of(merchant, "k1")) == (merchant, "k1")
     assert cart_of_checkout("checkout-77") is None
     assert cart_of_checkout("cart~~") is None
+
+
+# ---- where what is ordered comes from
+
+RULES = AllocationRules(rules=(FewestSplits(kind="fewest_splits"),))
+BY_RULES = AllocationTerms(version=1, rules=RULES, sites=(Site(warehouse="north"),))
+
+
+def test_an_order_of_a_cart_is_allocated_by_the_rules_of_its_merchant() -> None:
+    """As one that is placed at the door: the merchant's rules of when the checkout was claimed."""
+    buyers = (
+        Buyer(merchant="m1", subject="s1", customer=SEALED, allocation=BY_RULES),
+        Buyer(merchant="m2", subject="s2", customer=SEALED),
+    )
+    _, one, other = cart.given(*SEVERAL).when(claim(2500, buyers=buyers)).events
+    assert isinstance(one, CheckoutOrderPlanned)
+    assert isinstance(other, CheckoutOrderPlanned)
+    assert (one.allocation, other.allocation) == (BY_RULES, None)
+    assert place_order_of(one).allocation == BY_RULES
+
+
+def test_an_order_that_was_not_placed_in_time_keeps_the_rules_of_its_claim() -> None:
+    buyers = (Buyer(merchant="m1", subject="s1", customer=SEALED, allocation=BY_RULES),)
+    claimed = cart.given(*READY).when(claim(2000, buyers=buyers)).events
+    late = RequestCheckoutOrders(cart_id="k1", claim=1)
+    (requested,) = cart.given(*READY, *claimed).when(late).events
+    assert isinstance(requested, CheckoutOrderRequested)
+    assert place_order_of(requested).allocation == BY_RULES

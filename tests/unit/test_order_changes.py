@@ -111,14 +111,39 @@ BY_RULES = AllocationTerms(version=1, rules=FEWEST, sites=(Site(warehouse="main"
 ALLOCATED = (PLACED.model_copy(update={"allocation": BY_RULES}), *TO_CONFIRMED[1:])
 
 
-def test_an_order_allocated_by_rules_is_cut_by_its_plan_only_and_cancelled_as_a_whole() -> None:
-    order.given(*ALLOCATED).when(cut((1, 1))).then_refused("change_unallocated")
-    order.given(*ALLOCATED).when(propose(SetQuantity(line=1, quantity=4))).then_refused("change_unallocated")
-    (event,) = order.given(*ALLOCATED).when(cut((1, 1), cancel_id=ALLOCATION_CUT, reason="stock")).events
+@pytest.mark.parametrize("cancel_id", ["c1", ALLOCATION_CUT])
+def test_an_order_allocated_by_rules_is_cut_and_changed_as_any_other(cancel_id: str) -> None:
+    (event,) = order.given(*ALLOCATED).when(cut((1, 1), cancel_id=cancel_id, reason="stock")).events
     assert isinstance(event, OrderLinesCancelled)
+    (edit,) = order.given(*ALLOCATED).when(propose(SetQuantity(line=1, quantity=4))).events
+    assert isinstance(edit, OrderEditProposed)
     cancelled = OrderCancelled(order_id="o1", reason="customer")
     order.given(*ALLOCATED).when(cut((1, 3), (2, 1))).then(cancelled)
     order.given(*ALLOCATED).when(CancelOrder(order_id="o1", reason="customer")).then(cancelled)
+
+
+def unfound(*lines: tuple[int, int]) -> CancelOrderLines:
+    return cut(*lines, cancel_id="short-1", reason="stock").model_copy(update={"unfound": True})
+
+
+def test_what_is_not_found_is_cut_as_far_as_it_is_left() -> None:
+    """Somebody may have called it off meanwhile, or all of the order, or it is shipped."""
+    (event,) = order.given(*TO_CONFIRMED).when(unfound((1, 9), (7, 1))).events
+    assert isinstance(event, OrderLinesCancelled)
+    assert [(each.line, each.quantity) for each in event.lines] == [(1, 3)]
+    cancelled = OrderCancelled(order_id="o1", reason="customer")
+    order.given(*TO_CONFIRMED, cancelled).when(unfound((1, 1))).then_nothing()
+    order.given(*TO_CONFIRMED, OrderShipped(order_id="o1")).when(unfound((1, 1))).then_nothing()
+
+
+def test_what_is_not_found_ends_a_change_that_is_under_way() -> None:
+    history = proposed(SetQuantity(line=1, quantity=4))
+    confirmed = order.given(*history).when(confirm()).events
+    order.given(*history, *confirmed).when(cut((1, 1))).then_refused("edit_not_under_way")
+    declined, event = order.given(*history, *confirmed).when(unfound((1, 1))).events
+    assert isinstance(declined, OrderEditDeclined)
+    assert (declined.reason, declined.confirmed) == ("superseded", True)
+    assert isinstance(event, OrderLinesCancelled)
 
 
 def test_a_part_cancel_told_twice_is_one() -> None:

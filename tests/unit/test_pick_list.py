@@ -7,6 +7,7 @@ import pytest
 from domain.warehouse.pick_list import (
     PICK_LIST,
     CancelPickList,
+    CutPickLine,
     HandOverPickList,
     HoldPickList,
     LinePicked,
@@ -14,6 +15,7 @@ from domain.warehouse.pick_list import (
     PackOrder,
     PickingStarted,
     PickLine,
+    PickLineCut,
     PickListCancelled,
     PickListCommand,
     PickListEvent,
@@ -143,6 +145,45 @@ def test_cancel_while_picking() -> None:
     pick_list.given(*PICKED, PACKED, STAGED, HELD).when(command).then(
         PickListCancelled(**IDS, reason="order_cancelled", put_back=LINES)
     )
+
+
+CUT = {"cause": "c1", "line": 1}
+
+
+def cut_of(quantity: int, put_back: int = 0) -> PickLineCut:
+    return PickLineCut(**IDS, **CUT, sku="A-1", quantity=quantity, put_back=put_back)
+
+
+def test_units_that_are_called_off_are_not_picked() -> None:
+    """What nobody has fetched yet is taken off first; once for each cause."""
+    some = LinePicked(**IDS, line=1, sku="A-1", quantity=2)
+    command = CutPickLine(**ID, **CUT, quantity=1)
+    pick_list.given(RELEASED).when(command).then(cut_of(1))
+    pick_list.given(RELEASED, STARTED, some).when(command).then(cut_of(1))
+    pick_list.given(RELEASED, STARTED, some, cut_of(1)).when(command).then_nothing()
+    given = pick_list.given(RELEASED, STARTED, some, cut_of(1))
+    given.when(PickUnits(**ID, line=1, picked=3)).then_refused("pick_what_is_wanted")
+
+
+def test_what_is_packed_is_opened_for_units_that_are_called_off() -> None:
+    outcome = pick_list.given(*PICKED, PACKED, STAGED).when(CutPickLine(**ID, **CUT, quantity=2))
+    outcome.then(cut_of(2, put_back=2))
+    assert outcome.state.status == "picking"
+    again = pick_list.given(*PICKED, PACKED, STAGED, cut_of(2, put_back=2)).when(PackOrder(**ID))
+    again.then(OrderPacked(**IDS, packages=1, units=2))
+
+
+def test_a_list_of_which_all_is_called_off_is_over() -> None:
+    both = (cut_of(3, put_back=3), CutPickLine(**ID, cause="c1", line=2, quantity=1))
+    pick_list.given(*PICKED, both[0]).when(both[1]).then(
+        PickListCancelled(**IDS, reason="order_cancelled", put_back=LINES[1:])
+    )
+
+
+@pytest.mark.parametrize("over", [HANDED, CANCELLED])
+def test_what_is_called_off_too_late_is_nobodys_mistake(over: PickListEvent) -> None:
+    pick_list.given(*PICKED, PACKED, over).when(CutPickLine(**ID, **CUT, quantity=1)).then_nothing()
+    pick_list.given(RELEASED).when(CutPickLine(**ID, cause="c1", line=9, quantity=1)).then_nothing()
 
 
 def test_a_held_list_is_released_but_begun_by_nobody_until_it_is_resumed() -> None:

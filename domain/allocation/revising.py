@@ -1,0 +1,131 @@
+"""How does the plan follow an order that changes, and units that are not found where they should be?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from domain.allocation.events import (
+    AllocationChangeSettled,
+    AllocationEvent,
+    AllocationRevised,
+    OrderSplit,
+    Pick,
+    RemoveShortPick,
+    ReviseAllocation,
+    SettleAllocationChange,
+)
+from domain.allocation.state import Allocation, warehouses_of
+
+Places = Mapping[tuple[str, str], int]
+"""(SKU, warehouse) -> units."""
+At = tuple[int, str, str]
+"""Line, SKU, warehouse."""
+
+
+def _at(picks: Iterable[Pick]) -> Counter[At]:
+    units: Counter[At] = Counter()
+    for pick in picks:
+        units[pick.line, pick.sku, pick.warehouse] += pick.quantity
+    return units
+
+
+def _picks(units: Mapping[At, int]) -> tuple[Pick, ...]:
+    return tuple(
+        Pick(line=line, sku=sku, warehouse=warehouse, quantity=quantity)
+        for (line, sku, warehouse), quantity in units.items()
+        if quantity > 0
+    )
+
+
+def _revised(
+    order_id: str, cause: str, before: tuple[Pick, ...], now: tuple[Pick, ...], short: tuple[Pick, ...] = ()
+) -> tuple[AllocationEvent, ...]:
+    """The plan as it is from now on, and what makes the difference; nothing where there is none."""
+    was, after = _at(before) - _at(short), _at(now)
+    if _at(before) == after:
+        return ()
+    difference = {"added": _picks(after - was), "removed": _picks(was - after), "short": short}
+    revised = AllocationRevised(order_id=order_id, cause=cause, picks=now, **difference)
+    warehouses = warehouses_of(now)
+    split = len(warehouses) > 1 >= len(warehouses_of(before))
+    return (revised, *((OrderSplit(order_id=order_id, warehouses=warehouses),) if split else ()))
+
+
+def remove_short(command: RemoveShortPick, allocation: Allocation) -> tuple[AllocationEvent, ...]:
+    """The units are not where they were planned, and are not let go either: nobody has them."""
+    if allocation.status not in ("planned", "settled") or command.short_id in allocation.shorts:
+        return ()
+    pick = command.pick
+    planned = _at(allocation.picks)[pick.line, pick.sku, pick.warehouse]
+    gone = pick.model_copy(update={"quantity": min(pick.quantity, planned)}) if planned else None
+    if gone is None:
+        return ()  # it was let go before
+    now = _picks(_at(allocation.picks) - _at((gone,)))
+    return _revised(command.order_id, command.short_id, allocation.picks, now, (gone,))
+
+
+def settle_change(command: SettleAllocationChange, allocation: Allocation) -> tuple[AllocationEvent, ...]:
+    change = allocation.changes.get(command.change_id)
+    if change is None or change.settled or change.over or change.attempt != command.attempt:
+        return ()
+    ids = {"order_id": command.order_id, "change_id": command.change_id}
+    settled = AllocationChangeSettled(**ids, attempt=command.attempt, missing=change.short)
+    if not command.revise:
+        return (settled,)
+    now = _picks(_at((*allocation.picks, *change.picks)))
+    return (*_revised(command.order_id, command.change_id, allocation.picks, now), settled)
+
+
+def revise(command: ReviseAllocation, allocation: Allocation) -> tuple[AllocationEvent, ...]:
+    """The lines get their units from where they are planned. Of a SKU that is planned beyond what is wanted,
+    what was planned last is let go first, and nothing that has left."""
+    if allocation.status not in ("planned", "settled"):
+        return ()
+    change = allocation.changes.get(command.cause)
+    grown = change.picks if change and change.settled and not change.over else ()
+    there = _at((*allocation.picks, *grown))
+    kept = _kept(command, there, {(each.sku, each.warehouse): each.units for each in command.sent})
+    now = _picks(_laid_out(command, there, kept))
+    return _revised(command.order_id, command.cause, allocation.picks, now)
+
+
+def _kept(command: ReviseAllocation, there: Mapping[At, int], sent: Places) -> Counter[tuple[str, str]]:
+    """Units of each place that stay."""
+    wanted: Counter[str] = Counter()
+    for line in command.lines:
+        wanted[line.sku] += line.quantity
+    kept: Counter[tuple[str, str]] = Counter()
+    for (_, sku, warehouse), quantity in there.items():
+        kept[sku, warehouse] += quantity
+    for sku in {sku for sku, _ in kept}:
+        excess = sum(units for place, units in kept.items() if place[0] == sku) - wanted[sku]
+        for place in [each for each in reversed(list(kept)) if each[0] == sku]:
+            gone = max(0, min(excess, kept[place] - sent.get(place, 0)))
+            kept[place] -= gone
+            excess -= gone
+    return kept
+
+
+def _laid_out(
+    command: ReviseAllocation, there: Mapping[At, int], kept: Counter[tuple[str, str]]
+) -> dict[At, int]:
+    """Each line keeps its units as far as they stay; then the others go to lines that lack some."""
+    left, units = Counter(kept), Counter[At]()
+    lacks = {line.line: (line.sku, line.quantity) for line in command.lines}
+    for at, quantity in [*there.items(), *_elsewhere(command, kept)]:
+        line, sku, warehouse = at
+        known, wants = lacks.get(line, (sku, 0))
+        if known == sku and (part := min(quantity, wants, left[sku, warehouse])):
+            units[at] += part
+            left[sku, warehouse] -= part
+            lacks[line] = (sku, wants - part)
+    return dict(units)
+
+
+def _elsewhere(command: ReviseAllocation, kept: Counter[tuple[str, str]]) -> Iterator[tuple[At, int]]:
+    """Any line may take any unit of its SKU."""
+    for line in sorted(command.lines, key=lambda each: each.line):
+        for (sku, warehouse), quantity in kept.items():
+            if sku == line.sku and quantity:
+                yield (line.line, sku, warehouse), quantity

@@ -1,0 +1,177 @@
+"""More units beside the plan: what a change of the order wants, or what is to come instead of short picks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from domain.allocation import (
+    SHORT_PICK,
+    AllocationChangePlanned,
+    AllocationTerms,
+    DropAllocationChange,
+    Free,
+    Pick,
+    PlanAllocationChange,
+    RemoveShortPick,
+    SettleAllocationChange,
+    WantedLine,
+)
+from domain.carrier import ShipmentDispatched
+from domain.inventory import (
+    StockAllocated,
+    StockAllocationRefused,
+)
+from domain.kernel import Fact, Reaction
+from domain.order import (
+    OrderEditConfirmed,
+    OrderEdited,
+)
+from domain.warehouse.pick_list import PickShorted
+from services.agents.allocation.following import edited_lines, revise
+from services.agents.allocation.process import AllocationProcess, Wanted, ask, learned, units_of
+
+
+def _start(process: AllocationProcess, fact: Fact) -> Reaction[AllocationProcess]:
+    """The first of the changes that wait, if there is one."""
+    if not process.changes:
+        return Reaction(process)
+    change = process.changes[0]
+    command = PlanAllocationChange(
+        order_id=process.order_id,
+        change_id=change.change_id,
+        attempt=change.attempt + 1,
+        terms=change.terms,
+        ship_to_state=process.ship_to_state,
+        lines=change.lines,
+        known=change.known,
+    )
+    return ask(_first(process, asked=True), fact, command)
+
+
+def _first(process: AllocationProcess, **changed: object) -> AllocationProcess:
+    change = process.changes[0].model_copy(update=changed)
+    return process.model_copy(update={"changes": (change, *process.changes[1:])})
+
+
+def _queue(process: AllocationProcess, change: Wanted, fact: Fact) -> Reaction[AllocationProcess]:
+    idle = not process.changes
+    process = process.model_copy(update={"changes": (*process.changes, change)})
+    return _start(process, fact) if idle else Reaction(process)
+
+
+def over(process: AllocationProcess, change_id: str, fact: Fact) -> Reaction[AllocationProcess]:
+    """The next one may begin."""
+    if change_id not in {each.change_id for each in process.changes}:
+        return Reaction(process)
+    begun = process.changes[0].change_id == change_id
+    left = tuple(each for each in process.changes if each.change_id != change_id)
+    process = process.model_copy(update={"changes": left})
+    return _start(process, fact) if begun else Reaction(process)
+
+
+def confirmed(
+    process: AllocationProcess, event: OrderEditConfirmed, fact: Fact
+) -> Reaction[AllocationProcess]:
+    """All that the change set wants, or nothing: its buyer was promised just that."""
+    assert process.terms, "only orders that are allocated by rules are planned"
+    lines = tuple(_more(process, event))
+    if not lines:
+        return Reaction(process)
+    terms = _when_short(process.terms, all_or_nothing=True)
+    return _queue(process, Wanted(change_id=event.change_set_id, lines=lines, terms=terms), fact)
+
+
+def _more(process: AllocationProcess, event: OrderEditConfirmed) -> Iterable[WantedLine]:
+    """Units beyond what is planned of each SKU, by the lines that want more."""
+    needed: Counter[str] = Counter()
+    for each in event.units:
+        needed[each.sku] += each.change
+    before = {line.line: line for line in process.lines}
+    for line in process.proposed:
+        had = before.get(line.line)
+        more = line.quantity - (had.quantity if had and had.sku == line.sku else 0)
+        if part := min(more, needed[line.sku]) if more > 0 else 0:
+            needed[line.sku] -= part
+            yield line.model_copy(update={"quantity": part})
+
+
+def _when_short(terms: AllocationTerms, *, all_or_nothing: bool) -> AllocationTerms:
+    how = "all_or_nothing" if all_or_nothing else "ship_available"
+    return terms.model_copy(update={"rules": terms.rules.model_copy(update={"when_short": how})})
+
+
+def shorted(process: AllocationProcess, event: PickShorted, fact: Fact) -> Reaction[AllocationProcess]:
+    """It is not there; perhaps it is elsewhere. Who ships what there is takes a part of it, too."""
+    assert process.terms, "only orders that are allocated by rules are planned"
+    pick = Pick(line=event.line, sku=event.sku, warehouse=event.warehouse, quantity=event.quantity)
+    short_id = f"{SHORT_PICK}{fact.event_id}"
+    remove = RemoveShortPick(order_id=process.order_id, short_id=short_id, pick=pick)
+    ships = process.terms.rules.when_short == "ship_available"
+    instead = Wanted(
+        change_id=short_id,
+        lines=(WantedLine(line=event.line, sku=event.sku, quantity=event.quantity),),
+        terms=_when_short(process.terms, all_or_nothing=not ships),
+        known=(Free(sku=event.sku, warehouse=event.warehouse, units=0),),
+        revise=True,
+    )
+    queued = _queue(process, instead, fact)
+    asked = ask(process, fact, remove)
+    return Reaction(queued.process, (*asked.commands, *queued.commands))
+
+
+def change_planned(
+    process: AllocationProcess, event: AllocationChangePlanned, fact: Fact
+) -> AllocationProcess:
+    if not process.changes or process.changes[0].change_id != event.change_id:
+        return process  # it came to nothing meanwhile
+    places = frozenset(f"{pick.sku} {pick.warehouse}" for pick in event.picks)
+    return _first(process, attempt=event.attempt, plan=fact.event_id, to_allocate=places, asked=False)
+
+
+def change_refused(
+    process: AllocationProcess, event: StockAllocationRefused, fact: Fact
+) -> Reaction[AllocationProcess]:
+    if not process.changes or fact.causation != process.changes[0].plan:
+        return Reaction(process)
+    own = units_of(process.picks).get((event.sku, event.warehouse), 0)
+    asked = process.changes[0].asked
+    process = _first(process, known=learned(process.changes[0].known, event, own))
+    return Reaction(process) if asked else _start(process, fact)
+
+
+def allocated(process: AllocationProcess, event: StockAllocated, fact: Fact) -> Reaction[AllocationProcess]:
+    if not process.changes or fact.causation != process.changes[0].plan:
+        return Reaction(process)
+    change = process.changes[0]
+    left = change.to_allocate - {f"{event.sku} {event.warehouse}"}
+    process = _first(process, to_allocate=left)
+    if left or not change.to_allocate:
+        return Reaction(process)
+    ids = {"order_id": process.order_id, "change_id": change.change_id}
+    return ask(process, fact, SettleAllocationChange(**ids, attempt=change.attempt, revise=change.revise))
+
+
+def declined(process: AllocationProcess, change_id: str, fact: Fact) -> Reaction[AllocationProcess]:
+    """The buyer's change came to nothing, and so what was planned for it."""
+    process = process.model_copy(update={"proposed": ()})
+    if change_id not in {each.change_id for each in process.changes}:
+        return Reaction(process)
+    drop = ask(process, fact, DropAllocationChange(order_id=process.order_id, change_id=change_id))
+    after = over(process, change_id, fact)
+    return Reaction(after.process, (*drop.commands, *after.commands))
+
+
+def applied(process: AllocationProcess, event: OrderEdited, fact: Fact) -> Reaction[AllocationProcess]:
+    process = process.model_copy(update={"lines": edited_lines(process, event), "proposed": ()})
+    revised = revise(process, event.change_set_id, fact)
+    after = over(process, event.change_set_id, fact)
+    return Reaction(after.process, (*revised.commands, *after.commands))
+
+
+def sent_on(process: AllocationProcess, event: ShipmentDispatched) -> AllocationProcess:
+    sent = Counter({(each.sku, each.warehouse): each.units for each in process.sent})
+    for line in event.lines:
+        sent[line.sku, line.warehouse] += line.quantity
+    places = (Free(sku=s, warehouse=w, units=n) for (s, w), n in sorted(sent.items()))
+    return process.model_copy(update={"sent": tuple(places)})

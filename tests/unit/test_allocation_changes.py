@@ -1,0 +1,477 @@
+"""Does the plan follow what becomes of its order: cut, edited, picked short? Alone, and in a small shop."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.aggregates import aggregate_of
+from domain.allocation import (
+    ALLOCATION,
+    SHORT_PICK,
+    AllocationChangeDropped,
+    AllocationChangeFailed,
+    AllocationChangePlanned,
+    AllocationChangeSettled,
+    AllocationPlanned,
+    AllocationRevised,
+    AllocationSettled,
+    DropAllocationChange,
+    Free,
+    OrderSplit,
+    Pick,
+    PlanAllocationChange,
+    RemoveShortPick,
+    ReviseAllocation,
+    SettleAllocationChange,
+    WantedLine,
+)
+from domain.allocation.rules import WhenShort
+from domain.inventory import ReceiveStock
+from domain.kernel import Command, Refused
+from domain.order import (
+    AddLine,
+    CancelOrder,
+    CancelOrderLines,
+    ConfirmOrderEdit,
+    Line,
+    LineQuantity,
+    Order,
+    OrderCancelled,
+    OrderEditDeclined,
+    OrderEdited,
+    OrderHeld,
+    OrderLinesCancelled,
+    ProposeOrderEdit,
+    ReleaseOrder,
+    RemoveLine,
+    SetQuantity,
+)
+from domain.streams import allocation_stream, order_stream, pick_list_stream, stock_stream
+from domain.warehouse.pick_list import PickLineCut, PickList, PickUnits, ShortPick, StartPicking
+from tests.specification import Specification
+from tests.unit.test_agents import NOW
+from tests.unit.test_allocation_agents import Shop, a_shop, placed, terms
+
+allocation = Specification(ALLOCATION)
+
+
+def pick(warehouse: str, quantity: int = 1, line: int = 1, sku: str = "A") -> Pick:
+    return Pick(line=line, sku=sku, warehouse=warehouse, quantity=quantity)
+
+
+def wanted(quantity: int, line: int = 1, sku: str = "A") -> WantedLine:
+    return WantedLine(line=line, sku=sku, quantity=quantity)
+
+
+def planned(*picks: Pick) -> AllocationPlanned:
+    return AllocationPlanned(
+        order_id="o1", attempt=1, settings_version=1, rule="name", picks=picks, candidates=()
+    )
+
+
+SETTLED = AllocationSettled(order_id="o1", attempt=1, warehouses=("w0",))
+BOTH = (planned(pick("w0", 3), pick("w1", 2)), SETTLED)
+CHANGE = {"order_id": "o1", "change_id": "e1"}
+
+
+def revise(*lines: WantedLine, cause: str = "c1", sent: tuple[Free, ...] = ()) -> ReviseAllocation:
+    return ReviseAllocation(order_id="o1", cause=cause, lines=lines, sent=sent)
+
+
+def revised(*picks: Pick, cause: str = "c1", **fields: Any) -> AllocationRevised:
+    return AllocationRevised(order_id="o1", cause=cause, picks=picks, **fields)
+
+
+def test_a_part_cancel_lets_go_of_what_was_planned_last() -> None:
+    after = revised(pick("w0", 3), pick("w1"), removed=(pick("w1"),))
+    allocation.given(*BOTH).when(revise(wanted(4))).then(after)
+    allocation.given(*BOTH, after).when(revise(wanted(4))).then_nothing()
+    allocation.given(*BOTH).when(revise(wanted(2))).then(
+        revised(pick("w0", 2), removed=(pick("w0"), pick("w1", 2)))
+    )
+
+
+def test_what_has_left_is_not_let_go() -> None:
+    """The last units were sent first: so others are called off."""
+    sent = (Free(sku="A", warehouse="w1", units=2),)
+    allocation.given(*BOTH).when(revise(wanted(3), sent=sent)).then(
+        revised(pick("w0"), pick("w1", 2), removed=(pick("w0", 2),))
+    )
+
+
+def test_units_go_from_a_line_that_is_removed_to_one_of_the_same_product() -> None:
+    moved = (pick("w0", 3, line=2), pick("w1", 2, line=2))
+    allocation.given(*BOTH).when(revise(wanted(5, line=2))).then(
+        revised(*moved, added=moved, removed=(pick("w0", 3), pick("w1", 2)))
+    )
+
+
+def ask(
+    attempt: int = 1, quantity: int = 2, known: tuple[Free, ...] = (), **fields: Any
+) -> PlanAllocationChange:
+    usual = {**CHANGE, "attempt": attempt, "terms": terms(), "lines": (wanted(quantity),), "known": known}
+    return PlanAllocationChange(**{**usual, **fields})
+
+
+def test_more_units_are_planned_beside_what_is_planned() -> None:
+    (event,) = allocation.given(*BOTH).when(ask()).events
+    assert isinstance(event, AllocationChangePlanned)
+    assert event.picks == (pick("w0", 2),)
+    settle = SettleAllocationChange(**CHANGE, attempt=1)
+    settled = AllocationChangeSettled(**CHANGE, attempt=1)
+    allocation.given(*BOTH, event).when(settle).then(settled)
+    allocation.given(*BOTH, event, settled).when(settle).then_nothing()
+    # it is part of the plan once the order is another
+    allocation.given(*BOTH, event, settled).when(revise(wanted(7), cause="e1")).then(
+        revised(pick("w0", 5), pick("w1", 2), cause="e1", added=(pick("w0", 2),))
+    )
+
+
+def test_a_change_is_planned_anew_with_what_stock_said_and_fails_where_nothing_is_left() -> None:
+    (first,) = allocation.given(*BOTH).when(ask()).events
+    known = (Free(sku="A", warehouse="w0", units=0),)
+    (second,) = allocation.given(*BOTH, first).when(ask(2, known=known)).events
+    assert isinstance(second, AllocationChangePlanned)
+    assert second.picks == (pick("w1", 2),)
+    nothing = (*known, Free(sku="A", warehouse="w1", units=1))
+    (failed,) = allocation.given(*BOTH, first, second).when(ask(3, known=nothing)).events
+    assert isinstance(failed, AllocationChangeFailed)
+    assert (failed.reason, failed.missing) == ("not_enough", (wanted(1),))
+    allocation.given(*BOTH, first, second, failed).when(ask(4)).then_nothing()
+    allocation.given(*BOTH, first).when(ask()).then_nothing()
+
+
+def test_what_was_planned_for_a_change_that_came_to_nothing_is_no_part_of_the_plan() -> None:
+    (event,) = allocation.given(*BOTH).when(ask()).events
+    dropped = AllocationChangeDropped(**CHANGE)
+    allocation.given(*BOTH, event).when(DropAllocationChange(**CHANGE)).then(dropped)
+    allocation.given(*BOTH, event, dropped).when(SettleAllocationChange(**CHANGE, attempt=1)).then_nothing()
+    allocation.given(*BOTH, event, dropped).when(revise(wanted(5), cause="e1")).then_nothing()
+
+
+SHORT = RemoveShortPick(order_id="o1", short_id="short-1", pick=pick("w1"))
+GONE = revised(pick("w0", 3), pick("w1"), cause="short-1", short=(pick("w1"),))
+
+
+def test_a_short_pick_is_no_part_of_the_plan_any_more_and_not_let_go_either() -> None:
+    allocation.given(*BOTH).when(SHORT).then(GONE)
+    allocation.given(*BOTH, GONE).when(SHORT).then_nothing()
+
+
+def test_units_instead_of_short_ones_count_as_soon_as_they_are_allocated() -> None:
+    instead = ask(quantity=1, change_id="short-1")
+    (event,) = allocation.given(*BOTH, GONE).when(instead).events
+    settle = SettleAllocationChange(order_id="o1", change_id="short-1", attempt=1, revise=True)
+    allocation.given(*BOTH, GONE, event).when(settle).then(
+        revised(pick("w0", 4), pick("w1"), cause="short-1", added=(pick("w0"),)),
+        AllocationChangeSettled(order_id="o1", change_id="short-1", attempt=1),
+    )
+
+
+def test_an_order_that_comes_from_one_more_warehouse_is_split() -> None:
+    one = (planned(pick("w0")), SETTLED)
+    (event,) = allocation.given(*one).when(ask(known=(Free(sku="A", warehouse="w0", units=0),))).events
+    settled = AllocationChangeSettled(**CHANGE, attempt=1)
+    outcome = allocation.given(*one, event, settled).when(revise(wanted(3), cause="e1"))
+    assert outcome.events[1:] == (OrderSplit(order_id="o1", warehouses=("w0", "w1")),)
+
+
+# ---- all agents together, each at its own pace
+
+
+def ask_of(shop: Shop, stream: str, command: Command) -> bool:
+    """What a person asks; whether it was not refused."""
+    decider = aggregate_of(stream)
+    try:
+        events = decider.decide(command, decider.fold(shop.streams[stream]))
+    except Refused:
+        return False
+    shop.append(stream, events)
+    return True
+
+
+def order_of(shop: Shop, order_id: str = "o1") -> Order:
+    stream = order_stream("m", order_id)
+    state: Order = aggregate_of(stream).fold(shop.streams[stream])
+    return state
+
+
+def plan_of(shop: Shop, order_id: str = "o1") -> tuple[Pick, ...]:
+    return ALLOCATION.fold(shop.streams[allocation_stream("m", order_id)]).picks  # type: ignore[arg-type]
+
+
+def lists_of(shop: Shop, order_id: str = "o1") -> list[PickList]:
+    streams = (pick_list_stream("m", f"{order_id}.{number}") for number in range(1, 100))
+    return [aggregate_of(each).fold(shop.streams[each]) for each in streams if each in shop.streams]
+
+
+def to_fetch(shop: Shop, order_id: str = "o1") -> Counter[tuple[int, str]]:
+    """By line and warehouse: units that pick lists have, found or yet to be found."""
+    found: Counter[tuple[int, str]] = Counter()
+    for each in lists_of(shop, order_id):
+        for number, line in each.lines.items() if each.status != "cancelled" else ():
+            found[number, each.warehouse] += line.quantity - each.short.get(number, 0)
+    return +found
+
+
+def all_agree(shop: Shop, order_id: str = "o1") -> None:
+    """Order, plan, stock and pick lists are of one mind at rest."""
+    order, held = order_of(shop, order_id), Counter[str]()
+    plan, places = Counter[tuple[int, str]](), Counter[str]()
+    for each in plan_of(shop, order_id) if order.status != "cancelled" else ():
+        plan[each.line, each.warehouse] += each.quantity
+        places[each.warehouse] += each.quantity
+    for number in range(3):
+        if own := shop.stock(f"w{number}").held.get(order_id):
+            held[f"w{number}"] = own.quantity
+    assert held == places
+    assert to_fetch(shop, order_id) == plan
+    lines = Counter[int]()
+    for (line, _), units in plan.items():
+        lines[line] += units
+    if order.status == "cancelled":
+        return
+    missing = {number: line.quantity - lines[number] for number, line in order.lines.items()}
+    assert not (lines.keys() - order.lines.keys())
+    assert all(units >= 0 for units in missing.values())
+    assert not any(missing.values()) or any(reason == "stock" for reason in order.holds.values())
+
+
+def confirmed_shop(
+    *stock: int, units: int = 2, when_short: WhenShort = "ship_available", seed: int = 0
+) -> Shop:
+    shop = a_shop(*stock, seed=seed)
+    shop.place(placed("o1", units, terms(when_short, sites=len(stock))))
+    shop.run()
+    assert order_of(shop).status == "confirmed"
+    all_agree(shop)
+    return shop
+
+
+def cut(units: int, line: int = 1, cancel_id: str = "c1") -> CancelOrderLines:
+    lines = (LineQuantity(line=line, quantity=units),)
+    return CancelOrderLines(order_id="o1", cancel_id=cancel_id, reason="customer", lines=lines)
+
+
+def propose(*changes: Any, change_set_id: str = "e1") -> ProposeOrderEdit:
+    later = NOW + timedelta(hours=1)
+    ids = {"order_id": "o1", "change_set_id": change_set_id}
+    return ProposeOrderEdit(**ids, changes=changes, now=NOW, expires_at=later)
+
+
+def edit(shop: Shop, *changes: Any, change_set_id: str = "e1") -> None:
+    stream = order_stream("m", "o1")
+    assert ask_of(shop, stream, propose(*changes, change_set_id=change_set_id))
+    confirm = ConfirmOrderEdit(order_id="o1", change_set_id=change_set_id, now=NOW)
+    assert ask_of(shop, stream, confirm)
+    shop.run()
+
+
+def short(shop: Shop, pick_list_id: str, units: int, line: int = 1) -> None:
+    stream = pick_list_stream("m", pick_list_id)
+    ask_of(shop, stream, StartPicking(pick_list_id=pick_list_id))
+    assert ask_of(shop, stream, ShortPick(pick_list_id=pick_list_id, line=line, short=units))
+    shop.run()
+
+
+def test_a_part_cancel_of_an_order_allocated_by_rules() -> None:
+    """The units are let go where they were planned, and are not picked."""
+    shop = confirmed_shop(2, 2, units=3)
+    assert ask_of(shop, order_stream("m", "o1"), cut(1))
+    shop.run()
+    assert [(each.warehouse, each.quantity) for each in plan_of(shop)] == [("w0", 2)]
+    assert [each.status for each in lists_of(shop)] == ["released", "cancelled"]
+    all_agree(shop)
+
+
+def test_units_in_hand_that_are_called_off_are_put_back() -> None:
+    shop = confirmed_shop(5, units=3)
+    stream = pick_list_stream("m", "o1.1")
+    assert ask_of(shop, stream, StartPicking(pick_list_id="o1.1"))
+    assert ask_of(shop, stream, PickUnits(pick_list_id="o1.1", line=1, picked=2))
+    assert ask_of(shop, order_stream("m", "o1"), cut(2))
+    shop.run()
+    (event,) = shop.told(PickLineCut)
+    assert (event.quantity, event.put_back) == (2, 1)
+    all_agree(shop)
+
+
+def test_an_edit_of_an_order_allocated_by_rules_is_planned_by_the_same_rules() -> None:
+    shop = confirmed_shop(2, 2, units=2)
+    new = Line(line=2, sku="A", quantity=1, unit_price_cents=500)
+    edit(shop, AddLine(line=new), SetQuantity(line=1, quantity=3))
+    assert shop.told(OrderEdited)
+    assert order_of(shop).total_cents == 2000
+    all_agree(shop)
+    assert {each.warehouse for each in plan_of(shop)} == {"w0", "w1"}
+
+
+def test_an_edit_for_which_no_warehouse_has_units_is_declined_for_stock() -> None:
+    shop = confirmed_shop(2, 1, units=2)
+    edit(shop, SetQuantity(line=1, quantity=4))
+    (declined,) = shop.told(OrderEditDeclined)
+    assert declined.reason == "stock"
+    assert order_of(shop).status == "confirmed"
+    all_agree(shop)
+
+
+def test_an_edit_that_takes_units_off_needs_none() -> None:
+    shop = confirmed_shop(3, units=3)
+    edit(shop, SetQuantity(line=1, quantity=1))
+    all_agree(shop)
+    assert shop.told(AllocationChangePlanned) == []
+    new = Line(line=2, sku="A", quantity=1, unit_price_cents=700)
+    edit(shop, RemoveLine(line=1), AddLine(line=new), change_set_id="e2")
+    all_agree(shop)
+
+
+def test_what_is_not_found_is_planned_elsewhere() -> None:
+    shop = confirmed_shop(2, 2, units=2)
+    short(shop, "o1.1", 1)
+    assert [(each.warehouse, each.quantity) for each in plan_of(shop)] == [("w0", 1), ("w1", 1)]
+    assert shop.told(OrderLinesCancelled) == []
+    all_agree(shop)
+
+
+@pytest.mark.parametrize("when_short", ["ship_available"])
+def test_pick_short_cuts_the_order(when_short: WhenShort) -> None:
+    """Nowhere else is any: the line loses the units, and the money follows."""
+    shop = confirmed_shop(2, 0, units=2, when_short=when_short)
+    short(shop, "o1.1", 1)
+    (event,) = shop.told(OrderLinesCancelled)
+    assert (event.reason, event.change_cents, event.total_cents) == ("stock", -500, 500)
+    assert event.cancel_id.startswith(SHORT_PICK)
+    all_agree(shop)
+
+
+def test_pick_short_of_all_of_it_cancels_the_order() -> None:
+    shop = confirmed_shop(2, 0, units=2)
+    short(shop, "o1.1", 2)
+    assert [each.reason for each in shop.told(OrderCancelled)] == ["stock"]
+    all_agree(shop)
+
+
+@pytest.mark.parametrize("when_short", ["all_or_nothing", "backorder"])
+def test_pick_short_of_an_order_that_is_all_or_nothing_asks_a_person(when_short: WhenShort) -> None:
+    shop = confirmed_shop(2, 0, units=2, when_short=when_short)
+    short(shop, "o1.1", 1)
+    (held,) = shop.told(OrderHeld)
+    assert (held.reason, shop.told(OrderLinesCancelled)) == ("stock", [])
+    assert "1 of line 1" in held.note
+    assert [each.held for each in lists_of(shop)] == [True]
+    all_agree(shop)
+    assert ask_of(shop, order_stream("m", "o1"), ReleaseOrder(order_id="o1", hold_id=held.hold_id))
+    shop.run()
+    assert [each.total_cents for each in shop.told(OrderLinesCancelled)] == [500]
+    all_agree(shop)
+
+
+def test_a_held_short_pick_whose_order_is_cut_by_its_buyer_is_cut_once() -> None:
+    shop = confirmed_shop(2, 0, units=2, when_short="all_or_nothing")
+    short(shop, "o1.1", 1)
+    assert ask_of(shop, order_stream("m", "o1"), cut(1))
+    shop.run()
+    (held,) = shop.told(OrderHeld)
+    assert ask_of(shop, order_stream("m", "o1"), ReleaseOrder(order_id="o1", hold_id=held.hold_id))
+    shop.run()
+    assert [each.total_cents for each in shop.told(OrderLinesCancelled)] == [500]
+    all_agree(shop)
+
+
+def test_units_that_are_short_and_called_off_at_once_are_let_go_once() -> None:
+    """The cut is planned at the place that was found empty; other units come there meanwhile."""
+    shop = confirmed_shop(2, 1, units=3, seed=53661)
+    for name, which, units in (("short", 2, 1), ("cut", 1, 2), ("short", 1, 2), ("receive", 0, 2)):
+        step(shop, name, which, units, 1)
+    shop.run()
+    all_agree(shop)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("cut"), st.integers(1, 2), st.integers(1, 3)),
+        st.tuples(st.just("edit"), st.integers(1, 2), st.integers(0, 4)),
+        st.tuples(st.just("short"), st.integers(1, 4), st.integers(1, 2)),
+        st.tuples(st.just("receive"), st.integers(0, 2), st.integers(1, 2)),
+        st.tuples(st.just("release"), st.just(0), st.just(0)),
+        st.tuples(st.just("cancel"), st.just(0), st.just(0)),
+        st.tuples(st.just("run"), st.just(0), st.integers(1, 12)),
+        st.tuples(st.just("rest"), st.just(0), st.just(0)),
+    ),
+    max_size=10,
+)
+
+
+def change_of(order: Order, which: int, units: int) -> Any:
+    if which == 2 and 2 not in order.lines:
+        return AddLine(line=Line(line=2, sku="A", quantity=units or 1, unit_price_cents=500))
+    return SetQuantity(line=which, quantity=units) if units else RemoveLine(line=which)
+
+
+def try_edit(shop: Shop, change: Any, change_set_id: str) -> None:
+    stream = order_stream("m", "o1")
+    if ask_of(shop, stream, propose(change, change_set_id=change_set_id)):
+        ask_of(shop, stream, ConfirmOrderEdit(order_id="o1", change_set_id=change_set_id, now=NOW))
+
+
+def try_short(shop: Shop, pick_list_id: str, units: int) -> None:
+    stream = pick_list_stream("m", pick_list_id)
+    ask_of(shop, stream, StartPicking(pick_list_id=pick_list_id))
+    for line in (1, 2):
+        ask_of(shop, stream, ShortPick(pick_list_id=pick_list_id, line=line, short=units))
+
+
+def step(shop: Shop, name: str, which: int, units: int, number: int) -> None:
+    stream, order, place = order_stream("m", "o1"), order_of(shop), {"sku": "A", "warehouse": f"w{which}"}
+    match name:
+        case "cut":
+            ask_of(shop, stream, cut(units, which, f"c{number}"))
+        case "edit":
+            try_edit(shop, change_of(order, which, units), f"e{number}")
+        case "short":
+            try_short(shop, f"o1.{which}", units)
+        case "receive":
+            ask_of(shop, stock_stream("m", **place), ReceiveStock(**place, quantity=units))
+        case "release":
+            for hold_id in order.holds:
+                ask_of(shop, stream, ReleaseOrder(order_id="o1", hold_id=hold_id))
+        case "cancel":
+            ask_of(shop, stream, CancelOrder(order_id="o1", reason="customer"))
+        case _:
+            shop.run(units or 10**6)
+
+
+@given(
+    stock=st.lists(st.integers(0, 3), min_size=1, max_size=3),
+    units=st.integers(1, 4),
+    when_short=st.sampled_from(["all_or_nothing", "ship_available"]),
+    steps=STEPS,
+    seed=st.integers(0, 2**16),
+    settled=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_order_plan_stock_and_pick_lists_agree_whatever_becomes_of_the_order(
+    stock: list[int],
+    units: int,
+    when_short: WhenShort,
+    steps: list[tuple[str, int, int]],
+    seed: int,
+    settled: bool,
+) -> None:
+    """Changes come at any time: also while others are under way, and the agents are late."""
+    shop = a_shop(*stock, seed=seed)
+    shop.place(placed("o1", units, terms(when_short, sites=len(stock))))
+    if settled:
+        shop.run()
+    for number, (name, which, some) in enumerate(steps):
+        step(shop, name, which, some, number)
+    shop.run()
+    all_agree(shop)
+    for number in range(len(stock)):
+        assert shop.stock(f"w{number}").available >= 0
