@@ -76,6 +76,7 @@ from domain.order import (
     ApplyOrderEdit,
     CancelOrder,
     CancelOrderLines,
+    CancelOrderRest,
     CompleteOrder,
     ConfirmOrder,
     ConfirmOrderEdit,
@@ -385,6 +386,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     ),
     TagOrder: st.builds(TagOrder, **_order, tag=tags),
     UntagOrder: st.builds(UntagOrder, **_order, tag=tags),
+    CancelOrderRest: st.builds(CancelOrderRest, **_order, cancel_id=references, reason=reasons),
     CancelOrderLines: st.builds(
         CancelOrderLines,
         **_order,
@@ -529,7 +531,9 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     ),
     RequestCapture: st.builds(RequestCapture, **_payment, capture_id=references, amount_cents=cents),
     RequestVoid: st.builds(RequestVoid, **_payment),
-    RequestRefund: st.builds(RequestRefund, **_payment, refund_id=references, amount_cents=cents),
+    RequestRefund: st.builds(
+        RequestRefund, **_payment, refund_id=references, amount_cents=cents, rest=st.booleans()
+    ),
     RequestReversal: st.builds(RequestReversal, **_payment),
     CapturePayment: st.builds(
         CapturePayment, **_payment, capture_id=references, amount_cents=st.none() | cents

@@ -409,10 +409,21 @@ def _split(command: SplitParcel, shipment: Shipment) -> tuple[ShipmentEvent, ...
 
 
 def _change(shipment_id: str, lines: tuple[ParcelLine, ...], shipment: Shipment) -> tuple[ShipmentEvent, ...]:
-    if shipment.dispatched or lines == shipment.lines:
+    if shipment.dispatched or _without(lines, shipment.lines) == _without(shipment.lines, lines) == ():
         return ()
     units = sum(line.quantity for line in lines)
     return (ParcelChanged(shipment_id=shipment_id, order_id=shipment.order_id, lines=lines, units=units),)
+
+
+def _request(command: RequestShipment, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if not shipment.order_id:
+        return (ShipmentRequested(**dict(command)),)
+    if (shipment.order_id, shipment.lines) != (command.order_id, command.lines):
+        raise Refused(
+            "shipment_new",
+            f"there is a shipment {command.shipment_id} of order {shipment.order_id}: take a new name",
+        )
+    return ()
 
 
 def _put_on_manifest(command: PutOnManifest, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
@@ -442,8 +453,13 @@ def _put_on_manifest(command: PutOnManifest, shipment: Shipment) -> tuple[Shipme
 
 
 def _hand_over(command: HandOver, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
-    """Our word that the carrier has it: it is dispatched, unless a scan has told so before."""
+    """Our word that the carrier has it: it is dispatched, unless a scan has told so before.
+
+    One whose label was asked back meanwhile, as its order was cancelled, stays behind.
+    """
     if shipment.handed_over or shipment.manifest_id != command.manifest_id:
+        return ()
+    if shipment.void in ("requested", "done") and not shipment.dispatched:
         return ()
     ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
     given = ShipmentHandedOver(**ids, manifest_id=command.manifest_id, happened_at=command.now)
@@ -469,7 +485,7 @@ def _bill(command: BillShipment, shipment: Shipment) -> tuple[ShipmentEvent, ...
 
 def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     if isinstance(command, RequestShipment):
-        return () if shipment.order_id else (ShipmentRequested(**dict(command)),)
+        return _request(command, shipment)
     if not shipment.order_id:
         raise Refused("shipment_exists", f"there is no shipment {command.shipment_id}")
     match command:

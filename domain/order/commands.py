@@ -78,6 +78,16 @@ class CancelOrder(Command):
     note: str = ""
 
 
+class CancelOrderRest(Command):
+    """Call off all that is not shipped, as it can't be had or is not paid for: the whole order, where no part
+    of it is."""
+
+    order_id: Id
+    cancel_id: Id
+    reason: CancelReason
+    note: str = ""
+
+
 class CompleteOrder(Command):
     order_id: Id
 
@@ -181,6 +191,7 @@ OrderCommand: TypeAlias = (
     | StartPreparation
     | RecordDispatch
     | CancelOrder
+    | CancelOrderRest
     | CompleteOrder
     | OpenOrderDiscrepancy
     | HoldOrder

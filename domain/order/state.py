@@ -98,16 +98,29 @@ def order_total(lines: Sequence[Line], adjustments: Sequence[Adjustment]) -> int
 
 
 def sent_after(order: Order, units: Iterable[ParcelUnits]) -> dict[int, int]:
-    """Units sent of each line once those of a parcel are: of lines alike, the first ones first."""
+    """Units sent of each line once those of a parcel are: of lines alike, the first ones first. From where
+    they leave is the plan's matter, where the order is allocated by rules."""
     sent = dict(order.sent)
     for parcel in units:
         quantity = parcel.quantity
         for number, line in sorted(order.lines.items()):
-            if (line.sku, line.warehouse) == (parcel.sku, parcel.warehouse):
+            here = order.allocated or line.warehouse == parcel.warehouse
+            if here and line.sku == parcel.sku:
                 taken = max(0, min(quantity, line.quantity - sent.get(number, 0)))
                 sent[number] = sent.get(number, 0) + taken
                 quantity -= taken
     return sent
+
+
+def counted(order: Order, units: Iterable[ParcelUnits]) -> tuple[ParcelUnits, ...]:
+    """Of what is in a parcel, the units that were wanted."""
+    wanted = []
+    for parcel in units:
+        sent = sent_after(order, (parcel,))
+        moved = sum(sent.values()) - sum(order.sent.values())
+        wanted += [parcel.model_copy(update={"quantity": moved})] if moved else []
+        order = replace(order, sent=sent)
+    return tuple(wanted)
 
 
 def _due(order: Order, changes: Iterable[PaymentChange]) -> dict[str, Due]:
@@ -207,9 +220,10 @@ def evolve(order: Order, event: OrderEvent) -> Order:
         case OrderPartShipped(shipment_id=shipment_id, units=units):
             parcels = order.parcels | {shipment_id}
             return replace(order, dispatched=True, parcels=parcels, sent=sent_after(order, units))
-        case OrderShipped():
+        case OrderShipped(shipment_id=shipment_id):
             sent = {number: line.quantity for number, line in order.lines.items()}
-            return replace(order, status="shipped", dispatched=True, sent=sent)
+            parcels = order.parcels.union({shipment_id} - {""})
+            return replace(order, status="shipped", dispatched=True, parcels=parcels, sent=sent)
         case OrderCancelled():
             released = order.released.union(order.holds)
             return replace(order, status="cancelled", holds={}, released=released)

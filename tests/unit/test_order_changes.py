@@ -15,6 +15,7 @@ from domain.order import (
     ApplyOrderEdit,
     CancelOrder,
     CancelOrderLines,
+    CancelOrderRest,
     ConfirmOrderEdit,
     DeclineOrderEdit,
     Line,
@@ -189,7 +190,7 @@ def test_fulfilled_when_all_units_are_dispatched_in_several_parcels() -> None:
     )
     part = (*TO_CONFIRMED, *first.events)
     order.given(*part).when(shipped_units("A-1", 3)).then_nothing()
-    order.given(*part).when(shipped_units("B.2", 1, "s2")).then(SHIPPED)
+    order.given(*part).when(shipped_units("B.2", 1, "s2")).then(OrderShipped(order_id="o1", shipment_id="s2"))
 
 
 def test_cancel_racing_with_shipping_is_refused_or_a_discrepancy() -> None:
@@ -201,7 +202,11 @@ def test_cancel_racing_with_shipping_is_refused_or_a_discrepancy() -> None:
     # the other way about: a unit was called off, and the carrier has it all the same
     cancelled = (*TO_CONFIRMED, *order.given(*TO_CONFIRMED).when(cut((1, 1))).events)
     outcome = order.given(*cancelled).when(shipped_units("A-1", 3))
-    assert outcome.events[1:] == (OrderDiscrepancyOpened(order_id="o1", kind="shipped_after_cancel"),)
+    surplus = OrderDiscrepancyOpened(order_id="o1", kind="shipped_after_cancel")
+    assert outcome.events[1:] == (surplus,)
+    # and in a parcel that was to stay here, after all the others have left
+    order.given(*TO_CONFIRMED, SHIPPED).when(shipped_units("A-1", 1)).then(surplus)
+    order.given(*TO_CONFIRMED, SHIPPED, surplus).when(shipped_units("A-1", 1)).then_nothing()
 
 
 def test_what_is_left_of_a_shipped_order_is_called_off_and_it_is_shipped() -> None:
@@ -209,6 +214,41 @@ def test_what_is_left_of_a_shipped_order_is_called_off_and_it_is_shipped() -> No
     outcome = order.given(*part).when(cut((1, 1), (2, 1)))
     assert [type(event) for event in outcome.events] == [OrderLinesCancelled, OrderShipped]
     adds_up(outcome.state)
+
+
+def test_what_cannot_be_had_is_called_off_with_the_rest() -> None:
+    """As agents ask for it: the whole order, while no part of it is shipped; what is left of it, later."""
+    rest = CancelOrderRest(order_id="o1", cancel_id="p1.expired", reason="expired")
+    order.given(*TO_CONFIRMED).when(rest).then(OrderCancelled(order_id="o1", reason="expired"))
+    part = (*TO_CONFIRMED, *order.given(*TO_CONFIRMED).when(shipped_units("A-1", 2)).events)
+    outcome = order.given(*part).when(rest)
+    called_off, shipped = outcome.events
+    assert isinstance(called_off, OrderLinesCancelled)
+    assert [(each.line, each.quantity) for each in called_off.lines] == [(1, 1), (2, 1)]
+    assert shipped == OrderShipped(order_id="o1"), "in no parcel"
+    adds_up(outcome.state)
+    order.given(*part, *outcome.events).when(rest).then_nothing()
+
+
+def test_an_edit_that_takes_off_all_that_was_left_to_be_sent_ships_the_order() -> None:
+    sent = order.given(*TO_CONFIRMED).when(shipped_units("A-1", 3)).events
+    events = proposed(RemoveLine(line=2), history=(*TO_CONFIRMED, *sent))
+    applied = order.given(*events).when(confirm())
+    assert [type(each) for each in applied.events] == [OrderEditConfirmed, OrderEdited, OrderShipped]
+
+
+def test_an_order_allocated_by_rules_counts_its_units_wherever_they_leave_from() -> None:
+    def leaves(shipment_id: str, quantity: int) -> RecordDispatch:
+        units = (ParcelUnits(sku="A-1", warehouse=f"of {shipment_id}", quantity=quantity),)
+        return RecordDispatch(order_id="o1", shipment_id=shipment_id, units=units)
+
+    tops = placed(place(lines=(TOPS,), adjustments=(), portions=(), on_account=True), 3300)
+    confirmed = (tops.model_copy(update={"allocation": BY_RULES}), *TO_CONFIRMED[1:])
+    first = order.given(*confirmed).when(leaves("s1", 1))
+    assert [type(each) for each in first.events] == [OrderPartShipped]
+    order.given(*confirmed, *first.events).when(leaves("s2", 2)).then(
+        OrderShipped(order_id="o1", shipment_id="s2")
+    )
 
 
 def test_a_change_set_is_previewed_and_changes_nothing_yet() -> None:
