@@ -453,8 +453,13 @@ def _put_on_manifest(command: PutOnManifest, shipment: Shipment) -> tuple[Shipme
 
 
 def _hand_over(command: HandOver, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
-    """Our word that the carrier has it: it is dispatched, unless a scan has told so before."""
+    """Our word that the carrier has it: it is dispatched, unless a scan has told so before.
+
+    One whose label was asked back meanwhile, as its order was cancelled, stays behind.
+    """
     if shipment.handed_over or shipment.manifest_id != command.manifest_id:
+        return ()
+    if shipment.void in ("requested", "done") and not shipment.dispatched:
         return ()
     ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
     given = ShipmentHandedOver(**ids, manifest_id=command.manifest_id, happened_at=command.now)
