@@ -40,7 +40,7 @@ VALID_SECONDS = ((15, 30), (300, 600), (86_400, 172_800))
 clock that jumps makes them come, or beyond both, so that orders are paid and sent whatever goes wrong."""
 VALID_WEIGHTS = (3, 2, 8)
 MANIFESTS = 3
-EDITS = ("dearer", "dearer", "fewer", "address")
+EDITS = ("more", "more", "another", "another", "dearer", "fewer", "address")
 
 
 def plan_of(random: Random, orders: int) -> Plan:
