@@ -95,8 +95,8 @@ class OrderProcess(Value):
     `units` are those that are wanted, by `SKU warehouse`; `parcels` those that left, and how far they came;
     `shipped`: with them nothing is left to be sent. While the change set `change` is carried
     out, as its event `asked_by` says, `awaited_units` are those that must be allocated for it, and
-    `awaited_money` is what must be authorised, by payment id. `missing`: which units are nowhere; `beside` is the last event of the plan that
-    asked for units beside those of the order.
+    `awaited_money` is what must be authorised, by payment id. `missing`: which units are nowhere; `beside`
+    is the last event of the plan that asked for units beside those of the order.
     """
 
     order_id: str = ""
