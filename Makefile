@@ -56,7 +56,7 @@ nightly: venv ## more made-up requests than the tests send, 10,000 histories and
 	$(MAKE) simulate SEED=$$(date +%Y%m%d)0000 RUNS=10000
 	$(MAKE) chaos SEED=$$(date +%Y%m%d) MINUTES=$(NIGHTLY_MINUTES)
 
-simulate: venv ## the whole system on simulated time, a history a seed: RUNS=1000 SEED=1 FAULTS=all (100 orders each)
+simulate: venv ## the whole system on simulated time, a history a seed: RUNS=1000 SEED=1 FAULTS=all (80 orders each)
 	$(BIN)/tillroll simulate --seed $(SEED) --runs $(RUNS) --faults $(FAULTS)
 
 chaos: venv ## real faults on real processes while trade is played: SEED=1 MINUTES=10 ORDERS=1000 (a round)
