@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from domain.allocation import AllocationChangePlanned, AllocationPlanned, AllocationRevised, Pick
+from domain.carrier import ShipmentReturned
 from domain.kernel import Fact
 from domain.order import (
     Line,
@@ -27,7 +28,7 @@ Place: TypeAlias = tuple[str, str]
 class Ordered:
     """`units` as they are wanted in the end, `ever` what they were at any time, or would have been by a
     change set that was confirmed; `by_rules`: its plan says which. `due` is what each payment is to bring,
-    `asked` are those of change sets.
+    `asked` are those of change sets. `came_back`: a parcel of it did.
     """
 
     checkout: str
@@ -37,6 +38,7 @@ class Ordered:
     by_rules: bool = False
     due: dict[str, int] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
+    came_back: bool = False
 
     def want(self, units: Counter[Place]) -> None:
         self.units = units
@@ -75,6 +77,8 @@ def ordered(facts: Iterable[Fact]) -> dict[tuple[str, str], Ordered]:
             case AllocationChangePlanned(order_id=order_id, picks=picks):
                 order = found[fact.merchant, order_id]
                 order.note(order.units + units_of(picks))
+            case ShipmentReturned(order_id=order_id):
+                found[fact.merchant, order_id].came_back = True
             case OrderEditConfirmed(order_id=order_id, units=units, payments=payments):
                 order = found[fact.merchant, order_id]
                 order.note(Counter() if order.by_rules else order.after(units))
