@@ -235,7 +235,7 @@ def _order_is_paid(order: PlannedOrder, status: str, wanted: Ordered, payments: 
         if held or not (kept == due or (wanted.came_back and 0 <= kept < due)):
             yield f"{order.order_id} is {status}: {kept} of {due} cents of {payment_id} are kept ({held=})"
     if status == "completed" and wanted.came_back and not 0 < paid < wanted.total_cents:
-        yield f"{order.order_id} is completed, a part came back: {paid} of {wanted.total_cents} cents are kept"
+        yield f"{order.order_id} is completed, some came back: {paid} of {wanted.total_cents} cents are kept"
 
 
 def _is_open(payment: Payment) -> bool:
