@@ -91,7 +91,7 @@ class InventoryProcess(Value):
     `valid_s`: for how long a reservation holds until the order is confirmed. `lapsed_at`: the last moment of
     which it was told that this time is over. `allocated`: by rules, so that the plan says what is needed.
     `growth` is what the change `change` wants beyond it, asked for by event `grower`, and `grown` what
-    of that it has; `undone`: it came to nothing.
+    of that it has; `undone`: it came to nothing. `gone` are the items that left: stock holds those no more.
     """
 
     order_id: str = ""
@@ -107,6 +107,7 @@ class InventoryProcess(Value):
     growth: tuple[Item, ...] = ()
     grown: frozenset[str] = frozenset()
     undone: bool = False
+    gone: tuple[Item, ...] = ()
 
     def with_units(self, changes: Iterable[UnitsChange]) -> InventoryProcess:
         """Other units are wanted; what a change set took beyond them is theirs now."""
@@ -206,7 +207,7 @@ def _grow(
     process: InventoryProcess, change: str, units: Mapping[Place, int], fact: Fact, *, keep: int = 0
 ) -> Reaction[InventoryProcess]:
     """What a change wants beyond what the order has is committed to it: all, or nothing."""
-    growth, held = _items(units), process.units
+    growth, held = _items(units), process.units - _by_place(process.gone)
 
     def allocate(item: Item) -> Command:
         quantity = min(held[item.sku, item.warehouse] + item.quantity, MOST)
@@ -381,8 +382,10 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             return _lapsed(process, event, fact)
         case ShipmentDispatched() as event:
             sent = _in_parcel(event, process)
+            gone = _items(_by_place((*process.gone, *sent)))
             return Reaction(
-                process, _for_all(fact, sent, lambda i: ShipStock(**place(i), quantity=i.quantity))
+                process.model_copy(update={"gone": gone}),
+                _for_all(fact, sent, lambda i: ShipStock(**place(i), quantity=i.quantity)),
             )
         case ShipmentReturned() as event:
             back = _in_parcel(event, process)
@@ -418,7 +421,7 @@ INVENTORY_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=4,
+    rule_version=5,
 )
 
 AGENTS = (INVENTORY_AGENT,)
