@@ -1,4 +1,4 @@
-"""Which units of an order are nowhere? What was not found where it was planned, and can't be had elsewhere."""
+"""Which units of an order are nowhere? What was not found where it was planned, and can't be had."""
 
 from __future__ import annotations
 
