@@ -13,6 +13,7 @@ from domain.order.cancelling import ALLOCATION_CUT, cancel, cancel_lines, edit_o
 from domain.order.change_set import edit
 from domain.order.commands import (
     AddOrderNote,
+    AddOrderPayment,
     ApplyOrderEdit,
     CancelOrder,
     CancelOrderLines,
@@ -20,6 +21,7 @@ from domain.order.commands import (
     ConfirmOrder,
     ConfirmOrderEdit,
     DeclineOrderEdit,
+    DropOrderPayment,
     HoldOrder,
     MarkReserved,
     OpenOrderDiscrepancy,
@@ -48,6 +50,8 @@ from domain.order.events import (
     OrderLinesCancelled,
     OrderNoteAdded,
     OrderPartShipped,
+    OrderPaymentAdded,
+    OrderPaymentDropped,
     OrderPlaced,
     OrderPreparationStarted,
     OrderReleased,
@@ -58,6 +62,7 @@ from domain.order.events import (
 )
 from domain.order.handling import handle, told_holds
 from domain.order.missing import Missing
+from domain.order.paying import pay
 from domain.order.placing import place
 from domain.order.state import (
     UNSHIPPED,
@@ -76,6 +81,7 @@ from domain.order.values import (
     Change,
     Channel,
     DeclineReason,
+    DropReason,
     HoldReason,
     Id,
     Line,
@@ -102,6 +108,7 @@ __all__ = [
     "UNSHIPPED",
     "AddLine",
     "AddOrderNote",
+    "AddOrderPayment",
     "Adjustment",
     "ApplyOrderEdit",
     "CancelOrder",
@@ -114,6 +121,8 @@ __all__ = [
     "ConfirmOrderEdit",
     "DeclineOrderEdit",
     "DeclineReason",
+    "DropOrderPayment",
+    "DropReason",
     "Due",
     "HoldOrder",
     "HoldReason",
@@ -142,6 +151,8 @@ __all__ = [
     "OrderLinesCancelled",
     "OrderNoteAdded",
     "OrderPartShipped",
+    "OrderPaymentAdded",
+    "OrderPaymentDropped",
     "OrderPlaced",
     "OrderPreparationStarted",
     "OrderReleased",
@@ -261,6 +272,8 @@ def decide(command: OrderCommand, order: Order) -> tuple[OrderEvent, ...]:
             return cancel_lines(command, order)
         case HoldOrder() | ReleaseOrder() | AddOrderNote() | TagOrder() | UntagOrder():
             return handle(command, order)
+        case AddOrderPayment() | DropOrderPayment():
+            return pay(command, order)
         case ProposeOrderEdit() | ConfirmOrderEdit() | DeclineOrderEdit() | ApplyOrderEdit():
             return edit(command, order)
     return _live(command, order)
