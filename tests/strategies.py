@@ -77,6 +77,7 @@ from domain.order import (
     ApplyOrderEdit,
     CancelOrder,
     CancelOrderLines,
+    CancelOrderRest,
     CompleteOrder,
     ConfirmOrder,
     ConfirmOrderEdit,
@@ -400,6 +401,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         payment_id=st.sampled_from(["p1", "p8", "p9"]),
         reason=st.sampled_from(["declined", "not_captured"]),
     ),
+    CancelOrderRest: st.builds(CancelOrderRest, **_order, cancel_id=references, reason=reasons),
     CancelOrderLines: st.builds(
         CancelOrderLines,
         **_order,
@@ -544,7 +546,9 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     ),
     RequestCapture: st.builds(RequestCapture, **_payment, capture_id=references, amount_cents=cents),
     RequestVoid: st.builds(RequestVoid, **_payment),
-    RequestRefund: st.builds(RequestRefund, **_payment, refund_id=references, amount_cents=cents),
+    RequestRefund: st.builds(
+        RequestRefund, **_payment, refund_id=references, amount_cents=cents, rest=st.booleans()
+    ),
     RequestReversal: st.builds(RequestReversal, **_payment),
     CapturePayment: st.builds(
         CapturePayment, **_payment, capture_id=references, amount_cents=st.none() | cents

@@ -160,10 +160,14 @@ async def _start_preparation(call: WantedCall, order_id: OrderId) -> Response:
     return await call.carry_out(start_preparation, command, {"order_id": order_id}, correlation=correlation)
 
 
+PARCELS_MOST = 999
+"""More than any order is sent in: all but the first parcel are numbered, and their names must fit, too."""
+
+
 def named_by_order(merchant: str, order: PlaceOrder) -> Iterator[Named]:
     """What the agents do for an order goes into streams of these names."""
     order_id: Mapping[Source, str] = {("body", "order_id"): order.order_id}
-    yield shipment_stream(merchant, order.order_id), order_id
+    yield shipment_stream(merchant, f"{order.order_id}.{PARCELS_MOST}"), order_id
     if order.allocation:
         yield from _named_by_allocation(merchant, order, order.allocation)
     for place, line in enumerate(order.lines):

@@ -418,7 +418,7 @@ def _split(command: SplitParcel, shipment: Shipment) -> tuple[ShipmentEvent, ...
 
 
 def _change(shipment_id: str, lines: tuple[ParcelLine, ...], shipment: Shipment) -> tuple[ShipmentEvent, ...]:
-    if shipment.dispatched or lines == shipment.lines:
+    if shipment.dispatched or _without(lines, shipment.lines) == _without(shipment.lines, lines) == ():
         return ()
     units = sum(line.quantity for line in lines)
     return (ParcelChanged(shipment_id=shipment_id, order_id=shipment.order_id, lines=lines, units=units),)
@@ -458,6 +458,17 @@ def _leave_behind(command: LeaveBehind, shipment: Shipment) -> tuple[ShipmentEve
     if shipment.handed_over or shipment.manifest_id != command.manifest_id:
         return ()
     return (ShipmentLeftBehind(**dict(command), order_id=shipment.order_id),)
+
+
+def _request(command: RequestShipment, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if not shipment.order_id:
+        return (ShipmentRequested(**dict(command)),)
+    if (shipment.order_id, shipment.lines) != (command.order_id, command.lines):
+        raise Refused(
+            "shipment_new",
+            f"there is a shipment {command.shipment_id} of order {shipment.order_id}: take a new name",
+        )
+    return ()
 
 
 def _put_on_manifest(command: PutOnManifest, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
@@ -523,7 +534,7 @@ def _bill(command: BillShipment, shipment: Shipment) -> tuple[ShipmentEvent, ...
 
 def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     if isinstance(command, RequestShipment):
-        return () if shipment.order_id else (ShipmentRequested(**dict(command)),)
+        return _request(command, shipment)
     if not shipment.order_id:
         raise Refused("shipment_exists", f"there is no shipment {command.shipment_id}")
     match command:

@@ -9,7 +9,7 @@ together.
 from __future__ import annotations
 
 from domain.kernel import Decider, Refused
-from domain.order.cancelling import ALLOCATION_CUT, cancel, cancel_lines, edit_over
+from domain.order.cancelling import ALLOCATION_CUT, cancel, cancel_lines, cancel_rest, edit_over
 from domain.order.change_set import edit
 from domain.order.commands import (
     AddOrderNote,
@@ -17,6 +17,7 @@ from domain.order.commands import (
     ApplyOrderEdit,
     CancelOrder,
     CancelOrderLines,
+    CancelOrderRest,
     CompleteOrder,
     ConfirmOrder,
     ConfirmOrderEdit,
@@ -60,6 +61,7 @@ from domain.order.events import (
     OrderTagged,
     OrderUntagged,
 )
+from domain.order.goods import Goods
 from domain.order.handling import handle, told_holds
 from domain.order.missing import Missing
 from domain.order.paying import pay
@@ -113,6 +115,7 @@ __all__ = [
     "ApplyOrderEdit",
     "CancelOrder",
     "CancelOrderLines",
+    "CancelOrderRest",
     "CancelReason",
     "Change",
     "Channel",
@@ -124,6 +127,7 @@ __all__ = [
     "DropOrderPayment",
     "DropReason",
     "Due",
+    "Goods",
     "HoldOrder",
     "HoldReason",
     "Id",
@@ -270,6 +274,8 @@ def decide(command: OrderCommand, order: Order) -> tuple[OrderEvent, ...]:
             return cancel(command, order)
         case CancelOrderLines():
             return cancel_lines(command, order)
+        case CancelOrderRest():
+            return cancel_rest(command, order)
         case HoldOrder() | ReleaseOrder() | AddOrderNote() | TagOrder() | UntagOrder():
             return handle(command, order)
         case AddOrderPayment() | DropOrderPayment():

@@ -11,7 +11,7 @@ from domain.order.changing import (
     shipping_cents,
     units_changed,
 )
-from domain.order.commands import CancelOrder, CancelOrderLines
+from domain.order.commands import CancelOrder, CancelOrderLines, CancelOrderRest
 from domain.order.events import (
     OrderCancelled,
     OrderEditDeclined,
@@ -79,6 +79,23 @@ def cancel_lines(command: CancelOrderLines, order: Order) -> tuple[OrderEvent, .
     cuts = tuple(_cut(each, order) for each in command.lines)
     if sum(cut.quantity for cut in cuts) == order.units_left and not order.dispatched:
         return cancel(CancelOrder(order_id=command.order_id, reason=command.reason, note=command.note), order)
+    return _cut_off(command, order, cuts)
+
+
+def cancel_rest(command: CancelOrderRest, order: Order) -> tuple[OrderEvent, ...]:
+    """What agents ask for when it turns out that the rest can't be had: a change under way is over, too."""
+    if order.status not in UNSHIPPED or command.cancel_id in order.cancels:
+        return ()
+    if not order.dispatched:
+        return cancel(CancelOrder(order_id=command.order_id, reason=command.reason, note=command.note), order)
+    left = [
+        LineQuantity(line=each, quantity=units) for each in order.lines if (units := order.left(each)) > 0
+    ]
+    rest = CancelOrderLines(**dict(command), lines=tuple(left))
+    return _cut_off(rest, order, tuple(_cut(each, order) for each in left))
+
+
+def _cut_off(command: CancelOrderLines, order: Order, cuts: tuple[LineCut, ...]) -> tuple[OrderEvent, ...]:
     events = (*edit_over(command.order_id, order, "superseded"), _cancelled(command, order, cuts))
     if sum(cut.quantity for cut in cuts) == order.units_left:
         return (*events, OrderShipped(order_id=command.order_id))  # nothing is left to be sent

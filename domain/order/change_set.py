@@ -23,8 +23,9 @@ from domain.order.events import (
     OrderEdited,
     OrderEditProposed,
     OrderEvent,
+    OrderShipped,
 )
-from domain.order.state import Order
+from domain.order.state import Order, edited
 from domain.order.values import AddLine, Change, Line, RemoveLine, SetQuantity, SetShipping
 
 LINES_MAX = 1000
@@ -189,7 +190,11 @@ def _edited(order_id: str, order: Order) -> tuple[OrderEvent, ...]:
     said = OrderEdited.model_fields.keys() & OrderEditProposed.model_fields.keys()
     fields = {name: getattr(proposed, name) for name in said}
     changed = (OrderAddressChanged(**dict(address)),) if address else ()
-    return (OrderEdited(**fields, currency=order.currency), *changed)
+    applied = (OrderEdited(**fields, currency=order.currency), *changed)
+    after = edited(order, proposed.lines, proposed.removed)
+    if order.dispatched and all(order.sent.get(number, 0) >= line.quantity for number, line in after.items()):
+        return (*applied, OrderShipped(order_id=order_id))  # nothing is left to be sent
+    return applied
 
 
 def _apply(command: ApplyOrderEdit, order: Order) -> tuple[OrderEvent, ...]:

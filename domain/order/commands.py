@@ -96,6 +96,16 @@ class DropOrderPayment(Command):
     reason: DropReason
 
 
+class CancelOrderRest(Command):
+    """Call off all that is not shipped, as it can't be had or is not paid for: the whole order, where no part
+    of it is."""
+
+    order_id: Id
+    cancel_id: Id
+    reason: CancelReason
+    note: str = ""
+
+
 class CompleteOrder(Command):
     order_id: Id
 
@@ -201,6 +211,7 @@ OrderCommand: TypeAlias = (
     | StartPreparation
     | RecordDispatch
     | CancelOrder
+    | CancelOrderRest
     | CompleteOrder
     | OpenOrderDiscrepancy
     | HoldOrder

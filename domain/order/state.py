@@ -101,12 +101,14 @@ def order_total(lines: Sequence[Line], adjustments: Sequence[Adjustment]) -> int
 
 
 def sent_after(order: Order, units: Iterable[ParcelUnits]) -> dict[int, int]:
-    """Units sent of each line once those of a parcel are: of lines alike, the first ones first."""
+    """Units sent of each line once those of a parcel are: of lines alike, the first ones first. From where
+    they leave is the plan's matter, where the order is allocated by rules."""
     sent = dict(order.sent)
     for parcel in units:
         quantity = parcel.quantity
         for number, line in sorted(order.lines.items()):
-            if (line.sku, line.warehouse) == (parcel.sku, parcel.warehouse):
+            here = order.allocated or line.warehouse == parcel.warehouse
+            if here and line.sku == parcel.sku:
                 taken = max(0, min(quantity, line.quantity - sent.get(number, 0)))
                 sent[number] = sent.get(number, 0) + taken
                 quantity -= taken

@@ -24,7 +24,7 @@ class RequestAuthorization(Command):
 
 
 class RequestCapture(Command):
-    """`rest`: no more than what is left of it, where a person has captured a part before."""
+    """`rest`: no more than what is left of it, where something of it was captured before."""
 
     payment_id: Id
     capture_id: Id
@@ -37,9 +37,12 @@ class RequestVoid(Command):
 
 
 class RequestRefund(Command):
+    """`rest`: no more than what is left to be given back, where a person has given back a part before."""
+
     payment_id: Id
     refund_id: Id
     amount_cents: Cents
+    rest: bool = False
 
 
 class RequestReversal(Command):

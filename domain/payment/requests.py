@@ -59,7 +59,7 @@ def capture(command: RequestCapture, payment: Payment) -> tuple[PaymentEvent, ..
     if command.capture_id in payment.captures:
         return ()
     if command.rest and payment.is_captured:  # a person was faster, with a part or all of it
-        left = 0 if payment.is_voiding or payment.expired else payment.capturable_cents
+        left = payment.capturable_cents
         if left <= 0:
             return ()
         command = command.model_copy(update={"amount_cents": min(left, command.amount_cents)})
@@ -120,6 +120,11 @@ def void(payment_id: str, payment: Payment) -> tuple[PaymentEvent, ...]:
 def refund(command: RequestRefund, payment: Payment) -> tuple[PaymentEvent, ...]:
     if command.refund_id in payment.refunds:
         return ()
+    if command.rest:
+        left = max(0, payment.refundable_cents)
+        if not left:
+            return ()
+        command = command.model_copy(update={"amount_cents": min(left, command.amount_cents)})
     if command.amount_cents > payment.refundable_cents:
         left = max(0, payment.refundable_cents)
         disputed = f"; {payment.disputed_cents} are disputed" if payment.disputed_cents else ""
@@ -127,7 +132,7 @@ def refund(command: RequestRefund, payment: Payment) -> tuple[PaymentEvent, ...]
             "refund_within_captured",
             f"{payment.captured_cents} cents are captured; at most {left} can still be refunded{disputed}",
         )
-    fields = {**dict(command), "order_id": payment.order_id}
+    fields = {**command.model_dump(exclude={"rest"}), "order_id": payment.order_id}
     requested = RefundRequested(**fields)
     return (requested,) if command.amount_cents else (requested, PaymentRefunded(**fields))
 

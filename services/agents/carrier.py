@@ -1,18 +1,26 @@
-"""The shipping agent: asks for a parcel's label once the order is confirmed, gives it back on cancel, and
-keeps the record of how each carrier's service fares with our parcels."""
+"""The shipping agent: asks for a parcel from each warehouse once the order is confirmed, keeps what is in it
+as it is wanted, gives back labels that are not, and keeps the record of how each carrier's service fares."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
+from itertools import count
+from typing import Any, TypeAlias
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
+from domain.allocation import AllocationPlanned, AllocationRevised, Pick
 from domain.carrier import (
     CarrierChosen,
     ChangeParcel,
+    HoldParcel,
     ParcelLine,
     ParcelSplit,
+    ReaddressParcel,
+    ReleaseParcel,
     RequestLabelVoid,
     RequestShipment,
     ShipmentDelivered,
@@ -20,7 +28,7 @@ from domain.carrier import (
     ShipmentReturned,
 )
 from domain.carrier.track_record import MeasureDelivery
-from domain.kernel import Fact, Group, Reaction, Value, one
+from domain.kernel import Command, Fact, Group, Reaction, Value, one
 from domain.order import (
     Line,
     OrderAddressChanged,
@@ -37,9 +45,18 @@ from domain.personal import Erased, Sealed
 from domain.streams import shipment_stream, track_record_stream
 from services.agents.agent import Agent
 
+Place: TypeAlias = tuple[str, str]
+"""A warehouse, and a product that is sent from there."""
+
 
 class Carried(Value):
-    """A parcel: with whom, until when by their word, and how far it came."""
+    """A parcel: what is in it, with whom, until when by their word, and how far it came.
+
+    `emptied`: nothing was left to be sent in it, so its label is given back.
+    """
+
+    lines: tuple[ParcelLine, ...] = ()
+    emptied: bool = False
 
     carrier: str = ""
     service: str = ""
@@ -49,18 +66,36 @@ class Carried(Value):
 
 
 class ShippingProcess(Value):
-    """Where the order's parcels go; the recipient stays sealed."""
+    """Where the order's parcels go; the recipient stays sealed. `lines` are to be sent, all in all.
+    `requested`: parcels were asked for, and follow the order from then on. `split_before`: people did so when
+    nobody kept what is in which, so that it is for people to change them.
+    """
 
     order_id: str = ""
     subject: str = ""
     recipient: Sealed | Erased = Erased()
     ship_to_state: str = ""
-    units: int = 0
     lines: tuple[ParcelLine, ...] = ()
+    allocated: bool = False
     requested: bool = False
     confirmed: bool = False
     held: bool = False
     parcels: dict[str, Carried] = Field(default_factory=dict)
+    split_before: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_parcel(cls, kept: Any) -> Any:
+        """As it was kept while all of an order was asked for in one parcel, which only people split."""
+        if not isinstance(kept, Mapping) or "units" not in kept:
+            return kept
+        known = {name: each for name, each in kept.items() if name != "units"}
+        known["split_before"] = len(kept["parcels"]) > 1
+        if len(kept["parcels"]) == 1:
+            known["parcels"] = {
+                name: {**each, "lines": kept["lines"]} for name, each in kept["parcels"].items()
+            }
+        return known
 
     def parcel(self, shipment_id: str, **changed: object) -> ShippingProcess:
         parcel = self.parcels.get(shipment_id, Carried()).model_copy(update=changed)
@@ -75,65 +110,153 @@ def _placed(event: OrderPlaced) -> ShippingProcess:
         subject=event.subject,
         recipient=recipient,
         ship_to_state=event.ship_to_state,
-        units=sum(line.quantity for line in event.lines),
-        lines=_in_parcel(event.lines),
+        lines=() if event.allocation else _together(event.lines),
+        allocated=event.allocation is not None,
     )
 
 
-def _readdressed(process: ShippingProcess, event: OrderAddressChanged) -> ShippingProcess:
+def _readdressed(
+    process: ShippingProcess, event: OrderAddressChanged, fact: Fact
+) -> Reaction[ShippingProcess]:
+    """Also of what was asked for already, as long as it is here."""
     to = {"recipient": event.customer, "subject": event.subject, "ship_to_state": event.ship_to_state}
-    return process.model_copy(update=to)
+    commands = _each_here(process, fact, lambda name: ReaddressParcel(shipment_id=name, **to))
+    return Reaction(process.model_copy(update=to), commands)
 
 
-def _in_parcel(lines: tuple[Line, ...]) -> tuple[ParcelLine, ...]:
-    wanted: Counter[tuple[str, str]] = Counter()
-    for line in lines:
-        wanted[line.sku, line.warehouse] += line.quantity
-    return tuple(ParcelLine(sku=s, warehouse=w, quantity=n) for (s, w), n in sorted(wanted.items()))
+def _each_here(process: ShippingProcess, fact: Fact, command: Callable[[str], Command]) -> tuple[Group, ...]:
+    """A group for each parcel that has not left: one that is refused must not hold up another."""
+    return tuple(
+        one(shipment_stream(fact.merchant, name), command(name))
+        for name, parcel in process.parcels.items()
+        if not (parcel.dispatched or parcel.emptied)
+    )
 
 
-def _go_on(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
-    """A parcel is asked for once the order is confirmed, and nothing holds it.
+def _together(units: Iterable[Line | Pick | ParcelLine]) -> tuple[ParcelLine, ...]:
+    return _lines(_units(units))
 
-    It is one of all that was ordered; a person, or the warehouse, may split it.
+
+def _units(units: Iterable[Line | Pick | ParcelLine]) -> Counter[Place]:
+    wanted: Counter[Place] = Counter()
+    for each in units:
+        wanted[each.warehouse, each.sku] += each.quantity
+    return wanted
+
+
+def _lines(units: Mapping[Place, int]) -> tuple[ParcelLine, ...]:
+    return tuple(ParcelLine(sku=s, warehouse=w, quantity=n) for (w, s), n in sorted(units.items()) if n > 0)
+
+
+def _packed(process: ShippingProcess) -> dict[str, Counter[Place]]:
+    """What is to be in each parcel: each unit that is wanted is in one, of the warehouse that it leaves from.
+
+    What is too much is taken from the last ones that have not left; what is missing is added to the first
+    one from there that has not, or else goes in a parcel of its own.
     """
-    if not (process.confirmed and process.units) or process.held or process.requested:
+    parcels = {name: _units(each.lines) for name, each in process.parcels.items() if not each.emptied}
+    here = {name: units for name, units in parcels.items() if not process.parcels[name].dispatched}
+    homes = {warehouse: name for name in reversed(here) for warehouse, _ in here[name]}
+    missing = _units(process.lines)
+    for packed in parcels.values():
+        missing.subtract(packed)
+    for place, units in sorted((-missing).items()):
+        _take(place, units, here)
+    for place, units in sorted((+missing).items()):
+        if name := homes.get(place[0]) or _new(process, homes, place[0]):
+            parcels.setdefault(name, Counter())[place] += units
+    return parcels
+
+
+def _take(place: Place, units: int, parcels: dict[str, Counter[Place]]) -> None:
+    for name in reversed(parcels):
+        taken = min(units, parcels[name][place])
+        parcels[name][place] -= taken
+        units -= taken
+
+
+def _new(process: ShippingProcess, homes: dict[str, str], warehouse: str) -> str:
+    """A further parcel, if one may leave: the first has the order's name, the others are numbered."""
+    if process.held or not process.confirmed:
+        return ""
+    names = (process.order_id if n == 1 else f"{process.order_id}.{n}" for n in count(1))
+    taken = process.parcels.keys() | homes.values()
+    homes[warehouse] = next(name for name in names if name not in taken)
+    return homes[warehouse]
+
+
+def _arranged(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
+    """The parcels as they are to be, and what must be asked for that.
+
+    An order's parcels are asked for once it is confirmed, and nothing holds it.
+    """
+    if not (process.requested or process.confirmed) or process.split_before:
         return Reaction(process)
-    request = RequestShipment(
-        shipment_id=process.order_id,
+    commands: list[Group] = []
+    for name, units in _packed(process).items():
+        known, lines = process.parcels.get(name), _lines(units)
+        if known is None:
+            process, command = process.model_copy(update={"requested": True}), _request(process, name, lines)
+        elif not lines:
+            process, command = process.parcel(name, emptied=True), RequestLabelVoid(shipment_id=name)
+        elif lines != known.lines:
+            command = ChangeParcel(shipment_id=name, lines=lines)
+        else:
+            continue
+        process = process.parcel(name, lines=lines)
+        commands.append(one(shipment_stream(fact.merchant, name), command))
+    return Reaction(process, tuple(commands))
+
+
+def _request(process: ShippingProcess, name: str, lines: tuple[ParcelLine, ...]) -> Command:
+    return RequestShipment(
+        shipment_id=name,
         order_id=process.order_id,
         subject=process.subject,
         recipient=process.recipient,
         ship_to_state=process.ship_to_state,
-        units=process.units,
-        lines=process.lines,
+        units=sum(line.quantity for line in lines),
+        lines=lines,
     )
-    process = process.parcel(process.order_id).model_copy(update={"requested": True})
-    return Reaction(process, (one(shipment_stream(fact.merchant, process.order_id), request),))
 
 
 def _changed(
     process: ShippingProcess, units: tuple[UnitsChange, ...], fact: Fact
 ) -> Reaction[ShippingProcess]:
-    """What was cut or changed goes with the parcel, or goes not. Of several parcels a person says which."""
-    left = {(line.sku, line.warehouse): line.quantity for line in process.lines}
-    left.update({(each.sku, each.warehouse): each.quantity for each in units})
-    lines = tuple(ParcelLine(sku=s, warehouse=w, quantity=n) for (s, w), n in sorted(left.items()) if n > 0)
-    total = sum(line.quantity for line in lines)
-    process = process.model_copy(update={"lines": lines, "units": total})
-    if not process.requested or len(process.parcels) > 1:
-        return Reaction(process)
-    stream = shipment_stream(fact.merchant, process.order_id)
-    return Reaction(process, (one(stream, ChangeParcel(shipment_id=process.order_id, lines=lines)),))
+    """What was cut or changed goes with the parcel, or goes not."""
+    wanted = _units(process.lines)
+    for each in units:
+        place = (each.warehouse, each.sku)
+        wanted[place] = each.quantity
+    return _arranged(process.model_copy(update={"lines": _lines(wanted)}), fact)
+
+
+def _split(process: ShippingProcess, event: ParcelSplit, fact: Fact) -> Reaction[ShippingProcess]:
+    """A person's wish. What we had asked of the parcel meanwhile is asked again, as it came too late."""
+    left = _units(process.parcels.get(event.shipment_id, Carried()).lines)
+    left.subtract(_units(event.lines))
+    process = process.parcel(event.shipment_id, lines=_lines(left)).parcel(event.into, lines=event.lines)
+    arranged = _arranged(process, fact)
+    if process.held:
+        held = one(shipment_stream(fact.merchant, event.into), HoldParcel(shipment_id=event.into))
+        arranged = replace(arranged, commands=(held, *arranged.commands))
+    lines, stream = _lines(left), shipment_stream(fact.merchant, event.shipment_id)
+    if not lines or any(target.stream == stream for group in arranged.commands for target in group.targets):
+        return arranged
+    again = one(stream, ChangeParcel(shipment_id=event.shipment_id, lines=lines))
+    return replace(arranged, commands=(*arranged.commands, again))
+
+
+def _dispatched(process: ShippingProcess, event: ShipmentDispatched, fact: Fact) -> Reaction[ShippingProcess]:
+    """What was asked of it too late goes in another parcel."""
+    parcel = event.shipment_id
+    lines = event.lines or process.parcels.get(parcel, Carried()).lines
+    process = process.parcel(parcel, dispatched=True, emptied=False, lines=lines)
+    return _arranged(process, fact) if event.lines else Reaction(process)
 
 
 def _void_all(process: ShippingProcess, fact: Fact) -> tuple[Group, ...]:
-    """A group for each label: one that is refused must not hold up another."""
-    return tuple(
-        one(shipment_stream(fact.merchant, shipment_id), RequestLabelVoid(shipment_id=shipment_id))
-        for shipment_id, parcel in process.parcels.items()
-        if not parcel.dispatched
-    )
+    return _each_here(process, fact, lambda name: RequestLabelVoid(shipment_id=name))
 
 
 def _ended(
@@ -162,22 +285,29 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
         case _ if not process.order_id:
             return Reaction(process)  # of an order that nobody placed here
         case OrderHeld():
-            return Reaction(process.model_copy(update={"held": True}))
-        case OrderReleased(remaining=remaining):
-            return _go_on(process.model_copy(update={"held": remaining > 0}), fact)
+            commands = _each_here(process, fact, lambda name: HoldParcel(shipment_id=name))
+            return Reaction(process.model_copy(update={"held": True}), commands)
+        case OrderReleased(remaining=0):
+            commands = _each_here(process, fact, lambda name: ReleaseParcel(shipment_id=name))
+            arranged = _arranged(process.model_copy(update={"held": False}), fact)
+            return replace(arranged, commands=(*commands, *arranged.commands))
         case OrderConfirmed():
-            return _go_on(process.model_copy(update={"confirmed": True}), fact)
+            return _arranged(process.model_copy(update={"confirmed": True}), fact)
+        case AllocationPlanned(picks=picks) | AllocationRevised(picks=picks):
+            return _arranged(process.model_copy(update={"lines": _together(picks)}), fact)
+        case OrderLinesCancelled() | OrderEdited() if process.allocated:
+            return Reaction(process)  # the plan follows, and tells
         case OrderLinesCancelled(units=units) | OrderEdited(units=units):
             return _changed(process, units, fact)
-        case OrderAddressChanged() as event if not process.requested:
-            return Reaction(_readdressed(process, event))
-        case ParcelSplit(into=into):
-            return Reaction(process.parcel(into))
+        case OrderAddressChanged() as event:
+            return _readdressed(process, event, fact)
+        case ParcelSplit() as event:
+            return _split(process, event, fact)
         case CarrierChosen(shipment_id=parcel, option=option, promised_at=promised_at):
             names = {"carrier": option.carrier, "service": option.service}
             return Reaction(process.parcel(parcel, **names, promised_at=promised_at))
-        case ShipmentDispatched(shipment_id=parcel):
-            return Reaction(process.parcel(parcel, dispatched=True))
+        case ShipmentDispatched() as event:
+            return _dispatched(process, event, fact)
         case ShipmentDelivered(shipment_id=parcel, happened_at=happened_at):
             return _ended(process, parcel, happened_at or fact.occurred_at, fact)
         case ShipmentReturned(shipment_id=parcel):
@@ -194,6 +324,8 @@ CARRIER_AGENT = Agent(
     initial=ShippingProcess(),
     interests=(
         OrderPlaced,
+        AllocationPlanned,
+        AllocationRevised,
         OrderConfirmed,
         OrderHeld,
         OrderReleased,
@@ -208,7 +340,7 @@ CARRIER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=3,
+    rule_version=5,
 )
 
 AGENTS = (CARRIER_AGENT,)

@@ -86,7 +86,7 @@ def _by_place(units: Iterable[Item | Line | Pick]) -> Counter[Place]:
 
 
 class InventoryProcess(Value):
-    """What the order needs from stock, and for which of it (`SKU warehouse`) it waits in line.
+    """What the order needs from stock, what of it has left, and for which of it (`SKU warehouse`) it waits.
 
     `valid_s`: for how long a reservation holds until the order is confirmed. `lapsed_at`: the last moment of
     which it was told that this time is over. `allocated`: by rules, so that the plan says what is needed.
@@ -96,6 +96,7 @@ class InventoryProcess(Value):
 
     order_id: str = ""
     items: tuple[Item, ...] = ()
+    gone: tuple[Item, ...] = ()
     valid_s: int = 0
     allocated: bool = False
     lapsed_at: AwareDatetime | None = None
@@ -206,7 +207,7 @@ def _grow(
     process: InventoryProcess, change: str, units: Mapping[Place, int], fact: Fact, *, keep: int = 0
 ) -> Reaction[InventoryProcess]:
     """What a change wants beyond what the order has is committed to it: all, or nothing."""
-    growth, held = _items(units), process.units
+    growth, held = _items(units), process.units - _by_place(process.gone)
 
     def allocate(item: Item) -> Command:
         quantity = min(held[item.sku, item.warehouse] + item.quantity, MOST)
@@ -381,8 +382,10 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             return _lapsed(process, event, fact)
         case ShipmentDispatched() as event:
             sent = _in_parcel(event, process)
+            gone = _items(_by_place((*process.gone, *sent)))
             return Reaction(
-                process, _for_all(fact, sent, lambda i: ShipStock(**place(i), quantity=i.quantity))
+                process.model_copy(update={"gone": gone}),
+                _for_all(fact, sent, lambda i: ShipStock(**place(i), quantity=i.quantity)),
             )
         case ShipmentReturned() as event:
             back = _in_parcel(event, process)

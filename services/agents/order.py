@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.allocation import (
     SHORT_PICK,
@@ -31,16 +32,19 @@ from domain.inventory import (
     StockReservationRefused,
     StockReserved,
 )
-from domain.kernel import Command, Deadline, Fact, Reaction, Value, one
+from domain.kernel import Command, Deadline, Event, Fact, Reaction, Value, one
 from domain.order import (
     ALLOCATION_CUT,
     ApplyOrderEdit,
     CancelOrder,
     CancelOrderLines,
+    CancelOrderRest,
     CompleteOrder,
     ConfirmOrder,
     DeclineOrderEdit,
     DeclineReason,
+    DropOrderPayment,
+    DropReason,
     HoldOrder,
     LineQuantity,
     MarkReserved,
@@ -53,9 +57,12 @@ from domain.order import (
     OrderEdited,
     OrderEditProposed,
     OrderLinesCancelled,
+    OrderPaymentAdded,
     OrderPlaced,
     OrderReleased,
     OrderReserved,
+    OrderShipped,
+    ParcelUnits,
     RecordDispatch,
 )
 from domain.order.missing import by_line
@@ -75,8 +82,8 @@ from domain.warehouse.pick_list import PickShorted
 from services.agents.agent import Agent, order_key
 
 CHANGE = "change "
-Trouble = Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
-
+Trouble = Literal["not_refunded", "not_voided", "not_shippable"]
+Parcel = Literal["dispatched", "delivered", "returned"]
 
 PLAN = "plan"
 """Stands among what a change set awaits for its units, where these are planned by rules."""
@@ -88,7 +95,9 @@ class OrderProcess(Value):
     """What the order waits for, and its money by payment id, in minor units.
 
     `released` are payments of which nothing is held: declined, voided, expired, or their capture failed.
-    `units` are those that are still to be sent, by `SKU warehouse`. While the change set `change` is carried
+    `added` are payments that the order was not placed with.
+    `units` are those that are wanted, by `SKU warehouse`, and `sent` those of them that left; `parcels` those that left, and how far they came;
+    `shipped`: with them nothing is left to be sent. While the change set `change` is carried
     out, `awaited_units` are those that must be allocated for it, and `awaited_money` is what must be
     authorised, by payment id. `missing`: which units are nowhere; `beside` is the last event of the plan that
     asked for units beside those of the order.
@@ -110,14 +119,44 @@ class OrderProcess(Value):
     awaited_units: dict[str, int] = Field(default_factory=dict)
     awaited_money: dict[str, int] = Field(default_factory=dict)
     confirmed: bool = False
-    dispatched: bool = False
-    delivered: bool = False
-    returned: bool = False
+    sent: dict[str, int] = Field(default_factory=dict)
+    added: frozenset[str] = frozenset()
+    parcels: dict[str, Parcel] = Field(default_factory=dict)
+    shipped: bool = False
     cancelled: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_parcel(cls, kept: Any) -> Any:
+        """As it was kept while all of an order left in one parcel."""
+        if not isinstance(kept, Mapping) or "dispatched" not in kept:
+            return kept
+        known = {
+            name: each for name, each in kept.items() if name not in ("dispatched", "delivered", "returned")
+        }
+        reached = [name for name in ("dispatched", "delivered", "returned") if kept[name]]
+        parcels = {kept["order_id"]: reached[-1]} if reached else {}
+        return {**known, "parcels": parcels, "shipped": bool(reached)}
+
+    @property
+    def dispatched(self) -> bool:
+        return bool(self.parcels)
+
+    @property
+    def returned(self) -> bool:
+        """All that was sent came back, and nothing more will be."""
+        return self.shipped and set(self.parcels.values()) == {"returned"}
+
+    @property
+    def delivered(self) -> bool:
+        """All that is not on its way back is with the customer, and nothing more will be sent."""
+        return self.shipped and set(self.parcels.values()) in ({"delivered"}, {"delivered", "returned"})
 
     @property
     def is_paid(self) -> bool:
-        return all(self.captured.get(payment, 0) >= cents for payment, cents in self.due.items())
+        """By those payments that were to bring it, or by others."""
+        as_due = all(self.captured.get(payment, 0) >= cents for payment, cents in self.due.items())
+        return as_due or sum(self.captured.values()) >= sum(self.due.values())
 
     @property
     def is_settled(self) -> bool:
@@ -172,7 +211,8 @@ def _deadline(fact: Fact, change_set_id: str, due_at: datetime | None) -> tuple[
 def _under_way(process: OrderProcess, event: OrderEditConfirmed) -> OrderProcess:
     """What a change set waits for: that its units are allocated, and its money authorised."""
     places = {f"{each.sku} {each.warehouse}": each.change for each in event.units}
-    units = {place: process.units.get(place, 0) + more for place, more in places.items()}
+    left = {place: process.units.get(place, 0) - process.sent.get(place, 0) for place in places}
+    units = {place: max(0, left[place]) + more for place, more in places.items()}
     return process.model_copy(
         update={
             "change": event.change_set_id,
@@ -286,8 +326,32 @@ def _added(sums: dict[str, int], payment_id: str, cents: int) -> dict[str, int]:
     return {**sums, payment_id: sums.get(payment_id, 0) + cents}
 
 
+def _dispatched(process: OrderProcess, event: ShipmentDispatched, fact: Fact) -> Reaction[OrderProcess]:
+    """Which of the order's lines that was, and whether anything is left to be sent, the order says. A parcel
+    that does not say what is in it has all."""
+    process = _parcel(process, event.shipment_id, "dispatched")
+    if not event.lines:
+        process = process.model_copy(update={"shipped": True})
+        return _now(process, fact, RecordDispatch(order_id=process.order_id))
+    sent = Counter(process.sent)
+    sent.update({f"{line.sku} {line.warehouse}": line.quantity for line in event.lines})
+    process = process.model_copy(update={"sent": dict(sent)})
+    units = tuple(ParcelUnits(**dict(line)) for line in event.lines)
+    ids = {"order_id": process.order_id, "shipment_id": event.shipment_id}
+    return _now(process, fact, RecordDispatch(**ids, units=units))
+
+
+def _parcel(process: OrderProcess, shipment_id: str, reached: Parcel) -> OrderProcess:
+    return process.model_copy(update={"parcels": {**process.parcels, shipment_id: reached}})
+
+
+def _arrived(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
+    """The order is over with the last of its parcels: that is where it should be, or all of them are back."""
+    return _ended_if_settled(process, fact) if process.returned else _completed(process, fact)
+
+
 def _completed(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
-    if process.delivered and process.is_paid and not process.returned:
+    if process.delivered and process.is_paid:
         return _now(process, fact, CompleteOrder(order_id=process.order_id))
     return Reaction(process)
 
@@ -319,7 +383,7 @@ def _authorized(process: OrderProcess, event: PaymentAuthorized, fact: Fact) -> 
     if event.payment_id in process.authorized:
         return Reaction(process)
     process = process.model_copy(update={"authorized": process.authorized | {event.payment_id}})
-    if process.due.keys() <= process.authorized:
+    if process.due.keys() <= process.authorized and event.payment_id not in process.added:
         return _now(process, fact, ConfirmOrder(order_id=process.order_id))
     return Reaction(process)
 
@@ -330,17 +394,58 @@ def _released(process: OrderProcess, payment_id: str) -> OrderProcess:
 
 def _voided(process: OrderProcess, payment_id: str, fact: Fact) -> Reaction[OrderProcess]:
     """Mostly we asked for it. If not, the order is not paid for any more."""
-    if process.cancelled or process.dispatched or process.returned or not process.due.get(payment_id):
+    if process.cancelled or process.shipped or not process.due.get(payment_id):
         return _ended_if_settled(process, fact)
     note = "the payment was voided at the provider"
-    return _now(process, fact, CancelOrder(order_id=process.order_id, reason="declined", note=note))
+    return _unpaid(process, payment_id, "declined", note, fact)
+
+
+def _unpaid(
+    process: OrderProcess, payment_id: str, reason: Literal["declined", "expired"], note: str, fact: Fact
+) -> Reaction[OrderProcess]:
+    """Nothing more comes of the payment: what is not sent yet is not sent any more, unless it is paid for."""
+    order_id = process.order_id
+    if not process.dispatched:
+        return _now(process, fact, CancelOrder(order_id=order_id, reason=reason, note=note))
+    if process.shipped or process.captured.get(payment_id, 0) >= process.due.get(payment_id, 0):
+        return Reaction(process)
+    rest = CancelOrderRest(order_id=order_id, cancel_id=f"{payment_id}.{reason}", reason=reason, note=note)
+    return _now(process, fact, rest)
 
 
 def _over(event: OrderLinesCancelled | OrderEdited, fact: Fact) -> tuple[Deadline, ...]:
     return _deadline(fact, event.change_set_id, None) if isinstance(event, OrderEdited) else ()
 
 
+ENDS: dict[type[Event], DropReason] = {
+    PaymentDeclined: "declined",
+    AuthorizationExpired: "expired",
+    PaymentVoided: "voided",
+}
+"""Of a payment of which nothing was captured."""
+
+
+def _ended(process: OrderProcess, event: Any) -> DropReason | None:
+    """Why nothing comes of a payment that was added: the order does without, or takes another."""
+    added = type(event) in ENDS and event.payment_id in process.added
+    return ENDS[type(event)] if added and not process.captured.get(event.payment_id) else None
+
+
+def _drop(process: OrderProcess, payment_id: str, reason: DropReason) -> DropOrderPayment:
+    return DropOrderPayment(order_id=process.order_id, payment_id=payment_id, reason=reason)
+
+
+def _not_captured(process: OrderProcess, payment_id: str, fact: Fact) -> Reaction[OrderProcess]:
+    """Against our books; where nothing was captured of it, another payment may bring its money."""
+    told = OpenOrderDiscrepancy(order_id=process.order_id, kind="not_captured")
+    drop = () if process.captured.get(payment_id) else (_drop(process, payment_id, "not_captured"),)
+    return _ended_if_settled(process, fact, told, *drop)
+
+
 def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
+    if reason := _ended(process, fact.event):
+        payment_id: str = fact.event.payment_id  # type: ignore[attr-defined]
+        return _now(_released(process, payment_id), fact, _drop(process, payment_id, reason))
     match fact.event:
         case PaymentAuthorized() as event:
             return _authorized(process, event, fact)
@@ -356,18 +461,17 @@ def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             cancel = CancelOrder(order_id=process.order_id, reason="declined", note=reason)
             return _now(_released(process, payment), fact, cancel)
         case AuthorizationExpired(payment_id=payment):
-            cancel = CancelOrder(order_id=process.order_id, reason="expired")
-            return _now(_released(process, payment), fact, cancel)
+            return _unpaid(_released(process, payment), payment, "expired", "", fact)
         case PaymentCaptured(payment_id=payment, amount_cents=cents):
             captured = _added(process.captured, payment, cents)
-            return _completed(process.model_copy(update={"captured": captured}), fact)
+            return _arrived(process.model_copy(update={"captured": captured}), fact)
         case PaymentRefunded(payment_id=payment, amount_cents=cents):
             refunded = _added(process.refunded, payment, cents)
             return _ended_if_settled(process.model_copy(update={"refunded": refunded}), fact)
         case PaymentVoided(payment_id=payment):
             return _voided(_released(process, payment), payment, fact)
         case CaptureFailed(payment_id=payment):
-            return _contradicted(_released(process, payment), fact, "not_captured")
+            return _not_captured(_released(process, payment), payment, fact)
         case RefundFailed():
             return _contradicted(process, fact, "not_refunded")
         case VoidFailed(payment_id=payment) if payment not in {*process.captured, *process.released}:
@@ -410,6 +514,8 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _cut_missing(process.model_copy(update={"missing": missing}), _of_pick(fact), fact)
         case OrderReserved() if process.due.keys() <= process.authorized:
             return _now(process, fact, ConfirmOrder(order_id=order_id))
+        case OrderPaymentAdded(payment_id=payment_id):
+            return Reaction(process.model_copy(update={"added": process.added | {payment_id}}))
         case OrderConfirmed():
             return Reaction(process.model_copy(update={"confirmed": True}))
         case OrderCancelled():
@@ -442,13 +548,14 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _now(process, fact, CancelOrder(order_id=order_id, reason="expired"))
         case LabelRefused():
             return _contradicted(process, fact, "not_shippable")
-        case ShipmentDispatched():
-            process = process.model_copy(update={"dispatched": True})
-            return _now(process, fact, RecordDispatch(order_id=order_id))
-        case ShipmentDelivered():
-            return _completed(process.model_copy(update={"delivered": True}), fact)
-        case ShipmentReturned():
-            return _ended_if_settled(process.model_copy(update={"returned": True}), fact)
+        case ShipmentDispatched() as event:
+            return _dispatched(process, event, fact)
+        case OrderShipped():
+            return _arrived(process.model_copy(update={"shipped": True}), fact)
+        case ShipmentDelivered(shipment_id=parcel) if process.parcels.get(parcel) != "returned":
+            return _arrived(_parcel(process, parcel, "delivered"), fact)
+        case ShipmentReturned(shipment_id=parcel):
+            return _arrived(_parcel(process, parcel, "returned"), fact)
         case _:
             return _money(process, fact)  # late and repeated events are normal
 
@@ -462,6 +569,7 @@ ORDER_AGENT = Agent(
         OrderPlaced,
         OrderReserved,
         OrderConfirmed,
+        OrderPaymentAdded,
         OrderCancelled,
         AllocationPlanned,
         AllocationFailed,
@@ -494,6 +602,7 @@ ORDER_AGENT = Agent(
         PaymentVoided,
         VoidFailed,
         LabelRefused,
+        OrderShipped,
         ShipmentDispatched,
         ShipmentDelivered,
         ShipmentReturned,

@@ -1,16 +1,20 @@
-"""The payment agent: authorises once stock is held, captures on dispatch, and gives money back."""
+"""The payment agent: authorises once stock is held, captures each parcel's part when it leaves, gives money
+back for what comes back or is called off, and lets go of what will never be taken."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.carrier import ShipmentDispatched, ShipmentReturned
 from domain.deadline import DeadlineReached
 from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value, one
 from domain.order import (
+    Goods,
     OrderCancelled,
     OrderEditConfirmed,
     OrderEditDeclined,
@@ -34,9 +38,11 @@ from domain.payment import (
     RequestCapture,
     RequestRefund,
     RequestReversal,
+    RequestVoid,
     VoidFailed,
 )
 from domain.payment.method import stored_method
+from domain.payment.taking import Taking, came_back, to_capture, to_refund
 from domain.streams import payment_stream
 from services.agents.agent import Agent, order_key
 
@@ -50,6 +56,8 @@ class PaymentProcess(Value):
     """The order's payments, and where it is; `tries` counts reversals that failed, by payment id.
 
     `added` are payments that the order was not placed with; `acting` those that wait for their customer.
+    `proposed` are those of a change set that is not applied: nothing of them is taken; `dropped` those of one
+    that came to nothing. `goods` is how far the order's units are, `takings` what was taken of each payment.
     """
 
     order_id: str = ""
@@ -62,13 +70,32 @@ class PaymentProcess(Value):
     added: frozenset[str] = frozenset()
     acting: frozenset[str] = frozenset()
     tries: dict[str, int] = Field(default_factory=dict)
-    dispatched: bool = False
     cancelled: bool = False
     returned: bool = False
     proposed: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
-    captured: frozenset[str] = frozenset()
-    to_refund: dict[str, int] = Field(default_factory=dict)
+    goods: Goods = Goods()
+    takings: dict[str, Taking] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_parcel(cls, kept: Any) -> Any:
+        """As it was kept while all of an order left in one parcel, and was captured at once."""
+        if not isinstance(kept, Mapping) or "dispatched" not in kept:
+            return kept
+        known = {
+            name: each for name, each in kept.items() if name not in ("dispatched", "captured", "to_refund")
+        }
+        takings = {}
+        for portion in kept["portions"] if kept["dispatched"] else ():
+            name, cents = (
+                portion["payment_id"],
+                portion["amount_cents"] + kept["to_refund"].get(portion["payment_id"], 0),
+            )
+            taken = name in kept["captured"]
+            pending = {} if taken else {f"{name}.capture": cents}
+            takings[name] = {"taken_cents": cents if taken else 0, "pending": pending, "captures_count": 1}
+        return {**known, "goods": {"whole": kept["dispatched"]}, "takings": takings}
 
     @property
     def is_owed(self) -> bool:
@@ -91,11 +118,66 @@ def _reverse_all(process: PaymentProcess, fact: Fact) -> tuple[Group, ...]:
     return _reverse(fact, *(each for each in asked if process.requested or each in process.added))
 
 
-def _capture(portion: Portion) -> Command:
-    payment_id, cents = portion.payment_id, portion.amount_cents
-    return RequestCapture(
-        payment_id=payment_id, capture_id=f"{payment_id}.capture", amount_cents=cents, rest=True
-    )
+def _taking(process: PaymentProcess, payment_id: str, **changed: Any) -> PaymentProcess:
+    taking = process.takings.get(payment_id, Taking()).model_copy(update=changed)
+    return process.model_copy(update={"takings": {**process.takings, payment_id: taking}})
+
+
+def _due_of(process: PaymentProcess) -> dict[str, Taking]:
+    """The payments that the order is to be paid by: not those of a change set that is not applied."""
+    return {
+        each.payment_id: process.takings.get(each.payment_id, Taking()).model_copy(
+            update={"due_cents": each.amount_cents}
+        )
+        for each in process.portions
+        if each.payment_id not in process.proposed | process.dropped
+    }
+
+
+def _capture(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
+    """The part of what is sent by now. Captures are numbered, so that each has an id of its own for ever."""
+    commands: list[Command] = []
+    for payment_id, cents in to_capture(_due_of(process), process.authorized, process.goods).items():
+        taking = process.takings.get(payment_id, Taking())
+        number = taking.captures_count + 1
+        name = f"{payment_id}.capture" + (f".{number}" if number > 1 else "")
+        asked = {"pending": {**taking.pending, name: cents}, "captures_count": number}
+        process = _taking(process, payment_id, **asked)
+        capture = RequestCapture(payment_id=payment_id, capture_id=name, amount_cents=cents, rest=True)
+        commands.append(capture)
+    return Reaction(process, _each(fact, commands))
+
+
+def _refund(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
+    """What is owed of what was taken by now; of what is about to be taken, once it is."""
+    commands: list[Command] = []
+    for payment_id, more in came_back(_due_of(process), process.goods).items():
+        back = process.takings.get(payment_id, Taking()).back_cents + more
+        process = _taking(process, payment_id, back_cents=back)
+    for payment_id, cents in to_refund(_due_of(process)).items():
+        name = f"{payment_id}.change.{fact.event_id}"
+        refunds = process.takings[payment_id].refunds
+        process = _taking(process, payment_id, refunds={**refunds, name: cents})
+        refund = RequestRefund(payment_id=payment_id, refund_id=name, amount_cents=cents, rest=True)
+        commands.append(refund)
+    return Reaction(process, _each(fact, commands))
+
+
+def _let_go(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
+    """What is held and will never be taken, once nothing is left to be sent."""
+    spare = [name for name, each in _due_of(process).items() if each.is_idle and process.goods.all_sent]
+    for payment_id in spare:
+        process = _taking(process, payment_id, let_go=True)
+    return Reaction(process, _each(fact, [RequestVoid(payment_id=each) for each in spare]))
+
+
+def _settle(process: PaymentProcess, fact: Fact, *, capture: bool = True) -> Reaction[PaymentProcess]:
+    """All that is to be asked of providers now, as the goods and what is due stand."""
+    commands: tuple[Group, ...] = ()
+    for step in (_capture, _refund, _let_go) if capture else (_refund, _let_go):
+        reaction = step(process, fact)
+        process, commands = reaction.process, (*commands, *reaction.commands)
+    return Reaction(process, commands)
 
 
 def _authorize(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
@@ -126,18 +208,18 @@ def _authorized(process: PaymentProcess, event: PaymentAuthorized, fact: Fact) -
     process = process.model_copy(
         update={"authorized": process.authorized | {payment_id}, "acting": process.acting - acted}
     )
+    process = _taking(process, payment_id, held_cents=event.amount_cents)
     if process.is_owed:
         return Reaction(process, _reverse(fact, payment_id), over)
-    if process.dispatched:  # too late for the dispatch to have it captured
-        portions = [each for each in process.portions if each.payment_id == payment_id]
-        return Reaction(process, _each(fact, map(_capture, portions)), over)
+    if process.goods.any_sent:  # too late for the dispatch to have it captured
+        return replace(_settle(process, fact), deadlines=over)
     expires_at = fact.occurred_at + timedelta(seconds=process.valid_s)
     return Reaction(process, (), (*over, Deadline(order_key(fact), AUTHORIZATION + payment_id, expires_at)))
 
 
 def _added(process: PaymentProcess, event: AuthorizationRequested) -> Reaction[PaymentProcess]:
     """A person had it asked for, beside those that the order was placed with."""
-    if event.payment_id in {each.payment_id for each in process.portions}:
+    if event.payment_id in {each.payment_id for each in process.portions} | process.dropped:
         return Reaction(process)
     portion = Portion(
         payment_id=event.payment_id,
@@ -163,14 +245,34 @@ def _no_deadlines(process: PaymentProcess, fact: Fact) -> tuple[Deadline, ...]:
     )
 
 
-def _try_again(process: PaymentProcess, payment_id: str, fact: Fact) -> Reaction[PaymentProcess]:
+def _try_again(
+    process: PaymentProcess, event: RefundFailed | VoidFailed, fact: Fact
+) -> Reaction[PaymentProcess]:
     """What the provider would not give back is asked for again, ever later; then it is for a person."""
+    payment_id, asked = event.payment_id, True
+    if not (process.is_owed or payment_id in process.dropped):
+        process, asked = _not_given(process, event)
     tried = process.tries.get(payment_id, 0)
-    if not (process.is_owed or payment_id in process.dropped) or tried >= len(REVERSAL_PAUSES):
+    if not asked or tried >= len(REVERSAL_PAUSES):
         return Reaction(process)
     process = process.model_copy(update={"tries": {**process.tries, payment_id: tried + 1}})
     due_at = fact.occurred_at + REVERSAL_PAUSES[tried]
     return Reaction(process, (), (Deadline(order_key(fact), REVERSAL + payment_id, due_at),))
+
+
+def _not_given(process: PaymentProcess, event: RefundFailed | VoidFailed) -> tuple[PaymentProcess, bool]:
+    """Whether we had asked for it: then it is owed again."""
+    taking = process.takings.get(event.payment_id, Taking())
+    if isinstance(event, VoidFailed):
+        return _taking(process, event.payment_id, let_go=False), taking.let_go
+    refunds = {name: cents for name, cents in taking.refunds.items() if name != event.refund_id}
+    return _taking(process, event.payment_id, refunds=refunds), refunds != taking.refunds
+
+
+def _ask_again(process: PaymentProcess, payment_id: str, fact: Fact) -> Reaction[PaymentProcess]:
+    if process.is_owed or payment_id in process.dropped:
+        return Reaction(process, _reverse(fact, payment_id))
+    return _settle(process, fact, capture=False)
 
 
 def _propose(process: PaymentProcess, event: OrderEditConfirmed, fact: Fact) -> Reaction[PaymentProcess]:
@@ -200,23 +302,7 @@ def _drop(process: PaymentProcess, event: OrderEditDeclined, fact: Fact) -> Reac
     return Reaction(process.model_copy(update=update), _reverse(fact, *gone))
 
 
-def _refund(payment_id: str, cents: int, fact: Fact) -> tuple[Group, ...]:
-    name = f"{payment_id}.change.{fact.event_id}"
-    return _each(fact, [RequestRefund(payment_id=payment_id, refund_id=name, amount_cents=cents)])
-
-
-def _less(process: PaymentProcess, change: PaymentChange, fact: Fact) -> Reaction[PaymentProcess]:
-    """A payment is to bring less: less is captured, or given back if it was; nothing of it is let go."""
-    if not process.dispatched:
-        empty = process.requested and not change.amount_cents and not process.is_owed
-        return Reaction(process, _reverse(fact, change.payment_id) if empty else ())
-    if change.payment_id in process.captured:
-        return Reaction(process, _refund(change.payment_id, -change.change_cents, fact))
-    owed = process.to_refund.get(change.payment_id, 0) - change.change_cents
-    return Reaction(process.model_copy(update={"to_refund": {**process.to_refund, change.payment_id: owed}}))
-
-
-def _due(process: PaymentProcess, changes: tuple[PaymentChange, ...], fact: Fact) -> Reaction[PaymentProcess]:
+def _due(process: PaymentProcess, changes: tuple[PaymentChange, ...]) -> PaymentProcess:
     """Other amounts are due from now on; a new payment is one of the order's."""
     due = {each.payment_id: each for each in changes}
     known = {each.payment_id for each in process.portions}
@@ -231,33 +317,82 @@ def _due(process: PaymentProcess, changes: tuple[PaymentChange, ...], fact: Fact
         else each
         for each in (*process.portions, *new)
     )
-    update = {"portions": portions, "proposed": process.proposed.difference(due)}
-    process = process.model_copy(update=update)
-    commands: tuple[Group, ...] = ()
-    for change in changes:
-        if change.change_cents < 0:
-            reaction = _less(process, change, fact)
-            process, commands = reaction.process, (*commands, *reaction.commands)
-        elif process.dispatched:
-            added = [each for each in portions if each.payment_id == change.payment_id]
-            commands = (*commands, *_each(fact, map(_capture, added)))
-    return Reaction(process, commands)
+    return process.model_copy(update={"portions": portions, "proposed": process.proposed.difference(due)})
 
 
-def _captured(process: PaymentProcess, payment_id: str, fact: Fact) -> Reaction[PaymentProcess]:
-    """What was called off while it was on its way to be captured goes back."""
-    owed = process.to_refund.get(payment_id, 0)
-    left = {each: cents for each, cents in process.to_refund.items() if each != payment_id}
-    update = {"captured": process.captured | {payment_id}, "to_refund": left}
-    return Reaction(process.model_copy(update=update), _refund(payment_id, owed, fact) if owed else ())
+def _changed(
+    process: PaymentProcess, event: OrderLinesCancelled | OrderEdited, fact: Fact
+) -> Reaction[PaymentProcess]:
+    """Less, or more, is captured from now on; what was taken too much goes back. A payment that is to bring
+    nothing is let go."""
+    was_over = process.goods.all_sent
+    process = _due(process, event.payments)
+    process = process.model_copy(update={"goods": process.goods.changed(event)})
+    if process.is_owed:
+        return Reaction(process)
+    if process.goods.all_back:  # nothing but what came back had been sent, and nothing more will be
+        return replace(_all_back(process, fact), deadlines=_no_deadlines(process, fact))
+    empty = [each.payment_id for each in event.payments if not each.amount_cents and process.requested]
+    empty = [each for each in empty if not process.takings.get(each, Taking()).captures_count]
+    for payment_id in empty:
+        process = _taking(process, payment_id, let_go=True)
+    grown = any(each.change_cents > 0 for each in event.payments)
+    is_over = process.goods.all_sent and not was_over
+    capture = process.goods.any_sent and (grown or process.goods.all_sent)
+    settled = _settle(process, fact, capture=capture)
+    deadlines = _no_deadlines(process, fact) if is_over else ()
+    return replace(settled, commands=(*_reverse(fact, *empty), *settled.commands), deadlines=deadlines)
+
+
+def _dispatched(process: PaymentProcess, event: ShipmentDispatched, fact: Fact) -> Reaction[PaymentProcess]:
+    """Its part of the money is taken; with the last parcel all that is left."""
+    was_over = process.goods.all_sent
+    process = process.model_copy(update={"goods": process.goods.dispatched(event.lines)})
+    if was_over or process.is_owed:
+        return Reaction(process)
+    deadlines = _no_deadlines(process, fact) if process.goods.all_sent else ()
+    return replace(_settle(process, fact), deadlines=deadlines)
+
+
+def _returned(process: PaymentProcess, event: ShipmentReturned, fact: Fact) -> Reaction[PaymentProcess]:
+    """What came back is given back its part of the money; all, once all is back."""
+    process = process.model_copy(update={"goods": process.goods.returned(event.lines)})
+    if process.goods.all_back:
+        return _all_back(process, fact)
+    if process.is_owed:
+        return Reaction(process)
+    return _refund(process, fact)
+
+
+def _all_back(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
+    return Reaction(process.model_copy(update={"returned": True}), _reverse_all(process, fact))
+
+
+def _captured(process: PaymentProcess, event: PaymentCaptured, fact: Fact) -> Reaction[PaymentProcess]:
+    """What was called off, or came back, while it was on its way to be captured is given back."""
+    taking = process.takings.get(event.payment_id, Taking())
+    pending = {name: cents for name, cents in taking.pending.items() if name != event.capture_id}
+    taken = {"taken_cents": taking.taken_cents + event.amount_cents, "pending": pending}
+    process = _taking(process, event.payment_id, **taken)
+    if process.is_owed or event.payment_id in process.dropped:
+        return Reaction(process, _reverse(fact, event.payment_id))
+    return _settle(process, fact, capture=False)
+
+
+def _not_captured(process: PaymentProcess, event: CaptureFailed, fact: Fact) -> Reaction[PaymentProcess]:
+    taking = process.takings.get(event.payment_id, Taking())
+    pending = {name: cents for name, cents in taking.pending.items() if name != event.capture_id}
+    process = _taking(process, event.payment_id, pending=pending)
+    owed = process.is_owed or event.payment_id in process.dropped
+    return Reaction(process, _reverse(fact, event.payment_id) if owed else ())
 
 
 def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
     match fact.event:
         case PaymentAuthorized(payment_id=payment_id) if payment_id in process.dropped:
             return Reaction(process, _reverse(fact, payment_id))
-        case PaymentCaptured(payment_id=payment_id) if not (process.is_owed or payment_id in process.dropped):
-            return _captured(process, payment_id, fact)
+        case PaymentCaptured() as event:
+            return _captured(process, event, fact)
         case OrderPlaced() as event if not process.order_id:
             return Reaction(
                 PaymentProcess(
@@ -266,6 +401,7 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
                     subject=event.subject,
                     portions=event.portions,
                     valid_s=event.terms.authorization_valid_s,
+                    goods=Goods.of(event),
                 )
             )
         case OrderReserved() if not process.requested:
@@ -279,24 +415,19 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
             return Reaction(process, _each(fact, [expire_action]))
         case PaymentAuthorized() as event:
             return _authorized(process, event, fact)
-        case DeadlineReached(name=name) if name.startswith(AUTHORIZATION) and not process.dispatched:
+        case DeadlineReached(name=name) if name.startswith(AUTHORIZATION) and not process.goods.all_sent:
             expire = ExpireAuthorization(payment_id=name.removeprefix(AUTHORIZATION))
             return Reaction(process, _each(fact, [expire]))
         case DeadlineReached(name=name) if name.startswith(REVERSAL):
-            return Reaction(process, _reverse(fact, name.removeprefix(REVERSAL)))
-        case ShipmentDispatched() if not process.dispatched and not process.cancelled:
-            return Reaction(
-                process.model_copy(update={"dispatched": True}),
-                _each(fact, [_capture(p) for p in process.portions if p.payment_id not in process.proposed]),
-                _no_deadlines(process, fact),
-            )
-        case PaymentCaptured(payment_id=payment_id) | CaptureFailed(payment_id=payment_id):
-            owed = process.is_owed or payment_id in process.dropped
-            return Reaction(process, _reverse(fact, payment_id) if owed else ())
-        case RefundFailed(payment_id=payment_id) | VoidFailed(payment_id=payment_id):
-            return _try_again(process, payment_id, fact)
-        case ShipmentReturned() if not process.returned:
-            return Reaction(process.model_copy(update={"returned": True}), _reverse_all(process, fact))
+            return _ask_again(process, name.removeprefix(REVERSAL), fact)
+        case ShipmentDispatched() as event:
+            return _dispatched(process, event, fact)
+        case CaptureFailed() as event:
+            return _not_captured(process, event, fact)
+        case RefundFailed() | VoidFailed() as event:
+            return _try_again(process, event, fact)
+        case ShipmentReturned() as event if not process.returned:
+            return _returned(process, event, fact)
         case OrderCancelled() if not process.cancelled:
             begun = (process.requested or process.added) and not process.returned
             process = process.model_copy(update={"cancelled": True})
@@ -307,8 +438,8 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
             return _propose(process, event, fact)
         case OrderEditDeclined() as event if event.payments:
             return _drop(process, event, fact)
-        case OrderEdited(payments=changes) | OrderLinesCancelled(payments=changes) if process.order_id:
-            return _due(process, changes, fact)
+        case OrderEdited() | OrderLinesCancelled() as event if process.order_id:
+            return _changed(process, event, fact)
         case _:
             return Reaction(process)
 
@@ -337,7 +468,7 @@ PAYMENT_AGENT = Agent(
         OrderLinesCancelled,
     ),
     react=react,
-    rule_version=4,
+    rule_version=5,
 )
 
 AGENTS = (PAYMENT_AGENT,)

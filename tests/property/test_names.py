@@ -14,6 +14,15 @@ from hypothesis import strategies as st
 from commands.fields import NAME_BYTES_MAX, SKU_BYTES_MAX
 from commands.names import check_names
 from commands.order_body import PlaceOrderBody
+from domain.allocation import (
+    AllocationPlanned,
+    AllocationRules,
+    AllocationTerms,
+    Candidate,
+    FewestSplits,
+    Pick,
+    Site,
+)
 from domain.kernel import Event, Fact
 from domain.order import ORDER, OrderConfirmed, OrderPlaced, OrderReserved, PlaceOrder, Terms
 from domain.personal import Erased
@@ -64,16 +73,32 @@ def orders(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+FEWEST = AllocationRules(rules=(FewestSplits(kind="fewest_splits"),))
+sites = st.lists(names(NAME_BYTES_MAX), max_size=3, unique=True).map(
+    lambda warehouses: (
+        AllocationTerms(version=1, rules=FEWEST, sites=tuple(Site(warehouse=each) for each in warehouses))
+        if warehouses
+        else None
+    )
+)
 PAID = {"payment_id": "-" * 60, "method": "card", "amount_cents": 10}
 
 
-@example(sent=ON_ACCOUNT, room=-1)  # where the parcel's name is the longest, by three characters
-@example(sent=ON_ACCOUNT | {"order_id": "a" * 50, "on_account": False, "payments": [PAID]}, room=-1)
-@given(sent=orders(), room=st.integers(-4, 8))
-def test_what_the_door_lets_in_fits_all_that_is_named_by_it(sent: dict[str, Any], room: int) -> None:
+SEVERAL = [ON_ACCOUNT["lines"][0] | {"warehouse": each} for each in ("w1", "w2", "w3")]
+
+
+@example(sent=ON_ACCOUNT, terms=None, room=-1)  # where the parcel's name is the longest, by three characters
+@example(sent=ON_ACCOUNT | {"lines": SEVERAL}, terms=None, room=-1)
+@example(
+    sent=ON_ACCOUNT | {"order_id": "a" * 50, "on_account": False, "payments": [PAID]}, terms=None, room=-1
+)
+@given(sent=orders(), terms=sites, room=st.integers(-4, 8))
+def test_what_the_door_lets_in_fits_all_that_is_named_by_it(
+    sent: dict[str, Any], terms: AllocationTerms | None, room: int
+) -> None:
     """The merchant's name is made so long that all names are close to the limit, on both sides of it."""
     body = PlaceOrderBody.model_validate(sent)
-    command = body.to_command(sent["order_id"], "k1", "s1", Erased(), Terms(), None)
+    command = body.to_command(sent["order_id"], "k1", "s1", Erased(), Terms(), terms)
     longest = max(map(len, names_after("m", command)))
     left = min(3 * NAME_BYTES_MAX, max(1, MAX_NAME_CHARACTERS - room - longest + 1))
     merchant = "-" * (left // 3) + "m" * (left % 3)
@@ -95,11 +120,32 @@ def names_after(merchant: str, command: PlaceOrder) -> Iterator[str]:
     whose = {"order_id": placed.order_id}
     for agent in AGENTS:
         process = agent.initial
-        for told in (placed, OrderReserved(**whose), OrderConfirmed(**whose)):
+        for told in (placed, *_planned(placed), OrderReserved(**whose), OrderConfirmed(**whose)):
             reaction = agent.react(process, _fact(merchant, told))
             process = reaction.process
             yield from (target.stream for group in reaction.commands for target in group.targets)
             yield from (deadline_stream(merchant, agent.name, d.key, d.name) for d in reaction.deadlines)
+
+
+def _planned(placed: OrderPlaced) -> Iterator[AllocationPlanned]:
+    """A unit of each line from a warehouse of its own, as far as there are units and warehouses."""
+    terms = placed.allocation
+    if terms is None:
+        return
+    picks = [
+        Pick(line=line.line, sku=line.sku, warehouse=site.warehouse, quantity=1)
+        for line in placed.lines
+        for site in terms.sites
+    ]
+    candidates = tuple(Candidate(warehouse=site.warehouse) for site in terms.sites)
+    yield AllocationPlanned(
+        order_id=placed.order_id,
+        attempt=1,
+        settings_version=1,
+        rule="fewest_splits",
+        picks=tuple(picks),
+        candidates=candidates,
+    )
 
 
 def _fact(merchant: str, told: Event) -> Fact:

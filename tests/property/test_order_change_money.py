@@ -33,7 +33,8 @@ from domain.order import (
 from domain.payment import CaptureRequested, Payment, RefundRequested, VoidRequested
 from domain.personal import Sealed
 from domain.streams import payment_stream, stock_stream
-from tests.property.test_order_money import ORDER, PARCEL, Books, House
+from tests.property.house import ORDER, Books, House
+from tests.property.test_order_money import PARCEL
 
 ON_HAND = 4
 STOCK = {sku: stock_stream("m", sku, "main") for sku in ("a", "b")}

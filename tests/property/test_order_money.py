@@ -6,159 +6,28 @@ and awkward in everything else: it authorises other amounts, captures in parts, 
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain.aggregates import aggregate_of
 from domain.carrier import RecordCarrierShipment, Scan, ScanType, Shipment
-from domain.deadline import ReachDeadline
 from domain.inventory import ReceiveStock
-from domain.kernel import Command, Event, Fact, Refused
 from domain.order import CancelOrder, Line, Order, PlaceOrder, Portion, Terms
 from domain.payment import (
     CaptureRequested,
-    Movement,
     Payment,
-    RecordProviderPayment,
     RefundRequested,
     VoidRequested,
 )
 from domain.personal import Sealed
-from domain.streams import deadline_stream, order_stream, payment_stream, shipment_stream, stock_stream
-from services.agents.registered import AGENTS
+from domain.streams import payment_stream, shipment_stream, stock_stream
+from tests.property.house import ORDER, Books, House
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
 DUE = {"p0": 600, "p1": 400}
 PATIENCE = 2
 """How often the provider will not give money back that it could: less often than it is asked."""
-ORDER, PARCEL = order_stream("m", "o1"), shipment_stream("m", "o1")
-
-
-class House:
-    """Streams, agents' processes and deadlines, in memory: a command, then all that follows."""
-
-    def __init__(self) -> None:
-        self.states: dict[str, Any] = {}
-        self.processes: dict[tuple[str, str], Any] = {}
-        self.deadlines: dict[tuple[str, str, str], datetime] = {}
-        self.events: list[tuple[str, Event]] = []
-        self.now = START
-
-    def state(self, stream: str) -> Any:
-        return self.states.get(stream, aggregate_of(stream).initial)
-
-    def send(self, stream: str, command: Command) -> None:
-        queue = deque(self._carry_out([(stream, command)]))
-        while queue:
-            stream, event = queue.popleft()
-            fact = Fact(
-                len(self.events),
-                stream,
-                1,
-                event,
-                "m",
-                "c1",
-                "",
-                UUID(int=len(self.events)),
-                self.now,
-                self.now,
-            )
-            for agent in AGENTS:
-                mine = fact.category != "deadline" or event.agent == agent.name  # type: ignore[attr-defined]
-                if mine and isinstance(event, agent.interests):
-                    queue.extend(self._react(agent, fact))
-
-    def _react(self, agent: Any, fact: Fact) -> list[tuple[str, Event]]:
-        key = getattr(fact.event, "key", None) or ORDER
-        reaction = agent.react(self.processes.get((agent.name, key), agent.initial), fact)
-        self.processes[agent.name, key] = reaction.process
-        for each in reaction.deadlines:
-            self.deadlines.pop((agent.name, each.key, each.name), None)
-            if each.due_at:
-                self.deadlines[agent.name, each.key, each.name] = each.due_at
-        came = []
-        for group in reaction.commands:
-            came += self._carry_out([(target.stream, target.command) for target in group.targets])
-        return came
-
-    def _carry_out(self, targets: list[tuple[str, Command]]) -> list[tuple[str, Event]]:
-        """All or nothing; a refusal is an outcome that agents must bear."""
-        came: list[tuple[str, Event]] = []
-        states = dict(self.states)
-        try:
-            for stream, command in targets:
-                decider = aggregate_of(stream)
-                events = decider.decide(command, states.get(stream, decider.initial))
-                states[stream] = decider.fold(events, states.get(stream, decider.initial))
-                came += [(stream, event) for event in events]
-        except Refused:
-            return []
-        if any(event.refusal for _, event in came):  # it stands instead of all others
-            came = [(stream, event) for stream, event in came if event.refusal]
-            states = dict(self.states)
-            for stream, event in came:
-                decider = aggregate_of(stream)
-                states[stream] = decider.evolve(states.get(stream, decider.initial), event)
-        self.states = states
-        self.events += came
-        return came
-
-    def wait(self, seconds: float) -> None:
-        """Time passes; deadlines come in their order."""
-        until = self.now + timedelta(seconds=seconds)
-        while due := sorted((at, who) for who, at in self.deadlines.items() if at <= until):
-            at, (agent, key, name) = due[0]
-            del self.deadlines[agent, key, name]
-            self.now = max(self.now, at)
-            command = ReachDeadline(agent=agent, key=key, name=name, due_at=at)
-            self.send(deadline_stream("m", agent, key, name), command)
-        self.now = until
-
-
-@dataclass
-class Books:
-    """What the provider really holds and took of a payment."""
-
-    status: Any = "pending"
-    authorized: int = 0
-    captures: dict[str, int] = field(default_factory=dict)
-    refunds: dict[str, int] = field(default_factory=dict)
-    failed_captures: set[str] = field(default_factory=set)
-    failed_refunds: set[str] = field(default_factory=set)
-    voided: bool = False
-    void_refused: str = ""
-    void_refusals: int = 0
-
-    @property
-    def taken(self) -> int:
-        return sum(self.captures.values()) - sum(self.refunds.values())
-
-    @property
-    def held(self) -> int:
-        return 0 if self.voided or self.captures else self.authorized
-
-    def letter(self, payment: str) -> RecordProviderPayment:
-        def movements(done: dict[str, int], failed: set[str]) -> tuple[Movement, ...]:
-            good = [Movement(reference=r, amount_cents=c, succeeded=True) for r, c in done.items()]
-            bad = [Movement(reference=r, amount_cents=0, succeeded=False) for r in sorted(failed)]
-            return (*good, *bad)
-
-        return RecordProviderPayment(
-            payment_id=payment,
-            provider_reference="x",
-            status=self.status,
-            amount_cents=self.authorized,
-            captures=movements(self.captures, self.failed_captures),
-            refunds=movements(self.refunds, self.failed_refunds),
-            voided=self.voided,
-            void_refused=self.void_refused,
-        )
+PARCEL = shipment_stream("m", "o1")
 
 
 payments = st.sampled_from(sorted(DUE))

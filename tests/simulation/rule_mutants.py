@@ -110,7 +110,12 @@ RULE_MUTANTS = (
     Mutant(
         "money is taken before anything is sent",
         Parts(),
-        planted=changed(payment_agent, "_authorized", "if process.dispatched:", "if True:"),
+        planted=changed(
+            payment_agent,
+            "_authorized",
+            "if process.goods.any_sent:",
+            'process = process.model_copy(update={"goods": process.goods.dispatched(())})\n    if True:',
+        ),
     ),
     Mutant(
         "the last cent can't be captured",

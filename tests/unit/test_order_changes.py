@@ -15,6 +15,7 @@ from domain.order import (
     ApplyOrderEdit,
     CancelOrder,
     CancelOrderLines,
+    CancelOrderRest,
     ConfirmOrderEdit,
     DeclineOrderEdit,
     Line,
@@ -209,6 +210,39 @@ def test_what_is_left_of_a_shipped_order_is_called_off_and_it_is_shipped() -> No
     outcome = order.given(*part).when(cut((1, 1), (2, 1)))
     assert [type(event) for event in outcome.events] == [OrderLinesCancelled, OrderShipped]
     adds_up(outcome.state)
+
+
+def test_what_cannot_be_had_is_called_off_with_the_rest() -> None:
+    """As agents ask for it: the whole order, while no part of it is shipped; what is left of it, later."""
+    rest = CancelOrderRest(order_id="o1", cancel_id="p1.expired", reason="expired")
+    order.given(*TO_CONFIRMED).when(rest).then(OrderCancelled(order_id="o1", reason="expired"))
+    part = (*TO_CONFIRMED, *order.given(*TO_CONFIRMED).when(shipped_units("A-1", 2)).events)
+    outcome = order.given(*part).when(rest)
+    called_off, shipped = outcome.events
+    assert isinstance(called_off, OrderLinesCancelled)
+    assert [(each.line, each.quantity) for each in called_off.lines] == [(1, 1), (2, 1)]
+    assert shipped == SHIPPED
+    adds_up(outcome.state)
+    order.given(*part, *outcome.events).when(rest).then_nothing()
+
+
+def test_an_edit_that_takes_off_all_that_was_left_to_be_sent_ships_the_order() -> None:
+    sent = order.given(*TO_CONFIRMED).when(shipped_units("A-1", 3)).events
+    events = proposed(RemoveLine(line=2), history=(*TO_CONFIRMED, *sent))
+    applied = order.given(*events).when(confirm())
+    assert [type(each) for each in applied.events] == [OrderEditConfirmed, OrderEdited, OrderShipped]
+
+
+def test_an_order_allocated_by_rules_counts_its_units_wherever_they_leave_from() -> None:
+    def leaves(shipment_id: str, quantity: int) -> RecordDispatch:
+        units = (ParcelUnits(sku="A-1", warehouse=f"of {shipment_id}", quantity=quantity),)
+        return RecordDispatch(order_id="o1", shipment_id=shipment_id, units=units)
+
+    tops = placed(place(lines=(TOPS,), adjustments=(), portions=(), on_account=True), 3300)
+    confirmed = (tops.model_copy(update={"allocation": BY_RULES}), *TO_CONFIRMED[1:])
+    first = order.given(*confirmed).when(leaves("s1", 1))
+    assert [type(each) for each in first.events] == [OrderPartShipped]
+    order.given(*confirmed, *first.events).when(leaves("s2", 2)).then(SHIPPED)
 
 
 def test_a_change_set_is_previewed_and_changes_nothing_yet() -> None:

@@ -123,10 +123,10 @@ def test_the_rest_is_captured_where_a_person_was_faster_with_a_part() -> None:
     payment.given(*PART).when(rest).then(capture_requested(40, "c2"))
     payment.given(*OPEN, capture_requested(60)).when(rest).then(capture_requested(40, "c2"))
     payment.given(*PAID).when(rest).then_nothing()
-    payment.given(*PART, VOID).when(rest).then_nothing()
     payment.given(*OPEN).when(rest).then(capture_requested(100, "c2"))
     lost = CaptureFailed(**IDS, capture_id="c2", reason="the payment is voided, or about to be")
     payment.given(*OPEN, VOID).when(rest).then(lost)
+    payment.given(*PART, VOID).when(rest).then(lost)
 
 
 def test_what_remains_after_a_part_capture_is_voided() -> None:

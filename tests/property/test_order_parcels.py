@@ -1,0 +1,317 @@
+"""Does the money follow the goods, to the cent, whatever parcels leave, come back, are cut, changed or split?
+
+All agents and aggregates in memory, with a provider and a carrier that do as they are asked, at any time. In
+half of the runs agents are slow: people and carriers are faster than what follows from what they did. At the
+end all that is to be sent is, and all that was asked for is answered: then what is kept is what was delivered
+is worth, nothing is held, and each unit is where the parcels say.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from domain.allocation import AllocationRules, AllocationTerms, PreferWarehouses, Site
+from domain.carrier import RecordCarrierShipment, RequestShipment, Scan, Shipment, SplitParcel
+from domain.inventory import ReceiveStock
+from domain.money import split_by_largest_remainder
+from domain.order import (
+    AddLine,
+    Adjustment,
+    CancelOrderLines,
+    ConfirmOrderEdit,
+    HoldOrder,
+    Line,
+    LineQuantity,
+    Order,
+    PlaceOrder,
+    Portion,
+    ProposeOrderEdit,
+    ReleaseOrder,
+    RemoveLine,
+    SetQuantity,
+    SetShipping,
+    Terms,
+    order_total,
+)
+from domain.payment import CaptureRequested, Payment, RefundRequested, VoidRequested
+from domain.personal import Sealed
+from domain.streams import payment_stream, shipment_stream, stock_stream
+from tests.property.house import ORDER, Books, House
+
+SKUS, WAREHOUSES = ("a", "b", "c"), ("north", "south")
+PLACES = [(sku, warehouse) for sku in SKUS for warehouse in WAREHOUSES]
+ON_HAND = 5
+_PAYMENTS, _PARCELS = (each("m", "x").removesuffix("x") for each in (payment_stream, shipment_stream))
+
+
+def rules_of(first: str) -> AllocationTerms:
+    sites = tuple(Site(warehouse=each) for each in WAREHOUSES)
+    rule = PreferWarehouses(kind="preferred", warehouses=(first,))
+    return AllocationTerms(version=1, rules=AllocationRules(rules=(rule,)), sites=sites)
+
+
+prices = st.sampled_from([0, 1, 100, 333])
+quantities = st.integers(1, 4)
+
+
+@st.composite
+def order_lines(draw: st.DrawFn) -> tuple[Line, ...]:
+    """Each product of a warehouse in one line, so that a parcel says which."""
+    places = draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=4, unique=True))
+    return tuple(
+        Line(
+            line=number,
+            sku=sku,
+            warehouse=warehouse,
+            quantity=draw(quantities),
+            unit_price_cents=draw(prices),
+            unit_shipping_cents=draw(st.sampled_from([0, 0, 7])),
+        )
+        for number, (sku, warehouse) in enumerate(places, 1)
+    )
+
+
+changes = st.one_of(
+    st.builds(SetQuantity, line=st.integers(1, 4), quantity=quantities),
+    st.builds(RemoveLine, line=st.integers(1, 4)),
+    st.builds(SetShipping, line=st.integers(1, 4), unit_shipping_cents=st.sampled_from([0, 30])),
+)
+
+
+class OrderParcels(RuleBasedStateMachine):
+    @initialize(
+        lines=order_lines(),
+        adjustment=st.sampled_from([0, 0, 0, 5]),
+        weights=st.lists(st.sampled_from([1, 2, 5]), min_size=1, max_size=3),
+        by_rules=st.sampled_from(["", "", *WAREHOUSES]),
+        slow=st.booleans(),
+    )
+    def begin(
+        self, lines: tuple[Line, ...], adjustment: int, weights: list[int], by_rules: str, slow: bool
+    ) -> None:
+        self.house, self.books, self.count = House(), dict[str, Books](), 0
+        self.back: Counter[str] = Counter()
+        if by_rules:  # a product in one line, wherever it comes from
+            lines = tuple({line.sku: line for line in lines}.values())
+        for sku, warehouse in PLACES:
+            receive = ReceiveStock(sku=sku, warehouse=warehouse, quantity=ON_HAND)
+            self.house.send(stock_stream("m", sku, warehouse), receive)
+        extra = (Adjustment(kind="surcharge", amount_cents=adjustment),) if adjustment else ()
+        parts = split_by_largest_remainder(order_total(lines, extra), weights)
+        self.house.send(
+            ORDER,
+            PlaceOrder(
+                order_id="o1",
+                checkout_id="c1",
+                subject="s",
+                customer=Sealed(sealed="…"),
+                currency="BRL",
+                lines=lines,
+                adjustments=extra,
+                portions=tuple(
+                    Portion(payment_id=f"p{number}", method="card", amount_cents=cents)
+                    for number, cents in enumerate(parts)
+                ),
+                terms=Terms(reservation_valid_s=10**6, authorization_valid_s=10**6),
+                allocation=rules_of(by_rules) if by_rules else None,
+            ),
+        )
+        self.exact = not adjustment
+        self.provider_works()
+        self.house.slow = slow
+
+    @property
+    def order(self) -> Order:
+        order: Order = self.house.state(ORDER)
+        return order
+
+    def named(self, prefix: str) -> dict[str, Any]:
+        return {name: each for name, each in sorted(self.house.states.items()) if name.startswith(prefix)}
+
+    def here(self) -> list[tuple[str, Shipment]]:
+        """Parcels that have not left, and are wanted."""
+        parcels = self.named(_PARCELS).items()
+        return [(name, each) for name, each in parcels if not each.dispatched and each.void == "no"]
+
+    @rule()
+    def provider_works(self) -> None:
+        """It does all that it was asked for."""
+        for stream in self.named(_PAYMENTS):
+            payment, books = self.house.state(stream), self.books.setdefault(stream, Books())
+            if payment.requested_cents and books.status == "pending" and not books.voided:
+                books.status, books.authorized = "authorized", payment.requested_cents
+            for event in [event for where, event in self.house.events if where == stream]:
+                match event:
+                    case CaptureRequested(capture_id=name, amount_cents=cents) if name not in books.captures:
+                        assert cents <= books.held, f"{cents} of {books.held} are to be captured"
+                        books.captures[name] = cents
+                    case RefundRequested(refund_id=name, amount_cents=cents) if name not in books.refunds:
+                        assert cents <= books.taken, f"{cents} of {books.taken} are to be refunded"
+                        books.refunds[name] = cents
+                    case VoidRequested():
+                        books.voided = True
+            if payment.requested_cents:
+                self.house.send(stream, books.letter(event.payment_id))  # type: ignore[attr-defined]
+
+    @rule(which=st.integers(0, 9))
+    def parcel_leaves(self, which: int) -> None:
+        if (here := self.here()) and not self.order.holds:
+            self.scan(here[which % len(here)][0], "collected")
+
+    @rule(which=st.integers(0, 9), kind=st.sampled_from(["delivered", "delivered", "returned"]))
+    def parcel_arrives(self, which: int, kind: Any) -> None:
+        gone = [name for name, each in self.named(_PARCELS).items() if each.dispatched and not each.returned]
+        if gone:
+            self.scan(gone[which % len(gone)], kind)
+
+    def scan(self, stream: str, kind: Any) -> None:
+        parcel: Shipment = self.house.state(stream)
+        if kind == "returned":
+            self.back.update({self.place(line): line.quantity for line in parcel.lines})
+        name = stream.removeprefix(_PARCELS).replace("%2E", ".")
+        scans = (Scan(scan_id=kind, type=kind),)
+        command = RecordCarrierShipment(shipment_id=name, carrier="c", tracking_number=name, scans=scans)
+        self.house.send(stream, command)
+
+    def place(self, units: Any) -> str:
+        return units.sku if self.order.allocated else f"{units.sku} {units.warehouse}"
+
+    @rule(which=st.integers(0, 9))
+    def person_splits(self, which: int) -> None:
+        some = [(name, each) for name, each in self.here() if each.units > 1]
+        if not some:
+            return
+        stream, parcel = some[which % len(some)]
+        name, self.count = stream.removeprefix(_PARCELS).replace("%2E", "."), self.count + 1
+        lines = (parcel.lines[0].model_copy(update={"quantity": 1}),)
+        request = RequestShipment(
+            shipment_id=f"s{self.count}",
+            order_id="o1",
+            subject="s",
+            recipient=parcel.recipient,
+            ship_to_state="",
+            units=1,
+            lines=lines,
+        )
+        split = SplitParcel(shipment_id=name, into=f"s{self.count}", lines=lines)
+        self.house.send_all([(stream, split), (shipment_stream("m", f"s{self.count}"), request)])
+
+    @rule(line=st.integers(1, 4), quantity=st.integers(1, 3))
+    def cut(self, line: int, quantity: int) -> None:
+        self.count += 1
+        cuts = (LineQuantity(line=line, quantity=quantity),)
+        command = CancelOrderLines(order_id="o1", cancel_id=str(self.count), reason="staff", lines=cuts)
+        self.house.send(ORDER, command)
+
+    @rule(place=st.sampled_from(PLACES), quantity=quantities, cents=prices)
+    def person_adds(self, place: tuple[str, str], quantity: int, cents: int) -> None:
+        self.count += 1
+        number = 10 + self.count
+        if any((line.sku, line.warehouse) == place for line in self.order.lines.values()):
+            return
+        names = {"line": number, "sku": place[0], "warehouse": place[1]}
+        self.change([AddLine(line=Line(**names, quantity=quantity, unit_price_cents=cents))], True)
+
+    @rule(wanted=st.lists(changes, min_size=1, max_size=2), confirmed=st.sampled_from([True, True, False]))
+    def change(self, wanted: list[Any], confirmed: bool) -> None:
+        self.count += 1
+        ids = {"order_id": "o1", "change_set_id": f"e{self.count}"}
+        until = self.house.now + timedelta(hours=2)
+        propose = ProposeOrderEdit(**ids, changes=tuple(wanted), now=self.house.now, expires_at=until)
+        self.house.send(ORDER, propose)
+        if confirmed:
+            self.house.send(ORDER, ConfirmOrderEdit(**ids, now=self.house.now))
+
+    @rule(events=st.integers(1, 5))
+    def agents_go_on(self, events: int) -> None:
+        self.house.go_on(events)
+
+    @rule(hours=st.sampled_from([0.1, 3]))
+    def time_passes(self, hours: float) -> None:
+        self.house.wait(hours * 3600)
+
+    @rule()
+    def person_holds_or_releases(self) -> None:
+        self.count += 1
+        if holds := sorted(self.order.holds):
+            self.house.send(ORDER, ReleaseOrder(order_id="o1", hold_id=holds[0]))
+        else:
+            self.house.send(ORDER, HoldOrder(order_id="o1", hold_id=f"h{self.count}", reason="staff"))
+
+    @invariant()
+    def money_is_never_more_than_it_may_be(self) -> None:
+        for payment in self.named(_PAYMENTS).values() if hasattr(self, "house") else ():
+            assert isinstance(payment, Payment)
+            asked = sum(cents for cents, status in payment.captures.values() if status != "failed")
+            assert asked <= (payment.authorized_cents or 0)
+            given = sum(cents for cents, status in payment.refunds.values() if status != "failed")
+            assert given <= payment.captured_cents
+            assert not payment.open_kinds
+
+    @invariant()
+    def each_unit_is_in_one_parcel(self) -> None:
+        if not hasattr(self, "house") or self.order.status != "confirmed" or not self.named(_PARCELS):
+            return
+        if self.house.unheard or self.order.discrepancies:
+            return
+        packed, wanted = Counter[str](), Counter[str]()
+        for parcel in self.named(_PARCELS).values():
+            if parcel.void == "no" or parcel.dispatched:
+                packed.update({self.place(line): line.quantity for line in parcel.lines})
+        wanted.update({self.place(line): line.quantity for line in self.order.lines.values()})
+        if self.order.holds:  # what needs a parcel of its own waits for the release
+            assert packed <= wanted
+        else:
+            assert packed == wanted
+
+    def all_is_done(self) -> None:
+        self.house.slow, before = False, -1
+        self.house.go_on()
+        while before != len(self.house.events):
+            before = len(self.house.events)
+            while self.order.holds:
+                self.person_holds_or_releases()
+            self.provider_works()
+            for stream, _ in self.here():
+                self.scan(stream, "collected")
+            for stream, parcel in self.named(_PARCELS).items():
+                if parcel.dispatched and not (parcel.delivered or parcel.returned):
+                    self.scan(stream, "delivered")
+
+    def teardown(self) -> None:
+        if not hasattr(self, "house"):
+            return
+        self.all_is_done()
+        self.house.wait(5 * 3600)
+        self.all_is_done()
+        order = self.order
+        assert order.status in ("completed", "cancelled"), order
+        assert order.discrepancies <= {"shipped_after_cancel", "shipped_while_held"}
+        taken = sum(books.taken for books in self.books.values())
+        assert [books.held for books in self.books.values()] == [0] * len(self.books)
+        if order.status == "cancelled":
+            assert taken == 0
+        else:
+            self.what_is_kept_is_what_was_delivered(taken)
+
+    def what_is_kept_is_what_was_delivered(self, taken: int) -> None:
+        order, back = self.order, +self.back
+        came = 0
+        for line in order.lines.values():
+            unit = line.unit_price_cents + line.unit_shipping_cents
+            came += unit * min(line.quantity, back[self.place(line)])
+        if self.exact:
+            assert taken == order.total_cents - came
+        else:
+            worth = order.total_cents - order.adjustment_cents
+            assert (
+                abs(taken - (order.total_cents - came * order.total_cents / (worth or 1))) <= 1 or not worth
+            )
+
+
+TestOrderParcels = OrderParcels.TestCase
