@@ -238,8 +238,8 @@ async def _add_payment(
     order_id: Annotated[Id, Path(description="the order", examples=["1001"])],
     body: AddPaymentBody,
 ) -> Response:
-    """In its currency, beside the payments that it was placed with: as far as these do not bring the
-    order's total (rule `payments_within_total`), as it is on account, or as nothing came of one of them. It is
+    """In its currency, beside the payments that it was placed with: as far as these do not bring the whole
+    total (rule `payments_within_total`), as it is on account, or as nothing came of one of them. It is
     captured when the order is dispatched, or at once, if it was; and given back when the order is cancelled.
     One that is cancelled or completed takes none (rule `pay_open_order`).
     """

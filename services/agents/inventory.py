@@ -221,7 +221,8 @@ def _grow(
 
 
 def _revised(process: InventoryProcess, event: AllocationRevised, fact: Fact) -> Reaction[InventoryProcess]:
-    """The plan is another: what is held beyond it is let go. What was short is, as its picks told."""
+    """The plan is another: what is held beyond it is let go. What was short is, as its picks told, also where
+    the plan did not know of that yet."""
     mine = event.cause == process.change
     held, needed = process.units, process.units
     if mine:
@@ -229,7 +230,7 @@ def _revised(process: InventoryProcess, event: AllocationRevised, fact: Fact) ->
     needed.update(_by_place(event.added))
     needed.subtract(_by_place(event.removed))
     changed = process.with_items(needed).model_copy(update=NO_GROWTH if mine else {})
-    return _still_waiting(process, changed, _release(process, _items(held - needed), fact), fact)
+    return _still_waiting(process, changed, _release(process, _items(held - +needed), fact), fact)
 
 
 def _grown(process: InventoryProcess, event: StockAllocated, fact: Fact) -> Reaction[InventoryProcess]:
@@ -301,22 +302,21 @@ def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryP
 
 
 def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
-    """The stock learns of it, and what is left is all that will be booked out."""
-    items = tuple(
-        item.model_copy(update={"quantity": item.quantity - event.quantity})
-        if (item.sku, item.warehouse) == (event.sku, event.warehouse)
-        else item
-        for item in process.items
-    )
+    """The stock learns of it, as far as the units are held yet. What is left is what will be booked out."""
+    left, place = process.units, (event.sku, event.warehouse)
+    units = min(event.quantity, left[place])
+    if units <= 0:
+        return Reaction(process)  # it was let go before
+    left[place] -= units
     record = RecordShortPick(
         order_id=event.order_id,
         sku=event.sku,
         warehouse=event.warehouse,
-        quantity=event.quantity,
+        quantity=units,
         reason=event.reason,
         note=event.note,
     )
-    process = process.model_copy(update={"items": tuple(item for item in items if item.quantity > 0)})
+    process = process.model_copy(update={"items": _items(left)})
     return Reaction(process, (one(stock_stream(fact.merchant, event.sku, event.warehouse), record),))
 
 

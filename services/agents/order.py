@@ -94,13 +94,12 @@ TO_PLAN = frozenset({""})
 class OrderProcess(Value):
     """What the order waits for, and its money by payment id, in minor units.
 
-    `released` are payments of which nothing is held: declined, voided, expired, or their capture failed.
-    `added` are payments that the order was not placed with.
-    `units` are those that are wanted, by `SKU warehouse`, and `sent` those of them that left; `parcels` those that left, and how far they came;
-    `shipped`: with them nothing is left to be sent. While the change set `change` is carried
-    out, `awaited_units` are those that must be allocated for it, and `awaited_money` is what must be
-    authorised, by payment id. `missing`: which units are nowhere; `beside` is the last event of the plan that
-    asked for units beside those of the order.
+    `released` are payments of which nothing is held: declined, voided, expired, or their capture failed;
+    `added` those that the order was not placed with. `units` are those that are wanted, by `SKU warehouse`, and
+    `sent` those of them that left; `parcels` those that left, and how far they came; `shipped`: with them
+    nothing is left to be sent. While the change set `change` is carried out, `awaited_units` are those that must be
+    allocated for it, and `awaited_money` is what must be authorised, by payment id. `missing`: which units are
+    nowhere; `beside` is the last event of the plan that asked for units beside those of the order.
     """
 
     order_id: str = ""
@@ -425,10 +424,12 @@ ENDS: dict[type[Event], DropReason] = {
 """Of a payment of which nothing was captured."""
 
 
-def _ended(process: OrderProcess, event: Any) -> DropReason | None:
-    """Why nothing comes of a payment that was added: the order does without, or takes another."""
+def _ended(process: OrderProcess, event: Any) -> DropOrderPayment | None:
+    """Of a payment that was added nothing comes: the order does without, or takes another."""
     added = type(event) in ENDS and event.payment_id in process.added
-    return ENDS[type(event)] if added and not process.captured.get(event.payment_id) else None
+    if not added or process.captured.get(event.payment_id):
+        return None
+    return _drop(process, event.payment_id, ENDS[type(event)])
 
 
 def _drop(process: OrderProcess, payment_id: str, reason: DropReason) -> DropOrderPayment:
@@ -443,9 +444,8 @@ def _not_captured(process: OrderProcess, payment_id: str, fact: Fact) -> Reactio
 
 
 def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
-    if reason := _ended(process, fact.event):
-        payment_id: str = fact.event.payment_id  # type: ignore[attr-defined]
-        return _now(_released(process, payment_id), fact, _drop(process, payment_id, reason))
+    if ended := _ended(process, fact.event):
+        return _now(_released(process, ended.payment_id), fact, ended)
     match fact.event:
         case PaymentAuthorized() as event:
             return _authorized(process, event, fact)
