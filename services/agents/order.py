@@ -95,11 +95,11 @@ class OrderProcess(Value):
     """What the order waits for, and its money by payment id, in minor units.
 
     `released` are payments of which nothing is held: declined, voided, expired, or their capture failed;
-    `added` those that the order was not placed with. `units` are those that are wanted, by `SKU warehouse`, and
-    `sent` those of them that left; `parcels` those that left, and how far they came; `shipped`: with them
-    nothing is left to be sent. While the change set `change` is carried out, `awaited_units` are those that must be
-    allocated for it, and `awaited_money` is what must be authorised, by payment id. `missing`: which units are
-    nowhere; `beside` is the last event of the plan that asked for units beside those of the order.
+    `added` those that the order was not placed with. `units` are those that are wanted, by `SKU warehouse`,
+    and `sent` those of them that left; `parcels` those that left, and how far they came; `shipped`: with them
+    nothing is left to be sent. While the change set `change` is carried out, `awaited_units` are those that
+    must be allocated for it, and `awaited_money` is what must be authorised, by payment id. `missing`: which
+    units are nowhere; `beside` is the last event of the plan that asked for units beside those of the order.
     """
 
     order_id: str = ""
