@@ -26,10 +26,16 @@ def _as_it_was(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def _in_one_parcel(fields: dict[str, Any]) -> dict[str, Any]:
+    """When an order left in one parcel, that had its name."""
+    return {**fields, "shipment_id": fields["order_id"]}
+
+
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("OrderPlaced", 1): _as_it_was,
     ("OrderPlaced", 2): _as_it_was,
     ("OrderDiscrepancyOpened", 1): _as_it_was,
+    ("OrderShipped", 1): _in_one_parcel,
     ("ShipmentRequested", 1): _as_it_was,
     ("LabelBought", 1): _as_it_was,
     ("LabelVoidRequested", 1): _as_it_was,

@@ -72,6 +72,7 @@ from domain.order.state import (
     Order,
     Proposal,
     Status,
+    counted,
     evolve,
     order_total,
     sent_after,
@@ -199,12 +200,14 @@ def _dispatched_whole(command: RecordDispatch, order: Order) -> bool:
     )
 
 
-def _contradictions(command: RecordDispatch, order: Order) -> tuple[OrderEvent, ...]:
+def _contradictions(
+    command: RecordDispatch, order: Order, wanted: tuple[ParcelUnits, ...]
+) -> tuple[OrderEvent, ...]:
     """What the parcel says against our books: it was held, or has units that nobody wants any more."""
-    moved = sum(sent_after(order, command.units).values()) - sum(order.sent.values())
+    units, counted_units = (sum(each.quantity for each in some) for some in (command.units, wanted))
     kinds = {
-        "shipped_while_held": bool(order.holds),
-        "shipped_after_cancel": sum(each.quantity for each in command.units) > moved,
+        "shipped_while_held": bool(order.holds) and order.status in UNSHIPPED,
+        "shipped_after_cancel": units > counted_units,
     }
     return tuple(
         OrderDiscrepancyOpened.model_validate({"order_id": command.order_id, "kind": kind})
@@ -215,19 +218,24 @@ def _contradictions(command: RecordDispatch, order: Order) -> tuple[OrderEvent, 
 
 def _dispatch(command: RecordDispatch, order: Order) -> tuple[OrderEvent, ...]:
     order_id = command.order_id
-    shipment_id = command.shipment_id or (order_id if command.units else "")
+    shipment_id = command.shipment_id or order_id
     if order.status == "cancelled":
         if "shipped_after_cancel" in order.discrepancies or order.dispatched:
             return ()  # told before, or it came back and was cancelled for that
         # the carrier took it all the same: true, and against our books
         return (OrderDiscrepancyOpened(order_id=order_id, kind="shipped_after_cancel"),)
-    if order.status not in UNSHIPPED or shipment_id in order.parcels:
+    if shipment_id in order.parcels:
         return ()
-    against = _contradictions(command, order)
+    wanted = counted(order, command.units)
+    against = _contradictions(command, order, wanted)
+    if order.status not in UNSHIPPED:
+        return against
     if _dispatched_whole(command, order):
-        return (*edit_over(order_id, order, "shipped"), OrderShipped(order_id=order_id), *against)
-    part = OrderPartShipped(order_id=order_id, shipment_id=shipment_id, units=command.units)
-    return (part, *against)
+        shipped = OrderShipped(order_id=order_id, shipment_id=shipment_id)
+        return (*edit_over(order_id, order, "shipped"), shipped, *against)
+    if not wanted:
+        return against
+    return (OrderPartShipped(order_id=order_id, shipment_id=shipment_id, units=wanted), *against)
 
 
 def _prepare(command: StartPreparation, order: Order) -> tuple[OrderEvent, ...]:
@@ -292,6 +300,7 @@ ORDER: Decider[OrderCommand, OrderEvent, Order] = Decider(
     Order(),
     events=OrderEvent.__args__,
     commands=OrderCommand.__args__,
+    evolve_version=2,
     parts=("merchant", "order_id"),
 )
 

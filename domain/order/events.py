@@ -69,7 +69,11 @@ class OrderPreparationStarted(Event):
 
 
 class OrderShipped(Event):
+    """Nothing is left to be sent: all that was is in this parcel; or, without one, it was called off."""
+
+    schema_version = 2
     order_id: Id
+    shipment_id: str = ""
 
 
 class OrderCancelled(Event):
@@ -140,7 +144,10 @@ class OrderUntagged(Event):
 
 
 class OrderPartShipped(Event):
-    """A parcel with some of the units is with the carrier; others are still to be sent."""
+    """A parcel with some of the units is with the carrier; others are still to be sent.
+
+    `units` are what was wanted of what is in it.
+    """
 
     order_id: Id
     shipment_id: Id

@@ -115,6 +115,17 @@ def sent_after(order: Order, units: Iterable[ParcelUnits]) -> dict[int, int]:
     return sent
 
 
+def counted(order: Order, units: Iterable[ParcelUnits]) -> tuple[ParcelUnits, ...]:
+    """Of what is in a parcel, the units that were wanted."""
+    wanted = []
+    for parcel in units:
+        sent = sent_after(order, (parcel,))
+        moved = sum(sent.values()) - sum(order.sent.values())
+        wanted += [parcel.model_copy(update={"quantity": moved})] if moved else []
+        order = replace(order, sent=sent)
+    return tuple(wanted)
+
+
 def _due(order: Order, changes: Iterable[PaymentChange]) -> dict[str, Due]:
     return {**order.payments, **{each.payment_id: Due(each.method, each.amount_cents) for each in changes}}
 
@@ -212,9 +223,10 @@ def evolve(order: Order, event: OrderEvent) -> Order:
         case OrderPartShipped(shipment_id=shipment_id, units=units):
             parcels = order.parcels | {shipment_id}
             return replace(order, dispatched=True, parcels=parcels, sent=sent_after(order, units))
-        case OrderShipped():
+        case OrderShipped(shipment_id=shipment_id):
             sent = {number: line.quantity for number, line in order.lines.items()}
-            return replace(order, status="shipped", dispatched=True, sent=sent)
+            parcels = order.parcels.union({shipment_id} - {""})
+            return replace(order, status="shipped", dispatched=True, parcels=parcels, sent=sent)
         case OrderCancelled():
             released = order.released.union(order.holds)
             return replace(order, status="cancelled", holds={}, released=released)

@@ -1,6 +1,6 @@
 """How much of each payment is to be taken by now, given back, and let go? Money follows the goods.
 
-What was sent so far is worth its part of what the order comes to; that part, less what was taken before, is
+What has left so far is worth its part of what the order comes to; that part, less what was taken before, is
 split among the payments by what each has still to bring. So parts add up to the cent, and the last parcel
 takes the rest. What came back goes back in the same way.
 """

@@ -37,8 +37,10 @@ from domain.order import (
     OrderEdited,
     OrderHeld,
     OrderLinesCancelled,
+    OrderPartShipped,
     OrderPlaced,
     OrderReleased,
+    ParcelUnits,
     UnitsChange,
 )
 from domain.personal import Erased, Sealed
@@ -133,11 +135,11 @@ def _each_here(process: ShippingProcess, fact: Fact, command: Callable[[str], Co
     )
 
 
-def _together(units: Iterable[Line | Pick | ParcelLine]) -> tuple[ParcelLine, ...]:
+def _together(units: Iterable[Line | Pick | ParcelLine | ParcelUnits]) -> tuple[ParcelLine, ...]:
     return _lines(_units(units))
 
 
-def _units(units: Iterable[Line | Pick | ParcelLine]) -> Counter[Place]:
+def _units(units: Iterable[Line | Pick | ParcelLine | ParcelUnits]) -> Counter[Place]:
     wanted: Counter[Place] = Counter()
     for each in units:
         wanted[each.warehouse, each.sku] += each.quantity
@@ -248,7 +250,7 @@ def _split(process: ShippingProcess, event: ParcelSplit, fact: Fact) -> Reaction
 
 
 def _dispatched(process: ShippingProcess, event: ShipmentDispatched, fact: Fact) -> Reaction[ShippingProcess]:
-    """What was asked of it too late goes in another parcel."""
+    """What was asked of it too late goes in another parcel. What was wanted of it, the order will say."""
     parcel = event.shipment_id
     lines = event.lines or process.parcels.get(parcel, Carried()).lines
     process = process.parcel(parcel, dispatched=True, emptied=False, lines=lines)
@@ -296,7 +298,7 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
         case AllocationPlanned(picks=picks) | AllocationRevised(picks=picks):
             return _arranged(process.model_copy(update={"lines": _together(picks)}), fact)
         case OrderLinesCancelled() | OrderEdited() if process.allocated:
-            return Reaction(process)  # the plan follows, and tells
+            return Reaction(process)  # what is to be sent its plan says, which follows
         case OrderLinesCancelled(units=units) | OrderEdited(units=units):
             return _changed(process, units, fact)
         case OrderAddressChanged() as event:
@@ -308,6 +310,8 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
             return Reaction(process.parcel(parcel, **names, promised_at=promised_at))
         case ShipmentDispatched() as event:
             return _dispatched(process, event, fact)
+        case OrderPartShipped(shipment_id=parcel, units=units) if parcel in process.parcels:
+            return _arranged(process.parcel(parcel, lines=_together(units)), fact)
         case ShipmentDelivered(shipment_id=parcel, happened_at=happened_at):
             return _ended(process, parcel, happened_at or fact.occurred_at, fact)
         case ShipmentReturned(shipment_id=parcel):
@@ -331,6 +335,7 @@ CARRIER_AGENT = Agent(
         OrderReleased,
         OrderCancelled,
         OrderLinesCancelled,
+        OrderPartShipped,
         OrderEdited,
         OrderAddressChanged,
         ParcelSplit,

@@ -439,8 +439,9 @@ def _drop(process: OrderProcess, payment_id: str, reason: DropReason) -> DropOrd
 def _not_captured(process: OrderProcess, payment_id: str, fact: Fact) -> Reaction[OrderProcess]:
     """Against our books; where nothing was captured of it, another payment may bring its money."""
     told = OpenOrderDiscrepancy(order_id=process.order_id, kind="not_captured")
-    drop = () if process.captured.get(payment_id) else (_drop(process, payment_id, "not_captured"),)
-    return _ended_if_settled(process, fact, told, *drop)
+    if process.returned or process.captured.get(payment_id):
+        return _ended_if_settled(process, fact, told)
+    return _now(process, fact, told, _drop(process, payment_id, "not_captured"))
 
 
 def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
@@ -608,7 +609,7 @@ ORDER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=6,
+    rule_version=8,
 )
 
 AGENTS = (ORDER_AGENT,)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from domain.carrier import ShipmentDispatched, ShipmentReturned
+from domain.carrier import ShipmentReturned
 from domain.deadline import DeadlineReached
 from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value, one
 from domain.order import (
@@ -20,8 +20,10 @@ from domain.order import (
     OrderEditDeclined,
     OrderEdited,
     OrderLinesCancelled,
+    OrderPartShipped,
     OrderPlaced,
     OrderReserved,
+    OrderShipped,
     PaymentChange,
     Portion,
 )
@@ -95,7 +97,8 @@ class PaymentProcess(Value):
             taken = name in kept["captured"]
             pending = {} if taken else {f"{name}.capture": cents}
             takings[name] = {"taken_cents": cents if taken else 0, "pending": pending, "captures_count": 1}
-        return {**known, "goods": {"whole": kept["dispatched"]}, "takings": takings}
+        goods = {"parcels": {kept["order_id"]: {}}, "all_sent": True} if kept["dispatched"] else {}
+        return {**known, "goods": goods, "takings": takings}
 
     @property
     def is_owed(self) -> bool:
@@ -325,43 +328,33 @@ def _changed(
 ) -> Reaction[PaymentProcess]:
     """Less, or more, is captured from now on; what was taken too much goes back. A payment that is to bring
     nothing is let go."""
-    was_over = process.goods.all_sent
     process = _due(process, event.payments)
     process = process.model_copy(update={"goods": process.goods.changed(event)})
     if process.is_owed:
         return Reaction(process)
-    if process.goods.all_back:  # nothing but what came back had been sent, and nothing more will be
-        return replace(_all_back(process, fact), deadlines=_no_deadlines(process, fact))
     empty = [each.payment_id for each in event.payments if not each.amount_cents and process.requested]
     empty = [each for each in empty if not process.takings.get(each, Taking()).captures_count]
     for payment_id in empty:
         process = _taking(process, payment_id, let_go=True)
-    grown = any(each.change_cents > 0 for each in event.payments)
-    is_over = process.goods.all_sent and not was_over
-    capture = process.goods.any_sent and (grown or process.goods.all_sent)
-    settled = _settle(process, fact, capture=capture)
-    deadlines = _no_deadlines(process, fact) if is_over else ()
-    return replace(settled, commands=(*_reverse(fact, *empty), *settled.commands), deadlines=deadlines)
+    settled = _settle(process, fact, capture=False)
+    return replace(settled, commands=(*_reverse(fact, *empty), *settled.commands))
 
 
-def _dispatched(process: PaymentProcess, event: ShipmentDispatched, fact: Fact) -> Reaction[PaymentProcess]:
-    """Its part of the money is taken; with the last parcel all that is left."""
-    was_over = process.goods.all_sent
-    process = process.model_copy(update={"goods": process.goods.dispatched(event.lines)})
-    if was_over or process.is_owed:
-        return Reaction(process)
-    deadlines = _no_deadlines(process, fact) if process.goods.all_sent else ()
-    return replace(_settle(process, fact), deadlines=deadlines)
-
-
-def _returned(process: PaymentProcess, event: ShipmentReturned, fact: Fact) -> Reaction[PaymentProcess]:
-    """What came back is given back its part of the money; all, once all is back."""
-    process = process.model_copy(update={"goods": process.goods.returned(event.lines)})
-    if process.goods.all_back:
-        return _all_back(process, fact)
+def _left(process: PaymentProcess, goods: Goods, fact: Fact) -> Reaction[PaymentProcess]:
+    """A parcel's part of the money is taken; with the last of the goods all that is left."""
+    process = process.model_copy(update={"goods": goods})
     if process.is_owed:
         return Reaction(process)
-    return _refund(process, fact)
+    reaction = _all_back(process, fact) if goods.all_back else _settle(process, fact)
+    return replace(reaction, deadlines=_no_deadlines(process, fact) if goods.all_sent else ())
+
+
+def _returned(process: PaymentProcess, shipment_id: str, fact: Fact) -> Reaction[PaymentProcess]:
+    """What came back is given back its part of the money; all, once all is back."""
+    process = process.model_copy(update={"goods": process.goods.returned(shipment_id)})
+    if process.goods.all_back:
+        return _all_back(process, fact)
+    return Reaction(process) if process.is_owed else _refund(process, fact)
 
 
 def _all_back(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
@@ -420,14 +413,16 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
             return Reaction(process, _each(fact, [expire]))
         case DeadlineReached(name=name) if name.startswith(REVERSAL):
             return _ask_again(process, name.removeprefix(REVERSAL), fact)
-        case ShipmentDispatched() as event:
-            return _dispatched(process, event, fact)
+        case OrderPartShipped(shipment_id=parcel, units=units):
+            return _left(process, process.goods.left(parcel, units), fact)
+        case OrderShipped(shipment_id=parcel):
+            return _left(process, process.goods.left_with_all(parcel), fact)
         case CaptureFailed() as event:
             return _not_captured(process, event, fact)
         case RefundFailed() | VoidFailed() as event:
             return _try_again(process, event, fact)
-        case ShipmentReturned() as event if not process.returned:
-            return _returned(process, event, fact)
+        case ShipmentReturned(shipment_id=parcel) if not process.returned:
+            return _returned(process, parcel, fact)
         case OrderCancelled() if not process.cancelled:
             begun = (process.requested or process.added) and not process.returned
             process = process.model_copy(update={"cancelled": True})
@@ -460,7 +455,8 @@ PAYMENT_AGENT = Agent(
         RefundFailed,
         VoidFailed,
         DeadlineReached,
-        ShipmentDispatched,
+        OrderPartShipped,
+        OrderShipped,
         ShipmentReturned,
         OrderEditConfirmed,
         OrderEditDeclined,

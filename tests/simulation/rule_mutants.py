@@ -114,7 +114,7 @@ RULE_MUTANTS = (
             payment_agent,
             "_authorized",
             "if process.goods.any_sent:",
-            'process = process.model_copy(update={"goods": process.goods.dispatched(())})\n    if True:',
+            "process = _left(process, process.goods.left_with_all(payment_id), fact).process\n    if True:",
         ),
     ),
     Mutant(

@@ -11,8 +11,11 @@ from uuid import UUID
 import pytest
 
 from domain.carrier import (
+    HoldParcel,
     LabelRefused,
     ParcelLine,
+    ReaddressParcel,
+    ReleaseParcel,
     RequestLabelVoid,
     RequestShipment,
     ShipmentDelivered,
@@ -40,10 +43,12 @@ from domain.order import (
     CancelOrder,
     CompleteOrder,
     ConfirmOrder,
+    DropOrderPayment,
     Line,
     LineCut,
     MarkReserved,
     OpenOrderDiscrepancy,
+    OrderAddressChanged,
     OrderCancelled,
     OrderConfirmed,
     OrderHeld,
@@ -51,6 +56,7 @@ from domain.order import (
     OrderPlaced,
     OrderReleased,
     OrderReserved,
+    OrderShipped,
     Portion,
     RecordDispatch,
     Terms,
@@ -126,6 +132,7 @@ CAPTURED = PaymentCaptured(payment_id="p0", order_id="o1", capture_id="p0.captur
 REFUNDED = PaymentRefunded(payment_id="p0", order_id="o1", refund_id="p0.refund", amount_cents=1000)
 NOT_SHIPPABLE = LabelRefused(shipment_id="o1", order_id="o1", reason="address_unknown")
 DISPATCHED = ShipmentDispatched(shipment_id="o1", order_id="o1")
+SHIPPED = OrderShipped(order_id="o1", shipment_id="o1")
 DELIVERED = ShipmentDelivered(shipment_id="o1", order_id="o1", scan_id="1")
 RETURNED = ShipmentReturned(shipment_id="o1", order_id="o1", scan_id="2")
 HELD = OrderHeld(order_id="o1", hold_id="h1", reason="fraud")
@@ -143,6 +150,7 @@ def part(event: Any, cents: int) -> Any:
 
 
 UNPAID = OpenOrderDiscrepancy(order_id="o1", kind="not_captured")
+NOTHING_CAME = DropOrderPayment(order_id="o1", payment_id="p0", reason="not_captured")
 CAME_BACK = CancelOrder(order_id="o1", reason="returned")
 PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
 
@@ -189,7 +197,7 @@ PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
             [CAME_BACK],
         ),
         ([DELIVERED], []),
-        ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED], [UNPAID]),
+        ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED], [UNPAID, NOTHING_CAME]),
         ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, DELIVERED], []),
         (
             [placed(), DISPATCHED, CAPTURED, RETURNED, NOT_REFUNDED],
@@ -348,8 +356,8 @@ LAPSED = DeadlineReached(agent="payment", key=order_stream("m", "o1"), name="aut
         ([placed()], []),
         ([placed(), OrderReserved(order_id="o1")], [AUTHORIZE]),
         ([placed(), OrderReserved(order_id="o1"), OrderReserved(order_id="o1")], []),
-        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED], [CAPTURE]),
-        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, DISPATCHED], []),
+        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, SHIPPED], [CAPTURE]),
+        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, SHIPPED, SHIPPED], []),
         ([placed(), OrderReserved(order_id="o1"), CANCELLED], [REVERSE]),
         ([placed(), CANCELLED], []),
         ([placed(), OrderReserved(order_id="o1"), CANCELLED, AUTHORIZED], [REVERSE]),
@@ -357,17 +365,17 @@ LAPSED = DeadlineReached(agent="payment", key=order_stream("m", "o1"), name="aut
             [placed(), OrderReserved(order_id="o1"), AUTHORIZED, LAPSED],
             [ExpireAuthorization(payment_id="p0")],
         ),
-        ([placed(), OrderReserved(order_id="o1"), DISPATCHED, AUTHORIZED], [CAPTURE]),
-        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, CAPTURED, RETURNED], [REVERSE]),
-        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, RETURNED, CAPTURED], [REVERSE]),
-        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, DISPATCHED, CAPTURED, RETURNED, CANCELLED], []),
+        ([placed(), OrderReserved(order_id="o1"), SHIPPED, AUTHORIZED], [CAPTURE]),
+        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, SHIPPED, CAPTURED, RETURNED], [REVERSE]),
+        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, SHIPPED, RETURNED, CAPTURED], [REVERSE]),
+        ([placed(), OrderReserved(order_id="o1"), AUTHORIZED, SHIPPED, CAPTURED, RETURNED, CANCELLED], []),
     ],
 )
 def test_the_payment_agent(heard: list[Event], then: list[Command]) -> None:
     assert react_to(PAYMENT_AGENT, *heard)[1] == then
 
 
-@pytest.mark.parametrize("told", list(permutations([DISPATCHED, CANCELLED, CAPTURED])))
+@pytest.mark.parametrize("told", list(permutations([SHIPPED, CANCELLED, CAPTURED])))
 def test_a_cancellation_that_races_with_the_capture_gives_the_money_back(told: tuple[Event, ...]) -> None:
     heard = [placed(), OrderReserved(order_id="o1"), AUTHORIZED]
     given = [react_to(PAYMENT_AGENT, *heard, *told[: n + 1])[1] for n in range(len(told))]
@@ -377,7 +385,7 @@ def test_a_cancellation_that_races_with_the_capture_gives_the_money_back(told: t
 
 
 @pytest.mark.parametrize("late", [CAPTURED, NOT_CAPTURED, AUTHORIZED])
-@pytest.mark.parametrize("ended", [(CANCELLED,), (DISPATCHED, RETURNED), (DISPATCHED, CANCELLED)])
+@pytest.mark.parametrize("ended", [(CANCELLED,), (SHIPPED, RETURNED), (SHIPPED, CANCELLED)])
 def test_what_is_told_late_is_reversed_too(ended: tuple[Event, ...], late: Event) -> None:
     heard = [placed(), OrderReserved(order_id="o1"), *ended]
     assert react_to(PAYMENT_AGENT, *heard, late)[1] == [REVERSE]
@@ -397,7 +405,7 @@ def test_what_was_not_given_back_is_asked_for_again_ever_later_and_not_for_ever(
 def test_an_authorisation_has_a_deadline_until_it_is_captured() -> None:
     heard = [placed(), OrderReserved(order_id="o1"), AUTHORIZED]
     assert react_to(PAYMENT_AGENT, *heard)[2] == [("authorization p0", NOW + timedelta(seconds=120))]
-    assert react_to(PAYMENT_AGENT, *heard, DISPATCHED)[2] == [("authorization p0", None)]
+    assert react_to(PAYMENT_AGENT, *heard, SHIPPED)[2] == [("authorization p0", None)]
 
 
 LABEL = RequestShipment(
@@ -408,6 +416,17 @@ LABEL = RequestShipment(
     ship_to_state="SP",
     units=2,
     lines=(ParcelLine(sku="sku0", warehouse="main", quantity=2),),
+)
+
+
+TO = {"subject": "s1", "recipient": Sealed(sealed="elsewhere"), "ship_to_state": "RJ"}
+MOVE = ReaddressParcel(shipment_id="o1", **TO)
+ELSEWHERE = OrderAddressChanged(
+    order_id="o1",
+    change_set_id="e1",
+    subject="s1",
+    customer=Sealed(sealed="elsewhere"),
+    ship_to_state="RJ",
 )
 
 
@@ -422,7 +441,12 @@ LABEL = RequestShipment(
         ([placed(), OrderConfirmed(order_id="o1"), DISPATCHED, CANCELLED], []),
         ([placed(), HELD, OrderConfirmed(order_id="o1")], []),
         ([placed(), HELD, OrderConfirmed(order_id="o1"), LET_GO], [LABEL]),
-        ([placed(), OrderConfirmed(order_id="o1"), HELD, LET_GO], []),
+        ([placed(), OrderConfirmed(order_id="o1"), HELD], [HoldParcel(shipment_id="o1")]),
+        ([placed(), OrderConfirmed(order_id="o1"), HELD, LET_GO], [ReleaseParcel(shipment_id="o1")]),
+        ([placed(), OrderConfirmed(order_id="o1"), DISPATCHED, HELD], []),
+        ([placed(), OrderConfirmed(order_id="o1"), ELSEWHERE], [MOVE]),
+        ([placed(), OrderConfirmed(order_id="o1"), DISPATCHED, ELSEWHERE], []),
+        ([placed(), ELSEWHERE, OrderConfirmed(order_id="o1")], [LABEL.model_copy(update=TO)]),
         ([placed(), HELD, OrderConfirmed(order_id="o1"), CANCELLED, LET_GO], []),
     ],
 )
@@ -433,7 +457,7 @@ def test_the_shipping_agent(heard: list[Event], then: list[Command]) -> None:
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
 def test_an_agent_commands_its_own_context_only(agent: Agent) -> None:
     everything = (placed(), RESERVED, OrderReserved(order_id="o1"), AUTHORIZED, OrderConfirmed(order_id="o1"),
-                  DISPATCHED, CAPTURED, DELIVERED, RETURNED, REFUNDED, CANCELLED)  # fmt: skip
+                  DISPATCHED, SHIPPED, CAPTURED, DELIVERED, RETURNED, REFUNDED, CANCELLED)  # fmt: skip
     process: Any = agent.initial
     for position, event in enumerate(everything, 1):
         reaction = agent.react(process, fact(event, position))

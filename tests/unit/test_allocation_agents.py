@@ -32,7 +32,6 @@ from domain.allocation import (
     WantedLine,
 )
 from domain.allocation.rules import WhenShort
-from domain.carrier import ShipmentDispatched
 from domain.inventory import (
     STOCK,
     ReceiveStock,
@@ -61,12 +60,13 @@ from domain.order import (
     OrderPlaced,
     OrderReleased,
     OrderReserved,
+    OrderShipped,
     PaymentChange,
     Portion,
     Terms,
     UnitsChange,
 )
-from domain.payment import PaymentCaptured, RequestCapture, RequestRefund
+from domain.payment import PaymentAuthorized, PaymentCaptured, RequestCapture, RequestRefund
 from domain.personal import Sealed
 from domain.streams import order_stream, stock_stream
 from domain.warehouse.pick_list import (
@@ -244,9 +244,12 @@ def test_of_what_is_planned_nothing_is_let_go_for_a_cut() -> None:
     assert (commands, [(i.warehouse, i.quantity) for i in process.items]) == ([], [("w0", 1)])
 
 
+HELD_MONEY = PaymentAuthorized(payment_id="p1", order_id="o1", amount_cents=1000, provider_reference="r")
+
+
 def test_of_what_is_cut_no_money_is_kept() -> None:
-    begun = (PAID, OrderReserved(order_id="o1"))
-    sent = ShipmentDispatched(shipment_id="o1", order_id="o1")
+    begun = (PAID, OrderReserved(order_id="o1"), HELD_MONEY)
+    sent = OrderShipped(order_id="o1", shipment_id="o1")
     taken = PaymentCaptured(payment_id="p1", order_id="o1", capture_id="c1", amount_cents=1000)
     (capture,) = commands_of(PAYMENT_AGENT, *begun, CUT, sent)
     assert isinstance(capture, RequestCapture)
@@ -263,8 +266,8 @@ def test_of_what_is_cut_no_money_is_kept() -> None:
 def test_what_is_authorised_for_a_change_is_captured_only_once_it_is_made() -> None:
     more = PaymentChange(payment_id="p2", method="card", amount_cents=300, change_cents=300)
     wanted = OrderEditConfirmed(order_id="o1", change_set_id="e1", currency="BRL", units=(), payments=(more,))
-    begun = (PAID, OrderReserved(order_id="o1"), wanted)
-    sent = ShipmentDispatched(shipment_id="o1", order_id="o1")
+    begun = (PAID, OrderReserved(order_id="o1"), HELD_MONEY, wanted)
+    sent = OrderShipped(order_id="o1", shipment_id="o1")
     assert [each.payment_id for each in commands_of(PAYMENT_AGENT, *begun)] == ["p2"]
     assert [each.payment_id for each in commands_of(PAYMENT_AGENT, *begun, sent)] == ["p1"]
 

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from domain.allocation import AllocationPlanned, AllocationRules, AllocationTerms, FewestSplits, Pick, Site
+from domain.allocation import (
+    AllocationPlanned,
+    AllocationRevised,
+    AllocationRules,
+    AllocationTerms,
+    FewestSplits,
+    Pick,
+    Site,
+)
 from domain.carrier import (
     SHIPMENT,
     ChangeParcel,
@@ -18,6 +26,7 @@ from domain.carrier import (
     ShipmentDispatched,
     ShipmentReturned,
 )
+from domain.deadline import DeadlineReached
 from domain.kernel import Command, Event
 from domain.order import (
     CancelOrderRest,
@@ -30,6 +39,7 @@ from domain.order import (
     OrderEdited,
     OrderHeld,
     OrderLinesCancelled,
+    OrderPartShipped,
     OrderPlaced,
     OrderReleased,
     OrderReserved,
@@ -44,18 +54,20 @@ from domain.payment import (
     AuthorizationExpired,
     PaymentAuthorized,
     PaymentCaptured,
+    RefundFailed,
     RequestCapture,
     RequestRefund,
     RequestReversal,
     RequestVoid,
+    VoidFailed,
 )
 from domain.payment.events import AuthorizationRequested
 from services.agents.agent import Agent
 from services.agents.carrier import CARRIER_AGENT, ShippingProcess
 from services.agents.order import ORDER_AGENT, OrderProcess
-from services.agents.payment import PAYMENT_AGENT, PaymentProcess
+from services.agents.payment import PAYMENT_AGENT, REVERSAL_PAUSES, PaymentProcess
 from tests.specification import Specification
-from tests.unit.test_agents import CANCELLED, fact, placed, react_to
+from tests.unit.test_agents import CANCELLED, NOW, fact, placed, react_to
 
 shipment = Specification(SHIPMENT)
 
@@ -193,6 +205,15 @@ def test_an_allocated_orders_parcels_are_those_of_its_last_plan() -> None:
     ]
 
 
+def test_an_allocated_orders_parcels_follow_the_revisions_of_its_plan() -> None:
+    heard = [order(line(1, "main", 3), allocated=True), planned((1, "w0", 1), (1, "w1", 2)), CONFIRMED]
+    less = AllocationRevised(order_id="o1", cause="c1", picks=planned((1, "w0", 1), (1, "w1", 1)).picks)
+    assert parcels(*heard, cut(1, "main", 1, 2)) == [], "from where is for the plan to say"
+    assert parcels(*heard, cut(1, "main", 1, 2), less) == [("change", "o1.2", ("sku1", "w1", 1))]
+    gone = AllocationRevised(order_id="o1", cause="c1", picks=planned((1, "w0", 1)).picks)
+    assert parcels(*heard, cut(1, "main", 2, 1), gone) == [("void", "o1.2")]
+
+
 def test_what_the_plan_lacks_is_in_no_parcel() -> None:
     short = cut(1, "w0", 1, 1).model_copy(update={"cancel_id": "allocation"})
     heard = [order(line(1, "w0", 2), allocated=True), planned((1, "w0", 1)), short, CONFIRMED]
@@ -231,7 +252,8 @@ def test_a_new_parcel_waits_for_the_release_of_a_hold() -> None:
     released = OrderReleased(order_id="o1", hold_id="h1", reason="fraud", remaining=0)
     heard = (order(*TWO), CONFIRMED, held, edited(line(3, "west", 1), 1))
     assert parcels(*heard) == []
-    assert parcels(*heard, released) == [("ask", "o1.3", ("sku3", "west", 1))]
+    free = [("ReleaseParcel",), ("ReleaseParcel",)]
+    assert parcels(*heard, released) == [*free, ("ask", "o1.3", ("sku3", "west", 1))]
 
 
 def split(name: str, into: str, *lines: ParcelLine) -> ParcelSplit:
@@ -313,7 +335,20 @@ def test_an_authorisation_that_lapses_between_parcels_calls_off_the_rest() -> No
     assert react_to(ORDER_AGENT, order(*TWO), SENT_1, part, SENT_2, SHIPPED, lapsed)[1] == []
 
 
-# ---- the money
+# ---- the money: it follows what the order says has left
+
+
+def left(name: str, *lines: ParcelLine) -> OrderPartShipped:
+    wanted = tuple(ParcelUnits(**dict(each)) for each in lines)
+    return OrderPartShipped(order_id="o1", shipment_id=name, units=wanted)
+
+
+def last(name: str = "") -> OrderShipped:
+    return OrderShipped(order_id="o1", shipment_id=name)
+
+
+LEFT_1, LAST_2, CALLED_OFF = left("o1", A_NORTH), last("o1.2"), last()
+BACK_1, BACK_2 = back("o1", A_NORTH), back("o1.2", A_SOUTH)
 
 
 def authorized(payment: str, cents: int) -> PaymentAuthorized:
@@ -338,76 +373,96 @@ def begun(*lines: Line, payments: tuple[int, ...] = (2000,)) -> tuple[Event, ...
 def test_each_parcel_captures_its_share_and_the_last_one_the_rest() -> None:
     thirds = (line(1, "a", 1, 1), line(2, "b", 1, 1), line(3, "c", 1, 1))
     heard = begun(*thirds, payments=(1000,))
-    one, two, three = (
-        sent(name, units(n, w, 1)) for name, n, w in (("o1", 1, "a"), ("o1.2", 2, "b"), ("o1.3", 3, "c"))
-    )
+    one, two = left("o1", units(1, "a", 1)), left("o1.2", units(2, "b", 1))
     assert money(*heard, one) == [("capture", "p0", "capture", 333)]
     assert money(*heard, one, two) == [("capture", "p0", "capture.2", 333)]
-    assert money(*heard, one, two, three) == [("capture", "p0", "capture.3", 334)]
+    assert money(*heard, one, two, last("o1.3")) == [("capture", "p0", "capture.3", 334)]
 
 
 def test_several_payments_share_each_parcel_to_the_cent() -> None:
     heard = begun(*TWO, payments=(1999, 1))
-    assert money(*heard, SENT_1) == [("capture", "p0", "capture", 1000)]
-    assert money(*heard, SENT_1, SENT_2) == [
-        ("capture", "p0", "capture.2", 999),
-        ("capture", "p1", "capture", 1),
-    ]
+    assert money(*heard, LEFT_1) == [("capture", "p0", "capture", 1000)]
+    rest = [("capture", "p0", "capture.2", 999), ("capture", "p1", "capture", 1)]
+    assert money(*heard, LEFT_1, LAST_2) == rest
 
 
 def test_a_parcel_of_no_worth_captures_nothing() -> None:
     free = begun(line(1, "south", cents=0), line(2, "north"), payments=(1000,))
-    assert money(*free, SENT_2) == []
-    assert money(*free, SENT_2, SENT_1) == [("capture", "p0", "capture", 1000)]
-    assert money(*free, SENT_1) == [("capture", "p0", "capture", 1000)]
-    assert money(*free, SENT_1, SENT_2) == []
+    assert money(*free, left("o1.2", A_SOUTH)) == []
+    assert money(*free, left("o1.2", A_SOUTH), last("o1")) == [("capture", "p0", "capture", 1000)]
+    assert money(*free, LEFT_1) == [("capture", "p0", "capture", 1000)]
+    assert money(*free, LEFT_1, LAST_2) == []
 
 
 def test_where_all_is_free_its_shipping_is_taken_by_units() -> None:
     gifts = begun(line(1, "south", 3, 0), line(2, "north", 1, 0), payments=(400,))
-    assert money(*gifts, sent("o1", units(2, "north", 1))) == [("capture", "p0", "capture", 100)]
+    assert money(*gifts, left("o1", units(2, "north", 1))) == [("capture", "p0", "capture", 100)]
 
 
 def test_a_part_cancel_between_parcels_leaves_less_to_be_captured() -> None:
-    heard = (*begun(*TWO), SENT_1, captured("p0", 1, 1000))
+    heard = (*begun(*TWO), LEFT_1, captured("p0", 1, 1000))
     less = cut(1, "south", 1, 1, pay("p0", 1500, -500))
     assert money(*heard, less) == []
-    assert money(*heard, less, sent("o1.2", units(1, "south", 1))) == [("capture", "p0", "capture.2", 500)]
+    assert money(*heard, less, LAST_2) == [("capture", "p0", "capture.2", 500)]
 
 
 def test_what_will_never_be_captured_is_let_go_when_the_last_unit_has_left_or_is_cut() -> None:
-    heard = (*begun(*TWO), SENT_1, captured("p0", 1, 1000))
+    heard = (*begun(*TWO), LEFT_1, captured("p0", 1, 1000))
     rest = cut(1, "south", 2, 0, pay("p0", 1000, -1000))
-    assert money(*heard, rest) == [("let go", "p0")]
+    assert money(*heard, rest) == []
+    assert money(*heard, rest, CALLED_OFF) == [("let go", "p0")]
     less = cut(1, "south", 1, 1, pay("p0", 1500, -500))
-    last = sent("o1.2", units(1, "south", 1))
-    assert money(*heard, less, last, captured("p0", 2, 500)) == [("let go", "p0")]
-    assert money(*heard, SENT_2, captured("p0", 2, 1000)) == [], "all of it is taken"
+    assert money(*heard, less, LAST_2, captured("p0", 2, 500)) == [("let go", "p0")]
+    assert money(*heard, LAST_2, captured("p0", 2, 1000)) == [], "all of it is taken"
+
+
+def test_what_the_provider_would_not_let_go_is_asked_for_again() -> None:
+    rest = cut(1, "south", 2, 0, pay("p0", 1000, -1000))
+    heard = (*begun(*TWO), LEFT_1, captured("p0", 1, 1000), rest, CALLED_OFF)
+    failed = VoidFailed(payment_id="p0", order_id="o1", reason="no")
+    assert react_to(PAYMENT_AGENT, *heard, failed)[2] == [("reversal p0", NOW + REVERSAL_PAUSES[0])]
+    again = DeadlineReached(agent="payment", key="k", name="reversal p0", due_at=NOW)
+    assert money(*heard, failed, again) == [("let go", "p0")]
 
 
 def test_what_is_cut_after_it_was_captured_is_refunded() -> None:
-    """Another payment was captured in its stead: each brings what the order says."""
-    heard = (*begun(*TWO, payments=(1000, 1000)), SENT_1, captured("p0", 1, 500), captured("p1", 1, 500))
+    """Another payment is captured in its stead: each brings what the order says."""
+    heard = (*begun(*TWO, payments=(1000, 1000)), LEFT_1, captured("p0", 1, 500), captured("p1", 1, 500))
     rest = cut(1, "south", 2, 0, pay("p0", 400, -600), pay("p1", 600, -400))
-    given = [("refund", "p0", 100), ("let go", "p0")]
-    assert money(*heard, rest) == [("capture", "p1", "capture.2", 100), *given]
+    assert money(*heard, rest) == [("refund", "p0", 100)]
+    assert money(*heard, rest, CALLED_OFF) == [("capture", "p1", "capture.2", 100), ("let go", "p0")]
 
 
 def test_what_came_back_is_given_back_its_share() -> None:
-    heard = (*begun(*TWO), SENT_1, captured("p0", 1, 1000), SENT_2)
-    assert money(*heard, back("o1", A_NORTH)) == [("refund", "p0", 1000)]
-    late = (*begun(*TWO), SENT_1, SENT_2, back("o1", A_NORTH))
+    heard = (*begun(*TWO), LEFT_1, captured("p0", 1, 1000), LAST_2)
+    assert money(*heard, BACK_1) == [("refund", "p0", 1000)]
+    late = (*begun(*TWO), LEFT_1, LAST_2, BACK_1)
     assert money(*late) == [], "it is about to be captured"
     assert money(*late, captured("p0", 1, 1000)) == [("refund", "p0", 1000)]
-    assert money(*heard, captured("p0", 2, 1000), back("o1", A_NORTH), back("o1.2", A_SOUTH)) == [
-        ("reverse", "p0")
-    ]
+    assert money(*heard, captured("p0", 2, 1000), BACK_1, BACK_2) == [("reverse", "p0")]
+
+
+def test_what_came_back_is_asked_for_again_where_the_provider_failed() -> None:
+    heard = (*begun(*TWO), LEFT_1, captured("p0", 1, 1000), LAST_2, BACK_1)
+    (asked,) = react_to(PAYMENT_AGENT, *heard)[1]
+    assert isinstance(asked, RequestRefund)
+    failed = RefundFailed(payment_id="p0", order_id="o1", refund_id=asked.refund_id, reason="no")
+    again = DeadlineReached(agent="payment", key="k", name="reversal p0", due_at=NOW)
+    assert money(*heard, failed, again) == [("refund", "p0", 1000)]
+
+
+def test_a_return_that_is_told_before_the_order_says_that_it_left() -> None:
+    assert money(*begun(*TWO), BACK_1) == []
+    heard = (*begun(*TWO), BACK_1, LEFT_1)
+    assert money(*heard) == [("capture", "p0", "capture", 1000)]
+    assert money(*heard, captured("p0", 1, 1000)) == [("refund", "p0", 1000)]
+    assert money(*begun(line(1, "south")), BACK_1, last("o1")) == [("reverse", "p0")]
 
 
 def test_what_was_sent_is_back_and_the_rest_is_called_off() -> None:
-    heard = (*begun(*TWO), SENT_1, captured("p0", 1, 1000), back("o1", A_NORTH))
-    assert money(*heard) == [("refund", "p0", 1000)]
-    assert money(*heard, cut(1, "south", 2, 0, pay("p0", 1000, -1000))) == [("reverse", "p0")]
+    heard = (*begun(*TWO), LEFT_1, captured("p0", 1, 1000), BACK_1)
+    rest = cut(1, "south", 2, 0, pay("p0", 1000, -1000))
+    assert money(*heard, rest, CALLED_OFF) == [("reverse", "p0")]
 
 
 MORE = pay("p1", 300, 300)
@@ -417,13 +472,12 @@ ASKED = AuthorizationRequested(
 )
 
 
-@pytest.mark.parametrize("last", [SENT_1, SENT_2])
-def test_no_money_of_a_change_set_that_is_not_applied_is_taken(last: Event) -> None:
-    first = SENT_1 if last is SENT_2 else SENT_2
-    heard = (*begun(*TWO), WANTED, ASKED, authorized("p1", 300), first, last)
-    assert {payment for _, payment, *_ in money(*heard)} == {"p0"}
-    applied = (*begun(*TWO), WANTED, ASKED, authorized("p1", 300), edited(line(3, "west", 1, 300), 1, MORE))
-    assert {payment for _, payment, *_ in money(*applied, first)} == {"p0", "p1"}
+@pytest.mark.parametrize("parcels_left", [(LEFT_1,), (LEFT_1, LAST_2), (last("o1"),)])
+def test_no_money_of_a_change_set_that_is_not_applied_is_taken(parcels_left: tuple[Event, ...]) -> None:
+    heard = (*begun(*TWO), WANTED, ASKED, authorized("p1", 300))
+    assert {payment for _, payment, *_ in money(*heard, *parcels_left)} == {"p0"}
+    applied = edited(line(3, "west", 1, 300), 1, MORE)
+    assert {payment for _, payment, *_ in money(*heard, applied, *parcels_left)} == {"p0", "p1"}
 
 
 def test_no_money_of_a_change_set_that_came_to_nothing_is_taken() -> None:
@@ -431,7 +485,7 @@ def test_no_money_of_a_change_set_that_came_to_nothing_is_taken() -> None:
     over = OrderEditDeclined(
         order_id="o1", change_set_id="e1", reason="stock", confirmed=True, payments=(MORE,)
     )
-    heard = (*begun(*TWO), WANTED, over, ASKED, authorized("p1", 300), SENT_1, SENT_2)
+    heard = (*begun(*TWO), WANTED, over, ASKED, authorized("p1", 300), LEFT_1, LAST_2)
     assert money(*heard) == [("capture", "p0", "capture.2", 1000)]
 
 
