@@ -11,6 +11,7 @@ from typing import TypeAlias
 from pydantic import AwareDatetime
 
 from domain.allocation import (
+    SHORT_PICK,
     AllocationChangeFailed,
     AllocationChangePlanned,
     AllocationPlanned,
@@ -64,6 +65,14 @@ class Item(Value):
     quantity: int
 
 
+class Short(Value):
+    """Units of a line that were not found; the plan does not know of that yet."""
+
+    short_id: str
+    line: int
+    item: Item
+
+
 NO_GROWTH: dict[str, object] = {
     "change": "",
     "grower": "",
@@ -97,6 +106,8 @@ class InventoryProcess(Value):
     order_id: str = ""
     items: tuple[Item, ...] = ()
     gone: tuple[Item, ...] = ()
+    picks: tuple[Pick, ...] = ()
+    shorts: tuple[Short, ...] = ()
     valid_s: int = 0
     allocated: bool = False
     lapsed_at: AwareDatetime | None = None
@@ -191,8 +202,8 @@ def _changed(
 def _still_waiting(
     process: InventoryProcess, changed: InventoryProcess, let_go: tuple[Group, ...], fact: Fact
 ) -> Reaction[InventoryProcess]:
-    """What is not needed is let go. Where nothing is waited for any more, the time until the order is to be
-    confirmed begins."""
+    """What is not needed is let go. Where nothing is waited for any more, the time until the order is to
+    be confirmed begins."""
     if changed.waits_for or not process.waits_for or process.confirmed:
         return Reaction(changed, let_go)
     held = _held_until(changed, fact, _valid_until(changed, fact))
@@ -221,16 +232,31 @@ def _grow(
 
 
 def _revised(process: InventoryProcess, event: AllocationRevised, fact: Fact) -> Reaction[InventoryProcess]:
-    """The plan is another: what is held beyond it is let go. What was short is, as its picks told, also where
-    the plan did not know of that yet."""
+    """The plan is another: what is held beyond it is let go."""
     mine = event.cause == process.change
-    held, needed = process.units, process.units
-    if mine:
-        held.update(_by_place(process.growth))
-    needed.update(_by_place(event.added))
-    needed.subtract(_by_place(event.removed))
-    changed = process.with_items(needed).model_copy(update=NO_GROWTH if mine else {})
-    return _still_waiting(process, changed, _release(process, _items(held - +needed), fact), fact)
+    held = process.units + (_by_place(process.growth) if mine else Counter())
+    shorts = tuple(each for each in process.shorts if each.short_id != event.cause)
+    needed = _needed(event.picks, shorts)
+    plan = {"picks": event.picks, "shorts": shorts}
+    changed = process.with_items(needed).model_copy(update={**(NO_GROWTH if mine else {}), **plan})
+    return _still_waiting(process, changed, _release(process, _items(held - needed), fact), fact)
+
+
+def _needed(picks: Iterable[Pick], shorts: Iterable[Short]) -> Counter[Place]:
+    """What the plan wants of each place, but for what was not found there: of each line at most what it has."""
+    needed: Counter[Place] = Counter()
+    for (_, place), quantity in _by_line(picks, shorts).items():
+        needed[place] += max(0, quantity)
+    return needed
+
+
+def _by_line(picks: Iterable[Pick], shorts: Iterable[Short]) -> Counter[tuple[int, Place]]:
+    units: Counter[tuple[int, Place]] = Counter()
+    for pick in picks:
+        units[pick.line, (pick.sku, pick.warehouse)] += pick.quantity
+    for each in shorts:
+        units[each.line, (each.item.sku, each.item.warehouse)] -= each.item.quantity
+    return units
 
 
 def _grown(process: InventoryProcess, event: StockAllocated, fact: Fact) -> Reaction[InventoryProcess]:
@@ -304,10 +330,15 @@ def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryP
 def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
     """The stock learns of it, as far as the units are held yet. What is left is what will be booked out."""
     left, place = process.units, (event.sku, event.warehouse)
-    units = min(event.quantity, left[place])
-    if units <= 0:
-        return Reaction(process)  # it was let go before
+    item = Item(sku=event.sku, warehouse=event.warehouse, quantity=event.quantity)
+    short = Short(short_id=f"{SHORT_PICK}{fact.event_id}", line=event.line, item=item)
+    shorts = (*process.shorts, short) if process.allocated else ()
+    held = _by_line(process.picks, process.shorts)[event.line, place] if process.picks else left[place]
+    units = max(0, min(event.quantity, held, left[place]))
     left[place] -= units
+    process = process.model_copy(update={"items": _items(left), "shorts": shorts})
+    if not units:
+        return Reaction(process)  # they were let go before
     record = RecordShortPick(
         order_id=event.order_id,
         sku=event.sku,
@@ -316,7 +347,6 @@ def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> 
         reason=event.reason,
         note=event.note,
     )
-    process = process.model_copy(update={"items": _items(left)})
     return Reaction(process, (one(stock_stream(fact.merchant, event.sku, event.warehouse), record),))
 
 
@@ -348,6 +378,7 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
         case OrderPlaced() as event if not process.order_id:
             return _placed(event, fact)
         case AllocationPlanned() as event if process.order_id and not process.cancelled:
+            process = process.model_copy(update={"picks": event.picks})
             return _reserve(process, event.picks, fact, keep=event.kept, waits=event.waits)
         case OrderConfirmed():
             commands = _for_all(
