@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable
@@ -198,12 +197,12 @@ def world(kind: str, settings: Settings) -> None:
     from services.worlds.server import run  # noqa: PLC0415 - only this process needs it
 
     payment = kind == "payment"
-    secret = settings.webhook_secret("payment" if payment else "carrier")
     run(
         "payment" if payment else "carrier",
         data_dir=settings.data_dir / "worlds",
         host=settings.internal_host,
         port=settings.payment_world_port if payment else settings.carrier_world_port,
         webhook_url=f"{settings.webhook_url}/webhooks/{kind}",
-        webhook_secret=base64.b64encode(secret).decode(),
+        webhook_secret=settings.webhook_secret("payment" if payment else "carrier"),
+        api_key=settings.payment_api_key() if payment else "",
     )

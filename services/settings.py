@@ -188,9 +188,13 @@ class Settings(LimitSettings):
         default=Path("secrets/database_roles.key"),
         description="What the passwords of the database's roles are made from. Relative to data_dir.",
     )
+    payment_api_key_file: Path = Field(
+        default=Path("secrets/payment_api.key"),
+        description="Our key to the payment provider's API, Stripe's sk_…. Relative to data_dir.",
+    )
     payment_webhook_secret_file: Path = Field(
         default=Path("secrets/payment_webhook.key"),
-        description="What the payment provider signs its webhooks with. Relative to data_dir.",
+        description="What the payment provider signs its webhooks with: whsec_…. Relative to data_dir.",
     )
     carrier_webhook_secret_file: Path = Field(
         default=Path("secrets/carrier_webhook.key"),
@@ -300,9 +304,12 @@ class Settings(LimitSettings):
         """Where the provider of that gateway answers (`payment_url`, …)."""
         return str(getattr(self, f"{provider}_url"))
 
-    def webhook_secret(self, provider: str) -> bytes:
-        """What that provider's webhooks are signed with."""
-        return secret(self.data_dir / getattr(self, f"{provider}_webhook_secret_file"))
+    def webhook_secret(self, provider: str) -> str:
+        """What that provider's webhooks are signed with, as text."""
+        return secret_text(self.data_dir / getattr(self, f"{provider}_webhook_secret_file"))
+
+    def payment_api_key(self) -> str:
+        return secret_text(self.data_dir / self.payment_api_key_file)
 
     def oidc_client_secret(self, name: str) -> str:
         """What the provider `name` gave us; empty if it gave us none."""
@@ -340,6 +347,15 @@ def secret(path: Path) -> bytes:
     finally:
         Path(partial).unlink()
     return _decoded(path)
+
+
+def secret_text(path: Path) -> str:
+    """A secret that another party has made up, or else a new one of ours: whatever text is in the file."""
+    if not path.exists():
+        secret(path)
+    if not (text := path.read_text().strip()):
+        raise SecretDamaged(f"{path} is empty: put the right file back")
+    return text
 
 
 def _decoded(path: Path) -> bytes:

@@ -210,6 +210,11 @@ def record(told: RecordProviderPayment, payment: Payment) -> tuple[PaymentEvent,
             news.append(claim)
             known = evolve(known, claim)
     ids = {"payment_id": told.payment_id, "order_id": payment.order_id}
+    if known.authorized_cents is not None and known.action in ("required", "failed"):
+        # whoever had to do something has done it, though nobody has told: else it would not be authorised
+        done = CustomerActionCompleted(**ids, action_id=known.action_id)
+        news.append(done)
+        known = evolve(known, done)
     if told.lapsed and not known.expired and known.void != "done":
         lapsed = AuthorizationExpired(**ids, amount_cents=max(0, known.open_cents))
         news.append(lapsed)

@@ -49,7 +49,8 @@ class Payment:
     the provider's to minor units and `open`, `won` or `lost`; evidence ours to `requested`, `done`, `failed`.
 
     `discrepancies` and `mismatches` (kind to our and their minor units) are open; `accepted` are those that a
-    person has let stand, with the figures that were accepted.
+    person has let stand, with the figures that were accepted. `provider_reference` is the provider's name for
+    the payment, once it is authorised.
     """
 
     order_id: str = ""
@@ -69,6 +70,7 @@ class Payment:
     discrepancies: frozenset[str] = frozenset()
     mismatches: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     accepted: Mapping[str, str] = field(default_factory=dict)
+    provider_reference: str = ""
 
     @property
     def is_voiding(self) -> bool:
@@ -181,8 +183,8 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:
     match event:
         case AuthorizationRequested(order_id=order_id, amount_cents=cents):
             return replace(payment, order_id=order_id, requested_cents=cents)
-        case PaymentAuthorized(amount_cents=cents):
-            return replace(payment, authorized_cents=cents)
+        case PaymentAuthorized(amount_cents=cents, provider_reference=reference):
+            return replace(payment, authorized_cents=cents, provider_reference=reference)
         case PaymentDeclined():
             return replace(payment, declined=True)
         case CaptureRequested(capture_id=reference, amount_cents=cents):

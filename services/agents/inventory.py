@@ -243,7 +243,7 @@ def _revised(process: InventoryProcess, event: AllocationRevised, fact: Fact) ->
 
 
 def _needed(picks: Iterable[Pick], shorts: Iterable[Short]) -> Counter[Place]:
-    """What the plan wants of each place, but for what was not found there: of each line at most what it has."""
+    """What the plan wants of each place, but for what was not found there: of each line what it has."""
     needed: Counter[Place] = Counter()
     for (_, place), quantity in _by_line(picks, shorts).items():
         needed[place] += max(0, quantity)

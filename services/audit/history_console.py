@@ -6,6 +6,7 @@ Each is a look, which is on record before anything is printed.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -120,12 +121,19 @@ async def follow_events(
         began = await desk.position(after, None, "after")
         console.print(f"following from position {began}", highlight=False)
         async with TaskGroup() as tasks, News(context.database_url).running() as news:
-            epoch = tasks.create_task(
-                end_with_the_epoch(context)
-            )  # positions of another epoch are other events'
-            async for events, _ in coming(desk, wanted, began, news, until=until):
-                _print_events(events, shown, as_json=as_json)
+            # positions of another epoch are other events'
+            epoch = tasks.create_task(end_with_the_epoch(context))
+            following = coming(desk, wanted, began, news, until=until)
+            printing = tasks.create_task(_print_as_they_come(following, shown, as_json=as_json))
+            await asyncio.wait([printing])  # where Ctrl-C is never missed; a task is told until it hears
             epoch.cancel()
+
+
+async def _print_as_they_come(
+    following: AsyncIterator[tuple[list[dict[str, Any]], int]], shown: Shown, *, as_json: bool
+) -> None:
+    async for events, _ in following:
+        _print_events(events, shown, as_json=as_json)
 
 
 def _print_events(events: Sequence[dict[str, Any]], shown: Shown, *, as_json: bool) -> None:

@@ -52,10 +52,11 @@ class Caller:
 
         Raises Unavailable if the provider gave no usable answer, and what the executor and the database do.
         """
-        if await self._is_over(call):
+        state = await self._known(call)
+        if self._is_over(call, state):
             return
         asked_first = call.doubtful
-        command = await self._outcome(call)
+        command = await self._outcome(call, state)
         if command is not None:
             occurred_at = await self._occurred_at(call.fact, late=asked_first)
             await self._record(call.fact, command, occurred_at, "outcome", call.attempts)
@@ -66,16 +67,19 @@ class Caller:
         command = self._gateway.unavailable(fact, call.attempts)
         await self._record(fact, command, await self._occurred_at(fact, late=True), "unavailable")
 
-    async def _is_over(self, call: Call) -> bool:
-        """Whether there is nothing to ask for, or nothing any more.
+    async def _known(self, call: Call) -> Any:
+        """A state that knows of the request.
 
         A stale state is no harm: an answer that it does not know of yet is found by asking. One that does not
         know of the request says nothing of it: another worker may have led meanwhile.
         """
-        gateway, event = self._gateway, call.fact.event
         known = None if call.doubtful else self._executor.states.known(call.fact.stream)
         knows = known is not None and known.version >= call.fact.version
-        state = known.state if known and knows else await self._state(call.fact)
+        return known.state if known and knows else await self._state(call.fact)
+
+    def _is_over(self, call: Call, state: Any) -> bool:
+        """Whether there is nothing to ask for, or nothing any more."""
+        gateway, event = self._gateway, call.fact.event
         return gateway.answered(event, state) or (not call.doubtful and gateway.unwanted(event, state))
 
     async def _state(self, fact: Fact) -> Any:
@@ -83,10 +87,10 @@ class Caller:
         (state,) = await self._executor.states.load([fact.stream])
         return state.state
 
-    async def _outcome(self, call: Call) -> Command | None:
+    async def _outcome(self, call: Call, state: Any) -> Command | None:
         """What to record. A provider that may know of the call is asked, and called only if it does not."""
         gateway, fact = self._gateway, call.fact
-        path = gateway.where(fact)
+        path = gateway.where(fact, state)
         if call.doubtful:
             account = await self._provider.ask(path)
             if account is not None and gateway.shows(fact.event, self._ours(account, fact)):
@@ -96,7 +100,7 @@ class Caller:
             decided = await gateway.prepare(fact, self._executor, await self._occurred_at(fact, late=False))
             if decided is not None:
                 return decided
-        request = await self._with_token(fact, gateway.request(fact))
+        request = await self._with_token(fact, gateway.request(fact, state))
         call.doubtful = True
         answer = await self._provider.call(request)
         if answer.is_yes:
@@ -121,7 +125,7 @@ class Caller:
         if not stream:
             return request
         token = await self._token(stream, fact.event.subject)  # type: ignore[attr-defined]
-        return replace(request, body={**request.body, "token": token})
+        return replace(request, body=self._gateway.with_secret(request, token))
 
     async def _token(self, stream: str, subject: str) -> str:
         """What a stored payment method is charged by; empty where it is gone, or is somebody else's."""

@@ -53,7 +53,7 @@ def shipments_path(event: Event) -> str:
     return f"/carriers/{carrier}{PATH}" if carrier else PATH
 
 
-def located(fact: Fact) -> str:
+def located(fact: Fact, _: object = None) -> str:
     return account_path(shipments_path(fact.event), account_id(fact.stream, _number(fact.event)))
 
 
@@ -72,7 +72,7 @@ def unwanted(event: Event, shipment: Shipment) -> bool:
     return isinstance(event, _BOOKINGS) and shipment.void != "no"
 
 
-def request(fact: Fact) -> Request:
+def request(fact: Fact, _: object = None) -> Request:
     match fact.event:
         case ShipmentRequested() | CarrierChosen() | RebookingRequested() as asked:
             booking = _booking(fact, asked)

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from eventstore.tasks import TaskGroup
 from services.context import ProcessContext
 from services.gateways.breaker import PATIENCE
-from services.gateways.carrier_routes import over_http
 from services.gateways.gateway import Gateway
 from services.gateways.inbox import Inbox
 from services.gateways.mail_runner import MAIL_PATIENCE, MailRunner
@@ -15,9 +14,11 @@ from services.gateways.mail_secrets import MailSeal
 from services.gateways.mail_sender import MailSender
 from services.gateways.mail_transport import open_transport
 from services.gateways.provider import open_http
+from services.gateways.providers import provider_of
 from services.gateways.reconcile import DailyReconciliation
 from services.gateways.registered import GATEWAYS
 from services.gateways.runner import GatewayRunner
+from services.gateways.signatures import SCHEMES
 from services.gateways.webhooks import WebhookServer
 
 Persist = Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]
@@ -26,16 +27,13 @@ Persist = Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]
 async def run_gateways(context: ProcessContext, persist: Persist) -> None:
     """All gateways, their inbox and its door; `persist` outlives the servers' failures."""
     settings = context.settings
-    inbox = Inbox(GATEWAYS, context.executor, context.log.database, context.clock)
-    secrets = {each.name: settings.webhook_secret(each.name) for each in GATEWAYS}
-    door = WebhookServer(inbox, secrets, settings.internal_host, settings.webhook_port, settings)
+    verifiers = {each.name: SCHEMES[each.wire](settings.webhook_secret(each.name)) for each in GATEWAYS}
     async with open_http() as http:
         providers = {
-            each.name: over_http(
-                settings.provider_url(each.name), settings.carrier_urls, http, timeout_s=PATIENCE.timeout_s
-            )
-            for each in GATEWAYS
+            each.name: provider_of(each, settings, http, timeout_s=PATIENCE.timeout_s) for each in GATEWAYS
         }
+        inbox = Inbox(GATEWAYS, context.executor, context.log.database, context.clock, providers)
+        door = WebhookServer(inbox, verifiers, settings.internal_host, settings.webhook_port, settings)
 
         def runner(gateway: Gateway) -> GatewayRunner:
             return GatewayRunner(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from commands.executor import Executor
@@ -58,17 +58,23 @@ class Gateway:
     `answered(event, state)`: the stream's state holds the answer already, or there is nothing to ask for.
     `unwanted(event, state)`: what was not asked for yet need not be. What may have been is seen through: a
     call that is still on its way would be carried out after we had looked away.
-    `request(fact)`: the call to make; personal fields of the event are open or erased.
+    `request(fact, state)`: the call to make; personal fields of the event are open or erased.
     `shows(event, account)`: the provider did what was requested, or decided not to.
     `record(stream, account)`: the command that records what the provider says; None if it says nothing yet.
     `refused(fact, state, account, reason)`: the same, where the provider would not do it; `account` is None
     where it knows of nothing. Raises Unavailable where a refusal is no outcome.
     `unavailable(fact, attempts)`: the command that records that it can't be reached.
     `secret(fact)`: the stream whose state holds a token that the call needs too; empty where it needs none.
+    `with_secret(request, token)`: the call's body with it.
+    `wire`: in whose words it is called and its webhooks are signed: our own, or Stripe's.
     `differences(stream, account, state)`: what to record of a comparison of the books, its facts being known.
+    `stream_of(account)`: the stream of an account, also of one that is none of ours.
     `unknown(account)`: merchant, stream and command for what the provider has, and we never asked for.
-    `told(stream, data)`: the command for a webhook's data, whose member `subject` names the stream.
-    `located(fact)`: where the provider shows what was asked for, if that is not `path` and the stream.
+    `told(stream, data)`: the command for a webhook's data, which is what `read(message)` finds in it.
+    `named(message)`: the stream and the checkout that a webhook is about, else where the provider is asked
+    for an account that says so. Both raise LookupError, TypeError or ValueError for what makes no sense.
+    `located(fact, state)`: where the provider shows what was asked for, if that is not `path` and the stream;
+    the state is None where it is not known.
     `prepare(fact, executor, now)`: the command that decides about the request before anybody is called, by
     what else is in the log; None where there is nothing to decide. What it leads to is called for instead.
     """
@@ -80,16 +86,21 @@ class Gateway:
     interests: tuple[type[Event], ...]
     answered: Callable[[Event, Any], bool]
     unwanted: Callable[[Event, Any], bool]
-    request: Callable[[Fact], Request]
+    request: Callable[[Fact, Any], Request]
     shows: Callable[[Event, Account], bool]
     record: Callable[[str, Account], Command | None]
     refused: Callable[[Fact, Any, Account | None, str], Command | None]
     unavailable: Callable[[Fact, int], Command]
     told: Callable[[str, Account], Command | None]
-    located: Callable[[Fact], str] | None = None
+    located: Callable[[Fact, Any], str] | None = None
+    named: Callable[[Account], tuple[str, str, str]] | None = None
+    read: Callable[[Account], Account] = lambda message: message["data"]
+    wire: Literal["own", "stripe"] = "own"
     prepare: Prepare | None = None
     secret: Callable[[Fact], str] = lambda _: ""
+    with_secret: Callable[[Request, str], dict[str, Any]] = lambda request, _: request.body
     differences: Callable[[str, Account | None, Any], Command | None] = lambda *_: None
+    stream_of: Callable[[Account], str] = lambda account: str(account["stream"])
     unknown: Callable[[Account], tuple[str, str, Command]] | None = None
 
     @property
@@ -97,13 +108,15 @@ class Gateway:
         """Who the log says did it; also the follower's name."""
         return f"gateway:{self.name}"
 
-    def where(self, fact: Fact) -> str:
-        """Where the provider shows what the fact asked for."""
-        return self.located(fact) if self.located else account_path(self.path, fact.stream)
+    def where(self, fact: Fact, state: Any = None) -> str:
+        """Where the provider shows what the fact asked for, by the state where that is known."""
+        return self.located(fact, state) if self.located else account_path(self.path, fact.stream)
 
-    def account_path(self, stream: str) -> str:
-        """Where the provider shows all that it knows of a stream's payment or shipment."""
-        return account_path(self.path, stream)
+    def names(self, message: Account) -> tuple[str, str, str]:
+        """Of a webhook: the stream and the checkout, both empty where it does not say; then where to ask."""
+        if self.named:
+            return self.named(message)
+        return message["data"][self.subject], message["checkout"], ""
 
 
 def account_path(path: str, stream: str) -> str:

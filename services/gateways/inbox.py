@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -21,8 +21,9 @@ from eventstore.log import EpochChanged
 from eventstore.pace import Pace
 from eventstore.seams import Clock, key_id
 from eventstore.statements import Database
-from services.gateways.gateway import Gateway
+from services.gateways.gateway import Gateway, Unavailable
 from services.gateways.moments import Moment, Moments
+from services.gateways.provider import Provider
 from services.gateways.trouble import OUR_TROUBLE, task_group
 
 BATCH_MAX = 256
@@ -87,15 +88,24 @@ class _Settled:
 
 
 class Inbox:
-    """Takes the webhooks of all `gateways` while `run` runs. Several inboxes on one table do no harm."""
+    """Takes the webhooks of all `gateways` while `run` runs. Several inboxes on one table do no harm.
+
+    `providers`, by their gateways' names, are asked whose a webhook is that does not say.
+    """
 
     def __init__(
-        self, gateways: Iterable[Gateway], executor: Executor, database: Database, clock: Clock
+        self,
+        gateways: Iterable[Gateway],
+        executor: Executor,
+        database: Database,
+        clock: Clock,
+        providers: Mapping[str, Provider] | None = None,
     ) -> None:
         self.gateways: Mapping[str, Gateway] = {each.name: each for each in gateways}
         self._executor = executor
         self._statements = database.statements("services.gateways", "gateways.sql")
         self._moments = Moments(database, clock)
+        self._providers = providers or {}
         self._arrivals: list[_Arrival] = []
         self._arrived = asyncio.Event()
         self._unmatched: list[Webhook] = []
@@ -105,15 +115,31 @@ class Inbox:
     async def receive(self, provider: str, webhook_id: str, body: bytes) -> None:
         """Return once the webhook is on the disk; a repeated one changes nothing.
 
-        Raises NotUnderstood, InboxUnavailable.
+        Its id may be in its body. Raises NotUnderstood, InboxUnavailable.
         """
-        webhook = _parse(self.gateways[provider], webhook_id, body)
+        gateway = self.gateways[provider]
+        webhook, where = _parse(gateway, webhook_id, body)
+        if where:
+            webhook = await self._attributed(gateway, webhook, where)
+        _check_lengths(gateway, webhook)
         if self._closed:
             raise InboxUnavailable("the inbox is closed")
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._arrivals.append((webhook, kept))
         self._arrived.set()
         await kept
+
+    async def _attributed(self, gateway: Gateway, webhook: Webhook, where: str) -> Webhook:
+        """With the stream and the checkout of the account that it is about: asked for before it is kept, as
+        whether anything of a checkout is still to come is known by these."""
+        try:
+            account = await self._providers[gateway.name].ask(where)
+        except (KeyError, Unavailable) as error:
+            raise InboxUnavailable(f"{webhook.id} does not say whose it is, nor does anybody else") from error
+        if account is None:
+            raise NotUnderstood(f"{webhook.id} is of nothing that its provider knows")
+        stream = gateway.stream_of(account)
+        return replace(webhook, stream=stream, correlation=account.get("checkout") or stream)
 
     async def run(self) -> None:
         """Ends only by an error that no waiting helps against, or by being cancelled."""
@@ -245,7 +271,7 @@ class Inbox:
         gateway = self.gateways[webhook.provider]
         try:
             command = _command(gateway, webhook)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             logger.warning("webhook_not_understood", webhook=webhook.id, error=str(error))
             return False
         if command is None:
@@ -263,25 +289,30 @@ class Inbox:
         return done.refused is None
 
 
-def _parse(gateway: Gateway, webhook_id: str, body: bytes) -> Webhook:
+def _parse(gateway: Gateway, webhook_id: str, body: bytes) -> tuple[Webhook, str]:
+    """The webhook, and where its provider is to be asked about it, if it does not say what it is of."""
     try:
         message = orjson.loads(body)
-        stream, checkout = message["data"][gateway.subject], message["checkout"]
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise NotUnderstood(f"checkout and data.{gateway.subject} must be there: {error}") from error
-    if not (isinstance(stream, str) and isinstance(checkout, str)):
-        raise NotUnderstood(f"checkout and data.{gateway.subject} must be text")
-    for text, length_max in ((webhook_id, ID_MAX), (stream, NAME_MAX), (checkout, NAME_MAX)):
-        if len(text) > length_max or "\0" in text:
-            limits = f"the id has at most {ID_MAX} characters, checkout and data.{gateway.subject} {NAME_MAX}"
-            raise NotUnderstood(f"{limits}; none is a NUL")
-    return Webhook(gateway.name, webhook_id, stream, checkout, body)
+        stream, checkout, where = gateway.names(message)
+        webhook_id = webhook_id or message["id"]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise NotUnderstood(f"it does not say what it is about: {error!r}") from error
+    if not all(isinstance(text, str) for text in (webhook_id, stream, checkout)):
+        raise NotUnderstood(f"id, checkout and {gateway.subject} must be text")
+    return Webhook(gateway.name, webhook_id, stream, checkout, body), where
+
+
+def _check_lengths(gateway: Gateway, webhook: Webhook) -> None:
+    lengths = (webhook.id, ID_MAX), (webhook.stream, NAME_MAX), (webhook.correlation, NAME_MAX)
+    if any(len(text) > length_max or "\0" in text for text, length_max in lengths):
+        limits = f"the id has at most {ID_MAX} characters, checkout and {gateway.subject} {NAME_MAX}"
+        raise NotUnderstood(f"{limits}; none is a NUL")
 
 
 def _command(gateway: Gateway, webhook: Webhook) -> Command | None:
     if not webhook.stream.startswith(f"{gateway.category}-"):
         raise NotUnderstood(f"{webhook.stream} is none of its streams")
-    return gateway.told(webhook.stream, orjson.loads(webhook.body)["data"])
+    return gateway.told(webhook.stream, gateway.read(orjson.loads(webhook.body)))
 
 
 def _answer(batch: Sequence[_Arrival], error: Exception | None = None) -> None:

@@ -1,10 +1,12 @@
-"""The payment gateway: what we ask a payment provider for, and which facts its words are."""
+"""The payment gateway: what we ask a payment provider for, and which facts its words are.
+
+The wire is Stripe's: `payment_calls` says what we ask for in its words, `payment_words` what its objects say
+in ours. Here are accounts only, in our words.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-from urllib.parse import quote
 
 from domain.kernel import Command, Event, Fact
 from domain.payment import (
@@ -12,7 +14,6 @@ from domain.payment import (
     CaptureRequested,
     CustomerAction,
     Dispute,
-    Evidence,
     EvidenceRequested,
     Movement,
     Payment,
@@ -23,10 +24,10 @@ from domain.payment import (
 )
 from domain.payment.method import stored_method
 from domain.streams import payment_method_stream, stream_parts
-from services.gateways.gateway import Account, Gateway, Request, account_path, gone
-from services.gateways.payment_books import differences, unknown_charge
+from services.gateways import payment_calls, payment_words
+from services.gateways.gateway import Account, Gateway, Request, gone
+from services.gateways.payment_books import differences, stream_of, unknown_charge
 
-PATH = "/v1/payments"
 DECLINES = frozenset({402})
 """A decline ends the order, so nothing else counts as one: what is not understood is our mistake."""
 _SUCCEEDED = ("captured", "refunded")
@@ -65,47 +66,25 @@ def _is_over(movement: tuple[int, str] | None) -> bool:
     return movement is not None and movement[1] in ("done", "failed")
 
 
-def request(fact: Fact) -> Request:
-    stream = fact.stream
+def request(fact: Fact, payment: Payment) -> Request:
     match fact.event:
         case AuthorizationRequested() as asked:
-            return Request("authorize", PATH, _charge(fact, asked), stream, DECLINES)
-        case CaptureRequested(capture_id=reference, amount_cents=cents):
-            return _movement("capture", stream, {"capture_id": reference, "amount_cents": cents}, reference)
-        case RefundRequested(refund_id=reference, amount_cents=cents):
-            return _movement("refund", stream, {"refund_id": reference, "amount_cents": cents}, reference)
+            return payment_calls.authorization(fact, asked, DECLINES)
+        case CaptureRequested() as asked:
+            return payment_calls.capture(fact, asked, payment)
+        case RefundRequested() as asked:
+            return payment_calls.refund(fact, asked, payment)
         case VoidRequested():
-            path = f"{account_path(PATH, stream)}/void"
-            return Request("void", path, {"void_id": fact.event_id}, fact.event_id)
+            return payment_calls.void(fact, payment)
         case EvidenceRequested() as asked:
-            return _evidence(stream, asked)
+            return payment_calls.evidence(fact, asked)
     raise AssertionError(f"nobody is called for {type(fact.event).__name__}")
 
 
-def _charge(fact: Fact, asked: AuthorizationRequested) -> dict[str, Any]:
-    return {
-        "payment_id": fact.stream,
-        "order_id": asked.order_id,
-        "merchant": fact.merchant,
-        "checkout": fact.correlation,
-        "amount_cents": asked.amount_cents,
-        "currency": asked.currency,
-        "method": asked.method,
-        "installments": asked.installments,
-    }
-
-
-def _movement(name: str, stream: str, body: dict[str, Any], reference: str) -> Request:
-    key = f"{stream}/{quote(reference, safe='')}"
-    return Request(name, f"{account_path(PATH, stream)}/{name}s", body, key)
-
-
-def _evidence(stream: str, asked: EvidenceRequested) -> Request:
-    """Of a person who was erased meanwhile nothing is left to hand in but that."""
-    evidence = asked.evidence if isinstance(asked.evidence, Evidence) else Evidence(text="(erased)")
-    body = {"dispute_id": asked.dispute_id, "evidence_id": asked.evidence_id, **evidence.model_dump()}
-    key = f"{stream}/{quote(asked.evidence_id, safe='')}"
-    return Request("evidence", f"{account_path(PATH, stream)}/evidence", body, key)
+def named(event: Account) -> tuple[str, str, str]:
+    """A dispute knows its payment by the provider's name alone: that is asked for ours."""
+    stream, checkout, intent = payment_words.named_in(event)
+    return stream, checkout, "" if stream else payment_calls.intent_path(intent)
 
 
 def shows(event: Event, account: Account) -> bool:
@@ -207,7 +186,7 @@ PAYMENT_GATEWAY = Gateway(
     name="payment",
     category="payment",
     subject="payment_id",
-    path=PATH,
+    path=payment_calls.INTENTS,
     interests=(AuthorizationRequested, CaptureRequested, VoidRequested, RefundRequested, EvidenceRequested),
     answered=answered,
     unwanted=unwanted,
@@ -217,8 +196,14 @@ PAYMENT_GATEWAY = Gateway(
     refused=refused,
     unavailable=unavailable,
     told=record,
+    located=payment_calls.located,
+    named=named,
+    read=payment_words.told_in,
+    wire="stripe",
     secret=secret,
+    with_secret=payment_calls.with_method,
     differences=differences,
+    stream_of=stream_of,
     unknown=unknown_charge,
 )
 

@@ -13,8 +13,6 @@ from domain.permissions import PLATFORM
 from domain.streams import payment_stream, stream_parts
 from services.gateways.gateway import Account
 
-CHARGES_PATH = "/v1/payments"
-
 
 def differences(stream: str, account: Account | None, payment: Payment) -> Command | None:
     """What to record of a comparison: differences, or that those which are open are none any more."""
@@ -50,6 +48,12 @@ def _findings(account: Account | None, payment: Payment) -> Iterator[Finding]:
 
 def _sum(movements: Sequence[Account], *statuses: str) -> int:
     return sum(each["amount_cents"] for each in movements if each["status"] in statuses)
+
+
+def stream_of(account: Account) -> str:
+    """Ours, or that of a charge that we never asked for."""
+    name = str(account["payment_id"])
+    return name if name.startswith("payment-") else payment_stream(account["merchant"] or PLATFORM, name)
 
 
 def unknown_charge(account: Account) -> tuple[str, str, RecordUnknownCharge]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import aiohttp
@@ -76,7 +78,7 @@ class HttpExchange:
 
 
 class Provider:
-    """One provider, with a breaker of its own."""
+    """One provider, with a breaker of its own. A subclass may speak another wire: see `_exchanged`."""
 
     def __init__(self, exchange: Exchange, breaker: Breaker | None = None) -> None:
         self._exchange = exchange
@@ -93,25 +95,34 @@ class Provider:
 
     async def call(self, request: Request) -> Answer:
         """Have it carried out, or refused; raises Unavailable if that is unknown."""
-        headers = {"Content-Type": "application/json", "Idempotency-Key": request.key}
-        answer = await self._send("POST", request.path, orjson.dumps(request.body), headers)
+        answer = await self._send("POST", request.path, request.body, request.key)
         if not answer.is_yes and answer.status not in request.refusals:
             raise Unavailable(f"POST {request.path}: {answer.reason}")
         return answer
 
+    async def pages(self, since: datetime) -> AsyncIterator[list[Account]]:
+        """All that was begun there since then, ours or not, page by page; nothing where there is no list."""
+        return
+        yield
+
     async def _send(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+        self, method: str, path: str, body: dict[str, Any] | None = None, key: str = ""
     ) -> Answer:
         if not self._breaker.admits():
             raise Unavailable("it failed again and again, and is left alone for a while")
         try:
-            status, content = await self._exchange(method, path, body, headers)
-            answer = _answer(status, content)
+            answer = await self._exchanged(method, path, body, key)
         except (Unavailable, aiohttp.ClientError, TimeoutError, OSError) as error:
             self._breaker.failed()
             raise Unavailable(f"{method} {path}: {error or type(error).__name__}") from error
         self._breaker.succeeded()
         return answer
+
+    async def _exchanged(self, method: str, path: str, body: dict[str, Any] | None, key: str) -> Answer:
+        """Over the wire, which is JSON. Raises as an exchange does, and Unavailable."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key} if key else None
+        content = None if body is None else orjson.dumps(body)
+        return _answer(*await self._exchange(method, path, content, headers))
 
 
 def _answer(status: int, content: bytes) -> Answer:

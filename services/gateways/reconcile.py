@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from urllib.parse import quote
 
 import structlog
 
@@ -21,15 +20,14 @@ from eventstore.codec import decode
 from eventstore.tasks import TaskGroup
 from services.console import results
 from services.context import ProcessContext, open_context
-from services.gateways.carrier_routes import over_http
 from services.gateways.gateway import Account, Gateway, Unavailable
 from services.gateways.moments import Moments
 from services.gateways.provider import Provider, open_http
+from services.gateways.providers import provider_of
 from services.gateways.registered import GATEWAYS
 from services.settings import Settings
 
 AT_ONCE = 16
-LIST_PAGE = 500
 DAY_SECONDS, FIRST_SECONDS, DAYS_BACK = 86_400.0, 600.0, 8
 """The first one some minutes after the start; further back than authorisations last: none is missed."""
 logger = structlog.get_logger()
@@ -54,8 +52,7 @@ async def reconcile_all(settings: Settings, days: int) -> int:
     unanswered = 0
     async with open_context(settings, "reconcile", follow=False) as context, open_http() as http:
         for gateway in GATEWAYS:
-            url = settings.provider_url(gateway.name)
-            provider = over_http(url, settings.carrier_urls, http, timeout_s=TIMEOUT_S)
+            provider = provider_of(gateway, settings, http, timeout_s=TIMEOUT_S)
             found = await reconcile(context, gateway, provider, days)
             results.print(
                 f"{gateway.name}: asked {found.asked:,}, news of {found.changed:,}, unknown there"
@@ -97,25 +94,15 @@ async def reconcile(context: ProcessContext, gateway: Gateway, provider: Provide
 async def _find_unknown(
     context: ProcessContext, gateway: Gateway, provider: Provider, days: int, found: Reconciled
 ) -> None:
-    """Go through what has changed at the provider, page by page: what is of no stream of ours is recorded."""
-    since = quote((context.clock.now() - timedelta(days=days)).isoformat())
-    moments, after = Moments(context.log.database, context.clock), ""
-    while True:
-        page = await provider.ask(f"{gateway.path}?limit={LIST_PAGE}&changed_since={since}{after}")
-        if page is None:
-            return
-        try:
-            listed = {str(each[gateway.subject]): each for each in page[f"{gateway.name}s"]}
-            following = page["next"]
-        except (LookupError, TypeError) as error:
-            raise Unavailable(f"its list can't be read: {type(error).__name__}") from error
+    """Go through what was begun at the provider, page by page: what is of no stream of ours is recorded."""
+    since = context.clock.now() - timedelta(days=days)
+    moments = Moments(context.log.database, context.clock)
+    async for page in provider.pages(since):
+        listed = {str(each[gateway.subject]): each for each in page}
         ours = [name for name in listed if name.startswith(f"{gateway.category}-")]
         known = await moments.of(ours) if ours else {}
         for name in sorted(listed.keys() - known.keys()):
             await _record_unknown(context, gateway, listed[name], found)
-        if not following:
-            return
-        after = f"&after={quote(str(following), safe='')}"
 
 
 async def _record_unknown(
@@ -144,7 +131,8 @@ async def _ask(
     context: ProcessContext, gateway: Gateway, provider: Provider, fact: Fact, found: Reconciled
 ) -> None:
     found.asked += 1
-    account = await provider.ask(gateway.where(fact))
+    (known,) = await context.executor.states.load([fact.stream])
+    account = await provider.ask(gateway.where(fact, known.state))
     if account is None or account.get(gateway.subject) != fact.stream:
         found.unknown += 1
         await _compare(context, gateway, fact, None, found)

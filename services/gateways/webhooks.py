@@ -13,10 +13,9 @@ from dataclasses import replace
 import orjson
 import structlog
 import uvicorn
-from standardwebhooks import Webhook as Signer
-from standardwebhooks import WebhookVerificationError
 
 from services.gateways.inbox import Inbox, InboxUnavailable, NotUnderstood
+from services.gateways.signatures import BadSignature, Verify
 from services.limit_settings import LimitSettings
 from services.limits import body_bounds, connection_bounds
 from services.listening import WEBHOOKS, listen
@@ -49,9 +48,9 @@ def _problem(status: int, kind: str, detail: str) -> Answer:
 class WebhookApplication:
     """`POST /webhooks/PROVIDER` as an ASGI application; bare, since it has a single route."""
 
-    def __init__(self, inbox: Inbox, secrets: Mapping[str, bytes]) -> None:
+    def __init__(self, inbox: Inbox, verifiers: Mapping[str, Verify]) -> None:
         self._inbox = inbox
-        self._signers = {provider: Signer(secret) for provider, secret in secrets.items()}
+        self._verifiers = verifiers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body: bytes = (await receive()).get("body", b"")  # whole, as `Bodies` hands it on
@@ -66,22 +65,22 @@ class WebhookApplication:
     async def _answer(self, scope: Scope, body: bytes) -> Answer:
         path: str = scope["path"]
         provider = path.removeprefix(PREFIX)
-        signer = self._signers.get(provider)
-        if signer is None or not path.startswith(PREFIX):
-            return _problem(404, "not-found", f"webhooks go to {PREFIX}{{{', '.join(self._signers)}}}")
+        verify = self._verifiers.get(provider)
+        if verify is None or not path.startswith(PREFIX):
+            return _problem(404, "not-found", f"webhooks go to {PREFIX}{{{', '.join(self._verifiers)}}}")
         if scope["method"] != "POST":
             return _problem(405, "method-not-allowed", "webhooks are sent with POST")
         headers = {
             name.decode(): value.decode("latin-1")
             for name, value in scope["headers"]
-            if name.startswith(b"webhook-")
+            if name.startswith((b"webhook-", b"stripe-"))
         }
         try:
-            signer.verify(body, headers, json_parse=False)
-        except (WebhookVerificationError, ValueError) as error:
+            webhook_id = verify(body, headers)
+        except BadSignature as error:
             logger.warning("webhook_not_signed", provider=provider, error=str(error))
             return _problem(401, "bad-signature", f"the signature does not fit: {error}")
-        return await self._receive(provider, headers["webhook-id"], body)
+        return await self._receive(provider, webhook_id, body)
 
     async def _receive(self, provider: str, webhook_id: str, body: bytes) -> Answer:
         try:
@@ -102,14 +101,14 @@ class WebhookServer:
     def __init__(
         self,
         inbox: Inbox,
-        secrets: Mapping[str, bytes],
+        verifiers: Mapping[str, Verify],
         host: str,
         port: int,
         limits: LimitSettings | None = None,
     ) -> None:
         limits = limits or LimitSettings()
         bodies = replace(body_bounds(limits), bytes_max=BODY_BYTES_MAX)
-        self._application = Bodies(WebhookApplication(inbox, secrets), bodies)
+        self._application = Bodies(WebhookApplication(inbox, verifiers), bodies)
         self._protocol = guarded(connection_bounds(limits))
         self._listener = listen(host, port, WEBHOOKS)
         address = self._listener.getsockname()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from services.gateways.gateway import account_path
+from services.gateways.payment_calls import INTENTS, REFUNDS, intent_path, search_path
 from services.simulation.process import Process
+from services.worlds.stage import stable_id
 
 
 class Calls:
@@ -35,12 +37,16 @@ class Calls:
             return
         caller, called = self._callers.get(f"{path} {key}", (None, now))
         doubtful = caller is process or called < self._born[process]
-        if doubtful and process not in self._askers[_account_of(path, key)]:
+        if doubtful and not any(process in self._askers[each] for each in _accounts_of(path, key)):
             self.hasty.append(f"{path} was called again under the key {key}, and nobody had asked")
         self._callers[f"{path} {key}"] = process, now
 
 
-def _account_of(path: str, key: str) -> str:
-    """Where the provider shows what the call is about: one that makes it has its name as key."""
+def _accounts_of(path: str, key: str) -> tuple[str, ...]:
+    """Where the provider shows what the call is about. A shipment has the key of the call that makes it; of a
+    payment the key begins with our stream, and the provider's own name follows from that here."""
+    if path.startswith((INTENTS, REFUNDS)):
+        stream = key.partition("/")[0]
+        return search_path(stream), intent_path(stable_id("pi", stream))
     start, _, last = path.rpartition("/")
-    return account_path(path, key) if last in ("payments", "shipments") else start
+    return (account_path(path, key) if last == "shipments" else start,)

@@ -37,7 +37,7 @@ from services.simulation.plan import Plan, PlannedOrder
 from services.simulation.shop import Answered
 from services.simulation.tables import Tables
 from services.worlds.carrier import Shipments
-from services.worlds.payment import Payments
+from services.worlds.payment_state import Payments
 
 ENDED = ("cancelled", "completed")
 OWED = ("not_refunded", "not_voided")

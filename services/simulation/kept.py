@@ -153,7 +153,9 @@ def requests_are_answered(
 
 def open_paths(history: History, gateways: Sequence[Gateway]) -> set[str]:
     """Where a provider may be asked for what it has not said yet."""
-    return {gateway.account_path(fact.stream) for gateway, fact in _open_requests(history, gateways)}
+    requests = list(_open_requests(history, gateways))
+    by_state = {gateway.where(fact, history.states[fact.stream]) for gateway, fact in requests}
+    return by_state | {gateway.where(fact) for gateway, fact in requests}
 
 
 def _open_requests(history: History, gateways: Sequence[Gateway]) -> Iterator[tuple[Gateway, Fact]]:

@@ -9,15 +9,18 @@ import asyncio
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl
 
-from services.worlds.asgi import Application
+from services.worlds.asgi import Application, problem
 from services.worlds.core import Core
 from services.worlds.routes import carrier_routes, fault_of, payment_routes
+from services.worlds.stage import stable_id
+from services.worlds.stripe_errors import errors
 from services.worlds.webhooks import Post
 from services.worlds.world import World
 
 FLUSH_SECONDS = 0.001
+_NO = b'{"error": {"type": "invalid_request_error", "code": "refused", "message": "the bank says no"}}'
 
 
 class MemoryJournal:
@@ -70,17 +73,25 @@ class Refusals:
         self._answers: dict[tuple[str, str, str], bool] = {}
 
     def plan(self, subject: str, change: str, times: int) -> None:
-        self._left.setdefault((subject, change), times)
+        """`subject` is our stream; the provider's name for it follows from that."""
+        self._left.setdefault((stable_id("pi", subject), change), times)
 
-    def refuses(self, path: str, key: str) -> bool:
-        """`path` as it is called: `/v1/payments/<id>/<change>`."""
-        *_, subject, change = map(unquote, path.split("/"))
-        asked = subject, change, key
+    def refuses(self, path: str, body: bytes, key: str) -> bool:
+        asked = *_change_of(path, body), key
         if asked not in self._answers:
             left = self._left.get(asked[:2], 0)
             self._answers[asked] = left > 0
             self._left[asked[:2]] = left - 1
         return self._answers[asked]
+
+
+def _change_of(path: str, body: bytes) -> tuple[str, str]:
+    """The provider's name of the payment, and which of its changes is asked for."""
+    *_, subject, change = path.split("/")
+    if change == "refunds":
+        return dict(parse_qsl(body.decode()))["payment_intent"], change
+    releases = change == "cancel" or body.startswith(b"amount_to_capture=0&")
+    return subject, "void" if releases else {"capture": "captures"}.get(change, change)
 
 
 class Outside:
@@ -96,16 +107,22 @@ class Outside:
     ) -> None:
         self.world: World[Any] = World(core, MemoryJournal(core.kind, lines), now)
         self.refusals = refusals
-        routes = payment_routes if core.kind == "payment" else carrier_routes
-        self._application = Application(routes(self.world), fault_of(self.world), asyncio.Event())
+        is_payment = core.kind == "payment"
+        handler = payment_routes(self.world) if is_payment else carrier_routes(self.world)
+        refuse = errors if is_payment else problem
+        self._application = Application(handler, fault_of(self.world), asyncio.Event(), refuse)
         self.world.start(post)
 
     async def answer(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str] | None
     ) -> tuple[int, bytes]:
         """What a client would get over HTTP, if it waits long enough."""
-        if method == "POST" and headers and self.refusals.refuses(path, headers["Idempotency-Key"]):
-            return 409, b'{"code": "refused", "detail": "the bank says no"}'
+        if (
+            method == "POST"
+            and headers
+            and self.refusals.refuses(path, body or b"", headers["Idempotency-Key"])
+        ):
+            return 400, _NO
         scope = {
             "type": "http",
             "method": method,

@@ -19,7 +19,9 @@ from eventstore.tasks import end_tasks
 from services.agents.reactions import Key
 from services.agents.runner import FOLLOWER
 from services.gateways.carrier import CARRIER_GATEWAY
+from services.gateways.gateway import Account
 from services.gateways.payment import PAYMENT_GATEWAY
+from services.gateways.payment_words import account_of
 from services.simulation import invariants, kept, oracles
 from services.simulation.clock import SeededRandom
 from services.simulation.faults import Faults
@@ -30,7 +32,8 @@ from services.simulation.poison import Poisoned, poison_is_parked, spoilt_keys
 from services.simulation.read_models import read_models_equal_the_fold, spoilt_facts
 from services.simulation.shop import Shop
 from services.simulation.system import DOORS, SCHEDULERS, WORLDS, Parts, System
-from services.worlds import carrier, payment
+from services.worlds import carrier, stripe_objects
+from services.worlds.payment_state import Payment
 
 REST_SECONDS_MAX, TRADE_SECONDS_MAX = 1_200.0, 3_600.0
 STEPS_MAX, STEPS_AN_ORDER = 500_000, 10_000
@@ -219,11 +222,17 @@ def _violations(system: System, plan: Plan, shop: Shop) -> Iterator[str]:
     yield from oracles.deliveries_stand(history, shipments)
     yield from _as_the_events_say(system, history, plan)
     yield from _promises(system, history, shop)
-    yield from kept.all_is_known(history, PAYMENT_GATEWAY, payments.payments.items(), payment.render)
+    yield from kept.all_is_known(history, PAYMENT_GATEWAY, payments.payments.items(), _shown)
     yield from kept.all_is_known(history, CARRIER_GATEWAY, parcels, carrier.render)
     yield from invariants.agents_equal_the_fold(history, system.parts.agents, system.server.tables, spoilt)
     yield from _read_models(system, history)
     yield from _left(system, datetime.max.replace(tzinfo=UTC))
+
+
+def _shown(theirs: Payment) -> Account:
+    """A payment as the provider's answer would be understood."""
+    disputes = [stripe_objects.dispute(theirs, each) for each in theirs.disputes]
+    return account_of(stripe_objects.intent(theirs, (stripe_objects.REFUNDS,)), disputes)
 
 
 def _as_the_events_say(system: System, history: History, plan: Plan) -> Iterator[str]:

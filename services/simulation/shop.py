@@ -30,12 +30,13 @@ from eventstore.seams import key_id
 from eventstore.tasks import TaskGroup
 from services.simulation import desk
 from services.simulation.clock import START
+from services.simulation.early import early_event
 from services.simulation.faults import Faults
 from services.simulation.goods import Step, steps_of
 from services.simulation.node import Node
 from services.simulation.outside import Outside
 from services.simulation.plan import Plan, PlannedDelivery, PlannedGoods, PlannedOrder, PlannedRefusal
-from services.worlds.webhooks import Post, Webhook
+from services.worlds.webhooks import Post
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 4.0
@@ -253,9 +254,8 @@ class Shop:
     async def _tell_early(self, order: PlannedOrder) -> None:
         """Of a payment that we know nothing of, and that nothing has become of: it is only to be kept."""
         stream = payment_stream(order.merchant, payment_ids(order)[0])
-        data = {"payment_id": stream, "status": "pending", "captures": [], "refunds": [], "voided": False}
         checkout = f"checkout-{order.order_id}"
-        told = Webhook(f"early {stream}", stream, "payment.pending", START, checkout, order.merchant, data)
+        told = early_event(stream, checkout, order.merchant)
         for _ in count():
             if await self._posts["payment"](told):
                 return

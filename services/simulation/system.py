@@ -17,12 +17,14 @@ from projections.runner import ProjectionRunner
 from services.agents.agent import Agent
 from services.agents.registered import AGENTS
 from services.agents.runner import AgentRunner
-from services.gateways.breaker import Breaker, Patience
+from services.gateways.breaker import PATIENCE, Breaker, Patience
 from services.gateways.carrier_routes import CarrierProviders
 from services.gateways.gateway import Gateway
 from services.gateways.inbox import Inbox, InboxUnavailable
+from services.gateways.provider import Provider
 from services.gateways.registered import GATEWAYS
 from services.gateways.runner import GatewayRunner
+from services.gateways.stripe_provider import StripeProvider
 from services.processes import AWAY, persist
 from services.relay import Relay
 from services.scheduler import Scheduler
@@ -230,16 +232,17 @@ class System:
 
     async def _gateways(self, node: Node) -> None:
         self.calls.begin(self.loop.process, self.loop.time())
-        inbox = self.parts.inbox(self.parts.gateways, node.executor, node.database, node.clock)
+        providers = {gateway.name: self._provider(gateway, node) for gateway in self.parts.gateways}
+        inbox = self.parts.inbox(self.parts.gateways, node.executor, node.database, node.clock, providers)
         self.inboxes[node.name] = inbox
         async with node.feed.running(), TaskGroup() as tasks:
             tasks.create_task(persist("inbox", inbox.run))
             for gateway in self.parts.gateways:
-                runner = self._gateway_runner(gateway, node)
+                runner = self._gateway_runner(gateway, providers[gateway.name], node)
                 tasks.create_task(persist(runner.follower, runner.run))
 
-    def _gateway_runner(self, gateway: Gateway, node: Node) -> GatewayRunner:
-        patience = Patience(throw=node.random.random)
+    def _provider(self, gateway: Gateway, node: Node) -> Provider:
+        """The one that answers in the simulation, over its network."""
 
         async def exchange(
             method: str, path: str, body: bytes | None, headers: dict[str, str] | None
@@ -250,18 +253,26 @@ class System:
             async def work(outside: Outside) -> tuple[int, bytes]:
                 return await outside.answer(method, path, body, headers)
 
-            answer: tuple[int, bytes] = await self.ask(f"{gateway.name}-world", work, patience.timeout_s)
+            answer: tuple[int, bytes] = await self.ask(f"{gateway.name}-world", work, PATIENCE.timeout_s)
             return answer
 
+        def breaker() -> Breaker:
+            return Breaker(now=self.loop.time, throw=node.random.random)
+
+        if gateway.wire == "stripe":
+            return StripeProvider(exchange, "sk_test_simulated", breaker())
+        return CarrierProviders(exchange, breaker=breaker)
+
+    def _gateway_runner(self, gateway: Gateway, provider: Provider, node: Node) -> GatewayRunner:
         return self.parts.gateway_runner(
             gateway,
-            CarrierProviders(exchange, breaker=lambda: Breaker(now=self.loop.time, throw=node.random.random)),
+            provider,
             node.feed,
             node.executor,
             node.database,
             node.keyring,
             node.clock,
-            patience,
+            Patience(throw=node.random.random),
         )
 
     async def _world(self, name: str) -> None:

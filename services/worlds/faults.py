@@ -25,6 +25,7 @@ class Rates(Model):
     timeout_before: Rate = 0
     timeout_after: Rate = 0
     error_500: Rate = 0
+    too_many: Rate = 0
     late_answer: Rate = 0
     service_refused: Rate = 0
     # what befalls a payment without a scenario, on the wall clock
@@ -50,6 +51,7 @@ class RequestFault(Enum):
     """What may befall one request to the provider."""
 
     ERROR_500 = "error_500"  # nothing is done, and the answer says that something broke
+    TOO_MANY = "too_many"  # nothing is done, and the answer asks for patience
     TIMEOUT_BEFORE = "timeout_before"  # nothing is done, and no answer comes
     TIMEOUT_AFTER = "timeout_after"  # it is done, and no answer comes
     LATE_ANSWER = "late_answer"  # it is done, and the answer takes its time

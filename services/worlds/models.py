@@ -1,7 +1,7 @@
 """What do all requests and journal lines of the worlds have in common, and how is a request refused?"""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,11 +28,16 @@ class Line(Model):
 
 @dataclass(eq=False)
 class Refused(Exception):
-    """An answer other than 200, as a problem document (RFC 9457); nothing was changed."""
+    """An answer other than 200, as a problem document (RFC 9457) or as the wire has it; nothing was changed.
+
+    `param` is the field that is wrong, `shown` what the answer shows beside the error.
+    """
 
     status: int
     code: str
     detail: str
+    param: str = ""
+    shown: Any = None
 
     @property
     def title(self) -> str:

@@ -1,15 +1,15 @@
 """What does a payment provider do with a payment, and what does it refuse?
 
-A payment is authorised, declined or left pending; an authorised one is captured (in parts), what was
-captured is refunded (in parts), and what is not captured can be voided. captured <= authorised, refunded
-<= captured, and no capture after a void. Captures, refunds and voids are answered at once; a late
-authorisation is told by webhook, and so is all that the bank and its customer do: an action that is required
-(3-D Secure), an authorisation that lapses, a dispute and its end.
+A payment is authorised, declined or left pending; an authorised one is captured (in parts, until one is the
+last), what was captured is refunded (in parts), and what is not captured can be voided. captured <=
+authorised, refunded <= captured, and no capture after a void. Captures, refunds and voids are answered at
+once; a late authorisation is told by webhook, and so is all that the bank and its customer do: an action that
+is required (3-D Secure), an authorisation that lapses, a dispute and its end.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
@@ -17,6 +17,7 @@ from services.worlds.core import Core
 from services.worlds.faults import befalls, delay_s, throw
 from services.worlds.models import Line, Model, Refused
 from services.worlds.payment_messages import (
+    LATER,
     CaptureBody,
     ChangePayment,
     EvidenceBody,
@@ -34,6 +35,7 @@ from services.worlds.payment_messages import (
     Status,
     VoidBody,
 )
+from services.worlds.payment_state import MULTICAPTURE_REFUSED, Dispute, Movement, Payment, Payments
 from services.worlds.stage import (
     Fact,
     FactTold,
@@ -48,127 +50,18 @@ from services.worlds.stage import (
     stable_id,
     tell,
 )
-from services.worlds.webhooks import Webhook
+from services.worlds.stripe_objects import Event, event
 
 # an amount without a scenario that ends in 13.13 is declined: 13.13, 113.13, 213.13 …
 DECLINED_CENTS, DECLINED_EVERY_CENTS = 1313, 10_000
 CUSTOMER_COMES, BANK_SIDES_WITH_US = 0.7, 0.5
-EVIDENCE_DAYS, ACTION_MINUTES = 7, 60
-
-# ---- state
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """Money that was captured or refunded."""
-
-    id: str
-    amount_cents: int
-    happened_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Dispute:
-    """`status` is open, won or lost."""
-
-    dispute_id: str
-    amount_cents: int
-    status: str
-    reason: str
-    evidence_due_at: datetime
-    happened_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    number: int  # 1, 2, 3 … in the order of opening
-    request: OpenPayment
-    provider_reference: str
-    status: Status
-    happened_at: datetime | None
-    reason: str | None
-    captures: tuple[Movement, ...] = ()
-    refunds: tuple[Movement, ...] = ()
-    voided_at: datetime | None = None
-    lapsed: bool = False
-    action: str = ""  # required, completed or failed
-    action_expires_at: datetime | None = None
-    disputes: tuple[Dispute, ...] = ()
-    evidence: tuple[str, ...] = ()
-    changed_at: datetime | None = None
-
-    @property
-    def captured_cents(self) -> int:
-        return sum(capture.amount_cents for capture in self.captures)
-
-    @property
-    def refunded_cents(self) -> int:
-        return sum(refund.amount_cents for refund in self.refunds)
-
-    @property
-    def disputed_cents(self) -> int:
-        """What the bank has taken back: for good, or until it decides."""
-        return sum(dispute.amount_cents for dispute in self.disputes if dispute.status != "won")
-
-
-@dataclass(slots=True)
-class Payments:
-    stage: Stage = field(default_factory=Stage)
-    payments: dict[str, Payment] = field(default_factory=dict)
-    ids: list[str] = field(default_factory=list)
-    # what was asked under a key, and the payment as it was answered
-    answers: dict[tuple[str, str, str], tuple[Model, Payment]] = field(default_factory=dict)
-
-    def first_answer(self, payment_id: str) -> Payment:
-        return self.answers["open", payment_id, ""][1]
-
-
-def render(payment: Payment) -> dict[str, Any]:
-    """A payment as answers and webhooks show it."""
-    return {
-        "payment_id": payment.request.payment_id,
-        "merchant": payment.request.merchant,
-        "provider_reference": payment.provider_reference,
-        "status": payment.status,
-        "amount_cents": payment.request.amount_cents,
-        "currency": payment.request.currency,
-        "happened_at": payment.happened_at,
-        "reason": payment.reason,
-        "captures": [_render("capture_id", movement) for movement in payment.captures],
-        "refunds": [_render("refund_id", movement) for movement in payment.refunds],
-        "voided_at": payment.voided_at,
-        "voided": payment.voided_at is not None,
-        "lapsed": payment.lapsed,
-        "action": _render_action(payment),
-        "disputes": [asdict(dispute) for dispute in payment.disputes],
-        "evidence": [{"reference": reference, "status": "submitted"} for reference in payment.evidence],
-    }
-
-
-def action_id(payment: Payment) -> str:
-    return stable_id("act", payment.request.payment_id)
-
-
-def _render_action(payment: Payment) -> dict[str, Any] | None:
-    if not payment.action:
-        return None
-    return {
-        "action_id": action_id(payment),
-        "status": payment.action,
-        "redirect_url": f"https://bank.example/3ds/{action_id(payment)}",
-        "expires_at": payment.action_expires_at,
-        "reason": (payment.reason or "") if payment.action == "failed" else "",
-    }
-
-
-def _render(id_field: str, movement: Movement) -> dict[str, Any]:
-    return {
-        id_field: movement.id,
-        "amount_cents": movement.amount_cents,
-        "status": "captured" if id_field == "capture_id" else "refunded",
-        "happened_at": movement.happened_at,
-    }
-
+EVIDENCE_DAYS = 7
+DECLINED_CARDS = {
+    "pm_card_chargeDeclined": "generic_decline",
+    "pm_card_chargeDeclinedInsufficientFunds": "insufficient_funds",
+    "pm_card_chargeDeclinedLostCard": "lost_card",
+}
+"""Stripe's test cards that are declined, and why."""
 
 # ---- decisions
 
@@ -199,7 +92,7 @@ def _open(command: OpenPayment, state: Payments, now: datetime) -> tuple[Line, .
     return (
         PaymentOpened(
             request=command,
-            provider_reference=stable_id("pay", command.payment_id),
+            provider_reference=stable_id("pi", command.payment_id),
             status=status,
             happened_at=happened_at,
             reason=reason,
@@ -244,8 +137,8 @@ def _first_status(
     command: OpenPayment, scenario: PaymentScenario | None, stage: Stage, now: datetime
 ) -> tuple[Status, datetime | None, str | None]:
     """What the request's own answer says: a fact that is due is told with it, and by no webhook."""
-    if command.token == "":
-        return "declined", stage.time_of(command.checkout, now), "payment_method_missing"
+    if command.method in DECLINED_CARDS:
+        return "declined", stage.time_of(command.checkout, now), DECLINED_CARDS[command.method]
     if scenario is None:
         time = stage.time_of(command.checkout, now)
         if command.amount_cents % DECLINED_EVERY_CENTS == DECLINED_CENTS:
@@ -268,7 +161,7 @@ def _change(command: ChangePayment, state: Payments, now: datetime) -> tuple[Lin
     time = state.stage.time_of(payment.request.checkout, now)
     match command.body:
         case CaptureBody():
-            _check_capture(payment, command.body.amount_cents)
+            _check_capture(payment, command.body)
             facts: tuple[Fact, ...] = ()
             if not payment.captures and command.payment_id not in state.stage.scenarios:
                 facts = _disputed(command.payment_id, state.stage, now)
@@ -294,16 +187,17 @@ def _seen(before: Model, again: Model) -> tuple[Line, ...]:
     return ()
 
 
-def _check_capture(payment: Payment, amount_cents: int) -> None:
+def _check_capture(payment: Payment, body: CaptureBody) -> None:
     if payment.voided_at is not None:
         raise Refused(409, "payment_voided", "a voided payment cannot be captured")
     if payment.status != "authorized":
         raise Refused(409, "payment_not_authorized", f"the payment is {payment.status}")
-    left_cents = payment.request.amount_cents - payment.captured_cents
-    if amount_cents > left_cents:
-        raise Refused(
-            409, "capture_exceeds_authorized", f"{left_cents} cents are left to capture, not {amount_cents}"
-        )
+    left_cents, asked_cents = payment.left_cents, body.amount_cents
+    if asked_cents > left_cents:
+        detail = f"{left_cents} cents are left to capture, not {asked_cents}"
+        raise Refused(409, "capture_exceeds_authorized", detail)
+    if asked_cents < left_cents and not body.final and payment.request.method in MULTICAPTURE_REFUSED:
+        raise Refused(409, "capture_must_be_final", "this card is captured once: final_capture must be true")
 
 
 def _check_refund(payment: Payment, amount_cents: int) -> None:
@@ -340,23 +234,22 @@ def evolve(state: Payments, line: PaymentLine) -> Payments:
         case PaymentOpened():
             _opened(state, line)
         case PaymentCaptured(body=body):
-            capture = Movement(body.capture_id, body.amount_cents, line.happened_at)
-            payment = state.payments[line.payment_id]
-            _changed(state, line, replace(payment, captures=(*payment.captures, capture)))
+            payment = _captured(state.payments[line.payment_id], body, line.happened_at)
+            _changed(state, line, payment)
             checkout = payment.request.checkout
             expect(state.stage, line.payment_id, checkout, line.facts, on_wall_clock=True)
         case PaymentRefunded(body=body):
-            refund = Movement(body.refund_id, body.amount_cents, line.happened_at)
+            refund = Movement(body.refund_id, body.amount_cents, line.happened_at, body.metadata)
             payment = state.payments[line.payment_id]
             _changed(state, line, replace(payment, refunds=(*payment.refunds, refund)))
-        case PaymentVoided():
-            _changed(state, line, replace(state.payments[line.payment_id], voided_at=line.happened_at))
+        case PaymentVoided(body=body):
+            payment = state.payments[line.payment_id]
+            noted = {**payment.metadata, **body.metadata}
+            _changed(state, line, replace(payment, voided_at=line.happened_at, metadata=noted))
             if not state.payments[line.payment_id].captures:
                 forget(state.stage, line.payment_id)  # it is never authorised afterwards
         case EvidenceTaken(body=body):
-            payment = state.payments[line.payment_id]
-            handed = f"{body.dispute_id}/{body.evidence_id}"
-            _changed(state, line, replace(payment, evidence=(*payment.evidence, handed)))
+            _changed(state, line, _handed(state.payments[line.payment_id], body))
         case FactTold():
             _told(state, line)
         case PaymentScenarioSet(scenario=scenario):
@@ -364,6 +257,25 @@ def evolve(state: Payments, line: PaymentLine) -> Payments:
         case _:
             evolve_stage(state.stage, line)
     return state
+
+
+def _captured(payment: Payment, body: CaptureBody, at: datetime) -> Payment:
+    """The last one voids what is left."""
+    capture = Movement(body.capture_id, body.amount_cents, at)
+    noted = {**payment.metadata, **body.metadata}
+    payment = replace(payment, captures=(*payment.captures, capture), metadata=noted)
+    return replace(payment, voided_at=at) if body.final and payment.left_cents else payment
+
+
+def _handed(payment: Payment, body: EvidenceBody) -> Payment:
+    noted = {
+        each.dispute_id: replace(each, metadata={**each.metadata, **body.metadata})
+        for each in payment.disputes
+        if each.dispute_id == body.dispute_id
+    }
+    disputes = tuple(noted.get(each.dispute_id, each) for each in payment.disputes)
+    handed = (*payment.handed, (body.evidence_id, body.dispute_id))
+    return replace(payment, disputes=disputes, handed=handed)
 
 
 def _opened(state: Payments, line: PaymentOpened) -> None:
@@ -376,8 +288,12 @@ def _opened(state: Payments, line: PaymentOpened) -> None:
         line.status,
         line.happened_at,
         line.reason,
-        changed_at=line.at,
+        line.at,
+        {},
     )
+    payment = replace(payment, metadata=payment.opened_with)
+    state.references[line.provider_reference] = request.payment_id
+    state.named.setdefault(payment.metadata.get("payment", ""), []).append(request.payment_id)
     state.payments[request.payment_id] = payment
     state.answers["open", request.payment_id, ""] = (request, payment)
     scenario = state.stage.scenarios.get(request.payment_id)
@@ -391,7 +307,6 @@ def _opened(state: Payments, line: PaymentOpened) -> None:
 def _changed(
     state: Payments, line: PaymentCaptured | PaymentRefunded | PaymentVoided | EvidenceTaken, payment: Payment
 ) -> None:
-    payment = replace(payment, changed_at=line.happened_at)
     state.payments[line.payment_id] = payment
     key = ChangePayment(line.payment_id, line.body).key
     state.answers[key] = (line.body, payment)
@@ -405,8 +320,7 @@ def _after(payment: Payment, fact: Fact, at: datetime) -> Payment:
             told = {"happened_at": fact.happened_at, "reason": fact.reason, "action": action}
             return replace(payment, status=fact.type, **told)  # type: ignore[arg-type]
         case "action_required":
-            until = at + timedelta(minutes=ACTION_MINUTES)
-            return replace(payment, action="required", action_expires_at=until)
+            return replace(payment, action="required")
         case "action_failed":
             reason = fact.reason or "authentication_failed"
             failed = {"status": "declined", "action": "failed", "happened_at": fact.happened_at}
@@ -434,16 +348,20 @@ def _new_dispute(payment: Payment, fact: Fact, at: datetime) -> Dispute:
 
 
 def _told(state: Payments, line: FactTold) -> None:
-    payment = replace(_after(state.payments[line.subject], line.fact, line.at), changed_at=line.at)
+    fact = line.fact
+    payment = _after(state.payments[line.subject], fact, line.at)
     state.payments[line.subject] = payment
-    webhook = Webhook(
+    state.disputes.update({each.dispute_id: line.subject for each in payment.disputes})
+    happened_at = line.at if fact.type in LATER and fact.happened_at is None else fact.happened_at
+    kind, data = event(payment, fact.type, line.webhook_id, happened_at)
+    webhook = Event(
         id=line.webhook_id,
         subject=line.subject,
-        type=f"payment.{line.fact.type}",
+        type=kind,
         created_at=line.at,
         checkout=payment.request.checkout,
         merchant=payment.request.merchant,
-        data=render(payment),
+        data=data,
     )
     tell(state.stage, line, webhook)
 

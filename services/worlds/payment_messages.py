@@ -12,10 +12,21 @@ from services.worlds.stage import Fact, PutScenarios, StageCommand, StageLine
 Outcome = Literal["authorized", "declined"]
 Status = Literal["authorized", "declined", "pending"]
 
+Metadata = Annotated[
+    dict[
+        Annotated[str, Field(min_length=1, max_length=40)],
+        Annotated[str, Field(max_length=500)],
+    ],
+    Field(max_length=50),
+]
+"""What a caller notes on an object: so many entries, of such lengths, as Stripe takes."""
+
 # ---- requests
 
 
 class OpenPayment(Model):
+    """`payment_id` is the key of the request."""
+
     payment_id: Id
     order_id: Id
     merchant: Id
@@ -24,31 +35,40 @@ class OpenPayment(Model):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     method: Id
     installments: Annotated[int, Field(ge=0, le=1000)]
-    token: Annotated[str, Field(max_length=500)] | None = None  # of a stored payment method
+    token: Annotated[str, Field(max_length=500)] | None = None  # of older journals
+    customer: Annotated[str, Field(max_length=500)] | None = None
+    metadata: Metadata | None = None
 
 
 class CaptureBody(Model):
+    """`capture_id` is the key of the request; `final` lets go of what is left."""
+
     capture_id: Id
     amount_cents: Cents
+    final: bool = False
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class RefundBody(Model):
     refund_id: Id
     amount_cents: Cents
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class VoidBody(Model):
     void_id: Id
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class EvidenceBody(Model):
-    """`evidence_id` is the caller's; the text is what the bank reads."""
+    """`evidence_id` is the key of the request; the text is what the bank reads."""
 
     dispute_id: Id
     evidence_id: Id
     text: Annotated[str, Field(max_length=20_000)]
     carrier: Annotated[str, Field(max_length=500)] = ""
     tracking_number: Annotated[str, Field(max_length=500)] = ""
+    metadata: Metadata = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

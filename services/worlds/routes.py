@@ -1,11 +1,10 @@
 """Which call of the HTTP interface does what?"""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from services.worlds import carrier, payment
-from services.worlds.asgi import Request, parse
+from services.worlds import carrier
+from services.worlds.asgi import Handler, Request, parse
 from services.worlds.carrier import (
     BookShipment,
     SetCarriers,
@@ -16,25 +15,12 @@ from services.worlds.carrier import (
 )
 from services.worlds.faults import Faults, RequestDice, RequestFault
 from services.worlds.models import Refused
-from services.worlds.payment import Payments
-from services.worlds.payment_messages import (
-    CaptureBody,
-    ChangePayment,
-    EvidenceBody,
-    OpenPayment,
-    RefundBody,
-    VoidBody,
-)
+from services.worlds.payment_state import Payments
 from services.worlds.stage import MoveClocks, PutFaults, PutScenarios
+from services.worlds.stripe_routes import stripe_routes
 from services.worlds.world import World
 
 PAGE_LIMIT, PAGE_LIMIT_MAX = 100, 1000
-CHANGES: dict[str, type[CaptureBody | RefundBody | VoidBody | EvidenceBody]] = {
-    "captures": CaptureBody,
-    "refunds": RefundBody,
-    "void": VoidBody,
-    "evidence": EvidenceBody,
-}
 
 
 def fault_of(world: World[Any]) -> Callable[[Request], tuple[RequestFault | None, float]]:
@@ -49,65 +35,13 @@ def fault_of(world: World[Any]) -> Callable[[Request], tuple[RequestFault | None
     return fault
 
 
-def payment_routes(world: World[Payments]) -> Callable[[Request], Any]:
-    async def handle(request: Request) -> Any:
-        match request.method, request.segments:
-            case "POST", ["v1", "payments"]:
-                return await _open_payment(world, request)
-            case "POST", [
-                "v1",
-                "payments",
-                payment_id,
-                ("captures" | "refunds" | "void" | "evidence") as change,
-            ]:
-                return await _change_payment(world, request, payment_id, change)
-            case "GET", ["v1", "payments", payment_id]:
-                await world.settled()
-                return payment.render(_found(world.state.payments, payment_id, "payment"))
-            case "GET", ["v1", "payments"]:
-                await world.settled()
-                return _payments_page(world, request)
-            case _:
-                return await _control(world, request)
+def payment_routes(world: World[Payments], api_key: str = "") -> Handler:
+    """Stripe's API under /v1; without a key, for whoever asks."""
 
-    return handle
+    async def control(request: Request) -> Any:
+        return await _control(world, request)
 
-
-async def _open_payment(world: World[Payments], request: Request) -> Any:
-    command = request.model(OpenPayment)
-    _check_key(request, command.payment_id, "payment_id")
-    await world.execute(command)
-    return payment.render(world.state.first_answer(command.payment_id))
-
-
-async def _change_payment(world: World[Payments], request: Request, payment_id: str, change: str) -> Any:
-    command = ChangePayment(payment_id, request.model(CHANGES[change]))
-    await world.execute(command)
-    return payment.render(world.state.answers[command.key][1])
-
-
-def _payments_page(world: World[Payments], request: Request) -> Any:
-    """All, or those that have changed since a moment."""
-    since = _moment(request.query("after", "limit", "changed_since").get("changed_since"))
-    ids: Sequence[str] = world.state.ids
-    things: Mapping[str, Any] = world.state.payments
-    page = _page(request, "payments", ids, things, lambda each: each, "changed_since")
-    shown = [each for each in page["payments"] if since is None or _changed_since(each, since)]
-    return {**page, "payments": [payment.render(each) for each in shown]}
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text) if text is not None else None
-    except ValueError:
-        moment = datetime.min  # noqa: DTZ901 - it has no zone, and is refused for that
-    if moment is not None and moment.tzinfo is None:
-        raise Refused(422, "invalid_query", "changed_since: must be a moment with a zone")
-    return moment
-
-
-def _changed_since(each: payment.Payment, since: datetime) -> bool:
-    return each.changed_at is None or each.changed_at >= since
+    return stripe_routes(world, api_key, control)
 
 
 def carrier_routes(world: World[Shipments]) -> Callable[[Request], Any]:
@@ -212,10 +146,9 @@ def _page(
     ids: Sequence[str],
     things: Mapping[str, Any],
     render: Callable[[Any], Any],
-    *further: str,
 ) -> Any:
     """In the order of creation; `next` is the `after` of the next page, null on the last."""
-    query = request.query("after", "limit", *further)
+    query = request.query("after", "limit")
     limit = query.get("limit", str(PAGE_LIMIT))
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= PAGE_LIMIT_MAX):
         raise Refused(422, "invalid_query", f"limit: must be between 1 and {PAGE_LIMIT_MAX}")

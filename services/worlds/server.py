@@ -12,12 +12,13 @@ import uvicorn
 import uvloop
 
 from services.collector import spare_the_collector
-from services.worlds.asgi import Application, Handler
+from services.worlds.asgi import Application, Errors, Handler, problem
 from services.worlds.carrier import carrier_core
 from services.worlds.journal import Journal, JournalLocked
 from services.worlds.payment import PAYMENT
 from services.worlds.routes import carrier_routes, fault_of, payment_routes
-from services.worlds.webhooks import HttpPost
+from services.worlds.stripe_errors import errors
+from services.worlds.webhooks import HttpPost, Sign, standard_signature, stripe_signature
 from services.worlds.world import JournalUnreadable, World
 
 Kind = Literal["payment", "carrier"]
@@ -48,14 +49,19 @@ def run(
     port: int,
     webhook_url: str,
     webhook_secret: str,
+    api_key: str = "",
     collect_after_s: float = 2,
     deliver_after_s: float = 4,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `listening on URL` on stdout says it is ready. Port 0: any free one."""
+    """Serve until SIGTERM or SIGINT; `listening on URL` on stdout says it is ready. Port 0: any free one.
+
+    The payment provider's has Stripe's wire: its API key, if any, and its webhooks' signatures."""
     spare_the_collector()  # in haste it costs 40 us a request
     live_after_s = (collect_after_s, deliver_after_s)
+    sign = stripe_signature if kind == "payment" else standard_signature
+    told = webhook_url, sign(webhook_secret)
     try:
-        uvloop.run(_run(kind, data_dir, (host, port), webhook_url, webhook_secret, live_after_s))
+        uvloop.run(_run(kind, data_dir, (host, port), told, api_key, live_after_s))
     except (JournalLocked, JournalUnreadable, JournalUnwritable, AddressTaken) as error:
         raise SystemExit(f"{kind} world: {error}") from error
 
@@ -64,8 +70,8 @@ async def _run(
     kind: Kind,
     data_dir: Path,
     address: tuple[str, int],
-    webhook_url: str,
-    webhook_secret: str,
+    told: tuple[str, Sign],
+    api_key: str,
     live_after_s: tuple[float, float],
 ) -> None:
     stopping, failures = asyncio.Event(), []
@@ -78,27 +84,29 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     journal = Journal(data_dir / f"{kind}.ndjson", on_failure=fail)
-    world, handler = _world(kind, journal, live_after_s)
+    world, handler, refuse = _world(kind, journal, api_key, live_after_s)
     listener = _listen(address)
-    world.start(HttpPost(webhook_url, webhook_secret))
+    world.start(HttpPost(*told))
     try:
-        await _serve(Application(handler, fault_of(world), stopping), listener)
+        await _serve(Application(handler, fault_of(world), stopping, refuse), listener)
     finally:
         await world.stop()
     if failures:
         raise JournalUnwritable(f"{journal.path} could not be written: {failures[0]}")
 
 
-def _world(kind: Kind, journal: Journal, live_after_s: tuple[float, float]) -> tuple[World[Any], Handler]:
+def _world(
+    kind: Kind, journal: Journal, api_key: str, live_after_s: tuple[float, float]
+) -> tuple[World[Any], Handler, Errors]:
     match kind:
         case "payment":
             payments = World(PAYMENT, journal)
-            return payments, payment_routes(payments)
+            return payments, payment_routes(payments, api_key), errors
         case "carrier":
             collect_after_s, deliver_after_s = live_after_s
             core = carrier_core(collect_after_s=collect_after_s, deliver_after_s=deliver_after_s)
             shipments = World(core, journal)
-            return shipments, carrier_routes(shipments)
+            return shipments, carrier_routes(shipments), problem
 
 
 def _listen(address: tuple[str, int]) -> socket.socket:

@@ -5,6 +5,7 @@ Faults may delay, drop, repeat or reorder them.
 """
 
 import asyncio
+import hmac
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,12 +63,42 @@ class Post(Protocol):
     async def close(self) -> None: ...
 
 
+# the headers that sign a webhook's body, sent now
+Sign = Callable[[Webhook, bytes, datetime], dict[str, str]]
+
+
+def standard_signature(secret: str) -> Sign:
+    """The scheme of standardwebhooks.com; the secret is base64."""
+    signer = Signer(secret)
+
+    def sign(webhook: Webhook, body: bytes, sent_at: datetime) -> dict[str, str]:
+        return {
+            "webhook-id": webhook.id,
+            "webhook-timestamp": str(int(sent_at.timestamp())),
+            "webhook-signature": signer.sign(webhook.id, sent_at, body.decode()),
+        }
+
+    return sign
+
+
+def stripe_signature(secret: str) -> Sign:
+    """The scheme of https://docs.stripe.com/webhooks/signature, `v1`; the secret is any text."""
+    key = secret.encode()
+
+    def sign(_: Webhook, body: bytes, sent_at: datetime) -> dict[str, str]:
+        time = str(int(sent_at.timestamp()))
+        signature = hmac.digest(key, time.encode() + b"." + body, "sha256").hex()
+        return {"stripe-signature": f"t={time},v1={signature}"}
+
+    return sign
+
+
 class HttpPost:
     """Signed, over HTTP, to one URL."""
 
-    def __init__(self, url: str, secret: str) -> None:
+    def __init__(self, url: str, sign: Sign) -> None:
         self._url = url
-        self._signer = Signer(secret)
+        self._sign = sign
         self._in_flight = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=IN_FLIGHT_MAX),
@@ -78,13 +109,8 @@ class HttpPost:
         await self._session.close()
 
     async def __call__(self, webhook: Webhook) -> bool:
-        body, sent_at = webhook.body(), wall_now()
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": webhook.id,
-            "webhook-timestamp": str(int(sent_at.timestamp())),
-            "webhook-signature": self._signer.sign(webhook.id, sent_at, body.decode()),
-        }
+        body = webhook.body()
+        headers = {"content-type": "application/json", **self._sign(webhook, body, wall_now())}
         try:
             async with (
                 self._in_flight,

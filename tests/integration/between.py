@@ -44,9 +44,9 @@ class Between:
         if self.astray:
             self.strayed += 1
             return web.Response(status=404, text="no such route")
-        if request.method == "POST" and request.path == "/v1/payments":
+        if request.method == "POST" and request.path == "/v1/payment_intents":
             await self.passing.wait()
-        names = ("Idempotency-Key", "Content-Type")
+        names = ("Authorization", "Content-Type", "Idempotency-Key", "Stripe-Version")
         headers = {name: value for name in names if (value := request.headers.get(name))}
         url = URL(self._target + request.raw_path, encoded=True)
         async with self._http.request(request.method, url, data=body, headers=headers) as answer:

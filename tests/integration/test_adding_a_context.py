@@ -50,8 +50,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(tree: Path, *arguments: str) -> str:
-    """With the copy's modules."""
-    environment = os.environ | {"PYTHONPATH": str(tree)}
+    """With the copy's modules, and the tools that stand beside this Python."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PYTHONPATH": str(tree), "PATH": path}
     done = subprocess.run(
         arguments, cwd=tree, env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False
     )

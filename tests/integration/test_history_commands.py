@@ -7,7 +7,8 @@ import base64
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ import pytest
 
 from eventstore.merkle import root_of
 from eventstore.schema import migrate
+from services.audit import history_console
+from services.audit.filters import EventFilter
 from services.audit.history_index import HistoryIndex
+from services.settings import Settings
 from tests.integration.projections_trade import MASTER_KEY, START, Bought, Trade, open_trade, setting_up
 from tests.integration.system import TILLROLL
 
@@ -200,6 +204,31 @@ async def test_follow_prints_events_as_they_come(trade: Trade, following: subpro
     following.send_signal(signal.SIGINT)
     assert following.wait(timeout=SECONDS_MAX) == 130
     assert b"Traceback" not in following.stderr.read()
+
+
+async def test_follow_ends_though_what_it_waits_for_misses_that_it_is_cancelled(
+    trade: Trade, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As psycopg may, where an answer comes in the same moment."""
+    waits = asyncio.Event()
+
+    async def misses_it_once(*_: Any, **__: Any) -> AsyncIterator[tuple[list[Any], int]]:
+        with suppress(asyncio.CancelledError):
+            waits.set()
+            await asyncio.sleep(SECONDS_MAX)
+        yield [], 0
+        await asyncio.sleep(SECONDS_MAX)
+
+    monkeypatch.setattr(history_console, "coming", misses_it_once)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    following = asyncio.create_task(
+        history_console.follow_events(Settings.load(), EventFilter(), 0, None, open_=False, as_json=True)
+    )
+    await waits.wait()
+    following.cancel()
+    await asyncio.wait([following], timeout=SECONDS_MAX / 2)
+    assert following.cancelled()
 
 
 async def test_follow_ends_where_it_is_told_to_and_takes_times(

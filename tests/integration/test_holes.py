@@ -128,15 +128,15 @@ async def test_a_rule_with_the_wrong_permission(two: Two, monkeypatch: Patch) ->
 
 
 def without_tenant() -> dict[Any, str]:
-    return {s: q.replace("merchant = %(merchant)s", "true") for s, q in queries.order.orders._LIST.items()}
+    return {s: q.replace("merchant = %(merchant)s", "true", 1) for s, q in queries.order.orders.LISTS.items()}
 
 
 async def test_a_query_without_its_tenant(two: Two, monkeypatch: Patch) -> None:
     """With the second wall up nothing shows; without it the check does."""
     await check_reads(two)
     forgetful = without_tenant()
-    assert forgetful != queries.order.orders._LIST
-    monkeypatch.setattr(queries.order.orders, "_LIST", forgetful)
+    assert forgetful != queries.order.orders.LISTS
+    monkeypatch.setattr(queries.order.orders, "LISTS", forgetful)
     await check_reads(two)
     with without_the_wall(two.world.database), goes_red():
         await check_reads(two)
@@ -213,10 +213,10 @@ async def test_a_cursor_that_carries_anothers_key(two: Two, monkeypatch: Patch) 
     of_key = "SELECT o.merchant FROM orders AS o WHERE o.order_id = %(after_id)s"
     whose = f"merchant = coalesce(({of_key}), %(merchant)s)"
     believing = {
-        s: q.replace("merchant = %(merchant)s", whose) for s, q in queries.order.orders._LIST.items()
+        s: q.replace("merchant = %(merchant)s", whose) for s, q in queries.order.orders.LISTS.items()
     }
-    assert believing != queries.order.orders._LIST
-    monkeypatch.setattr(queries.order.orders, "_LIST", believing)
+    assert believing != queries.order.orders.LISTS
+    monkeypatch.setattr(queries.order.orders, "LISTS", believing)
     await check_cursor(two, orders)  # the second wall holds
     with without_the_wall(two.world.database), goes_red():
         await check_cursor(two, orders)
@@ -323,12 +323,12 @@ async def test_a_session_that_outlives_its_end(two: Two, monkeypatch: Patch) -> 
 
 async def test_a_customers_query_without_its_subject(two: Two, monkeypatch: Patch) -> None:
     """Each of the two walls keeps a customer to its own orders; without both it would see everybody's."""
-    database, whole = two.world.database, dict(queries.order.orders._LIST)
+    database, whole = two.world.database, dict(queries.order.orders.LISTS)
     with without_the_wall(database):
         await check_customer(two)
     forgetful = {sort: query.replace("subject = %(subject)s", "true") for sort, query in whole.items()}
     assert forgetful != whole
-    monkeypatch.setattr(queries.order.orders, "_LIST", forgetful)
+    monkeypatch.setattr(queries.order.orders, "LISTS", forgetful)
     await check_customer(two)
     with without_the_wall(database), goes_red():
         await check_customer(two)

@@ -18,6 +18,7 @@ from eventstore.seams import RandomIds, WallClock
 from eventstore.tasks import end_tasks
 from services.gateways.inbox import ID_MAX, NAME_MAX, Inbox, NotUnderstood
 from services.gateways.payment import PAYMENT_GATEWAY
+from services.gateways.signatures import stripe
 from services.gateways.webhooks import WebhookServer
 from services.limit_settings import LimitSettings
 
@@ -26,7 +27,8 @@ SHORT = 0.05
 
 
 def about(stream: str, checkout: str = "c1") -> bytes:
-    return orjson.dumps({"checkout": checkout, "data": {"payment_id": stream}})
+    shown = {"object": "payment_intent", "id": "pi_1", "metadata": {"payment": stream, "checkout": checkout}}
+    return orjson.dumps({"data": {"object": shown}})
 
 
 GOOD = [(f"evt_{number}", about(f"payment-m1.{number}")) for number in range(20)]
@@ -82,7 +84,7 @@ async def test_what_the_database_refuses_fails_no_other(
 async def serving(**changes: float) -> AsyncIterator[tuple[str, int]]:
     """The port, with limits; nobody who sends here gets as far as the inbox."""
     settings = LimitSettings.model_validate(changes)
-    server = WebhookServer(None, {"payment": b"x" * 32}, "127.0.0.1", 0, settings)  # type: ignore[arg-type]
+    server = WebhookServer(None, {"payment": stripe("whsec_x")}, "127.0.0.1", 0, settings)  # type: ignore[arg-type]
     running = asyncio.create_task(server.run())
     where = urlsplit(server.url)
     assert where.hostname

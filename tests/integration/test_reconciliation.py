@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-import orjson
 import pytest
 
 from commands.executor import Context
@@ -26,12 +26,14 @@ from eventstore.codec import decode
 from eventstore.seams import WallClock
 from services.context import ProcessContext, open_context
 from services.gateways.payment import PAYMENT_GATEWAY
-from services.gateways.provider import Provider
+from services.gateways.payment_calls import captured_as
 from services.gateways.reconcile import Reconciled, reconcile
+from services.gateways.stripe_provider import StripeProvider
 from services.settings import Settings
 from services.simulation.outside import Outside, Refusals
 from services.worlds.payment import PAYMENT
 from services.worlds.webhooks import Webhook
+from tests.integration.test_worlds import INTENTS, at, charge, intent
 
 
 class Nobody:
@@ -56,18 +58,16 @@ class Books:
         done = await self.context.executor.execute(one(payment_stream("m1", payment_id), command), told)
         assert done.refused is None
 
-    async def theirs(self, path: str, body: dict[str, Any], key: str = "k") -> None:
-        status, answer = await self.world.answer(
-            "POST", path, orjson.dumps(body), {"Idempotency-Key": body.get("payment_id", key)}
-        )
+    async def theirs(self, path: str, fields: dict[str, Any], key: str = "k") -> None:
+        body = urlencode(fields).encode()
+        status, answer = await self.world.answer("POST", path, body, {"Idempotency-Key": key})
         assert status == 200, answer
 
     async def open(self, payment_id: str, *, at_theirs: bool = True, stream: str = "") -> str:
         stream = stream or payment_stream("m1", payment_id)
         if at_theirs:
-            charge = {"payment_id": stream, "order_id": "o1", "merchant": "m1", "checkout": "k"}
-            money = {"amount_cents": 100, "currency": "EUR", "method": "card", "installments": 1}
-            await self.theirs("/v1/payments", charge | money)
+            charged = charge(stream, amount_cents=100) | {"currency": "eur"}
+            await self.theirs(INTENTS, charged, stream)
         return stream
 
     async def paid(self, payment_id: str, *, at_theirs: bool = True) -> str:
@@ -83,14 +83,16 @@ class Books:
     def told(self, payment_id: str, **fields: Any) -> RecordProviderPayment:
         return RecordProviderPayment(
             payment_id=payment_id,
-            provider_reference="x",
+            provider_reference=intent(payment_stream("m1", payment_id)),
             status="authorized",
             amount_cents=100,
             **fields,
         )
 
     async def compare(self) -> Reconciled:
-        return await reconcile(self.context, PAYMENT_GATEWAY, Provider(self.world.answer), 8)
+        return await reconcile(
+            self.context, PAYMENT_GATEWAY, StripeProvider(self.world.answer, "sk_test_1"), 8
+        )
 
     async def open_kinds(self) -> dict[str, frozenset[str]]:
         facts = [decode(stored) for stored in await self.context.log.read(0, 1_000)]
@@ -114,8 +116,8 @@ async def test_it_finds_what_was_planted_and_opens_it_once(books: Books) -> None
     await books.paid("honest")
     await books.paid("missing", at_theirs=False)
     differs = await books.paid("differs")
-    path = f"/v1/payments/{differs}/captures"
-    await books.theirs(path, {"capture_id": "c1", "amount_cents": 70})
+    part = {"amount_to_capture": 70, "final_capture": "false"}
+    await books.theirs(at(differs, "capture"), part | {f"metadata[{captured_as('c1')}]": "70 c1"})
     await books.ours("differs", RequestCapture(payment_id="differs", capture_id="c1", amount_cents=60))
     c1 = Movement(reference="c1", amount_cents=60, succeeded=True)
     await books.ours("differs", books.told("differs", captures=(c1,)))

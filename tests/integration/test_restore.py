@@ -17,6 +17,7 @@ import pytest
 from services.demo_people import let_people_in
 from services.embedded import NatsServer
 from services.embedded.copies import put_copy
+from services.gateways.payment_calls import search_path
 from services.runfile import read_run
 from services.settings import Settings
 from tests.integration.api_client import an_order, problem
@@ -32,6 +33,7 @@ class Shop:
     environment: dict[str, str]
     client: httpx.Client
     payment_url: str
+    data_dir: Path
 
     def place(self, order_id: str) -> str:
         """The position of an order with a payment; sent again, it is the same request."""
@@ -49,10 +51,12 @@ class Shop:
 
     def reference(self, order_id: str) -> str:
         """How the provider calls the payment of an order."""
-        path = f"{self.payment_url}/v1/payments/payment-demo.{order_id}%252Ecard"
-        answer = httpx.get(path)
+        key = (self.data_dir / "secrets/payment_api.key").read_text().strip()
+        url = self.payment_url + search_path(f"payment-demo.{order_id}%2Ecard")
+        answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"})
         assert answer.status_code == 200, answer.text
-        return str(answer.json()["provider_reference"])
+        (found,) = answer.json()["data"]
+        return str(found["id"])
 
     def published(self) -> bool:
         code, status = tillroll(self.environment, "status")
@@ -69,7 +73,7 @@ def shop(data_dir: Path) -> Iterator[Shop]:
         headers = {"Authorization": f"Bearer {known['DEMO_KEY']}"}
         url = f"http://127.0.0.1:{run.settings['api_port']}"
         with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
-            yield Shop(environment, client, known["PAYMENT"])
+            yield Shop(environment, client, known["PAYMENT"], data_dir)
 
 
 def run(data_dir: Path, environment: dict[str, str], *arguments: str) -> tuple[int, str]:

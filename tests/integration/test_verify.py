@@ -38,7 +38,8 @@ async def context(database: str, nats_url: str, tmp_path: Path) -> AsyncIterator
         yield replace(context, keyring=keyring)
 
 
-async def problems(context: ProcessContext, patience_s: float = 5.0) -> list[str]:
+async def problems(context: ProcessContext, patience_s: float = 60.0) -> list[str]:
+    """Patience is needed only where somebody stands still: a projector that starts beside others may."""
     return (await verify(context, lambda *_: None, patience_s)).problems
 
 

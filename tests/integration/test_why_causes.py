@@ -20,6 +20,7 @@ from eventstore.codec import decode
 from eventstore.postgres import make_pool
 from eventstore.seams import WallClock, derived_id
 from eventstore.statements import Pool
+from services.agents.order import ORDER_AGENT
 from services.audit.causes import Cause
 from services.audit.causes_asked import (
     Bound,
@@ -349,7 +350,8 @@ async def test_the_tree_is_drawn_for_terminals_machines_and_eyes(trade: Trade, p
     assert len(drawn) == len(list(tree.walk()))
     (confirmed,) = [text for text in drawn if "7 OrderConfirmed" in text]
     assert "order-m.1 by agent:order" in confirmed, "also on paper, where no pointer is"
-    assert any("agent order, rules 2 · because of events 2, 3, 6" in text for text in drawn)
+    decided = f"agent order, rules {ORDER_AGENT.rule_version} · because of events 2, 3, 6"
+    assert any(decided in text for text in drawn)
     assert any("deadline reservation" in text and "due 2026-03-01 13:00:00" in text for text in drawn)
     assert any("OrderCompleted" in text for text in texts)
     assert b"<script" not in as_svg(tree)

@@ -4,24 +4,32 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import orjson
 import pytest
+import stripe
 from aiohttp import web
 from standardwebhooks import Webhook
 
 from eventstore.tasks import TaskGroup
+from services.gateways.payment_calls import search_path
+from services.worlds.stage import stable_id
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 START = (
     "import sys; from pathlib import Path; from services.worlds.server import run; "
     "run(sys.argv[1], data_dir=Path(sys.argv[2]), host='127.0.0.1', port=0, webhook_url=sys.argv[3], "
-    f"webhook_secret='{SECRET}', collect_after_s=0.05, deliver_after_s=0.1)"
+    f"webhook_secret='{SECRET}', api_key=sys.argv[4], collect_after_s=0.05, deliver_after_s=0.1)"
 )
+INTENTS = "/v1/payment_intents"
+AUTHORIZED = "payment_intent.amount_capturable_updated"
+INVALID, STATE = "invalid_request_error", "payment_intent_unexpected_state"
 PATIENCE_S = 30  # how long to wait for what must happen
 T0, T1, T2 = "2017-10-02T10:56:33Z", "2017-10-03T00:00:00Z", "2017-10-04T00:00:00Z"
 
@@ -29,7 +37,8 @@ T0, T1, T2 = "2017-10-02T10:56:33Z", "2017-10-03T00:00:00Z", "2017-10-04T00:00:0
 class Receiver:
     """The other end of the webhooks: checks every signature, and answers what it is told to."""
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, kind: str, journal: Path) -> None:
+        self.kind = kind
         self.journal = journal
         self.journaled: list[bool] = []  # for each attempt, whether the fact was on the disk by then
         self.status = 204
@@ -37,10 +46,18 @@ class Receiver:
         self.received: list[dict[str, Any]] = []
         self._verifier = Webhook(SECRET)
 
+    def _verified(self, body: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        """Each provider by its own client."""
+        if self.kind == "payment":
+            stripe.Webhook.construct_event(body, headers["Stripe-Signature"], SECRET)
+            event: dict[str, Any] = orjson.loads(body)
+            return event
+        message: dict[str, Any] = self._verifier.verify(body, dict(headers))
+        assert message["id"] == headers["webhook-id"]
+        return message
+
     async def receive(self, request: web.Request) -> web.Response:
-        body = await request.text()
-        message = self._verifier.verify(body, dict(request.headers))
-        assert message["id"] == request.headers["webhook-id"]
+        message = self._verified(await request.text(), request.headers)
         self.attempts += 1
         self.journaled.append(message["id"] in self.journal.read_text())
         if self.status == 204:
@@ -50,13 +67,17 @@ class Receiver:
     def types(self) -> list[str]:
         return [message["type"] for message in self.received]
 
+    def payments(self) -> list[str]:
+        """Our names of those that were told of."""
+        return [message["data"]["object"]["metadata"]["payment"] for message in self.received]
+
 
 class Process:
     """One world as a process, which can be killed and started again on the same data."""
 
-    def __init__(self, kind: str, data_dir: Path, webhook_url: str) -> None:
+    def __init__(self, kind: str, data_dir: Path, webhook_url: str, api_key: str = "") -> None:
         self.journal = data_dir / f"{kind}.ndjson"
-        self._command = [sys.executable, "-c", START, kind, str(data_dir), webhook_url]
+        self._command = [sys.executable, "-c", START, kind, str(data_dir), webhook_url, api_key]
         self.start()
 
     def start(self) -> None:
@@ -109,9 +130,53 @@ class World:
         assert set(answer) == {"type", "title", "status", "detail", "code"}
         return status, answer["code"]
 
+    async def asked(
+        self, method: str, path: str, fields: dict[str, Any] | None = None, key: str = ""
+    ) -> tuple[int, Any, str | None]:
+        """Of Stripe's wire: the status, the object or the error, and whether it is an answer of before."""
+        headers = {"Idempotency-Key": key} if key else {}
+        url = self.process.url + path
+        async with self.session.request(method, url, data=fields, headers=headers) as answer:
+            assert answer.content_type == "application/json"
+            shown = orjson.loads(await answer.read())
+            return (
+                answer.status,
+                shown.get("error", shown),
+                answer.headers.get("Idempotent-Replayed"),
+            )
+
+    async def done(self, path: str, key: str, **fields: Any) -> Any:
+        status, answer, _ = await self.asked("POST", path, fields, key)
+        assert status == 200, answer
+        return answer
+
+    async def shown(self, path: str) -> Any:
+        status, answer, _ = await self.asked("GET", path)
+        assert status == 200, answer
+        return answer
+
+    async def payment(self, payment_id: str) -> Any:
+        return await self.shown(at(payment_id))
+
+    async def all_listed(self) -> dict[str, str]:
+        """The status of each payment."""
+        listed: dict[str, str] = {}
+        after = ""
+        while True:
+            page = await self.shown(f"{INTENTS}?limit=100{after}")
+            listed |= {each["metadata"]["payment"]: each["status"] for each in page["data"]}
+            if not page["has_more"]:
+                return listed
+            after = f"&starting_after={page['data'][-1]['id']}"
+
+    async def failed(self, path: str, key: str = "", **fields: Any) -> tuple[int, str, str]:
+        """The status, the type and the code of the error; without a key it is a question."""
+        status, error, _ = await self.asked("POST" if key else "GET", path, fields or None, key)
+        return status, error["type"], error.get("code", "")
+
     async def charge(self, payment_id: str, checkout: str = "c1", amount_cents: int = 1000) -> Any:
         body = charge(payment_id, checkout, amount_cents)
-        return await self.ok("POST", "/v1/payments", body, **{"Idempotency-Key": payment_id})
+        return await self.done(INTENTS, payment_id, **body)
 
     async def book(self, shipment_id: str, checkout: str = "c1") -> Any:
         body = booking(shipment_id, checkout)
@@ -138,6 +203,10 @@ class World:
         await eventually(check)
 
 
+def seconds(at: str) -> int:
+    return int(datetime.fromisoformat(at).timestamp())
+
+
 async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not await check():
@@ -145,16 +214,26 @@ async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
 
 
 def charge(payment_id: str, checkout: str = "c1", amount_cents: int = 1000) -> dict[str, Any]:
+    """The form that asks for it; its request has the payment's id as key."""
     return {
-        "payment_id": payment_id,
-        "order_id": "o1",
-        "merchant": "m1",
-        "checkout": checkout,
-        "amount_cents": amount_cents,
-        "currency": "BRL",
-        "method": "credit_card",
-        "installments": 1,
+        "amount": str(amount_cents),
+        "currency": "brl",
+        "capture_method": "manual",
+        "confirm": "true",
+        "payment_method": "pm_card_visa",
+        "metadata[payment]": payment_id,
+        "metadata[checkout]": checkout,
+        "metadata[merchant]": "m1",
     }
+
+
+def intent(payment_id: str) -> str:
+    """The provider's name for it."""
+    return stable_id("pi", payment_id)
+
+
+def at(payment_id: str, change: str = "") -> str:
+    return f"{INTENTS}/{intent(payment_id)}" + (f"/{change}" if change else "")
 
 
 def booking(shipment_id: str, checkout: str = "c1") -> dict[str, Any]:
@@ -174,15 +253,16 @@ def journey(shipment_id: str, *facts: tuple[str, str, str | None]) -> dict[str, 
     return {"shipment_id": shipment_id, "checkout": "c1", "facts": listed}
 
 
-async def started(kind: str, data_dir: Path) -> AsyncIterator[World]:
-    receiver = Receiver(data_dir / f"{kind}.ndjson")
+async def started(kind: str, data_dir: Path, api_key: str = "") -> AsyncIterator[World]:
+    receiver = Receiver(kind, data_dir / f"{kind}.ndjson")
     application = web.Application()
     application.router.add_post("/webhooks", receiver.receive)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    process = Process(kind, data_dir, f"http://127.0.0.1:{runner.addresses[0][1]}/webhooks")
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/webhooks"
+    process = Process(kind, data_dir, url, api_key)
     try:
         async with aiohttp.ClientSession() as session:
             yield World(process, receiver, session)
@@ -210,107 +290,126 @@ async def shipments(tmp_path: Path) -> AsyncIterator[World]:
 
 async def test_a_payment_goes_its_way_and_guards_hold(payments: World) -> None:
     paid = await payments.charge("p1")
-    assert (paid["status"], paid["amount_cents"], paid["voided"]) == ("authorized", 1000, False)
+    assert (paid["status"], paid["amount_capturable"], paid["id"]) == ("requires_capture", 1000, intent("p1"))
     await payments.clock(c1=T1)
-    captured = await payments.ok(
-        "POST", "/v1/payments/p1/captures", {"capture_id": "k1", "amount_cents": 700}
+    first = {"amount_to_capture": "700", "final_capture": "false", "metadata[first]": "yes"}
+    captured = await payments.done(at("p1", "capture"), "k1", **first)
+    assert (captured["amount_received"], captured["amount_capturable"]) == (700, 300)
+    assert captured["metadata"] == {**paid["metadata"], "first": "yes"}
+    of_it = {"payment_intent": intent("p1"), "amount": "500", "metadata[refund]": "r1"}
+    refunded = await payments.done("/v1/refunds", "r1", **of_it)
+    assert (refunded["amount"], refunded["status"], refunded["created"]) == (500, "succeeded", seconds(T1))
+    too_much = {"amount_to_capture": "301"}
+    assert await payments.failed(at("p1", "capture"), "k2", **too_much) == (400, INVALID, "amount_too_large")
+    too_much = {"payment_intent": intent("p1"), "amount": "201"}
+    assert await payments.failed("/v1/refunds", "r2", **too_much) == (400, INVALID, "amount_too_large")
+    shown = await payments.shown(f"{at('p1')}?expand[]=latest_charge.refunds")
+    charged = shown["latest_charge"]
+    assert (charged["amount_captured"], charged["captured"], charged["refunds"]["data"]) == (
+        700,
+        False,
+        [refunded],
     )
-    expected = {"capture_id": "k1", "amount_cents": 700, "status": "captured", "happened_at": T1}
-    assert captured["captures"] == [expected]
-    refunded = await payments.ok("POST", "/v1/payments/p1/refunds", {"refund_id": "r1", "amount_cents": 500})
-    assert refunded["refunds"][0]["amount_cents"] == 500
-    too_much = {"capture_id": "k2", "amount_cents": 301}
-    assert await payments.refused("POST", "/v1/payments/p1/captures", too_much) == (
-        409,
-        "capture_exceeds_authorized",
-    )
-    too_much = {"refund_id": "r2", "amount_cents": 201}
-    assert await payments.refused("POST", "/v1/payments/p1/refunds", too_much) == (
-        409,
-        "refund_exceeds_captured",
-    )
-    assert await payments.ok("GET", "/v1/payments/p1") == refunded
-    remainder = await payments.ok("POST", "/v1/payments/p1/void", {"void_id": "v1"})
-    assert (remainder["voided"], remainder["voided_at"]) == (True, T1)
+    rest = {"amount_to_capture": "0", "final_capture": "true"}
+    released = await payments.done(at("p1", "capture"), "v1", **rest)
+    assert (released["status"], released["amount_capturable"]) == ("succeeded", 0)
     await payments.charge("p0")
-    await payments.ok("POST", "/v1/payments/p0/captures", {"capture_id": "k1", "amount_cents": 1000})
-    assert await payments.refused("POST", "/v1/payments/p0/void", {"void_id": "v1"}) == (
-        409,
-        "payment_captured",
-    )
+    await payments.done(at("p0", "capture"), "k1")  # all of it
+    assert await payments.failed(at("p0", "cancel"), "v1") == (400, INVALID, STATE)
     await payments.charge("p2")
-    voided = await payments.ok("POST", "/v1/payments/p2/void", {"void_id": "v1"})
-    assert (voided["voided"], voided["voided_at"]) == (True, T1)
-    late = {"capture_id": "k1", "amount_cents": 1}
-    assert await payments.refused("POST", "/v1/payments/p2/captures", late) == (409, "payment_voided")
-    assert (await payments.charge("p3", amount_cents=11_313))["status"] == "declined"
+    voided = await payments.done(at("p2", "cancel"), "v1")
+    assert (voided["status"], voided["canceled_at"]) == ("canceled", seconds(T1))
+    assert await payments.failed(at("p2", "capture"), "k1") == (400, INVALID, STATE)
     assert payments.receiver.received == []  # all of it was said in the answers
+
+
+async def test_a_last_capture_lets_go_of_the_rest(payments: World) -> None:
+    await payments.charge("p1")
+    captured = await payments.done(at("p1", "capture"), "k1", amount_to_capture="400")
+    assert (captured["status"], captured["amount_received"]) == ("succeeded", 400)
+    assert captured["amount_capturable"] == 0
+    again = {"amount_to_capture": "100"}
+    assert await payments.failed(at("p1", "capture"), "k2", **again) == (400, INVALID, STATE)
+    once = charge("p2") | {"payment_method": "pm_card_credit_disableEnterpriseCardFeatures"}
+    await payments.done(INTENTS, "p2", **once)
+    part = {"amount_to_capture": "400", "final_capture": "false"}
+    assert (await payments.failed(at("p2", "capture"), "k1", **part))[:2] == (400, INVALID)
+
+
+async def test_a_decline_is_an_error_that_shows_the_payment(payments: World) -> None:
+    for payment_id, fields, why in (
+        ("p1", {"amount": "11313"}, "do_not_honor"),
+        ("p2", {"payment_method": "pm_card_chargeDeclinedInsufficientFunds"}, "insufficient_funds"),
+    ):
+        for _ in range(2):  # also once more, under the same key
+            status, error, _ = await payments.asked("POST", INTENTS, charge(payment_id) | fields, payment_id)
+            told = error["type"], error["code"], error["decline_code"]
+            assert (status, *told) == (402, "card_error", "card_declined", why)
+            assert error["payment_intent"] == await payments.payment(payment_id)
+        assert error["payment_intent"]["status"] == "requires_payment_method"
 
 
 async def test_the_same_key_gets_the_same_answer_and_another_body_is_refused(payments: World) -> None:
     first = await payments.charge("p1")
-    await payments.ok("POST", "/v1/payments/p1/captures", {"capture_id": "k1", "amount_cents": 700})
-    again = await asyncio.gather(*(payments.charge("p1") for _ in range(10)))
-    assert again == [first] * 10
+    part = {"amount_to_capture": "700", "final_capture": "false"}
+    await payments.done(at("p1", "capture"), "k1", **part)
+    again = await asyncio.gather(*(payments.asked("POST", INTENTS, charge("p1"), "p1") for _ in range(10)))
+    assert again == [(200, first, "true")] * 10
     other = charge("p1", amount_cents=999)
-    key = {"Idempotency-Key": "p1"}
-    assert await payments.refused("POST", "/v1/payments", other, **key) == (422, "idempotency_key_reused")
-    assert await payments.refused("POST", "/v1/payments", charge("p1")) == (422, "invalid_request")
-    assert len((await payments.ok("GET", "/v1/payments/p1"))["captures"]) == 1
+    status, error, _ = await payments.asked("POST", INTENTS, other, "p1")
+    assert (status, error["type"]) == (400, "idempotency_error")
+    more = part | {"amount_to_capture": "701"}
+    assert (await payments.failed(at("p1", "capture"), "k1", **more))[1] == "idempotency_error"
+    assert (await payments.payment("p1"))["amount_received"] == 700
 
 
 async def test_bad_input_is_refused_by_the_name_of_its_field(payments: World) -> None:
-    bad: list[tuple[bytes, str]] = [
-        (b"", "body"),
-        (b"{", "body"),
-        (b"[]", "body"),
-        (b'{"payment_id": "\xff"}', "body"),
-        (orjson.dumps(charge("p1") | {"amount_cents": "1000"}), "amount_cents"),
-        (orjson.dumps(charge("p1") | {"amount_cents": 0}), "amount_cents"),
-        (orjson.dumps(charge("p1") | {"currency": "real"}), "currency"),
-        (orjson.dumps(charge("p1") | {"colour": "red"}), "colour"),
-        (orjson.dumps(charge("x" * 501)), "payment_id"),
+    bad: list[tuple[dict[str, str], str]] = [
+        ({}, "payment_method"),
+        (charge("p1") | {"amount": "10.5"}, "amount"),
+        (charge("p1") | {"amount": "0"}, "amount_cents"),
+        (charge("p1") | {"currency": "real"}, "currency"),
+        (charge("p1") | {"colour": "red"}, "colour"),
+        (charge("p1") | {"capture_method": "automatic"}, "capture_method"),
+        (charge("p1") | {"payment_method": ""}, "payment_method"),
+        (charge("p1") | {"metadata[long]": "x" * 501}, "metadata.long"),
     ]
-    for body, field in bad:
-        status, answer = await payments.call("POST", "/v1/payments", body, **{"Idempotency-Key": "p1"})
-        assert status == 422
-        assert answer["detail"].startswith(f"{field}: ")
+    for fields, param in bad:
+        status, error, _ = await payments.asked("POST", INTENTS, fields, "p1")
+        assert (status, error["type"], error["param"]) == (400, INVALID, param)
     assert payments.process.journal.read_bytes() == b""
 
 
 async def test_what_is_not_there_is_not_found(payments: World) -> None:
-    assert await payments.refused("GET", "/v1/payments/nobody") == (404, "payment_not_found")
-    capture = {"capture_id": "k1", "amount_cents": 1}
-    assert await payments.refused("POST", "/v1/payments/nobody/captures", capture) == (
-        404,
-        "payment_not_found",
-    )
-    assert await payments.refused("DELETE", "/v1/payments/p1") == (404, "not_found")
-    assert await payments.refused("GET", "/v1/payments?after=nobody") == (404, "payments_not_found")
-    assert await payments.refused("GET", "/v1/payments?limit=0") == (422, "invalid_query")
-    assert await payments.refused("GET", "/v1/payments?page=2") == (422, "invalid_query")
+    missing = (404, INVALID, "resource_missing")
+    for path in (at("nobody"), "/v1/charges/ch_1", "/v1/refunds/re_1", "/v1/disputes/dp_1"):
+        assert await payments.failed(path) == missing
+    assert await payments.failed(at("nobody", "capture"), "k1") == missing
+    assert await payments.failed("/v1/disputes/dp_1", "k1") == missing
+    assert await payments.failed("/v1/nothing") == (404, INVALID, "")
+    assert await payments.failed(f"{INTENTS}?starting_after=pi_nobody") == missing
+    assert (await payments.failed(f"{INTENTS}?limit=0"))[0] == 400
+    assert (await payments.failed(f"{INTENTS}?page=2"))[2] == "parameter_unknown"
 
 
-async def test_payments_are_listed_in_pages_and_ids_may_hold_anything(payments: World) -> None:
-    ids = ["a/b", "ç ?&", "..", "p4", "p5"]
+async def test_payments_are_listed_in_pages_the_newest_first_and_found_by_our_names(payments: World) -> None:
+    ids = ["a/b", "ç ?&", "it's", "p4", "p5"]
     for payment_id in ids:
-        body = orjson.dumps(charge(payment_id))
-        headers = {"Idempotency-Key": payment_id}
-        async with payments.session.post(
-            f"{payments.process.url}/v1/payments", data=body, headers=headers
-        ) as answer:
-            assert answer.status == 200
+        await payments.done(INTENTS, quote(payment_id), **charge(payment_id))
     listed: list[str] = []
-    query: dict[str, str] = {"limit": "2"}
+    after = ""
     while True:
-        async with payments.session.get(f"{payments.process.url}/v1/payments", params=query) as answer:
-            page = await answer.json()
-        listed += [payment["payment_id"] for payment in page["payments"]]
-        if page["next"] is None:
+        page = await payments.shown(f"{INTENTS}?limit=2{after}")
+        listed += [payment["metadata"]["payment"] for payment in page["data"]]
+        if not page["has_more"]:
             break
-        query["after"] = page["next"]
-    assert listed == ids
-    assert (await payments.ok("GET", "/v1/payments/a%2Fb"))["payment_id"] == "a/b"
+        after = f"&starting_after={page['data'][-1]['id']}"
+    assert listed == ids[::-1]
+    assert (await payments.shown(f"{INTENTS}?created[gte]=99999999999"))["data"] == []
+    for payment_id in ids:
+        (found,) = (await payments.shown(search_path(payment_id)))["data"]
+        assert found["metadata"]["payment"] == payment_id
+    assert (await payments.shown(search_path("p9")))["data"] == []
 
 
 async def test_an_authorisation_is_told_when_the_clock_reaches_it_with_its_time_as_it_stands(
@@ -325,35 +424,91 @@ async def test_an_authorisation_is_told_when_the_clock_reaches_it_with_its_time_
         authorization("elsewhere", T0, T0, checkout="c2"),
     )
     assert await payments.clock(c1=T0) == {"c1": T0}
-    due = await payments.charge("due")
-    assert (due["status"], due["happened_at"]) == ("authorized", T0)
+    due = await payments.done(INTENTS, "due", **charge("due"), **{"expand[]": "latest_charge"})
+    assert (due["status"], due["latest_charge"]["created"]) == ("requires_capture", seconds(T0))
     for payment_id in ("late", "unknown", "never", "declined"):
-        assert (await payments.charge(payment_id))["status"] == "pending"
-    assert (await payments.charge("elsewhere", "c2"))["status"] == "pending"
+        assert (await payments.charge(payment_id))["status"] == "processing"
+    assert (await payments.charge("elsewhere", "c2"))["status"] == "processing"
     assert await payments.outstanding() == {}
     await payments.clock(c1=T1)
     await payments.at_rest()
-    told = {message["data"]["payment_id"]: message for message in payments.receiver.received}
+    told = dict(zip(payments.receiver.payments(), payments.receiver.received, strict=True))
     assert told.keys() == {"late", "unknown"}
-    assert {message["type"] for message in told.values()} == {"payment.authorized"}
-    assert told["late"]["data"]["happened_at"] == T0
-    assert told["unknown"]["data"]["happened_at"] is None
-    assert (told["late"]["checkout"], told["late"]["merchant"]) == ("c1", "m1")
-    assert told["late"]["data"] == await payments.ok("GET", "/v1/payments/late")
+    assert {message["type"] for message in told.values()} == {AUTHORIZED}
+    assert told["late"]["created"] == seconds(T0)
+    assert told["unknown"]["created"] == 0
+    noted = told["late"]["data"]["object"]["metadata"]
+    assert (noted["checkout"], noted["merchant"]) == ("c1", "m1")
+    assert told["late"]["data"]["object"] == await payments.payment("late")
     assert await payments.clock(c1=T0) == {"c1": T1}  # never back
     await payments.clock(c1=T2, c2=T2)
     await payments.at_rest()
-    assert sorted(payments.receiver.types()[2:]) == ["payment.authorized", "payment.declined"]
-    assert (await payments.ok("GET", "/v1/payments/never"))["status"] == "pending"
+    assert sorted(payments.receiver.types()[2:]) == [AUTHORIZED, "payment_intent.payment_failed"]
+    assert (await payments.payment("never"))["status"] == "processing"
+
+
+async def test_the_bank_wants_to_hear_from_the_customer_and_disputes_are_told_by_its_name(
+    payments: World,
+) -> None:
+    later = ({"type": kind, "told_at": T2} for kind in ("dispute_opened", "dispute_lost"))
+    before = [{"type": "action_required", "told_at": T0}]
+    await payments.put_scenarios(authorization("p1", T1, T1) | {"before": before, "later": [*later]})
+    await payments.charge("p1")
+    await payments.clock(c1=T0)
+    asked = await payments.payment("p1")
+    assert asked["status"] == "requires_action"
+    assert asked["next_action"]["redirect_to_url"]["url"].startswith("https://")
+    await payments.clock(c1=T1)
+    await payments.done(at("p1", "capture"), "k1")
+    await payments.clock(c1=T2)
+    await payments.at_rest()
+    assert payments.receiver.types() == [
+        "payment_intent.requires_action",
+        AUTHORIZED,
+        "charge.dispute.created",
+        "charge.dispute.closed",
+    ]
+    (dispute,) = (await payments.shown(f"/v1/disputes?payment_intent={intent('p1')}"))["data"]
+    assert (dispute["amount"], dispute["status"]) == (1000, "lost")
+    assert dispute == payments.receiver.received[-1]["data"]["object"]
+    assert await payments.failed(f"/v1/disputes/{dispute['id']}", "e1") == (400, INVALID, "dispute_not_open")
+    charged = await payments.shown(f"/v1/charges/{asked['latest_charge'] or dispute['charge']}")
+    assert charged["disputed"]
+    assert charged["payment_method_details"]["card"]["three_d_secure"] == {"result": "authenticated"}
+
+
+async def test_an_authorisation_lapses_and_what_was_captured_of_it_stays(payments: World) -> None:
+    for payment_id in ("all", "rest"):
+        lapses = [{"type": "expired", "told_at": T2, "happened_at": T2}]
+        await payments.put_scenarios(authorization(payment_id, T0, T0) | {"later": lapses})
+    await payments.clock(c1=T0)
+    for payment_id in ("all", "rest"):
+        await payments.charge(payment_id)
+    part = {"amount_to_capture": "700", "final_capture": "false"}
+    await payments.done(at("rest", "capture"), "k1", **part)
+    await payments.clock(c1=T2)
+    await payments.at_rest()
+    assert sorted(payments.receiver.types()) == ["payment_intent.canceled", "payment_intent.succeeded"]
+    lapsed, rest = await payments.payment("all"), await payments.payment("rest")
+    assert (lapsed["status"], lapsed["cancellation_reason"]) == ("canceled", "automatic")
+    assert (rest["status"], rest["amount_received"], rest["amount_capturable"]) == ("succeeded", 700, 0)
+
+
+async def test_a_key_opens_the_api_and_no_other_does(tmp_path: Path) -> None:
+    async for world in started("payment", tmp_path, api_key="sk_test_1"):
+        status, error, _ = await world.asked("GET", INTENTS)
+        assert (status, error["type"]) == (401, INVALID)
+        world.session.headers["Authorization"] = "Bearer sk_test_1"
+        assert (await world.shown(INTENTS))["data"] == []
 
 
 async def test_a_void_cancels_a_pending_payment_for_good(payments: World) -> None:
     await payments.put_scenarios(authorization("p1", T1, T1))
     await payments.charge("p1")
-    assert (await payments.ok("POST", "/v1/payments/p1/void", {"void_id": "v1"}))["voided"] is True
+    assert (await payments.done(at("p1", "cancel"), "v1"))["status"] == "canceled"
     await payments.clock(c1=T2)
-    payment = await payments.ok("GET", "/v1/payments/p1")
-    assert (payment["status"], payment["voided"]) == ("pending", True)
+    payment = await payments.payment("p1")
+    assert (payment["status"], payment["latest_charge"]) == ("canceled", None)
     assert await payments.outstanding() == {}
 
 
@@ -361,7 +516,7 @@ async def test_scenarios_of_a_bad_request_are_all_refused_with_the_line_named(pa
     good = orjson.dumps(authorization("p1", T1, T1))
     status, answer = await payments.call("PUT", "/control/scenarios", good + b'\n{"payment_id": "p2"}\n')
     assert (status, answer["detail"]) == (422, "line 2: checkout: Field required")
-    assert (await payments.charge("p1"))["status"] == "authorized"  # it has no scenario
+    assert (await payments.charge("p1"))["status"] == "requires_capture"  # it has no scenario
     assert await payments.refused("PUT", "/control/scenarios", good) == (409, "scenario_too_late")
 
 
@@ -371,9 +526,7 @@ async def test_thousands_of_scenarios_and_clocks_are_taken_at_once(payments: Wor
     await asyncio.gather(*(payments.charge(i, i) for i in ids[:300]))
     await payments.clock(**dict.fromkeys(ids[:300], T2))
     await payments.at_rest()
-    assert sorted(message["data"]["payment_id"] for message in payments.receiver.received) == sorted(
-        ids[:300]
-    )
+    assert sorted(payments.receiver.payments()) == sorted(ids[:300])
 
 
 # ---- webhooks
@@ -394,7 +547,7 @@ async def test_a_webhook_is_repeated_until_it_is_acknowledged_and_outstanding_ti
     assert await payments.outstanding() == {"c1": 1}
     payments.receiver.status = 204
     await payments.at_rest()
-    assert payments.receiver.types() == ["payment.authorized"]
+    assert payments.receiver.types() == [AUTHORIZED]
 
 
 # ---- shipments
@@ -456,9 +609,16 @@ async def test_a_live_order_also_ends_even_over_a_restart(shipments: World) -> N
 
 async def test_error_500_does_nothing(payments: World) -> None:
     await payments.faults(error_500=1)
-    assert await payments.refused("POST", "/v1/payments", charge("p1")) == (500, "internal_error")
+    assert await payments.failed(INTENTS, "p1", **charge("p1")) == (500, "api_error", "internal_error")
     await payments.faults()
-    assert await payments.refused("GET", "/v1/payments/p1") == (404, "payment_not_found")
+    assert await payments.failed(at("p1")) == (404, INVALID, "resource_missing")
+
+
+async def test_too_many_does_nothing(payments: World) -> None:
+    await payments.faults(too_many=1)
+    assert await payments.failed(INTENTS, "p1", **charge("p1")) == (429, INVALID, "rate_limit")
+    await payments.faults()
+    assert await payments.failed(at("p1")) == (404, INVALID, "resource_missing")
 
 
 async def without_an_answer(world: World) -> None:
@@ -471,28 +631,28 @@ async def without_an_answer(world: World) -> None:
 async def test_timeout_before_does_nothing_and_timeout_after_has_done_it(payments: World) -> None:
     await payments.faults(timeout_before=1)
     await without_an_answer(payments)
-    assert await payments.refused("GET", "/v1/payments/p1") == (404, "payment_not_found")
+    assert await payments.failed(at("p1")) == (404, INVALID, "resource_missing")
     await payments.faults(timeout_after=1)
     await without_an_answer(payments)
-    assert await payments.ok("GET", "/v1/payments/p1") == await payments.charge("p1")
+    assert await payments.payment("p1") == await payments.charge("p1")
 
 
 async def test_a_late_answer_comes_and_it_is_done_before(payments: World) -> None:
     await payments.faults(delay_ms_max=60_000, late_answer=1)
     await without_an_answer(payments)
-    done = await payments.ok("GET", "/v1/payments/p1")
+    done = await payments.payment("p1")
     await payments.faults(delay_ms_max=50, late_answer=1)
     assert await payments.charge("p1") == done
 
 
 async def test_a_world_that_keeps_silent_still_stops_when_asked(payments: World) -> None:
     await payments.faults(timeout_before=1)
-    silent = asyncio.ensure_future(payments.refused("POST", "/v1/payments", charge("p1")))
+    silent = asyncio.ensure_future(payments.failed(INTENTS, "p1", **charge("p1")))
     await asyncio.sleep(0.2)  # so that it is most likely in hand when the signal comes
     loop = asyncio.get_running_loop()
     assert await loop.run_in_executor(None, payments.process.end, signal.SIGTERM) == (0, "")
     (outcome,) = await asyncio.gather(silent, return_exceptions=True)
-    assert outcome == (503, "stopping") or isinstance(outcome, aiohttp.ClientConnectionError)
+    assert outcome == (503, "api_error", "stopping") or isinstance(outcome, aiohttp.ClientConnectionError)
     payments.process.start()
 
 
@@ -518,7 +678,7 @@ async def test_webhook_drop_loses_attempts_and_not_the_fact(payments: World) -> 
     assert await payments.outstanding() == {"c1": 1}
     await payments.faults()
     await payments.at_rest()
-    assert payments.receiver.types() == ["payment.authorized"]
+    assert payments.receiver.types() == [AUTHORIZED]
 
 
 async def test_webhook_delay_keeps_a_fact_outstanding_and_faults_outlive_a_kill(payments: World) -> None:
@@ -533,7 +693,7 @@ async def test_webhook_delay_keeps_a_fact_outstanding_and_faults_outlive_a_kill(
     payments.process.end(signal.SIGKILL)
     payments.process.start()
     await payments.at_rest()
-    assert payments.receiver.types() == ["payment.authorized"]
+    assert payments.receiver.types() == [AUTHORIZED]
 
 
 async def test_webhook_reorder_lets_a_later_fact_pass(shipments: World) -> None:
@@ -595,15 +755,14 @@ async def test_a_kill_forgets_no_charge_that_was_answered_and_no_fact_that_was_t
     assert payments.process.journal.read_bytes().endswith(b"}\n")
     for payment_id, before in answered.items():
         assert await payments.charge(payment_id, f"c{payment_id[1:]}") == before
-    listed = (await payments.ok("GET", "/v1/payments?limit=1000"))["payments"]
-    assert {payment["payment_id"] for payment in listed} >= answered.keys()
-    told = {
-        p["payment_id"] for p in listed if p["status"] == "authorized" and int(p["payment_id"][1:]) % 3 == 0
-    }
+    listed = await payments.all_listed()
+    assert listed.keys() >= answered.keys()
+    authorized = {name for name, status in listed.items() if status == "requires_capture"}
+    told = {name for name in authorized if int(name[1:]) % 3 == 0}
     assert sum((await payments.outstanding()).values()) == len(told) > 0
     payments.receiver.status = 204
     await payments.at_rest()
-    assert {message["data"]["payment_id"] for message in payments.receiver.received} == told
+    assert set(payments.receiver.payments()) == told
 
 
 async def test_a_kill_between_a_clock_and_its_facts_is_made_good_at_the_next_start(payments: World) -> None:
@@ -616,7 +775,7 @@ async def test_a_kill_between_a_clock_and_its_facts_is_made_good_at_the_next_sta
     payments.receiver.status = 204
     payments.process.start()
     await payments.at_rest()
-    assert payments.receiver.types() == ["payment.authorized"]
+    assert payments.receiver.types() == [AUTHORIZED]
 
 
 async def test_an_altered_journal_is_not_served_from(payments: World) -> None:

@@ -384,6 +384,15 @@ def test_a_held_short_pick_whose_order_is_cut_by_its_buyer_is_cut_once() -> None
     all_agree(shop)
 
 
+def test_units_that_are_short_and_called_off_at_once_are_let_go_once() -> None:
+    """The cut is planned at the place that was found empty; other units come there meanwhile."""
+    shop = confirmed_shop(2, 1, units=3, seed=53661)
+    for name, which, units in (("short", 2, 1), ("cut", 1, 2), ("short", 1, 2), ("receive", 0, 2)):
+        step(shop, name, which, units, 1)
+    shop.run()
+    all_agree(shop)
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("cut"), st.integers(1, 2), st.integers(1, 3)),

@@ -21,20 +21,18 @@ from services.gateways.caller import Caller
 from services.gateways.calls import Call
 from services.gateways.moments import Moments
 from services.gateways.payment import PAYMENT_GATEWAY
-from services.gateways.provider import Provider
+from services.gateways.stripe_provider import StripeProvider
 
 STREAM = payment_stream("m1", "p1")
-ACCOUNT: dict[str, Any] = {
-    "payment_id": STREAM,
-    "provider_reference": "pay_1",
-    "status": "authorized",
-    "amount_cents": 100,
-    "reason": None,
-    "happened_at": None,
-    "captures": [],
-    "refunds": [],
-    "voided": True,
-    "voided_at": None,
+INTENT: dict[str, Any] = {
+    "id": "pi_1",
+    "object": "payment_intent",
+    "amount": 100,
+    "amount_received": 0,
+    "currency": "eur",
+    "latest_charge": "ch_1",
+    "metadata": {"payment": STREAM},
+    "status": "canceled",
 }
 
 
@@ -58,7 +56,7 @@ async def send(executor: Executor, command: Command) -> None:
 
 
 def told(**changed: Any) -> RecordProviderPayment:
-    fields = {"provider_reference": "pay_1", "status": "authorized", "amount_cents": 100, **changed}
+    fields = {"provider_reference": "pi_1", "status": "authorized", "amount_cents": 100, **changed}
     return RecordProviderPayment(payment_id="p1", **fields)
 
 
@@ -82,7 +80,7 @@ def test_an_older_answer_is_not_taken_for_this_request() -> None:
         method: str, path: str, body: bytes | None, headers: dict[str, str] | None
     ) -> tuple[int, bytes]:
         called.append(f"{method} {path.rpartition('/')[2]}")
-        return 200, orjson.dumps(ACCOUNT)
+        return 200, orjson.dumps(INTENT)
 
     async def play() -> None:
         log, clock, database = MemoryLog(), WallClock(), NoDatabase()
@@ -90,12 +88,12 @@ def test_an_older_answer_is_not_taken_for_this_request() -> None:
         fact = await void_twice(log, ours)
         keyring = Keyring(bytes(32), MemoryKeyStore())
         moments = Moments(as_database(database), clock)
-        caller = Caller(PAYMENT_GATEWAY, Provider(exchange), ours, keyring, moments, clock)
+        caller = Caller(PAYMENT_GATEWAY, StripeProvider(exchange, "sk_test_1"), ours, keyring, moments, clock)
         await caller.carry_out(Call(fact, doubtful=False, next_at=clock.now()))
         assert log.events[-1].type == "PaymentVoided"
 
     asyncio.run(play())
-    assert called == ["POST void"]
+    assert called == ["POST cancel"]
 
 
 def as_database(nothing: NoDatabase) -> Database:

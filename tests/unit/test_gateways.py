@@ -97,26 +97,27 @@ def events_of(gateway: Gateway, history: tuple[Event, ...], command: Any) -> lis
 
 
 def test_each_request_is_a_call_with_a_key_of_its_own() -> None:
-    requests = [PAYMENT_GATEWAY.request(fact(each)) for each in (AUTHORIZATION, CAPTURE, REFUND, VOID)]
-    of_payment = "/v1/payments/payment-m1.p%252F1"
+    authorized = PaymentAuthorized(**IDS, amount_cents=1000, provider_reference="pi_1")
+    payment = PAYMENT.fold((AUTHORIZATION, authorized))
+    asked = (AUTHORIZATION, CAPTURE, REFUND, VOID)
+    requests = [PAYMENT_GATEWAY.request(fact(each), payment) for each in asked]
     assert [(each.name, each.path) for each in requests] == [
-        ("authorize", "/v1/payments"),
-        ("capture", f"{of_payment}/captures"),
-        ("refund", f"{of_payment}/refunds"),
-        ("void", f"{of_payment}/void"),
+        ("authorize", "/v1/payment_intents"),
+        ("capture", "/v1/payment_intents/pi_1/capture"),
+        ("refund", "/v1/refunds"),
+        ("void", "/v1/payment_intents/pi_1/cancel"),
     ]
-    assert [each.key for each in requests] == [PAID, f"{PAID}/k%201", f"{PAID}/r1", str(UUID(int=1))]
-    assert requests[0].body["checkout"] == "c1"
-    assert requests[1].body == {"capture_id": "k 1", "amount_cents": 700}
+    void_key = f"{PAID}/void/{UUID(int=1)}"
+    assert [each.key for each in requests] == [PAID, f"{PAID}/k%201", f"{PAID}/r1", void_key]
     assert [sorted(each.refusals) for each in requests] == [[402], *[sorted(REFUSALS)] * 3]
-    assert 404 not in CARRIER_GATEWAY.request(fact(SHIPMENT_REQUESTED)).refusals
+    assert 404 not in CARRIER_GATEWAY.request(fact(SHIPMENT_REQUESTED), None).refusals
 
 
 def test_the_carrier_learns_where_to_and_no_more() -> None:
-    body = CARRIER_GATEWAY.request(fact(SHIPMENT_REQUESTED)).body
+    body = CARRIER_GATEWAY.request(fact(SHIPMENT_REQUESTED), None).body
     assert body["ship_to"] == {"state": "SP", "zip_prefix": "01310", "city": "São Paulo"}
     erased = SHIPMENT_REQUESTED.model_copy(update={"recipient": Erased()})
-    assert CARRIER_GATEWAY.request(fact(erased)).body["ship_to"] == {"state": "SP"}
+    assert CARRIER_GATEWAY.request(fact(erased), None).body["ship_to"] == {"state": "SP"}
 
 
 def test_what_the_decision_answered_itself_is_answered() -> None:
