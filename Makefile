@@ -8,13 +8,14 @@ ALL ?=
 ORDERS ?= 1000
 SEED ?= 1
 MINUTES ?= 10
+ROUNDS ?= 1000
 RUNS ?= 1000
 FAULTS ?= all
 NIGHTLY_MINUTES ?= 60
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lock check format test nightly simulate chaos bench demo clean
+.PHONY: help venv lock check format test nightly simulate chaos races misbehave bench demo clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,10 +51,12 @@ test: venv ## every test, WORKERS=4 files at a time; those on real data run wher
 	$(BIN)/pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  tests/simulation tests/integration tests/contract tests/property tests/unit
 
-nightly: venv ## more made-up requests than the tests send, 10,000 histories and an hour of chaos, with seeds of the day
+nightly: venv ## more made-up requests, 10,000 histories, 4,000 races, 10,000 misbehaved orders, an hour of chaos
 	TILLROLL_FUZZ_EXAMPLES=30 $(BIN)/pytest -q tests/integration/test_schemathesis.py
 	TILLROLL_MODEL_EXAMPLES=300 $(BIN)/pytest -q -k as_it_should_be tests/property/test_memory_log_machine.py tests/integration/test_log_machine.py
 	$(MAKE) simulate SEED=$$(date +%Y%m%d)0000 RUNS=10000
+	$(MAKE) races
+	$(MAKE) misbehave SEED=$$(date +%Y%m%d) ORDERS=10000
 	$(MAKE) chaos SEED=$$(date +%Y%m%d) MINUTES=$(NIGHTLY_MINUTES)
 
 simulate: venv ## the whole system on simulated time, a history a seed: RUNS=1000 SEED=1 FAULTS=all (200 orders each)
@@ -61,6 +64,12 @@ simulate: venv ## the whole system on simulated time, a history a seed: RUNS=100
 
 chaos: venv ## real faults on real processes while trade is played: SEED=1 MINUTES=10 ORDERS=1000 (a round)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --orders $(ORDERS)
+
+races: venv ## 32 shoppers and one last unit, over and over: orders, carts, split over warehouses, held until it expires: ROUNDS=1000
+	$(BIN)/python -m tests.races --rounds $(ROUNDS)
+
+misbehave: venv ## live orders while provider and carrier misbehave in every way at a tenth of all calls: ORDERS=10000 SEED=1
+	$(BIN)/python -m tests.misbehave --orders $(ORDERS) --seed $(SEED)
 
 bench: venv ## the benchmarks, side by side in one run: tables, and build/bench.json; GROWTH=10000000 for the largest log
 	$(BIN)/python -m tests.benchmarks

@@ -46,7 +46,7 @@ class RegisterMerchantBody(Body):
     state: Annotated[Text, Field(max_length=100)] = ""
 
 
-class TermsBody(Body):
+class MerchantTermsBody(Body):
     """How long what is held for an order stays held, in seconds."""
 
     model_config = ConfigDict(
@@ -98,7 +98,7 @@ async def _register_merchant(call: WantedCall, body: RegisterMerchantBody) -> Re
     response_model=TermsAnswer,
     responses=answers(200, "Orders are placed on these terms from now on"),
 )
-async def _set_merchant_terms(call: WantedCall, body: TermsBody) -> Response:
+async def _set_merchant_terms(call: WantedCall, body: MerchantTermsBody) -> Response:
     """An order keeps the terms that it was placed on."""
     await call.settings()
     command = SetMerchantTerms(merchant_id=call.merchant, terms=Terms(**dict(body)))

@@ -119,7 +119,7 @@ class EvidenceBody(Body):
     tracking_number: Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")] = ""
 
 
-class ResolveBody(Body):
+class ResolveDiscrepancyBody(Body):
     """Why it may stand."""
 
     model_config = ConfigDict(
@@ -334,7 +334,7 @@ async def _resolve(
     call: WantedCall,
     payment_id: PaymentPath,
     kind: Annotated[Id, Path(description="what differs", examples=["captured_differs"])],
-    body: ResolveBody,
+    body: ResolveDiscrepancyBody,
 ) -> Response:
     """Says who let it stand, and why. It opens again only with other figures."""
     await call.settings()

@@ -146,7 +146,7 @@ async def list_disputes(
     return page_of(Dispute, rows, page, "newest", "opened_at", "payment_id", "dispute_id")
 
 
-class Discrepancy(Answer):
+class PaymentDiscrepancy(Answer):
     """Where our books and the provider's differ. `ours_cents` and `theirs_cents` are of the same thing."""
 
     payment_id: str = Field(examples=["1001.card"])
@@ -171,7 +171,7 @@ class Discrepancy(Answer):
 )
 async def list_payment_discrepancies(
     reader: MerchantReader, page: Page, status: Literal["open", "resolved"] | None = None
-) -> PageOf[Discrepancy]:
+) -> PageOf[PaymentDiscrepancy]:
     after = page.after("newest", as_datetime, as_str, as_str) or (None, None, None)
     arguments = {
         "status": status,
@@ -182,7 +182,7 @@ async def list_payment_discrepancies(
     }
     statement = (_QUERIES.list_discrepancies.sql, arguments)
     rows = (await reader.rows(("discrepancies",), statement))[0]
-    return page_of(Discrepancy, rows, page, "newest", "opened_at", "payment_id", "kind")
+    return page_of(PaymentDiscrepancy, rows, page, "newest", "opened_at", "payment_id", "kind")
 
 
 methods = APIRouter(prefix="/v1/payment-methods", tags=["payments"], responses=documented())

@@ -39,6 +39,13 @@ app.add_typer(proof_app, name="proof")
 app.add_typer(user_app, name="user")
 add_history(app)
 
+Spread = Annotated[
+    bool,
+    typer.Option(
+        "--spread/--one-place",
+        help="Over two warehouses and two carriers of each seller, by rules; or all from one place.",
+    ),
+]
 Every = Annotated[bool, typer.Option("--all", help="Show every oracle, and the query that found it.")]
 
 
@@ -170,6 +177,7 @@ def verify(
 def olist(
     directory: Annotated[Path, typer.Argument(help="The CSV files of the Olist dataset, plain or gzipped.")],
     oracles: Annotated[Path | None, typer.Option(help="A JSON file of facts to compare with.")] = None,
+    spread: Spread = True,
     every: Every = False,
     as_json: AsJson = False,
 ) -> None:
@@ -177,7 +185,7 @@ def olist(
     from services.play.command import olist_trade, play_trade  # noqa: PLC0415
 
     async def play() -> int:
-        trade = await olist_trade(directory, oracles)
+        trade = await olist_trade(directory, oracles, spread=spread)
         return await play_trade(Settings.load(), trade, as_json=as_json, every=every)
 
     run(play())
@@ -190,14 +198,27 @@ def synthetic(
     per_second: Annotated[
         float, typer.Option(min=0.01, help="How many orders begin a second, at most.")
     ] = math.inf,
+    spread: Spread = True,
     every: Every = False,
     as_json: AsJson = False,
 ) -> None:
     """Play made-up trade in the shape of the Olist dataset."""
     from services.play.command import play_trade, synthetic_trade  # noqa: PLC0415
 
-    trade = synthetic_trade(orders, seed)
+    trade = synthetic_trade(orders, seed, spread=spread)
     run(play_trade(Settings.load(), trade, as_json=as_json, every=every, per_second=per_second))
+
+
+@play_app.command()
+def incidents(
+    orders: Annotated[int, typer.Option(min=1, help="How many orders to make up.")] = 500,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same trade.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Play orders that don't go straight: split, captured in parts, edited, disputed, back-ordered."""
+    from services.play.command import play_incidents  # noqa: PLC0415
+
+    run(play_incidents(Settings.load(), orders, seed, as_json=as_json))
 
 
 @app.command()

@@ -113,7 +113,7 @@ class InvoiceBody(Body):
     lines: Annotated[tuple[InvoiceLineBody, ...], Field(min_length=1, max_length=LINES_MAX)]
 
 
-class ResolveBody(Body):
+class ResolveInvoiceLineBody(Body):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"resolution": "credited", "note": "credit note 7"}]}
     )
@@ -174,7 +174,7 @@ async def _resolve(
     carrier: CarrierName,
     invoice_id: InvoiceId,
     line: Annotated[int, Path(ge=1, le=10**6)],
-    body: ResolveBody,
+    body: ResolveInvoiceLineBody,
 ) -> Response:
     """Once: what was resolved stays so (rule `resolved_once`)."""
     await call.settings()

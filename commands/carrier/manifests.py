@@ -71,7 +71,7 @@ class CloseManifestBody(Body):
     shipments: Annotated[tuple[Id, ...], Field(min_length=1, max_length=PARCELS_MAX)]
 
 
-class HandOverBody(Body):
+class HandOverManifestBody(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"received_by": "R. Lima"}]})
 
     received_by: Annotated[Text, Field(max_length=200)] = ""
@@ -116,7 +116,7 @@ async def _close_manifest(call: WantedCall, manifest_id: ManifestId, body: Close
     response_model=ManifestAnswer,
     responses=answers(200, "The carrier has its parcels, now or before"),
 )
-async def _hand_over(call: WantedCall, manifest_id: ManifestId, body: HandOverBody) -> Response:
+async def _hand_over(call: WantedCall, manifest_id: ManifestId, body: HandOverManifestBody) -> Response:
     """All its parcels are dispatched, whether the carrier scans them or not; but for those `left_behind`,
     which can be listed anew. A parcel must be whose order is held (rule `hand_over_not_held`), or which goes
     to another address by now (`hand_over_what_is_listed`).

@@ -27,7 +27,7 @@ def _example(**fields: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
-class TermsBody(Body):
+class CheckoutTermsBody(Body):
     """How long a cart waits for its shopper, and a claim for its orders, in seconds."""
 
     abandon_after_s: _Seconds = CartTerms().abandon_after_s
@@ -206,7 +206,7 @@ class StorefrontBody(Body):
 
     channel: Channel = StorefrontSettings().channel
     guests: StrictBool = Field(default=False, description="whether who is not signed in may start a cart")
-    terms: TermsBody = TermsBody()
+    terms: CheckoutTermsBody = CheckoutTermsBody()
     shipping: list[ShippingMethodBody] = Field(default=[], max_length=METHODS_MAX)
 
     def to_domain(self) -> StorefrontSettings:

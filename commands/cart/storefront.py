@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from commands.cart.body import StorefrontBody
+from commands.cart.body import CheckoutTermsBody, ShippingMethodBody, StorefrontBody
 from commands.executor import Context, Done, Executor
 from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
 from domain.cart.storefront import SetStorefront
@@ -28,8 +26,8 @@ class StorefrontAnswer(Positioned):
 
     channel: str = Field(examples=["web"])
     guests: bool = Field(examples=[True])
-    terms: dict[str, int] = Field(examples=[{"abandon_after_s": 14400}])
-    shipping: list[dict[str, Any]] = Field(examples=[[{"method": "standard", "amount_cents": 1300}]])
+    terms: CheckoutTermsBody
+    shipping: list[ShippingMethodBody]
 
 
 router = APIRouter(prefix="/v1/storefront", tags=["storefront"], route_class=CommandRoute, responses=PROBLEMS)

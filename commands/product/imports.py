@@ -292,7 +292,7 @@ async def get_import(
     responses={
         **PROBLEMS,
         200: {
-            "content": {"text/csv": {"schema": {"type": "string"}, "example": EXAMPLE}},
+            "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}, "example": EXAMPLE}},
             "description": "CSV",
         },
     },

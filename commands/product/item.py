@@ -102,7 +102,7 @@ async def _one(call: Call, command: ProductCommand, product_id: str) -> Response
     return await _carry_out(call, product_id, Target(product_stream(call.merchant, product_id), command))
 
 
-class ProductAnswer(Positioned):
+class ProductItemAnswer(Positioned):
     """The product that it was about."""
 
     product_id: str = Field(examples=["MUG"])
@@ -123,7 +123,7 @@ router = APIRouter(
     operation_id="draft_product",
     summary="Draft a product",
     status_code=201,
-    response_model=ProductAnswer,
+    response_model=ProductItemAnswer,
     responses=answers(201, "The product is a draft", location="where the product is read"),
 )
 async def _draft_product(call: WantedCall, body: DraftBody) -> Response:
@@ -140,7 +140,7 @@ async def _draft_product(call: WantedCall, body: DraftBody) -> Response:
     "/{product_id}/describe",
     operation_id="describe_product",
     summary="Describe a product",
-    response_model=ProductAnswer,
+    response_model=ProductItemAnswer,
     responses=answers(200, "The product is described like this"),
 )
 async def _describe_product(call: WantedCall, product_id: ProductId, body: DetailsBody) -> Response:
@@ -152,7 +152,7 @@ async def _describe_product(call: WantedCall, product_id: ProductId, body: Detai
     "/{product_id}/activate",
     operation_id="activate_product",
     summary="Activate a product",
-    response_model=ProductAnswer,
+    response_model=ProductItemAnswer,
     responses=answers(200, "The product is active"),
 )
 async def _activate_product(call: WantedCall, product_id: ProductId) -> Response:
@@ -164,7 +164,7 @@ async def _activate_product(call: WantedCall, product_id: ProductId) -> Response
     "/{product_id}/archive",
     operation_id="archive_product",
     summary="Archive a product",
-    response_model=ProductAnswer,
+    response_model=ProductItemAnswer,
     responses=answers(200, "The product is archived"),
 )
 async def _archive_product(call: WantedCall, product_id: ProductId) -> Response:
@@ -176,7 +176,7 @@ async def _archive_product(call: WantedCall, product_id: ProductId) -> Response:
     "/{product_id}/restore",
     operation_id="restore_product",
     summary="Restore a product",
-    response_model=ProductAnswer,
+    response_model=ProductItemAnswer,
     responses=answers(200, "The product is a draft again"),
 )
 async def _restore_product(call: WantedCall, product_id: ProductId) -> Response:
@@ -188,7 +188,7 @@ async def _restore_product(call: WantedCall, product_id: ProductId) -> Response:
     "/{product_id}/publish",
     operation_id="publish_product",
     summary="Publish a product on a channel",
-    response_model=ProductAnswer,
+    response_model=ProductItemAnswer,
     responses=answers(200, "The product is on the channel"),
 )
 async def _publish_product(call: WantedCall, product_id: ProductId, body: ChannelBody) -> Response:
@@ -200,7 +200,7 @@ async def _publish_product(call: WantedCall, product_id: ProductId, body: Channe
     "/{product_id}/unpublish",
     operation_id="unpublish_product",
     summary="Take a product off a channel",
-    response_model=ProductAnswer,
+    response_model=ProductItemAnswer,
     responses=answers(200, "The product is not on the channel"),
 )
 async def _unpublish_product(call: WantedCall, product_id: ProductId, body: ChannelBody) -> Response:
@@ -212,7 +212,7 @@ async def _unpublish_product(call: WantedCall, product_id: ProductId, body: Chan
     "/{product_id}/variants",
     operation_id="add_variant",
     summary="Add a variant",
-    response_model=ProductAnswer,
+    response_model=ProductItemAnswer,
     responses=answers(200, "The product has the variant"),
 )
 async def _add_variant(call: WantedCall, product_id: ProductId, body: VariantBody) -> Response:
@@ -224,7 +224,7 @@ async def _add_variant(call: WantedCall, product_id: ProductId, body: VariantBod
     "/{product_id}/variants/describe",
     operation_id="describe_variant",
     summary="Describe a variant",
-    response_model=ProductAnswer,
+    response_model=ProductItemAnswer,
     responses=answers(200, "The variant is described like this"),
 )
 async def _describe_variant(call: WantedCall, product_id: ProductId, body: VariantBody) -> Response:
@@ -236,7 +236,7 @@ async def _describe_variant(call: WantedCall, product_id: ProductId, body: Varia
     "/{product_id}/variants/remove",
     operation_id="remove_variant",
     summary="Remove a variant",
-    response_model=ProductAnswer,
+    response_model=ProductItemAnswer,
     responses=answers(200, "The product is without the variant"),
 )
 async def _remove_variant(call: WantedCall, product_id: ProductId, body: SkuBody) -> Response:
@@ -248,7 +248,7 @@ async def _remove_variant(call: WantedCall, product_id: ProductId, body: SkuBody
     "/{product_id}/prices",
     operation_id="set_price",
     summary="Set a price",
-    response_model=ProductAnswer,
+    response_model=ProductItemAnswer,
     responses=answers(200, "The price holds, or is scheduled"),
 )
 async def _set_price(call: WantedCall, product_id: ProductId, body: PriceBody) -> Response:
@@ -260,7 +260,7 @@ async def _set_price(call: WantedCall, product_id: ProductId, body: PriceBody) -
     "/{product_id}/prices/withdraw",
     operation_id="withdraw_price",
     summary="Withdraw a scheduled price",
-    response_model=ProductAnswer,
+    response_model=ProductItemAnswer,
     responses=answers(200, "The price will not come"),
 )
 async def _withdraw_price(call: WantedCall, product_id: ProductId, body: WithdrawnPriceBody) -> Response:

@@ -73,7 +73,7 @@ class PickBody(Body):
     picked: _Units
 
 
-class ShortPickBody(Body):
+class PickShortBody(Body):
     """How many units of a line are short by now, in all."""
 
     model_config = _example(line=1, short=1, reason="missing", note="shelf 7 is empty")
@@ -100,7 +100,7 @@ class StageBody(Body):
     location: Text = ""
 
 
-class HandOverBody(Body):
+class HandOverPickListBody(Body):
     """Your reference of the hand-over: a manifest, a lorry."""
 
     model_config = _example(reference="manifest 12")
@@ -203,7 +203,7 @@ async def _pick_units(call: WantedCall, pick_list_id: PickListId, body: PickBody
     response_model=PickListAnswer,
     responses=answers(200, "So many of the line are short, and the stock is corrected"),
 )
-async def _short_pick(call: WantedCall, pick_list_id: PickListId, body: ShortPickBody) -> Response:
+async def _short_pick(call: WantedCall, pick_list_id: PickListId, body: PickShortBody) -> Response:
     """They are missing or damaged: the list goes on without them. The sum by now, as with `pick`."""
     return await _step(call, ShortPick(pick_list_id=pick_list_id, **dict(body)))
 
@@ -242,7 +242,9 @@ async def _stage_pick_list(call: WantedCall, pick_list_id: PickListId, body: Sta
     response_model=PickListAnswer,
     responses=answers(200, "The carrier has them"),
 )
-async def _hand_over_pick_list(call: WantedCall, pick_list_id: PickListId, body: HandOverBody) -> Response:
+async def _hand_over_pick_list(
+    call: WantedCall, pick_list_id: PickListId, body: HandOverPickListBody
+) -> Response:
     """What is packed, staged or not."""
     return await _step(call, HandOverPickList(pick_list_id=pick_list_id, reference=body.reference))
 

@@ -500,8 +500,11 @@ def _put_on_manifest(command: PutOnManifest, shipment: Shipment) -> tuple[Shipme
 
 
 def _hand_over(command: HandOver, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
-    """Our word that the carrier has it: it is dispatched, unless a scan has told so before."""
-    if shipment.handed_over:
+    """Our word that the carrier has it: it is dispatched, unless a scan has told so before.
+
+    One whose label was asked back meanwhile, as its order was cancelled, stays behind.
+    """
+    if shipment.handed_over or (shipment.void in ("requested", "done") and not shipment.dispatched):
         return ()
     stays = (
         f"shipment {command.shipment_id} must stay here: name it in `left_behind`, and hand over the others"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Path
 from pydantic import Field
 
+from domain.carrier.rates import Service
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader, Statement
 from queries.models import Answer, PageOf, documented, page_of
@@ -38,7 +39,7 @@ class RateCard(Answer):
     currency: str
     effective_from: datetime
     published_at: datetime
-    services: list[dict[str, Any]] = Field(description="as they were published")
+    services: list[Service] = Field(description="as they were published")
 
 
 class CarrierRule(Answer):

@@ -30,7 +30,7 @@ class CarrierInvoice(Answer):
     imported_at: datetime
 
 
-class Discrepancy(Answer):
+class InvoiceDiscrepancy(Answer):
     """A line that does not fit. `expected_cents` is what it should have been, where that is known."""
 
     carrier: str
@@ -78,7 +78,7 @@ async def list_discrepancies(
     carrier: _Name = None,
     invoice_id: _Name = None,
     open: Annotated[bool | None, Query(description="true: not resolved yet")] = None,  # noqa: A002
-) -> PageOf[Discrepancy]:
+) -> PageOf[InvoiceDiscrepancy]:
     after = page.after("line", as_str, as_str, as_int) or (None, None, None)
     arguments = {
         "carrier": carrier,
@@ -92,4 +92,4 @@ async def list_discrepancies(
     statement = (_QUERIES.list_discrepancies.sql, arguments)
     views = ("carrier_invoices", "invoice_discrepancies")
     rows = (await reader.rows(("carrier_invoices",), statement, views=views))[0]
-    return page_of(Discrepancy, rows, page, "line", "carrier", "invoice_id", "line")
+    return page_of(InvoiceDiscrepancy, rows, page, "line", "carrier", "invoice_id", "line")

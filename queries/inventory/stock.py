@@ -39,7 +39,7 @@ class StockLevel(Answer):
     reorder_point: int = Field(description="with so many available, or fewer, it is low; 0: never")
 
 
-class Hold(Answer):
+class StockHold(Answer):
     """What is held for an order."""
 
     sku: str = Field(examples=["A"])
@@ -145,7 +145,7 @@ async def list_low_stock(reader: MerchantReader, page: Page, warehouse: Name = N
 )
 async def list_stock_holds(
     reader: MerchantReader, page: Page, sku: Name = None, warehouse: Name = None
-) -> PageOf[Hold]:
+) -> PageOf[StockHold]:
     """A reservation whose time has come counts as free, whether it was swept or not."""
     after = page.after("held", as_str, as_str, as_str) or (None, None, None)
     arguments = {
@@ -158,7 +158,7 @@ async def list_stock_holds(
     }
     statement = (_QUERIES.list_holds.sql, arguments)
     rows = (await reader.rows(("stock_levels",), statement, views=("stock_holds",)))[0]
-    return page_of(Hold, rows, page, "held", "sku", "warehouse", "order_id")
+    return page_of(StockHold, rows, page, "held", "sku", "warehouse", "order_id")
 
 
 @router.get(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import orjson
 from fastapi import APIRouter, Path
@@ -38,8 +38,22 @@ class ChangedPayment(Answer):
     change_cents: Cents
 
 
+class PreviewedLine(Answer):
+    line: int
+    sku: str
+    name: str = ""
+    category: str | None = None
+    quantity: int
+    unit_price_cents: Cents
+    unit_shipping_cents: Cents = 0
+    warehouse: str = "main"
+    ship_by: datetime | None = None
+
+
 class Preview(Answer):
-    lines: list[dict[str, Any]] = Field(description="lines that are new, or other than they are")
+    """What the change set would make of the order."""
+
+    lines: list[PreviewedLine] = Field(description="lines that are new, or other than they are")
     removed: list[int] = Field(description="numbers of lines that go")
     units: list[ChangedUnits]
     payments: list[ChangedPayment]

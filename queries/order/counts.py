@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1/order-counts", tags=["orders"], responses=documen
 _QUERIES = load_queries("queries", "orders.sql")
 
 
-class Count(Answer):
+class OrderCount(Answer):
     name: str = Field(examples=["confirmed"])
     orders_count: int = Field(description=f"at most {COUNT_MAX}", examples=[17])
     is_more: bool = Field(description="there are more than were counted")
@@ -24,15 +24,15 @@ class Count(Answer):
 class OrderCounts(Answer):
     """Orders by status; each list has the statuses that any order has."""
 
-    status: list[Count]
-    payment_status: list[Count]
-    fulfilment_status: list[Count]
-    held: Count
+    status: list[OrderCount]
+    payment_status: list[OrderCount]
+    fulfilment_status: list[OrderCount]
+    held: OrderCount
 
 
-def _counts(rows: Rows) -> list[Count]:
+def _counts(rows: Rows) -> list[OrderCount]:
     return [
-        Count(
+        OrderCount(
             name=row["name"],
             orders_count=min(row["orders_count"], COUNT_MAX),
             is_more=row["orders_count"] > COUNT_MAX,

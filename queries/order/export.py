@@ -77,7 +77,7 @@ async def _lines(
     response_class=StreamingResponse,
     responses={
         200: {
-            "content": {"text/csv": {"schema": {"type": "string"}, "example": EXAMPLE}},
+            "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}, "example": EXAMPLE}},
             "description": "a line of names, then a line an order; money is integer minor units of"
             " `currency`. A text that a spreadsheet would take for a formula has a `'` before it",
         },

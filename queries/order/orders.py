@@ -106,7 +106,7 @@ class Moment(Answer):
     details: dict[str, Any]
 
 
-class Hold(Answer):
+class OrderHold(Answer):
     """Why the order was, or is, not to be fulfilled."""
 
     hold_id: str = Field(examples=["fraud-check"])
@@ -130,7 +130,7 @@ class Note(Answer):
 
 class OrderDetail(Order):
     cancel_note: str | None
-    holds: list[Hold] = Field(description="those that stand, and those that were released")
+    holds: list[OrderHold] = Field(description="those that stand, and those that were released")
     notes: list[Note]
     tags: list[str] = Field(examples=[["gift"]])
     lines: list[OrderLine]

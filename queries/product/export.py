@@ -35,7 +35,7 @@ MODELS, VIEWS = (
     response_class=StreamingResponse,
     responses={
         200: {
-            "content": {"text/csv": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+            "content": {"text/csv": {"schema": {"type": "string", "format": "binary"}, "example": _EXAMPLE}},
             "description": "CSV in UTF-8, a row a variant",
         }
     },

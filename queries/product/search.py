@@ -72,7 +72,7 @@ class FoundProduct(Answer):
     )
 
 
-class Count(Answer):
+class FacetCount(Answer):
     value: str = Field(examples=["kitchen"])
     count: int = Field(examples=[12])
 
@@ -83,10 +83,10 @@ class Facets(Answer):
     matches: int = Field(
         description=f"how many were found; {COUNTED_MAX} is that many or more", examples=[12]
     )
-    statuses: list[Count]
-    categories: list[Count]
-    brands: list[Count]
-    channels: list[Count]
+    statuses: list[FacetCount]
+    categories: list[FacetCount]
+    brands: list[FacetCount]
+    channels: list[FacetCount]
     price_from_cents: Cents | None
     price_to_cents: Cents | None
 
@@ -223,9 +223,9 @@ async def _alike(reader: Reader, words: Sequence[str]) -> list[list[str]]:
 
 
 def _facets(rows: Rows) -> Facets:
-    by: dict[str, list[Count]] = {}
+    by: dict[str, list[FacetCount]] = {}
     for row in rows:
-        by.setdefault(row["facet"], []).append(Count(value=row["value"], count=row["count"]))
+        by.setdefault(row["facet"], []).append(FacetCount(value=row["value"], count=row["count"]))
     price = {name: int(by[name][0].value) for name in ("price_from", "price_to") if name in by}
     return Facets(
         matches=by["matches"][0].count,

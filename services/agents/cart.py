@@ -80,8 +80,8 @@ def _reached(process: CartProcess, event: DeadlineReached, fact: Fact) -> Reacti
         commands[RELEASE] = ReleaseCheckout(cart_id=cart_id, claim=claim, reason="unfinished")
     if event.name not in commands:
         return Reaction(process)
-    # what is requested has as long again to be placed
-    again = event.due_at + timedelta(seconds=process.terms.claim_valid_s)
+    # what is requested has as long again to be placed, however late that is
+    again = max(event.due_at, fact.occurred_at) + timedelta(seconds=process.terms.claim_valid_s)
     deadlines = _deadlines(fact, release=again) if event.name == CLAIM else ()
     return Reaction(process, (one(event.key, commands[event.name]),), deadlines)
 
@@ -134,6 +134,7 @@ CART_AGENT = Agent(
         DeadlineReached,
     ),
     react=react,
+    rule_version=2,
 )
 
 AGENTS = (CART_AGENT,)

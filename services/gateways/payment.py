@@ -84,6 +84,8 @@ def request(fact: Fact, payment: Payment) -> Request:
 def named(event: Account) -> tuple[str, str, str]:
     """A dispute knows its payment by the provider's name alone: that is asked for ours."""
     stream, checkout, intent = payment_words.named_in(event)
+    if not (stream or intent):
+        raise ValueError("it is of no payment")
     return stream, checkout, "" if stream else payment_calls.intent_path(intent)
 
 

@@ -13,14 +13,23 @@ from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.order import Terms
 from domain.product import ImportProduct
 from domain.product_category import TranslateCategory
-from domain.streams import category_stream, merchant_stream, product_stream, stock_stream
-from services.play.rows import OlistRows
+from domain.streams import (
+    carriers_stream,
+    category_stream,
+    merchant_stream,
+    product_stream,
+    stock_stream,
+    warehouses_stream,
+)
+from services.play.network import Networks, carriers, warehouses
+from services.play.rows import OlistRows, SellerRow
 
 HOUSE: Final = "olist"
 """The merchant of orders without items, and of the catalogue, which the dataset shares among its sellers."""
 TRIAL: Final = "demo"
 """The merchant that `make demo` registers for trying the API. It is no part of what is played."""
 WAREHOUSE: Final = "main"
+CURRENCY: Final = "BRL"
 _VALID_S = 400 * 86400
 TERMS: Final = Terms(reservation_valid_s=_VALID_S, authorization_valid_s=_VALID_S)
 """Longer than the longest delay between purchase, approval and hand-over in the dataset."""
@@ -49,24 +58,39 @@ class Catalogue:
     """Commands are made as they are asked for: all of a dataset's at once would cost the play its memory."""
 
     rows: OlistRows
+    networks: Networks | None = None
+    """With warehouses, rules and carriers of each seller; without, all goods lie in one warehouse."""
 
     def stages(self) -> tuple[Stage, ...]:
         """In the order in which they must be carried out; made anew at each call."""
         rows = self.rows
-        sold = Counter((item.seller_id, item.product_id) for item in rows.items)
+        sold = self._units()
         merchants = (HOUSE, *(seller.seller_id for seller in rows.sellers))
         return (
             Stage("merchants", len(merchants), _registrations(rows)),
             Stage("terms", len(merchants), _terms(merchants)),
             Stage("categories", len(rows.translations), _translations(rows)),
             Stage("products", len(rows.products), _products(rows)),
+            *(self._network() if self.networks else ()),
             Stage("opening stock", len(sold), _opening_stock(sold)),
         )
 
+    def _units(self) -> Counter[tuple[str, str, str]]:
+        if self.networks:
+            return self.networks.units(self.rows)
+        return Counter((item.seller_id, item.product_id, WAREHOUSE) for item in self.rows.items)
 
-def plan_catalogue(rows: OlistRows) -> Catalogue:
+    def _network(self) -> tuple[Stage, ...]:
+        sellers = self.rows.sellers
+        return (
+            Stage("warehouses", 3 * len(sellers), _warehouses(sellers)),
+            Stage("carriers", 5 * len(sellers), _carriers(sellers)),
+        )
+
+
+def plan_catalogue(rows: OlistRows, networks: Networks | None = None) -> Catalogue:
     """Everything that the dataset's trade takes for granted: opening stock is exactly what was sold."""
-    return Catalogue(rows)
+    return Catalogue(rows, networks)
 
 
 def _registrations(rows: OlistRows) -> Iterator[Setup]:
@@ -105,7 +129,19 @@ def _products(rows: OlistRows) -> Iterator[Setup]:
         yield Setup(HOUSE, product_stream(HOUSE, row.product_id), command)
 
 
-def _opening_stock(sold: Counter[tuple[str, str]]) -> Iterator[Setup]:
-    for (merchant, sku), quantity in sold.items():
-        command = ReceiveStock(sku=sku, warehouse=WAREHOUSE, quantity=quantity, reference="opening stock")
-        yield Setup(merchant, stock_stream(merchant, sku, WAREHOUSE), command)
+def _warehouses(sellers: Iterable[SellerRow]) -> Iterator[Setup]:
+    for seller in sellers:
+        stream = warehouses_stream(seller.seller_id)
+        yield from (Setup(seller.seller_id, stream, command) for command in warehouses(seller))
+
+
+def _carriers(sellers: Iterable[SellerRow]) -> Iterator[Setup]:
+    for seller in sellers:
+        stream = carriers_stream(seller.seller_id)
+        yield from (Setup(seller.seller_id, stream, command) for command in carriers(seller, CURRENCY))
+
+
+def _opening_stock(sold: Counter[tuple[str, str, str]]) -> Iterator[Setup]:
+    for (merchant, sku, warehouse), quantity in sold.items():
+        command = ReceiveStock(sku=sku, warehouse=warehouse, quantity=quantity, reference="opening stock")
+        yield Setup(merchant, stock_stream(merchant, sku, warehouse), command)

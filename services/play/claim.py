@@ -38,15 +38,22 @@ class OtherDataset(Exception):
     expected = True
 
 
-async def claim_log(pool: Pool, data_dir: Path, rows: OlistRows) -> None:
-    """Raises OtherTrade or OtherDataset before anything is written; the same play may go on."""
+async def claim_log(pool: Pool, data_dir: Path, rows: OlistRows, *, spread: bool = False) -> None:
+    """Raises OtherTrade or OtherDataset before anything is written; the same play may go on.
+
+    Over warehouses (`spread`) it is another one than in one place: goods would come in twice.
+    """
     await refuse_other_trade(pool, data_dir, rows)
-    await refuse_other_dataset(pool, data_dir, rows)
+    await refuse_other_dataset(pool, data_dir, rows, spread=spread)
 
 
 async def refuse_other_trade(pool: Pool, data_dir: Path, rows: OlistRows) -> None:
     """Raises OtherTrade if the log holds a checkout that is not of this play."""
-    arguments = {"checkouts": [row.order_id for row in rows.orders]}
+    await refuse_other_checkouts(pool, data_dir, [row.order_id for row in rows.orders])
+
+
+async def refuse_other_checkouts(pool: Pool, data_dir: Path, checkouts: list[str]) -> None:
+    arguments = {"checkouts": checkouts}
 
     async def other() -> frozenset[str]:
         async with pool.connection() as connection:
@@ -57,9 +64,12 @@ async def refuse_other_trade(pool: Pool, data_dir: Path, rows: OlistRows) -> Non
         raise OtherTrade(data_dir, merchants)
 
 
-async def refuse_other_dataset(pool: Pool, data_dir: Path, rows: OlistRows) -> None:
+async def refuse_other_dataset(pool: Pool, data_dir: Path, rows: OlistRows, *, spread: bool) -> None:
     """Have the log remember the dataset of its first play. Raises OtherDataset if that was another."""
-    digest = dataset_digest(rows)
+    await refuse_other_digest(pool, data_dir, dataset_digest(rows, spread=spread))
+
+
+async def refuse_other_digest(pool: Pool, data_dir: Path, digest: bytes) -> None:
 
     async def first() -> bytes:
         async with pool.connection() as connection:
@@ -70,14 +80,14 @@ async def refuse_other_dataset(pool: Pool, data_dir: Path, rows: OlistRows) -> N
 
     if await keep_trying(first) != digest:
         raise OtherDataset(
-            f"another dataset was played into the log in {data_dir}, or this one before it was changed;"
-            f" {_REMEDY}"
+            f"another dataset was played into the log in {data_dir}, or this one before it was changed,"
+            f" or over other warehouses; {_REMEDY}"
         )
 
 
-def dataset_digest(rows: OlistRows) -> bytes:
+def dataset_digest(rows: OlistRows, *, spread: bool = False) -> bytes:
     """SHA-256 of what all rows say, whatever lines of their files they stand on."""
-    digest = sha256()
+    digest = sha256(b"spread over warehouses\n" if spread else b"")
     for said in _said(rows):
         digest.update(said.encode())
     return digest.digest()

@@ -40,7 +40,7 @@ from services.play.plan import (
     Stage,
     Step,
 )
-from services.play.story import wire_time
+from services.play.story import Tell, wire_time
 from services.play.worlds import Worlds
 
 SIDE_BY_SIDE = 600
@@ -241,8 +241,10 @@ class Driver:
             await connection.execute(_SCHEDULER.set_business_clocks.sql.encode(), arguments)
 
     async def _do(self, checkout: Checkout) -> None:
-        for order in checkout.plan.orders:
-            stream = order_stream(order.merchant, order.place.order_id)
+        action = checkout.step.action
+        for order in checkout.plan.orders[:1] if isinstance(action, Tell) else checkout.plan.orders:
+            own = order_stream(order.merchant, order.place.order_id)
+            stream = action.stream if isinstance(action, Tell) else own
             command = self._asked(checkout.step, order)
             words = ("play", order.merchant, order.place.order_id, str(checkout.next_step))
             context = self._command_context(
@@ -259,6 +261,8 @@ class Driver:
                 return order.place
             case Prepare():
                 return StartPreparation(order_id=order_id)
+            case Tell(command=command):
+                return command
             case Cancel(reason=reason, note=note):
                 return CancelOrder(order_id=order_id, reason=reason, note=note)
             case _:

@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from domain.order import Adjustment, Line, PlaceOrder, Portion
 from domain.personal import Customer
 from domain.streams import payment_stream, shipment_stream
 from services.play import tables
-from services.play.catalogue import HOUSE, TERMS, WAREHOUSE, Catalogue, Setup, Stage, plan_catalogue
+from services.play.catalogue import (
+    CURRENCY,
+    HOUSE,
+    TERMS,
+    WAREHOUSE,
+    Catalogue,
+    Setup,
+    Stage,
+    plan_catalogue,
+)
 from services.play.division import divide
+from services.play.network import Networks
 from services.play.rows import CustomerRow, ItemRow, OlistRows, OrderRow, PaymentRow, by_order
 from services.play.story import Action, Advance, Cancel, Place, Prepare, Step, Story, tell
 
@@ -38,8 +48,6 @@ __all__ = [
     "plan_catalogue",
     "plan_checkouts",
 ]
-
-CURRENCY: Final = "BRL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +90,20 @@ class PlannedRows:
     unplayed: tuple[Unplayed, ...]
 
 
-def plan_checkouts(rows: OlistRows, subject_of: Callable[[str], str]) -> Iterator[CheckoutPlan]:
+def plan_checkouts(
+    rows: OlistRows, subject_of: Callable[[str], str], networks: Networks | None = None
+) -> Iterator[CheckoutPlan]:
     """The plans of all orders by time of purchase, each made when it is asked for.
 
-    `subject_of` gives the data subject of a `customer_unique_id`.
+    `subject_of` gives the data subject of a `customer_unique_id`. With `networks` orders are allocated by
+    their sellers' rules.
     """
     items, payments = by_order(rows.items), by_order(rows.payments)
     customers = {row.customer_id: row for row in rows.customers}
     categories = {row.product_id: row.category for row in rows.products}
     for order in sorted(rows.orders, key=lambda row: row.purchased_at):
         customer = customers[order.customer_id]
-        placing = _Placing(order, customer, subject_of(customer.customer_unique_id), categories)
+        placing = _Placing(order, customer, subject_of(customer.customer_unique_id), categories, networks)
         of_order = sorted(payments.get(order.order_id, ()), key=lambda row: row.sequence)
         orders = placing.orders(items.get(order.order_id, ()), of_order)
         yield _checkout(order, orders, tell(order))
@@ -135,11 +146,12 @@ def _checkout(order: OrderRow, orders: tuple[MerchantOrder, ...], story: Story) 
     )
     carrier_scenarios = tuple(
         {
-            "shipment_id": shipment_stream(each.merchant, each.place.order_id),
+            "shipment_id": shipment_stream(each.merchant, parcel),
             "checkout": order.order_id,
             "facts": list(story.facts),
         }
         for each in orders
+        for parcel in _parcels(each.place)
     )
     return CheckoutPlan(
         order.order_id,
@@ -152,6 +164,15 @@ def _checkout(order: OrderRow, orders: tuple[MerchantOrder, ...], story: Story) 
     )
 
 
+def _parcels(place: PlaceOrder) -> Iterator[str]:
+    """The parcels that an order may come to: as many as its units, and one for each warehouse at most."""
+    yield place.order_id
+    if place.allocation:
+        units = sum(line.quantity for line in place.lines)
+        numbers = range(2, min(units, len(place.allocation.sites)) + 1)
+        yield from (f"{place.order_id}.{number}" for number in numbers)
+
+
 @dataclass(frozen=True, slots=True)
 class _Placing:
     """What all merchant orders of one checkout share."""
@@ -160,6 +181,7 @@ class _Placing:
     customer: CustomerRow
     subject: str
     categories: Mapping[str, str | None]
+    networks: Networks | None = None
 
     def orders(self, items: Sequence[ItemRow], payments: Sequence[PaymentRow]) -> tuple[MerchantOrder, ...]:
         """One order a seller, by seller id; without items the house merchant's."""
@@ -186,13 +208,19 @@ class _Placing:
                 )
                 for name, payment, parts in zip(names, payments, division.portions, strict=True)
             )
-            place = self._place(order_id, lines[index], division.adjustments[index], portions)
+            place = self._place(order_id, merchant, lines[index], division.adjustments[index], portions)
             placed.append(MerchantOrder(merchant, place))
         return tuple(placed)
 
     def _place(
-        self, order_id: str, lines: tuple[Line, ...], adjustment: int, portions: tuple[Portion, ...]
+        self,
+        order_id: str,
+        merchant: str,
+        lines: tuple[Line, ...],
+        adjustment: int,
+        portions: tuple[Portion, ...],
     ) -> PlaceOrder:
+        spread = self.networks if lines else None  # who bought nothing has nothing to allocate
         return PlaceOrder(
             order_id=order_id,
             checkout_id=self.order.order_id,
@@ -212,6 +240,7 @@ class _Placing:
             estimated_delivery_at=self.order.estimated_at,
             terms=TERMS,
             imported=True,
+            allocation=spread.terms(merchant, self.customer) if spread else None,
         )
 
     def _lines(self, items: Sequence[ItemRow]) -> tuple[Line, ...]:

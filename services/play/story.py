@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from domain.kernel import Command
 from domain.order import CancelReason
 from services.play.rows import OrderRow
 
@@ -37,7 +38,15 @@ class Cancel:
     note: str
 
 
-Action: TypeAlias = Place | Advance | Prepare | Cancel
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Have this carried out on one stream of the checkout's first merchant."""
+
+    stream: str
+    command: Command
+
+
+Action: TypeAlias = Place | Advance | Prepare | Cancel | Tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from services.gateways.gateway import account_path
-from services.gateways.payment_calls import INTENTS, REFUNDS, intent_path, search_path
+from services.gateways.payment_calls import DISPUTES, INTENTS, REFUNDS, intent_path, search_path
 from services.simulation.process import Process
 from services.worlds.stage import stable_id
 
@@ -45,7 +45,7 @@ class Calls:
 def _accounts_of(path: str, key: str) -> tuple[str, ...]:
     """Where the provider shows what the call is about. A shipment has the key of the call that makes it; of a
     payment the key begins with our stream, and the provider's own name follows from that here."""
-    if path.startswith((INTENTS, REFUNDS)):
+    if path.startswith((DISPUTES, INTENTS, REFUNDS)):
         stream = key.partition("/")[0]
         return search_path(stream), intent_path(stable_id("pi", stream))
     start, _, last = path.rpartition("/")

@@ -11,7 +11,17 @@ What was wrong when this was exported:
 """
 
 from services.simulation.faults import Faults
-from services.simulation.plan import Plan, PlannedDelivery, PlannedGoods, PlannedLine, PlannedOrder
+from services.simulation.plan import (
+    Plan,
+    PlannedCart,
+    PlannedDelivery,
+    PlannedEdit,
+    PlannedGoods,
+    PlannedLine,
+    PlannedManifest,
+    PlannedOrder,
+    PlannedRefusal,
+)
 from services.simulation.run import simulate
 
 
@@ -25,6 +35,9 @@ def test_seed_{seed}() -> None:
         ),
         goods=(
 {goods}
+        ),
+        manifests=(
+{manifests}
         ),
     )
     when = Faults.parse("{faults}")
@@ -44,6 +57,7 @@ def exported(outcome: Outcome, faults: str) -> str:
         deliveries="\n".join(f"            {each!r}," for each in plan.deliveries),
         orders="\n".join(f"            {each!r}," for each in plan.orders),
         goods="\n".join(f"            {each!r}," for each in plan.goods),
+        manifests="\n".join(f"            {each!r}," for each in plan.manifests),
     )
 
 

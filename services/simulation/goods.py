@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any
 
 from domain.inventory import (
     CancelCount,
@@ -35,10 +35,10 @@ from domain.inventory.transfer import (
 )
 from domain.kernel import Command, Group, Target
 from domain.streams import purchase_stream, stock_stream, stocktake_stream, transfer_stream
+from services.simulation.acts import Step, as_it_is
 from services.simulation.node import Node
 from services.simulation.plan import PlannedGoods
 
-Step: TypeAlias = Callable[[Node], Awaitable[Group]]
 MAIN, NORTH = "main", "north"
 WAITING = StockRules(backorder_limit=9, backorder_days=1)
 
@@ -48,20 +48,13 @@ def steps_of(goods: PlannedGoods) -> Iterator[Step]:
     match goods.kind:
         case "backorders":
             rules = SetStockRules(sku=goods.sku, warehouse=MAIN, rules=WAITING)
-            yield _as_it_is(Group((_stock(goods, rules),)))
+            yield as_it_is(Group((_stock(goods, rules),)))
         case "purchase":
-            yield from map(_as_it_is, _purchase(goods))
+            yield from map(as_it_is, _purchase(goods))
         case "transfer":
-            yield from map(_as_it_is, _transfer(goods))
+            yield from map(as_it_is, _transfer(goods))
         case "stocktake":
             yield from _stocktake(goods)
-
-
-def _as_it_is(group: Group) -> Step:
-    async def step(_: Node) -> Group:
-        return group
-
-    return step
 
 
 def _stock(goods: PlannedGoods, command: Any) -> Target:
@@ -125,7 +118,7 @@ def _stocktake(goods: PlannedGoods) -> Iterator[Step]:
     stream, name = stocktake_stream(goods.merchant, goods.name), goods.name
     place = {"sku": goods.sku, "warehouse": MAIN, "stocktake_id": name}
     start = StartStocktake(stocktake_id=name, warehouse=MAIN, skus=(goods.sku,))
-    yield _as_it_is(_together(goods, stream, start, StartCount(**place)))
+    yield as_it_is(_together(goods, stream, start, StartCount(**place)))
 
     async def count(node: Node) -> Group:
         (loaded,) = await node.executor.states.load([stock_stream(goods.merchant, goods.sku, MAIN)])
@@ -135,4 +128,4 @@ def _stocktake(goods: PlannedGoods) -> Iterator[Step]:
 
     yield count
     finish = FinishStocktake(stocktake_id=name, counted=(goods.sku,))
-    yield _as_it_is(_together(goods, stream, finish, SettleCount(**place), CancelCount(**place)))
+    yield as_it_is(_together(goods, stream, finish, SettleCount(**place), CancelCount(**place)))

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.aggregates import aggregate_of
+from domain.allocation import AllocationPlanned
 from domain.carrier import ShipmentDispatched
 from domain.deadline import DeadlineReached
 from domain.inventory import (
@@ -26,18 +27,19 @@ from domain.inventory import (
 )
 from domain.kernel import Fact
 from domain.order import Order, OrderPlaced
-from domain.streams import order_stream, stream_parts
+from domain.streams import order_stream, payment_stream, stream_parts
 from eventstore.codec import decode
 from eventstore.leaf import leaf_hash_of
 from eventstore.log import StoredEvent
 from eventstore.memory import MemoryLog
 from services.agents.agent import Agent, order_key
 from services.agents.reactions import Key, encode_groups
+from services.simulation.ordered import Ordered, Place, ordered, units_of
 from services.simulation.plan import Plan, PlannedOrder
 from services.simulation.shop import Answered
 from services.simulation.tables import Tables
 from services.worlds.carrier import Shipments
-from services.worlds.payment_state import Payments
+from services.worlds.payment_state import Payment, Payments
 
 ENDED = ("cancelled", "completed")
 OWED = ("not_refunded", "not_voided")
@@ -101,25 +103,30 @@ def stock_is_never_oversold(history: History) -> Iterator[str]:
 
 
 def stock_moves_once(history: History) -> Iterator[str]:
-    """Each parcel leaves once, and comes back at most once."""
+    """What is in each parcel leaves once, and comes back at most once."""
     moves = Counter(
-        (type(fact.event).__name__, fact.stream, fact.event.order_id)
+        (type(fact.event).__name__, fact.stream, fact.causation)
         for fact in history.facts
         if isinstance(fact.event, StockShipped | StockReturned)
     )
     yield from (f"{what} {times} times: {key}" for (what, *key), times in moves.items() if times > 1)
 
 
-def promises_are_whole(history: History, plan: Plan) -> Iterator[str]:
-    """Stock for an order is reserved, or waited for, in all its places, or in none."""
-    reserved = defaultdict(set)
+def promises_are_whole(history: History) -> Iterator[str]:
+    """Stock for an order is reserved, or waited for, in all places that it or its plan names, or in none."""
+    causes: dict[str, set[Place]] = {}
+    reserved: dict[tuple[str, str], set[Place]] = defaultdict(set)
     for fact in history.facts:
-        if isinstance(fact.event, StockReserved | Backordered):
-            reserved[fact.merchant, fact.event.order_id].add(fact.stream)
-    for order in plan.orders:
-        streams = reserved[order.merchant, order.order_id]
-        if streams and len(streams) != len(order.lines):
-            yield f"{order.order_id} has stock reserved in {len(streams)} of {len(order.lines)} places"
+        match fact.event:
+            case OrderPlaced(lines=lines):
+                causes[fact.event_id] = set(units_of(lines))
+            case AllocationPlanned(picks=picks):
+                causes[fact.event_id] = set(units_of(picks))
+            case StockReserved() | Backordered() as event:
+                reserved[fact.causation, event.order_id].add((event.sku, event.warehouse))
+    for (cause, order_id), places in reserved.items():
+        if places != causes.get(cause):
+            yield f"{order_id} has stock reserved in {len(places)} of {len(causes.get(cause, ()))} places"
 
 
 def deliveries_count_once(history: History, plan: Plan) -> Iterator[str]:
@@ -142,8 +149,9 @@ def orders_are_as_planned(history: History, plan: Plan) -> Iterator[str]:
             placed[fact.merchant, fact.event.order_id].append(fact.event)
     for order in plan.orders:
         events = placed[order.merchant, order.order_id]
-        if len(events) != 1:
+        if len(events) != order.is_placed:
             yield f"{order.order_id} was placed {len(events)} times"
+        if len(events) != 1:
             continue
         paid = sum(portion.amount_cents for portion in events[0].portions)
         total = events[0].total_cents
@@ -163,7 +171,7 @@ def answers_are_kept(history: History, answered: Answered) -> Iterator[str]:
 
 def tenants_are_apart(history: History) -> Iterator[str]:
     for fact in history.facts:
-        if fact.category in ("order", "payment", "shipment", "stock"):
+        if fact.category in ("cart", "order", "payment", "picklist", "shipment", "stock"):
             merchant = stream_parts(fact.stream)[0]
             if merchant != fact.merchant:
                 yield f"position {fact.position}: {fact.stream} has an event of {fact.merchant}"
@@ -171,53 +179,63 @@ def tenants_are_apart(history: History) -> Iterator[str]:
 
 def orders_end(history: History, plan: Plan) -> Iterator[str]:
     """At rest every order is completed or cancelled; of a cancelled one no stock is held."""
-    stocks = list(history.of("stock"))
-    holders = {(name, order) for name, stock in stocks for order, _ in stock.held.items()}
-    holders |= {(name, each.order_id) for name, stock in stocks for each in stock.waiting}
+    holders: dict[tuple[str, str], str] = {}
+    for name, stock in history.of("stock"):
+        merchant = stream_parts(name)[0]
+        holders.update(((merchant, order), name) for order, _ in stock.held.items())
+        holders.update(((merchant, each.order_id), name) for each in stock.waiting)
     for order in plan.orders:
         state: Order = history.states.get(order_stream(order.merchant, order.order_id), Order())
-        if state.status not in ENDED and not (order.keeps_money or "not_captured" in state.discrepancies):
+        if order.is_placed and state.status not in ENDED and not stays_open(order, state):
             yield f"{order.order_id} is {state.status}, and at rest"
-        if state.status in ENDED:
-            for line in order.lines:
-                held = [n for n, o in holders if o == order.order_id and n == _stock(order, line.sku)]
-                if held:
-                    yield f"{order.order_id} is {state.status}, but {held[0]} holds stock for it"
+        held = holders.get((order.merchant, order.order_id))
+        if state.status in ENDED and held:
+            yield f"{order.order_id} is {state.status}, but {held} holds stock for it"
 
 
-def _stock(order: PlannedOrder, sku: str) -> str:
-    return f"stock-{order.merchant}.{sku}.main"
+def stays_open(order: PlannedOrder, state: Order) -> bool:
+    """For a person to look at: its money stays where it is, or nobody tells of its parcel."""
+    lost = order.parcel_fate == "never" and state.dispatched
+    disputed = order.is_disputed and "not_refunded" in state.discrepancies
+    return order.keeps_money or lost or disputed or "not_captured" in state.discrepancies
 
 
 def money_is_conserved(history: History, plan: Plan, payments: Payments) -> Iterator[str]:
     """What we think of each payment is what the provider did; what ended was paid, or given back."""
     for stream, ours in history.of("payment"):
         theirs = payments.payments.get(stream)
-        captured, refunded = (theirs.captured_cents, theirs.refunded_cents) if theirs else (0, 0)
-        if (ours.captured_cents, ours.refunded_cents) != (captured, refunded):
-            yield (
-                f"{stream}: captured {ours.captured_cents} and refunded {ours.refunded_cents} cents by our"
-                f" books, {captured} and {refunded} by the provider's"
-            )
+        real = (theirs.captured_cents, theirs.refunded_cents, theirs.disputed_cents) if theirs else (0, 0, 0)
+        books = ours.captured_cents, ours.refunded_cents, ours.disputed_cents
+        if books != real:
+            yield f"{stream}: captured, refunded, disputed are {books} by our books, {real} by the provider's"
         if ours.captured_cents > (ours.authorized_cents or 0) or ours.refunded_cents > ours.captured_cents:
             yield f"{stream}: refunded <= captured <= authorised does not hold: {ours}"
         if theirs and theirs.status != "declined" and bool(theirs.voided_at) != (ours.void == "done"):
             yield f"{stream}: voided by {'the provider' if theirs.voided_at else 'us'} alone"
+    wanted = ordered(history.facts)
     for order in plan.orders:
-        yield from _order_is_paid(history, order, payments)
+        known = wanted.get((order.merchant, order.order_id))
+        state: Order = history.states.get(order_stream(order.merchant, order.order_id), Order())
+        if known and state.status in ENDED and not stays_open(order, state):
+            yield from _order_is_paid(order, state.status, known, payments)
 
 
-def _order_is_paid(history: History, order: PlannedOrder, payments: Payments) -> Iterator[str]:
-    state: Order = history.states.get(order_stream(order.merchant, order.order_id), Order())
-    for number, cents in enumerate(order.parts, 1):
-        stream = f"payment-{order.merchant}.{order.order_id}%2E{number}"
-        theirs = payments.payments.get(stream)
+def _order_is_paid(order: PlannedOrder, status: str, wanted: Ordered, payments: Payments) -> Iterator[str]:
+    """As much as was ordered in the end, and not a cent for what a change set had asked for in vain."""
+    if status == "completed" and sum(wanted.due.values()) != wanted.total_cents:
+        yield f"{order.order_id} is of {wanted.total_cents} cents, and {wanted.due} are due"
+    for payment_id in sorted({*wanted.due, *wanted.asked}):
+        theirs = payments.payments.get(payment_stream(order.merchant, payment_id))
         kept = theirs.captured_cents - theirs.refunded_cents if theirs else 0
-        held = bool(theirs and theirs.status == "authorized" and not theirs.voided_at and not theirs.captures)
-        if state.status == "completed" and kept != cents:
-            yield f"{order.order_id} is completed, and {kept} of {cents} cents are paid by {stream}"
-        if state.status == "cancelled" and not order.keeps_money and (kept or held):
-            yield f"{order.order_id} is cancelled, but {kept} cents of {stream} are kept (held: {held})"
+        due = wanted.due.get(payment_id, 0) if status == "completed" else 0
+        held = bool(theirs and theirs.status == "authorized" and not theirs.voided_at and _is_open(theirs))
+        if kept != due or held:
+            yield f"{order.order_id} is {status}: {kept} of {due} cents of {payment_id} are kept ({held=})"
+
+
+def _is_open(payment: Payment) -> bool:
+    """Something could still be captured of it."""
+    return payment.captured_cents < payment.request.amount_cents
 
 
 def parcels_agree(history: History, shipments: Shipments) -> Iterator[str]:

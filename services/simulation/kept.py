@@ -20,6 +20,7 @@ from eventstore.log import Appended
 from eventstore.seams import derived_id
 from services.agents.agent import order_key
 from services.agents.reactions import Key, decode_groups
+from services.agents.sender import merchant_in
 from services.gateways.gateway import Account, Gateway
 from services.simulation.invariants import History
 from services.simulation.shop import Answered
@@ -100,7 +101,8 @@ def commands_are_done(history: History, past: Past, tables: Tables, ledger: Ledg
         who = agent, order_key(fact)
         for ordinal, group in enumerate(decode_groups(recorded.commands)):
             name = f"command {ordinal} of {agent} at {position}"
-            entry = ledger.get((fact.merchant, derived_id(fact.id, "agent", agent, str(ordinal))))
+            merchant = merchant_in(group.targets[0].stream)
+            entry = ledger.get((merchant, derived_id(fact.id, "agent", agent, str(ordinal))))
             if entry is None:
                 yield f"{name} is lost"
                 continue

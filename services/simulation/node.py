@@ -200,6 +200,7 @@ class Node:
         self.random = random
         self.bus = bus
         self.log = SimulatedLog(line, server, clock)
+        self.identity = self.log.identity
         self.database = SimulatedDatabase(line, server.tables)
         self.keyring = Keyring(MASTER_KEY, _KeyStore(line, server), random=random.randbytes)
         self.executor = Executor(self.log, ids, self.keyring)

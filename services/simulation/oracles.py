@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from domain.carrier import ShipmentDelivered, ShipmentDispatched, ShipmentRequested
+from domain.cart.orders import cart_of_checkout
 from domain.deadline import DeadlineReached
 from domain.inventory import (
     BackorderCancelled,
@@ -46,10 +47,12 @@ from domain.payment import (
 )
 from services.agents.agent import belonging
 from services.simulation.invariants import History
+from services.simulation.ordered import ordered
 from services.simulation.plan import Plan
-from services.simulation.shop import payment_ids
 from services.worlds.carrier import Shipments
+from services.worlds.payment_state import Payments
 
+_OF_ORDERS = StockReserved | BackorderFilled | StockAllocated | StockShipped | StockReturned
 _QUANTITIES = "on hand, committed, in quality control, damaged, incoming"
 
 
@@ -108,7 +111,8 @@ class _Shelf:
                 assert self.line.pop(0) == (order, quantity), f"{order} is served before who came first"
                 self.held[order] += quantity
             case BackorderCancelled(order_id=order, quantity=quantity):
-                self.line.remove((order, quantity))
+                left = ((who, units - quantity if who == order else units) for who, units in self.line)
+                self.line = [(who, units) for who, units in left if units]
 
 
 def stock_adds_up(history: History) -> Iterator[str]:
@@ -157,20 +161,29 @@ def goods_are_accounted_for(history: History, plan: Plan) -> Iterator[str]:
             yield f"of {goods.name} {of} units are told, where it should be {right}"
 
 
-def promises_are_of_all(history: History, plan: Plan) -> Iterator[str]:
-    """As many units are reserved, committed, sent and taken back as were ordered."""
-    wanted = {
-        (order.merchant, order.order_id, line.sku): line.quantity
-        for order in plan.orders
-        for line in order.lines
-    }
-    moves = StockReserved | BackorderFilled | StockAllocated | StockShipped | StockReturned
+def promises_are_of_all(history: History) -> Iterator[str]:
+    """As many units are reserved and committed as are ordered at some time, and no more are sent, in one
+    parcel or several; no more come back than were sent."""
+    wanted = ordered(history.facts)
+    gone: Counter[tuple[str, str]] = Counter()
     for fact in history.facts:
-        if isinstance(fact.event, moves):
-            ordered = wanted.get((fact.merchant, fact.event.order_id, fact.event.sku), 0)
-            if fact.event.quantity != ordered:
-                name, units = type(fact.event).__name__, fact.event.quantity
-                yield f"position {fact.position}: {name} is of {units} units, where {ordered} were ordered"
+        if not isinstance(fact.event, _OF_ORDERS):
+            continue
+        order, units = fact.event.order_id, fact.event.quantity
+        known = wanted[fact.merchant, order].ever[fact.event.sku, fact.event.warehouse]
+        sent = gone[fact.stream, order]
+        match fact.event:
+            case StockShipped():
+                right = sent + units <= max(known, default=0)
+                gone[fact.stream, order] += units
+            case StockReturned():
+                right = units <= sent
+                gone[fact.stream, order] -= units
+            case _:
+                right = units in known
+        if not right:
+            name = f"position {fact.position}: {type(fact.event).__name__}"
+            yield f"{name} is of {units} units of {order}, where {sorted(known)} were ordered and {sent} sent"
 
 
 def goods_leave_for_a_reason(history: History) -> Iterator[str]:
@@ -244,25 +257,29 @@ def deadlines_are_not_early(history: History, set_back_s: float) -> Iterator[str
 
 
 def causes_are_named(history: History) -> Iterator[str]:
-    """What an agent or the scheduler does follows from a fact of the same merchant and the same checkout."""
+    """What an agent or the scheduler does follows from a fact of the same checkout, and the same merchant,
+    unless that is a cart's, which may be of several."""
     known: dict[str, tuple[str, str]] = {}
     for fact in history.facts:
-        ours = fact.merchant, fact.correlation
         follows = fact.actor == "scheduler" or fact.actor.startswith("agent:")
-        if follows and known.get(fact.causation) != ours:
+        merchant, checkout = known.get(fact.causation, ("", ""))
+        ours = merchant == fact.merchant or cart_of_checkout(checkout)
+        if follows and not (ours and checkout == fact.correlation):
             yield f"position {fact.position} of {fact.actor} follows from {fact.causation!r}: not so"
         known[fact.event_id] = fact.merchant, belonging(fact)[0]
 
 
-def failures_have_a_reason(history: History, plan: Plan) -> Iterator[str]:
-    """Money is not taken, or not given back, only where the provider was to refuse that, or it was let go."""
+def failures_have_a_reason(history: History, plan: Plan, payments: Payments) -> Iterator[str]:
+    """Money is not taken, or not given back, only where the provider was to refuse that, or it was let go, or
+    the bank had taken it back."""
+    disputed = {stream for stream, theirs in payments.payments.items() if theirs.disputes}
     refusals = {
         (order.merchant, payment_id): order.refusal.change
         for order in plan.orders
         if order.refusal
-        for payment_id in payment_ids(order)
+        for payment_id in order.payment_ids
     }
-    let_go: set[str] = set()
+    let_go = {stream for stream, theirs in payments.payments.items() if theirs.lapsed}
     for fact in history.facts:
         match fact.event:
             case VoidRequested() | AuthorizationExpired() | PaymentDeclined():
@@ -270,6 +287,6 @@ def failures_have_a_reason(history: History, plan: Plan) -> Iterator[str]:
             case CaptureFailed(payment_id=payment, reason=reason) if fact.stream not in let_go:
                 if refusals.get((fact.merchant, payment)) != "captures":
                     yield f"position {fact.position}: {payment} is not captured, for no reason but {reason!r}"
-            case RefundFailed(payment_id=payment, reason=reason):
+            case RefundFailed(payment_id=payment, reason=reason) if fact.stream not in disputed:
                 if refusals.get((fact.merchant, payment)) != "refunds":
                     yield f"position {fact.position}: {payment} is not refunded, for no reason but {reason!r}"

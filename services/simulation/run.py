@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from domain.order import Order
-from domain.streams import order_stream
+from domain.streams import cart_stream, order_stream
 from eventstore.log import StoredEvent
 from eventstore.tasks import end_tasks
 from services.agents.reactions import Key
@@ -22,12 +22,13 @@ from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.gateway import Account
 from services.gateways.payment import PAYMENT_GATEWAY
 from services.gateways.payment_words import account_of
-from services.simulation import invariants, kept, oracles
+from services.simulation import commerce, invariants, kept, oracles
 from services.simulation.clock import SeededRandom
+from services.simulation.draw import plan_of
 from services.simulation.faults import Faults
 from services.simulation.invariants import ENDED, History
 from services.simulation.loop import SimulatedLoop
-from services.simulation.plan import Plan, PlannedOrder, plan_of
+from services.simulation.plan import Plan, PlannedOrder
 from services.simulation.poison import Poisoned, poison_is_parked, spoilt_keys
 from services.simulation.read_models import read_models_equal_the_fold, spoilt_facts
 from services.simulation.shop import Shop
@@ -117,7 +118,7 @@ async def _play(system: System, plan: Plan, outcome: Outcome) -> None:
     for order in _open_orders(system, plan):
         if order.parcel_fate != "never":
             outcome.violations.append(f"{order.order_id} does not end by itself")
-        await shop.call_off(order.merchant, order.order_id)
+        await shop.call_off(order)
     for hours in NIGHTS_HOURS:
         system.pass_by(hours * 3600)
         await _rest(system, outcome)
@@ -152,7 +153,7 @@ def _open_orders(system: System, plan: Plan) -> Iterator[PlannedOrder]:
     history = History(system.server.log.events)
     for order in _sound(plan, _spoilt(system, history)).orders:
         state = history.states.get(order_stream(order.merchant, order.order_id), Order())
-        if state.status not in ENDED and not state.discrepancies:
+        if order.is_placed and state.status not in ENDED and not state.discrepancies:
             yield order
 
 
@@ -163,8 +164,21 @@ def _spoilt(system: System, history: History) -> dict[Key, list[int]]:
 def _sound(plan: Plan, spoilt: Collection[Key]) -> Plan:
     """Without the orders that some agent can't go on with."""
     keys = {key for _, key in spoilt}
-    orders = (each for each in plan.orders if order_stream(each.merchant, each.order_id) not in keys)
+    orders = (each for each in plan.orders if keys.isdisjoint(_keys_of(each)))
     return plan.model_copy(update={"orders": tuple(orders)})
+
+
+def _placeable(plan: Plan, sound: Plan) -> Plan:
+    """With the orders that no agent must place."""
+    able = {order.order_id for order in sound.orders}
+    orders = (order for order in plan.orders if not order.cart or order.order_id in able)
+    return plan.model_copy(update={"orders": tuple(orders)})
+
+
+def _keys_of(order: PlannedOrder) -> Iterator[str]:
+    yield order_stream(order.merchant, order.order_id)
+    if order.cart:
+        yield cart_stream(order.cart.merchant, order.cart.cart_id)
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -211,9 +225,9 @@ def _violations(system: System, plan: Plan, shop: Shop) -> Iterator[str]:
     yield from invariants.tenants_are_apart(history)
     yield from invariants.stock_is_never_oversold(history)
     yield from invariants.stock_moves_once(history)
-    yield from invariants.promises_are_whole(history, sound)
+    yield from invariants.promises_are_whole(history)
     yield from invariants.deliveries_count_once(history, plan)
-    yield from invariants.orders_are_as_planned(history, plan)
+    yield from invariants.orders_are_as_planned(history, _placeable(plan, sound))
     yield from invariants.answers_are_kept(history, shop.answered)
     yield from invariants.orders_end(history, sound)
     yield from invariants.money_is_conserved(history, sound, payments)
@@ -221,6 +235,7 @@ def _violations(system: System, plan: Plan, shop: Shop) -> Iterator[str]:
     yield from invariants.nothing_is_shipped_twice(history, shipments)
     yield from oracles.deliveries_stand(history, shipments)
     yield from _as_the_events_say(system, history, plan)
+    yield from _of_commerce(history, sound)
     yield from _promises(system, history, shop)
     yield from kept.all_is_known(history, PAYMENT_GATEWAY, payments.payments.items(), _shown)
     yield from kept.all_is_known(history, CARRIER_GATEWAY, parcels, carrier.render)
@@ -238,14 +253,23 @@ def _shown(theirs: Payment) -> Account:
 def _as_the_events_say(system: System, history: History, plan: Plan) -> Iterator[str]:
     yield from oracles.stock_adds_up(history)
     yield from oracles.goods_are_accounted_for(history, plan)
-    yield from oracles.promises_are_of_all(history, plan)
+    yield from oracles.promises_are_of_all(history)
     yield from oracles.goods_leave_for_a_reason(history)
     yield from oracles.what_is_sent_is_not_cancelled(history)
     yield from oracles.what_is_held_is_not_sent(history)
-    yield from oracles.failures_have_a_reason(history, plan)
+    yield from oracles.failures_have_a_reason(history, plan, system.outsides["payment-world"].world.state)
     yield from oracles.causes_are_named(history)
     back_s = max(system.clock.set_back_s[name] for name in SCHEDULERS)
     yield from oracles.deadlines_are_not_early(history, back_s)
+
+
+def _of_commerce(history: History, sound: Plan) -> Iterator[str]:
+    yield from commerce.books_balance(history)
+    yield from commerce.one_order_a_checkout(history)
+    yield from commerce.checkouts_end(history, sound)
+    yield from commerce.change_sets_are_not_charged(history)
+    yield from commerce.what_is_ordered_is_sent(history, sound)
+    yield from commerce.parcels_are_handed_over_once(history)
 
 
 def _read_models(system: System, history: History) -> Iterator[str]:

@@ -7,9 +7,9 @@ that the end can tell whether the log kept its word.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
@@ -17,35 +17,33 @@ import orjson
 import psycopg
 
 from commands.executor import Context, Done, TooMuchContention
-from commands.personal import sealed, subject_of
 from domain.carrier.carriers import AddCarrier, PublishRateCard
 from domain.carrier.rates import Band, RateCard, Service, Zone
 from domain.inventory import ReceiveStock
 from domain.kernel import Command, Group, Target, one
-from domain.order import CancelOrder, Line, PlaceOrder, Portion, StartPreparation, Terms
-from domain.personal import Customer
-from domain.streams import carriers_stream, order_stream, payment_stream, shipment_stream, stock_stream
+from domain.order import CancelOrder
+from domain.streams import carriers_stream, order_stream, payment_stream, stock_stream
 from eventstore.log import LogUnavailable
 from eventstore.seams import key_id
 from eventstore.tasks import TaskGroup
-from services.simulation import desk
+from services.simulation import changes, dispatch, placing, scenarios
+from services.simulation.acts import Act, Look, Step, as_it_is, at_once, made_once
 from services.simulation.clock import START
 from services.simulation.early import early_event
 from services.simulation.faults import Faults
-from services.simulation.goods import Step, steps_of
+from services.simulation.goods import steps_of
 from services.simulation.node import Node
 from services.simulation.outside import Outside
-from services.simulation.plan import Plan, PlannedDelivery, PlannedGoods, PlannedOrder, PlannedRefusal
+from services.simulation.plan import Plan, PlannedDelivery, PlannedGoods, PlannedOrder
+from services.simulation.scenarios import CARRIER_WORLD, PAYMENT_WORLD, Request
 from services.worlds.webhooks import Post
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 4.0
 PAUSE_SECONDS = 0.3
-TOLD_AT, PARCEL_TOLD_AT = START + timedelta(days=1), START + timedelta(days=2)
-"""On the clocks of checkouts, which the plan moves: when the payment's fact is due, the parcel's first."""
-PREPARATIONS = 5
+LOOKS, LOOK_SECONDS = 12, 2.0
+"""Then nobody waits for the right moment any more."""
 LATE_MS_MAX = 6_000
-WORLD_OF = {"payment": "payment-world", "carrier": "carrier-world"}
 _PASSING = (LogUnavailable, TooMuchContention, psycopg.Error, OSError, TimeoutError)
 
 
@@ -93,16 +91,26 @@ class Shop:
             tasks.create_task(self._choose_carriers("m2"))
             for delivery in self._plan.deliveries:
                 tasks.create_task(self._deliver(delivery))
-            for order in self._plan.orders:
-                tasks.create_task(self._order(order))
+            for orders in self._checkouts():
+                tasks.create_task(self._check_out(orders))
             for goods in self._plan.goods:
                 tasks.create_task(self._handle(goods))
+            for manifest in self._plan.manifests:
+                acts = dispatch.acts_of(manifest, self._plan.orders)
+                tasks.create_task(self._play(acts, manifest.name, manifest.merchant, manifest.name))
 
-    async def call_off(self, merchant: str, order_id: str) -> None:
+    def _checkouts(self) -> Iterable[list[PlannedOrder]]:
+        """The orders of each: one, or one a merchant."""
+        found: dict[str, list[PlannedOrder]] = {}
+        for order in self._plan.orders:
+            found.setdefault(order.checkout, []).append(order)
+        return found.values()
+
+    async def call_off(self, order: PlannedOrder) -> None:
         """What staff does with an order that will not end by itself."""
-        command = CancelOrder(order_id=order_id, reason="staff")
-        group = one(order_stream(merchant, order_id), command)
-        await self._send(f"off {order_id}", merchant, order_id, lambda _: _ready(group))
+        command = CancelOrder(order_id=order.order_id, reason="staff")
+        step = as_it_is(one(order_stream(order.merchant, order.order_id), command))
+        await self._send(f"off {order.order_id}", order.merchant, order.checkout, step)
 
     async def misbehave(self, faults: Faults) -> None:
         """Have the worlds do so from now on."""
@@ -110,13 +118,15 @@ class Shop:
         webhooks = ("webhook_duplicate", "webhook_reorder", "webhook_delay", "webhook_drop")
         rates = dict.fromkeys(requests, faults.provider) | dict.fromkeys(webhooks, faults.webhook)
         wanted = {"seed": int(self._choose() * 2**32), "rates": rates, "delay_ms_max": LATE_MS_MAX}
-        for world in WORLD_OF.values():
-            await self._control(world, "PUT", "/control/faults", wanted)
+        for world in (PAYMENT_WORLD, CARRIER_WORLD):
+            await self._control((world, "PUT", "/control/faults", (wanted,)))
+
+    # ---- what staff does with goods and parcels
 
     async def _choose_carriers(self, merchant: str) -> None:
         """The merchant ships with carriers of its own; the cheapest service of them takes no parcel."""
         refused = {"refused": ["swift/express"]}
-        await self._control("carrier-world", "PUT", "/control/carriers", refused)
+        await self._control((CARRIER_WORLD, "PUT", "/control/carriers", (refused,)))
         stream = carriers_stream(merchant)
         commands: list[Command] = []
         for name, services in _CARRIERS.items():
@@ -124,90 +134,116 @@ class Shop:
             publish = PublishRateCard(carrier=name, expected_version=0, card=card, now=START)
             commands += [AddCarrier(carrier=name), publish]
         group = Group(tuple(Target(stream, command) for command in commands))
-        await self._send(f"carriers {merchant}", merchant, "carriers", lambda _: _ready(group))
+        await self._send(f"carriers {merchant}", merchant, "checkout-carriers", as_it_is(group))
 
     async def _deliver(self, delivery: PlannedDelivery) -> None:
         await asyncio.sleep(delivery.at_s)
         command = ReceiveStock(
             sku=delivery.sku, warehouse="main", quantity=delivery.quantity, reference=delivery.reference
         )
-        group = one(stock_stream(delivery.merchant, delivery.sku, "main"), command)
-        await self._send(delivery.reference, delivery.merchant, delivery.reference, lambda _: _ready(group))
+        step = as_it_is(one(stock_stream(delivery.merchant, delivery.sku, "main"), command))
+        name = delivery.reference
+        await self._send(name, delivery.merchant, f"checkout-{name}", step)
 
     async def _handle(self, goods: PlannedGoods) -> None:
         """Step by step; what can't be sent stays where it is, and nothing follows of it."""
         await asyncio.sleep(goods.at_s)
         for number, step in enumerate(steps_of(goods)):
             name = f"{goods.name} {number}"
-            done = await self._send(name, goods.merchant, goods.name, _made_once(step))
+            done = await self._send(name, goods.merchant, f"checkout-{goods.name}", made_once(step))
             if done.refused:
                 return
             await asyncio.sleep(self._choose())
 
-    async def _order(self, order: PlannedOrder) -> None:
-        await asyncio.sleep(order.at_s)
-        await self._tell_worlds(order)
+    # ---- what customers do, and staff with their orders
 
-        async def place(node: Node) -> Group:
-            return one(order_stream(order.merchant, order.order_id), await _placing(node, order))
+    async def _check_out(self, orders: Sequence[PlannedOrder]) -> None:
+        await asyncio.sleep(orders[0].at_s)
+        for order in orders:
+            await self._tell_worlds(order)
+        if not orders[0].cart:
+            await self._place(orders[0])
+        else:
+            await self._complete_cart(orders)
+        async with TaskGroup() as tasks:
+            for order in orders:
+                if order.is_placed:
+                    tasks.create_task(self._live(order))
 
+    async def _place(self, order: PlannedOrder) -> None:
+        step = made_once(partial(placing.placing, order=order))
         async with TaskGroup() as tasks:
             for _ in range(2 if order.twice else 1):
                 name = f"place {order.order_id}"
-                tasks.create_task(self._send(name, order.merchant, order.order_id, place))
+                tasks.create_task(self._send(name, order.merchant, order.checkout, step))
+
+    async def _complete_cart(self, orders: Sequence[PlannedOrder]) -> None:
+        """Who has more than one line misreads the total at first."""
+        cart, checkout = orders[0].cart, orders[0].checkout
+        assert cart
+        fill = [Act(0.0, "fill", placing.filling(orders))]
+        if len(orders[0].lines) > 1:
+            fill.append(Act(self._choose(), "misread", placing.claiming(orders, misread=True)))
+        await self._play(fill, cart.cart_id, cart.merchant, checkout)
+
+        async def press(name: str) -> None:
+            claim = Act(self._choose(), name, placing.claiming(orders))
+            await self._play([claim], cart.cart_id, cart.merchant, checkout)
+            if cart.fate != "left":
+                await self._insist(self._any_door, partial(placing.finish, cart=cart))
+
+        presses = {"abandoned": (), "pressed_twice": ("claim 1", "claim 2")}.get(cart.fate, ("claim 1",))
         async with TaskGroup() as tasks:
-            tasks.create_task(self._move_clocks(order))
-            if order.cancel_after_s is not None:
-                tasks.create_task(self._cancel(order, order.cancel_after_s))
-            if order.prepare_after_s is not None:
-                tasks.create_task(self._prepare(order, order.prepare_after_s))
-            if order.looked_into_after_s is not None:
-                tasks.create_task(self._look_into(order, order.looked_into_after_s))
+            for name in presses:
+                tasks.create_task(press(name))
 
-    async def _cancel(self, order: PlannedOrder, after_s: float) -> None:
-        await asyncio.sleep(after_s)
-        group = one(
-            order_stream(order.merchant, order.order_id),
-            CancelOrder(order_id=order.order_id, reason="customer"),
-        )
-        await self._send(f"cancel {order.order_id}", order.merchant, order.order_id, lambda _: _ready(group))
+    async def _live(self, order: PlannedOrder) -> None:
+        async with TaskGroup() as tasks:
+            tasks.create_task(self._outside(order))
+            for acts in changes.rows_of(order):
+                tasks.create_task(self._act(order, acts))
 
-    async def _prepare(self, order: PlannedOrder, after_s: float) -> None:
-        """Staff looks now and then whether it is confirmed: until then it is told no."""
-        group = one(order_stream(order.merchant, order.order_id), StartPreparation(order_id=order.order_id))
-        for number in range(PREPARATIONS):
-            await asyncio.sleep(after_s)
-            name = f"prepare {number} {order.order_id}"
-            await self._send(name, order.merchant, order.order_id, lambda _: _ready(group))
+    async def _act(self, order: PlannedOrder, acts: Iterable[Act]) -> None:
+        await self._play(acts, order.order_id, order.merchant, order.checkout)
 
-    async def _look_into(self, order: PlannedOrder, after_s: float) -> None:
-        await asyncio.sleep(after_s)
-        for number, step in enumerate(desk.steps_of(order)):
-            name = f"look {number} {order.order_id}"
-            await self._send(name, order.merchant, order.order_id, _made_once(step))
-            await asyncio.sleep(self._choose())
+    async def _play(self, acts: Iterable[Act], about: str, merchant: str, correlation: str) -> None:
+        """One after the other, whatever is answered."""
+        for act in acts:
+            await asyncio.sleep(act.after_s)
+            if act.look is not at_once:
+                await self._wait_for(act.look, act.after_s)
+            await self._send(f"{act.name} {about}", merchant, correlation, made_once(act.step))
 
-    async def _send(
-        self, name: str, merchant: str, correlation: str, group_of: Callable[[Node], Awaitable[Group]]
-    ) -> Done:
+    async def _wait_for(self, look: Look, every_s: float) -> None:
+        for _ in range(LOOKS):
+            if await self._insist(self._any_door, look):
+                return
+            await asyncio.sleep(every_s)
+
+    # ---- how
+
+    def _any_door(self) -> str:
+        return self._doors[int(self._choose() * len(self._doors))]
+
+    async def _send(self, name: str, merchant: str, correlation: str, step: Step) -> Done:
         """Again and again with the same id, to any door, until there is an answer."""
 
         async def work(node: Node) -> Done:
             context = Context(
                 command_id=key_id("shop", merchant, name),
                 merchant=merchant,
-                actor="user:shop",
-                correlation=f"checkout-{correlation}",
+                actor=placing.ACTOR,
+                correlation=correlation,
                 causation=name,
                 occurred_at=node.clock.now(),
                 fingerprint=name.encode(),
             )
-            group = await group_of(node)
+            group = await step(node)
             self.answered.sent.setdefault(f"{merchant} {name}", Sent(group, head))
             return await node.executor.execute(group, context, orjson.dumps({"name": name}))
 
         head = self._head()
-        done = await self._insist(lambda: self._doors[int(self._choose() * len(self._doors))], work)
+        done = await self._insist(self._any_door, work)
         known = self.answered.done.setdefault(f"{merchant} {name}", done)
         assert known.position == done.position, f"{name} was answered twice, and not alike"
         return done
@@ -222,63 +258,51 @@ class Shop:
     # ---- the outside, as the plan has it
 
     async def _tell_worlds(self, order: PlannedOrder) -> None:
-        checkout = f"checkout-{order.order_id}"
         if order.early:
             await self._tell_early(order)
         if order.refusal:
-            await self._plan_refusals(order, order.refusal)
-        if order.payment_fate != "at_once":
-            outcome = {"late": "authorized", "never": "never"}.get(order.payment_fate, "declined")
-            lines = [
-                {
-                    "payment_id": payment_stream(order.merchant, payment_id),
-                    "checkout": checkout,
-                    "authorize": {"outcome": outcome, "told_at": TOLD_AT},
-                }
-                for payment_id in payment_ids(order)
-            ]
-            await self._control("payment-world", "PUT", "/control/scenarios", *lines)
-        if order.payment_fate == "declined":
-            await self._control("payment-world", "POST", "/control/clock", {"clocks": {checkout: TOLD_AT}})
-        if order.parcel_fate != "delivered":
-            parcel = {
-                "shipment_id": shipment_stream(order.merchant, order.order_id),
-                "checkout": checkout,
-                "facts": [
-                    {"type": kind, "told_at": PARCEL_TOLD_AT + timedelta(hours=number)}
-                    for number, kind in enumerate(_SCANS[order.parcel_fate])
-                ],
-            }
-            await self._control("carrier-world", "PUT", "/control/scenarios", parcel)
+            await self._plan_refusals(order)
+        for request in scenarios.told_before(order):
+            await self._control(request)
 
     async def _tell_early(self, order: PlannedOrder) -> None:
         """Of a payment that we know nothing of, and that nothing has become of: it is only to be kept."""
-        stream = payment_stream(order.merchant, payment_ids(order)[0])
-        checkout = f"checkout-{order.order_id}"
-        told = early_event(stream, checkout, order.merchant)
+        stream = payment_stream(order.merchant, order.payment_ids[0])
+        told = early_event(stream, order.checkout, order.merchant)
         for _ in count():
             if await self._posts["payment"](told):
                 return
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _plan_refusals(self, order: PlannedOrder, refusal: PlannedRefusal) -> None:
+    async def _plan_refusals(self, order: PlannedOrder) -> None:
+        refusal = order.refusal
+        assert refusal
+
         async def work(outside: Outside) -> None:
-            for payment_id in payment_ids(order):
+            for payment_id in order.payment_ids:
                 stream = payment_stream(order.merchant, payment_id)
                 outside.refusals.plan(stream, refusal.change, refusal.times)
 
-        await self._insist(lambda: WORLD_OF["payment"], work)
+        await self._insist(lambda: PAYMENT_WORLD, work)
 
-    async def _move_clocks(self, order: PlannedOrder) -> None:
-        """Time goes on for the checkout: what the worlds have to tell becomes due."""
-        checkout = f"checkout-{order.order_id}"
-        moments: list[tuple[str, datetime]] = [("payment-world", TOLD_AT)]
-        moments += [("carrier-world", PARCEL_TOLD_AT + timedelta(hours=hours)) for hours in range(3)]
-        for world, moment in moments:
+    async def _outside(self, order: PlannedOrder) -> None:
+        """The bank, then the carrier, then the bank again; what else the customer wants comes between."""
+        await self._move_clocks(order, scenarios.payment_of(order))
+        await self._act(order, changes.edit_of(order))
+        await self._move_clocks(order, scenarios.parcel_of(order))
+        if order.is_disputed:
+            await self._wait_for(partial(changes.is_captured, order=order), LOOK_SECONDS)
+        for request in scenarios.disputes_of(order):
+            await self._move_clocks(order, [request])
+            await self._act(order, changes.defence_of(order))
+
+    async def _move_clocks(self, order: PlannedOrder, requests: Iterable[Request]) -> None:
+        for request in requests:
             await asyncio.sleep(order.told_after_s)
-            await self._control(world, "POST", "/control/clock", {"clocks": {checkout: moment}})
+            await self._control(request)
 
-    async def _control(self, world: str, method: str, path: str, *lines: Any) -> None:
+    async def _control(self, request: Request) -> None:
+        world, method, path, lines = request
         body = b"\n".join(orjson.dumps(line, option=orjson.OPT_UTC_Z) for line in lines)
 
         async def work(outside: Outside) -> None:
@@ -300,54 +324,3 @@ _CARRIERS = {
     "swift": (_service("express", 500, 1), _service("calm", 600, 5)),
     "post": (_service("parcel", 900, 4),),
 }
-_SCANS = {
-    "told": ("collected", "in_transit", "delivered"),
-    "returned": ("collected", "returned"),
-    "exception": ("collected", "exception", "delivered"),
-    "never": (),
-}
-
-
-def payment_ids(order: PlannedOrder) -> list[str]:
-    return [f"{order.order_id}.{number}" for number in range(1, len(order.parts) + 1)]
-
-
-async def _ready(group: Group) -> Group:
-    return group
-
-
-def _made_once(step: Step) -> Callable[[Node], Awaitable[Group]]:
-    """However often it is sent, it says the same."""
-    made: list[Group] = []
-
-    async def group_of(node: Node) -> Group:
-        if not made:
-            group = await step(node)
-            made[:] = made or [group]
-        return made[0]
-
-    return group_of
-
-
-async def _placing(node: Node, order: PlannedOrder) -> PlaceOrder:
-    subject = subject_of(node.keyring, order.merchant, order.order_id)
-    person = Customer(
-        customer_id=order.order_id, customer_unique_id=order.order_id, zip_prefix="01310", city="São Paulo"
-    )
-    return PlaceOrder(
-        order_id=order.order_id,
-        checkout_id=f"checkout-{order.order_id}",
-        subject=subject,
-        customer=await sealed(node.keyring, node.ids, subject, person),
-        ship_to_state="SP",
-        currency="BRL",
-        lines=tuple(
-            Line(line=number, sku=line.sku, quantity=line.quantity, unit_price_cents=line.unit_price_cents)
-            for number, line in enumerate(order.lines, 1)
-        ),
-        portions=tuple(
-            Portion(payment_id=payment_id, method="credit_card", amount_cents=cents, sequence=number)
-            for number, (payment_id, cents) in enumerate(zip(payment_ids(order), order.parts, strict=True), 1)
-        ),
-        terms=Terms(reservation_valid_s=order.valid_s[0], authorization_valid_s=order.valid_s[1]),
-    )

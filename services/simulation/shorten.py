@@ -30,6 +30,8 @@ def shortened(plan: Plan, fails: Callable[[Plan], bool], tries: int = TRIES_MAX)
         plan.deliveries, lambda kept: still_fails(plan.model_copy(update={"deliveries": kept}))
     )
     plan = plan.model_copy(update={"deliveries": deliveries})
+    if plan.manifests and still_fails(plan.model_copy(update={"manifests": ()})):
+        plan = plan.model_copy(update={"manifests": ()})
     if plan.goods and still_fails(plan.model_copy(update={"goods": ()})):
         return plan.model_copy(update={"goods": ()})
     goods = _minimized(plan.goods, lambda kept: still_fails(plan.model_copy(update={"goods": kept})))

@@ -27,6 +27,7 @@ SUITES = (
     "growth",
     "why",
     "flow",
+    "spread",
     "latency",
     "doors",
     "seal",

@@ -23,6 +23,7 @@ import psutil
 from services.context import ProcessContext, open_context
 from services.play.command import caught_up
 from services.play.driver import Driver
+from services.play.network import Networks
 from services.play.plan import plan_catalogue, plan_checkouts
 from services.play.reader import read_olist
 from services.play.rows import OlistRows
@@ -124,26 +125,37 @@ def _unheard(_: int) -> None:
     """For those who don't want to know how far a play is."""
 
 
-async def play(context: ProcessContext, rows: OlistRows, tell: Callable[[int], None] = _unheard) -> float:
+async def play(
+    context: ProcessContext,
+    rows: OlistRows,
+    tell: Callable[[int], None] = _unheard,
+    networks: Networks | None = None,
+) -> float:
     """Seconds from the first order to all read models caught up; the catalogue is set up before."""
     async with aiohttp.ClientSession() as http:
         driver = Driver(context, Worlds(context.settings, http))
-        await set_up(context, driver, rows)
-        return await play_orders(context, driver, rows, tell)
+        await set_up(context, driver, rows, networks)
+        return await play_orders(context, driver, rows, tell, networks)
 
 
-async def set_up(context: ProcessContext, driver: Driver, rows: OlistRows) -> None:
+async def set_up(
+    context: ProcessContext, driver: Driver, rows: OlistRows, networks: Networks | None = None
+) -> None:
     opened_at = min(row.purchased_at for row in rows.orders) - timedelta(days=1)
-    for stage in plan_catalogue(rows).stages():
+    for stage in plan_catalogue(rows, networks).stages():
         await driver.set_up(stage, opened_at, _unheard)
     await caught_up(context)
 
 
 async def play_orders(
-    context: ProcessContext, driver: Driver, rows: OlistRows, tell: Callable[[int], None] = _unheard
+    context: ProcessContext,
+    driver: Driver,
+    rows: OlistRows,
+    tell: Callable[[int], None] = _unheard,
+    networks: Networks | None = None,
 ) -> float:
     started = time.perf_counter()
-    played = await driver.play(plan_checkouts(rows, context.keyring.subject), tell)
+    played = await driver.play(plan_checkouts(rows, context.keyring.subject, networks), tell)
     await caught_up(context)
     assert not played.refused, played.refused[:3]
     return time.perf_counter() - started

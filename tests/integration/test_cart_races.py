@@ -1,14 +1,11 @@
-"""Over real HTTP, on the real log: is there one order a cart, and one sale a unit, however shoppers race?
+"""Over real HTTP, on the real log: is there one order a cart, however its shoppers and processes race?
 
-`TILLROLL_CART_ROUNDS` says how often the last unit is fought over.
+Who gets the last unit: `test_races.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,38 +19,15 @@ from domain.cart.events import (
     CheckoutCompleted,
     CheckoutOrderRequested,
 )
-from domain.inventory import StockReservationRefused, StockReserved
 from domain.kernel import Event
 from domain.order import OrderPlaced
 from domain.personal import Sealed
-from eventstore.bus import MemoryBus
-from eventstore.feed import Feed
 from eventstore.seams import key_id
-from eventstore.tasks import end_tasks
-from services.agents.registered import AGENTS
-from services.agents.runner import AgentRunner
-from services.scheduler import Scheduler
 from tests.integration.api_client import Api, serving
 from tests.integration.test_cart import CARD, CONTACT, ok, press
+from tests.races.run import agents
 
 SHOPPERS = 32
-ROUNDS = int(os.environ.get("TILLROLL_CART_ROUNDS", "3"))
-
-
-@asynccontextmanager
-async def agents(api: Api) -> AsyncIterator[None]:
-    """All agents and the scheduler, beside the API."""
-    context = api.context
-    assert context is not None
-    database = context.log.database
-    async with Feed(context.log, MemoryBus()).running() as feed:
-        runner = AgentRunner(AGENTS, feed, context.executor, database, context.clock)
-        scheduler = Scheduler(context.executor, database, context.clock)
-        tasks = [asyncio.create_task(runner.run()), asyncio.create_task(scheduler.run())]
-        try:
-            yield
-        finally:
-            await end_tasks(*tasks)
 
 
 async def until(api: Api, count: int, *kinds: type[Event]) -> list[Any]:
@@ -86,28 +60,6 @@ async def test_many_shoppers_press_place_order_twice_at_once(
         assert {each.order_id for each in placed} == told
         assert len(await api.events(CheckoutClaimed)) == SHOPPERS
         assert len(await api.events(CheckoutCompleted)) == SHOPPERS
-
-
-async def test_one_last_unit_in_many_carts_is_sold_once(database: str, nats_url: str, tmp_path: Path) -> None:
-    async with serving(database, nats_url, tmp_path) as api, agents(api):
-        for number in range(ROUNDS):
-            sku = f"LAST-{number}"
-            await api.post("/v1/stock/receive", {"sku": sku, "quantity": 1})
-            carts = await asyncio.gather(*(a_cart(api, f"s{n}", sku) for n in range(SHOPPERS)))
-            answers = await asyncio.gather(*(press(api, cart) for cart in carts))
-            orders = [each for each in answers if each.status_code == 200]
-            told = [each.json() for each in answers if each.status_code != 200]
-            assert {each["rule"] for each in told} <= {"as_seen"}, told
-            async with asyncio.timeout(60):
-                while len(decided := await _decided(api, sku)) < len(orders):
-                    await asyncio.sleep(0.05)
-            assert len(orders) >= 1
-            assert sum(isinstance(each, StockReserved) for each in decided) == 1, f"round {number}"
-
-
-async def _decided(api: Api, sku: str) -> list[Any]:
-    decided = await api.events(StockReserved, StockReservationRefused)
-    return [each for each in decided if each.sku == sku]
 
 
 async def a_claim_that_nobody_finishes(api: Api, cart_id: str) -> None:

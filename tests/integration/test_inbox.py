@@ -16,11 +16,13 @@ from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds, WallClock
 from eventstore.tasks import end_tasks
-from services.gateways.inbox import ID_MAX, NAME_MAX, Inbox, NotUnderstood
+from services.gateways.inbox import ID_MAX, NAME_MAX, Inbox, InboxUnavailable, NotUnderstood
 from services.gateways.payment import PAYMENT_GATEWAY
 from services.gateways.signatures import stripe
+from services.gateways.stripe_provider import StripeProvider
 from services.gateways.webhooks import WebhookServer
 from services.limit_settings import LimitSettings
+from tests.unit.test_payment_wire import PAID, charge, dispute, event, intent
 
 LONG_ID = random.Random(1).randbytes(4_000).hex()
 SHORT = 0.05
@@ -78,6 +80,30 @@ async def test_what_the_database_refuses_fails_no_other(
     monkeypatch.setattr("services.gateways.inbox.ID_MAX", len(LONG_ID))
     bad = (LONG_ID, about("payment-m1.p"))
     assert await received_together(inbox, bad, *GOOD) == [NotUnderstood] + [None] * len(GOOD)
+
+
+async def test_a_dispute_is_taken_once_its_provider_says_whose_it_is(database: str) -> None:
+    """It has Stripe's name of the payment alone; whoever waits for its checkout must find it."""
+    answers = [(503, b"{}"), (200, orjson.dumps(intent(latest_charge=charge())))]
+
+    async def exchange(*_: object) -> tuple[int, bytes]:
+        return answers.pop(0)
+
+    body = orjson.dumps(event("charge.dispute.created", dispute()))
+    async with await PostgresLog.connect(database) as log:
+        executor = Executor(log, RandomIds(), Keyring(b"m" * 32, PostgresKeyStore(log.pool)))
+        providers = {"payment": StripeProvider(exchange, "sk_test_1")}
+        for outcome in (InboxUnavailable, None):
+            inbox = Inbox((PAYMENT_GATEWAY,), executor, log.database, WallClock(), providers)
+            assert await received_together(inbox, ("", body)) == [outcome]
+        async with log.pool.connection() as connection:
+            kept = await connection.execute("SELECT webhook_id, stream, correlation FROM webhook_inbox")
+            assert await kept.fetchall() == [("evt_1", PAID, "c1")]
+
+
+async def test_a_webhook_of_what_nobody_knows_is_not_understood(inbox: Inbox) -> None:
+    customer = orjson.dumps(event("customer.created", {"object": "customer", "id": "cus_1"}))
+    assert await received_together(inbox, ("", customer)) == [NotUnderstood]
 
 
 @asynccontextmanager

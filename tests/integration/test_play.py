@@ -9,9 +9,11 @@ import subprocess
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from eventstore.roles import ROLES
+from services.embedded import owner_of_embedded
 from services.runfile import read_run
 from services.up import PROCESSES, WORLDS
 from tests.integration.system import SECONDS_MAX, TILLROLL, system, tillroll, token_of_admin
@@ -68,6 +70,14 @@ def addresses_given(data_dir: Path) -> dict[str, set[str]]:
     return found
 
 
+def sent_from_and_with(data_dir: Path) -> tuple[set[str], set[str]]:
+    """The warehouses from which units were planned, and the carriers that had parcels."""
+    with psycopg.connect(owner_of_embedded(data_dir), autocommit=True) as connection:
+        warehouses = connection.execute("SELECT DISTINCT warehouse FROM allocation_picks").fetchall()
+        carriers = connection.execute("SELECT DISTINCT carrier FROM shipments").fetchall()
+    return {each for (each,) in warehouses}, {each for (each,) in carriers if each}
+
+
 def test_the_miniature_with_all_its_oddities_then_bad_input_then_a_rebuild(tmp_path: Path) -> None:
     with system(tmp_path) as environment:
         wanted: dict[str, set[str]] = {name: {*roles, "nats"} for name, roles in PROCESSES.items()}
@@ -76,6 +86,9 @@ def test_the_miniature_with_all_its_oddities_then_bad_input_then_a_rebuild(tmp_p
         assert first.returncode == 0, first.stdout.decode()[-3000:] + first.stderr.decode()[-3000:]
         ask_the_api(environment, tmp_path)
         head = tillroll(environment, "status")[1]["head"]
+        assert sent_from_and_with(tmp_path) == ({"main", "hub"}, {"swift", "post"})
+        narrow = play(environment, MINIATURE, "--one-place")
+        assert (narrow.returncode, b"over other warehouses" in narrow.stderr) == (2, True), narrow.stderr
         again = play(environment, MINIATURE, "--oracles", str(MINIATURE / "oracles.json"))
         assert again.returncode == 0, again.stderr.decode()[-3000:]
         assert tillroll(environment, "status")[1]["head"] == head, "played twice, it happened once"

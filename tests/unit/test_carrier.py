@@ -388,6 +388,21 @@ def test_a_parcel_stands_in_one_manifest_and_is_handed_over_with_it() -> None:
     shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, listed, DISPATCHED).when(over).then(given_away)
 
 
+@pytest.mark.parametrize("voided", [(), (LabelVoided(**IDS, booking=1),)])
+def test_a_parcel_whose_label_was_asked_back_stays_behind_when_its_manifest_is_handed_over(
+    voided: tuple[LabelVoided, ...],
+) -> None:
+    """Its order was cancelled after it was listed. One that the carrier kept is handed over all the same."""
+    listed = ShipmentManifested(**IDS, manifest_id="d1")
+    asked_back = LabelVoidRequested(**IDS, booking=1, carrier="swift")
+    over = HandOver(shipment_id="s1", manifest_id="d1", now=NOON)
+    on_it = (REQUESTED, CHOSEN, SWIFT_BOUGHT, listed, asked_back)
+    shipment.given(*on_it, *voided).when(over).then_nothing()
+    kept = LabelVoidFailed(**IDS, booking=1, reason="collected")
+    given_away = ShipmentHandedOver(**IDS, manifest_id="d1", happened_at=NOON)
+    shipment.given(*on_it, kept).when(over).then(given_away, DISPATCHED)
+
+
 def test_a_bill_is_kept_once_and_refused_if_another_came_first() -> None:
     bill = BillShipment(
         shipment_id="s1",

@@ -85,6 +85,14 @@ def test_a_claim_past_its_time_is_finished_and_then_released() -> None:
     assert asked == [(CART, ReleaseCheckout(cart_id="k1", claim=1, reason="unfinished"))]
 
 
+def test_who_is_asked_late_to_place_its_orders_has_as_long_as_others() -> None:
+    """Else it is released while they are being placed."""
+    late = NOON + timedelta(minutes=5)
+    process, _, _ = heard(STARTED, ADDED, CLAIMED)
+    reaction = CART_AGENT.react(process, fact(reached("claim"))._replace(occurred_at=late))
+    assert [each.due_at for each in reaction.deadlines] == [late + timedelta(seconds=60)]
+
+
 def test_a_released_cart_waits_for_its_shopper_again() -> None:
     released = CheckoutReleased(cart_id="k1", claim=1, reason="unfinished")
     assert heard(STARTED, ADDED, CLAIMED, released)[2].keys() == {"abandon", "expire"}

@@ -318,6 +318,11 @@ def test_an_event_names_the_payment_or_where_it_is_asked_for() -> None:
     assert named_in(event("refund.updated", refund("r1"))) == (PAID, "c1", "pi_1")
 
 
+def test_an_event_of_no_payment_is_not_asked_about() -> None:
+    with pytest.raises(ValueError, match="of no payment"):
+        PAYMENT_GATEWAY.names(event("customer.created", {"object": "customer", "id": "cus_1"}))
+
+
 def test_a_charge_that_is_none_of_ours_has_a_stream_by_its_own_name() -> None:
     foreign = account_of(intent(metadata={}))
     assert foreign["payment_id"] == "pi_1"

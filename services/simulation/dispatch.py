@@ -1,0 +1,82 @@
+"""How do parcels come to the carrier in a simulation, beside that it fetches them? In manifests."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from domain.carrier import HandOver, PutOnManifest, Shipment
+from domain.carrier.manifest import CloseManifest, HandOverManifest
+from domain.kernel import Group, Target, one
+from domain.order import CancelOrder
+from domain.streams import manifest_stream, order_stream, shipment_stream
+from services.simulation.acts import Act
+from services.simulation.node import Node
+from services.simulation.plan import PlannedManifest, PlannedOrder
+
+PARCELS_MIN, PARCELS_MAX = 2, 8
+WAREHOUSE = "main"
+NOBODY = "nobody"
+"""Where no parcel is ready: the manifest lists one that there is not, and is refused."""
+
+
+def acts_of(manifest: PlannedManifest, orders: Sequence[PlannedOrder]) -> Iterator[Act]:
+    """It is closed over what has a label by then; what it lists is handed over, whatever became of it."""
+    mine = [order.order_id for order in orders if order.merchant == manifest.merchant]
+    stream = manifest_stream(manifest.merchant, manifest.name)
+
+    async def is_time(node: Node) -> bool:
+        return len((await _ready(node, manifest.merchant, mine))[1]) >= PARCELS_MIN
+
+    async def close(node: Node) -> Group:
+        carrier, parcels = await _ready(node, manifest.merchant, mine)
+        command = CloseManifest(
+            manifest_id=manifest.name,
+            carrier=carrier,
+            warehouse=WAREHOUSE,
+            shipments=tuple(parcels),
+            now=node.clock.now(),
+        )
+        place = {"manifest_id": manifest.name, "carrier": carrier, "warehouse": WAREHOUSE}
+        return _over(
+            Target(stream, command),
+            manifest,
+            [PutOnManifest(shipment_id=parcel, **place) for parcel in parcels],
+        )
+
+    async def hand_over(node: Node) -> Group:
+        (loaded,) = await node.executor.states.load([stream])
+        now, parcels = node.clock.now(), loaded.state.shipments or (NOBODY,)
+        command = HandOverManifest(manifest_id=manifest.name, shipments=parcels, now=now)
+        given = [HandOver(shipment_id=each, manifest_id=manifest.name, now=now) for each in parcels]
+        return _over(Target(stream, command), manifest, given)
+
+    async def cancel(node: Node) -> Group:
+        (loaded,) = await node.executor.states.load([stream])
+        (first, *_) = loaded.state.shipments or (NOBODY,)
+        return one(order_stream(manifest.merchant, first), CancelOrder(order_id=first, reason="customer"))
+
+    yield Act(manifest.look_after_s, "close", close, is_time)
+    if manifest.one_is_cancelled:
+        yield Act(0.0, "cancel one of", cancel)
+    yield Act(manifest.handed_over_after_s, "hand over", hand_over)
+
+
+def _over(
+    first: Target, manifest: PlannedManifest, parcels: Sequence[PutOnManifest] | Sequence[HandOver]
+) -> Group:
+    streams = (shipment_stream(manifest.merchant, each.shipment_id) for each in parcels)
+    return Group((first, *map(Target, streams, parcels)))
+
+
+async def _ready(node: Node, merchant: str, parcels: Sequence[str]) -> tuple[str, list[str]]:
+    """The carrier that has most of those with a label that are listed nowhere, and which these are."""
+    loaded = await node.executor.states.load([shipment_stream(merchant, each) for each in parcels])
+    by_carrier: dict[str, list[str]] = defaultdict(list)
+    for parcel, found in zip(parcels, loaded, strict=True):
+        shipment: Shipment = found.state
+        listed = shipment.manifest_id or shipment.dispatched or shipment.void != "no"
+        if shipment.tracking_number and not listed:
+            by_carrier[shipment.labels[shipment.booking].carrier].append(parcel)
+    most = max(by_carrier, key=lambda name: (len(by_carrier[name]), name), default=NOBODY)
+    return most, by_carrier.get(most, [NOBODY])[:PARCELS_MAX]
