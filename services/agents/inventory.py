@@ -12,6 +12,7 @@ from pydantic import AwareDatetime
 
 from domain.allocation import (
     SHORT_PICK,
+    AllocationChangeDropped,
     AllocationChangeFailed,
     AllocationChangePlanned,
     AllocationPlanned,
@@ -352,7 +353,7 @@ def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> 
 
 def _replanned(
     process: InventoryProcess,
-    event: AllocationChangePlanned | AllocationChangeFailed | AllocationRevised,
+    event: AllocationChangePlanned | AllocationChangeFailed | AllocationChangeDropped | AllocationRevised,
     fact: Fact,
 ) -> Reaction[InventoryProcess]:
     """What becomes of a plan that stands, and of what is planned beside it."""
@@ -363,6 +364,10 @@ def _replanned(
             return _grow(process, change, _by_place(picks), fact, keep=kept)
         case AllocationChangeFailed(change_id=change):
             return Reaction(process.model_copy(update=NO_GROWTH) if change == process.change else process)
+        case AllocationChangeDropped(
+            change_id=change
+        ):  # it may have been planned anew after its order gave up
+            return _undone(process, fact) if change == process.change else Reaction(process)
         case AllocationRevised():
             return _revised(process, event, fact)
 
@@ -391,7 +396,12 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             return replace(undone, commands=(*release, *undone.commands), deadlines=no_deadline)
         case OrderLinesCancelled() | OrderEditConfirmed() | OrderEdited() if process.allocated:
             return Reaction(process)  # the plan follows, and tells
-        case AllocationChangePlanned() | AllocationChangeFailed() | AllocationRevised() as event:
+        case (
+            AllocationChangePlanned()
+            | AllocationChangeFailed()
+            | AllocationChangeDropped()
+            | AllocationRevised() as event
+        ):
             return _replanned(process, event, fact)
         case OrderLinesCancelled(units=units) | OrderEdited(units=units) if order_id:
             return _changed(process, units, fact)
@@ -436,6 +446,7 @@ INVENTORY_AGENT = Agent(
         AllocationPlanned,
         AllocationChangePlanned,
         AllocationChangeFailed,
+        AllocationChangeDropped,
         AllocationRevised,
         OrderConfirmed,
         OrderCancelled,

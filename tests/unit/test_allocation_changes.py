@@ -393,6 +393,17 @@ def test_units_that_are_short_and_called_off_at_once_are_let_go_once() -> None:
     all_agree(shop)
 
 
+def test_a_change_that_is_planned_anew_after_its_order_gave_it_up_keeps_no_units() -> None:
+    """It is superseded by the cut of what was not found, while stock says no to its first plan."""
+    shop = confirmed_shop(0, 1, 1, when_short="all_or_nothing", seed=101)
+    short(shop, "o1.1", 1)
+    for name, which, units in (("edit", 2, 0), ("receive", 1, 1), ("release", 0, 0)):
+        step(shop, name, which, units, 2)
+    shop.run()
+    assert [each.reason for each in shop.told(OrderEditDeclined)] == ["superseded"]
+    all_agree(shop)
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("cut"), st.integers(1, 2), st.integers(1, 3)),
