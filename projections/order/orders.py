@@ -1,7 +1,8 @@
 """Which orders does a merchant have, and how far are they: placed, paid, shipped, delivered, called off?
 
 The lifecycle status is the order's own. The statuses of payment and of fulfilment are derived in the table
-from what its payments and parcels came to (see `orders.sql`).
+from what its payments and parcels came to (see `orders.sql`); whether anything is left to be sent, the order
+says.
 """
 
 from __future__ import annotations

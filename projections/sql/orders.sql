@@ -68,12 +68,12 @@ CREATE TABLE orders_g0 (
     ) STORED,
     fulfilment_status text COLLATE "C" NOT NULL GENERATED ALWAYS AS (
         CASE
+            WHEN status IN ('placed', 'reserved', 'confirmed') AND delivered_count > 0 THEN 'partially_delivered'
+            WHEN status IN ('placed', 'reserved', 'confirmed') AND dispatched_count > 0 THEN 'partially_dispatched'
             WHEN returned_count > 0 AND returned_count >= dispatched_count THEN 'returned'
-            WHEN delivered_count > 0 AND delivered_count + returned_count >= shipments_count - labels_voided_count
-                THEN 'delivered'
+            WHEN delivered_count > 0 AND delivered_count + returned_count >= dispatched_count THEN 'delivered'
             WHEN delivered_count > 0 THEN 'partially_delivered'
-            WHEN dispatched_count > 0 AND dispatched_count >= shipments_count - labels_voided_count THEN 'dispatched'
-            WHEN dispatched_count > 0 THEN 'partially_dispatched'
+            WHEN dispatched_count > 0 THEN 'dispatched'
             WHEN preparing THEN 'preparing'
             WHEN shipments_count > labels_voided_count THEN 'requested'
             ELSE 'unfulfilled'

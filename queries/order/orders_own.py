@@ -87,8 +87,11 @@ class OwnPayment(Answer):
 class OwnShipment(Answer):
     shipment_id: str
     status: str = Field(examples=["delivered"])
+    tracking_status: str | None = Field(description="the carrier's last word", examples=["in_transit"])
+    units_count: int = Field(description="of the order that are in it", examples=[2])
     carrier: str | None
     tracking_number: str | None
+    promised_at: datetime | None = Field(description="by the carrier's word when it was booked")
     dispatched_at: datetime | None
     delivered_at: datetime | None
     returned_at: datetime | None

@@ -247,6 +247,17 @@ def test_a_change_that_comes_too_late_for_the_parcel_goes_in_another() -> None:
     assert parcels(*asked, sent("o1", units(2, "north"))) == [("ask", "o1.3", ("sku2", "north", 1))]
 
 
+def test_a_unit_that_left_though_it_was_called_off_is_not_one_that_is_wanted_later() -> None:
+    """Of what is in a parcel the order counts what was wanted when it left."""
+    asked = (order(*TWO), CONFIRMED, cut(2, "north", 1, 1), sent("o1", units(2, "north")))
+    counted = OrderPartShipped(order_id="o1", shipment_id="o1", units=(ParcelUnits(**PLACE_2, quantity=1),))
+    more = edited(line(2, "north", 2), 1)
+    assert parcels(*asked, counted, more) == [("ask", "o1.3", ("sku2", "north", 1))]
+
+
+PLACE_2 = {"sku": "sku2", "warehouse": "north"}
+
+
 def test_a_new_parcel_waits_for_the_release_of_a_hold() -> None:
     held = OrderHeld(order_id="o1", hold_id="h1", reason="fraud")
     released = OrderReleased(order_id="o1", hold_id="h1", reason="fraud", remaining=0)
