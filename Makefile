@@ -59,7 +59,7 @@ nightly: venv ## more made-up requests, 10,000 histories, 4,000 races, 10,000 mi
 	$(MAKE) misbehave SEED=$$(date +%Y%m%d) ORDERS=10000
 	$(MAKE) chaos SEED=$$(date +%Y%m%d) MINUTES=$(NIGHTLY_MINUTES)
 
-simulate: venv ## the whole system on simulated time, a history a seed: RUNS=1000 SEED=1 FAULTS=all (200 orders each)
+simulate: venv ## the whole system on simulated time, a history a seed: RUNS=1000 SEED=1 FAULTS=all (80 orders each)
 	$(BIN)/tillroll simulate --seed $(SEED) --runs $(RUNS) --faults $(FAULTS)
 
 chaos: venv ## real faults on real processes while trade is played: SEED=1 MINUTES=10 ORDERS=1000 (a round)

@@ -33,6 +33,9 @@ class Partitions:
     def __str__(self) -> str:
         return f"{self.first}-{self.last}"
 
+    def overlaps(self, other: Partitions) -> bool:
+        return self.first <= other.last and other.first <= self.last
+
     def within(self, other: Partitions | None) -> bool:
         return other is not None and other.first <= self.first and self.last <= other.last
 

@@ -77,7 +77,8 @@ class Sharing:
             await release(self._statements, misfits)
             wanted = {self._follower: self._share} if self._share and self._lacks else {}
             taken = await take(self._statements, wanted, self._worker.number)
-            self.places += taken
+            # what was lost without our noticing is not ours beside what was taken of it since
+            self.places = [each for each in self.places if not _taken_anew(each, taken)] + taken
             return taken
 
     async def join(self) -> None:
@@ -131,6 +132,10 @@ class Sharing:
         first, *rest = run
         first.partitions, first.lease, first.done = partitions, lease, min(each.done for each in run)
         self.places = [each for each in self.places if each not in rest]
+
+
+def _taken_anew(place: Place, taken: list[Place]) -> bool:
+    return any(place.partitions.overlaps(each.partitions) for each in taken)
 
 
 @asynccontextmanager

@@ -233,7 +233,7 @@ def world(kind: Annotated[World, typer.Argument(help="Whose world.")]) -> None:
 def simulate(
     seed: Annotated[int, typer.Option(help="The first seed; the same seed makes the same history.")] = 1,
     runs: Annotated[int, typer.Option(min=1, help="How many seeds, from the first on.")] = 1,
-    orders: Annotated[int, typer.Option(min=1, help="Orders in each history.")] = 200,
+    orders: Annotated[int, typer.Option(min=1, help="Orders in each history.")] = 80,
     faults: Annotated[
         str, typer.Option(help="none, mild, all, or rates such as all,crash=0.1; `help` lists them.")
     ] = "all",

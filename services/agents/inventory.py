@@ -101,7 +101,7 @@ class InventoryProcess(Value):
     `valid_s`: for how long a reservation holds until the order is confirmed. `lapsed_at`: the last moment of
     which it was told that this time is over. `allocated`: by rules, so that the plan says what is needed.
     `growth` is what the change `change` wants beyond it, asked for by event `grower`, and `grown` what
-    of that it has; `undone`: it came to nothing.
+    of that it has; `undone`: it came to nothing. `gone` are the items that left: stock holds those no more.
     """
 
     order_id: str = ""
@@ -120,6 +120,7 @@ class InventoryProcess(Value):
     growth: tuple[Item, ...] = ()
     grown: frozenset[str] = frozenset()
     undone: bool = False
+    gone: tuple[Item, ...] = ()
 
     def with_units(self, changes: Iterable[UnitsChange]) -> InventoryProcess:
         """Other units are wanted; what a change set took beyond them is theirs now."""
@@ -463,7 +464,7 @@ INVENTORY_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=4,
+    rule_version=5,
 )
 
 AGENTS = (INVENTORY_AGENT,)

@@ -97,8 +97,9 @@ class OrderProcess(Value):
     `released` are payments of which nothing is held: declined, voided, expired, or their capture failed;
     `added` those that the order was not placed with. `units` are those that are wanted, by `SKU warehouse`,
     and `sent` those of them that left; `parcels` those that left, and how far they came; `shipped`: with them
-    nothing is left to be sent. While the change set `change` is carried out, `awaited_units` are those that
-    must be allocated for it, and `awaited_money` is what must be authorised, by payment id. `missing`: which
+    nothing is left to be sent. While the change set `change` is carried out, as its event `asked_by` says,
+    `awaited_units` are those that must be allocated for it, and `awaited_money` is what must be authorised, by
+    payment id. `missing`: which
     units are nowhere; `beside` is the last event of the plan that asked for units beside those of the order.
     """
 
@@ -116,6 +117,7 @@ class OrderProcess(Value):
     units: dict[str, int] = Field(default_factory=dict)
     change: str = ""
     awaited_units: dict[str, int] = Field(default_factory=dict)
+    asked_by: str = ""
     awaited_money: dict[str, int] = Field(default_factory=dict)
     confirmed: bool = False
     sent: dict[str, int] = Field(default_factory=dict)
@@ -200,14 +202,15 @@ def _carried_on(before: OrderProcess, process: OrderProcess, fact: Fact) -> Reac
 
 
 def _settled(process: OrderProcess) -> OrderProcess:
-    return process.model_copy(update={"change": "", "awaited_units": {}, "awaited_money": {}})
+    none = {"change": "", "awaited_units": {}, "asked_by": "", "awaited_money": {}}
+    return process.model_copy(update=none)
 
 
 def _deadline(fact: Fact, change_set_id: str, due_at: datetime | None) -> tuple[Deadline, ...]:
     return (Deadline(order_key(fact), CHANGE + change_set_id, due_at),)
 
 
-def _under_way(process: OrderProcess, event: OrderEditConfirmed) -> OrderProcess:
+def _under_way(process: OrderProcess, event: OrderEditConfirmed, fact: Fact) -> OrderProcess:
     """What a change set waits for: that its units are allocated, and its money authorised."""
     places = {f"{each.sku} {each.warehouse}": each.change for each in event.units}
     left = {place: process.units.get(place, 0) - process.sent.get(place, 0) for place in places}
@@ -216,9 +219,18 @@ def _under_way(process: OrderProcess, event: OrderEditConfirmed) -> OrderProcess
         update={
             "change": event.change_set_id,
             "awaited_units": {PLAN: 1} if process.allocated and units else units,
+            "asked_by": fact.event_id,
             "awaited_money": {each.payment_id: each.amount_cents for each in event.payments},
         }
     )
+
+
+def _awaits(process: OrderProcess, place: str, units: int, fact: Fact) -> bool:
+    """Whether stock says that to the change set. One that was under way before it was known which event asks
+    for it, is known by the units that are to be held."""
+    if process.asked_by:
+        return place in process.awaited_units and fact.causation == process.asked_by
+    return process.awaited_units.get(place) == units
 
 
 def _came(process: OrderProcess, fact: Fact, place: str = "", payment_id: str = "") -> Reaction[OrderProcess]:
@@ -527,7 +539,7 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
         case OrderEditProposed(change_set_id=change_set_id, expires_at=expires_at):
             return Reaction(process, (), _deadline(fact, change_set_id, expires_at))
         case OrderEditConfirmed() as event if event.units or event.payments:
-            return Reaction(_under_way(process, event))
+            return Reaction(_under_way(process, event, fact))
         case OrderEditDeclined(change_set_id=change_set_id):
             return Reaction(_settled(process), (), _deadline(fact, change_set_id, None))
         case DeadlineReached(name=name) if name.startswith(CHANGE):
@@ -535,10 +547,10 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _now(process, fact, DeclineOrderEdit(**expired, reason="expired"))
         case StockAllocated(sku=sku, warehouse=warehouse, quantity=quantity):
             place = f"{sku} {warehouse}"
-            expected = process.awaited_units.get(place) == quantity
+            expected = _awaits(process, place, quantity, fact)
             return _came(process, fact, place=place) if expected else Reaction(process)
-        case StockAllocationRefused(sku=sku, warehouse=warehouse, wanted=wanted) if (
-            process.awaited_units.get(f"{sku} {warehouse}") == wanted
+        case StockAllocationRefused(sku=sku, warehouse=warehouse, wanted=wanted) if _awaits(
+            process, f"{sku} {warehouse}", wanted, fact
         ):
             return _declined(process, fact, "stock")
         case StockReservationRefused() | StockAllocationRefused():

@@ -1,4 +1,4 @@
-"""How do parcels come to the carrier in a simulation, beside that it fetches them? In manifests."""
+"""How do parcels come to the carrier in a simulation, but that it fetches them? Picked, and in manifests."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from domain.carrier import HandOver, PutOnManifest, Shipment
 from domain.carrier.manifest import CloseManifest, HandOverManifest
 from domain.kernel import Group, Target, one
 from domain.order import CancelOrder
-from domain.streams import manifest_stream, order_stream, shipment_stream
-from services.simulation.acts import Act
+from domain.streams import manifest_stream, order_stream, pick_list_stream, shipment_stream
+from domain.warehouse.pick_list import (
+    HandOverPickList,
+    PackOrder,
+    PickUnits,
+    StagePickList,
+    StartPicking,
+)
+from services.simulation.acts import Act, as_it_is
 from services.simulation.node import Node
 from services.simulation.plan import PlannedManifest, PlannedOrder
 
@@ -60,6 +67,31 @@ def acts_of(manifest: PlannedManifest, orders: Sequence[PlannedOrder]) -> Iterat
     if manifest.one_is_cancelled:
         yield Act(0.0, "cancel one of", cancel)
     yield Act(manifest.handed_over_after_s, "hand over", hand_over)
+
+
+def picking_of(order: PlannedOrder) -> Iterator[Act]:
+    """Staff fetches what is to leave from the first warehouse of the order's plan, and packs it."""
+    pick_list_id = f"{order.order_id}.1"
+    ids, stream = {"pick_list_id": pick_list_id}, pick_list_stream(order.merchant, pick_list_id)
+
+    async def is_released(node: Node) -> bool:
+        (loaded,) = await node.executor.states.load([stream])
+        return bool(loaded.state.status != "none")
+
+    async def pick(node: Node) -> Group:
+        (loaded,) = await node.executor.states.load([stream])
+        lines = loaded.state.lines.values()
+        units = [PickUnits(**ids, line=line.line, picked=line.quantity) for line in lines]
+        start = Target(stream, StartPicking(**ids))
+        return Group((start, *(Target(stream, each) for each in units)))
+
+    yield Act(order.picked_after_s or 0.0, "pick", pick, is_released)
+    for name, command in (
+        ("pack", PackOrder(**ids)),
+        ("stage", StagePickList(**ids)),
+        ("give away", HandOverPickList(**ids)),
+    ):
+        yield Act(1.0, name, as_it_is(one(stream, command)))
 
 
 def _over(

@@ -9,6 +9,7 @@ from typing import Literal
 from domain.cart.orders import checkout_id_of, order_number
 from services.simulation.plan import (
     ALWAYS,
+    BY_RULES,
     Bank,
     CartFate,
     Change,
@@ -39,8 +40,12 @@ VALID_SECONDS = ((15, 30), (300, 600), (86_400, 172_800))
 """For how long stock and money are held: so short that deadlines come while there are faults, or so that a
 clock that jumps makes them come, or beyond both, so that orders are paid and sent whatever goes wrong."""
 VALID_WEIGHTS = (3, 2, 8)
+PICK_RATE = 0.3
+"""Of those of a merchant with rules."""
 MANIFESTS = 3
-EDITS = ("dearer", "dearer", "fewer", "address")
+RULES = 4
+"""Times that they change, while orders come."""
+EDITS = ("more", "more", "another", "another", "dearer", "fewer", "address")
 
 
 def plan_of(random: Random, orders: int) -> Plan:
@@ -50,6 +55,7 @@ def plan_of(random: Random, orders: int) -> Plan:
         deliveries=tuple(_deliveries(random, orders)),
         goods=tuple(_goods(random, orders)),
         manifests=tuple(_manifests(random)),
+        rules_change_every_s=orders * ARRIVAL_SECONDS / RULES,
     )
 
 
@@ -121,6 +127,7 @@ def _deliveries(random: Random, orders: int) -> list[PlannedDelivery]:
             at_s=0.0 if number == 0 else random.uniform(0.0, end_s),
             sku=f"sku{sku}",
             quantity=each,
+            warehouse="north" if merchant == BY_RULES and number % 2 else "main",
         )
         for merchant in ("m1", "m2")
         for sku in range(1, SKUS + 1)
@@ -166,6 +173,7 @@ def _order(random: Random, number: int) -> PlannedOrder:
         bank=bank,
         cut_after_s=random.uniform(0.0, 12.0) if random.random() < CUT_RATE else None,
         edit=edit,
+        picked_after_s=random.uniform(1.0, 3.0) if random.random() < PICK_RATE else None,
     )
 
 

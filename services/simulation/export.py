@@ -39,6 +39,7 @@ def test_seed_{seed}() -> None:
         manifests=(
 {manifests}
         ),
+        rules_change_every_s={every_s!r},
     )
     when = Faults.parse("{faults}")
     then = simulate({seed}, faults=when, plan=given)
@@ -57,6 +58,7 @@ def exported(outcome: Outcome, faults: str) -> str:
         deliveries="\n".join(f"            {each!r}," for each in plan.deliveries),
         orders="\n".join(f"            {each!r}," for each in plan.orders),
         goods="\n".join(f"            {each!r}," for each in plan.goods),
+        every_s=plan.rules_change_every_s,
         manifests="\n".join(f"            {each!r}," for each in plan.manifests),
     )
 

@@ -221,7 +221,9 @@ def money_is_conserved(history: History, plan: Plan, payments: Payments) -> Iter
 
 
 def _order_is_paid(order: PlannedOrder, status: str, wanted: Ordered, payments: Payments) -> Iterator[str]:
-    """As much as was ordered in the end, and not a cent for what a change set had asked for in vain."""
+    """As much as was ordered in the end, but for what came back, and not a cent for what a change set had
+    asked for in vain."""
+    paid = 0
     if status == "completed" and sum(wanted.due.values()) != wanted.total_cents:
         yield f"{order.order_id} is of {wanted.total_cents} cents, and {wanted.due} are due"
     for payment_id in sorted({*wanted.due, *wanted.asked}):
@@ -229,8 +231,11 @@ def _order_is_paid(order: PlannedOrder, status: str, wanted: Ordered, payments: 
         kept = theirs.captured_cents - theirs.refunded_cents if theirs else 0
         due = wanted.due.get(payment_id, 0) if status == "completed" else 0
         held = bool(theirs and theirs.status == "authorized" and not theirs.voided_at and _is_open(theirs))
-        if kept != due or held:
+        paid += kept
+        if held or not (kept == due or (wanted.came_back and 0 <= kept < due)):
             yield f"{order.order_id} is {status}: {kept} of {due} cents of {payment_id} are kept ({held=})"
+    if status == "completed" and wanted.came_back and not 0 < paid < wanted.total_cents:
+        yield f"{order.order_id} is completed, some came back: {paid} of {wanted.total_cents} cents are kept"
 
 
 def _is_open(payment: Payment) -> bool:

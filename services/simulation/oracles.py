@@ -166,6 +166,7 @@ def promises_are_of_all(history: History) -> Iterator[str]:
     parcel or several; no more come back than were sent."""
     wanted = ordered(history.facts)
     gone: Counter[tuple[str, str]] = Counter()
+    left: Counter[tuple[str, str]] = Counter()
     for fact in history.facts:
         if not isinstance(fact.event, _OF_ORDERS):
             continue
@@ -176,9 +177,12 @@ def promises_are_of_all(history: History) -> Iterator[str]:
             case StockShipped():
                 right = sent + units <= max(known, default=0)
                 gone[fact.stream, order] += units
+                left[fact.stream, order] += units
             case StockReturned():
                 right = units <= sent
                 gone[fact.stream, order] -= units
+            case StockAllocated():  # of what a change set wants, beside what has left
+                right = not known.isdisjoint((units, units + left[fact.stream, order]))
             case _:
                 right = units in known
         if not right:

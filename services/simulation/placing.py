@@ -26,6 +26,7 @@ from eventstore.seams import key_id
 from services.simulation.acts import Step
 from services.simulation.node import Node
 from services.simulation.plan import PlannedCart, PlannedOrder
+from services.simulation.rules import terms_at
 from services.web.access import Asked, Grant, Principal
 
 ACTOR = "user:shop"
@@ -57,6 +58,7 @@ async def placing(node: Node, order: PlannedOrder) -> Group:
             for number, (payment_id, cents) in enumerate(zip(order.payment_ids, order.parts, strict=True), 1)
         ),
         terms=terms_of(order),
+        allocation=await terms_at(node, order.merchant, person.zip_prefix),
     )
     return one(order_stream(order.merchant, order.order_id), place)
 

@@ -21,6 +21,8 @@ CartFate: TypeAlias = Literal["pressed", "pressed_twice", "left", "abandoned"]
 or not at all."""
 ALWAYS = 99
 """Times."""
+BY_RULES = "m2"
+"""The merchant whose orders are allocated by rules, for most of the time."""
 EDIT = "e1"
 """The change set of an order."""
 
@@ -69,7 +71,7 @@ class PlannedOrder(Value):
     `valid_s`: for how long its stock is held until it is paid for, and its money until it is sent. `early`:
     a webhook of its first payment comes before anybody has asked for that. `cut_after_s`: when a unit of its
     last line is called off. `looked_into_after_s`: when staff holds it, until it has written and tagged what
-    it found.
+    it found. `picked_after_s`: after so many seconds, each time, staff looks for its pick list.
     """
 
     order_id: str
@@ -91,6 +93,7 @@ class PlannedOrder(Value):
     cart: PlannedCart | None = None
     cut_after_s: float | None = None
     edit: PlannedEdit | None = None
+    picked_after_s: float | None = None
 
     @property
     def is_placed(self) -> bool:
@@ -136,6 +139,7 @@ class PlannedDelivery(Value):
     at_s: float
     sku: str
     quantity: int
+    warehouse: str = "main"
 
 
 class PlannedGoods(Value):
@@ -170,7 +174,10 @@ class PlannedManifest(Value):
 
 
 class Plan(Value):
+    """`rules_change_every_s`: by which the orders of one merchant are allocated, several times."""
+
     deliveries: tuple[PlannedDelivery, ...]
     orders: tuple[PlannedOrder, ...]
     goods: tuple[PlannedGoods, ...] = ()
     manifests: tuple[PlannedManifest, ...] = ()
+    rules_change_every_s: float = 0.0

@@ -26,7 +26,7 @@ from domain.streams import carriers_stream, order_stream, payment_stream, stock_
 from eventstore.log import LogUnavailable
 from eventstore.seams import key_id
 from eventstore.tasks import TaskGroup
-from services.simulation import changes, dispatch, placing, scenarios
+from services.simulation import changes, dispatch, placing, rules, scenarios
 from services.simulation.acts import Act, Look, Step, as_it_is, at_once, made_once
 from services.simulation.clock import START
 from services.simulation.early import early_event
@@ -34,7 +34,7 @@ from services.simulation.faults import Faults
 from services.simulation.goods import steps_of
 from services.simulation.node import Node
 from services.simulation.outside import Outside
-from services.simulation.plan import Plan, PlannedDelivery, PlannedGoods, PlannedOrder
+from services.simulation.plan import BY_RULES, Plan, PlannedDelivery, PlannedGoods, PlannedOrder
 from services.simulation.scenarios import CARRIER_WORLD, PAYMENT_WORLD, Request
 from services.worlds.webhooks import Post
 
@@ -89,6 +89,9 @@ class Shop:
         await self.misbehave(faults)
         async with TaskGroup() as tasks:
             tasks.create_task(self._choose_carriers("m2"))
+            if every_s := self._plan.rules_change_every_s:
+                acts = rules.acts_of(BY_RULES, every_s)
+                tasks.create_task(self._play(acts, BY_RULES, BY_RULES, "checkout-rules"))
             for delivery in self._plan.deliveries:
                 tasks.create_task(self._deliver(delivery))
             for orders in self._checkouts():
@@ -139,9 +142,13 @@ class Shop:
     async def _deliver(self, delivery: PlannedDelivery) -> None:
         await asyncio.sleep(delivery.at_s)
         command = ReceiveStock(
-            sku=delivery.sku, warehouse="main", quantity=delivery.quantity, reference=delivery.reference
+            sku=delivery.sku,
+            warehouse=delivery.warehouse,
+            quantity=delivery.quantity,
+            reference=delivery.reference,
         )
-        step = as_it_is(one(stock_stream(delivery.merchant, delivery.sku, "main"), command))
+        stream = stock_stream(delivery.merchant, delivery.sku, delivery.warehouse)
+        step = as_it_is(one(stream, command))
         name = delivery.reference
         await self._send(name, delivery.merchant, f"checkout-{name}", step)
 
@@ -202,6 +209,8 @@ class Shop:
             tasks.create_task(self._outside(order))
             for acts in changes.rows_of(order):
                 tasks.create_task(self._act(order, acts))
+            if order.picked_after_s is not None and order.merchant == BY_RULES:
+                tasks.create_task(self._act(order, dispatch.picking_of(order)))
 
     async def _act(self, order: PlannedOrder, acts: Iterable[Act]) -> None:
         await self._play(acts, order.order_id, order.merchant, order.checkout)

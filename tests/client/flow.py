@@ -134,6 +134,8 @@ class Shop:
         ]
         (order,) = completed[0].orders
         assert completed[1].orders == [order], completed
+        shown = self.order(order.order_id, completed[1].position)  # it reads what it wrote
+        assert shown.total_cents == seen.total_cents, shown
         return order.order_id
 
     def order_more_than_there_is(self) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -25,8 +25,7 @@ from domain.payment import (
     PaymentMismatchOpened,
     PaymentRefunded,
 )
-
-PAGE = 1000
+from services.gateways.payment_calls import PAYMENT
 
 
 @dataclass(slots=True)
@@ -93,29 +92,24 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
-    """What both worlds show to who asks them."""
+class Account:
+    """A payment at the provider, in minor units; `disputed` is what the bank has taken back."""
 
-    payments: dict[str, dict[str, Any]]
+    intent: str
+    captured: int = 0
+    refunded: int = 0
+    disputed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What both worlds show to who asks them; payments by our streams."""
+
+    payments: dict[str, Account]
     shipments: list[dict[str, Any]]
 
-    def captured(self, stream: str) -> int:
-        return sum(each["amount_cents"] for each in self._of(stream).get("captures", ()))
-
-    def refunded(self, stream: str) -> int:
-        return sum(each["amount_cents"] for each in self._of(stream).get("refunds", ()))
-
-    def taken_back(self, stream: str) -> int:
-        """By the bank."""
-        disputes = self._of(stream).get("disputes", ())
-        return sum(each["amount_cents"] for each in disputes if each["status"] != "won")
-
-    def left(self, stream: str) -> int:
-        """What can be given back."""
-        return self.captured(stream) - self.refunded(stream) - self.taken_back(stream)
-
-    def _of(self, stream: str) -> dict[str, Any]:
-        return self.payments.get(stream, {})
+    def of(self, stream: str) -> Account:
+        return self.payments.get(stream, Account(""))
 
     def collected(self) -> Counter[str]:
         """Parcel (its stream) -> labels with which a carrier has taken it."""
@@ -123,18 +117,44 @@ class Outside:
         return Counter(each["shipment_id"] for each in taken)
 
 
-def ask_outside(payment_url: str, carrier_url: str) -> Outside:
+def ask_outside(payment_url: str, api_key: str, carrier_url: str) -> Outside:
     with httpx.Client(timeout=60) as http:
-        payments = {each["payment_id"]: each for each in _all(http, payment_url, "payments")}
-        return Outside(payments, _all(http, carrier_url, "shipments"))
+        shipments = _shipments(http, carrier_url)
+        http.headers["Authorization"] = f"Bearer {api_key}"
+        return Outside(_payments(http, payment_url), shipments)
 
 
-def _all(http: httpx.Client, url: str, name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    after = ""
+def _payments(http: httpx.Client, url: str) -> dict[str, Account]:
+    refunded, disputed = Counter[str](), Counter[str]()
+    for refund in _listed(http, f"{url}/v1/refunds"):
+        refunded[refund["payment_intent"]] += refund["amount"]
+    for dispute in _listed(http, f"{url}/v1/disputes"):
+        disputed[dispute["payment_intent"]] += dispute["amount"] * (dispute["status"] != "won")
+    return {
+        each["metadata"].get(PAYMENT, each["id"]): Account(
+            each["id"], each["amount_received"], refunded[each["id"]], disputed[each["id"]]
+        )
+        for each in _listed(http, f"{url}/v1/payment_intents")
+    }
+
+
+def _listed(http: httpx.Client, url: str) -> Iterator[dict[str, Any]]:
+    """All that there is, in Stripe's way of turning pages."""
+    after: dict[str, str] = {}
     while True:
-        page = http.get(f"{url}/v1/{name}?limit={PAGE}{after}").raise_for_status().json()
-        found += page[name]
+        page = http.get(url, params={"limit": "100", **after}).raise_for_status().json()
+        yield from page["data"]
+        if not page["has_more"]:
+            return
+        after = {"starting_after": page["data"][-1]["id"]}
+
+
+def _shipments(http: httpx.Client, url: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    after: dict[str, str] = {}
+    while True:
+        page = http.get(f"{url}/v1/shipments", params={"limit": "1000", **after}).raise_for_status().json()
+        found += page["shipments"]
         if page["next"] is None:
             return found
-        after = f"&after={quote(page['next'], safe='')}"
+        after = {"after": page["next"]}

@@ -21,17 +21,18 @@ def _money(books: Books, outside: Outside) -> Iterator[str]:
     """Nothing is charged twice; what is not sold is not paid; both books say the same."""
     for order_id, order in books.orders.items():
         for stream in order.payments:
-            ours, theirs = books.captured[stream], outside.captured(stream)
+            ours, theirs = books.captured[stream], outside.of(stream).captured
             if ours != theirs:
                 yield f"{stream}: captured {ours} by our books, {theirs} by the provider's"
-            ours, theirs = books.refunded[stream], outside.refunded(stream)
+            ours, theirs = books.refunded[stream], outside.of(stream).refunded
             if ours != theirs:
                 yield f"{stream}: refunded {ours} by our books, {theirs} by the provider's"
-        captured = sum(map(outside.captured, order.payments))
-        kept = captured - sum(map(outside.refunded, order.payments))
+        accounts = [outside.of(stream) for stream in order.payments]
+        captured = sum(each.captured for each in accounts)
+        kept = captured - sum(each.refunded for each in accounts)
         if captured > order.total_cents:
             yield f"{order_id} of {order.total_cents} cents is charged {captured}"
-        back = sum(map(outside.taken_back, order.payments))
+        back = sum(each.disputed for each in accounts)
         if order.ended.startswith("cancelled") and kept > back and not order.discrepancies:
             yield f"{order_id} is {order.ended}, and {kept} cents of it are kept"
         if order.ended == "completed" and captured != order.total_cents:

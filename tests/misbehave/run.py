@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -104,7 +103,8 @@ async def _run(
             await _refund(shop, await log.read(), seed)
             await _at_rest(running, settings, log, shop, say)
         books = await _at_rest(running, settings, log, shop, say)
-        outside = await asyncio.to_thread(ask_outside, str(settings.payment_url), str(settings.carrier_url))
+        addresses = (str(settings.payment_url), settings.payment_api_key(), str(settings.carrier_url))
+        outside = await asyncio.to_thread(ask_outside, *addresses)
         result.problems += [*shop.problems, *problems_of(books, outside)]
         result.problems += await _reconciled(running, settings, log, outside, result)
         result.problems += await asyncio.to_thread(_verified, running)
@@ -241,19 +241,24 @@ def _reconcile(running: System) -> None:
 def _plant(settings: Settings, outside: Outside) -> dict[str, str]:
     """Refunds and charges that the provider's own people made, and nobody told us of; by payment."""
     planted = {}
-    with httpx.Client(base_url=str(settings.payment_url), timeout=30) as http:
-        for stream in [each for each in outside.payments if outside.left(each) > 500][:PLANTED]:
-            body = {"refund_id": "by hand", "amount_cents": 77}
-            http.post(f"/v1/payments/{quote(stream, safe='')}/refunds", json=body).raise_for_status()
+    headers = {"Authorization": f"Bearer {settings.payment_api_key()}"}
+    with httpx.Client(base_url=str(settings.payment_url), headers=headers, timeout=30) as http:
+        accounts = outside.payments.items()
+        some = [(s, each) for s, each in accounts if each.captured - each.refunded - each.disputed > 500]
+        for stream, account in some[:PLANTED]:
+            _ask(http, "refunds", {"payment_intent": account.intent, "amount": "77"}, f"by hand {stream}")
             planted[stream] = "refunded 77"
         for number in range(PLANTED):
-            name = payment_stream(TRIAL, f"till.{number}")
-            charge = {"payment_id": name, "order_id": "till", "merchant": TRIAL, "checkout": name}
-            money = {"amount_cents": 990, "currency": "BRL", "method": "card", "installments": 1}
-            body = charge | money
-            http.post("/v1/payments", json=body, headers={"Idempotency-Key": name}).raise_for_status()
-            planted[name] = "unknown_charge"
+            charge = {"amount": "990", "currency": "brl", "payment_method": "pm_card_visa"}
+            asked = charge | {"capture_method": "manual", "confirm": "true", "metadata[merchant]": TRIAL}
+            made = _ask(http, "payment_intents", asked, f"till {number}")
+            planted[payment_stream(TRIAL, made["id"])] = "unknown_charge"
     return planted
+
+
+def _ask(http: httpx.Client, what: str, form: dict[str, str], key: str) -> Any:
+    answer = http.post(f"/v1/{what}", data=form, headers={"Idempotency-Key": key})
+    return answer.raise_for_status().json()
 
 
 def _verified(running: System) -> list[str]:

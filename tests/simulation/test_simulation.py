@@ -28,7 +28,7 @@ from tests.simulation.projection_mutants import PROJECTION_MUTANTS
 from tests.simulation.rule_mutants import RULE_MUTANTS
 
 HISTORIES = int(os.environ.get("TILLROLL_SIMULATIONS", "50"))
-ORDERS = 200
+ORDERS = 80
 JOBS = 2
 SEEDS_OF_A_MUTANT = 40
 

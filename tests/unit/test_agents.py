@@ -34,15 +34,18 @@ from domain.inventory import (
     ReserveStock,
     ReturnStock,
     ShipStock,
+    StockAllocated,
     StockAllocationRefused,
     StockReservationRefused,
     StockReserved,
 )
 from domain.kernel import Command, Event, Fact
 from domain.order import (
+    ApplyOrderEdit,
     CancelOrder,
     CompleteOrder,
     ConfirmOrder,
+    DeclineOrderEdit,
     DropOrderPayment,
     Line,
     LineCut,
@@ -51,6 +54,7 @@ from domain.order import (
     OrderAddressChanged,
     OrderCancelled,
     OrderConfirmed,
+    OrderEditConfirmed,
     OrderHeld,
     OrderLinesCancelled,
     OrderPlaced,
@@ -317,6 +321,40 @@ def test_what_is_called_off_is_waited_for_no_more() -> None:
 def test_of_a_cancelled_order_nothing_is_waited_for(late: tuple[Event, ...]) -> None:
     """Its stock was asked for before, and comes to wait after: the release that follows lets it go."""
     assert react_to(INVENTORY_AGENT, placed(), CANCELLED, *late)[1:] == ([], [])
+
+
+MORE = OrderEditConfirmed(
+    order_id="o1",
+    change_set_id="e1",
+    currency="BRL",
+    units=(UnitsChange(sku="sku0", warehouse="main", quantity=3, change=1),),
+)
+
+
+def test_what_a_change_set_wants_is_committed_beside_what_is_still_held_not_beside_what_has_left() -> None:
+    """Two units have left with a parcel, which nobody knew who confirmed it."""
+    lines = (ParcelLine(sku="sku0", warehouse="main", quantity=2),)
+    left = DISPATCHED.model_copy(update={"units": 2, "lines": lines})
+    before = (placed(), OrderConfirmed(order_id="o1"))
+    assert [each.quantity for each in react_to(INVENTORY_AGENT, *before, MORE)[1]] == [3]  # type: ignore[attr-defined]
+    assert [each.quantity for each in react_to(INVENTORY_AGENT, *before, left, MORE)[1]] == [1]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_a_change_set_hears_what_stock_says_to_it_whatever_else_is_held(units: int) -> None:
+    process = react_to(ORDER_AGENT, placed(), OrderConfirmed(order_id="o1"), MORE)[0]
+    place = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
+    allocated = StockAllocated(**place, quantity=units)
+    refused = StockAllocationRefused(**place, wanted=units, available=0)
+
+    def heard(event: Event, causation: str) -> list[Command]:
+        reaction = ORDER_AGENT.react(process, fact(event, 4)._replace(causation=causation))
+        return [target.command for group in reaction.commands for target in group.targets]
+
+    ours, ids = fact(MORE, 3).event_id, {"order_id": "o1", "change_set_id": "e1"}
+    assert heard(allocated, ours) == [ApplyOrderEdit(**ids)]
+    assert heard(refused, ours) == [DeclineOrderEdit(**ids, reason="stock")]
+    assert heard(allocated, "another") == []
 
 
 def test_no_deadline_is_asked_for_that_was_reached_before() -> None:

@@ -405,6 +405,16 @@ def test_a_parcel_of_no_worth_captures_nothing() -> None:
     assert money(*free, LEFT_1, LAST_2) == []
 
 
+def test_a_payment_of_nothing_is_captured_with_the_last_parcel() -> None:
+    """So that it is over, as the others are."""
+    heard = begun(*TWO, payments=(2000, 0))
+    assert money(*heard, LEFT_1) == [("capture", "p0", "capture", 1000)]
+    last_ones = [("capture", "p0", "capture.2", 1000), ("capture", "p1", "capture", 0)]
+    assert money(*heard, LEFT_1, LAST_2) == last_ones
+    called_off = cut(1, "south", 2, 0, pay("p0", 1000, -1000), pay("p1", 0, -5))
+    assert money(*begun(*TWO, payments=(2000, 5)), called_off)[0] == ("reverse", "p1")
+
+
 def test_where_all_is_free_its_shipping_is_taken_by_units() -> None:
     gifts = begun(line(1, "south", 3, 0), line(2, "north", 1, 0), payments=(400,))
     assert money(*gifts, left("o1", units(2, "north", 1))) == [("capture", "p0", "capture", 100)]
