@@ -95,12 +95,11 @@ class OrderProcess(Value):
     """What the order waits for, and its money by payment id, in minor units.
 
     `released` are payments of which nothing is held: declined, voided, expired, or their capture failed;
-    `added` those that the order was not placed with. `units` are those that are wanted, by `SKU warehouse`,
-    and `sent` those of them that left; `parcels` those that left, and how far they came; `shipped`: with them
-    nothing is left to be sent. While the change set `change` is carried out, as its event `asked_by` says,
-    `awaited_units` are those that must be allocated for it, and `awaited_money` is what must be authorised, by
-    payment id. `missing`: which
-    units are nowhere; `beside` is the last event of the plan that asked for units beside those of the order.
+    `added` those that the order was not placed with. `units` are those that are wanted, by `SKU warehouse`;
+    `parcels` those that left, and how far they came; `shipped`: with them nothing is left to be sent. While
+    the change set `change` is carried out, as its event `asked_by` says, `awaited_units` are those that must
+    be allocated for it, and `awaited_money` is what must be authorised, by payment id. `missing`: which units
+    are nowhere; `beside` is the last event of the plan that asked for units beside those of the order.
     """
 
     order_id: str = ""
@@ -120,7 +119,6 @@ class OrderProcess(Value):
     asked_by: str = ""
     awaited_money: dict[str, int] = Field(default_factory=dict)
     confirmed: bool = False
-    sent: dict[str, int] = Field(default_factory=dict)
     added: frozenset[str] = frozenset()
     parcels: dict[str, Parcel] = Field(default_factory=dict)
     shipped: bool = False
@@ -213,8 +211,7 @@ def _deadline(fact: Fact, change_set_id: str, due_at: datetime | None) -> tuple[
 def _under_way(process: OrderProcess, event: OrderEditConfirmed, fact: Fact) -> OrderProcess:
     """What a change set waits for: that its units are allocated, and its money authorised."""
     places = {f"{each.sku} {each.warehouse}": each.change for each in event.units}
-    left = {place: process.units.get(place, 0) - process.sent.get(place, 0) for place in places}
-    units = {place: max(0, left[place]) + more for place, more in places.items()}
+    units = {place: process.units.get(place, 0) + more for place, more in places.items()}
     return process.model_copy(
         update={
             "change": event.change_set_id,
@@ -344,9 +341,6 @@ def _dispatched(process: OrderProcess, event: ShipmentDispatched, fact: Fact) ->
     if not event.lines:
         process = process.model_copy(update={"shipped": True})
         return _now(process, fact, RecordDispatch(order_id=process.order_id))
-    sent = Counter(process.sent)
-    sent.update({f"{line.sku} {line.warehouse}": line.quantity for line in event.lines})
-    process = process.model_copy(update={"sent": dict(sent)})
     units = tuple(ParcelUnits(**dict(line)) for line in event.lines)
     ids = {"order_id": process.order_id, "shipment_id": event.shipment_id}
     return _now(process, fact, RecordDispatch(**ids, units=units))
