@@ -28,7 +28,7 @@ class House:
 
     def __init__(self, *, slow: bool = False) -> None:
         self.slow = slow
-        self.unheard: deque[tuple[str, Event]] = deque()
+        self.unheard: deque[tuple[str, Event, str]] = deque()
         self.heard = 0
         self.states: dict[str, Any] = {}
         self.processes: dict[tuple[str, str], Any] = {}
@@ -44,7 +44,7 @@ class House:
 
     def send_all(self, targets: list[tuple[str, Command]]) -> None:
         """As one append."""
-        self.unheard.extend(self._carry_out(targets))
+        self.unheard.extend((*each, "") for each in self._carry_out(targets))
         if not self.slow:
             self.go_on()
 
@@ -52,7 +52,7 @@ class House:
         """Agents hear of so many events more."""
         while self.unheard and most:
             most -= 1
-            stream, event = self.unheard.popleft()
+            stream, event, cause = self.unheard.popleft()
             self.heard += 1
             fact = Fact(
                 self.heard,
@@ -61,7 +61,7 @@ class House:
                 event,
                 "m",
                 "c1",
-                "",
+                cause,
                 UUID(int=self.heard),
                 self.now,
                 self.now,
@@ -69,7 +69,7 @@ class House:
             for agent in AGENTS:
                 mine = fact.category != "deadline" or event.agent == agent.name  # type: ignore[attr-defined]
                 if mine and isinstance(event, agent.interests):
-                    self.unheard.extend(self._react(agent, fact))
+                    self.unheard.extend((*each, fact.event_id) for each in self._react(agent, fact))
 
     def _react(self, agent: Any, fact: Fact) -> list[tuple[str, Event]]:
         key = getattr(fact.event, "key", None) or ORDER
