@@ -15,9 +15,9 @@ from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, 
 from commands.order.call import placing_of
 from commands.payment_method import router as methods
 from commands.personal import sealed
-from domain.kernel import one
+from domain.kernel import Group, Target, one
 from domain.money import MOST_CENTS
-from domain.order import Order, OrderPlaced
+from domain.order import AddOrderPayment, Order, OrderPlaced
 from domain.payment import (
     CapturePayment,
     Evidence,
@@ -47,6 +47,21 @@ async def ask_payment(
     """Have a payment's provider asked for something, or say something of the payment."""
     stream = payment_stream(context.merchant, command.payment_id)
     return await executor.execute(one(stream, command), context, answer)
+
+
+async def add_payment(
+    executor: Executor, command: RequestAuthorization, context: Context, answer: bytes = b""
+) -> Done:
+    """The order knows of it in the same append: together payments never bring more than is due."""
+    add = AddOrderPayment(
+        order_id=command.order_id,
+        payment_id=command.payment_id,
+        method=command.method,
+        amount_cents=command.amount_cents,
+    )
+    order = Target(order_stream(context.merchant, command.order_id), add)
+    payment = Target(payment_stream(context.merchant, command.payment_id), command)
+    return await executor.execute(Group((order, payment)), context, answer)
 
 
 class CaptureBody(Body):
@@ -223,9 +238,10 @@ async def _add_payment(
     order_id: Annotated[Id, Path(description="the order", examples=["1001"])],
     body: AddPaymentBody,
 ) -> Response:
-    """In the order's currency, beside the payments that it was placed with. It is captured when the order is
-    dispatched (or at once, if it was), and given back when the order is cancelled. An order that is cancelled
-    or completed takes none (rule `pay_open_order`).
+    """In its currency, beside the payments that it was placed with: as far as these do not bring the whole
+    total (rule `payments_within_total`), as it is on account, or as nothing came of one of them. It is
+    captured when the order is dispatched, or at once, if it was; and given back when the order is cancelled.
+    One that is cancelled or completed takes none (rule `pay_open_order`).
     """
     await call.settings()
     placed, correlation = await _open_order(call, order_id)
@@ -243,7 +259,7 @@ async def _add_payment(
         subject=placed.subject if stored else "",
     )
     answer = {"payment_id": command.payment_id, "order_id": order_id, "currency": placed.currency}
-    return await call.carry_out(ask_payment, command, answer, status=201, correlation=correlation)
+    return await call.carry_out(add_payment, command, answer, status=201, correlation=correlation)
 
 
 async def _open_order(call: Call, order_id: str) -> tuple[OrderPlaced, str]:

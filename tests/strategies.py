@@ -72,6 +72,7 @@ from domain.money import split_by_largest_remainder
 from domain.order import (
     AddLine,
     AddOrderNote,
+    AddOrderPayment,
     Adjustment,
     ApplyOrderEdit,
     CancelOrder,
@@ -81,6 +82,7 @@ from domain.order import (
     ConfirmOrder,
     ConfirmOrderEdit,
     DeclineOrderEdit,
+    DropOrderPayment,
     HoldOrder,
     Line,
     LineQuantity,
@@ -386,6 +388,19 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     ),
     TagOrder: st.builds(TagOrder, **_order, tag=tags),
     UntagOrder: st.builds(UntagOrder, **_order, tag=tags),
+    AddOrderPayment: st.builds(
+        AddOrderPayment,
+        **_order,
+        payment_id=st.sampled_from(["p1", "p8", "p9"]),
+        method=st.just("pix"),
+        amount_cents=st.sampled_from([1, 100]),
+    ),
+    DropOrderPayment: st.builds(
+        DropOrderPayment,
+        **_order,
+        payment_id=st.sampled_from(["p1", "p8", "p9"]),
+        reason=st.sampled_from(["declined", "not_captured"]),
+    ),
     CancelOrderRest: st.builds(CancelOrderRest, **_order, cancel_id=references, reason=reasons),
     CancelOrderLines: st.builds(
         CancelOrderLines,

@@ -13,10 +13,14 @@ from domain.carrier import (
     ChangeParcel,
     ChooseCarrier,
     HandOver,
+    HoldParcel,
+    LeaveBehind,
     Measures,
     ParcelLine,
     PutOnManifest,
+    ReaddressParcel,
     Rebook,
+    ReleaseParcel,
     SplitParcel,
     VoidLabel,
 )
@@ -34,6 +38,7 @@ from domain.carrier.manifest import CloseManifest, HandOverManifest
 from domain.carrier.rates import Band, RateCard, Service, Zone
 from domain.carrier.track_record import MeasureDelivery
 from domain.kernel import Command
+from domain.personal import Erased, Sealed
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 PARCEL_LINES = (
@@ -82,6 +87,7 @@ found = st.builds(
 _invoice: dict[str, Any] = {"carrier": st.just("swift"), "invoice_id": st.just("i1")}
 _resolutions = st.sampled_from(["accepted", "credited", "rejected"])
 
+_some = st.sampled_from([(), ("s1",), ("s2",)])
 CARRIER_COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     SplitParcel: st.builds(SplitParcel, **_shipment, into=st.sampled_from(["s2", "s3"]), lines=lines),
     ChangeParcel: st.builds(ChangeParcel, **_shipment, lines=lines),
@@ -93,6 +99,16 @@ CARRIER_COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         reason=st.just("it is the cheapest"),
         now=moments,
     ),
+    HoldParcel: st.builds(HoldParcel, **_shipment),
+    ReleaseParcel: st.builds(ReleaseParcel, **_shipment),
+    ReaddressParcel: st.builds(
+        ReaddressParcel,
+        **_shipment,
+        subject=st.just("u1"),
+        recipient=st.sampled_from([Sealed(sealed="bm9uY2U="), Sealed(sealed="ZWxzZXdoZXJl"), Erased()]),
+        ship_to_state=st.sampled_from(["RJ", "SP"]),
+    ),
+    LeaveBehind: st.builds(LeaveBehind, **_shipment, **_manifest),
     Rebook: st.builds(Rebook, **_shipment, measures=st.none() | st.builds(Measures, weight_g=st.just(5))),
     VoidLabel: st.builds(VoidLabel, **_shipment),
     PutOnManifest: st.builds(
@@ -144,7 +160,9 @@ CARRIER_COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         shipments=_parcels,
         now=st.just(NOON),
     ),
-    HandOverManifest: st.builds(HandOverManifest, **_manifest, shipments=_parcels, now=st.just(NOON)),
+    HandOverManifest: st.builds(
+        HandOverManifest, **_manifest, shipments=_parcels, left_behind=_some, now=st.just(NOON)
+    ),
     ImportCarrierInvoice: st.builds(
         ImportCarrierInvoice,
         **_invoice,

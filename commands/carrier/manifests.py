@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from commands.executor import Context, Done, Executor
 from commands.fields import Body, Id, Text, Warehouse
 from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
-from domain.carrier import HandOver, PutOnManifest
+from domain.carrier import HandOver, LeaveBehind, PutOnManifest
 from domain.carrier.manifest import PARCELS_MAX, CloseManifest, HandOverManifest, Manifest
 from domain.carrier.rates import Name
 from domain.kernel import Group, Target
@@ -42,11 +42,14 @@ async def close_manifest(
 async def hand_over_manifest(
     executor: Executor, command: HandOverManifest, context: Context, answer: bytes = b""
 ) -> Done:
-    """The manifest and each parcel of it in one append: all are dispatched."""
+    """The manifest and each parcel of it in one append: all are dispatched, but for those that stay."""
+    ids, stay = {"manifest_id": command.manifest_id}, frozenset(command.left_behind)
     given = (
         Target(
             shipment_stream(context.merchant, shipment_id),
-            HandOver(shipment_id=shipment_id, manifest_id=command.manifest_id, now=command.now),
+            LeaveBehind(shipment_id=shipment_id, **ids)
+            if shipment_id in stay
+            else HandOver(shipment_id=shipment_id, **ids, now=command.now),
         )
         for shipment_id in command.shipments
     )
@@ -72,6 +75,9 @@ class HandOverManifestBody(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"received_by": "R. Lima"}]})
 
     received_by: Annotated[Text, Field(max_length=200)] = ""
+    left_behind: Annotated[tuple[Id, ...], Field(max_length=PARCELS_MAX)] = Field(
+        (), description="parcels of it that stay here, as their orders are held, or go elsewhere now"
+    )
 
 
 class ManifestAnswer(Positioned):
@@ -111,7 +117,10 @@ async def _close_manifest(call: WantedCall, manifest_id: ManifestId, body: Close
     responses=answers(200, "The carrier has its parcels, now or before"),
 )
 async def _hand_over(call: WantedCall, manifest_id: ManifestId, body: HandOverManifestBody) -> Response:
-    """All its parcels are dispatched, whether the carrier scans them or not."""
+    """All its parcels are dispatched, whether the carrier scans them or not; but for those `left_behind`,
+    which can be listed anew. A parcel must be whose order is held (rule `hand_over_not_held`), or which goes
+    to another address by now (`hand_over_what_is_listed`).
+    """
     await call.settings()
     stream = manifest_stream(call.merchant, manifest_id)
     (loaded,) = await call.parts.executor.states.load([stream])
@@ -122,6 +131,7 @@ async def _hand_over(call: WantedCall, manifest_id: ManifestId, body: HandOverMa
         manifest_id=manifest_id,
         received_by=body.received_by,
         shipments=manifest.shipments,
+        left_behind=body.left_behind,
         now=call.parts.clock.now(),
     )
     return await call.carry_out(hand_over_manifest, command, {"manifest_id": manifest_id})

@@ -180,7 +180,7 @@ def _plan_change(command: PlanAllocationChange, allocation: Allocation) -> tuple
     found = None if tried else _find(command)
     if found is None:
         failed = _failed(command, "too_many_attempts" if tried else "not_enough")
-        missing = {"missing": failed.missing or command.lines}
+        missing = {"missing": command.lines}  # some may be there, but none is planned
         return (AllocationChangeFailed(**{**dict(failed), **ids, **missing}),)
     planned = dict(_planned(command, found))
     del planned["waits"]

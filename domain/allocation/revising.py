@@ -39,13 +39,13 @@ def _picks(units: Mapping[At, int]) -> tuple[Pick, ...]:
 
 
 def _revised(
-    order_id: str, cause: str, before: tuple[Pick, ...], now: tuple[Pick, ...], short: tuple[Pick, ...] = ()
+    order_id: str, cause: str, before: tuple[Pick, ...], now: tuple[Pick, ...]
 ) -> tuple[AllocationEvent, ...]:
     """The plan as it is from now on, and what makes the difference; nothing where there is none."""
-    was, after = _at(before) - _at(short), _at(now)
-    if _at(before) == after:
+    was, after = _at(before), _at(now)
+    if was == after:
         return ()
-    difference = {"added": _picks(after - was), "removed": _picks(was - after), "short": short}
+    difference = {"added": _picks(after - was), "removed": _picks(was - after)}
     revised = AllocationRevised(order_id=order_id, cause=cause, picks=now, **difference)
     warehouses = warehouses_of(now)
     split = len(warehouses) > 1 >= len(warehouses_of(before))
@@ -53,16 +53,16 @@ def _revised(
 
 
 def remove_short(command: RemoveShortPick, allocation: Allocation) -> tuple[AllocationEvent, ...]:
-    """The units are not where they were planned, and are not let go either: nobody has them."""
+    """The units are not where they were planned, and are not let go either: nobody has them. It is told also
+    where they were let go before: then none of the plan is short."""
     if allocation.status not in ("planned", "settled") or command.short_id in allocation.shorts:
         return ()
     pick = command.pick
     planned = _at(allocation.picks)[pick.line, pick.sku, pick.warehouse]
-    gone = pick.model_copy(update={"quantity": min(pick.quantity, planned)}) if planned else None
-    if gone is None:
-        return ()  # it was let go before
-    now = _picks(_at(allocation.picks) - _at((gone,)))
-    return _revised(command.order_id, command.short_id, allocation.picks, now, (gone,))
+    short = (pick.model_copy(update={"quantity": min(pick.quantity, planned)}),) if planned else ()
+    now = _picks(_at(allocation.picks) - _at(short))
+    ids = {"order_id": command.order_id, "cause": command.short_id}
+    return (AllocationRevised(**ids, picks=now, short=short),)
 
 
 def settle_change(command: SettleAllocationChange, allocation: Allocation) -> tuple[AllocationEvent, ...]:

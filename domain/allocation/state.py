@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from domain.allocation.events import (
+    SHORT_PICK,
     AllocationCancelled,
     AllocationChangeDropped,
     AllocationChangeFailed,
@@ -66,12 +67,10 @@ def evolve(allocation: Allocation, event: AllocationEvent) -> Allocation:
             return Allocation("failed", attempt)
         case AllocationCancelled():
             return replace(allocation, status="cancelled")
-        case AllocationRevised(cause=cause, picks=picks, short=short):
-            shorts = allocation.shorts | {cause} if short else allocation.shorts
+        case AllocationRevised(cause=cause, picks=picks):
+            shorts = allocation.shorts | {cause} if cause.startswith(SHORT_PICK) else allocation.shorts
             revised = replace(allocation, picks=picks, shorts=shorts)
-            return (
-                _changed(revised, cause, over=True) if cause in allocation.changes and not short else revised
-            )
+            return _changed(revised, cause, over=True) if cause in allocation.changes else revised
         case OrderSplit():
             return allocation
     return _planned_beside(allocation, event)

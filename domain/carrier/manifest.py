@@ -27,12 +27,15 @@ class ManifestClosed(Event):
 
 
 class ManifestHandedOver(Event):
-    """`received_by`: who took the parcels, as it stands on the paper."""
+    """`received_by`: who took the parcels, as it stands on the paper; `left_behind` are those that stayed."""
+
+    schema_version = 2
 
     manifest_id: Id
     carrier: Name
     warehouse: Id
     received_by: str = ""
+    left_behind: Annotated[tuple[Id, ...], Field(max_length=PARCELS_MAX)] = ()
     happened_at: AwareDatetime
 
 
@@ -48,11 +51,12 @@ class CloseManifest(Command):
 
 
 class HandOverManifest(Command):
-    """Part of a group: the others hand over each parcel of it, which are `shipments`."""
+    """Part of a group: the others hand over each parcel of it (`shipments`), but for those that stay."""
 
     manifest_id: Id
     received_by: str = ""
     shipments: Parcels
+    left_behind: Annotated[tuple[Id, ...], Field(max_length=PARCELS_MAX)] = ()
     now: AwareDatetime
 
 
@@ -81,6 +85,14 @@ def _close(command: CloseManifest, manifest: Manifest) -> tuple[ManifestEvent, .
     raise Refused("manifest_closed_once", f"{name} is {manifest.status}, with other parcels: take a new one")
 
 
+def _check_left_behind(manifest_id: str, shipments: tuple[str, ...], left_behind: tuple[str, ...]) -> None:
+    name = f"manifest {manifest_id}"
+    if unlisted := sorted(set(left_behind) - set(shipments)):
+        raise Refused("left_behind_was_listed", f"{name} lists no parcel {', '.join(unlisted)}")
+    if set(left_behind) == set(shipments):
+        raise Refused("hand_over_something", f"no parcel of {name} would be handed over")
+
+
 def decide(command: ManifestCommand, manifest: Manifest) -> tuple[ManifestEvent, ...]:
     match command:
         case CloseManifest():
@@ -91,13 +103,15 @@ def decide(command: ManifestCommand, manifest: Manifest) -> tuple[ManifestEvent,
             return ()
         case HandOverManifest(shipments=shipments) if shipments != manifest.shipments:
             raise Refused("manifest_as_read", f"{command.manifest_id} lists other parcels")
-        case HandOverManifest():
+        case HandOverManifest(shipments=shipments, left_behind=left_behind):
+            _check_left_behind(command.manifest_id, shipments, left_behind)
             return (
                 ManifestHandedOver(
                     manifest_id=command.manifest_id,
                     carrier=manifest.carrier,
                     warehouse=manifest.warehouse,
                     received_by=command.received_by,
+                    left_behind=left_behind,
                     happened_at=command.now,
                 ),
             )

@@ -23,20 +23,27 @@ from domain.carrier.shipment_messages import (
     ChangeParcel,
     ChooseCarrier,
     HandOver,
+    HoldParcel,
     LabelBought,
     LabelRefused,
     LabelVoided,
     LabelVoidFailed,
     LabelVoidRequested,
+    LeaveBehind,
     Measures,
     ParcelChanged,
+    ParcelHeld,
     ParcelLine,
+    ParcelReaddressed,
+    ParcelReleased,
     ParcelSplit,
     PutOnManifest,
+    ReaddressParcel,
     Rebook,
     RebookingRequested,
     RecordCarrierShipment,
     RecordUnavailable,
+    ReleaseParcel,
     RequestLabelVoid,
     RequestShipment,
     Scan,
@@ -47,6 +54,7 @@ from domain.carrier.shipment_messages import (
     ShipmentDispatched,
     ShipmentEvent,
     ShipmentHandedOver,
+    ShipmentLeftBehind,
     ShipmentManifested,
     ShipmentRequested,
     ShipmentReturned,
@@ -100,6 +108,7 @@ class Shipment:
     voids: Mapping[int, Void] = field(default_factory=dict)
     carriers: Mapping[int, str] = field(default_factory=dict)
     manifest_id: str = ""
+    held: bool = False
     handed_over: bool = False
     dispatched: bool = False
     dispatched_with: int = 0
@@ -415,6 +424,42 @@ def _change(shipment_id: str, lines: tuple[ParcelLine, ...], shipment: Shipment)
     return (ParcelChanged(shipment_id=shipment_id, order_id=shipment.order_id, lines=lines, units=units),)
 
 
+def _hold(command: HoldParcel | ReleaseParcel, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    """The agents ask, so what came too late is nobody's mistake."""
+    held = isinstance(command, HoldParcel)
+    if shipment.dispatched or shipment.held == held:
+        return ()
+    ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
+    return (ParcelHeld(**ids) if held else ParcelReleased(**ids),)
+
+
+def _readdress(command: ReaddressParcel, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    """Until it is handed over. What was asked of a carrier is given back, bought or not, and a carrier is
+    chosen anew: prices and times are others there. Where a label is given back anyhow, a person decides."""
+    if shipment.dispatched or shipment.handed_over or shipment.recipient == command.recipient:
+        return ()
+    ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
+    to = {"subject": command.subject, "recipient": command.recipient, "ship_to_state": command.ship_to_state}
+    readdressed = ParcelReaddressed(**ids, **to)
+    if shipment.void in ("requested", "done"):
+        return (readdressed,)
+    carrier, booking = shipment.carriers.get(shipment.booking, ""), shipment.booking
+    given_back = shipment.void == "no" and not (shipment.label_refused and not shipment.tracking_number)
+    void = LabelVoidRequested(**ids, carrier=carrier, booking=booking)
+    asked = {**_asked(shipment), **to}
+    return (
+        readdressed,
+        *((void,) if given_back else ()),
+        RebookingRequested(**ids, **asked, booking=booking + 1),
+    )
+
+
+def _leave_behind(command: LeaveBehind, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if shipment.handed_over or shipment.manifest_id != command.manifest_id:
+        return ()
+    return (ShipmentLeftBehind(**dict(command), order_id=shipment.order_id),)
+
+
 def _request(command: RequestShipment, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     if not shipment.order_id:
         return (ShipmentRequested(**dict(command)),)
@@ -436,6 +481,8 @@ def _put_on_manifest(command: PutOnManifest, shipment: Shipment) -> tuple[Shipme
         raise Refused(
             "manifest_of_labels", f"{name} is {shipment.status}: only one with a label can be listed"
         )
+    if shipment.held:
+        raise Refused("manifest_not_held", f"{name} is held, as its order is: list it once that is released")
     carrier = shipment.labels[shipment.booking].carrier
     if command.carrier not in {carrier, shipment.carriers.get(shipment.booking)}:
         raise Refused("manifest_of_one_carrier", f"{name} goes with {carrier}, not with {command.carrier}")
@@ -457,10 +504,15 @@ def _hand_over(command: HandOver, shipment: Shipment) -> tuple[ShipmentEvent, ..
 
     One whose label was asked back meanwhile, as its order was cancelled, stays behind.
     """
-    if shipment.handed_over or shipment.manifest_id != command.manifest_id:
+    if shipment.handed_over or (shipment.void in ("requested", "done") and not shipment.dispatched):
         return ()
-    if shipment.void in ("requested", "done") and not shipment.dispatched:
-        return ()
+    stays = (
+        f"shipment {command.shipment_id} must stay here: name it in `left_behind`, and hand over the others"
+    )
+    if shipment.manifest_id != command.manifest_id:
+        raise Refused("hand_over_what_is_listed", f"{stays}; it goes elsewhere now, with another label")
+    if shipment.held and not shipment.dispatched:
+        raise Refused("hand_over_not_held", f"{stays}; or release the holds of its order first")
     ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
     given = ShipmentHandedOver(**ids, manifest_id=command.manifest_id, happened_at=command.now)
     dispatched = (
@@ -493,6 +545,12 @@ def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent,
             return _split(command, shipment)
         case ChangeParcel(lines=lines):
             return _change(command.shipment_id, lines, shipment)
+        case HoldParcel() | ReleaseParcel():
+            return _hold(command, shipment)
+        case ReaddressParcel():
+            return _readdress(command, shipment)
+        case LeaveBehind():
+            return _leave_behind(command, shipment)
         case ChooseCarrier():
             return _choose(command, shipment)
         case Rebook():
@@ -523,6 +581,14 @@ def evolve(shipment: Shipment, event: ShipmentEvent) -> Shipment:
             return replace(shipment, units=units, lines=left, split_into=shipment.split_into | {into})
         case ParcelChanged(lines=lines, units=units):
             return replace(shipment, units=units, lines=lines)
+        case ParcelHeld() | ParcelReleased():
+            return replace(shipment, held=isinstance(event, ParcelHeld))
+        case ParcelReaddressed(subject=subject, recipient=recipient, ship_to_state=state):
+            return replace(
+                shipment, subject=subject, recipient=recipient, ship_to_state=state, manifest_id=""
+            )
+        case ShipmentLeftBehind():
+            return replace(shipment, manifest_id="")
         case CarrierChosen(booking=booking, option=option):
             return replace(
                 shipment,

@@ -80,6 +80,30 @@ class ParcelChanged(Event):
     units: int
 
 
+class ParcelHeld(Event):
+    """Its order is held: it is not handed over."""
+
+    shipment_id: Id
+    order_id: Id
+
+
+class ParcelReleased(Event):
+    """Nothing holds its order any more."""
+
+    shipment_id: Id
+    order_id: Id
+
+
+class ParcelReaddressed(Event):
+    """It goes elsewhere, and is listed in no manifest any more: its label is of the former address."""
+
+    shipment_id: Id
+    order_id: Id
+    subject: Id
+    recipient: Personal[Customer]
+    ship_to_state: str
+
+
 class CarrierChosen(Event):
     """The booking to make, and why with this service. `rest` are the next best, should it fail."""
 
@@ -191,6 +215,14 @@ class ShipmentHandedOver(Event):
     happened_at: AwareDatetime
 
 
+class ShipmentLeftBehind(Event):
+    """It stood in a manifest, and stayed here when that was handed over: it can be listed in another."""
+
+    shipment_id: Id
+    order_id: Id
+    manifest_id: Id
+
+
 class ShipmentDispatched(Event):
     """The carrier has the parcel. `inferred`: no pick-up scan was seen, but a later one proves it.
 
@@ -285,6 +317,9 @@ ShipmentEvent: TypeAlias = (
     ShipmentRequested
     | ParcelSplit
     | ParcelChanged
+    | ParcelHeld
+    | ParcelReleased
+    | ParcelReaddressed
     | CarrierChosen
     | BookingFailed
     | RebookingRequested
@@ -295,6 +330,7 @@ ShipmentEvent: TypeAlias = (
     | LabelVoidFailed
     | ShipmentManifested
     | ShipmentHandedOver
+    | ShipmentLeftBehind
     | ShipmentDispatched
     | ShipmentScanned
     | ScanMisdirected
@@ -332,6 +368,23 @@ class ChangeParcel(Command):
     lines: Lines
 
 
+class HoldParcel(Command):
+    shipment_id: Id
+
+
+class ReleaseParcel(Command):
+    shipment_id: Id
+
+
+class ReaddressParcel(Command):
+    """Its order goes elsewhere: what was bought is given back, and bought anew."""
+
+    shipment_id: Id
+    subject: Id
+    recipient: Personal[Customer]
+    ship_to_state: str
+
+
 class ChooseCarrier(Command):
     """`options` are ranked, the best first; with none, `reason` says why nobody takes the parcel."""
 
@@ -366,6 +419,13 @@ class PutOnManifest(Command):
     manifest_id: Id
     carrier: str
     warehouse: str
+
+
+class LeaveBehind(Command):
+    """It stays here, though it stands in the manifest that is handed over."""
+
+    shipment_id: Id
+    manifest_id: Id
 
 
 class HandOver(Command):
@@ -419,11 +479,15 @@ ShipmentCommand: TypeAlias = (
     RequestShipment
     | SplitParcel
     | ChangeParcel
+    | HoldParcel
+    | ReleaseParcel
+    | ReaddressParcel
     | ChooseCarrier
     | Rebook
     | RequestLabelVoid
     | VoidLabel
     | PutOnManifest
+    | LeaveBehind
     | HandOver
     | RecordCarrierShipment
     | RecordUnavailable

@@ -13,6 +13,7 @@ from domain.order.cancelling import ALLOCATION_CUT, cancel, cancel_lines, cancel
 from domain.order.change_set import edit
 from domain.order.commands import (
     AddOrderNote,
+    AddOrderPayment,
     ApplyOrderEdit,
     CancelOrder,
     CancelOrderLines,
@@ -21,6 +22,7 @@ from domain.order.commands import (
     ConfirmOrder,
     ConfirmOrderEdit,
     DeclineOrderEdit,
+    DropOrderPayment,
     HoldOrder,
     MarkReserved,
     OpenOrderDiscrepancy,
@@ -49,6 +51,8 @@ from domain.order.events import (
     OrderLinesCancelled,
     OrderNoteAdded,
     OrderPartShipped,
+    OrderPaymentAdded,
+    OrderPaymentDropped,
     OrderPlaced,
     OrderPreparationStarted,
     OrderReleased,
@@ -60,6 +64,7 @@ from domain.order.events import (
 from domain.order.goods import Goods
 from domain.order.handling import handle, told_holds
 from domain.order.missing import Missing
+from domain.order.paying import pay
 from domain.order.placing import place
 from domain.order.state import (
     UNSHIPPED,
@@ -79,6 +84,7 @@ from domain.order.values import (
     Change,
     Channel,
     DeclineReason,
+    DropReason,
     HoldReason,
     Id,
     Line,
@@ -105,6 +111,7 @@ __all__ = [
     "UNSHIPPED",
     "AddLine",
     "AddOrderNote",
+    "AddOrderPayment",
     "Adjustment",
     "ApplyOrderEdit",
     "CancelOrder",
@@ -118,6 +125,8 @@ __all__ = [
     "ConfirmOrderEdit",
     "DeclineOrderEdit",
     "DeclineReason",
+    "DropOrderPayment",
+    "DropReason",
     "Due",
     "Goods",
     "HoldOrder",
@@ -147,6 +156,8 @@ __all__ = [
     "OrderLinesCancelled",
     "OrderNoteAdded",
     "OrderPartShipped",
+    "OrderPaymentAdded",
+    "OrderPaymentDropped",
     "OrderPlaced",
     "OrderPreparationStarted",
     "OrderReleased",
@@ -275,6 +286,8 @@ def decide(command: OrderCommand, order: Order) -> tuple[OrderEvent, ...]:
             return cancel_rest(command, order)
         case HoldOrder() | ReleaseOrder() | AddOrderNote() | TagOrder() | UntagOrder():
             return handle(command, order)
+        case AddOrderPayment() | DropOrderPayment():
+            return pay(command, order)
         case ProposeOrderEdit() | ConfirmOrderEdit() | DeclineOrderEdit() | ApplyOrderEdit():
             return edit(command, order)
     return _live(command, order)

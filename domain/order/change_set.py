@@ -67,6 +67,12 @@ def _propose(command: ProposeOrderEdit, order: Order) -> tuple[OrderEvent, ...]:
     after = dict(order.lines)
     for change in command.changes:
         _make(change, after, order)
+    if command.customer is not None and order.dispatched:
+        raise Refused(
+            "readdress_before_shipping",
+            "a parcel of the order is on its way: what is not shipped can go to another address by an order"
+            " of its own",
+        )
     if after == order.lines and command.customer is None:
         raise Refused("edit_changes_something", "the order would stay as it is; say what is to be changed")
     if not after and order.lines:
@@ -161,6 +167,10 @@ def _confirm(command: ConfirmOrderEdit, order: Order) -> tuple[OrderEvent, ...]:
             f"change set {command.change_set_id} expired at {proposal.edit.expires_at.isoformat()};"
             " propose it again",
         )
+    if proposal.address and order.dispatched:
+        raise Refused(
+            "readdress_before_shipping", "a parcel of the order is on its way by now: decline the change set"
+        )
     units = tuple(each for each in proposal.edit.units if each.change > 0)
     payments = tuple(each for each in proposal.edit.payments if each.change_cents > 0)
     confirmed = OrderEditConfirmed(
@@ -191,7 +201,9 @@ def _apply(command: ApplyOrderEdit, order: Order) -> tuple[OrderEvent, ...]:
     proposal = order.proposal
     if proposal is None or not proposal.confirmed or proposal.edit.change_set_id != command.change_set_id:
         return ()  # applied, or declined, before
-    overtaken = any(order.sent.get(line.line, 0) > line.quantity for line in proposal.edit.lines)
+    overtaken = bool(proposal.address and order.dispatched) or any(
+        order.sent.get(line.line, 0) > line.quantity for line in proposal.edit.lines
+    )
     if order.status != "confirmed" or overtaken or order.sent.keys() & set(proposal.edit.removed):
         return edit_over(command.order_id, order, "shipped")
     return _edited(command.order_id, order)

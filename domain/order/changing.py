@@ -76,8 +76,11 @@ def adjustment_left(order: Order, after: Mapping[int, Line]) -> int:
 
 
 def less_money(order: Order, cents: int) -> tuple[PaymentChange, ...]:
-    """`cents` less are due: each payment brings less in proportion, by largest remainder."""
+    """`cents` less are due: first what no payment brings, then each brings less in proportion, by largest
+    remainder."""
     payments = sorted(order.payments.items())
+    unpaid = max(0, order.total_cents - sum(due.amount_cents for _, due in payments))
+    cents = max(0, cents - unpaid)
     if not cents or not payments:
         return ()
     parts = split_by_largest_remainder(cents, [due.amount_cents for _, due in payments])

@@ -8,13 +8,14 @@ from pydantic import AwareDatetime
 
 from domain.allocation.rules import AllocationTerms
 from domain.kernel import Command
-from domain.money import Currency
+from domain.money import Cents, Currency
 from domain.order.values import (
     Adjustment,
     CancelReason,
     Change,
     Channel,
     DeclineReason,
+    DropReason,
     HoldReason,
     Id,
     Line,
@@ -76,6 +77,23 @@ class CancelOrder(Command):
     order_id: Id
     reason: CancelReason
     note: str = ""
+
+
+class AddOrderPayment(Command):
+    """A further payment is asked for, beside those that the order was placed with."""
+
+    order_id: Id
+    payment_id: Id
+    method: Id
+    amount_cents: Cents
+
+
+class DropOrderPayment(Command):
+    """A fact: nothing comes of the payment, and others may bring its money."""
+
+    order_id: Id
+    payment_id: Id
+    reason: DropReason
 
 
 class CancelOrderRest(Command):
@@ -185,7 +203,9 @@ class ApplyOrderEdit(Command):
 
 
 OrderCommand: TypeAlias = (
-    PlaceOrder
+    AddOrderPayment
+    | DropOrderPayment
+    | PlaceOrder
     | MarkReserved
     | ConfirmOrder
     | StartPreparation

@@ -14,6 +14,7 @@ from domain.order.values import (
     CancelReason,
     Channel,
     DeclineReason,
+    DropReason,
     HoldReason,
     Id,
     Line,
@@ -257,8 +258,27 @@ class OrderEditDeclined(Event):
     payments: tuple[PaymentChange, ...] = ()
 
 
+class OrderPaymentAdded(Event):
+    """A further payment is to bring some of the order's money."""
+
+    order_id: Id
+    payment_id: Id
+    method: Id
+    amount_cents: Cents
+
+
+class OrderPaymentDropped(Event):
+    """Nothing comes of a payment: others may bring its money."""
+
+    order_id: Id
+    payment_id: Id
+    reason: DropReason
+
+
 OrderEvent: TypeAlias = (
     OrderPlaced
+    | OrderPaymentAdded
+    | OrderPaymentDropped
     | OrderReserved
     | OrderConfirmed
     | OrderPreparationStarted

@@ -21,6 +21,8 @@ from domain.order.events import (
     OrderLinesCancelled,
     OrderNoteAdded,
     OrderPartShipped,
+    OrderPaymentAdded,
+    OrderPaymentDropped,
     OrderPlaced,
     OrderPreparationStarted,
     OrderReleased,
@@ -56,7 +58,7 @@ class Proposal:
 class Order:
     """`lines` by their number, `sent` the units of each that are shipped; `holds` those that stand, by id,
     with their reasons. `change_sets` are those that are over, and how they ended.
-    `allocated`: by rules, whose plan says what is sent from where.
+    `allocated`: by rules, whose plan says what is sent from where. `dropped`: payments that came to nothing.
     """
 
     status: Status = "none"
@@ -70,6 +72,7 @@ class Order:
     sent: Mapping[int, int] = field(default_factory=dict)
     adjustment_cents: int = 0
     payments: Mapping[str, Due] = field(default_factory=dict)
+    dropped: frozenset[str] = frozenset()
     parcels: frozenset[str] = frozenset()
     holds: Mapping[str, str] = field(default_factory=dict)
     released: frozenset[str] = frozenset()
@@ -229,6 +232,12 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             return replace(order, status="cancelled", holds={}, released=released)
         case OrderCompleted():
             return replace(order, status="completed")
+        case OrderPaymentAdded(payment_id=payment_id):
+            due = Due(event.method, event.amount_cents)
+            return replace(order, payments={**order.payments, payment_id: due})
+        case OrderPaymentDropped(payment_id=payment_id):
+            left = {each: due for each, due in order.payments.items() if each != payment_id}
+            return replace(order, payments=left, dropped=order.dropped | {payment_id})
         case OrderDiscrepancyOpened(kind=kind):
             return replace(order, discrepancies=order.discrepancies | {kind})
     return _changed(order, event)

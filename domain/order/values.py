@@ -77,6 +77,9 @@ DeclineReason: TypeAlias = Literal[
 ]
 """Why a change set came to nothing; the last three are found out after it was confirmed."""
 
+DropReason: TypeAlias = Literal["declined", "expired", "voided", "not_captured"]
+"""Why nothing comes of a payment."""
+
 Tag = Annotated[str, Field(min_length=1, max_length=50)]
 Signed = Annotated[int, Field(ge=-MOST_CENTS, le=MOST_CENTS)]
 """Minor units that come or go."""

@@ -17,6 +17,9 @@ from domain.carrier import (
     LabelBought,
     LabelVoided,
     ParcelChanged,
+    ParcelHeld,
+    ParcelReaddressed,
+    ParcelReleased,
     ParcelSplit,
     RebookingRequested,
     ScanMisdirected,
@@ -24,6 +27,7 @@ from domain.carrier import (
     ShipmentDelivered,
     ShipmentDispatched,
     ShipmentHandedOver,
+    ShipmentLeftBehind,
     ShipmentManifested,
     ShipmentRequested,
     ShipmentReturned,
@@ -99,6 +103,9 @@ class ShipmentProgress:
     currency: str | None = None
     promised_at: datetime | None = None
     manifest_id: str | None = None
+    unlisted: bool = False
+    is_held: bool | None = None
+    ship_to_state: str | None = None
     handed_over_at: datetime | None = None
     misdirected_count: int = 0
     dispatched_booking: int | None = None
@@ -236,8 +243,23 @@ def _rebooked(batch: _Batch, event: RebookingRequested, fact: Fact) -> None:
     parcel.tracking_level = 0
 
 
+def _held(batch: _Batch, event: ParcelHeld | ParcelReleased, fact: Fact) -> None:
+    batch.moving(event, fact).is_held = isinstance(event, ParcelHeld)
+
+
+def _readdressed(batch: _Batch, event: ParcelReaddressed, fact: Fact) -> None:
+    _unlisted(batch, event, fact)
+    batch.moving(event, fact).ship_to_state = event.ship_to_state
+
+
 def _manifested(batch: _Batch, event: ShipmentManifested, fact: Fact) -> None:
     batch.moving(event, fact).manifest_id = event.manifest_id
+
+
+def _unlisted(batch: _Batch, event: ShipmentLeftBehind | ParcelReaddressed, fact: Fact) -> None:
+    """Whatever manifest it stood in; it may be listed anew later in the batch."""
+    parcel = batch.moving(event, fact)
+    parcel.manifest_id, parcel.unlisted = None, True
 
 
 def _handed_over(batch: _Batch, event: ShipmentHandedOver, fact: Fact) -> None:
@@ -281,10 +303,14 @@ _CHANGES: dict[type[Event], Callable[[_Batch, Any, Fact], None]] = {
     ShipmentRequested: _requested,
     ParcelSplit: _split,
     ParcelChanged: _changed,
+    ParcelHeld: _held,
+    ParcelReleased: _held,
+    ParcelReaddressed: _readdressed,
     CarrierChosen: _chosen,
     BookingFailed: _booking_failed,
     RebookingRequested: _rebooked,
     ShipmentManifested: _manifested,
+    ShipmentLeftBehind: _unlisted,
     ShipmentHandedOver: _handed_over,
     ScanMisdirected: _misdirected,
     ShipmentBilled: _billed,
@@ -311,5 +337,5 @@ def project(facts: Sequence[Fact]) -> Rows:
 
 
 SHIPMENTS = ReadModel(
-    "shipments", ("shipments", "shipment_scans", "shipment_labels"), tuple(_CHANGES), project, version=2
+    "shipments", ("shipments", "shipment_scans", "shipment_labels"), tuple(_CHANGES), project, version=3
 )

@@ -30,6 +30,8 @@ from domain.order import (
     OrderEdited,
     OrderHeld,
     OrderLinesCancelled,
+    OrderPaymentAdded,
+    OrderPaymentDropped,
     OrderPlaced,
     OrderPreparationStarted,
     OrderReleased,
@@ -232,6 +234,19 @@ def _changed(order: OrderProgress, event: OrderLinesCancelled | OrderEdited, _: 
     order.total_cents += event.change_cents
 
 
+def _payment_added(order: OrderProgress, _: Any, __: Fact) -> None:
+    order.payments_count += 1
+
+
+def _payment_dropped(order: OrderProgress, event: OrderPaymentDropped, _: Fact) -> None:
+    """As if it had never been: its end says nothing of the payments that there are."""
+    order.payments_count -= 1
+    order.authorized_count -= event.reason != "declined"
+    order.declined_count -= event.reason == "declined"
+    order.expired_count -= event.reason == "expired"
+    order.voided_count -= event.reason == "voided"
+
+
 def _authorized(order: OrderProgress, event: PaymentAuthorized, _: Fact) -> None:
     order.authorized_count += 1
     order.authorized_cents += event.amount_cents
@@ -297,6 +312,8 @@ MOVES: dict[type[Event], Callable[[OrderProgress, Any, Fact], None]] = {
     OrderReleased: _released,
     OrderLinesCancelled: _changed,
     OrderEdited: _changed,
+    OrderPaymentAdded: _payment_added,
+    OrderPaymentDropped: _payment_dropped,
     PaymentAuthorized: _authorized,
     PaymentDeclined: _declined,
     PaymentCaptured: _captured,
@@ -362,7 +379,7 @@ ORDERS = ReadModel(
     tables=("orders",),
     events=(OrderPlaced, OrderAddressChanged, SubjectErased, *MOVES),
     project=project,
-    version=4,
+    version=5,
     personal={
         "orders": ("customer_id", "customer_unique_id", "ship_to_zip_prefix", "ship_to_city"),
     },

@@ -60,7 +60,8 @@ CREATE TABLE orders_g0 (
             WHEN voided_count > 0 AND voided_count + declined_count + expired_count >= payments_count THEN 'voided'
             WHEN declined_count > 0 THEN 'declined'
             WHEN expired_count > 0 THEN 'expired'
-            WHEN authorized_count >= payments_count THEN 'authorized'
+            WHEN authorized_count >= payments_count AND authorized_cents - voided_cents - expired_cents >= total_cents
+                THEN 'authorized'
             WHEN authorized_count > 0 THEN 'partially_authorized'
             ELSE 'pending'
         END

@@ -28,6 +28,7 @@ CREATE TABLE shipments_g0 (
     currency text COLLATE "C",
     promised_at timestamptz,
     manifest_id text COLLATE "C",
+    is_held boolean NOT NULL DEFAULT false,
     handed_over_at timestamptz,
     misdirected_count bigint NOT NULL DEFAULT 0,
     dispatched_booking bigint,
@@ -107,7 +108,9 @@ UPDATE shipments_g0 AS s SET
     billed_cents = s.billed_cents + m.billed_cents,
     currency = coalesce(m.currency, s.currency),
     promised_at = coalesce(m.promised_at, s.promised_at),
-    manifest_id = coalesce(m.manifest_id, s.manifest_id),
+    manifest_id = CASE WHEN m.unlisted THEN m.manifest_id ELSE coalesce(m.manifest_id, s.manifest_id) END,
+    is_held = coalesce(m.is_held, s.is_held),
+    ship_to_state = coalesce(m.ship_to_state, s.ship_to_state),
     handed_over_at = coalesce(m.handed_over_at, s.handed_over_at),
     misdirected_count = s.misdirected_count + m.misdirected_count,
     dispatched_booking = coalesce(m.dispatched_booking, s.dispatched_booking)
@@ -115,13 +118,13 @@ FROM unnest(
     :merchant, :shipment_id, :stage, :carrier, :tracking_number, :dispatch_inferred, :scans_count,
     :dispatched_at, :delivered_at, :returned_at, :last_scan_at, :tracking_level, :tracking_status, :tracking_at,
     :units_count, :booking, :fallbacks_count, :service, :choice_reason, :quoted_cents, :label_cents,
-    :billed_cents, :currency, :promised_at, :manifest_id, :handed_over_at, :misdirected_count,
+    :billed_cents, :currency, :promised_at, :manifest_id, :unlisted, :is_held, :ship_to_state, :handed_over_at, :misdirected_count,
     :dispatched_booking, :anew
 ) AS m (
     merchant, shipment_id, stage, carrier, tracking_number, dispatch_inferred, scans_count, dispatched_at,
     delivered_at, returned_at, last_scan_at, tracking_level, tracking_status, tracking_at, units_count, booking,
     fallbacks_count, service, choice_reason, quoted_cents, label_cents, billed_cents, currency, promised_at,
-    manifest_id, handed_over_at, misdirected_count, dispatched_booking, anew
+    manifest_id, unlisted, is_held, ship_to_state, handed_over_at, misdirected_count, dispatched_booking, anew
 )
 WHERE s.merchant = m.merchant AND s.shipment_id = m.shipment_id;
 

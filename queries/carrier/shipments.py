@@ -70,6 +70,7 @@ class Shipment(Answer):
     currency: str | None
     promised_at: datetime | None = Field(description="by the service's days")
     manifest_id: str | None
+    is_held: bool = Field(description="its order is held: it is not handed over")
     handed_over_at: datetime | None
     misdirected_count: int = Field(description="scans by a number that it does not have: of other parcels")
 

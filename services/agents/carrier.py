@@ -4,7 +4,7 @@ as it is wanted, gives back labels that are not, and keeps the record of how eac
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -16,8 +16,11 @@ from domain.allocation import AllocationPlanned, AllocationRevised, Pick
 from domain.carrier import (
     CarrierChosen,
     ChangeParcel,
+    HoldParcel,
     ParcelLine,
     ParcelSplit,
+    ReaddressParcel,
+    ReleaseParcel,
     RequestLabelVoid,
     RequestShipment,
     ShipmentDelivered,
@@ -114,9 +117,22 @@ def _placed(event: OrderPlaced) -> ShippingProcess:
     )
 
 
-def _readdressed(process: ShippingProcess, event: OrderAddressChanged) -> ShippingProcess:
+def _readdressed(
+    process: ShippingProcess, event: OrderAddressChanged, fact: Fact
+) -> Reaction[ShippingProcess]:
+    """Also of what was asked for already, as long as it is here."""
     to = {"recipient": event.customer, "subject": event.subject, "ship_to_state": event.ship_to_state}
-    return process.model_copy(update=to)
+    commands = _each_here(process, fact, lambda name: ReaddressParcel(shipment_id=name, **to))
+    return Reaction(process.model_copy(update=to), commands)
+
+
+def _each_here(process: ShippingProcess, fact: Fact, command: Callable[[str], Command]) -> tuple[Group, ...]:
+    """A group for each parcel that has not left: one that is refused must not hold up another."""
+    return tuple(
+        one(shipment_stream(fact.merchant, name), command(name))
+        for name, parcel in process.parcels.items()
+        if not (parcel.dispatched or parcel.emptied)
+    )
 
 
 def _together(units: Iterable[Line | Pick | ParcelLine | ParcelUnits]) -> tuple[ParcelLine, ...]:
@@ -223,6 +239,9 @@ def _split(process: ShippingProcess, event: ParcelSplit, fact: Fact) -> Reaction
     left.subtract(_units(event.lines))
     process = process.parcel(event.shipment_id, lines=_lines(left)).parcel(event.into, lines=event.lines)
     arranged = _arranged(process, fact)
+    if process.held:
+        held = one(shipment_stream(fact.merchant, event.into), HoldParcel(shipment_id=event.into))
+        arranged = replace(arranged, commands=(held, *arranged.commands))
     lines, stream = _lines(left), shipment_stream(fact.merchant, event.shipment_id)
     if not lines or any(target.stream == stream for group in arranged.commands for target in group.targets):
         return arranged
@@ -239,12 +258,7 @@ def _dispatched(process: ShippingProcess, event: ShipmentDispatched, fact: Fact)
 
 
 def _void_all(process: ShippingProcess, fact: Fact) -> tuple[Group, ...]:
-    """A group for each label: one that is refused must not hold up another."""
-    return tuple(
-        one(shipment_stream(fact.merchant, shipment_id), RequestLabelVoid(shipment_id=shipment_id))
-        for shipment_id, parcel in process.parcels.items()
-        if not (parcel.dispatched or parcel.emptied)
-    )
+    return _each_here(process, fact, lambda name: RequestLabelVoid(shipment_id=name))
 
 
 def _ended(
@@ -273,9 +287,12 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
         case _ if not process.order_id:
             return Reaction(process)  # of an order that nobody placed here
         case OrderHeld():
-            return Reaction(process.model_copy(update={"held": True}))
-        case OrderReleased(remaining=remaining):
-            return _arranged(process.model_copy(update={"held": remaining > 0}), fact)
+            commands = _each_here(process, fact, lambda name: HoldParcel(shipment_id=name))
+            return Reaction(process.model_copy(update={"held": True}), commands)
+        case OrderReleased(remaining=0):
+            commands = _each_here(process, fact, lambda name: ReleaseParcel(shipment_id=name))
+            arranged = _arranged(process.model_copy(update={"held": False}), fact)
+            return replace(arranged, commands=(*commands, *arranged.commands))
         case OrderConfirmed():
             return _arranged(process.model_copy(update={"confirmed": True}), fact)
         case AllocationPlanned(picks=picks) | AllocationRevised(picks=picks):
@@ -285,7 +302,7 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
         case OrderLinesCancelled(units=units) | OrderEdited(units=units):
             return _changed(process, units, fact)
         case OrderAddressChanged() as event:
-            return Reaction(_readdressed(process, event))
+            return _readdressed(process, event, fact)
         case ParcelSplit() as event:
             return _split(process, event, fact)
         case CarrierChosen(shipment_id=parcel, option=option, promised_at=promised_at):
@@ -328,7 +345,7 @@ CARRIER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=4,
+    rule_version=5,
 )
 
 AGENTS = (CARRIER_AGENT,)

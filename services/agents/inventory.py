@@ -11,6 +11,8 @@ from typing import TypeAlias
 from pydantic import AwareDatetime
 
 from domain.allocation import (
+    SHORT_PICK,
+    AllocationChangeDropped,
     AllocationChangeFailed,
     AllocationChangePlanned,
     AllocationPlanned,
@@ -64,6 +66,14 @@ class Item(Value):
     quantity: int
 
 
+class Short(Value):
+    """Units of a line that were not found; the plan does not know of that yet."""
+
+    short_id: str
+    line: int
+    item: Item
+
+
 NO_GROWTH: dict[str, object] = {
     "change": "",
     "grower": "",
@@ -86,7 +96,7 @@ def _by_place(units: Iterable[Item | Line | Pick]) -> Counter[Place]:
 
 
 class InventoryProcess(Value):
-    """What the order needs from stock, and for which of it (`SKU warehouse`) it waits in line.
+    """What the order needs from stock, what of it has left, and for which of it (`SKU warehouse`) it waits.
 
     `valid_s`: for how long a reservation holds until the order is confirmed. `lapsed_at`: the last moment of
     which it was told that this time is over. `allocated`: by rules, so that the plan says what is needed.
@@ -96,6 +106,9 @@ class InventoryProcess(Value):
 
     order_id: str = ""
     items: tuple[Item, ...] = ()
+    gone: tuple[Item, ...] = ()
+    picks: tuple[Pick, ...] = ()
+    shorts: tuple[Short, ...] = ()
     valid_s: int = 0
     allocated: bool = False
     lapsed_at: AwareDatetime | None = None
@@ -107,7 +120,6 @@ class InventoryProcess(Value):
     growth: tuple[Item, ...] = ()
     grown: frozenset[str] = frozenset()
     undone: bool = False
-    gone: tuple[Item, ...] = ()
 
     def with_units(self, changes: Iterable[UnitsChange]) -> InventoryProcess:
         """Other units are wanted; what a change set took beyond them is theirs now."""
@@ -191,8 +203,8 @@ def _changed(
 def _still_waiting(
     process: InventoryProcess, changed: InventoryProcess, let_go: tuple[Group, ...], fact: Fact
 ) -> Reaction[InventoryProcess]:
-    """What is not needed is let go. Where nothing is waited for any more, the time until the order is to be
-    confirmed begins."""
+    """What is not needed is let go. Where nothing is waited for any more, the time until the order is to
+    be confirmed begins."""
     if changed.waits_for or not process.waits_for or process.confirmed:
         return Reaction(changed, let_go)
     held = _held_until(changed, fact, _valid_until(changed, fact))
@@ -221,16 +233,31 @@ def _grow(
 
 
 def _revised(process: InventoryProcess, event: AllocationRevised, fact: Fact) -> Reaction[InventoryProcess]:
-    """The plan is another: what is held beyond it is let go. What was short is, as its picks told, also where
-    the plan did not know of that yet."""
+    """The plan is another: what is held beyond it is let go."""
     mine = event.cause == process.change
-    held, needed = process.units, process.units
-    if mine:
-        held.update(_by_place(process.growth))
-    needed.update(_by_place(event.added))
-    needed.subtract(_by_place(event.removed))
-    changed = process.with_items(needed).model_copy(update=NO_GROWTH if mine else {})
-    return _still_waiting(process, changed, _release(process, _items(held - +needed), fact), fact)
+    held = process.units + (_by_place(process.growth) if mine else Counter())
+    shorts = tuple(each for each in process.shorts if each.short_id != event.cause)
+    needed = _needed(event.picks, shorts)
+    plan = {"picks": event.picks, "shorts": shorts}
+    changed = process.with_items(needed).model_copy(update={**(NO_GROWTH if mine else {}), **plan})
+    return _still_waiting(process, changed, _release(process, _items(held - needed), fact), fact)
+
+
+def _needed(picks: Iterable[Pick], shorts: Iterable[Short]) -> Counter[Place]:
+    """What the plan wants of each place, but for what was not found there: of each line what it has."""
+    needed: Counter[Place] = Counter()
+    for (_, place), quantity in _by_line(picks, shorts).items():
+        needed[place] += max(0, quantity)
+    return needed
+
+
+def _by_line(picks: Iterable[Pick], shorts: Iterable[Short]) -> Counter[tuple[int, Place]]:
+    units: Counter[tuple[int, Place]] = Counter()
+    for pick in picks:
+        units[pick.line, (pick.sku, pick.warehouse)] += pick.quantity
+    for each in shorts:
+        units[each.line, (each.item.sku, each.item.warehouse)] -= each.item.quantity
+    return units
 
 
 def _grown(process: InventoryProcess, event: StockAllocated, fact: Fact) -> Reaction[InventoryProcess]:
@@ -304,10 +331,15 @@ def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryP
 def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
     """The stock learns of it, as far as the units are held yet. What is left is what will be booked out."""
     left, place = process.units, (event.sku, event.warehouse)
-    units = min(event.quantity, left[place])
-    if units <= 0:
-        return Reaction(process)  # it was let go before
+    item = Item(sku=event.sku, warehouse=event.warehouse, quantity=event.quantity)
+    short = Short(short_id=f"{SHORT_PICK}{fact.event_id}", line=event.line, item=item)
+    shorts = (*process.shorts, short) if process.allocated else ()
+    held = _by_line(process.picks, process.shorts)[event.line, place] if process.picks else left[place]
+    units = max(0, min(event.quantity, held, left[place]))
     left[place] -= units
+    process = process.model_copy(update={"items": _items(left), "shorts": shorts})
+    if not units:
+        return Reaction(process)  # they were let go before
     record = RecordShortPick(
         order_id=event.order_id,
         sku=event.sku,
@@ -316,13 +348,12 @@ def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> 
         reason=event.reason,
         note=event.note,
     )
-    process = process.model_copy(update={"items": _items(left)})
     return Reaction(process, (one(stock_stream(fact.merchant, event.sku, event.warehouse), record),))
 
 
 def _replanned(
     process: InventoryProcess,
-    event: AllocationChangePlanned | AllocationChangeFailed | AllocationRevised,
+    event: AllocationChangePlanned | AllocationChangeFailed | AllocationChangeDropped | AllocationRevised,
     fact: Fact,
 ) -> Reaction[InventoryProcess]:
     """What becomes of a plan that stands, and of what is planned beside it."""
@@ -333,6 +364,10 @@ def _replanned(
             return _grow(process, change, _by_place(picks), fact, keep=kept)
         case AllocationChangeFailed(change_id=change):
             return Reaction(process.model_copy(update=NO_GROWTH) if change == process.change else process)
+        case AllocationChangeDropped(
+            change_id=change
+        ):  # it may have been planned anew after its order gave up
+            return _undone(process, fact) if change == process.change else Reaction(process)
         case AllocationRevised():
             return _revised(process, event, fact)
 
@@ -348,6 +383,7 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
         case OrderPlaced() as event if not process.order_id:
             return _placed(event, fact)
         case AllocationPlanned() as event if process.order_id and not process.cancelled:
+            process = process.model_copy(update={"picks": event.picks})
             return _reserve(process, event.picks, fact, keep=event.kept, waits=event.waits)
         case OrderConfirmed():
             commands = _for_all(
@@ -360,7 +396,12 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             return replace(undone, commands=(*release, *undone.commands), deadlines=no_deadline)
         case OrderLinesCancelled() | OrderEditConfirmed() | OrderEdited() if process.allocated:
             return Reaction(process)  # the plan follows, and tells
-        case AllocationChangePlanned() | AllocationChangeFailed() | AllocationRevised() as event:
+        case (
+            AllocationChangePlanned()
+            | AllocationChangeFailed()
+            | AllocationChangeDropped()
+            | AllocationRevised() as event
+        ):
             return _replanned(process, event, fact)
         case OrderLinesCancelled(units=units) | OrderEdited(units=units) if order_id:
             return _changed(process, units, fact)
@@ -405,6 +446,7 @@ INVENTORY_AGENT = Agent(
         AllocationPlanned,
         AllocationChangePlanned,
         AllocationChangeFailed,
+        AllocationChangeDropped,
         AllocationRevised,
         OrderConfirmed,
         OrderCancelled,

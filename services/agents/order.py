@@ -32,7 +32,7 @@ from domain.inventory import (
     StockReservationRefused,
     StockReserved,
 )
-from domain.kernel import Command, Deadline, Fact, Reaction, Value, one
+from domain.kernel import Command, Deadline, Event, Fact, Reaction, Value, one
 from domain.order import (
     ALLOCATION_CUT,
     ApplyOrderEdit,
@@ -43,6 +43,8 @@ from domain.order import (
     ConfirmOrder,
     DeclineOrderEdit,
     DeclineReason,
+    DropOrderPayment,
+    DropReason,
     HoldOrder,
     LineQuantity,
     MarkReserved,
@@ -55,6 +57,7 @@ from domain.order import (
     OrderEdited,
     OrderEditProposed,
     OrderLinesCancelled,
+    OrderPaymentAdded,
     OrderPlaced,
     OrderReleased,
     OrderReserved,
@@ -80,7 +83,7 @@ from domain.warehouse.pick_list import PickShorted
 from services.agents.agent import Agent, order_key
 
 CHANGE = "change "
-Trouble = Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
+Trouble = Literal["not_refunded", "not_voided", "not_shippable"]
 Parcel = Literal["dispatched", "delivered", "returned"]
 
 PLAN = "plan"
@@ -92,12 +95,12 @@ TO_PLAN = frozenset({""})
 class OrderProcess(Value):
     """What the order waits for, and its money by payment id, in minor units.
 
-    `released` are payments of which nothing is held: declined, voided, expired, or their capture failed.
-    `units` are those that are wanted, by `SKU warehouse`; `parcels` those that left, and how far they came;
-    `shipped`: with them nothing is left to be sent. While the change set `change` is carried
-    out, as its event `asked_by` says, `awaited_units` are those that must be allocated for it, and
-    `awaited_money` is what must be authorised, by payment id. `missing`: which units are nowhere; `beside`
-    is the last event of the plan that asked for units beside those of the order.
+    `released` are payments of which nothing is held: declined, voided, expired, or their capture failed;
+    `added` those that the order was not placed with. `units` are those that are wanted, by `SKU warehouse`;
+    `parcels` those that left, and how far they came; `shipped`: with them nothing is left to be sent. While
+    the change set `change` is carried out, as its event `asked_by` says, `awaited_units` are those that must
+    be allocated for it, and `awaited_money` is what must be authorised, by payment id. `missing`: which units
+    are nowhere; `beside` is the last event of the plan that asked for units beside those of the order.
     """
 
     order_id: str = ""
@@ -117,6 +120,7 @@ class OrderProcess(Value):
     asked_by: str = ""
     awaited_money: dict[str, int] = Field(default_factory=dict)
     confirmed: bool = False
+    added: frozenset[str] = frozenset()
     parcels: dict[str, Parcel] = Field(default_factory=dict)
     shipped: bool = False
     cancelled: bool = False
@@ -150,7 +154,9 @@ class OrderProcess(Value):
 
     @property
     def is_paid(self) -> bool:
-        return all(self.captured.get(payment, 0) >= cents for payment, cents in self.due.items())
+        """By those payments that were to bring it, or by others."""
+        as_due = all(self.captured.get(payment, 0) >= cents for payment, cents in self.due.items())
+        return as_due or sum(self.captured.values()) >= sum(self.due.values())
 
     @property
     def is_settled(self) -> bool:
@@ -383,7 +389,7 @@ def _authorized(process: OrderProcess, event: PaymentAuthorized, fact: Fact) -> 
     if event.payment_id in process.authorized:
         return Reaction(process)
     process = process.model_copy(update={"authorized": process.authorized | {event.payment_id}})
-    if process.due.keys() <= process.authorized:
+    if process.due.keys() <= process.authorized and event.payment_id not in process.added:
         return _now(process, fact, ConfirmOrder(order_id=process.order_id))
     return Reaction(process)
 
@@ -417,7 +423,37 @@ def _over(event: OrderLinesCancelled | OrderEdited, fact: Fact) -> tuple[Deadlin
     return _deadline(fact, event.change_set_id, None) if isinstance(event, OrderEdited) else ()
 
 
+ENDS: dict[type[Event], DropReason] = {
+    PaymentDeclined: "declined",
+    AuthorizationExpired: "expired",
+    PaymentVoided: "voided",
+}
+"""Of a payment of which nothing was captured."""
+
+
+def _ended(process: OrderProcess, event: Any) -> DropOrderPayment | None:
+    """Of a payment that was added nothing comes: the order does without, or takes another."""
+    added = type(event) in ENDS and event.payment_id in process.added
+    if not added or process.captured.get(event.payment_id):
+        return None
+    return _drop(process, event.payment_id, ENDS[type(event)])
+
+
+def _drop(process: OrderProcess, payment_id: str, reason: DropReason) -> DropOrderPayment:
+    return DropOrderPayment(order_id=process.order_id, payment_id=payment_id, reason=reason)
+
+
+def _not_captured(process: OrderProcess, payment_id: str, fact: Fact) -> Reaction[OrderProcess]:
+    """Against our books; where nothing was captured of it, another payment may bring its money."""
+    told = OpenOrderDiscrepancy(order_id=process.order_id, kind="not_captured")
+    if process.returned or process.captured.get(payment_id):
+        return _ended_if_settled(process, fact, told)
+    return _now(process, fact, told, _drop(process, payment_id, "not_captured"))
+
+
 def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
+    if ended := _ended(process, fact.event):
+        return _now(_released(process, ended.payment_id), fact, ended)
     match fact.event:
         case PaymentAuthorized() as event:
             return _authorized(process, event, fact)
@@ -446,7 +482,7 @@ def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
         case PaymentVoided(payment_id=payment):
             return _voided(_released(process, payment), payment, fact)
         case CaptureFailed(payment_id=payment):
-            return _contradicted(_released(process, payment), fact, "not_captured")
+            return _not_captured(_released(process, payment), payment, fact)
         case RefundFailed():
             return _contradicted(process, fact, "not_refunded")
         case VoidFailed(payment_id=payment) if payment not in {*process.captured, *process.released}:
@@ -489,6 +525,8 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _cut_missing(process.model_copy(update={"missing": missing}), _of_pick(fact), fact)
         case OrderReserved() if process.due.keys() <= process.authorized:
             return _now(process, fact, ConfirmOrder(order_id=order_id))
+        case OrderPaymentAdded(payment_id=payment_id):
+            return Reaction(process.model_copy(update={"added": process.added | {payment_id}}))
         case OrderConfirmed():
             return Reaction(process.model_copy(update={"confirmed": True}))
         case OrderCancelled():
@@ -542,6 +580,7 @@ ORDER_AGENT = Agent(
         OrderPlaced,
         OrderReserved,
         OrderConfirmed,
+        OrderPaymentAdded,
         OrderCancelled,
         AllocationPlanned,
         AllocationFailed,

@@ -9,6 +9,7 @@ import pytest
 
 from commands.executor import Context
 from domain.kernel import Command, one
+from domain.order import OrderPaymentAdded
 from domain.payment import (
     AuthorizationRequested,
     CaptureRequested,
@@ -97,13 +98,17 @@ async def test_no_more_is_refunded_than_is_captured_and_not_disputed(api: Api) -
 
 
 async def test_a_further_payment_is_added_to_an_open_order_alone(api: Api) -> None:
-    added = await api.post(
-        "/v1/orders/1001/payments", {"payment_id": "two", "method": "pix", "amount_cents": 100}
-    )
+    two = {"payment_id": "two", "method": "pix", "amount_cents": 100}
+    beyond = problem(await api.post("/v1/orders/1001/payments", two), 409, "conflict")
+    assert beyond["rule"] == "payments_within_total"
+    on_account = an_order(order_id="1002", payments=[], on_account=True)
+    assert (await api.post("/v1/orders", on_account)).status_code == 201
+    added = await api.post("/v1/orders/1002/payments", two)
     assert added.status_code == 201, added.text
-    assert (added.json()["payment_id"], added.json()["currency"]) == ("1001.two", "BRL")
+    assert (added.json()["payment_id"], added.json()["currency"]) == ("1002.two", "BRL")
     asked = (await api.events(AuthorizationRequested))[-1]
-    assert (asked.payment_id, asked.order_id, asked.amount_cents) == ("1001.two", "1001", 100)
+    assert (asked.payment_id, asked.order_id, asked.amount_cents) == ("1002.two", "1002", 100)
+    assert [each.payment_id for each in await api.events(OrderPaymentAdded)] == ["1002.two"]
     body = {"method": "pix", "amount_cents": 1}
     assert problem(await api.post("/v1/orders/9/payments", body), 404, "not-found")["rule"] == "order_exists"
     await api.post("/v1/orders/1001/cancel", {"reason": "customer"})
@@ -121,7 +126,9 @@ async def test_a_stored_method_is_a_token_and_its_customers_own(api: Api) -> Non
     other = stored | {"customer_id": "c2", "method_id": "other"}
     assert (await api.post("/v1/payment-methods", other)).status_code == 201
     charge = {"method": "stored:visa", "amount_cents": 100}
-    assert (await api.post("/v1/orders/1001/payments", charge)).status_code == 201
+    on_account = an_order(order_id="1002", payments=[], on_account=True)
+    assert (await api.post("/v1/orders", on_account)).status_code == 201
+    assert (await api.post("/v1/orders/1002/payments", charge)).status_code == 201
     asked = (await api.events(AuthorizationRequested))[-1]
     assert (asked.method, asked.subject) == ("stored:visa", event.subject)
     strangers = await api.post("/v1/orders/1001/payments", charge | {"method": "stored:other"})

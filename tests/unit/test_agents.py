@@ -11,8 +11,11 @@ from uuid import UUID
 import pytest
 
 from domain.carrier import (
+    HoldParcel,
     LabelRefused,
     ParcelLine,
+    ReaddressParcel,
+    ReleaseParcel,
     RequestLabelVoid,
     RequestShipment,
     ShipmentDelivered,
@@ -43,10 +46,12 @@ from domain.order import (
     CompleteOrder,
     ConfirmOrder,
     DeclineOrderEdit,
+    DropOrderPayment,
     Line,
     LineCut,
     MarkReserved,
     OpenOrderDiscrepancy,
+    OrderAddressChanged,
     OrderCancelled,
     OrderConfirmed,
     OrderEditConfirmed,
@@ -150,6 +155,7 @@ def part(event: Any, cents: int) -> Any:
 
 
 UNPAID = OpenOrderDiscrepancy(order_id="o1", kind="not_captured")
+NOTHING_CAME = DropOrderPayment(order_id="o1", payment_id="p0", reason="not_captured")
 CAME_BACK = CancelOrder(order_id="o1", reason="returned")
 PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
 
@@ -196,7 +202,7 @@ PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
             [CAME_BACK],
         ),
         ([DELIVERED], []),
-        ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED], [UNPAID]),
+        ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED], [UNPAID, NOTHING_CAME]),
         ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, DELIVERED], []),
         (
             [placed(), DISPATCHED, CAPTURED, RETURNED, NOT_REFUNDED],
@@ -461,6 +467,17 @@ LABEL = RequestShipment(
 )
 
 
+TO = {"subject": "s1", "recipient": Sealed(sealed="elsewhere"), "ship_to_state": "RJ"}
+MOVE = ReaddressParcel(shipment_id="o1", **TO)
+ELSEWHERE = OrderAddressChanged(
+    order_id="o1",
+    change_set_id="e1",
+    subject="s1",
+    customer=Sealed(sealed="elsewhere"),
+    ship_to_state="RJ",
+)
+
+
 @pytest.mark.parametrize(
     ("heard", "then"),
     [
@@ -472,7 +489,12 @@ LABEL = RequestShipment(
         ([placed(), OrderConfirmed(order_id="o1"), DISPATCHED, CANCELLED], []),
         ([placed(), HELD, OrderConfirmed(order_id="o1")], []),
         ([placed(), HELD, OrderConfirmed(order_id="o1"), LET_GO], [LABEL]),
-        ([placed(), OrderConfirmed(order_id="o1"), HELD, LET_GO], []),
+        ([placed(), OrderConfirmed(order_id="o1"), HELD], [HoldParcel(shipment_id="o1")]),
+        ([placed(), OrderConfirmed(order_id="o1"), HELD, LET_GO], [ReleaseParcel(shipment_id="o1")]),
+        ([placed(), OrderConfirmed(order_id="o1"), DISPATCHED, HELD], []),
+        ([placed(), OrderConfirmed(order_id="o1"), ELSEWHERE], [MOVE]),
+        ([placed(), OrderConfirmed(order_id="o1"), DISPATCHED, ELSEWHERE], []),
+        ([placed(), ELSEWHERE, OrderConfirmed(order_id="o1")], [LABEL.model_copy(update=TO)]),
         ([placed(), HELD, OrderConfirmed(order_id="o1"), CANCELLED, LET_GO], []),
     ],
 )

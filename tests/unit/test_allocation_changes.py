@@ -142,7 +142,7 @@ def test_a_change_is_planned_anew_with_what_stock_said_and_fails_where_nothing_i
     nothing = (*known, Free(sku="A", warehouse="w1", units=1))
     (failed,) = allocation.given(*BOTH, first, second).when(ask(3, known=nothing)).events
     assert isinstance(failed, AllocationChangeFailed)
-    assert (failed.reason, failed.missing) == ("not_enough", (wanted(1),))
+    assert (failed.reason, failed.missing) == ("not_enough", (wanted(2),))
     allocation.given(*BOTH, first, second, failed).when(ask(4)).then_nothing()
     allocation.given(*BOTH, first).when(ask()).then_nothing()
 
@@ -390,6 +390,29 @@ def test_units_that_are_short_and_called_off_at_once_are_let_go_once() -> None:
     for name, which, units in (("short", 2, 1), ("cut", 1, 2), ("short", 1, 2), ("receive", 0, 2)):
         step(shop, name, which, units, 1)
     shop.run()
+    all_agree(shop)
+
+
+def test_a_change_that_is_planned_anew_after_its_order_gave_it_up_keeps_no_units() -> None:
+    """It is superseded by the cut of what was not found, while stock says no to its first plan."""
+    shop = confirmed_shop(0, 1, 1, when_short="all_or_nothing", seed=101)
+    short(shop, "o1.1", 1)
+    for name, which, units in (("edit", 2, 0), ("receive", 1, 1), ("release", 0, 0)):
+        step(shop, name, which, units, 2)
+    shop.run()
+    assert [each.reason for each in shop.told(OrderEditDeclined)] == ["superseded"]
+    all_agree(shop)
+
+
+def test_of_what_is_not_found_a_part_may_be_elsewhere_and_the_rest_is_asked_for() -> None:
+    shop = confirmed_shop(1, 1, 2, units=3, when_short="all_or_nothing")
+    short(shop, "o1.2", 2)
+    assert sum(each.quantity for each in plan_of(shop)) == 2
+    (held,) = shop.told(OrderHeld)
+    assert "1 of line 1" in held.note
+    assert ask_of(shop, order_stream("m", "o1"), ReleaseOrder(order_id="o1", hold_id=held.hold_id))
+    shop.run()
+    assert order_of(shop).total_cents == 1000
     all_agree(shop)
 
 

@@ -102,16 +102,15 @@ def _when_short(terms: AllocationTerms, *, all_or_nothing: bool) -> AllocationTe
 
 
 def shorted(process: AllocationProcess, event: PickShorted, fact: Fact) -> Reaction[AllocationProcess]:
-    """It is not there; perhaps it is elsewhere. Who ships what there is takes a part of it, too."""
+    """It is not there; perhaps it is elsewhere, or a part of it. Of the rest the order hears."""
     assert process.terms, "only orders that are allocated by rules are planned"
     pick = Pick(line=event.line, sku=event.sku, warehouse=event.warehouse, quantity=event.quantity)
     short_id = f"{SHORT_PICK}{fact.event_id}"
     remove = RemoveShortPick(order_id=process.order_id, short_id=short_id, pick=pick)
-    ships = process.terms.rules.when_short == "ship_available"
     instead = Wanted(
         change_id=short_id,
         lines=(WantedLine(line=event.line, sku=event.sku, quantity=event.quantity),),
-        terms=_when_short(process.terms, all_or_nothing=not ships),
+        terms=_when_short(process.terms, all_or_nothing=False),
         known=(Free(sku=event.sku, warehouse=event.warehouse, units=0),),
         revise=True,
     )
