@@ -69,6 +69,7 @@ from domain.order.missing import by_line
 from domain.payment import (
     AuthorizationExpired,
     CaptureFailed,
+    DisputeLost,
     PaymentAuthorized,
     PaymentCaptured,
     PaymentDeclined,
@@ -475,6 +476,9 @@ def _money(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
         case PaymentRefunded(payment_id=payment, amount_cents=cents):
             refunded = _added(process.refunded, payment, cents)
             return _ended_if_settled(process.model_copy(update={"refunded": refunded}), fact)
+        case DisputeLost(payment_id=payment, amount_cents=cents):  # the bank has given it back, not we
+            refunded = _added(process.refunded, payment, cents)
+            return _ended_if_settled(process.model_copy(update={"refunded": refunded}), fact)
         case PaymentVoided(payment_id=payment):
             return _voided(_released(process, payment), payment, fact)
         case CaptureFailed(payment_id=payment):
@@ -605,6 +609,7 @@ ORDER_AGENT = Agent(
         PaymentCaptured,
         CaptureFailed,
         PaymentRefunded,
+        DisputeLost,
         RefundFailed,
         PaymentVoided,
         VoidFailed,
@@ -615,7 +620,7 @@ ORDER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=8,
+    rule_version=9,
 )
 
 AGENTS = (ORDER_AGENT,)

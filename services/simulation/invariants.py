@@ -229,6 +229,8 @@ def _order_is_paid(order: PlannedOrder, status: str, wanted: Ordered, payments: 
     for payment_id in sorted({*wanted.due, *wanted.asked}):
         theirs = payments.payments.get(payment_stream(order.merchant, payment_id))
         kept = theirs.captured_cents - theirs.refunded_cents if theirs else 0
+        if theirs and status == "cancelled":
+            kept -= theirs.disputed_cents
         due = wanted.due.get(payment_id, 0) if status == "completed" else 0
         held = bool(theirs and theirs.status == "authorized" and not theirs.voided_at and _is_open(theirs))
         paid += kept

@@ -69,6 +69,7 @@ from domain.order import (
 from domain.payment import (
     AuthorizationExpired,
     CaptureFailed,
+    DisputeLost,
     ExpireAuthorization,
     PaymentAuthorized,
     PaymentCaptured,
@@ -321,6 +322,15 @@ def test_what_is_called_off_is_waited_for_no_more() -> None:
 def test_of_a_cancelled_order_nothing_is_waited_for(late: tuple[Event, ...]) -> None:
     """Its stock was asked for before, and comes to wait after: the release that follows lets it go."""
     assert react_to(INVENTORY_AGENT, placed(), CANCELLED, *late)[1:] == ([], [])
+
+
+def test_an_order_that_came_back_is_over_once_the_bank_has_given_its_money_back() -> None:
+    """Its customer has disputed it: nothing is left that we could refund."""
+    ids = {"payment_id": "p0", "order_id": "o1", "dispute_id": "d1", "amount_cents": 1000}
+    before = (placed(), AUTHORIZED, OrderConfirmed(order_id="o1"), DISPATCHED, SHIPPED, CAPTURED)
+    over = [CancelOrder(order_id="o1", reason="returned")]
+    assert react_to(ORDER_AGENT, *before, RETURNED, DisputeLost(**ids))[1] == over
+    assert react_to(ORDER_AGENT, *before, DisputeLost(**ids), RETURNED)[1] == over
 
 
 MORE = OrderEditConfirmed(
