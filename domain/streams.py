@@ -62,6 +62,11 @@ def payment_method_stream(merchant: str, method_id: str) -> str:
     return stream_name("paymentmethod", merchant, method_id)
 
 
+def parcel_id(order_id: str, number: int) -> str:
+    """Of an order's parcel, counted from 1. The first has the order's name; `o1.2` may be another order's."""
+    return order_id if number == 1 else f"{order_id}.parcel-{number}"
+
+
 def shipment_stream(merchant: str, shipment_id: str) -> str:
     return stream_name("shipment", merchant, shipment_id)
 

@@ -22,6 +22,7 @@ from domain.streams import (
     allocation_stream,
     encode_part,
     order_stream,
+    parcel_id,
     payment_stream,
     pick_list_stream,
     shipment_stream,
@@ -167,7 +168,7 @@ PARCELS_MOST = 999
 def named_by_order(merchant: str, order: PlaceOrder) -> Iterator[Named]:
     """What the agents do for an order goes into streams of these names."""
     order_id: Mapping[Source, str] = {("body", "order_id"): order.order_id}
-    yield shipment_stream(merchant, f"{order.order_id}.{PARCELS_MOST}"), order_id
+    yield shipment_stream(merchant, parcel_id(order.order_id, PARCELS_MOST)), order_id
     if order.allocation:
         yield from _named_by_allocation(merchant, order, order.allocation)
     for place, line in enumerate(order.lines):

@@ -44,7 +44,7 @@ from domain.order import (
     UnitsChange,
 )
 from domain.personal import Erased, Sealed
-from domain.streams import shipment_stream, track_record_stream
+from domain.streams import parcel_id, shipment_stream, track_record_stream
 from services.agents.agent import Agent
 
 Place: TypeAlias = tuple[str, str]
@@ -181,7 +181,7 @@ def _new(process: ShippingProcess, homes: dict[str, str], warehouse: str) -> str
     """A further parcel, if one may leave: the first has the order's name, the others are numbered."""
     if process.held or not process.confirmed:
         return ""
-    names = (process.order_id if n == 1 else f"{process.order_id}.{n}" for n in count(1))
+    names = (parcel_id(process.order_id, number) for number in count(1))
     taken = process.parcels.keys() | homes.values()
     homes[warehouse] = next(name for name in names if name not in taken)
     return homes[warehouse]

@@ -33,6 +33,7 @@ from domain.personal import Customer
 from domain.streams import (
     merchant_stream,
     order_stream,
+    parcel_id,
     payment_stream,
     shipment_stream,
     stock_stream,
@@ -232,7 +233,7 @@ def _place(order_id: str, incident: Incident, subject: str) -> PlaceOrder:
 
 def _parcel(order_id: str, number: int, at: Callable[[float], datetime]) -> dict[str, Any]:
     """The first is delivered after five days; the next is collected then, and delivered a day later."""
-    name = order_id if number == 0 else f"{order_id}.{number + 1}"
+    name = parcel_id(order_id, number + 1)
     days = {"collected": 3 + 2 * number, "delivered": 5 + number}
     facts = [
         {"type": kind, "told_at": wire_time(at(day)), "happened_at": wire_time(at(day)), "reason": None}

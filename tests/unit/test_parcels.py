@@ -185,7 +185,7 @@ NORTH, SOUTH = ("sku2", "north", 2), ("sku1", "south", 2)
 
 
 def test_one_parcel_for_each_warehouse_from_which_units_leave() -> None:
-    assert parcels(order(*TWO), CONFIRMED) == [("ask", "o1", NORTH), ("ask", "o1.2", SOUTH)]
+    assert parcels(order(*TWO), CONFIRMED) == [("ask", "o1", NORTH), ("ask", "o1.parcel-2", SOUTH)]
     together = order(line(1, "south"), line(2, "south"))
     assert parcels(together, CONFIRMED) == [("ask", "o1", ("sku1", "south", 2), ("sku2", "south", 2))]
 
@@ -201,7 +201,7 @@ def test_an_allocated_orders_parcels_are_those_of_its_last_plan() -> None:
     again = planned((1, "w0", 1), (1, "w1", 2))
     assert parcels(*heard, again, CONFIRMED) == [
         ("ask", "o1", ("sku1", "w0", 1)),
-        ("ask", "o1.2", ("sku1", "w1", 2)),
+        ("ask", "o1.parcel-2", ("sku1", "w1", 2)),
     ]
 
 
@@ -209,9 +209,9 @@ def test_an_allocated_orders_parcels_follow_the_revisions_of_its_plan() -> None:
     heard = [order(line(1, "main", 3), allocated=True), planned((1, "w0", 1), (1, "w1", 2)), CONFIRMED]
     less = AllocationRevised(order_id="o1", cause="c1", picks=planned((1, "w0", 1), (1, "w1", 1)).picks)
     assert parcels(*heard, cut(1, "main", 1, 2)) == [], "from where is for the plan to say"
-    assert parcels(*heard, cut(1, "main", 1, 2), less) == [("change", "o1.2", ("sku1", "w1", 1))]
+    assert parcels(*heard, cut(1, "main", 1, 2), less) == [("change", "o1.parcel-2", ("sku1", "w1", 1))]
     gone = AllocationRevised(order_id="o1", cause="c1", picks=planned((1, "w0", 1)).picks)
-    assert parcels(*heard, cut(1, "main", 2, 1), gone) == [("void", "o1.2")]
+    assert parcels(*heard, cut(1, "main", 2, 1), gone) == [("void", "o1.parcel-2")]
 
 
 def test_what_the_plan_lacks_is_in_no_parcel() -> None:
@@ -222,12 +222,16 @@ def test_what_the_plan_lacks_is_in_no_parcel() -> None:
 
 def test_a_part_cancel_changes_the_parcel_of_its_warehouse_only() -> None:
     asked = (order(*TWO), CONFIRMED)
-    assert parcels(*asked, cut(1, "south", 1, 1)) == [("change", "o1.2", ("sku1", "south", 1))]
-    assert parcels(order(*TWO), cut(1, "south", 1, 1), CONFIRMED)[1] == ("ask", "o1.2", ("sku1", "south", 1))
+    assert parcels(*asked, cut(1, "south", 1, 1)) == [("change", "o1.parcel-2", ("sku1", "south", 1))]
+    assert parcels(order(*TWO), cut(1, "south", 1, 1), CONFIRMED)[1] == (
+        "ask",
+        "o1.parcel-2",
+        ("sku1", "south", 1),
+    )
 
 
 def test_a_parcel_that_is_left_empty_has_its_label_voided() -> None:
-    assert parcels(order(*TWO), CONFIRMED, cut(1, "south", 2, 0)) == [("void", "o1.2")]
+    assert parcels(order(*TWO), CONFIRMED, cut(1, "south", 2, 0)) == [("void", "o1.parcel-2")]
     assert parcels(order(*TWO), CONFIRMED, cut(1, "south", 2, 0), CANCELLED) == [("void", "o1")]
 
 
@@ -236,15 +240,15 @@ def test_new_units_go_with_the_open_parcel_of_their_warehouse_or_in_one_of_their
     asked = (order(*TWO), CONFIRMED)
     assert parcels(*asked, more) == [("change", "o1", NORTH, ("sku3", "north", 1))]
     gone = sent("o1", units(2, "north"))
-    assert parcels(*asked, gone, more) == [("ask", "o1.3", ("sku3", "north", 1))]
+    assert parcels(*asked, gone, more) == [("ask", "o1.parcel-3", ("sku3", "north", 1))]
     elsewhere = edited(line(3, "west", 1), 1)
-    assert parcels(*asked, elsewhere) == [("ask", "o1.3", ("sku3", "west", 1))]
+    assert parcels(*asked, elsewhere) == [("ask", "o1.parcel-3", ("sku3", "west", 1))]
 
 
 def test_a_change_that_comes_too_late_for_the_parcel_goes_in_another() -> None:
     """It was asked of the parcel, which had left by then."""
     asked = (order(*TWO), CONFIRMED, edited(line(2, "north", 3), 1))
-    assert parcels(*asked, sent("o1", units(2, "north"))) == [("ask", "o1.3", ("sku2", "north", 1))]
+    assert parcels(*asked, sent("o1", units(2, "north"))) == [("ask", "o1.parcel-3", ("sku2", "north", 1))]
 
 
 def test_a_unit_that_left_though_it_was_called_off_is_not_one_that_is_wanted_later() -> None:
@@ -252,7 +256,7 @@ def test_a_unit_that_left_though_it_was_called_off_is_not_one_that_is_wanted_lat
     asked = (order(*TWO), CONFIRMED, cut(2, "north", 1, 1), sent("o1", units(2, "north")))
     counted = OrderPartShipped(order_id="o1", shipment_id="o1", units=(ParcelUnits(**PLACE_2, quantity=1),))
     more = edited(line(2, "north", 2), 1)
-    assert parcels(*asked, counted, more) == [("ask", "o1.3", ("sku2", "north", 1))]
+    assert parcels(*asked, counted, more) == [("ask", "o1.parcel-3", ("sku2", "north", 1))]
 
 
 PLACE_2 = {"sku": "sku2", "warehouse": "north"}
@@ -264,7 +268,7 @@ def test_a_new_parcel_waits_for_the_release_of_a_hold() -> None:
     heard = (order(*TWO), CONFIRMED, held, edited(line(3, "west", 1), 1))
     assert parcels(*heard) == []
     free = [("ReleaseParcel",), ("ReleaseParcel",)]
-    assert parcels(*heard, released) == [*free, ("ask", "o1.3", ("sku3", "west", 1))]
+    assert parcels(*heard, released) == [*free, ("ask", "o1.parcel-3", ("sku3", "west", 1))]
 
 
 def split(name: str, into: str, *lines: ParcelLine) -> ParcelSplit:
@@ -287,8 +291,8 @@ def test_a_part_cancel_that_crosses_with_a_split_is_asked_again() -> None:
 
 
 def test_a_person_who_took_the_name_of_the_next_parcel_moves_it_on() -> None:
-    heard = (order(*TWO), CONFIRMED, split("o1", "o1.2", units(2, "north", 1)))
-    assert ("ask", "o1.3", SOUTH) in parcels(*heard)
+    heard = (order(*TWO), CONFIRMED, split("o1", "o1.parcel-2", units(2, "north", 1)))
+    assert ("ask", "o1.parcel-3", SOUTH) in parcels(*heard)
 
 
 def test_a_name_that_is_taken_is_refused() -> None:
@@ -304,7 +308,7 @@ def test_a_name_that_is_taken_is_refused() -> None:
 
 
 A_NORTH, A_SOUTH = units(2, "north"), units(1, "south")
-SENT_1, SENT_2 = sent("o1", A_NORTH), sent("o1.2", A_SOUTH)
+SENT_1, SENT_2 = sent("o1", A_NORTH), sent("o1.parcel-2", A_SOUTH)
 SHIPPED = OrderShipped(order_id="o1")
 PAID = PaymentCaptured(payment_id="p0", order_id="o1", capture_id="p0.capture", amount_cents=2000)
 DONE = [CompleteOrder(order_id="o1")]
@@ -320,20 +324,20 @@ def test_an_order_completes_with_the_last_of_its_parcels() -> None:
     heard = (order(*TWO), SENT_1, PAID, delivered("o1"))
     assert react_to(ORDER_AGENT, *heard)[1] == [], "the other is still to be sent"
     assert react_to(ORDER_AGENT, *heard, SENT_2, SHIPPED)[1] == []
-    assert react_to(ORDER_AGENT, *heard, SENT_2, SHIPPED, delivered("o1.2"))[1] == DONE
-    assert react_to(ORDER_AGENT, *heard, SENT_2, delivered("o1.2"), SHIPPED)[1] == DONE
+    assert react_to(ORDER_AGENT, *heard, SENT_2, SHIPPED, delivered("o1.parcel-2"))[1] == DONE
+    assert react_to(ORDER_AGENT, *heard, SENT_2, delivered("o1.parcel-2"), SHIPPED)[1] == DONE
     assert react_to(ORDER_AGENT, *heard, SHIPPED)[1] == DONE, "the rest was called off"
 
 
 def test_some_delivered_and_some_came_back_completes_with_the_rest() -> None:
-    heard = (order(*TWO), SENT_1, SENT_2, SHIPPED, PAID, back("o1.2", A_SOUTH))
+    heard = (order(*TWO), SENT_1, SENT_2, SHIPPED, PAID, back("o1.parcel-2", A_SOUTH))
     assert react_to(ORDER_AGENT, *heard)[1] == []
     assert react_to(ORDER_AGENT, *heard, delivered("o1"))[1] == DONE
 
 
 def test_all_came_back_is_a_returned_order() -> None:
     given = PAID.model_copy(update={"amount_cents": 2000})
-    heard = (order(*TWO), SENT_1, SENT_2, SHIPPED, given, back("o1.2", A_SOUTH), back("o1", A_NORTH))
+    heard = (order(*TWO), SENT_1, SENT_2, SHIPPED, given, back("o1.parcel-2", A_SOUTH), back("o1", A_NORTH))
     assert react_to(ORDER_AGENT, *heard)[1] == [], "its money is not back yet"
 
 
@@ -358,8 +362,8 @@ def last(name: str = "") -> OrderShipped:
     return OrderShipped(order_id="o1", shipment_id=name)
 
 
-LEFT_1, LAST_2, CALLED_OFF = left("o1", A_NORTH), last("o1.2"), last()
-BACK_1, BACK_2 = back("o1", A_NORTH), back("o1.2", A_SOUTH)
+LEFT_1, LAST_2, CALLED_OFF = left("o1", A_NORTH), last("o1.parcel-2"), last()
+BACK_1, BACK_2 = back("o1", A_NORTH), back("o1.parcel-2", A_SOUTH)
 
 
 def authorized(payment: str, cents: int) -> PaymentAuthorized:
@@ -384,10 +388,10 @@ def begun(*lines: Line, payments: tuple[int, ...] = (2000,)) -> tuple[Event, ...
 def test_each_parcel_captures_its_share_and_the_last_one_the_rest() -> None:
     thirds = (line(1, "a", 1, 1), line(2, "b", 1, 1), line(3, "c", 1, 1))
     heard = begun(*thirds, payments=(1000,))
-    one, two = left("o1", units(1, "a", 1)), left("o1.2", units(2, "b", 1))
+    one, two = left("o1", units(1, "a", 1)), left("o1.parcel-2", units(2, "b", 1))
     assert money(*heard, one) == [("capture", "p0", "capture", 333)]
     assert money(*heard, one, two) == [("capture", "p0", "capture.2", 333)]
-    assert money(*heard, one, two, last("o1.3")) == [("capture", "p0", "capture.3", 334)]
+    assert money(*heard, one, two, last("o1.parcel-3")) == [("capture", "p0", "capture.3", 334)]
 
 
 def test_several_payments_share_each_parcel_to_the_cent() -> None:
@@ -399,8 +403,8 @@ def test_several_payments_share_each_parcel_to_the_cent() -> None:
 
 def test_a_parcel_of_no_worth_captures_nothing() -> None:
     free = begun(line(1, "south", cents=0), line(2, "north"), payments=(1000,))
-    assert money(*free, left("o1.2", A_SOUTH)) == []
-    assert money(*free, left("o1.2", A_SOUTH), last("o1")) == [("capture", "p0", "capture", 1000)]
+    assert money(*free, left("o1.parcel-2", A_SOUTH)) == []
+    assert money(*free, left("o1.parcel-2", A_SOUTH), last("o1")) == [("capture", "p0", "capture", 1000)]
     assert money(*free, LEFT_1) == [("capture", "p0", "capture", 1000)]
     assert money(*free, LEFT_1, LAST_2) == []
 
