@@ -197,7 +197,7 @@ MUTANTS = (
     Mutant(
         "a deadline comes once in a life",
         Parts(),
-        planted=changed(Scheduler, "_append", ", due_at.isoformat())", ")"),
+        planted=changed(Scheduler, "_append", ", due_at.isoformat(), cause)", ")"),
     ),
     Mutant(
         "a refund that was refused is asked for under its old name",

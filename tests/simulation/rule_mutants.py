@@ -96,7 +96,7 @@ RULE_MUTANTS = (
     Mutant(
         "of each product one is reserved",
         Parts(),
-        planted=changed(inventory_agent, "_reserve", "+= each.quantity", "= 1"),
+        planted=changed(inventory_agent, "_by_place", "+= each.quantity", "= 1"),
     ),
     Mutant(
         "confirmed orders lose what they reserved",
