@@ -136,10 +136,12 @@ def test_a_process_has_the_addresses_of_its_roles_and_no_other(tmp_path: Path) -
         hidden = {password for role, password in passwords.items() if role not in roles}
         assert not [each for each in (made["postgres/password"], *hidden) if each in held], name
     for kind in WORLDS:
+        shared = {f"{kind}_webhook.key"} | ({"payment_api.key"} if kind == "payment" else set())
         assert {path for path in made if path.startswith(f"world-{kind}/")} == {
-            f"world-{kind}/{kind}_webhook.key"
+            f"world-{kind}/{name}" for name in shared
         }
-        assert made[f"world-{kind}/{kind}_webhook.key"] == made[f"gateways/{kind}_webhook.key"]
+        for name in shared:
+            assert made[f"world-{kind}/{name}"] == made[f"gateways/{name}"]
     keys = {made[f"{name}/master.key"] for name in PROCESSES}
     assert len(keys) == 1
     assert len(secret(tmp_path / "api" / "master.key")) == SECRET_BYTES

@@ -59,7 +59,12 @@ NEVER = {
     ),
     "most of those who wait for stock are served": ("BackorderCancelled",),
     "an order's goods lie in one warehouse": ("OrderPartShipped",),
-    "staff leaves parcels as they are, and books none anew": ("ParcelSplit", "RebookingRequested"),
+    "staff leaves parcels as they are, and books none anew; a manifest leaves with all that it lists": (
+        "ParcelSplit",
+        "RebookingRequested",
+        "ShipmentLeftBehind",
+    ),
+    "an order is paid for as it was placed, or as a change set says": ("OrderPaymentAdded",),
     "the carrier knows its parcels, and sends no invoice": ("ScanMisdirected", "ShipmentBilled"),
     "the bank's customer does come, and evidence is seldom late": ("CustomerActionExpired", "EvidenceFailed"),
     "a cart is filled and completed by one person, at prices that stay": (
