@@ -31,6 +31,7 @@ from domain.payment import (
     AuthorizationRequested,
     CaptureFailed,
     CustomerActionRequired,
+    DisputeWon,
     ExpireAuthorization,
     ExpireCustomerAction,
     PaymentAuthorized,
@@ -421,6 +422,8 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
             return _not_captured(process, event, fact)
         case RefundFailed() | VoidFailed() as event:
             return _try_again(process, event, fact)
+        case DisputeWon(payment_id=payment_id) if process.is_owed:
+            return Reaction(process, _reverse(fact, payment_id))  # nothing could be given back meanwhile
         case ShipmentReturned(shipment_id=parcel) if not process.returned:
             return _returned(process, parcel, fact)
         case OrderCancelled() if not process.cancelled:
@@ -454,6 +457,7 @@ PAYMENT_AGENT = Agent(
         CaptureFailed,
         RefundFailed,
         VoidFailed,
+        DisputeWon,
         DeadlineReached,
         OrderPartShipped,
         OrderShipped,
@@ -464,7 +468,7 @@ PAYMENT_AGENT = Agent(
         OrderLinesCancelled,
     ),
     react=react,
-    rule_version=5,
+    rule_version=6,
 )
 
 AGENTS = (PAYMENT_AGENT,)

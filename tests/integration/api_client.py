@@ -51,7 +51,7 @@ def problem(response: httpx.Response, status: int, kind: str) -> dict[str, Any]:
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = response.json()
-    assert (document["type"], document["status"]) == (f"/problems/{kind}", status)
+    assert (document["type"], document["status"]) == (f"/problems/{kind}", status), document
     return document
 
 

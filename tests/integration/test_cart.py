@@ -334,4 +334,4 @@ async def test_a_product_that_no_warehouse_of_the_rules_can_name_is_refused_befo
     await ok(api.post("/v1/stock/receive", {"sku": sku, "quantity": 9}))
     cart_id = await a_cart(api)
     await ok(api.post(f"/v1/carts/{cart_id}/items", {"sku": sku, "unit_price_cents": 100}))
-    problem(await press(api, cart_id, 2100), 409, "stock_name_fits")
+    assert problem(await press(api, cart_id, 2100), 409, "conflict")["rule"] == "stock_name_fits"

@@ -52,6 +52,7 @@ from domain.order import (
 )
 from domain.payment import (
     AuthorizationExpired,
+    DisputeWon,
     PaymentAuthorized,
     PaymentCaptured,
     RefundFailed,
@@ -465,6 +466,14 @@ def test_what_came_back_is_given_back_its_share() -> None:
     assert money(*late) == [], "it is about to be captured"
     assert money(*late, captured("p0", 1, 1000)) == [("refund", "p0", 1000)]
     assert money(*heard, captured("p0", 2, 1000), BACK_1, BACK_2) == [("reverse", "p0")]
+
+
+def test_what_came_back_while_it_was_disputed_is_given_back_once_the_dispute_is_won() -> None:
+    """Until then nothing of it could be; where it is lost the bank has given it back."""
+    won = DisputeWon(payment_id="p0", order_id="o1", dispute_id="d1", amount_cents=2000)
+    heard = (*begun(*TWO), LEFT_1, captured("p0", 1, 1000), LAST_2, captured("p0", 2, 1000))
+    assert money(*heard, won) == []
+    assert money(*heard, BACK_1, BACK_2, won) == [("reverse", "p0")]
 
 
 def test_what_came_back_is_asked_for_again_where_the_provider_failed() -> None:
