@@ -210,7 +210,7 @@ def record(told: RecordProviderPayment, payment: Payment) -> tuple[PaymentEvent,
             news.append(claim)
             known = evolve(known, claim)
     ids = {"payment_id": told.payment_id, "order_id": payment.order_id}
-    if known.authorized_cents is not None and known.action in ("required", "failed"):
+    if known.authorized_cents is not None and known.action in ("required", "expired", "failed"):
         # whoever had to do something has done it, though nobody has told: else it would not be authorised
         done = CustomerActionCompleted(**ids, action_id=known.action_id)
         news.append(done)

@@ -12,7 +12,7 @@ from typing import Any
 
 from domain.order import Adjustment, Line, PlaceOrder, Portion
 from domain.personal import Customer
-from domain.streams import payment_stream, shipment_stream
+from domain.streams import parcel_id, payment_stream, shipment_stream
 from services.play import tables
 from services.play.catalogue import (
     CURRENCY,
@@ -170,7 +170,7 @@ def _parcels(place: PlaceOrder) -> Iterator[str]:
     if place.allocation:
         units = sum(line.quantity for line in place.lines)
         numbers = range(2, min(units, len(place.allocation.sites)) + 1)
-        yield from (f"{place.order_id}.{number}" for number in numbers)
+        yield from (parcel_id(place.order_id, number) for number in numbers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from services.simulation.plan import (
     Bank,
     CartFate,
     Change,
+    EditPaid,
     ParcelFate,
     PaymentFate,
     Plan,
@@ -196,11 +197,11 @@ def _edit(random: Random, lines: tuple[PlannedLine, ...]) -> PlannedEdit:
     kind = random.choice(EDITS)
     another = PlannedLine(sku=f"sku{random.randint(1, SKUS)}", quantity=1, unit_price_cents=4_900)
     fates: tuple[Literal["confirmed", "declined", "left"], ...] = ("confirmed", "declined", "left")
-    paid: tuple[Literal["at_once", "declined", "never"], ...] = ("at_once", "declined", "never")
+    paid: tuple[EditPaid, ...] = ("at_once", "declined", "late", "never")
     return PlannedEdit(
         after_s=random.uniform(0.8, 2.0),
         fate=random.choices(fates, (6, 1, 1))[0],
-        paid=random.choices(paid, (6, 1, 1))[0],
+        paid=random.choices(paid, (6, 1, 3, 1))[0],
         more={"more": 1, "fewer": -1 if lines[0].quantity > 1 else 1}.get(kind, 0),
         shipping_cents=190 if kind == "dearer" else 0,
         line=another if kind == "another" else None,

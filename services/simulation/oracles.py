@@ -36,7 +36,14 @@ from domain.inventory import (
     StockWrittenOff,
 )
 from domain.kernel import Event
-from domain.order import OrderCancelled, OrderConfirmed, OrderHeld, OrderReleased, OrderShipped
+from domain.order import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderHeld,
+    OrderLinesCancelled,
+    OrderReleased,
+    OrderShipped,
+)
 from domain.payment import (
     AuthorizationExpired,
     CaptureFailed,
@@ -191,14 +198,18 @@ def promises_are_of_all(history: History) -> Iterator[str]:
 
 
 def goods_leave_for_a_reason(history: History) -> Iterator[str]:
-    """What is sent is held for its order, unless the carrier took it though the order was over or refused."""
+    """What is sent is held for its order, unless the carrier took it though it was called off, or refused."""
     excused: set[tuple[str, str]] = set()
+    cut: Counter[tuple[str, str]] = Counter()
     for fact in history.facts:
         match fact.event:
             case OrderCancelled(order_id=order) | StockAllocationRefused(order_id=order):
                 excused.add((fact.merchant, order))
+            case OrderLinesCancelled(order_id=order, lines=lines):
+                cut[fact.merchant, order] += sum(each.quantity for each in lines)
             case StockShipped(order_id=order, uncommitted=uncommitted) if uncommitted:
-                if (fact.merchant, order) not in excused:
+                cut[fact.merchant, order] -= uncommitted
+                if cut[fact.merchant, order] < 0 and (fact.merchant, order) not in excused:
                     yield f"position {fact.position}: {uncommitted} units for {order} were held for nobody"
 
 

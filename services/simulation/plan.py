@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from domain.cart.orders import checkout_id_of
 from domain.kernel import Value
 
+EditPaid: TypeAlias = Literal["at_once", "declined", "late", "never"]
 PaymentFate: TypeAlias = Literal["at_once", "declined", "late", "late_declined", "never"]
 ParcelFate: TypeAlias = Literal["delivered", "told", "returned", "exception", "never"]
 Change: TypeAlias = Literal["captures", "refunds", "void"]
@@ -53,12 +54,12 @@ class PlannedEdit(Value):
     `more` of its first one (below 0: fewer), or a dearer way of shipping that, or another address.
 
     The change set is confirmed, declined, or left alone until it expires; `paid`: what becomes of the money
-    that it may need.
+    that it may need: `late` is once the parcels have left.
     """
 
     after_s: float
     fate: Literal["confirmed", "declined", "left"] = "confirmed"
-    paid: Literal["at_once", "declined", "never"] = "at_once"
+    paid: EditPaid = "at_once"
     more: int = 0
     shipping_cents: int = 0
     line: PlannedLine | None = None

@@ -15,6 +15,7 @@ Request: TypeAlias = tuple[str, str, str, tuple[Any, ...]]
 PAYMENT_WORLD, CARRIER_WORLD = "payment-world", "carrier-world"
 ASKED_AT, TOLD_AT, LAPSED_AT = (START + timedelta(hours=hours) for hours in (20, 24, 36))
 PARCEL_TOLD_AT, DISPUTED_AT, DECIDED_AT = (START + timedelta(days=days) for days in (2, 3, 4))
+EDIT_PAID_AT = PARCEL_TOLD_AT + timedelta(hours=12)
 """On the clocks of checkouts, which the plan moves: when what is to be told is due."""
 _SCANS = {
     "told": ("collected", "in_transit", "delivered"),
@@ -63,6 +64,12 @@ def parcel_of(order: PlannedOrder) -> Iterator[Request]:
     yield from (clock(order, CARRIER_WORLD, moment) for moment in moments)
 
 
+def edit_paid_of(order: PlannedOrder) -> Iterator[Request]:
+    """That the money for its change set comes late."""
+    if order.edit and order.edit.paid == "late":
+        yield clock(order, PAYMENT_WORLD, EDIT_PAID_AT)
+
+
 def disputes_of(order: PlannedOrder) -> Iterator[Request]:
     """That money is taken back, and what comes of it."""
     if order.is_disputed:
@@ -81,14 +88,18 @@ def _payments(order: PlannedOrder) -> Iterator[dict[str, Any]]:
         told = {} if quiet else {"before": _facts(before), "later": _facts(later)}
         yield _payment(order, payment_id, outcome) | told
     if order.edit and order.edit.paid != "at_once":
-        yield _payment(order, order.edit_payment_id, order.edit.paid)
+        late = order.edit.paid == "late"
+        outcome, told_at = ("authorized", EDIT_PAID_AT) if late else (order.edit.paid, TOLD_AT)
+        yield _payment(order, order.edit_payment_id, outcome, told_at)
 
 
-def _payment(order: PlannedOrder, payment_id: str, outcome: str) -> dict[str, Any]:
+def _payment(
+    order: PlannedOrder, payment_id: str, outcome: str, told_at: datetime = TOLD_AT
+) -> dict[str, Any]:
     return {
         "payment_id": payment_stream(order.merchant, payment_id),
         "checkout": order.checkout,
-        "authorize": {"outcome": outcome, "told_at": TOLD_AT},
+        "authorize": {"outcome": outcome, "told_at": told_at},
     }
 
 

@@ -299,6 +299,7 @@ class Shop:
         await self._move_clocks(order, scenarios.payment_of(order))
         await self._act(order, changes.edit_of(order))
         await self._move_clocks(order, scenarios.parcel_of(order))
+        await self._move_clocks(order, scenarios.edit_paid_of(order))
         if order.is_disputed:
             await self._wait_for(partial(changes.is_captured, order=order), LOOK_SECONDS)
         for request in scenarios.disputes_of(order):

@@ -19,7 +19,6 @@ from services.simulation.system import Parts
 from tests.simulation.planting import Mutant, changed
 
 _ASKED_BACK = 'shipment.void in ("requested", "done") and not shipment.dispatched'
-_PROPOSED = "if each.payment_id not in process.proposed | process.dropped"
 
 
 @contextmanager
@@ -79,11 +78,6 @@ COMMERCE_MUTANTS = (
         "a change set that came to nothing keeps its money",
         Parts(),
         planted=changed(payment_agent, "_drop", "_reverse(fact, *gone)", "()"),
-    ),
-    Mutant(
-        "money is taken for what is only proposed",
-        Parts(),
-        planted=changed(payment_agent, "_due_of", _PROPOSED, ""),
     ),
     Mutant(
         "who pays less is charged as before",

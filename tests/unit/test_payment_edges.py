@@ -256,7 +256,12 @@ def test_customer_action_expires_and_the_payment_is_let_go() -> None:
     payment.given(REQUESTED, ACTION, AUTHORIZED).when(expire).then_nothing()
     payment.given(REQUESTED).when(expire).then_nothing()
     # the customer came at the last moment: what is held is voided all the same
-    payment.given(REQUESTED, ACTION, gone, VOID).when(told(voided=True)).then(AUTHORIZED, VOIDED)
+    came, late = told(voided=True), CustomerActionCompleted(**IDS, action_id="a1")
+    payment.given(REQUESTED, ACTION, gone, VOID).when(came).then(AUTHORIZED, late, VOIDED)
+    again = action("completed").model_copy(
+        update={"status": "authorized", "authorized_cents": 100, "voided": True}
+    )
+    payment.given(REQUESTED, ACTION, gone, VOID, AUTHORIZED, late, VOIDED).when(again).then_nothing()
 
 
 # ---- disputes

@@ -11,6 +11,7 @@ import pytest
 from domain.allocation.planning import plan_all, unit_scores
 from domain.carrier.carriers import CARRIERS, options
 from domain.carrier.rates import Parcel
+from domain.streams import parcel_id, shipment_stream
 from domain.warehouse.network import NETWORK
 from services.play.claim import dataset_digest
 from services.play.network import LONG_AGO, Networks, carriers, places_of, warehouses
@@ -72,12 +73,17 @@ def test_the_first_unit_of_an_order_lies_nearest_to_its_buyer() -> None:
 
 
 def test_every_parcel_that_may_leave_has_a_scenario(rows: OlistRows) -> None:
-    """As many as the order has units, and one for each warehouse at most: `o`, `o.2`."""
+    """As many as the order has units, and one for each warehouse at most, by their names."""
     for plan in planned(rows):
         parcels = sum(
             max(1, min(2, sum(line.quantity for line in order.place.lines))) for order in plan.orders
         )
         assert len({each["shipment_id"] for each in plan.carrier_scenarios}) == parcels
+        assert {each["shipment_id"] for each in plan.carrier_scenarios} <= {
+            shipment_stream(order.merchant, parcel_id(order.place.order_id, number))
+            for order in plan.orders
+            for number in (1, 2)
+        }
 
 
 def test_what_a_seller_sets_up_is_taken_by_its_rules(rows: OlistRows) -> None:

@@ -234,9 +234,9 @@ def test_approved_at_the_moment_of_purchase_needs_no_step() -> None:
     assert authorize("o21_approved_at_once")[1] == "2017-05-01T10:00:00Z"
 
 
-def test_reservations_and_authorisations_outlast_the_longest_delay() -> None:
+def test_reservations_and_authorisations_outlast_every_checkout_of_the_dataset() -> None:
     terms = the_order("o22_approved_after_16_days").place.terms
-    assert terms.reservation_valid_s == terms.authorization_valid_s == 400 * 86_400
+    assert terms.reservation_valid_s == terms.authorization_valid_s == 3_650 * 86_400
 
 
 def test_shipped_before_approved_is_told_with_the_approval() -> None:
