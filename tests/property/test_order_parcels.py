@@ -40,7 +40,7 @@ from domain.order import (
 )
 from domain.payment import CaptureRequested, Payment, RefundRequested, VoidRequested
 from domain.personal import Sealed
-from domain.streams import payment_stream, shipment_stream, stock_stream
+from domain.streams import payment_stream, shipment_stream, stock_stream, stream_parts
 from tests.property.house import ORDER, Books, House
 
 SKUS, WAREHOUSES = ("a", "b", "c"), ("north", "south")
@@ -173,7 +173,7 @@ class OrderParcels(RuleBasedStateMachine):
         parcel: Shipment = self.house.state(stream)
         if kind == "returned":
             self.back.update({self.place(line): line.quantity for line in parcel.lines})
-        name = stream.removeprefix(_PARCELS).replace("%2E", ".")
+        name = stream_parts(stream)[-1]
         scans = (Scan(scan_id=kind, type=kind),)
         command = RecordCarrierShipment(shipment_id=name, carrier="c", tracking_number=name, scans=scans)
         self.house.send(stream, command)
@@ -187,7 +187,7 @@ class OrderParcels(RuleBasedStateMachine):
         if not some:
             return
         stream, parcel = some[which % len(some)]
-        name, self.count = stream.removeprefix(_PARCELS).replace("%2E", "."), self.count + 1
+        name, self.count = stream_parts(stream)[-1], self.count + 1
         lines = (parcel.lines[0].model_copy(update={"quantity": 1}),)
         request = RequestShipment(
             shipment_id=f"s{self.count}",
