@@ -129,7 +129,7 @@ from domain.payment import RecordUnavailable as RecordProviderUnavailable
 from domain.payment.method import MethodToken, RemovePaymentMethod, StorePaymentMethod
 from domain.permissions import PLATFORM
 from domain.personal import Customer, EmailAddress, Erased, Sealed
-from domain.product_category import TranslateCategory
+from domain.product.category import TranslateCategory
 from domain.user import (
     DisableSecondFactor,
     DisableUser,

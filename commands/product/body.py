@@ -56,7 +56,7 @@ def as_gtin(text: str) -> str:
 
 
 Gtin = Annotated[str, Field(max_length=40, examples=["4006381333931"]), AfterValidator(as_gtin)]
-"""What a person reads off a barcode; the domain holds the rule itself (`domain.gtin`)."""
+"""What a person reads off a barcode; the domain holds the rule itself (`domain.product.gtin`)."""
 Label = Annotated[str, Field(min_length=1, max_length=60, pattern=_PLAIN)]
 _Measure = Annotated[int, whole(0, 10**9)] | None
 

@@ -12,7 +12,7 @@ from commands.fields import Body, Sku, whole
 from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
 from domain.kernel import one
 from domain.product import ImportProduct
-from domain.product_category import TranslateCategory
+from domain.product.category import TranslateCategory
 from domain.streams import category_stream, product_stream
 from services.web.access import requires
 

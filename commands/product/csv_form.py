@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from commands.fields import Body
 from commands.product.body import DetailsBody, PriceAmountBody, VariantBody
 from domain.product import Channel
-from domain.product_csv import COLUMNS, parted
+from domain.product.csv_file import COLUMNS, parted
 
 NEEDED = ("product_id", "name", "sku")
 ERROR = "error"

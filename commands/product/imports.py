@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from commands.http import KEY_HEADER, PROBLEMS, Positioned, answers
 from commands.product.csv_form import ERROR, RowRefused, header_of
 from commands.product.importing import QUERIES, Importer
-from domain.product_csv import COLUMNS, read, written
+from domain.product.csv_file import COLUMNS, read, written
 from domain.streams import merchant_stream
 from eventstore.seams import key_id
 from services.web.access import Allowed, requires

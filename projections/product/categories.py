@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.kernel import Fact
-from domain.product_category import CategoryTranslated
+from domain.product.category import CategoryTranslated
 from projections.read_model import ReadModel, Rows
 
 

@@ -25,7 +25,7 @@ from domain.product import (
     VariantDescribed,
     VariantRemoved,
 )
-from domain.product_words import plain, plain_code
+from domain.product.words import plain, plain_code
 from projections.read_model import ReadModel, Rows
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.kernel import Fact
 from domain.product import ProductDescribed, ProductDrafted, VariantAdded, VariantDescribed
-from domain.product_words import plain_code, plain_words, trigrams
+from domain.product.words import plain_code, plain_words, trigrams
 from projections.read_model import ReadModel, Rows
 
 

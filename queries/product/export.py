@@ -11,7 +11,7 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from domain.product_csv import COLUMNS, joined, written
+from domain.product.csv_file import COLUMNS, joined, written
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader, Reader, Rows
 from queries.models import documented

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from domain.product_words import plain_words
+from domain.product.words import plain_words
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader, Reader, Rows, Statement
 from queries.models import Answer, Cents, documented

@@ -12,7 +12,7 @@ from domain.kernel import Command
 from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.order import Terms
 from domain.product import ImportProduct
-from domain.product_category import TranslateCategory
+from domain.product.category import TranslateCategory
 from domain.streams import (
     carriers_stream,
     category_stream,

@@ -84,7 +84,7 @@ from domain.product import (
     Variant,
     VariantAdded,
 )
-from domain.product_category import CategoryTranslated
+from domain.product.category import CategoryTranslated
 from domain.streams import (
     cart_stream,
     category_stream,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import ean
 
-from domain.gtin import LENGTHS, check_digit, is_gtin
+from domain.product.gtin import LENGTHS, check_digit, is_gtin
 
 digits = st.text("0123456789", min_size=1, max_size=16)
 bodies = st.sampled_from(LENGTHS).flatmap(

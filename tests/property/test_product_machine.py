@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
-from domain.price_history import lowest_price, prior_price
 from domain.product import (
     PRODUCT,
     ActivateProduct,
@@ -24,6 +23,7 @@ from domain.product import (
     Variant,
     WithdrawPrice,
 )
+from domain.product.price_history import lowest_price, prior_price
 from tests.property.machine import AggregateMachine
 from tests.strategies import START
 

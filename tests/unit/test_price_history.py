@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from domain.price_history import Points, PricePoint, lowest_price, point_at, prior_price
+from domain.product.price_history import Points, PricePoint, lowest_price, point_at, prior_price
 
 MAY = datetime(2024, 5, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands.product.csv_form import RowRefused, header_of, row_of
-from domain.product_csv import joined, parted, read, written
+from domain.product.csv_file import joined, parted, read, written
 
 GOOD = {"product_id": "MUG", "name": "Mug", "sku": "MUG-RED"}
 

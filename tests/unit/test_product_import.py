@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from domain.product import PRODUCT, ImportProduct, ProductImported
-from domain.product_category import CATEGORY, CategoryTranslated, TranslateCategory
+from domain.product.category import CATEGORY, CategoryTranslated, TranslateCategory
 from tests.specification import Specification
 
 product = Specification(PRODUCT)
