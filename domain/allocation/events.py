@@ -69,11 +69,11 @@ class AllocationPlanned(Event):
 
 
 class AllocationSettled(Event):
-    """All that was planned is reserved."""
+    """All that was planned is reserved; `warehouses` is empty where all of that was called off meanwhile."""
 
     order_id: Id
     attempt: PositiveInt
-    warehouses: Annotated[tuple[Id, ...], Field(min_length=1)]
+    warehouses: tuple[Id, ...]
 
 
 class OrderSplit(Event):

@@ -121,8 +121,8 @@ class OrderMoney(RuleBasedStateMachine):
     def provider_voids(self, payment: str, yes: bool) -> None:
         books = self.books[payment]
         if self.asked(payment, VoidRequested) and not books.voided and books.status != "declined":
-            if not books.captures and (yes or books.void_refusals == PATIENCE):
-                books.voided = True
+            if books.held and (yes or books.void_refusals == PATIENCE):
+                books.voided = True  # what a capture left is let go as well
             else:
                 books.void_refused = "no"
                 books.void_refusals += 1

@@ -28,6 +28,7 @@ from domain.allocation import (
     PlanAllocationChange,
     RemoveShortPick,
     ReviseAllocation,
+    SettleAllocation,
     SettleAllocationChange,
     WantedLine,
 )
@@ -78,6 +79,15 @@ def planned(*picks: Pick) -> AllocationPlanned:
 SETTLED = AllocationSettled(order_id="o1", attempt=1, warehouses=("w0",))
 BOTH = (planned(pick("w0", 3), pick("w1", 2)), SETTLED)
 CHANGE = {"order_id": "o1", "change_id": "e1"}
+
+
+def test_a_plan_of_which_all_is_called_off_before_it_stands_needs_no_warehouse() -> None:
+    gone = allocation.given(planned(pick("w0", 3))).when(
+        ReviseAllocation(order_id="o1", cause="c1", lines=(wanted(1, line=2, sku="B"),), sent=())
+    )
+    settle = SettleAllocation(order_id="o1", attempt=1)
+    settled = AllocationSettled(order_id="o1", attempt=1, warehouses=())
+    allocation.given(planned(pick("w0", 3)), *gone.events).when(settle).then(settled)
 
 
 def revise(*lines: WantedLine, cause: str = "c1", sent: tuple[Free, ...] = ()) -> ReviseAllocation:
