@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from domain.carrier import (
     LabelVoidRequested,
+    RebookingRequested,
     ShipmentDispatched,
     ShipmentHandedOver,
     ShipmentManifested,
@@ -22,7 +23,7 @@ from domain.cart.orders import cart_of_checkout
 from domain.inventory import StockShipped
 from domain.order import OrderEdited, OrderPlaced
 from domain.payment import CaptureRequested
-from domain.streams import cart_stream, order_stream
+from domain.streams import cart_stream, order_stream, shipment_stream
 from services.books import Books
 from services.simulation.invariants import History
 from services.simulation.ordered import Place, ordered
@@ -129,18 +130,32 @@ def what_is_ordered_is_sent(history: History, plan: Plan) -> Iterator[str]:
             yield f"{order.order_id} is completed: {dict(missing)} were in no parcel"
 
 
-def parcels_are_handed_over_once(history: History) -> Iterator[str]:
-    """A parcel stands in one manifest, is handed over once, and not after its label was asked back."""
-    listed: Counter[str] = Counter()
-    handed: Counter[str] = Counter()
-    asked_back: set[str] = set()
-    manifests: Counter[tuple[str, str]] = Counter()
+def labels_stand_in_one_manifest(history: History) -> Iterator[str]:
+    """A parcel that is booked anew may stand in another one with its new label."""
+    bookings: Counter[str] = Counter()
+    listed: Counter[tuple[str, int]] = Counter()
+    manifests: Counter[tuple[str, int]] = Counter()
     for fact in history.facts:
         match fact.event:
+            case RebookingRequested():
+                bookings[fact.stream] += 1
             case ManifestClosed(shipments=shipments):
-                manifests.update((fact.merchant, each) for each in shipments)
+                streams = [shipment_stream(fact.merchant, each) for each in shipments]
+                manifests.update((each, bookings[each]) for each in streams)
             case ShipmentManifested():
-                listed[fact.stream] += 1
+                listed[fact.stream, bookings[fact.stream]] += 1
+    yield from (f"{stream} is listed {times} times" for (stream, _), times in listed.items() if times > 1)
+    yield from (
+        f"{stream} stands in {times} manifests" for (stream, _), times in manifests.items() if times > 1
+    )
+
+
+def parcels_are_handed_over_once(history: History) -> Iterator[str]:
+    """And not after the label was asked back."""
+    handed: Counter[str] = Counter()
+    asked_back: set[str] = set()
+    for fact in history.facts:
+        match fact.event:
             case LabelVoidRequested() if fact.event.booking == _booking(history, fact.stream):
                 asked_back.add(fact.stream)
             case ShipmentDispatched():
@@ -149,9 +164,7 @@ def parcels_are_handed_over_once(history: History) -> Iterator[str]:
                 handed[fact.stream] += 1
                 if fact.stream in asked_back:
                     yield f"position {fact.position}: {fact.stream} is handed over without a label"
-    for what, times in (("listed", listed), ("handed over", handed)):
-        yield from (f"{stream} is {what} {count} times" for stream, count in times.items() if count > 1)
-    yield from (f"{each} stands in {count} manifests" for each, count in manifests.items() if count > 1)
+    yield from (f"{stream} is handed over {times} times" for stream, times in handed.items() if times > 1)
 
 
 def _booking(history: History, stream: str) -> int:
