@@ -214,9 +214,9 @@ def decide(command: AllocationCommand, allocation: Allocation) -> tuple[Allocati
         case PlanAllocation(attempt=attempt) if allocation.status in ("none", "planned"):
             return (_plan(command, allocation),) if attempt == allocation.attempt + 1 else ()
         case SettleAllocation(order_id=order_id, attempt=attempt) if allocation.status == "planned":
-            if attempt != allocation.attempt:
-                return ()
             warehouses = allocation.warehouses
+            if attempt != allocation.attempt or not warehouses:
+                return ()  # another plan's, or all of it was called off
             settled = AllocationSettled(order_id=order_id, attempt=attempt, warehouses=warehouses)
             split = (OrderSplit(order_id=order_id, warehouses=warehouses),) if len(warehouses) > 1 else ()
             return (settled, *split)

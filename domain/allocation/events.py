@@ -69,11 +69,11 @@ class AllocationPlanned(Event):
 
 
 class AllocationSettled(Event):
-    """All that was planned is reserved; `warehouses` is empty where all of that was called off meanwhile."""
+    """All that was planned is reserved."""
 
     order_id: Id
     attempt: PositiveInt
-    warehouses: tuple[Id, ...]
+    warehouses: Annotated[tuple[Id, ...], Field(min_length=1)]
 
 
 class OrderSplit(Event):
@@ -225,7 +225,7 @@ class RemoveShortPick(Command):
     """These units of the plan were not found."""
 
     order_id: Id
-    short_id: Id
+    short_id: Annotated[Id, Field(pattern=f"^{SHORT_PICK}")]
     pick: Pick
 
 
