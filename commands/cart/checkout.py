@@ -77,7 +77,7 @@ def check_fit(lines: Iterable[CartLine], buyers: Iterable[Buyer]) -> None:
 
 
 async def finish(call: Call, cart_id: str) -> tuple[Cart, int]:
-    """Place what is not placed of a claimed cart; the cart after it, and the position of the last append.
+    """Place what is not placed of a claimed cart; the cart after it, and a position that has all of it.
 
     Raises a 409 problem where an order is refused: then the claim is released, unless other orders stand.
     """
@@ -87,7 +87,7 @@ async def finish(call: Call, cart_id: str) -> tuple[Cart, int]:
     for order in found.state.unplaced:
         position = max(position, await _place(call, stream, order))
     (found,) = await call.parts.executor.states.load([stream])
-    return found.state, position
+    return found.state, position or await call.parts.log.head()  # else all was placed by an earlier click
 
 
 async def _place(call: Call, stream: str, order: CheckoutOrderPlanned) -> int:

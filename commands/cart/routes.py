@@ -295,18 +295,18 @@ async def _complete(shopper: WantedShopper, cart_id: CartId, body: bodies.Comple
         on_account=body.on_account,
     )
     try:
-        claimed = await _tell(shopper, command)
+        await _tell(shopper, command)
     except Problem as problem:
         if problem.members.get("rule") == "as_seen":
             cart = await shopper.cart(cart_id)
             problem.members.update(as_told(await changes_in(shopper, cart, cart_id, body.total_cents)))
         raise
-    return await _completed(shopper, cart_id, claimed)
+    return await _completed(shopper, cart_id)
 
 
-async def _completed(shopper: Shopper, cart_id: str, claimed: Response) -> Response:
+async def _completed(shopper: Shopper, cart_id: str) -> Response:
     cart, position = await finish(shopper.call, cart_id)
-    token = shopper.call.parts.identity.token(position) if position else claimed.headers[POSITION_HEADER]
+    token = shopper.call.parts.identity.token(position)
     orders = orders_of(cart)
     shown = {
         "cart_id": cart_id,

@@ -89,6 +89,10 @@ async def test_a_retry_of_a_completed_cart_tells_the_same_order(api: Api) -> Non
     cart_id = await a_cart(api)
     first, again, other = [await ok(press(api, cart_id, key=key)) for key in ("k", "k", "")]
     assert first["orders"] == again["orders"] == other["orders"]
+    head = await api.log.head()
+    assert {each["position"].rpartition(".")[2] for each in (first, again, other)} == {str(head)}, (
+        "all see it"
+    )
 
 
 async def test_two_tabs_complete_what_the_buyer_saw_or_nothing(api: Api) -> None:
