@@ -179,12 +179,16 @@ async def test_an_export_on_the_command_line(
 
 @pytest.fixture
 def following(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    inherited = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # who tests in the background ignores it
     process = subprocess.Popen(
         [*TILLROLL, "follow", "--merchant", "m1", "--after", "0", "--json"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    signal.signal(signal.SIGINT, inherited)
     yield process
     process.kill()
     process.communicate()
