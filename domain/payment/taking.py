@@ -19,9 +19,9 @@ from domain.order import Goods
 class Taking(Value):
     """Of one payment, in minor units: what it is to bring, what is authorised, what was taken.
 
-    `pending` are captures that were asked for, `refunds` what was asked to be given back, by their ids;
-    `captures_count` captures were asked for in all. `back_cents` is its part of what came back. `let_go`: the
-    provider was asked to hold no more of it.
+    `pending` are captures that were asked for, `captures_count` so many in all; `refunds` what was asked to
+    be given back, by their ids, and `granted` those of them that the payment took on. `back_cents` is its
+    part of what came back. `let_go`: the provider was asked to hold no more of it.
     """
 
     due_cents: int = 0
@@ -31,6 +31,7 @@ class Taking(Value):
     captures_count: int = 0
     back_cents: int = 0
     refunds: dict[str, int] = Field(default_factory=dict)
+    granted: frozenset[str] = frozenset()
     let_go: bool = False
 
     @property

@@ -37,6 +37,7 @@ from domain.payment import (
     PaymentAuthorized,
     PaymentCaptured,
     RefundFailed,
+    RefundRequested,
     RequestAuthorization,
     RequestCapture,
     RequestRefund,
@@ -273,6 +274,31 @@ def _not_given(process: PaymentProcess, event: RefundFailed | VoidFailed) -> tup
     return _taking(process, event.payment_id, refunds=refunds), refunds != taking.refunds
 
 
+def _granted(process: PaymentProcess, event: RefundRequested) -> PaymentProcess:
+    """So much of it will be given back: less than we asked for, where the bank holds a part of it."""
+    taking = process.takings.get(event.payment_id, Taking())
+    if event.refund_id not in taking.refunds:
+        return process  # a person's
+    refunds = {**taking.refunds, event.refund_id: event.amount_cents}
+    granted = taking.granted | {event.refund_id}
+    return _taking(process, event.payment_id, refunds=refunds, granted=granted)
+
+
+def _won(process: PaymentProcess, payment_id: str, fact: Fact) -> Reaction[PaymentProcess]:
+    """What could not be given back while it was disputed is asked for again: by its name, as it may have been
+    granted by now."""
+    if process.is_owed:
+        return Reaction(process, _reverse(fact, payment_id))
+    taking = process.takings.get(payment_id, Taking())
+    again = [
+        RequestRefund(payment_id=payment_id, refund_id=name, amount_cents=cents, rest=True)
+        for name, cents in taking.refunds.items()
+        if name not in taking.granted
+    ]
+    more = _refund(process, fact)
+    return replace(more, commands=(*_each(fact, again), *more.commands))
+
+
 def _ask_again(process: PaymentProcess, payment_id: str, fact: Fact) -> Reaction[PaymentProcess]:
     if process.is_owed or payment_id in process.dropped:
         return Reaction(process, _reverse(fact, payment_id))
@@ -422,8 +448,10 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
             return _not_captured(process, event, fact)
         case RefundFailed() | VoidFailed() as event:
             return _try_again(process, event, fact)
-        case DisputeWon(payment_id=payment_id) if process.is_owed:
-            return Reaction(process, _reverse(fact, payment_id))  # nothing could be given back meanwhile
+        case RefundRequested() as event:
+            return Reaction(_granted(process, event))
+        case DisputeWon(payment_id=payment_id):
+            return _won(process, payment_id, fact)
         case ShipmentReturned(shipment_id=parcel) if not process.returned:
             return _returned(process, parcel, fact)
         case OrderCancelled() if not process.cancelled:
@@ -455,6 +483,7 @@ PAYMENT_AGENT = Agent(
         PaymentAuthorized,
         PaymentCaptured,
         CaptureFailed,
+        RefundRequested,
         RefundFailed,
         VoidFailed,
         DisputeWon,
@@ -468,7 +497,7 @@ PAYMENT_AGENT = Agent(
         OrderLinesCancelled,
     ),
     react=react,
-    rule_version=6,
+    rule_version=7,
 )
 
 AGENTS = (PAYMENT_AGENT,)

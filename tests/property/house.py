@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.aggregates import aggregate_of
 from domain.deadline import ReachDeadline
 from domain.kernel import Command, Event, Fact, Refused
-from domain.payment import Movement, RecordProviderPayment
+from domain.payment import Dispute, Movement, RecordProviderPayment
 from domain.streams import deadline_stream, order_stream
 from services.agents.registered import AGENTS
 
@@ -131,10 +131,17 @@ class Books:
     voided: bool = False
     void_refused: str = ""
     void_refusals: int = 0
+    disputes: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    """Cents, and `open`, `won` or `lost`."""
 
     @property
     def taken(self) -> int:
         return sum(self.captures.values()) - sum(self.refunds.values())
+
+    @property
+    def disputed(self) -> int:
+        """What the bank has taken back, for good or until it is decided."""
+        return sum(cents for cents, status in self.disputes.values() if status != "won")
 
     @property
     def held(self) -> int:
@@ -156,4 +163,8 @@ class Books:
             refunds=movements(self.refunds, self.failed_refunds),
             voided=self.voided,
             void_refused=self.void_refused,
+            disputes=tuple(
+                Dispute(dispute_id=name, amount_cents=cents, status=status)
+                for name, (cents, status) in self.disputes.items()
+            ),
         )

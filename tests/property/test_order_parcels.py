@@ -90,10 +90,18 @@ class OrderParcels(RuleBasedStateMachine):
         weights=st.lists(st.sampled_from([1, 2, 5]), min_size=1, max_size=3),
         by_rules=st.sampled_from(["", "", *WAREHOUSES]),
         slow=st.booleans(),
+        far=st.sampled_from([0, 0, 1, 2]),
     )
     def begin(
-        self, lines: tuple[Line, ...], adjustment: int, weights: list[int], by_rules: str, slow: bool
+        self,
+        lines: tuple[Line, ...],
+        adjustment: int,
+        weights: list[int],
+        by_rules: str,
+        slow: bool,
+        far: int,
     ) -> None:
+        """Placed and authorised; in half some parcels have left too, so that what comes after is seen."""
         self.house, self.books, self.count = House(), dict[str, Books](), 0
         self.back: Counter[str] = Counter()
         if by_rules:  # a product in one line, wherever it comes from
@@ -123,6 +131,9 @@ class OrderParcels(RuleBasedStateMachine):
         )
         self.exact = not adjustment
         self.provider_works()
+        for _ in range(far):
+            self.parcel_leaves(0)
+            self.provider_works()
         self.house.slow = slow
 
     @property
@@ -157,6 +168,28 @@ class OrderParcels(RuleBasedStateMachine):
                         books.voided = True
             if payment.requested_cents:
                 self.house.send(stream, books.letter(event.payment_id))  # type: ignore[attr-defined]
+
+    @rule(which=st.integers(0, 2), share=st.sampled_from([1, 2]))
+    def bank_takes_back(self, which: int, share: int) -> None:
+        """All of what was taken, or half of it."""
+        streams = sorted(self.books)
+        stream = streams[which % len(streams)]
+        books, payment = self.books[stream], self.house.state(stream)
+        cents = payment.refundable_cents // share
+        if cents > 0 and not any(status == "open" for _, status in books.disputes.values()):
+            books.disputes[f"d{len(books.disputes)}"] = (cents, "open")
+            self.tell(stream)
+
+    @rule()
+    def bank_gives_again(self) -> None:
+        """All disputes are won."""
+        for stream, books in self.books.items():
+            if books.disputed:
+                books.disputes = {name: (cents, "won") for name, (cents, _) in books.disputes.items()}
+                self.tell(stream)
+
+    def tell(self, stream: str) -> None:
+        self.house.send(stream, self.books[stream].letter(stream_parts(stream)[-1]))
 
     @rule(which=st.integers(0, 9))
     def parcel_leaves(self, which: int) -> None:
@@ -278,6 +311,7 @@ class OrderParcels(RuleBasedStateMachine):
             while self.order.holds:
                 self.person_holds_or_releases()
             self.provider_works()
+            self.bank_gives_again()
             for stream, _ in self.here():
                 self.scan(stream, "collected")
             for stream, parcel in self.named(_PARCELS).items():

@@ -56,6 +56,7 @@ from domain.payment import (
     PaymentAuthorized,
     PaymentCaptured,
     RefundFailed,
+    RefundRequested,
     RequestCapture,
     RequestRefund,
     RequestReversal,
@@ -474,6 +475,20 @@ def test_what_came_back_while_it_was_disputed_is_given_back_once_the_dispute_is_
     heard = (*begun(*TWO), LEFT_1, captured("p0", 1, 1000), LAST_2, captured("p0", 2, 1000))
     assert money(*heard, won) == []
     assert money(*heard, BACK_1, BACK_2, won) == [("reverse", "p0")]
+
+
+def test_a_part_that_came_back_while_it_was_disputed_is_given_back_once_the_dispute_is_won() -> None:
+    """It is asked for by the same name, so that what was granted after all is not given twice."""
+    won = DisputeWon(payment_id="p0", order_id="o1", dispute_id="d1", amount_cents=2000)
+    heard = (*begun(*TWO), LEFT_1, captured("p0", 1, 1000), LAST_2, captured("p0", 2, 1000), BACK_1)
+    (asked,) = react_to(PAYMENT_AGENT, *heard)[1]
+    assert react_to(PAYMENT_AGENT, *heard, won)[1] == [asked]
+    assert isinstance(asked, RequestRefund)
+    ids = {"payment_id": "p0", "order_id": "o1", "refund_id": asked.refund_id}
+    assert money(*heard, RefundRequested(**ids, amount_cents=1000), won) == []
+    assert money(*heard, RefundRequested(**ids, amount_cents=300), won) == [("refund", "p0", 700)]
+    some = (*heard, RefundRequested(**ids, amount_cents=300), won)
+    assert react_to(PAYMENT_AGENT, *some, won)[1] == react_to(PAYMENT_AGENT, *some)[1], "by the same name"
 
 
 def test_what_came_back_is_asked_for_again_where_the_provider_failed() -> None:
