@@ -89,11 +89,12 @@ class AddOrderPayment(Command):
 
 
 class DropOrderPayment(Command):
-    """A fact: nothing comes of the payment, and others may bring its money."""
+    """A fact: nothing more comes of the payment than `brought_cents`, and others may bring the rest."""
 
     order_id: Id
     payment_id: Id
     reason: DropReason
+    brought_cents: Cents = 0
 
 
 class CancelOrderRest(Command):

@@ -275,10 +275,20 @@ class OrderPaymentDropped(Event):
     reason: DropReason
 
 
+class OrderPaymentReduced(Event):
+    """Of a payment only `amount_cents` came, and no more will: others may bring the rest."""
+
+    order_id: Id
+    payment_id: Id
+    amount_cents: Cents
+    reason: DropReason
+
+
 OrderEvent: TypeAlias = (
     OrderPlaced
     | OrderPaymentAdded
     | OrderPaymentDropped
+    | OrderPaymentReduced
     | OrderReserved
     | OrderConfirmed
     | OrderPreparationStarted

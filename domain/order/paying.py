@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.kernel import Refused
 from domain.order.commands import AddOrderPayment, DropOrderPayment
-from domain.order.events import OrderEvent, OrderPaymentAdded, OrderPaymentDropped
+from domain.order.events import OrderEvent, OrderPaymentAdded, OrderPaymentDropped, OrderPaymentReduced
 from domain.order.state import Order
 
 OPEN = ("placed", "reserved", "confirmed", "shipped")
@@ -15,9 +15,19 @@ def pay(command: Paying, order: Order) -> tuple[OrderEvent, ...]:
     match command:
         case AddOrderPayment():
             return _add(command, order)
-        case DropOrderPayment(payment_id=payment_id):
-            known = order.status in OPEN and payment_id in order.payments
-            return (OrderPaymentDropped(**dict(command)),) if known else ()
+        case DropOrderPayment():
+            return _drop(command, order)
+
+
+def _drop(command: DropOrderPayment, order: Order) -> tuple[OrderEvent, ...]:
+    due = order.payments.get(command.payment_id)
+    if order.status not in OPEN or due is None:
+        return ()
+    ids = {"order_id": command.order_id, "payment_id": command.payment_id, "reason": command.reason}
+    if not command.brought_cents:
+        return (OrderPaymentDropped(**ids),)
+    less = command.brought_cents < due.amount_cents
+    return (OrderPaymentReduced(**ids, amount_cents=command.brought_cents),) if less else ()
 
 
 def _add(command: AddOrderPayment, order: Order) -> tuple[OrderEvent, ...]:

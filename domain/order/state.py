@@ -23,6 +23,7 @@ from domain.order.events import (
     OrderPartShipped,
     OrderPaymentAdded,
     OrderPaymentDropped,
+    OrderPaymentReduced,
     OrderPlaced,
     OrderPreparationStarted,
     OrderReleased,
@@ -234,6 +235,10 @@ def evolve(order: Order, event: OrderEvent) -> Order:
             return replace(order, status="completed")
         case OrderPaymentAdded(payment_id=payment_id):
             due = Due(event.method, event.amount_cents)
+            return replace(order, payments={**order.payments, payment_id: due})
+        case OrderPaymentReduced(payment_id=payment_id, amount_cents=cents):
+            known = order.payments.get(payment_id)
+            due = Due(known.method if known else "", cents)
             return replace(order, payments={**order.payments, payment_id: due})
         case OrderPaymentDropped(payment_id=payment_id):
             left = {each: due for each, due in order.payments.items() if each != payment_id}

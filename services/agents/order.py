@@ -58,6 +58,8 @@ from domain.order import (
     OrderEditProposed,
     OrderLinesCancelled,
     OrderPaymentAdded,
+    OrderPaymentDropped,
+    OrderPaymentReduced,
     OrderPlaced,
     OrderReleased,
     OrderReserved,
@@ -96,7 +98,8 @@ class OrderProcess(Value):
     """What the order waits for, and its money by payment id, in minor units.
 
     `released` are payments of which nothing is held: declined, voided, expired, or their capture failed;
-    `added` those that the order was not placed with. `units` are those that are wanted, by `SKU warehouse`;
+    `added` those that the order was not placed with. `due` is what each is to bring, `to_pay` what all are
+    to: None on account, and of a process of before. `units` are those that are wanted, by `SKU warehouse`;
     `parcels` those that left, and how far they came; `shipped`: with them nothing is left to be sent. While
     the change set `change` is carried out, as its event `asked_by` says, `awaited_units` are those that must
     be allocated for it, and `awaited_money` is what must be authorised, by payment id. `missing`: which units
@@ -110,6 +113,7 @@ class OrderProcess(Value):
     missing: Missing = Missing()
     beside: str = ""
     due: dict[str, int] = Field(default_factory=dict)
+    to_pay: int | None = None
     authorized: frozenset[str] = frozenset()
     captured: dict[str, int] = Field(default_factory=dict)
     refunded: dict[str, int] = Field(default_factory=dict)
@@ -154,9 +158,17 @@ class OrderProcess(Value):
 
     @property
     def is_paid(self) -> bool:
-        """By those payments that were to bring it, or by others."""
-        as_due = all(self.captured.get(payment, 0) >= cents for payment, cents in self.due.items())
-        return as_due or sum(self.captured.values()) >= sum(self.due.values())
+        """By those payments that are to bring it, together."""
+        brought = sum(self.captured.get(payment, 0) for payment in self.due.keys() | self.added)
+        return brought >= (sum(self.due.values()) if self.to_pay is None else self.to_pay)
+
+    @property
+    def is_authorized(self) -> bool:
+        """All that it was placed with is, but for what is to bring nothing any more, and was let go."""
+        return all(
+            payment in self.authorized or payment in self.added or (payment in self.released and not cents)
+            for payment, cents in self.due.items()
+        )
 
     @property
     def is_settled(self) -> bool:
@@ -187,8 +199,9 @@ def _changed(process: OrderProcess, event: OrderLinesCancelled | OrderEdited) ->
         place = f"{each.sku} {each.warehouse}"
         units[place] = max(0, units.get(place, 0) + each.change)
     due = {**process.due, **{each.payment_id: each.amount_cents for each in event.payments}}
-    missing = process.missing.now_wanted(event)
-    return _settled(process.model_copy(update={"units": units, "due": due, "missing": missing}))
+    to_pay = event.total_cents if process.to_pay is not None else None
+    update = {"units": units, "due": due, "to_pay": to_pay, "missing": process.missing.now_wanted(event)}
+    return _settled(process.model_copy(update=update))
 
 
 def _carried_on(before: OrderProcess, process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
@@ -256,6 +269,7 @@ def _placed(event: OrderPlaced, fact: Fact) -> Reaction[OrderProcess]:
         allocated=event.allocation is not None,
         missing=_wanted(event),
         due={portion.payment_id: portion.amount_cents for portion in event.portions},
+        to_pay=None if event.on_account else event.total_cents,
         units=_units(event),
     )
     if process.to_reserve:
@@ -382,14 +396,14 @@ def _authorized(process: OrderProcess, event: PaymentAuthorized, fact: Fact) -> 
             note = f"{event.amount_cents} of {wanted} cents were authorised"
             return _declined(process, fact, "declined", note)
         return _came(process, fact, payment_id=event.payment_id)
-    if event.amount_cents < due:
+    if event.amount_cents < due and event.payment_id not in process.added:
         note = f"{event.amount_cents} of {due} cents were authorised"
         process = process.model_copy(update={"authorized": process.authorized | {event.payment_id}})
         return _now(process, fact, CancelOrder(order_id=process.order_id, reason="declined", note=note))
     if event.payment_id in process.authorized:
         return Reaction(process)
     process = process.model_copy(update={"authorized": process.authorized | {event.payment_id}})
-    if process.due.keys() <= process.authorized and event.payment_id not in process.added:
+    if process.is_authorized and event.payment_id not in process.added:
         return _now(process, fact, ConfirmOrder(order_id=process.order_id))
     return Reaction(process)
 
@@ -400,9 +414,14 @@ def _released(process: OrderProcess, payment_id: str) -> OrderProcess:
 
 def _voided(process: OrderProcess, payment_id: str, fact: Fact) -> Reaction[OrderProcess]:
     """Mostly we asked for it. If not, the order is not paid for any more."""
-    if process.cancelled or process.shipped or not process.due.get(payment_id):
-        return _ended_if_settled(process, fact)
     note = "the payment was voided at the provider"
+    if payment_id in process.awaited_money:
+        return _declined(process, fact, "declined", note)
+    if process.cancelled or process.shipped:
+        return _ended_if_settled(process, fact)
+    if not process.due.get(payment_id):  # it was called off, and may have been the last to be waited for
+        waits = process.confirmed or process.to_reserve or not process.is_authorized
+        return Reaction(process) if waits else _now(process, fact, ConfirmOrder(order_id=process.order_id))
     return _unpaid(process, payment_id, "declined", note, fact)
 
 
@@ -440,13 +459,30 @@ def _ended(process: OrderProcess, event: Any) -> DropOrderPayment | None:
 
 
 def _drop(process: OrderProcess, payment_id: str, reason: DropReason) -> DropOrderPayment:
-    return DropOrderPayment(order_id=process.order_id, payment_id=payment_id, reason=reason)
+    brought = process.captured.get(payment_id, 0)
+    ids = {"order_id": process.order_id, "payment_id": payment_id}
+    return DropOrderPayment(**ids, reason=reason, brought_cents=brought)
+
+
+def _paying(
+    process: OrderProcess, event: OrderPaymentAdded | OrderPaymentReduced | OrderPaymentDropped, fact: Fact
+) -> Reaction[OrderProcess]:
+    """Which payments are to bring its money; it may have waited for one that is none of them any more."""
+    payment_id, due, added = event.payment_id, dict(process.due), process.added
+    if isinstance(event, OrderPaymentDropped):
+        due.pop(payment_id, None)
+        added = added - {payment_id}
+    else:
+        due[payment_id] = event.amount_cents
+    if isinstance(event, OrderPaymentAdded):
+        added = added | {payment_id}
+    return _completed(process.model_copy(update={"due": due, "added": added}), fact)
 
 
 def _not_captured(process: OrderProcess, payment_id: str, fact: Fact) -> Reaction[OrderProcess]:
-    """Against our books; where nothing was captured of it, another payment may bring its money."""
+    """Against our books; another payment may bring the money that it did not."""
     told = OpenOrderDiscrepancy(order_id=process.order_id, kind="not_captured")
-    if process.returned or process.captured.get(payment_id):
+    if process.returned:
         return _ended_if_settled(process, fact, told)
     return _now(process, fact, told, _drop(process, payment_id, "not_captured"))
 
@@ -523,10 +559,10 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
         case PickShorted() as event if not process.allocated:
             missing = process.missing.now_told([event])
             return _cut_missing(process.model_copy(update={"missing": missing}), _of_pick(fact), fact)
-        case OrderReserved() if process.due.keys() <= process.authorized:
+        case OrderReserved() if process.is_authorized:
             return _now(process, fact, ConfirmOrder(order_id=order_id))
-        case OrderPaymentAdded(payment_id=payment_id):
-            return Reaction(process.model_copy(update={"added": process.added | {payment_id}}))
+        case OrderPaymentAdded() | OrderPaymentReduced() | OrderPaymentDropped() as event:
+            return _paying(process, event, fact)
         case OrderConfirmed():
             return Reaction(process.model_copy(update={"confirmed": True}))
         case OrderCancelled():
@@ -581,6 +617,8 @@ ORDER_AGENT = Agent(
         OrderReserved,
         OrderConfirmed,
         OrderPaymentAdded,
+        OrderPaymentReduced,
+        OrderPaymentDropped,
         OrderCancelled,
         AllocationPlanned,
         AllocationFailed,
@@ -620,7 +658,7 @@ ORDER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=9,
+    rule_version=10,
 )
 
 AGENTS = (ORDER_AGENT,)

@@ -21,6 +21,8 @@ from domain.order import (
     OrderEdited,
     OrderLinesCancelled,
     OrderPartShipped,
+    OrderPaymentDropped,
+    OrderPaymentReduced,
     OrderPlaced,
     OrderReserved,
     OrderShipped,
@@ -314,6 +316,7 @@ def _propose(process: PaymentProcess, event: OrderEditConfirmed, fact: Fact) -> 
             amount_cents=each.amount_cents,
             currency=event.currency,
             method=each.method,
+            subject=process.subject if stored_method(each.method) else "",
         )
         for each in event.payments
     ]
@@ -330,6 +333,33 @@ def _drop(process: PaymentProcess, event: OrderEditDeclined, fact: Fact) -> Reac
         "portions": tuple(each for each in process.portions if each.payment_id not in gone),
     }
     return Reaction(process.model_copy(update=update), _reverse(fact, *gone))
+
+
+def _gone(process: PaymentProcess, payment_id: str, fact: Fact) -> Reaction[PaymentProcess]:
+    """Nothing comes of it any more: what is held of it is let go, what is taken late is given back. Others
+    bring its part."""
+    update = {
+        "proposed": process.proposed - {payment_id},
+        "dropped": process.dropped | {payment_id},
+        "portions": tuple(each for each in process.portions if each.payment_id != payment_id),
+    }
+    process = process.model_copy(update=update)
+    if process.is_owed:
+        return Reaction(process)  # all is given back as it is
+    settled = _settle(process, fact)
+    return replace(settled, commands=(*_reverse(fact, payment_id), *settled.commands))
+
+
+def _reduced(process: PaymentProcess, event: OrderPaymentReduced, fact: Fact) -> Reaction[PaymentProcess]:
+    """No more of it will be taken."""
+    portions = tuple(
+        each.model_copy(update={"amount_cents": event.amount_cents})
+        if each.payment_id == event.payment_id
+        else each
+        for each in process.portions
+    )
+    process = process.model_copy(update={"portions": portions})
+    return Reaction(process) if process.is_owed else _settle(process, fact)
 
 
 def _due(process: PaymentProcess, changes: tuple[PaymentChange, ...]) -> PaymentProcess:
@@ -464,6 +494,10 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
             return _propose(process, event, fact)
         case OrderEditDeclined() as event if event.payments:
             return _drop(process, event, fact)
+        case OrderPaymentDropped(payment_id=payment_id) if process.order_id:
+            return _gone(process, payment_id, fact)
+        case OrderPaymentReduced() as event:
+            return _reduced(process, event, fact)
         case OrderEdited() | OrderLinesCancelled() as event if process.order_id:
             return _changed(process, event, fact)
         case _:
@@ -495,6 +529,8 @@ PAYMENT_AGENT = Agent(
         OrderEditDeclined,
         OrderEdited,
         OrderLinesCancelled,
+        OrderPaymentDropped,
+        OrderPaymentReduced,
     ),
     react=react,
     rule_version=7,

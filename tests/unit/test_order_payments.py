@@ -15,6 +15,7 @@ from domain.order import (
     OrderLinesCancelled,
     OrderPaymentAdded,
     OrderPaymentDropped,
+    OrderPaymentReduced,
     OrderShipped,
 )
 from tests.unit.test_order import order
@@ -25,7 +26,7 @@ ON_ACCOUNT = PLACED.model_copy(update={"portions": (), "on_account": True})
 ADD = AddOrderPayment(order_id="o1", payment_id="p9", method="pix", amount_cents=900)
 ADDED = OrderPaymentAdded(**dict(ADD))
 DROP = DropOrderPayment(order_id="o1", payment_id="p9", reason="declined")
-DROPPED = OrderPaymentDropped(**dict(DROP))
+DROPPED = OrderPaymentDropped(**DROP.model_dump(exclude={"brought_cents"}))
 
 
 def test_a_further_payment_of_an_order_on_account() -> None:
@@ -42,6 +43,18 @@ def test_payments_never_bring_more_than_the_total() -> None:
     order.given(ON_ACCOUNT, ADDED).when(rest).then(OrderPaymentAdded(**dict(rest)))
     more = rest.model_copy(update={"amount_cents": TOTAL - 899})
     order.given(ON_ACCOUNT, ADDED).when(more).then_refused("payments_within_total")
+
+
+def test_another_payment_brings_what_one_did_not() -> None:
+    sent = (*TO_CONFIRMED, OrderShipped(order_id="o1"))
+    less = DropOrderPayment(order_id="o1", payment_id="p2", reason="not_captured", brought_cents=300)
+    reduced = OrderPaymentReduced(order_id="o1", payment_id="p2", reason="not_captured", amount_cents=300)
+    order.given(*sent).when(less).then(reduced)
+    order.given(*sent, reduced).when(less).then_nothing()
+    rest = ADD.model_copy(update={"amount_cents": 599})
+    order.given(*sent, reduced).when(rest).then(OrderPaymentAdded(**dict(rest)))
+    more = ADD.model_copy(update={"amount_cents": 600})
+    order.given(*sent, reduced).when(more).then_refused("payments_within_total")
 
 
 def test_another_payment_brings_what_nothing_came_of() -> None:
