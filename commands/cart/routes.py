@@ -306,6 +306,9 @@ async def _complete(shopper: WantedShopper, cart_id: CartId, body: bodies.Comple
 
 async def _completed(shopper: Shopper, cart_id: str) -> Response:
     cart, position = await finish(shopper.call, cart_id)
+    if cart.status != "completed":
+        detail = "the checkout was given up meanwhile, and nothing was ordered by it: press again"
+        raise conflict("claim_current", detail)
     token = shopper.call.parts.identity.token(position)
     orders = orders_of(cart)
     shown = {

@@ -361,7 +361,8 @@ def _void_by_person(shipment_id: str, shipment: Shipment) -> tuple[ShipmentEvent
 
 def _rebook(command: Rebook, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     _check_here("rebook_before_hand_over", command.shipment_id, shipment)
-    if not (shipment.void == "done" or (shipment.label_refused and shipment.void == "no")):
+    refused = shipment.label_refused and not shipment.tracking_number  # else it came after all
+    if not (shipment.void == "done" or (refused and shipment.void == "no")):
         raise Refused(
             "rebook_without_label",
             f"shipment {command.shipment_id} is {shipment.status}: void its label first",

@@ -109,7 +109,8 @@ def void(payment_id: str, payment: Payment) -> tuple[PaymentEvent, ...]:
         return ()
     if payment.is_capturing and payment.requested_cents:
         raise Refused("void_uncaptured", "a capture is under way; ask again when its outcome is told")
-    if payment.captured_cents and payment.open_cents <= 0 and payment.void != "done":
+    kept = payment.expired and payment.void == "refused"
+    if payment.captured_cents and payment.open_cents <= 0 and payment.void != "done" and not kept:
         raise Refused("void_uncaptured", "all of the payment is captured; refund it instead")
     requested = VoidRequested(payment_id=payment_id, order_id=payment.order_id)
     if payment.requested_cents:

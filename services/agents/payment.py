@@ -466,8 +466,9 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
         case PaymentAuthorized() as event:
             return _authorized(process, event, fact)
         case DeadlineReached(name=name) if name.startswith(AUTHORIZATION) and not process.goods.all_sent:
-            expire = ExpireAuthorization(payment_id=name.removeprefix(AUTHORIZATION))
-            return Reaction(process, _each(fact, [expire]))
+            payment_id = name.removeprefix(AUTHORIZATION)
+            expire = ExpireAuthorization(payment_id=payment_id)
+            return Reaction(_taking(process, payment_id, let_go=True), _each(fact, [expire]))
         case DeadlineReached(name=name) if name.startswith(REVERSAL):
             return _ask_again(process, name.removeprefix(REVERSAL), fact)
         case OrderPartShipped(shipment_id=parcel, units=units):

@@ -332,6 +332,8 @@ def test_another_label_is_booked_once_there_is_none() -> None:
     shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, void).when(ask).then_refused("rebook_without_label")
     shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, void, VOIDED).when(ask).then(again)
     shipment.given(REQUESTED, LabelRefused(**IDS, reason="no")).when(ask).then(again)
+    came_after_all = (REQUESTED, CHOSEN, LabelRefused(**IDS, reason="no"), SWIFT_BOUGHT)
+    shipment.given(*came_after_all).when(ask).then_refused("rebook_without_label")
     shipment.given(REQUESTED, BOUGHT, DISPATCHED).when(ask).then_refused("rebook_before_hand_over")
 
 

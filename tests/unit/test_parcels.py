@@ -452,6 +452,15 @@ def test_what_the_provider_would_not_let_go_is_asked_for_again() -> None:
     assert money(*heard, failed, again) == [("let go", "p0")]
 
 
+def test_what_lapsed_and_the_provider_would_not_let_go_is_asked_for_again() -> None:
+    lapsed = DeadlineReached(agent="payment", key="k", name="authorization p0", due_at=NOW)
+    failed = VoidFailed(payment_id="p0", order_id="o1", reason="no")
+    again = DeadlineReached(agent="payment", key="k", name="reversal p0", due_at=NOW)
+    heard = (*begun(*TWO), LEFT_1, captured("p0", 1, 1000), lapsed)
+    rest = cut(1, "south", 2, 0, pay("p0", 1000, -1000))
+    assert money(*heard, rest, CALLED_OFF, failed, again) == [("let go", "p0")]
+
+
 def test_what_is_cut_after_it_was_captured_is_refunded() -> None:
     """Another payment is captured in its stead: each brings what the order says."""
     heard = (*begun(*TWO, payments=(1000, 1000)), LEFT_1, captured("p0", 1, 500), captured("p1", 1, 500))

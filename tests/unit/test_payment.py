@@ -229,6 +229,8 @@ def test_what_has_lapsed_but_was_not_let_go_is_voided_again() -> None:
     failed = VoidFailed(**IDS, reason="not now")
     lapsed = payment.given(*OPEN, EXPIRED, VOID, failed)
     lapsed.when(RequestReversal(payment_id="p1")).then(VOID)
+    part = (capture_requested(60), captured(60), EXPIRED.model_copy(update={"amount_cents": 40}))
+    payment.given(*OPEN, *part, VOID, failed).when(RequestVoid(payment_id="p1")).then(VOID)
     payment.given(*OPEN, EXPIRED, VOID, failed, VOID).when(told(voided=True)).then(
         PaymentVoided(**IDS, amount_cents=0)
     )
