@@ -72,6 +72,9 @@ class ImportProgress(BaseModel):
     rows: int = Field(examples=[120])
     done: int = Field(examples=[118])
     failed: int = Field(examples=[2])
+    unreadable: int = Field(
+        description="of those that failed: they are not tried again, but mended in the file", examples=[1]
+    )
     errors: list[RowFailed]
 
 
@@ -270,7 +273,7 @@ async def get_import(
             QUERIES.read_failed.sql.encode(), {**of, "after": after, "limit": limit}
         )
         errors = [RowFailed(line=row[0], column=row[1], message=row[2]) for row in await cursor.fetchall()]
-    received_at, attempt, rows, done, failed = found
+    received_at, attempt, rows, done, failed, unreadable = found
     return ImportProgress(
         import_id=import_id,
         state="finished" if done + failed == rows else "running",
@@ -279,6 +282,7 @@ async def get_import(
         rows=rows,
         done=done,
         failed=failed,
+        unreadable=unreadable,
         errors=errors,
     )
 
@@ -336,7 +340,8 @@ async def retry_import(
     request: Request, asked: Allowed, import_id: ImportId, idempotency_key: Key = None
 ) -> Response:
     """As they were uploaded, for what was mended elsewhere: a SKU that is free now. Those that were done stay
-    done. While the import runs nothing is tried anew.
+    done; those that could not be read stay as they are: mend them in the file, and upload it again. While the
+    import runs nothing is tried anew.
     """
     of = {"import_id": import_id, "merchant": asked.merchant}
     importer = importer_of(request)
@@ -345,8 +350,9 @@ async def retry_import(
         found = await cursor.fetchone()
         if found is None:
             raise not_found("import", str(import_id))
-        _, _, rows, done, failed = found
-        if failed and done + failed == rows:
+        _, _, rows, done, failed, unreadable = found
+        again = failed - unreadable
+        if again and done + failed == rows:
             await connection.execute(QUERIES.try_again.sql.encode(), of)
     importer.uploaded.set()
-    return await _positioned(request, {"import_id": str(import_id), "rows": failed}, 202)
+    return await _positioned(request, {"import_id": str(import_id), "rows": again}, 202)

@@ -5,8 +5,10 @@ ON CONFLICT (import_id) DO UPDATE SET import_id = excluded.import_id
 RETURNING digest, (xmax = 0) AS added;
 
 -- name: add_rows!
-INSERT INTO catalogue_import_rows (import_id, line, cells, outcome, "column", message)
-SELECT :import_id, r.line, r.cells::jsonb, CASE WHEN r.message = '' THEN 'waiting' ELSE 'failed' END, r."column", r.message
+-- A row with a message could not be read.
+INSERT INTO catalogue_import_rows (import_id, line, cells, outcome, readable, "column", message)
+SELECT :import_id, r.line, r.cells::jsonb, CASE WHEN r.message = '' THEN 'waiting' ELSE 'failed' END, r.message = '',
+    r."column", r.message
 FROM unnest(:lines::integer[], :cells::text[], :columns::text[], :messages::text[])
     AS r (line, cells, "column", message);
 
@@ -32,7 +34,8 @@ WHERE r.import_id = :import_id AND r.line = o.line;
 
 -- name: read_progress
 SELECT i.received_at, i.attempt, count(r.line) AS rows, count(r.line) FILTER (WHERE r.outcome = 'done') AS done,
-    count(r.line) FILTER (WHERE r.outcome = 'failed') AS failed
+    count(r.line) FILTER (WHERE r.outcome = 'failed') AS failed,
+    count(r.line) FILTER (WHERE NOT r.readable) AS unreadable
 FROM catalogue_imports AS i LEFT JOIN catalogue_import_rows AS r ON r.import_id = i.import_id
 WHERE i.import_id = :import_id AND i.merchant = :merchant
 GROUP BY i.import_id;
@@ -44,13 +47,14 @@ WHERE i.import_id = :import_id AND i.merchant = :merchant AND r.outcome = 'faile
 ORDER BY r.line LIMIT :limit;
 
 -- name: try_again
--- What failed waits again, under a new attempt: what came of the one before is kept in the ledger.
+-- What failed waits again, but for what could not be read: under a new attempt, as what came of the one before is kept
+-- in the ledger.
 WITH again AS (
     UPDATE catalogue_imports SET attempt = attempt + 1 WHERE import_id = :import_id AND merchant = :merchant
     RETURNING import_id
 )
 UPDATE catalogue_import_rows AS r SET outcome = 'waiting', "column" = '', message = ''
-FROM again WHERE r.import_id = again.import_id AND r.outcome = 'failed';
+FROM again WHERE r.import_id = again.import_id AND r.outcome = 'failed' AND r.readable;
 
 -- name: sweep!
 DELETE FROM catalogue_imports WHERE import_id IN (

@@ -92,6 +92,18 @@ async def test_only_what_failed_is_tried_again(api: Api) -> None:
     assert "ProductDrafted" not in types
 
 
+async def test_what_could_not_be_read_is_never_tried_again(api: Api) -> None:
+    """A price of `4,990` without quotes is two cells: it must not become 4 cents by a retry."""
+    await upload(api, *GOOD)
+    progress = await finished(api, await upload(api, "MIS,Mis,,,MIS,,,web BRL 4,990,web,active"))
+    assert (progress["failed"], progress["unreadable"], progress["done"]) == (1, 1, 0)
+    again = await api.post(f"/v1/catalogue/imports/{progress['import_id']}/retry")
+    assert again.json()["rows"] == 0
+    progress = await finished(api, again)
+    assert (progress["failed"], progress["attempt"]) == (1, 1)
+    assert not [each for each in await api.events(ProductDrafted) if each.product_id == "MIS"]
+
+
 async def test_uploaded_twice_it_is_done_once(api: Api) -> None:
     first, second = await upload(api, *GOOD, key="k1"), await upload(api, *GOOD, key="k1")
     assert first.json()["import_id"] == second.json()["import_id"]
