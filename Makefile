@@ -40,7 +40,7 @@ lock: ## pin all dependencies with hashes (needs uv)
 format: venv ## rewrite the code in the common format
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix-only --quiet .
 
-check: venv ## format, lint, types, import contracts, unit and property tests: under a minute
+check: venv ## format, lint, types, import contracts, unit and property tests: two minutes
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
