@@ -50,7 +50,8 @@ class Payment:
 
     `discrepancies` and `mismatches` (kind to our and their minor units) are open; `accepted` are those that a
     person has let stand, with the figures that were accepted. `provider_reference` is the provider's name for
-    the payment, once it is authorised.
+    the payment, once it is authorised. `last_captures`: those that took, when they were asked for, all that
+    was held, while no other was under way; what comes later does not change that.
     """
 
     order_id: str = ""
@@ -71,6 +72,7 @@ class Payment:
     mismatches: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     accepted: Mapping[str, str] = field(default_factory=dict)
     provider_reference: str = ""
+    last_captures: frozenset[str] = frozenset()
 
     @property
     def is_voiding(self) -> bool:
@@ -146,6 +148,15 @@ def _moved(
     return {**movements, reference: (before if cents is None else cents, now)}
 
 
+def _capturing(payment: Payment, capture_id: str, cents: int) -> Payment:
+    is_last = not payment.is_capturing and cents == (payment.authorized_cents or 0) - payment.captured_cents
+    return replace(
+        payment,
+        captures=_moved(payment.captures, capture_id, cents, "requested"),
+        last_captures=payment.last_captures | {capture_id} if is_last else payment.last_captures,
+    )
+
+
 def _acted(payment: Payment, action_id: str, status: Action) -> Payment:
     if ACTION_RANK[status] <= ACTION_RANK[payment.action]:
         return payment
@@ -188,7 +199,7 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:
         case PaymentDeclined():
             return replace(payment, declined=True)
         case CaptureRequested(capture_id=reference, amount_cents=cents):
-            return replace(payment, captures=_moved(payment.captures, reference, cents, "requested"))
+            return _capturing(payment, reference, cents)
         case PaymentCaptured(capture_id=reference, amount_cents=cents):
             return replace(payment, captures=_moved(payment.captures, reference, cents, "done"))
         case CaptureFailed(capture_id=reference):

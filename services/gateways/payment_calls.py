@@ -93,8 +93,11 @@ def with_method(request: Request, token: str) -> dict[str, Any]:
 
 
 def capture(fact: Fact, asked: CaptureRequested, payment: Payment) -> Request:
-    """The last one that there is money for ends the authorisation; any other keeps the rest of it."""
-    is_last = (payment.authorized_cents or 0) - payment.captured_cents == asked.amount_cents
+    """The last one that there is money for ends the authorisation; any other keeps the rest of it.
+
+    Which it is, was settled when it was asked for: under one key the provider takes one body only.
+    """
+    is_last = asked.capture_id in payment.last_captures
     body = {
         "amount_to_capture": asked.amount_cents,
         "final_capture": "true" if is_last else "false",

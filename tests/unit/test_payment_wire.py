@@ -15,6 +15,7 @@ from domain.kernel import Event, Fact
 from domain.payment import (
     PAYMENT,
     AuthorizationRequested,
+    CaptureFailed,
     CaptureRequested,
     CustomerActionCompleted,
     CustomerActionRequired,
@@ -48,8 +49,9 @@ def fact(event: Event) -> Fact:
     return Fact(1, PAID, 1, event, "m1", "c1", "cause", UUID(int=1), NOW, NOW)
 
 
-def asked(event: Event, *history: Event) -> Request:
-    return PAYMENT_GATEWAY.request(fact(event), PAYMENT.fold((ASKED, *history)))
+def asked(event: Event, *history: Event, later: tuple[Event, ...] = ()) -> Request:
+    """By a state that knows of the request, as whoever calls always has; and of what came `later`."""
+    return PAYMENT_GATEWAY.request(fact(event), PAYMENT.fold((ASKED, *history, event, *later)))
 
 
 def intent(status: str = "requires_capture", **fields: Any) -> dict[str, Any]:
@@ -147,6 +149,40 @@ def test_only_the_capture_that_takes_all_that_is_left_is_the_last(
     assert body["final_capture"] == final
     assert body["metadata"] == {captured_as("k2"): f"{cents} k2"}
     assert len(captured_as("k" * 200)) <= 40
+
+
+def capturing(reference: str, cents: int) -> CaptureRequested:
+    return CaptureRequested(**IDS, capture_id=reference, amount_cents=cents)
+
+
+def captured(reference: str, cents: int) -> PaymentCaptured:
+    return PaymentCaptured(**IDS, capture_id=reference, amount_cents=cents)
+
+
+def test_a_capture_that_is_tried_again_once_it_is_captured_asks_for_the_same() -> None:
+    """Under one key the provider wants one request, word for word."""
+    whole = asked(capturing("k1", 1000), AUTHORIZED)
+    assert whole.body["final_capture"] == "true"
+    assert asked(capturing("k1", 1000), AUTHORIZED, later=(captured("k1", 1000),)) == whole
+    rest = asked(capturing("k2", 300), AUTHORIZED, PART)
+    assert rest.body["final_capture"] == "true"
+    assert asked(capturing("k2", 300), AUTHORIZED, PART, later=(captured("k2", 300),)) == rest
+
+
+def test_of_two_captures_under_way_each_asks_for_the_same_whatever_becomes_of_the_other() -> None:
+    """The later one is not the last: it would let go of what the earlier one is yet to take."""
+    first, second = capturing("k1", 700), capturing("k2", 300)
+    failed = CaptureFailed(**IDS, capture_id="k1", reason="no")
+    fates: tuple[tuple[Event, ...], ...] = ((), (captured("k1", 700),), (failed,), (captured("k2", 300),))
+    for told in fates:
+        assert asked(first, AUTHORIZED, later=(second, *told)).body["final_capture"] == "false"
+        assert asked(second, AUTHORIZED, first, later=told).body["final_capture"] == "false"
+
+
+def test_a_capture_after_one_that_failed_takes_all_that_is_held_and_is_the_last() -> None:
+    failed = CaptureFailed(**IDS, capture_id="k1", reason="no")
+    again = asked(capturing("k2", 1000), AUTHORIZED, capturing("k1", 1000), failed)
+    assert again.body["final_capture"] == "true"
 
 
 def test_what_is_captured_in_part_is_not_cancelled_but_let_go() -> None:
