@@ -240,8 +240,9 @@ async def _add_payment(
 ) -> Response:
     """In its currency, beside the payments that it was placed with: as far as these do not bring the whole
     total (rule `payments_within_total`), as it is on account, or as one of them brought less than it was to:
-    what could not be captured of one is let go, and taken no more. It is captured when the order is dispatched, or at once, if it was; and given back when the order is cancelled.
-    One that is cancelled or completed takes none (rule `pay_open_order`).
+    what could not be captured of one is let go, and taken no more. It is captured when the order is
+    dispatched, or at once, if it was; and given back when the order is cancelled. One that is cancelled or
+    completed takes none (rule `pay_open_order`).
     """
     await call.settings()
     placed, correlation = await _open_order(call, order_id)
