@@ -210,6 +210,8 @@ def money_is_conserved(history: History, plan: Plan, payments: Payments) -> Iter
             yield f"{stream}: captured, refunded, disputed are {books} by our books, {real} by the provider's"
         if ours.captured_cents > (ours.authorized_cents or 0) or ours.refunded_cents > ours.captured_cents:
             yield f"{stream}: refunded <= captured <= authorised does not hold: {ours}"
+        if theirs and theirs.status == "pending" and not theirs.voided_at:
+            continue  # it came to know of it after the void; should it hold something, that is voided anew
         if theirs and theirs.status != "declined" and bool(theirs.voided_at) != (ours.void == "done"):
             yield f"{stream}: voided by {'the provider' if theirs.voided_at else 'us'} alone"
     wanted = ordered(history.facts)
