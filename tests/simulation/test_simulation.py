@@ -65,6 +65,7 @@ NEVER = {
         "ShipmentLeftBehind",
     ),
     "an order is paid for as it was placed, or as a change set says": ("OrderPaymentAdded",),
+    "seldom is a later capture alone refused": ("OrderPaymentReduced",),
     "the carrier knows its parcels, and sends no invoice": ("ScanMisdirected", "ShipmentBilled"),
     "the bank's customer does come, and evidence is seldom late": ("CustomerActionExpired", "EvidenceFailed"),
     "a cart is filled and completed by one person, at prices that stay": (
