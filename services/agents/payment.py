@@ -289,7 +289,7 @@ def _granted(process: PaymentProcess, event: RefundRequested) -> PaymentProcess:
 def _won(process: PaymentProcess, payment_id: str, fact: Fact) -> Reaction[PaymentProcess]:
     """What could not be given back while it was disputed is asked for again: by its name, as it may have been
     granted by now."""
-    if process.is_owed:
+    if process.is_owed or payment_id in process.dropped:
         return Reaction(process, _reverse(fact, payment_id))
     taking = process.takings.get(payment_id, Taking())
     again = [
@@ -466,9 +466,8 @@ def react(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
         case PaymentAuthorized() as event:
             return _authorized(process, event, fact)
         case DeadlineReached(name=name) if name.startswith(AUTHORIZATION) and not process.goods.all_sent:
-            payment_id = name.removeprefix(AUTHORIZATION)
-            expire = ExpireAuthorization(payment_id=payment_id)
-            return Reaction(_taking(process, payment_id, let_go=True), _each(fact, [expire]))
+            expire = ExpireAuthorization(payment_id=name.removeprefix(AUTHORIZATION))
+            return Reaction(process, _each(fact, [expire]))
         case DeadlineReached(name=name) if name.startswith(REVERSAL):
             return _ask_again(process, name.removeprefix(REVERSAL), fact)
         case OrderPartShipped(shipment_id=parcel, units=units):

@@ -27,6 +27,7 @@ from domain.inventory import (
 )
 from domain.kernel import Fact
 from domain.order import Order, OrderPlaced
+from domain.payment import PaymentVoided
 from domain.streams import order_stream, payment_stream, stream_parts
 from eventstore.codec import decode
 from eventstore.leaf import leaf_hash_of
@@ -202,6 +203,11 @@ def stays_open(order: PlannedOrder, state: Order) -> bool:
 
 def money_is_conserved(history: History, plan: Plan, payments: Payments) -> Iterator[str]:
     """What we think of each payment is what the provider did; what ended was paid, or given back."""
+    unknown = {  # a void that no provider tells of: it knew of no such payment
+        fact.stream
+        for fact in history.facts
+        if isinstance(fact.event, PaymentVoided) and fact.event.happened_at is None
+    }
     for stream, ours in history.of("payment"):
         theirs = payments.payments.get(stream)
         real = (theirs.captured_cents, theirs.refunded_cents, theirs.disputed_cents) if theirs else (0, 0, 0)
@@ -210,7 +216,7 @@ def money_is_conserved(history: History, plan: Plan, payments: Payments) -> Iter
             yield f"{stream}: captured, refunded, disputed are {books} by our books, {real} by the provider's"
         if ours.captured_cents > (ours.authorized_cents or 0) or ours.refunded_cents > ours.captured_cents:
             yield f"{stream}: refunded <= captured <= authorised does not hold: {ours}"
-        if theirs and theirs.status == "pending" and not theirs.voided_at:
+        if stream in unknown and theirs and theirs.status == "pending":
             continue  # it came to know of it after the void; should it hold something, that is voided anew
         if theirs and theirs.status != "declined" and bool(theirs.voided_at) != (ours.void == "done"):
             yield f"{stream}: voided by {'the provider' if theirs.voided_at else 'us'} alone"

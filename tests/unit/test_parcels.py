@@ -40,6 +40,7 @@ from domain.order import (
     OrderHeld,
     OrderLinesCancelled,
     OrderPartShipped,
+    OrderPaymentDropped,
     OrderPlaced,
     OrderReleased,
     OrderReserved,
@@ -458,7 +459,22 @@ def test_what_lapsed_and_the_provider_would_not_let_go_is_asked_for_again() -> N
     again = DeadlineReached(agent="payment", key="k", name="reversal p0", due_at=NOW)
     heard = (*begun(*TWO), LEFT_1, captured("p0", 1, 1000), lapsed)
     rest = cut(1, "south", 2, 0, pay("p0", 1000, -1000))
+    assert money(*heard, failed, rest, CALLED_OFF) == [("let go", "p0")]
     assert money(*heard, rest, CALLED_OFF, failed, again) == [("let go", "p0")]
+
+
+def test_a_deadline_that_comes_while_a_capture_is_under_way_lapses_nothing() -> None:
+    """What the capture leaves is let go once nothing more will be taken of it."""
+    lapsed = DeadlineReached(agent="payment", key="k", name="authorization p0", due_at=NOW)
+    heard = (*begun(*TWO), LEFT_1, lapsed, captured("p0", 1, 1000))
+    rest = cut(1, "south", 2, 0, pay("p0", 1000, -1000))
+    assert money(*heard, rest, CALLED_OFF) == [("let go", "p0")]
+
+
+def test_a_dropped_payment_that_was_disputed_is_given_back_once_that_is_won() -> None:
+    gone = OrderPaymentDropped(order_id="o1", payment_id="p0", reason="not_captured")
+    won = DisputeWon(payment_id="p0", order_id="o1", dispute_id="d1", amount_cents=1000)
+    assert money(*begun(*TWO), LEFT_1, gone, captured("p0", 1, 1000), won) == [("reverse", "p0")]
 
 
 def test_what_is_cut_after_it_was_captured_is_refunded() -> None:
