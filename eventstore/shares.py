@@ -175,7 +175,6 @@ async def merge(statements: Statements, runs_: Sequence[Sequence[Held]]) -> list
     rows = await statements.run(
         "merge",
         **_named(held),
-        lasts=[each.partitions.last for each in held],
         positions=[each.position for each in held],
         runs=[number for number, run in enumerate(runs_) for _ in run],
     )
@@ -188,5 +187,6 @@ def _named(held: Sequence[Held]) -> dict[str, list[Any]]:
     return {
         "followers": [each.follower for each in held],
         "firsts": [each.partitions.first for each in held],
+        "lasts": [each.partitions.last for each in held],
         "leases": [each.lease for each in held],
     }

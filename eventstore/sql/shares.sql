@@ -57,14 +57,17 @@ WITH free AS (
 )
 SELECT follower, first, last, lease, position, done FROM parts WHERE ours ORDER BY follower, first;
 
--- name: renew(followers, firsts, leases, seconds)
--- Those that still are ours. Whoever locks several checkpoints, here or for a page, does so in this one order: two who
+-- name: renew(followers, firsts, lasts, leases, seconds)
+-- Those that still are ours, whole: of one that was cut while its worker stood still, the part that nobody took has its
+-- lease, but the worker must learn that it has lost the rest. Whoever locks several checkpoints, here or for a page, does so in this one order: two who
 -- wait for each other would both stand still until Postgres ends one of them.
 WITH held AS (
     SELECT c.follower, c.first_partition
-    FROM unnest(:followers::text[], :firsts::integer[], :leases::bigint[]) AS mine (follower, first, lease)
+    FROM unnest(:followers::text[], :firsts::integer[], :lasts::integer[], :leases::bigint[])
+        AS mine (follower, first, last, lease)
     JOIN checkpoints AS c
-        ON c.follower = mine.follower AND c.first_partition = mine.first AND c.lease = mine.lease
+        ON c.follower = mine.follower AND c.first_partition = mine.first AND c.last_partition = mine.last
+        AND c.lease = mine.lease
     ORDER BY c.follower, c.first_partition
     FOR UPDATE OF c
 )
@@ -72,12 +75,14 @@ UPDATE checkpoints AS c SET leased_until = now() + make_interval(secs => :second
 FROM held WHERE c.follower = held.follower AND c.first_partition = held.first_partition
 RETURNING c.follower, c.first_partition;
 
--- name: release(followers, firsts, leases)!
+-- name: release(followers, firsts, lasts, leases)!
 WITH held AS (
     SELECT c.follower, c.first_partition
-    FROM unnest(:followers::text[], :firsts::integer[], :leases::bigint[]) AS mine (follower, first, lease)
+    FROM unnest(:followers::text[], :firsts::integer[], :lasts::integer[], :leases::bigint[])
+        AS mine (follower, first, last, lease)
     JOIN checkpoints AS c
-        ON c.follower = mine.follower AND c.first_partition = mine.first AND c.lease = mine.lease
+        ON c.follower = mine.follower AND c.first_partition = mine.first AND c.last_partition = mine.last
+        AND c.lease = mine.lease
     ORDER BY c.follower, c.first_partition
     FOR UPDATE OF c
 )

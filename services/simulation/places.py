@@ -164,16 +164,23 @@ class Places:
         return taken
 
     def renew(
-        self, followers: Sequence[str], firsts: Sequence[int], leases: Sequence[int], seconds: float
+        self,
+        followers: Sequence[str],
+        firsts: Sequence[int],
+        lasts: Sequence[int],
+        leases: Sequence[int],
+        seconds: float,
     ) -> Rows:
         return [
             at
-            for at, row in self._held(followers, firsts, leases)
+            for at, row in self._held(followers, firsts, lasts, leases)
             if self.checkpoints.update(at, row._replace(leased_until=self._in(seconds)))
         ]
 
-    def release(self, followers: Sequence[str], firsts: Sequence[int], leases: Sequence[int]) -> Rows:
-        for at, row in self._held(followers, firsts, leases):
+    def release(
+        self, followers: Sequence[str], firsts: Sequence[int], lasts: Sequence[int], leases: Sequence[int]
+    ) -> Rows:
+        for at, row in self._held(followers, firsts, lasts, leases):
             self.checkpoints.update(at, row._replace(leased_until=None, worker=None))
         return ()
 
@@ -192,11 +199,11 @@ class Places:
         positions: Sequence[int],
         runs: Sequence[int],
     ) -> Rows:
-        named = zip(self._rows_of(followers, firsts, leases), lasts, positions, runs, strict=True)
+        named = zip(self._rows_of(followers, firsts, lasts, leases), positions, runs, strict=True)
         found = [
             (run, at, row)
-            for (at, row), last, position, run in named
-            if row is not None and (row.last, row.position) == (last, position)
+            for (at, row), position, run in named
+            if row is not None and row.position == position
         ]
         if len(found) < len(runs):
             self._lock((at, row) for _, at, row in found)
@@ -213,17 +220,19 @@ class Places:
         return at[1], last, lease
 
     def _held(
-        self, followers: Sequence[str], firsts: Sequence[int], leases: Sequence[int]
+        self, followers: Sequence[str], firsts: Sequence[int], lasts: Sequence[int], leases: Sequence[int]
     ) -> Iterable[tuple[At, CheckpointRow]]:
-        return [(at, row) for at, row in self._rows_of(followers, firsts, leases) if row is not None]
+        rows = self._rows_of(followers, firsts, lasts, leases)
+        return [(at, row) for at, row in rows if row is not None]
 
     def _rows_of(
-        self, followers: Sequence[str], firsts: Sequence[int], leases: Sequence[int]
+        self, followers: Sequence[str], firsts: Sequence[int], lasts: Sequence[int], leases: Sequence[int]
     ) -> Iterable[tuple[At, CheckpointRow | None]]:
-        """What is still under the lease that is named."""
-        for follower, first, lease in zip(followers, firsts, leases, strict=True):
+        """What still is as it is named, under that lease."""
+        for follower, first, last, lease in zip(followers, firsts, lasts, leases, strict=True):
             row = self.checkpoints.get((follower, first))
-            yield (follower, first), row if row is not None and row.lease == lease else None
+            held = row is not None and (row.last, row.lease) == (last, lease)
+            yield (follower, first), row if held else None
 
 
 def _place(each: tuple[At, CheckpointRow]) -> At:

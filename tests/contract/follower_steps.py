@@ -197,7 +197,7 @@ TEAMS = st.lists(st.sampled_from(["agents", "gateway"]), max_size=2, unique=True
 RANGE = st.sampled_from([(0, 63), (0, 31), (32, 63), (16, 47), (0, 0), (63, 63)])
 _RANGED = _flat(RANGE, st.integers(0, 2), PLACES)
 _ALONE = {"first": st.sampled_from([0, 16, 32]), "last": st.sampled_from([31, 47, 63])}
-_PLACE = _flat(FOLLOWERS, st.sampled_from([0, 16, 32]), st.integers(0, 2))
+_PLACE = _flat(FOLLOWERS, st.sampled_from([0, 16, 32]), st.sampled_from([31, 47, 63]), st.integers(0, 2))
 
 ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "join_workers": _with(known_as=TEXT, teams=TEAMS, seconds=SECONDS),
@@ -210,12 +210,12 @@ ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         worker=WORKER,
         seconds=SECONDS,
     ),
-    "renew": _with(_columns("followers firsts leases", _PLACE), seconds=SECONDS),
-    "release": _columns("followers firsts leases", _PLACE),
+    "renew": _with(_columns("followers firsts lasts leases", _PLACE), seconds=SECONDS),
+    "release": _columns("followers firsts lasts leases", _PLACE),
     "release_all": _with(worker=WORKER),
     "merge": _columns(
-        "followers firsts leases lasts positions runs",
-        _flat(_PLACE, st.sampled_from([31, 47, 63]), PLACES, st.just(0)),
+        "followers firsts lasts leases positions runs",
+        _flat(_PLACE, PLACES, st.just(0)),
         unique_by=lambda row: row[:2],
     ),
     "create_checkpoint": _with(follower=FOLLOWERS, position=PLACES),

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from eventstore.checkpoints import LEASE_SECONDS
+import pytest
+
+from eventstore.checkpoints import LEASE_SECONDS, LeaseLost
 from eventstore.memory import MemoryLog
 from eventstore.sharing import Sharing
 from eventstore.statements import Rows
@@ -57,3 +59,21 @@ async def test_what_is_taken_anew_stands_instead_of_what_was_lost() -> None:
         await ours.refresh()
     firsts = [each.partitions.first for each in ours.places]
     assert len(set(firsts)) == len(firsts) > 0
+
+
+async def test_what_was_cut_is_not_held_any_more() -> None:
+    """Else who stood still would believe in the whole for ever, and nobody move what fell free."""
+    clock = Hands()
+    line = Line(clock)
+    await line.run("create_checkpoint", follower="agents", position=0)
+    ours, others = Sharing(line, "agents"), Sharing(line, "agents")  # type: ignore[arg-type]
+    await ours.join()
+    await ours.refresh()
+    clock.at += timedelta(seconds=LEASE_SECONDS + 1)
+    await ours._worker.look([])  # it lives, but has renewed nothing
+    await others.join()
+    (taken,) = await others.refresh()
+    assert taken.partitions.first > 0
+    await ours._look()
+    with pytest.raises(LeaseLost):
+        ours.check()
