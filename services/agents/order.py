@@ -57,6 +57,7 @@ from domain.order import (
     OrderEdited,
     OrderEditProposed,
     OrderLinesCancelled,
+    OrderPartShipped,
     OrderPaymentAdded,
     OrderPaymentDropped,
     OrderPaymentReduced,
@@ -100,10 +101,11 @@ class OrderProcess(Value):
     `released` are payments of which nothing is held: declined, voided, expired, or their capture failed;
     `added` those that the order was not placed with. `due` is what each is to bring, `to_pay` what all are
     to: None on account, and of a process of before. `units` are those that are wanted, by `SKU warehouse`;
-    `parcels` those that left, and how far they came; `shipped`: with them nothing is left to be sent. While
-    the change set `change` is carried out, as its event `asked_by` says, `awaited_units` are those that must
-    be allocated for it, and `awaited_money` is what must be authorised, by payment id. `missing`: which units
-    are nowhere; `beside` is the last event of the plan that asked for units beside those of the order.
+    `parcels` those that left, and how far they came; `counted` those of them that have something of the
+    order, as it says; `shipped`: with them nothing is left to be sent. While the change set `change` is
+    carried out, as its event `asked_by` says, `awaited_units` are those that must be allocated for it, and
+    `awaited_money` is what must be authorised, by payment id. `missing`: which units are nowhere; `beside` is
+    the last event of the plan that asked for units beside those of the order.
     """
 
     order_id: str = ""
@@ -126,21 +128,24 @@ class OrderProcess(Value):
     confirmed: bool = False
     added: frozenset[str] = frozenset()
     parcels: dict[str, Parcel] = Field(default_factory=dict)
+    counted: frozenset[str] = frozenset()
     shipped: bool = False
     cancelled: bool = False
 
     @model_validator(mode="before")
     @classmethod
-    def _of_one_parcel(cls, kept: Any) -> Any:
-        """As it was kept while all of an order left in one parcel."""
-        if not isinstance(kept, Mapping) or "dispatched" not in kept:
+    def _as_it_was_kept(cls, kept: Any) -> Any:
+        """While all of an order left in one parcel; and while every parcel counted."""
+        if not isinstance(kept, Mapping) or "counted" in kept:
             return kept
+        if "dispatched" not in kept:
+            return {**kept, "counted": frozenset(kept.get("parcels", ()))}
         known = {
             name: each for name, each in kept.items() if name not in ("dispatched", "delivered", "returned")
         }
         reached = [name for name in ("dispatched", "delivered", "returned") if kept[name]]
         parcels = {kept["order_id"]: reached[-1]} if reached else {}
-        return {**known, "parcels": parcels, "shipped": bool(reached)}
+        return {**known, "parcels": parcels, "counted": frozenset(parcels), "shipped": bool(reached)}
 
     @property
     def dispatched(self) -> bool:
@@ -148,13 +153,19 @@ class OrderProcess(Value):
 
     @property
     def returned(self) -> bool:
-        """All that was sent came back, and nothing more will be."""
-        return self.shipped and set(self.parcels.values()) == {"returned"}
+        """All that was sent of it came back, and nothing more will be."""
+        return self.shipped and self._reached == {"returned"}
 
     @property
     def delivered(self) -> bool:
         """All that is not on its way back is with the customer, and nothing more will be sent."""
-        return self.shipped and set(self.parcels.values()) in ({"delivered"}, {"delivered", "returned"})
+        return self.shipped and self._reached in ({"delivered"}, {"delivered", "returned"})
+
+    @property
+    def _reached(self) -> set[Parcel]:
+        """How far the parcels are that have something of it: all, where the order has not said which."""
+        counted = self.counted or self.parcels
+        return {reached for parcel, reached in self.parcels.items() if parcel in counted}
 
     @property
     def is_paid(self) -> bool:
@@ -354,7 +365,7 @@ def _dispatched(process: OrderProcess, event: ShipmentDispatched, fact: Fact) ->
     that does not say what is in it has all."""
     process = _parcel(process, event.shipment_id, "dispatched")
     if not event.lines:
-        process = process.model_copy(update={"shipped": True})
+        process = _counted(process, event.shipment_id, shipped=True)
         return _now(process, fact, RecordDispatch(order_id=process.order_id))
     units = tuple(ParcelUnits(**dict(line)) for line in event.lines)
     ids = {"order_id": process.order_id, "shipment_id": event.shipment_id}
@@ -363,6 +374,11 @@ def _dispatched(process: OrderProcess, event: ShipmentDispatched, fact: Fact) ->
 
 def _parcel(process: OrderProcess, shipment_id: str, reached: Parcel) -> OrderProcess:
     return process.model_copy(update={"parcels": {**process.parcels, shipment_id: reached}})
+
+
+def _counted(process: OrderProcess, shipment_id: str, *, shipped: bool) -> OrderProcess:
+    update = {"counted": process.counted | {shipment_id}, "shipped": shipped or process.shipped}
+    return process.model_copy(update=update)
 
 
 def _arrived(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
@@ -597,8 +613,10 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _contradicted(process, fact, "not_shippable")
         case ShipmentDispatched() as event:
             return _dispatched(process, event, fact)
-        case OrderShipped():
-            return _arrived(process.model_copy(update={"shipped": True}), fact)
+        case OrderPartShipped(shipment_id=parcel):
+            return Reaction(_counted(process, parcel, shipped=False))
+        case OrderShipped(shipment_id=parcel):
+            return _arrived(_counted(process, parcel, shipped=True), fact)
         case ShipmentDelivered(shipment_id=parcel) if process.parcels.get(parcel) != "returned":
             return _arrived(_parcel(process, parcel, "delivered"), fact)
         case ShipmentReturned(shipment_id=parcel):
@@ -652,13 +670,14 @@ ORDER_AGENT = Agent(
         PaymentVoided,
         VoidFailed,
         LabelRefused,
+        OrderPartShipped,
         OrderShipped,
         ShipmentDispatched,
         ShipmentDelivered,
         ShipmentReturned,
     ),
     react=react,
-    rule_version=10,
+    rule_version=11,
 )
 
 AGENTS = (ORDER_AGENT,)

@@ -29,6 +29,7 @@ from domain.carrier import (
 from domain.deadline import DeadlineReached
 from domain.kernel import Command, Event
 from domain.order import (
+    CancelOrder,
     CancelOrderRest,
     CompleteOrder,
     Line,
@@ -56,6 +57,7 @@ from domain.payment import (
     DisputeWon,
     PaymentAuthorized,
     PaymentCaptured,
+    PaymentVoided,
     RefundFailed,
     RefundRequested,
     RequestCapture,
@@ -312,7 +314,11 @@ def test_a_name_that_is_taken_is_refused() -> None:
 
 A_NORTH, A_SOUTH = units(2, "north"), units(1, "south")
 SENT_1, SENT_2 = sent("o1", A_NORTH), sent("o1.parcel-2", A_SOUTH)
-SHIPPED = OrderShipped(order_id="o1")
+PART_1 = OrderPartShipped(
+    order_id="o1", shipment_id="o1", units=(ParcelUnits(sku="sku2", warehouse="north", quantity=2),)
+)
+SHIPPED = OrderShipped(order_id="o1", shipment_id="o1.parcel-2")
+CALLED_OFF = OrderShipped(order_id="o1")
 PAID = PaymentCaptured(payment_id="p0", order_id="o1", capture_id="p0.capture", amount_cents=2000)
 DONE = [CompleteOrder(order_id="o1")]
 
@@ -324,23 +330,39 @@ def test_the_order_is_told_which_units_left() -> None:
 
 
 def test_an_order_completes_with_the_last_of_its_parcels() -> None:
-    heard = (order(*TWO), SENT_1, PAID, delivered("o1"))
+    heard = (order(*TWO), SENT_1, PART_1, PAID, delivered("o1"))
     assert react_to(ORDER_AGENT, *heard)[1] == [], "the other is still to be sent"
     assert react_to(ORDER_AGENT, *heard, SENT_2, SHIPPED)[1] == []
     assert react_to(ORDER_AGENT, *heard, SENT_2, SHIPPED, delivered("o1.parcel-2"))[1] == DONE
     assert react_to(ORDER_AGENT, *heard, SENT_2, delivered("o1.parcel-2"), SHIPPED)[1] == DONE
-    assert react_to(ORDER_AGENT, *heard, SHIPPED)[1] == DONE, "the rest was called off"
+    assert react_to(ORDER_AGENT, *heard, CALLED_OFF)[1] == DONE, "the rest was called off"
 
 
 def test_some_delivered_and_some_came_back_completes_with_the_rest() -> None:
-    heard = (order(*TWO), SENT_1, SENT_2, SHIPPED, PAID, back("o1.parcel-2", A_SOUTH))
+    heard = (order(*TWO), SENT_1, PART_1, SENT_2, SHIPPED, PAID, back("o1.parcel-2", A_SOUTH))
     assert react_to(ORDER_AGENT, *heard)[1] == []
     assert react_to(ORDER_AGENT, *heard, delivered("o1"))[1] == DONE
 
 
+def test_what_came_back_of_the_order_ends_it_whatever_was_sent_beside_it() -> None:
+    """The second parcel left with what was called off: it is none of the order's."""
+    heard = (order(*TWO), SENT_1, SENT_2, SHIPPED.model_copy(update={"shipment_id": "o1"}))
+    over = (*heard, back("o1", A_NORTH), PaymentVoided(payment_id="p0", order_id="o1", amount_cents=2000))
+    assert react_to(ORDER_AGENT, *over)[1] == [CancelOrder(order_id="o1", reason="returned")]
+
+
 def test_all_came_back_is_a_returned_order() -> None:
     given = PAID.model_copy(update={"amount_cents": 2000})
-    heard = (order(*TWO), SENT_1, SENT_2, SHIPPED, given, back("o1.parcel-2", A_SOUTH), back("o1", A_NORTH))
+    heard = (
+        order(*TWO),
+        SENT_1,
+        PART_1,
+        SENT_2,
+        SHIPPED,
+        given,
+        back("o1.parcel-2", A_SOUTH),
+        back("o1", A_NORTH),
+    )
     assert react_to(ORDER_AGENT, *heard)[1] == [], "its money is not back yet"
 
 
