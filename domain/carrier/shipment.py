@@ -31,6 +31,7 @@ from domain.carrier.shipment_messages import (
     LabelVoidRequested,
     LeaveBehind,
     Measures,
+    ParcelCalledOff,
     ParcelChanged,
     ParcelHeld,
     ParcelLine,
@@ -109,6 +110,7 @@ class Shipment:
     carriers: Mapping[int, str] = field(default_factory=dict)
     manifest_id: str = ""
     held: bool = False
+    called_off: bool = False
     handed_over: bool = False
     dispatched: bool = False
     dispatched_with: int = 0
@@ -330,6 +332,21 @@ def _choose(command: ChooseCarrier, shipment: Shipment) -> tuple[ShipmentEvent, 
     )
 
 
+def _call_off(shipment_id: str, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    if shipment.called_off or shipment.dispatched:
+        return ()
+    off = ParcelCalledOff(shipment_id=shipment_id, order_id=shipment.order_id)
+    return (off, *_void_label(shipment_id, shipment))
+
+
+def _check_wanted(rule: str, shipment_id: str, shipment: Shipment) -> None:
+    if shipment.called_off:
+        raise Refused(
+            rule,
+            f"shipment {shipment_id} was called off: nothing of it is wanted, so it is not sent any more",
+        )
+
+
 def _void_label(shipment_id: str, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     if shipment.void != "no" or shipment.dispatched:
         return ()
@@ -361,6 +378,7 @@ def _void_by_person(shipment_id: str, shipment: Shipment) -> tuple[ShipmentEvent
 
 def _rebook(command: Rebook, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     _check_here("rebook_before_hand_over", command.shipment_id, shipment)
+    _check_wanted("rebook_what_is_wanted", command.shipment_id, shipment)
     refused = shipment.label_refused and not shipment.tracking_number  # else it came after all
     if not (shipment.void == "done" or (refused and shipment.void == "no")):
         raise Refused(
@@ -397,6 +415,7 @@ def _split(command: SplitParcel, shipment: Shipment) -> tuple[ShipmentEvent, ...
     if command.into in shipment.split_into:
         return ()
     _check_here("split_before_hand_over", command.shipment_id, shipment)
+    _check_wanted("split_what_is_wanted", command.shipment_id, shipment)
     if shipment.manifest_id:
         raise Refused("split_before_manifest", f"it stands in manifest {shipment.manifest_id}")
     if not shipment.lines:
@@ -442,7 +461,7 @@ def _readdress(command: ReaddressParcel, shipment: Shipment) -> tuple[ShipmentEv
     ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
     to = {"subject": command.subject, "recipient": command.recipient, "ship_to_state": command.ship_to_state}
     readdressed = ParcelReaddressed(**ids, **to)
-    if shipment.void in ("requested", "done"):
+    if shipment.called_off or shipment.void in ("requested", "done"):
         return (readdressed,)
     carrier, booking = shipment.carriers.get(shipment.booking, ""), shipment.booking
     given_back = shipment.void == "no" and not (shipment.label_refused and not shipment.tracking_number)
@@ -478,6 +497,7 @@ def _put_on_manifest(command: PutOnManifest, shipment: Shipment) -> tuple[Shipme
         return ()
     if shipment.manifest_id:
         raise Refused("manifested_once", f"{name} stands in manifest {shipment.manifest_id} already")
+    _check_wanted("manifest_what_is_wanted", command.shipment_id, shipment)
     if not shipment.tracking_number or shipment.void in ("requested", "done") or shipment.dispatched:
         raise Refused(
             "manifest_of_labels", f"{name} is {shipment.status}: only one with a label can be listed"
@@ -505,7 +525,8 @@ def _hand_over(command: HandOver, shipment: Shipment) -> tuple[ShipmentEvent, ..
 
     One whose label was asked back meanwhile, as its order was cancelled, stays behind.
     """
-    if shipment.handed_over or (shipment.void in ("requested", "done") and not shipment.dispatched):
+    unwanted = shipment.called_off or shipment.void in ("requested", "done")
+    if shipment.handed_over or (unwanted and not shipment.dispatched):
         return ()
     stays = (
         f"shipment {command.shipment_id} must stay here: name it in `left_behind`, and hand over the others"
@@ -557,7 +578,7 @@ def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent,
         case Rebook():
             return _rebook(command, shipment)
         case RequestLabelVoid(shipment_id=shipment_id):
-            return _void_label(shipment_id, shipment)
+            return _call_off(shipment_id, shipment)
         case VoidLabel(shipment_id=shipment_id):
             return _void_by_person(shipment_id, shipment)
         case PutOnManifest():
@@ -584,6 +605,8 @@ def evolve(shipment: Shipment, event: ShipmentEvent) -> Shipment:
             return replace(shipment, units=units, lines=lines)
         case ParcelHeld() | ParcelReleased():
             return replace(shipment, held=isinstance(event, ParcelHeld))
+        case ParcelCalledOff():
+            return replace(shipment, called_off=True)
         case ParcelReaddressed(subject=subject, recipient=recipient, ship_to_state=state):
             return replace(
                 shipment, subject=subject, recipient=recipient, ship_to_state=state, manifest_id=""

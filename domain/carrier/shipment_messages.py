@@ -94,6 +94,13 @@ class ParcelReleased(Event):
     order_id: Id
 
 
+class ParcelCalledOff(Event):
+    """Nothing of it is wanted any more: it is not sent, nor booked anew; a label that it has goes back."""
+
+    shipment_id: Id
+    order_id: Id
+
+
 class ParcelReaddressed(Event):
     """It goes elsewhere, and is listed in no manifest any more: its label is of the former address."""
 
@@ -317,6 +324,7 @@ ShipmentEvent: TypeAlias = (
     ShipmentRequested
     | ParcelSplit
     | ParcelChanged
+    | ParcelCalledOff
     | ParcelHeld
     | ParcelReleased
     | ParcelReaddressed
@@ -403,7 +411,7 @@ class Rebook(Command):
 
 
 class RequestLabelVoid(Command):
-    """The order is off: whatever label there is, or may come to be, is not needed."""
+    """Nothing of it is wanted: whatever label there is, or may come to be, is not needed, nor another."""
 
     shipment_id: Id
 

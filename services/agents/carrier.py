@@ -69,7 +69,8 @@ class Carried(Value):
 
 class ShippingProcess(Value):
     """Where the order's parcels go; the recipient stays sealed. `lines` are to be sent, all in all.
-    `requested`: parcels were asked for, and follow the order from then on. `split_before`: people did so when
+    `requested`: parcels were asked for, and follow the order from then on; `over`: nothing is to be sent any
+    more. `split_before`: people did so when
     nobody kept what is in which, so that it is for people to change them.
     """
 
@@ -81,6 +82,7 @@ class ShippingProcess(Value):
     allocated: bool = False
     requested: bool = False
     confirmed: bool = False
+    over: bool = False
     held: bool = False
     parcels: dict[str, Carried] = Field(default_factory=dict)
     split_before: bool = False
@@ -238,6 +240,9 @@ def _split(process: ShippingProcess, event: ParcelSplit, fact: Fact) -> Reaction
     left = _units(process.parcels.get(event.shipment_id, Carried()).lines)
     left.subtract(_units(event.lines))
     process = process.parcel(event.shipment_id, lines=_lines(left)).parcel(event.into, lines=event.lines)
+    if process.over:
+        into = one(shipment_stream(fact.merchant, event.into), RequestLabelVoid(shipment_id=event.into))
+        return Reaction(process, (into,))
     arranged = _arranged(process, fact)
     if process.held:
         held = one(shipment_stream(fact.merchant, event.into), HoldParcel(shipment_id=event.into))
@@ -317,7 +322,8 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
         case ShipmentReturned(shipment_id=parcel):
             return _ended(process, parcel, None, fact)
         case OrderCancelled():
-            return Reaction(process.model_copy(update={"confirmed": False}), _void_all(process, fact))
+            over = process.model_copy(update={"confirmed": False, "over": True})
+            return Reaction(over, _void_all(process, fact))
         case _:
             return Reaction(process)
 
@@ -345,7 +351,7 @@ CARRIER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=5,
+    rule_version=6,
 )
 
 AGENTS = (CARRIER_AGENT,)

@@ -22,6 +22,7 @@ from domain.money import split_by_largest_remainder
 from domain.order import (
     AddLine,
     Adjustment,
+    CancelOrder,
     CancelOrderLines,
     ConfirmOrderEdit,
     HoldOrder,
@@ -264,6 +265,11 @@ class OrderParcels(RuleBasedStateMachine):
         if confirmed:
             self.house.send(ORDER, ConfirmOrderEdit(**ids, now=self.house.now))
 
+    @rule(sure=st.sampled_from([False, False, False, True]))
+    def person_cancels(self, sure: bool) -> None:
+        if sure:
+            self.house.send(ORDER, CancelOrder(order_id="o1", reason="customer"))
+
     @rule(events=st.integers(1, 5))
     def agents_go_on(self, events: int) -> None:
         self.house.go_on(events)
@@ -315,6 +321,7 @@ class OrderParcels(RuleBasedStateMachine):
                 self.person_holds_or_releases()
             self.provider_works()
             self.bank_gives_again()
+            assert not (self.here() and self.order.status == "cancelled"), "a parcel is wanted of no order"
             for stream, _ in self.here():
                 self.scan(stream, "collected")
             for stream, parcel in self.named(_PARCELS).items():

@@ -20,6 +20,7 @@ from domain.carrier import (
     LabelVoided,
     LabelVoidFailed,
     LabelVoidRequested,
+    ParcelCalledOff,
     ParcelLine,
     ParcelSplit,
     PutOnManifest,
@@ -59,6 +60,7 @@ DISPATCHED = ShipmentDispatched(**IDS, happened_at=NOON, units=2)
 INFERRED = ShipmentDispatched(**IDS, inferred=True, units=2)
 DELIVERED = ShipmentDelivered(**IDS, scan_id="t9", happened_at=NOON, units=2)
 VOID = LabelVoidRequested(**IDS)
+OFF = ParcelCalledOff(**IDS)
 VOIDED = LabelVoided(**IDS)
 
 
@@ -154,9 +156,22 @@ def test_a_delivery_may_have_no_time() -> None:
 
 def test_a_label_is_voided_while_the_parcel_is_here() -> None:
     ask = RequestLabelVoid(shipment_id="s1")
-    shipment.given(REQUESTED, BOUGHT).when(ask).then(VOID)
-    shipment.given(REQUESTED, BOUGHT, VOID).when(ask).then_nothing()
+    shipment.given(REQUESTED, BOUGHT).when(ask).then(OFF, VOID)
+    shipment.given(REQUESTED, BOUGHT, OFF, VOID).when(ask).then_nothing()
+    shipment.given(REQUESTED, BOUGHT, VOID).when(ask).then(OFF)
     shipment.given(REQUESTED, BOUGHT, DISPATCHED).when(ask).then_nothing()
+
+
+def test_what_was_called_off_is_sent_in_no_other_way() -> None:
+    off = (IN_PARCEL, BOUGHT, OFF, VOID, VOIDED)
+    shipment.given(*off).when(Rebook(shipment_id="s1")).then_refused("rebook_what_is_wanted")
+    split = SplitParcel(shipment_id="s1", into="s2", lines=(ONE_MUG,))
+    shipment.given(*off).when(split).then_refused("split_what_is_wanted")
+    kept = (IN_PARCEL, BOUGHT, OFF, VOID, LabelVoidFailed(**IDS, reason="too late"))
+    listed = PutOnManifest(shipment_id="s1", manifest_id="d1", carrier="swift", warehouse="main")
+    shipment.given(*kept).when(listed).then_refused("manifest_what_is_wanted")
+    over = HandOver(shipment_id="s1", manifest_id="d1", now=NOON)
+    shipment.given(*kept, ShipmentManifested(**IDS, manifest_id="d1")).when(over).then_nothing()
 
 
 def test_the_carrier_takes_a_label_back_or_does_not() -> None:

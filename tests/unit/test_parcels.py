@@ -295,6 +295,11 @@ def test_a_part_cancel_that_crosses_with_a_split_is_asked_again() -> None:
     assert parcels(*heard, split("o1", "by hand", units(1, "main", 1))) == again
 
 
+def test_a_parcel_that_was_split_off_while_the_order_was_cancelled_is_called_off_too() -> None:
+    by_hand = split("o1", "by hand", units(1, "main", 1))
+    assert parcels(order(line(1, "main", 3)), CONFIRMED, CANCELLED, by_hand) == [("void", "by hand")]
+
+
 def test_a_person_who_took_the_name_of_the_next_parcel_moves_it_on() -> None:
     heard = (order(*TWO), CONFIRMED, split("o1", "o1.parcel-2", units(2, "north", 1)))
     assert ("ask", "o1.parcel-3", SOUTH) in parcels(*heard)
