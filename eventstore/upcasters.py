@@ -50,6 +50,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("OrderHeld", 1): _as_it_was,
     ("OrderReleased", 1): _as_it_was,
     ("ManifestHandedOver", 1): _as_it_was,
+    ("PickListHandedOver", 1): _as_it_was,
     ("DeadlineReached", 1): _as_it_was,
     ("CheckoutOrderPlanned", 1): _as_it_was,
     ("CheckoutOrderRequested", 1): _as_it_was,

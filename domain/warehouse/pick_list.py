@@ -83,9 +83,15 @@ class PickListStaged(Event):
 
 
 class PickListHandedOver(Event):
+    """The carrier has what is in `lines`; lists of before do not say what they were of."""
+
+    schema_version = 2
+
     pick_list_id: Id
     order_id: Id
     reference: Text = ""
+    warehouse: Id | None = None
+    lines: tuple[PickLine, ...] = ()
 
 
 class PickListHeld(Event):
@@ -334,13 +340,16 @@ def _cancel(command: CancelPickList, found: PickList) -> tuple[PickListEvent, ..
     if found.status == "cancelled":
         return ()
     _in_status(found, "cancel_before_hand_over", "released", "picking", "packed", "staged")
-    in_hand = tuple(
+    ids = {"pick_list_id": command.pick_list_id, "order_id": found.order_id}
+    return (PickListCancelled(**ids, reason=command.reason, put_back=_in_hand(found)),)
+
+
+def _in_hand(found: PickList) -> tuple[PickLine, ...]:
+    return tuple(
         line.model_copy(update={"quantity": found.picked[number]})
         for number, line in found.lines.items()
         if found.picked.get(number)
     )
-    ids = {"pick_list_id": command.pick_list_id, "order_id": found.order_id}
-    return (PickListCancelled(**ids, reason=command.reason, put_back=in_hand),)
 
 
 def _cut(command: CutPickLine, found: PickList, ids: dict[str, str]) -> tuple[PickListEvent, ...]:
@@ -398,7 +407,8 @@ def decide(command: PickListCommand, found: PickList) -> tuple[PickListEvent, ..
         case HandOverPickList(reference=reference):
             _in_status(found, "hand_over_what_is_packed", "packed", "staged")
             _not_held(found)
-            return (PickListHandedOver(**ids, reference=reference),)
+            given = {"warehouse": found.warehouse, "lines": _in_hand(found)}
+            return (PickListHandedOver(**ids, **given, reference=reference),)
         case HoldPickList():
             return _hold(found, ids)
         case ResumePickList():

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from domain.allocation import (
     SHORT_PICK,
@@ -48,7 +48,7 @@ from domain.order import (
     UnitsChange,
 )
 from domain.streams import stock_stream
-from domain.warehouse.pick_list import PickShorted
+from domain.warehouse.pick_list import PickListHandedOver, PickShorted
 from services.agents.agent import Agent, order_key
 
 RESERVATION = "reservation"
@@ -101,12 +101,19 @@ class InventoryProcess(Value):
     `valid_s`: for how long a reservation holds until the order is confirmed. `lapsed_at`: the last moment of
     which it was told that this time is over. `allocated`: by rules, so that the plan says what is needed.
     `growth` is what the change `change` wants beyond it, asked for by event `grower`, and `grown` what
-    of that it has; `undone`: it came to nothing. `gone` are the items that left: stock holds those no more.
+    of that it has; `undone`: it came to nothing. `gone` are the items that left: stock holds those no more;
+    `parcels` which of them in which; `missing` those that nobody found.
+    `handed` are those that the warehouse gave to a carrier; `away` those of them that are booked out though
+    no parcel says that they left, as nobody wants them any more.
     """
 
     order_id: str = ""
     items: tuple[Item, ...] = ()
     gone: tuple[Item, ...] = ()
+    parcels: dict[str, tuple[Item, ...]] = Field(default_factory=dict)
+    missing: tuple[Item, ...] = ()
+    handed: tuple[Item, ...] = ()
+    away: tuple[Item, ...] = ()
     picks: tuple[Pick, ...] = ()
     shorts: tuple[Short, ...] = ()
     valid_s: int = 0
@@ -187,17 +194,20 @@ def _reserve(
     )
 
 
-def _less(process: InventoryProcess, changes: Iterable[UnitsChange], fact: Fact) -> tuple[Group, ...]:
-    """What is not wanted any more is let go."""
-    gone = (c for c in changes if c.change < 0)
-    fewer = [Item(sku=c.sku, warehouse=c.warehouse, quantity=min(-c.change, MOST)) for c in gone]
-    return _release(process, tuple(fewer), fact)
-
-
 def _changed(
     process: InventoryProcess, changes: Iterable[UnitsChange], fact: Fact
 ) -> Reaction[InventoryProcess]:
-    return _still_waiting(process, process.with_units(changes), _less(process, changes, fact), fact)
+    fewer = Counter({(c.sku, c.warehouse): -c.change for c in changes if c.change < 0})
+    return _with_less(process, process.with_units(changes), fewer, fact)
+
+
+def _with_less(
+    process: InventoryProcess, changed: InventoryProcess, fewer: Counter[Place], fact: Fact
+) -> Reaction[InventoryProcess]:
+    """So much is not wanted any more: it is let go, but for what a carrier has."""
+    changed, beyond = _beyond(changed)
+    let_go = _release(process, _items(fewer - beyond), fact)
+    return _still_waiting(process, changed, (*_ship(process, beyond, fact), *let_go), fact)
 
 
 def _still_waiting(
@@ -213,6 +223,70 @@ def _still_waiting(
 
 def _release(process: InventoryProcess, items: tuple[Item, ...], fact: Fact) -> tuple[Group, ...]:
     return _for_all(fact, items, lambda i: ReleaseStock(order_id=process.order_id, **dict(i)))
+
+
+def _beyond(process: InventoryProcess) -> tuple[InventoryProcess, Counter[Place]]:
+    """What a carrier was given, and no parcel will tell of: it is booked out, so that nobody else has it."""
+    gone, away = _by_place(process.gone), _by_place(process.away)
+    to_tell = Counter[Place]() if process.cancelled else process.units - gone
+    beyond = _by_place(process.handed) - to_tell - gone - away
+    return process.model_copy(update={"away": _items(away + beyond)}), beyond
+
+
+def _ship(process: InventoryProcess, units: Counter[Place], fact: Fact) -> tuple[Group, ...]:
+    return _for_all(fact, _items(units), lambda i: ShipStock(order_id=process.order_id, **dict(i)))
+
+
+def _handed_over(
+    process: InventoryProcess, event: PickListHandedOver, fact: Fact
+) -> Reaction[InventoryProcess]:
+    handed, warehouse = _by_place(process.handed), event.warehouse or ""
+    for line in event.lines:
+        handed[line.sku, warehouse] += line.quantity
+    process, beyond = _beyond(process.model_copy(update={"handed": _items(handed)}))
+    return Reaction(process, _ship(process, beyond, fact))
+
+
+def _dispatched(
+    process: InventoryProcess, event: ShipmentDispatched, fact: Fact
+) -> Reaction[InventoryProcess]:
+    """Booked out, also what was called off too late; but not what was before, nor what was found missing when
+    it was picked, of which the parcel may not know."""
+    said, gone, away = _in_parcel(event, process), _by_place(process.gone), _by_place(process.away)
+    missing = _by_place(process.missing)
+    never_there = (said - (process.units - gone)) & missing
+    sent = said - never_there
+    told = {
+        "gone": _items(gone + sent),
+        "away": _items(away - sent),
+        "missing": _items(missing - never_there),
+        "parcels": {**process.parcels, event.shipment_id: _items(sent)},
+    }
+    process, beyond = _beyond(process.model_copy(update=told))
+    return Reaction(process, _ship(process, sent - away + beyond, fact))
+
+
+def _returned(process: InventoryProcess, event: ShipmentReturned, fact: Fact) -> Reaction[InventoryProcess]:
+    """What was booked out with the parcel is here again; where that was not kept yet, what it says."""
+    said = _in_parcel(event, process) & process.units
+    back = process.parcels.get(event.shipment_id, _items(said))
+    return Reaction(
+        process, _for_all(fact, back, lambda i: ReturnStock(order_id=process.order_id, **dict(i)))
+    )
+
+
+def _cancelled(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
+    """What is held is let go; what a carrier has, is out."""
+    process, beyond = _beyond(process.model_copy(update={"cancelled": True}))
+    release = _for_all(
+        fact,
+        process.items,
+        lambda i: ReleaseStock(order_id=process.order_id, sku=i.sku, warehouse=i.warehouse),
+    )
+    undone = _undone(process, fact)
+    over = (Deadline(order_key(fact), RESERVATION, None),) if process.items else ()
+    commands = (*_ship(process, beyond, fact), *release, *undone.commands)
+    return replace(undone, commands=commands, deadlines=over)
 
 
 def _grow(
@@ -240,7 +314,7 @@ def _revised(process: InventoryProcess, event: AllocationRevised, fact: Fact) ->
     needed = _needed(event.picks, shorts)
     plan = {"picks": event.picks, "shorts": shorts}
     changed = process.with_items(needed).model_copy(update={**(NO_GROWTH if mine else {}), **plan})
-    return _still_waiting(process, changed, _release(process, _items(held - needed), fact), fact)
+    return _with_less(process, changed, held - needed, fact)
 
 
 def _needed(picks: Iterable[Pick], shorts: Iterable[Short]) -> Counter[Place]:
@@ -318,14 +392,11 @@ def _lapsed(process: InventoryProcess, event: DeadlineReached, fact: Fact) -> Re
     return Reaction(process, (Group(targets),) if targets else ())
 
 
-def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryProcess) -> tuple[Item, ...]:
-    """What the parcel says is in it, as far as it is still to be sent: not what was found missing when it was
-    picked. All of the order, where the parcel does not say."""
+def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryProcess) -> Counter[Place]:
+    """What the parcel says is in it; all of the order, where it does not say."""
     if not event.lines:
-        return process.items
-    left = {(item.sku, item.warehouse): item.quantity for item in process.items}
-    sent = ((line, min(line.quantity, left.get((line.sku, line.warehouse), 0))) for line in event.lines)
-    return tuple(Item(sku=line.sku, warehouse=line.warehouse, quantity=n) for line, n in sent if n)
+        return process.units
+    return Counter({(line.sku, line.warehouse): line.quantity for line in event.lines})
 
 
 def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
@@ -337,7 +408,8 @@ def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> 
     held = _by_line(process.picks, process.shorts)[event.line, place] if process.picks else left[place]
     units = max(0, min(event.quantity, held, left[place]))
     left[place] -= units
-    process = process.model_copy(update={"items": _items(left), "shorts": shorts})
+    missing = _items(_by_place((*process.missing, item)))
+    process = process.model_copy(update={"items": _items(left), "shorts": shorts, "missing": missing})
     if not units:
         return Reaction(process)  # they were let go before
     record = RecordShortPick(
@@ -391,9 +463,7 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             )
             return Reaction(process.model_copy(update={"confirmed": True}), commands, no_deadline)
         case OrderCancelled():
-            undone = _undone(process.model_copy(update={"cancelled": True}), fact)
-            release = _for_all(fact, items, lambda i: ReleaseStock(**place(i)))
-            return replace(undone, commands=(*release, *undone.commands), deadlines=no_deadline)
+            return _cancelled(process, fact)
         case OrderLinesCancelled() | OrderEditConfirmed() | OrderEdited() if process.allocated:
             return Reaction(process)  # the plan follows, and tells
         case (
@@ -421,18 +491,12 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             return _picked_short(process, event, fact)
         case DeadlineReached(name="reservation") as event if not process.confirmed:
             return _lapsed(process, event, fact)
+        case PickListHandedOver() as event if process.order_id:
+            return _handed_over(process, event, fact)
         case ShipmentDispatched() as event:
-            sent = _in_parcel(event, process)
-            gone = _items(_by_place((*process.gone, *sent)))
-            return Reaction(
-                process.model_copy(update={"gone": gone}),
-                _for_all(fact, sent, lambda i: ShipStock(**place(i), quantity=i.quantity)),
-            )
+            return _dispatched(process, event, fact)
         case ShipmentReturned() as event:
-            back = _in_parcel(event, process)
-            return Reaction(
-                process, _for_all(fact, back, lambda i: ReturnStock(**place(i), quantity=i.quantity))
-            )
+            return _returned(process, event, fact)
         case _:
             return Reaction(process)
 
@@ -458,12 +522,13 @@ INVENTORY_AGENT = Agent(
         Backordered,
         BackorderFilled,
         PickShorted,
+        PickListHandedOver,
         DeadlineReached,
         ShipmentDispatched,
         ShipmentReturned,
     ),
     react=react,
-    rule_version=5,
+    rule_version=6,
 )
 
 AGENTS = (INVENTORY_AGENT,)

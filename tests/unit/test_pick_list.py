@@ -45,7 +45,8 @@ ALL_A = LinePicked(**IDS, line=1, sku="A-1", quantity=3)
 ALL_B = LinePicked(**IDS, line=2, sku="B.2", quantity=1)
 SHORT_B = PickShorted(**IDS, warehouse="north", line=2, sku="B.2", quantity=1, reason="missing")
 PACKED = OrderPacked(**IDS, packages=1, units=4)
-STAGED, HANDED = PickListStaged(**IDS), PickListHandedOver(**IDS)
+STAGED = PickListStaged(**IDS)
+HANDED = PickListHandedOver(**IDS, warehouse="north", lines=LINES)
 CANCELLED = PickListCancelled(**IDS, reason="staff")
 PICKED = [RELEASED, STARTED, ALL_A, ALL_B]
 
