@@ -130,6 +130,30 @@ async def _belonging(call: Call, order_id: str) -> str:
     return events[0].correlation
 
 
+async def _check_by_hand(call: Call, command: ReleasePickList) -> None:
+    """A 409 problem where a list is none of a person's: by its name, or by its order."""
+    order_id, name = command.order_id, command.pick_list_id
+    streams = [order_stream(call.merchant, order_id), pick_list_stream(call.merchant, name)]
+    order, found = await call.parts.executor.states.load(streams)
+    if found.version or not order.version:
+        return  # what it is then, the list itself says; or that there is no such order
+    owner, _, number = name.rpartition(".")
+    if number.isdecimal() and owner and owner != order_id:
+        raise conflict(
+            "pick_list_named_after_its_order",
+            f"{name} is the name of a list of order {owner}: call it {order_id}.{number}",
+        )
+    if order.state.allocated:
+        raise conflict(
+            "pick_by_the_plan",
+            f"order {order_id} is allocated by rules, which release its lists once it is confirmed",
+        )
+    if order.state.status not in ("placed", "reserved", "confirmed"):
+        raise conflict(
+            "pick_what_is_to_be_sent", f"order {order_id} is {order.state.status}: there is nothing to fetch"
+        )
+
+
 async def _step(call: Call, command: PickListCommand, status: int = 200) -> Response:
     """What comes of it belongs to the order."""
     await call.settings()
@@ -163,10 +187,13 @@ async def _step(call: Call, command: PickListCommand, status: int = 200) -> Resp
 )
 async def _release_pick_list(call: WantedCall, body: ReleasePickListBody) -> Response:
     """Of orders that are allocated by rules, the lists are released by themselves once these are confirmed;
-    this is for any other.
+    this is for any other (rule `pick_by_the_plan`). Such a list, too, stops with its order.
     """
     lines = tuple(PickLine(**dict(line)) for line in body.lines)
-    return await _step(call, ReleasePickList(**{**dict(body), "lines": lines}), 201)
+    command = ReleasePickList(**{**dict(body), "lines": lines})
+    await call.settings()
+    await _check_by_hand(call, command)
+    return await _step(call, command, 201)
 
 
 @router.post(

@@ -1,4 +1,4 @@
-"""The warehouse agent: releases a pick list for each warehouse of an order, and stops it with the order."""
+"""The warehouse agent: releases a pick list for each warehouse of a plan; all lists stop with their order."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ from collections.abc import Callable, Iterable
 
 from domain.allocation import AllocationPlanned, AllocationRevised, Pick
 from domain.kernel import Command, Fact, Group, Reaction, Value, one
-from domain.order import OrderCancelled, OrderConfirmed, OrderHeld, OrderReleased
+from domain.order import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderEdited,
+    OrderHeld,
+    OrderLinesCancelled,
+    OrderReleased,
+)
 from domain.streams import pick_list_stream
 from domain.warehouse.pick_list import (
     CancelPickList,
     CutPickLine,
     HoldPickList,
     PickLine,
+    PickListReleased,
     ReleasePickList,
     ResumePickList,
 )
@@ -38,10 +46,11 @@ class ToPick(Value):
 
 
 class WarehouseProcess(Value):
-    """`released`: the pick lists are, and follow the order from then on."""
+    """`released`: the lists of the plan are, and follow the order from then on, as those `by_hand` do."""
 
     order_id: str = ""
     to_pick: tuple[ToPick, ...] = ()
+    by_hand: tuple[ToPick, ...] = ()
     released: bool = False
     held: bool = False
     over: bool = False
@@ -59,11 +68,13 @@ def _lists(order_id: str, picks: Iterable[Pick], before: int = 0) -> tuple[ToPic
     )
 
 
-def _each(process: WarehouseProcess, fact: Fact, command: Callable[[ToPick], Command]) -> tuple[Group, ...]:
+def _each(fact: Fact, lists: Iterable[ToPick], command: Callable[[ToPick], Command]) -> tuple[Group, ...]:
     """A group for each list: one that is refused must not hold up another."""
-    return tuple(
-        one(pick_list_stream(fact.merchant, each.pick_list_id), command(each)) for each in process.to_pick
-    )
+    return tuple(one(pick_list_stream(fact.merchant, each.pick_list_id), command(each)) for each in lists)
+
+
+def _there(process: WarehouseProcess) -> tuple[ToPick, ...]:
+    return (*(process.to_pick if process.released else ()), *process.by_hand)
 
 
 def _ids(each: ToPick) -> dict[str, str]:
@@ -74,7 +85,50 @@ def _release(process: WarehouseProcess, fact: Fact, lists: tuple[ToPick, ...]) -
     def released(each: ToPick) -> Command:
         return ReleasePickList(order_id=process.order_id, held=process.held, **dict(each))
 
-    return _each(process.model_copy(update={"to_pick": lists}), fact, released)
+    return _each(fact, lists, released)
+
+
+def _hold(each: ToPick) -> Command:
+    return HoldPickList(**_ids(each))
+
+
+def _resume(each: ToPick) -> Command:
+    return ResumePickList(**_ids(each))
+
+
+def _cancel(each: ToPick) -> Command:
+    return CancelPickList(**_ids(each), reason="order_cancelled")
+
+
+def _by_hand(process: WarehouseProcess, event: PickListReleased, fact: Fact) -> Reaction[WarehouseProcess]:
+    """A person's list stops with the order, too; it may have come too late."""
+    fields = {"pick_list_id": event.pick_list_id, "warehouse": event.warehouse, "lines": event.lines}
+    found = ToPick.model_validate(fields)
+    changed = process.model_copy(update={"by_hand": (*process.by_hand, found)})
+    if process.over:
+        return Reaction(changed, _each(fact, [found], _cancel))
+    return Reaction(changed, _each(fact, [found], _hold) if process.held else ())
+
+
+def _cut_by_hand(
+    process: WarehouseProcess, event: OrderLinesCancelled | OrderEdited, fact: Fact
+) -> Reaction[WarehouseProcess]:
+    """What is listed beyond what is wanted now is called off, in the last lists first."""
+    if isinstance(event, OrderEdited):
+        wanted, cause = {line.line: line.quantity for line in event.lines}, event.change_set_id
+        wanted |= dict.fromkeys(event.removed, 0)
+    else:
+        wanted, cause = {cut.line: cut.left for cut in event.lines}, event.cancel_id
+    left, cuts = {each.pick_list_id: each for each in process.by_hand}, []
+    for line, units in wanted.items():
+        beyond = sum(each.units(line) for each in left.values()) - units
+        for each in reversed(list(left.values())):
+            if (part := min(beyond, each.units(line))) > 0:
+                left[each.pick_list_id] = each.without(line, part)
+                cut = CutPickLine(**_ids(each), cause=cause, line=line, quantity=part)
+                cuts.append(one(pick_list_stream(fact.merchant, each.pick_list_id), cut))
+                beyond -= part
+    return Reaction(process.model_copy(update={"by_hand": tuple(left.values())}), tuple(cuts))
 
 
 def _less(
@@ -122,18 +176,20 @@ def react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
         case OrderConfirmed() if process.to_pick and not process.released:
             commands = _release(process, fact, process.to_pick)
             return Reaction(process.model_copy(update={"released": True}), commands)
+        case PickListReleased(pick_list_id=name) as event if name not in {
+            each.pick_list_id for each in (*process.to_pick, *process.by_hand)
+        }:
+            return _by_hand(process, event, fact)
+        case OrderLinesCancelled() | OrderEdited() as event if process.by_hand:
+            return _cut_by_hand(process, event, fact)
         case OrderHeld():
-            commands = _each(process, fact, lambda each: HoldPickList(**_ids(each)))
-            return Reaction(process.model_copy(update={"held": True}), commands if process.released else ())
+            commands = _each(fact, _there(process), _hold)
+            return Reaction(process.model_copy(update={"held": True}), commands)
         case OrderReleased(remaining=0):
-            commands = _each(process, fact, lambda each: ResumePickList(**_ids(each)))
-            return Reaction(process.model_copy(update={"held": False}), commands if process.released else ())
-        case OrderCancelled() if process.to_pick:
-
-            def cancelled(each: ToPick) -> Command:
-                return CancelPickList(**_ids(each), reason="order_cancelled")
-
-            commands = _each(process, fact, cancelled) if process.released else ()
+            commands = _each(fact, _there(process), _resume)
+            return Reaction(process.model_copy(update={"held": False}), commands)
+        case OrderCancelled():
+            commands = _each(fact, _there(process), _cancel)
             return Reaction(process.model_copy(update={"over": True}), commands)
         case _:
             return Reaction(process)
@@ -150,9 +206,12 @@ WAREHOUSE_AGENT = Agent(
         OrderHeld,
         OrderReleased,
         OrderCancelled,
+        OrderLinesCancelled,
+        OrderEdited,
+        PickListReleased,
     ),
     react=react,
-    rule_version=2,
+    rule_version=3,
 )
 
 AGENTS = (WAREHOUSE_AGENT,)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from domain.allocation import AllocationFailed, AllocationSettled, OrderSplit
-from domain.inventory import StockPickedShort, StockReserved
+from domain.inventory import StockPickedShort, StockReserved, StockShipped
 from domain.kernel import Event
 from eventstore.bus import MemoryBus
 from eventstore.feed import Feed
@@ -112,6 +112,40 @@ async def _pick(api: Api) -> None:
             await asyncio.sleep(0.1)
     waiting = await shown(api, "/v1/pick-lists", warehouse="north", status="released")
     assert waiting["items"] == []
+    (away,) = await heard(api, 1, StockShipped)  # two were handed over: they are sold to nobody else
+    assert (away.warehouse, away.quantity) == ("main", 2)
+
+
+async def test_a_list_by_hand_is_of_an_order_that_waits_and_stops_with_it(api: Api) -> None:
+    await done(api, "/v1/stock/receive", {"sku": "A-1", "quantity": 3})
+    for order_id in ("o1", "o2"):
+        await done(api, "/v1/orders", an_order(order_id=order_id))
+
+    async def refused(pick_list_id: str, order_id: str) -> str:
+        answer = await api.post("/v1/pick-lists", by_hand(pick_list_id, order_id))
+        rule: str = problem(answer, 409, "conflict")["rule"]
+        return rule
+
+    assert await refused("o2.1", "o1") == "pick_list_named_after_its_order"
+    assert await refused("any", "none") == "pick_for_an_order"
+    first = await api.post("/v1/pick-lists", by_hand("o1.1", "o1"), key="list")
+    assert first.status_code == 201, first.text
+    for order_id in ("o1", "o2"):
+        await done(api, f"/v1/orders/{order_id}/cancel", {"reason": "customer"})
+    async with asyncio.timeout(60):
+        while (await shown(api, "/v1/pick-lists/o1.1"))["status"] != "cancelled":
+            await asyncio.sleep(0.1)
+    assert await refused("o2.1", "o2") == "pick_what_is_to_be_sent"
+    again = await api.post("/v1/pick-lists", by_hand("o1.1", "o1"), key="list")
+    assert again.text == first.text, "the same request has the same answer, whatever came of the order"
+    await two_warehouses(api, 1, 1)
+    await done(api, "/v1/orders", an_order(order_id="o3"))
+    assert await refused("mine", "o3") == "pick_by_the_plan"
+
+
+def by_hand(pick_list_id: str, order_id: str) -> dict[str, Any]:
+    lines = [{"line": 1, "sku": "A-1", "quantity": 1}]
+    return {"pick_list_id": pick_list_id, "order_id": order_id, "warehouse": "main", "lines": lines}
 
 
 async def test_32_shoppers_and_the_last_units_split_over_two_warehouses(api: Api) -> None:

@@ -55,6 +55,7 @@ from domain.order import (
     OrderCancelled,
     OrderConfirmed,
     OrderEditConfirmed,
+    OrderEdited,
     OrderHeld,
     OrderLinesCancelled,
     OrderPlaced,
@@ -71,8 +72,10 @@ from domain.personal import Sealed
 from domain.streams import order_stream, stock_stream
 from domain.warehouse.pick_list import (
     CancelPickList,
+    CutPickLine,
     HoldPickList,
     PickLine,
+    PickListReleased,
     PickShorted,
     ReleasePickList,
     ResumePickList,
@@ -302,6 +305,49 @@ def lists(*, held: bool = False) -> list[ReleasePickList]:
 )
 def test_pick_lists_follow_the_order(heard: list[Event], then: list[Any]) -> None:
     assert commands_of(WAREHOUSE_AGENT, *heard) == then
+
+
+BY_HAND = PickListReleased(
+    pick_list_id="mine", order_id="o1", warehouse="w9", lines=(PickLine(line=1, sku="A", quantity=3),)
+)
+MINE = {"pick_list_id": "mine"}
+
+
+def left(quantity: int, cancel_id: str = "c1") -> OrderLinesCancelled:
+    line = LineCut(line=1, sku="A", warehouse="w9", quantity=1, left=quantity, amount_cents=0)
+    return CUT.model_copy(update={"cancel_id": cancel_id, "lines": (line,)})
+
+
+@pytest.mark.parametrize(
+    ("heard", "then"),
+    [
+        ([BY_HAND], []),
+        ([BY_HAND, HELD], [HoldPickList(**MINE)]),
+        ([HELD, BY_HAND], [HoldPickList(**MINE)]),
+        ([BY_HAND, HELD, LET_GO], [ResumePickList(**MINE)]),
+        ([BY_HAND, CANCELLED], [CancelPickList(**MINE, reason="order_cancelled")]),
+        ([CANCELLED, BY_HAND], [CancelPickList(**MINE, reason="order_cancelled")]),
+        ([BY_HAND, left(2)], [CutPickLine(**MINE, cause="c1", line=1, quantity=1)]),
+        ([BY_HAND, left(2), left(1, "c2")], [CutPickLine(**MINE, cause="c2", line=1, quantity=1)]),
+        ([BY_HAND, left(3)], []),
+        ([BY_HAND, BY_HAND, HELD], [HoldPickList(**MINE)]),
+    ],
+)
+def test_a_list_by_hand_stops_with_its_order(heard: list[Event], then: list[Any]) -> None:
+    assert commands_of(WAREHOUSE_AGENT, *heard) == then
+
+
+def test_a_list_by_hand_follows_a_change_of_its_order() -> None:
+    line = Line(line=1, sku="A", warehouse="w9", quantity=1, unit_price_cents=500)
+    names = {"order_id": "o1", "change_set_id": "e1", "currency": "BRL"}
+    sums = dict.fromkeys(
+        ("items_change_cents", "shipping_change_cents", "adjustment_cents", "change_cents", "total_cents"), 0
+    )
+    fewer = OrderEdited(**names, lines=(line,), lines_change=0, **sums)
+    removed = OrderEdited(**names, removed=(1,), lines_change=-1, **sums)
+    cut = CutPickLine(**MINE, cause="e1", line=1, quantity=2)
+    assert commands_of(WAREHOUSE_AGENT, BY_HAND, fewer) == [cut]
+    assert commands_of(WAREHOUSE_AGENT, BY_HAND, removed) == [cut.model_copy(update={"quantity": 3})]
 
 
 def test_a_short_pick_is_known_to_the_stock_and_not_booked_out() -> None:
