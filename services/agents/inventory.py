@@ -19,7 +19,7 @@ from domain.allocation import (
     AllocationRevised,
     Pick,
 )
-from domain.carrier import ShipmentDispatched, ShipmentReturned
+from domain.carrier import ParcelLine, ShipmentDispatched, ShipmentReturned
 from domain.deadline import DeadlineReached
 from domain.inventory import (
     AllocateStock,
@@ -88,7 +88,7 @@ def _items(units: Mapping[Place, int]) -> tuple[Item, ...]:
     return tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in some)
 
 
-def _by_place(units: Iterable[Item | Line | Pick]) -> Counter[Place]:
+def _by_place(units: Iterable[Item | Line | Pick | ParcelLine]) -> Counter[Place]:
     found: Counter[Place] = Counter()
     for each in units:
         found[each.sku, each.warehouse] += each.quantity
@@ -240,9 +240,9 @@ def _ship(process: InventoryProcess, units: Counter[Place], fact: Fact) -> tuple
 def _handed_over(
     process: InventoryProcess, event: PickListHandedOver, fact: Fact
 ) -> Reaction[InventoryProcess]:
-    handed, warehouse = _by_place(process.handed), event.warehouse or ""
-    for line in event.lines:
-        handed[line.sku, warehouse] += line.quantity
+    handed = _by_place(process.handed)
+    for line in event.lines if event.warehouse else ():
+        handed[line.sku, str(event.warehouse)] += line.quantity
     process, beyond = _beyond(process.model_copy(update={"handed": _items(handed)}))
     return Reaction(process, _ship(process, beyond, fact))
 
@@ -396,7 +396,7 @@ def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryP
     """What the parcel says is in it; all of the order, where it does not say."""
     if not event.lines:
         return process.units
-    return Counter({(line.sku, line.warehouse): line.quantity for line in event.lines})
+    return _by_place(event.lines)
 
 
 def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
@@ -493,9 +493,9 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             return _lapsed(process, event, fact)
         case PickListHandedOver() as event if process.order_id:
             return _handed_over(process, event, fact)
-        case ShipmentDispatched() as event:
+        case ShipmentDispatched() as event if process.order_id:
             return _dispatched(process, event, fact)
-        case ShipmentReturned() as event:
+        case ShipmentReturned() as event if process.order_id:
             return _returned(process, event, fact)
         case _:
             return Reaction(process)

@@ -39,6 +39,7 @@ from domain.kernel import Event
 from domain.order import (
     OrderCancelled,
     OrderConfirmed,
+    OrderEdited,
     OrderHeld,
     OrderLinesCancelled,
     OrderReleased,
@@ -207,6 +208,8 @@ def goods_leave_for_a_reason(history: History) -> Iterator[str]:
                 excused.add((fact.merchant, order))
             case OrderLinesCancelled(order_id=order, lines=lines):
                 cut[fact.merchant, order] += sum(each.quantity for each in lines)
+            case OrderEdited(order_id=order, products=products):
+                cut[fact.merchant, order] += sum(max(0, -each.units_change) for each in products)
             case StockShipped(order_id=order, uncommitted=uncommitted) if uncommitted:
                 cut[fact.merchant, order] -= uncommitted
                 if cut[fact.merchant, order] < 0 and (fact.merchant, order) not in excused:

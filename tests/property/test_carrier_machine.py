@@ -32,6 +32,7 @@ class ShipmentMachine(AggregateMachine):
         self.tracking_number = ""
         self.refused = False
         self.void = "no"
+        self.called_off = False
         self.told: set[str] = set()
 
     @property
@@ -60,10 +61,14 @@ class ShipmentMachine(AggregateMachine):
         came = self.send(RequestLabelVoid(shipment_id="s1"))
         if not self.requested:
             assert came == "shipment_exists"
-        elif self.void == "no" and not self.dispatched:
+        elif not (self.called_off or self.dispatched):
             never_bought = self.refused and not self.tracking_number
-            assert came == ["LabelVoidRequested", *(["LabelVoided"] if never_bought else [])]
-            self.void = "done" if never_bought else "requested"
+            asked = self.void == "no"
+            goes_back = ["LabelVoidRequested", *(["LabelVoided"] if never_bought else [])]
+            assert came == ["ParcelCalledOff", *(goes_back if asked else [])]
+            self.called_off = True
+            if asked:
+                self.void = "done" if never_bought else "requested"
         else:
             assert came == []
 
