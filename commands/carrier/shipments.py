@@ -164,7 +164,8 @@ class SplitAnswer(ShipmentAnswer):
 )
 async def _split(call: WantedCall, shipment_id: ShipmentId, body: SplitBody) -> Response:
     """Some of its units go in a parcel of their own, with a carrier and a label of its own. Both must hold
-    something (rule `split_leaves_something`); possible until it is listed or handed over.
+    something (rule `split_leaves_something`); possible until it is listed or handed over. The new one is
+    called after its order: `1001-b` (rule `split_named_after_its_order`).
     """
     await call.settings()
     await _check_new(call, shipment_id, body.into)
@@ -176,8 +177,14 @@ async def _split(call: WantedCall, shipment_id: ShipmentId, body: SplitBody) -> 
 
 
 async def _check_new(call: Call, shipment_id: str, into: str) -> None:
-    """A 409 problem where the new parcel's name is another's."""
+    """A 409 problem where the new parcel's name is another's, or may be one day: parcels have the names of
+    their orders."""
     streams = [shipment_stream(call.merchant, each) for each in (shipment_id, into)]
     parcel, other = [each.state for each in await call.parts.executor.states.load(streams)]
     if other.order_id and into not in parcel.split_into:
         raise conflict("split_into_new", f"there is a shipment {into} already: take a new name")
+    owners = (parcel.order_id or shipment_id, shipment_id)
+    if not into.startswith(tuple(f"{owner}{mark}" for owner in owners for mark in "-.")):
+        raise conflict(
+            "split_named_after_its_order", f"{into} may be another order's: call it {owners[0]}-{into}"
+        )

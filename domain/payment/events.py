@@ -24,6 +24,7 @@ Mismatch: TypeAlias = Literal[
     "held_after_void",
     "captured_after_expiry",
     "won_and_lost",
+    "refunded_and_failed",
 ]
 """How our books and the provider's may differ: found by a reconciliation, or by a fact."""
 
@@ -254,6 +255,8 @@ class DisputeLost(Event):
 
 class PaymentMismatchOpened(Event):
     """Our books and the provider's differ: `ours_cents` and `theirs_cents` of the same thing."""
+
+    schema_version: ClassVar[int] = 2
 
     payment_id: Id
     order_id: Id

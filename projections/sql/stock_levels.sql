@@ -20,6 +20,7 @@ CREATE TABLE stock_levels_g0 (
     ) STORED,
     PRIMARY KEY (merchant, sku, warehouse)
 ) WITH (fillfactor = 80);
+CREATE INDEX ON stock_levels_g0 (merchant, warehouse, sku);
 CREATE INDEX ON stock_levels_g0 (merchant, sku, warehouse) WHERE reorder_point > 0 AND available <= reorder_point;
 CREATE TABLE stock_holds_g0 (
     merchant text COLLATE "C" NOT NULL,

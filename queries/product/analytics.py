@@ -56,7 +56,7 @@ class Days(Answer):
 
 
 class TopProducts(Days):
-    items: list[TopProduct] = Field(description="the most first")
+    items: list[TopProduct] = Field(description="currency by currency, the most first: `limit` of each")
 
 
 class ProductPerformance(Days):

@@ -1,22 +1,30 @@
 -- name: list_top_products
 -- What was ordered in the range, as it is now; of a day that orders were placed on, in the time zone that was asked for.
-SELECT l.sku, l.currency, max(l.name) AS name, count(DISTINCT l.order_id) AS orders_count,
-    sum(l.quantity)::bigint AS units_count, sum(l.quantity * l.unit_price_cents)::bigint AS ordered_cents,
-    coalesce(sum(l.quantity) FILTER (WHERE o.status = 'cancelled'), 0)::bigint AS cancelled_units_count,
-    coalesce(sum(l.quantity * l.unit_price_cents) FILTER (WHERE o.status = 'cancelled'), 0)::bigint AS cancelled_cents,
-    coalesce(sum(l.quantity) FILTER (WHERE o.status <> 'cancelled'), 0)::bigint AS net_units_count,
-    coalesce(sum(l.quantity * l.unit_price_cents) FILTER (WHERE o.status <> 'cancelled'), 0)::bigint AS revenue_cents
-FROM orders AS o
-JOIN order_lines AS l ON l.merchant = :merchant AND l.order_id = o.order_id
-WHERE o.merchant = :merchant
-  AND o.placed_at >= :day_from::date::timestamp AT TIME ZONE :time_zone
-  AND o.placed_at < (:day_to::date + 1)::timestamp AT TIME ZONE :time_zone
-  AND (:currency::text IS NULL OR l.currency = :currency)
-  AND (:category::text IS NULL OR l.category = :category)
-GROUP BY l.sku, l.currency
-ORDER BY CASE WHEN :by = 'units' THEN coalesce(sum(l.quantity) FILTER (WHERE o.status <> 'cancelled'), 0)
-    ELSE coalesce(sum(l.quantity * l.unit_price_cents) FILTER (WHERE o.status <> 'cancelled'), 0) END DESC, l.sku, l.currency
-LIMIT :limit;
+-- Each currency has its own first: a hundred of one are not a hundred of another.
+WITH sold AS (
+    SELECT l.sku, l.currency, max(l.name) AS name, count(DISTINCT l.order_id) AS orders_count,
+        sum(l.quantity)::bigint AS units_count, sum(l.quantity * l.unit_price_cents)::bigint AS ordered_cents,
+        coalesce(sum(l.quantity) FILTER (WHERE o.status = 'cancelled'), 0)::bigint AS cancelled_units_count,
+        coalesce(sum(l.quantity * l.unit_price_cents) FILTER (WHERE o.status = 'cancelled'), 0)::bigint AS cancelled_cents,
+        coalesce(sum(l.quantity) FILTER (WHERE o.status <> 'cancelled'), 0)::bigint AS net_units_count,
+        coalesce(sum(l.quantity * l.unit_price_cents) FILTER (WHERE o.status <> 'cancelled'), 0)::bigint AS revenue_cents
+    FROM orders AS o
+    JOIN order_lines AS l ON l.merchant = :merchant AND l.order_id = o.order_id
+    WHERE o.merchant = :merchant
+      AND o.placed_at >= :day_from::date::timestamp AT TIME ZONE :time_zone
+      AND o.placed_at < (:day_to::date + 1)::timestamp AT TIME ZONE :time_zone
+      AND (:currency::text IS NULL OR l.currency = :currency)
+      AND (:category::text IS NULL OR l.category = :category)
+    GROUP BY l.sku, l.currency
+), ranked AS (
+    SELECT sold.*, row_number() OVER (
+        PARTITION BY currency ORDER BY CASE WHEN :by = 'units' THEN net_units_count ELSE revenue_cents END DESC, sku
+    ) AS place
+    FROM sold
+)
+SELECT sku, currency, name, orders_count, units_count, ordered_cents, cancelled_units_count, cancelled_cents,
+    net_units_count, revenue_cents
+FROM ranked WHERE place <= :limit ORDER BY currency, place LIMIT 20000;
 
 -- name: find_ordered
 SELECT 1 AS found FROM order_lines WHERE merchant = :merchant AND sku = :sku LIMIT 1;

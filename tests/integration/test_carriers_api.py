@@ -163,6 +163,9 @@ async def test_a_parcel_is_split_and_no_unit_is_in_two(api: Api) -> None:
     too_many = {"into": "s1-c", "lines": [{"sku": "MUG", "quantity": 5}]}
     told = problem(await api.post("/v1/shipments/s1/split", too_many), 409, "conflict")
     assert told["rule"] == "split_what_is_there"
+    another = {**body, "into": "o2"}  # it would have the name of that order's parcel
+    told = problem(await api.post("/v1/shipments/s1/split", another), 409, "conflict")
+    assert told["rule"] == "split_named_after_its_order"
 
 
 def invoice(*lines: tuple[int, str, int]) -> dict[str, Any]:

@@ -160,7 +160,7 @@ BODIES: dict[str, Any] = {
     "set_carrier_rule": {"rule": {}},
     "quote_parcel": {},
     "rebook_shipment": {},
-    "split_parcel": {"into": f"{MARK}-new", "lines": [{"sku": THEIR_SKU, "quantity": 1}]},
+    "split_parcel": {"into": f"{MARK}-done-new", "lines": [{"sku": THEIR_SKU, "quantity": 1}]},
     "close_manifest": {"carrier": "ours", "shipments": [f"{MARK}-done"]},
     "hand_over_manifest": {},
     "import_carrier_invoice": {"currency": "BRL", "lines": [{"line": 1, "charged_cents": 1}]},

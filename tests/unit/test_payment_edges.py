@@ -31,6 +31,7 @@ from domain.payment import (
     PaymentDeclined,
     PaymentDiscrepancyResolved,
     PaymentMismatchOpened,
+    PaymentRefunded,
     PaymentVoided,
     RecordFindings,
     RecordUnknownCharge,
@@ -297,6 +298,15 @@ def test_won_and_lost_is_a_contradiction_in_either_order() -> None:
     payment.given(*PAID, opened(), lost).when(told(disputes=(dispute("won"),))).then(
         mismatch("won_and_lost", 100, 0)
     )
+
+
+def test_a_refund_that_comes_back_after_it_was_told_done_is_for_a_person() -> None:
+    """The customer's bank may return it days later: the money is with the merchant again."""
+    done = PaymentRefunded(**IDS, refund_id="r1", amount_cents=40)
+    came_back = told(refunds=(Movement(reference="r1", amount_cents=40, succeeded=False, reason="closed"),))
+    found = mismatch("refunded_and_failed", 40, 0, "r1")
+    payment.given(*PAID, done).when(came_back).then(found)
+    payment.given(*PAID, done, found).when(came_back).then_nothing()
 
 
 def test_evidence_is_handed_in_once_while_the_dispute_is_open() -> None:
