@@ -4,7 +4,8 @@ Money, for each merchant and currency: authorised = captured + voided + expired 
 captured - refunded - disputed. Each payment must balance for itself: nothing captured that was not
 authorised, nothing given back that was not captured. Stock, for each SKU and warehouse: on hand = available +
 committed + unavailable, and what is committed is what is held for orders. Where a provider's fact contradicts
-that, the log has a discrepancy of that payment, and it is counted, not hidden.
+that, the log has a discrepancy of that payment, and it is counted, not hidden. All payments of a completed
+order together must have brought what it is worth, and no more: see `services/order_books.py`.
 
 The sums are of the events' own amounts, so that they prove aggregates and read models, and don't repeat them.
 """
@@ -33,6 +34,7 @@ from domain.payment import (
     PaymentVoided,
 )
 from domain.streams import stream_parts
+from services.order_books import OrderBooks
 
 
 @dataclass(slots=True)
@@ -136,12 +138,13 @@ class Balance:
 class Books:
     """`take` every fact of the log, in order, then ask for `balances` and `faults`.
 
-    Keeps a few hundred bytes for each payment and each stock.
+    Keeps a few hundred bytes for each payment, each order and each stock.
     """
 
     def __init__(self) -> None:
         self._payments: dict[str, _Payment] = {}
         self._stocks: dict[str, Stock] = {}
+        self._orders = OrderBooks()
 
     @property
     def stocks(self) -> int:
@@ -153,6 +156,9 @@ class Books:
             match fact.category:
                 case "payment":
                     self._payments.setdefault(fact.stream, _Payment()).take(fact.event)
+                    self._orders.take(fact.stream, fact.event)
+                case "order" | "shipment":
+                    self._orders.take(fact.stream, fact.event)
                 case "stock":
                     moved[fact.stream].append(fact.event)
         for stream, events in moved.items():
@@ -175,6 +181,9 @@ class Books:
         for stream, payment in self._payments.items():
             if not payment.contradicted:
                 yield from (f"{stream}: {fault}" for fault in payment.faults())
+        contradicted = {stream for stream, payment in self._payments.items() if payment.contradicted}
+        disputed = {stream: payment.money.disputed_cents for stream, payment in self._payments.items()}
+        yield from self._orders.faults(contradicted, disputed)
         for stream, stock in self._stocks.items():
             yield from (f"{stream}: {fault}" for fault in _stock_faults(stock))
 

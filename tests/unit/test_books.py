@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from domain.carrier import ShipmentReturned
 from domain.inventory import StockReceived, StockReserved
 from domain.kernel import Event, Fact
+from domain.order import OrderCompleted, OrderDiscrepancyOpened
 from domain.payment import (
     AuthorizationExpired,
     AuthorizationRequested,
@@ -20,9 +22,12 @@ from domain.payment import (
     PaymentDiscrepancyOpened,
     PaymentRefunded,
     PaymentVoided,
+    RefundFailed,
+    RefundRequested,
 )
-from domain.streams import payment_stream, stock_stream
+from domain.streams import order_stream, payment_stream, shipment_stream, stock_stream
 from services.books import Books
+from tests.unit.test_agents import placed
 from tests.unit.test_projections_project import facts_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -109,6 +114,48 @@ def test_what_does_not_add_up_is_told_unless_the_log_has_a_discrepancy_of_it(
     told = books_of(paid("p1", asked(1000), authorized(1000), *events, opened))
     assert list(told.faults()) == []
     assert told.balances()[0].contradicted == 1, "counted, and not hidden"
+
+
+SECOND = AuthorizationRequested(
+    payment_id="p2", order_id="o1", amount_cents=1000, currency="BRL", method="card"
+)
+FIRST = SECOND.model_copy(update={"payment_id": "p0"})
+
+
+RETURNED = ShipmentReturned(shipment_id="o1", order_id="o1", scan_id="t", units=1)
+GIVEN = RefundRequested(payment_id="p2", order_id="o1", refund_id="r", amount_cents=1000)
+NOT_GIVEN = RefundFailed(payment_id="p2", order_id="o1", refund_id="r", reason="closed")
+
+
+def took(payment: str, cents: int) -> Event:
+    return PaymentCaptured(payment_id=payment, order_id="o1", capture_id="c", amount_cents=cents)
+
+
+@pytest.mark.parametrize(
+    ("money", "also", "fault"),
+    [
+        ([took("p0", 1000)], [], ""),
+        ([took("p0", 1000), took("p2", 1000)], [], "keeps 2000 cents of its payments"),
+        ([took("p0", 900)], [], "900 of 1000 cents were captured"),
+        ([took("p0", 900)], [RETURNED], ""),
+        ([took("p0", 900)], [OrderDiscrepancyOpened(order_id="o1", kind="not_captured")], ""),
+        ([took("p0", 900), took("p2", 100)], [], ""),
+        ([took("p0", 1000), took("p2", 1000), GIVEN], [], ""),
+        ([took("p0", 1000), took("p2", 1000), GIVEN, NOT_GIVEN], [], "keeps 2000 cents"),
+    ],
+)
+def test_a_completed_order_is_paid_once_by_all_its_payments(
+    money: list[Any], also: list[Event], fault: str
+) -> None:
+    order = order_stream("m1", "o1")
+    held = PaymentAuthorized(payment_id="p0", order_id="o1", amount_cents=1000, provider_reference="x")
+    told = [held.model_copy(update={"payment_id": name}) for name in ("p0", "p2")]
+    paid_by = [FIRST, SECOND, *told, *money]
+    begun = [(order, placed()), *((payment_stream("m1", each.payment_id), each) for each in paid_by)]
+    others = [(shipment_stream("m1", "o1") if event is RETURNED else order, event) for event in also]
+    done = [*begun, *others, (order, OrderCompleted(order_id="o1"))]
+    assert [fault in told for told in books_of(facts_of(done, "m1")).faults()] == ([True] if fault else [])
+    assert list(books_of(facts_of(begun, "m1")).faults()) == [], "it is under way"
 
 
 def test_stock_balances_at_each_place() -> None:
