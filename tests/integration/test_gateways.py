@@ -423,13 +423,14 @@ async def test_a_label_is_given_back_unless_the_carrier_has_the_parcel(system: S
     for shipment_id in ("kept", "gone"):
         await system.until(await system.book(shipment_id), *BOOKED)
     await system.command(kept, RequestLabelVoid(shipment_id="kept"))
-    await system.until(kept, *BOOKED, "LabelVoidRequested", "LabelVoided")
+    await system.until(kept, *BOOKED, "ParcelCalledOff", "LabelVoidRequested", "LabelVoided")
     # collected, while its webhook does not get through: so the request is made, and refused
     await system.faults(system.carrier, webhook_drop=1)
     await system.move_clock(system.carrier, T1)
     await system.command(gone, RequestLabelVoid(shipment_id="gone"))
+    asked = ("ParcelCalledOff", "LabelVoidRequested")
     facts = await system.until(
-        gone, *BOOKED, "LabelVoidRequested", "ShipmentDispatched", "ShipmentScanned", "LabelVoidFailed"
+        gone, *BOOKED, *asked, "ShipmentDispatched", "ShipmentScanned", "LabelVoidFailed"
     )
     assert "shipment_collected" in facts[-1].event.reason  # type: ignore[attr-defined]
     await system.faults(system.carrier)

@@ -15,12 +15,13 @@ from services.simulation.system import Parts
 
 @dataclass(frozen=True)
 class Mutant:
-    """`parts` with the bug in it; `planted` puts it where no part can be exchanged."""
+    """`parts` with the bug in it; `planted` puts it where no part can be exchanged. `orders` of a history."""
 
     name: str
     parts: Parts
     faults: str = "all"
     planted: Callable[[], AbstractContextManager[Any]] = nullcontext
+    orders: int = 40
 
 
 @contextmanager

@@ -127,7 +127,7 @@ def test_a_planted_bug_is_found(mutant: Mutant) -> None:
     faults = Faults.parse(mutant.faults)
     for seed in range(1, SEEDS_OF_A_MUTANT + 1):
         with mutant.planted():
-            outcome = simulate(seed, 40, faults, parts=mutant.parts)
+            outcome = simulate(seed, mutant.orders, faults, parts=mutant.parts)
         if not outcome.passed:
             return
     pytest.fail(f"{SEEDS_OF_A_MUTANT} histories ended well, though {mutant.name}")
