@@ -190,7 +190,7 @@ def _discrepancies(told: RecordProviderPayment, before: Payment, payment: Paymen
         if {"won", "lost"} in (told_and_known, told_and_final):
             yield from _mismatch(ids, "won_and_lost", each.amount_cents, 0, payment)
     for refund in told.refunds:
-        refunded, status = before.refunds.get(refund.reference, (0, ""))
+        refunded, status = payment.refunds.get(refund.reference, (0, ""))
         if status == "done" and not refund.succeeded:  # the customer's bank has sent it back
             yield from _mismatch(ids, "refunded_and_failed", refunded, 0, payment, refund.reference)
 

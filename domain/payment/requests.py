@@ -51,7 +51,7 @@ def _lost(command: RequestCapture, payment: Payment) -> str:
         return "the authorisation has expired"
     if payment.authorized_cents is None:
         return "the payment was declined" if payment.declined else ""
-    left = payment.capturable_cents
+    left = max(0, payment.capturable_cents)
     return f"at most {left} cents can still be captured" if command.amount_cents > left else ""
 
 
@@ -88,7 +88,7 @@ def capture_by_hand(command: CapturePayment, payment: Payment) -> tuple[PaymentE
     if payment.authorized_cents is None:
         state = "was declined" if payment.declined else "is not authorised yet"
         raise Refused("capture_authorized", f"the payment {state}; only an authorised one can be captured")
-    left = payment.capturable_cents
+    left = max(0, payment.capturable_cents)  # the provider may have taken more than was authorised
     wanted = left if command.amount_cents is None else command.amount_cents
     if wanted > left or not wanted:
         raise Refused(

@@ -300,6 +300,12 @@ def test_won_and_lost_is_a_contradiction_in_either_order() -> None:
     )
 
 
+def test_of_what_was_taken_beyond_the_authorisation_there_is_no_rest_to_capture() -> None:
+    above = payment.given(*OPEN, capture_requested(100), captured(129))
+    message = above.when(by_hand(None)).then_refused("capture_within_authorized")
+    assert message == "100 cents are authorised; 0 can still be captured, not 0"
+
+
 def test_a_refund_that_comes_back_after_it_was_told_done_is_for_a_person() -> None:
     """The customer's bank may return it days later: the money is with the merchant again."""
     done = PaymentRefunded(**IDS, refund_id="r1", amount_cents=40)
