@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -82,6 +82,10 @@ class OwnPayment(Answer):
     amount_cents: Cents
     captured_cents: Cents
     refunded_cents: Cents
+    action: Literal["required", "completed", "failed", "expired"] | None = Field(
+        description="what the bank wants of the buyer before it authorises (3-D Secure)"
+    )
+    action_url: str | None = Field(description="where the buyer does it, while it is required")
 
 
 class OwnShipment(Answer):

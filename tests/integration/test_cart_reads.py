@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 
+from commands.executor import Context
+from domain.kernel import one
+from domain.payment import RecordProviderPayment, RequestAuthorization
+from domain.payment.commands import CustomerAction
+from domain.streams import payment_stream
 from eventstore.bus import MemoryBus
 from eventstore.feed import Feed
 from eventstore.postgres import make_pool
@@ -85,10 +92,30 @@ async def test_guest_order_look_up_answers_alike_for_wrong_and_unknown(
         found = await ok(look(path, "Ana@Example.com"))
         assert (found["order_id"], found["total_cents"]) == (order["order_id"], 2000)
         assert [line["sku"] for line in found["lines"]] == ["A-1"]
+        assert [each["action_url"] for each in found["payments"]] == [None]
+        await bank_asks(api, order["order_id"], found["payments"][0]["payment_id"])
+        (payment,) = (await ok(look(path, "ana@example.com")))["payments"]
+        assert (payment["action"], payment["action_url"]) == ("required", "https://bank.example/3ds")
         wrong = problem(await look(path, "eve@example.com"), 404, "not-found")
         unknown = problem(await look("/v1/storefront/orders/none", "ana@example.com"), 404, "not-found")
         assert wrong["detail"].replace(order["order_id"], "none") == unknown["detail"]
         assert set(wrong) == set(unknown)
+
+
+async def bank_asks(api: Api, order_id: str, payment_id: str) -> None:
+    """Who buys is to show that it is they, before the payment is authorised."""
+    assert api.context is not None
+    ids = {"payment_id": payment_id}
+    asked = RequestAuthorization(
+        **ids, order_id=order_id, amount_cents=2000, currency="EUR", method="card", subject=""
+    )
+    action = CustomerAction(action_id="a1", status="required", redirect_url="https://bank.example/3ds")
+    told = RecordProviderPayment(
+        **ids, provider_reference="pi_1", status="pending", amount_cents=2000, action=action
+    )
+    for command in (asked, told):
+        context = Context(uuid4(), "m1", "test", "c1", "test", datetime.now(UTC))
+        await api.context.executor.execute(one(payment_stream("m1", payment_id), command), context)
 
 
 async def test_guest_order_look_up_is_rate_limited(database: str, nats_url: str, tmp_path: Path) -> None:
