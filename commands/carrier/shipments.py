@@ -181,7 +181,9 @@ async def _check_new(call: Call, shipment_id: str, into: str) -> None:
     their orders."""
     streams = [shipment_stream(call.merchant, each) for each in (shipment_id, into)]
     parcel, other = [each.state for each in await call.parts.executor.states.load(streams)]
-    if other.order_id and into not in parcel.split_into:
+    if into in parcel.split_into:
+        return  # asked again
+    if other.order_id:
         raise conflict("split_into_new", f"there is a shipment {into} already: take a new name")
     owners = (parcel.order_id or shipment_id, shipment_id)
     if not into.startswith(tuple(f"{owner}{mark}" for owner in owners for mark in "-.")):

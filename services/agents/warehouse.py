@@ -20,7 +20,9 @@ from domain.warehouse.pick_list import (
     CutPickLine,
     HoldPickList,
     PickLine,
+    PickListCancelled,
     PickListReleased,
+    PickShorted,
     ReleasePickList,
     ResumePickList,
 )
@@ -110,6 +112,20 @@ def _by_hand(process: WarehouseProcess, event: PickListReleased, fact: Fact) -> 
     return Reaction(changed, _each(fact, [found], _hold) if process.held else ())
 
 
+def _not_listed(
+    process: WarehouseProcess, event: PickListCancelled | PickShorted
+) -> Reaction[WarehouseProcess]:
+    """Nobody fetches it any more: the cut that may follow must not cut what is fetched."""
+    if isinstance(event, PickListCancelled):
+        left = (each for each in process.by_hand if each.pick_list_id != event.pick_list_id)
+    else:
+        left = (
+            each.without(event.line, event.quantity) if each.pick_list_id == event.pick_list_id else each
+            for each in process.by_hand
+        )
+    return Reaction(process.model_copy(update={"by_hand": tuple(left)}))
+
+
 def _cut_by_hand(
     process: WarehouseProcess, event: OrderLinesCancelled | OrderEdited, fact: Fact
 ) -> Reaction[WarehouseProcess]:
@@ -182,6 +198,8 @@ def react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
             return _by_hand(process, event, fact)
         case OrderLinesCancelled() | OrderEdited() as event if process.by_hand:
             return _cut_by_hand(process, event, fact)
+        case PickListCancelled() | PickShorted() as event:
+            return _not_listed(process, event)
         case OrderHeld():
             commands = _each(fact, _there(process), _hold)
             return Reaction(process.model_copy(update={"held": True}), commands)
@@ -209,9 +227,11 @@ WAREHOUSE_AGENT = Agent(
         OrderLinesCancelled,
         OrderEdited,
         PickListReleased,
+        PickListCancelled,
+        PickShorted,
     ),
     react=react,
-    rule_version=3,
+    rule_version=4,
 )
 
 AGENTS = (WAREHOUSE_AGENT,)

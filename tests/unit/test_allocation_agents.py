@@ -75,6 +75,7 @@ from domain.warehouse.pick_list import (
     CutPickLine,
     HoldPickList,
     PickLine,
+    PickListCancelled,
     PickListReleased,
     PickShorted,
     ReleasePickList,
@@ -311,6 +312,9 @@ BY_HAND = PickListReleased(
     pick_list_id="mine", order_id="o1", warehouse="w9", lines=(PickLine(line=1, sku="A", quantity=3),)
 )
 MINE = {"pick_list_id": "mine"}
+AGAIN = BY_HAND.model_copy(update={"pick_list_id": "again"})
+NO_MORE = PickListCancelled(**MINE, order_id="o1", reason="staff")
+NOT_FOUND = PickShorted(**MINE, order_id="o1", warehouse="w9", line=1, sku="A", quantity=1, reason="missing")
 
 
 def left(quantity: int, cancel_id: str = "c1") -> OrderLinesCancelled:
@@ -330,6 +334,12 @@ def left(quantity: int, cancel_id: str = "c1") -> OrderLinesCancelled:
         ([BY_HAND, left(2)], [CutPickLine(**MINE, cause="c1", line=1, quantity=1)]),
         ([BY_HAND, left(2), left(1, "c2")], [CutPickLine(**MINE, cause="c2", line=1, quantity=1)]),
         ([BY_HAND, left(3)], []),
+        ([BY_HAND, NOT_FOUND, left(2)], []),  # the unit that is called off is the one that was not found
+        (
+            [BY_HAND, NO_MORE, AGAIN, left(2)],
+            [CutPickLine(pick_list_id="again", cause="c1", line=1, quantity=1)],
+        ),
+        ([BY_HAND, NO_MORE, HELD], []),
         ([BY_HAND, BY_HAND, HELD], [HoldPickList(**MINE)]),
     ],
 )
