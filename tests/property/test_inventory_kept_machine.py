@@ -167,6 +167,8 @@ class InventoryMachine(AggregateMachine):
             assert came == "restore_what_left"
             return
         self.left[order] = (gone - quantity, was_allocated)
+        if gone == quantity:
+            del self.left[order]
         had, allocated = self.held.get(order, (0, was_allocated))
         self.held[order] = (had + quantity, allocated)
         self.lying["available"] += quantity
@@ -174,9 +176,12 @@ class InventoryMachine(AggregateMachine):
 
     @rule(order=order_ids)
     def call_off_and_fulfil_again(self, order: str) -> None:
-        """The same reservation: however often, nothing is left of it."""
-        units, _ = self.held.get(order, (0, True))
-        if not units:
+        """The same reservation: however often, nothing is left of it.
+
+        Units that left for the order before say what becomes of a hold that is back, so they must be as these are.
+        """
+        units, allocated = self.held.get(order, (0, True))
+        if not units or self.left.get(order, (0, allocated))[1] != allocated:
             return
         before, ship = self.state, ShipStock(order_id=order, quantity=units, **PLACE)
         for _ in range(2):
