@@ -178,7 +178,7 @@ class InventoryMachine(AggregateMachine):
     def call_off_and_fulfil_again(self, order: str) -> None:
         """The same reservation: however often, nothing is left of it.
 
-        Units that left for the order before say what becomes of a hold that is back, so they must be as these are.
+        Units that left before say what becomes of a hold that is back, so they must be as these are.
         """
         units, allocated = self.held.get(order, (0, True))
         if not units or self.left.get(order, (0, allocated))[1] != allocated:
