@@ -13,6 +13,7 @@ from commands.executor import Context, Done, Executor
 from commands.fields import Body, Id, PaymentId, PaymentName, whole
 from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, answers
 from commands.order.call import placing_of
+from commands.payment_method import check_stored
 from commands.payment_method import router as methods
 from commands.personal import sealed
 from domain.kernel import Group, Target, one
@@ -28,8 +29,8 @@ from domain.payment import (
     ResolveDiscrepancy,
     SubmitEvidence,
 )
-from domain.payment.method import PaymentMethod, stored_method
-from domain.streams import order_stream, payment_method_stream, payment_stream
+from domain.payment.method import stored_method
+from domain.streams import order_stream, payment_stream
 from eventstore.codec import decode
 from eventstore.seams import derived_id
 from services.web.access import requires
@@ -249,7 +250,7 @@ async def _add_payment(
     name = body.payment_id or derived_id(call.command_id, "payment").hex[:12]
     stored = stored_method(body.method)
     if stored:
-        await _check_stored(call, stored, placed.subject)
+        await check_stored(call, (body.method,), placed.subject)
     command = RequestAuthorization(
         payment_id=f"{order_id}.{name}",
         order_id=order_id,
@@ -276,16 +277,6 @@ async def _open_order(call: Call, order_id: str) -> tuple[OrderPlaced, str]:
     placed = decode(events[0]).event
     assert isinstance(placed, OrderPlaced)
     return placed, events[0].correlation
-
-
-async def _check_stored(call: Call, method_id: str, subject: str) -> None:
-    """A 404 problem where the order's customer has no such payment method."""
-    stream = payment_method_stream(call.merchant, method_id)
-    (state,) = await call.parts.executor.states.load([stream])
-    method: PaymentMethod = state.state
-    if method.subject != subject or method.removed:
-        detail = f"the order's customer has stored no payment method {method_id}"
-        raise Problem(404, "not-found", detail, rule="method_exists")
 
 
 @router.post(

@@ -1,7 +1,8 @@
-"""What may be asked of a customer's stored payment methods: to store one, as a token, and to remove it."""
+"""What may be asked of a customer's payment methods: to store one, as a token, and to remove it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
@@ -9,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from commands.executor import Context, Done, Executor
 from commands.fields import Body, Id
-from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
+from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, answers
 from commands.personal import sealed, subject_of
 from domain.kernel import one
 from domain.payment.method import (
@@ -18,10 +19,26 @@ from domain.payment.method import (
     RemovePaymentMethod,
     StorePaymentMethod,
     is_card_number,
+    stored_method,
 )
 from domain.streams import payment_method_stream
 from eventstore.seams import derived_id
 from services.web.access import requires
+from services.web.problems import Problem
+
+EXAMPLE_METHOD = "pm_1PqTokenOfTheProvider"
+ReturnUrl = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s\x00-\x20]+$")]
+
+
+async def check_stored(call: Call, methods: Iterable[str], subject: str, merchant: str = "") -> None:
+    """A 404 problem where one of a payment's methods is a stored one that the person does not have there."""
+    wanted = [stored for stored in map(stored_method, methods) if stored]
+    streams = [payment_method_stream(merchant or call.merchant, each) for each in wanted]
+    found = await call.parts.executor.states.load(streams) if streams else []
+    for method_id, each in zip(wanted, found, strict=True):
+        if each.state.subject != subject or each.state.removed:
+            detail = f"the order's customer has stored no payment method {method_id}"
+            raise Problem(404, "not-found", detail, rule="method_exists")
 
 
 async def ask_method(
@@ -38,15 +55,41 @@ def _no_card(token: str) -> str:
     return token
 
 
-class StoreMethodBody(Body):
+class MethodBody(Body):
     """A token of the payment provider, and what the customer knows it by."""
+
+    token: Annotated[
+        str, Field(min_length=1, max_length=500, pattern=r"^[^\s\x00]+$"), AfterValidator(_no_card)
+    ]
+    brand: Annotated[str, Field(max_length=40, pattern=r"^[^\x00]*$")] = ""
+    last4: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
+    expires: Annotated[str, Field(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2]))?$")] = ""
+    return_url: ReturnUrl | None = Field(
+        None,
+        description="of a customer who pays now: where their bank sends them back to, once it has heard from"
+        " them. Without it nobody is asked, and a bank that would ask declines",
+        examples=["https://shop.example.com/thanks"],
+    )
+
+    def to_domain(self) -> MethodToken:
+        return MethodToken(
+            token=self.token,
+            brand=self.brand,
+            last4=self.last4,
+            expires=self.expires,
+            return_url=self.return_url or "",
+        )
+
+
+class StoreMethodBody(MethodBody):
+    """Whose it is, too."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {
                     "customer_id": "c-4711",
-                    "token": "pm_1PqTokenOfTheProvider",
+                    "token": EXAMPLE_METHOD,
                     "brand": "visa",
                     "last4": "4242",
                     "expires": "2029-04",
@@ -57,12 +100,6 @@ class StoreMethodBody(Body):
 
     customer_id: Id = Field(description="the person, as orders name it (`customer_unique_id`, if they do)")
     method_id: Id | None = Field(None, description="your id of it; made up if there is none")
-    token: Annotated[
-        str, Field(min_length=1, max_length=500, pattern=r"^[^\s\x00]+$"), AfterValidator(_no_card)
-    ]
-    brand: Annotated[str, Field(max_length=40, pattern=r"^[^\x00]*$")] = ""
-    last4: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
-    expires: Annotated[str, Field(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2]))?$")] = ""
 
 
 class MethodAnswer(Positioned):
@@ -87,14 +124,14 @@ router = APIRouter(
 )
 async def _store(call: WantedCall, body: StoreMethodBody) -> Response:
     """The provider's token only, never the card. It is sealed under the customer's key, and ends with it when
-    the person is erased. An order charges it by the method `stored:ID`.
+    the person is erased. An order charges it by the method `stored:ID`. One with a `return_url` is given
+    while its customer pays: their bank may ask them to act, as the order's payment then tells (`action_url`).
     """
     await call.settings()
     subject = subject_of(call.parts.keyring, call.merchant, body.customer_id)
     call.check_own(subject)
     method_id = body.method_id or str(derived_id(call.command_id, "method"))
-    plain = MethodToken(token=body.token, brand=body.brand, last4=body.last4, expires=body.expires)
-    token = await sealed(call.parts.keyring, call.parts.ids, subject, plain)
+    token = await sealed(call.parts.keyring, call.parts.ids, subject, body.to_domain())
     command = StorePaymentMethod(method_id=method_id, subject=subject, token=token)
     return await call.carry_out(ask_method, command, {"method_id": method_id}, status=201)
 

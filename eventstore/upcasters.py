@@ -48,6 +48,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("CarrierUnavailable", 1): _as_it_was,
     ("AuthorizationRequested", 1): _as_it_was,
     ("PaymentMismatchOpened", 1): _as_it_was,
+    ("PaymentMethodStored", 1): _as_it_was,
     ("OrderHeld", 1): _as_it_was,
     ("OrderReleased", 1): _as_it_was,
     ("ManifestHandedOver", 1): _as_it_was,

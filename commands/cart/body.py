@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, StrictBool
 
 from commands.fields import LINE_UNITS_MAX, Body, Id, PaymentName, Sku, Text, Warehouse, whole
+from commands.payment_method import EXAMPLE_METHOD, MethodBody, ReturnUrl
 from domain.cart.commands import Payment
 from domain.cart.events import CartTerms, Contact, ShippingCharge, guest_of
 from domain.cart.storefront import ShippingMethod, StorefrontSettings
@@ -154,6 +155,16 @@ class CheckoutPaymentBody(Body):
             amount_cents=self.amount_cents,
             installments=self.installments,
         )
+
+
+class CartMethodBody(MethodBody):
+    """What the provider gave for the card that the buyer has entered."""
+
+    model_config = _example(token=EXAMPLE_METHOD, last4="4242", return_url="https://shop.example.com/thanks")
+
+    return_url: ReturnUrl = Field(
+        description="where the bank sends the buyer back to, once it has heard from them"
+    )
 
 
 class CompleteBody(Body):

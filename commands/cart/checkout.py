@@ -12,22 +12,27 @@ again: the same shopper who presses twice, or the agents once the claim is past 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from fastapi import Response
 
 from commands.cart.offers import networks_of
 from commands.executor import Context, Done
 from commands.http import Call, refusal
 from commands.order.call import placing_of
+from commands.payment_method import ask_method
 from commands.personal import sealed
 from domain.cart.cart import Cart
 from domain.cart.commands import Buyer, RecordCheckoutOrder, ReleaseCheckout
 from domain.cart.events import CheckoutOrderPlanned, Contact
-from domain.cart.orders import CartLine, place_order_of
+from domain.cart.orders import CartLine, checkout_id_of, place_order_of
 from domain.kernel import Group, Target, one
 from domain.merchant import Merchant
+from domain.payment.method import STORED, MethodToken, StorePaymentMethod
 from domain.personal import Sealed
-from domain.streams import cart_stream, order_stream, stock_stream
+from domain.streams import cart_stream, order_stream, payment_method_stream, stock_stream
 from eventstore.log import MAX_NAME_CHARACTERS
-from eventstore.seams import key_id
+from eventstore.seams import derived_id, key_id
 from services.web.problems import conflict
 
 
@@ -39,6 +44,40 @@ async def contact_of(call: Call, cart: Cart) -> Contact | None:
     await keyring.load({cart.contact_subject})
     opened = keyring.open(cart.contact_subject, cart.contact, Contact)
     return opened if isinstance(opened, Contact) else None
+
+
+async def known_contact(call: Call, cart: Cart) -> Contact:
+    """A 409 problem where nobody has said who buys, or the person was erased."""
+    contact = await contact_of(call, cart)
+    if contact is None and cart.contact:
+        raise conflict("customer_not_erased", "the person of this cart was erased; set the contact anew")
+    if contact is None:
+        raise conflict("contact_known", "set the cart's contact first")
+    return contact
+
+
+async def give_method(call: Call, cart_id: str, token: MethodToken, subjects: Mapping[str, str]) -> Response:
+    """Keep it for the person, as each of the merchants knows them: the request's own is the last."""
+    keyring, ids = call.parts.keyring, call.parts.ids
+    method_id, checkout_id = (
+        str(derived_id(call.command_id, "method")),
+        checkout_id_of(call.merchant, cart_id),
+    )
+    for merchant in sorted(subjects, key=lambda each: each == call.merchant):
+        subject = subjects[merchant]
+        kept = await sealed(keyring, ids, subject, token)
+        command = StorePaymentMethod(method_id=method_id, subject=subject, token=kept)
+        if merchant != call.merchant:
+            await call.parts.executor.execute(
+                one(payment_method_stream(merchant, method_id), command),
+                replace(
+                    call.context(checkout_id),
+                    merchant=merchant,
+                    command_id=derived_id(call.command_id, "method", merchant),
+                ),
+            )
+    answer = {"cart_id": cart_id, "method": f"{STORED}{method_id}"}
+    return await call.carry_out(ask_method, command, answer, status=201, correlation=checkout_id)
 
 
 async def buyers(
@@ -137,7 +176,3 @@ async def _carry_out(
         occurred_at=call.parts.clock.now(),
     )
     return await call.parts.executor.execute(group, context)
-
-
-def erased() -> Exception:
-    return conflict("customer_not_erased", "the person of this cart was erased; set the contact anew")

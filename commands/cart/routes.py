@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
 from commands.cart import body as bodies
-from commands.cart.checkout import buyers, check_fit, contact_of, erased, finish
+from commands.cart.checkout import buyers, check_fit, finish, give_method, known_contact
 from commands.cart.door import (
     PERMISSION,
     Shopper,
@@ -33,6 +33,7 @@ from commands.executor import Context, Done, Executor
 from commands.fields import Id
 from commands.http import PROBLEMS, CommandRoute, Positioned, answers
 from commands.names import Named, Source
+from commands.payment_method import check_stored
 from commands.personal import sealed
 from domain.cart.commands import (
     AddItem,
@@ -73,6 +74,12 @@ class CartStartedAnswer(CartAnswer):
     """The cart, and for a guest's the secret that opens it: it is shown here alone."""
 
     token: str | None = Field(None, examples=["Zm9yIHlvdXIgZXllcyBvbmx5"])
+
+
+class CartMethodAnswer(CartAnswer):
+    """How a payment of the cart names it."""
+
+    method: str = Field(examples=["stored:0190c3f2-a1b4-7c55-b1d2-6d2f6e1c0a11"])
 
 
 class CompletedAnswer(CartAnswer):
@@ -262,6 +269,21 @@ def _fields(line: Any) -> Iterator[tuple[str, Any]]:
     return ((name, getattr(line, name)) for name in line.__dataclass_fields__)
 
 
+async def _give_method(shopper: WantedShopper, cart_id: CartId, body: bodies.CartMethodBody) -> Response:
+    """The provider's token for the card that the buyer has entered, never the card: sealed under the key of
+    who buys, for each merchant in the cart. `complete` charges it as the `method` of the answer; where the
+    bank wants the buyer to act, the order's payment says where (`action_url`).
+    """
+    cart = await shopper.cart(cart_id)
+    merchants = await shopper.merchants(merchants_of(cart.lines))
+    contact = await known_contact(shopper.call, cart)
+    subjects = {
+        merchant: shopper.subject(merchant, contact.customer_unique_id)
+        for merchant in (*merchants, shopper.call.merchant)
+    }
+    return await give_method(shopper.call, cart_id, body.to_domain(), subjects)
+
+
 async def _complete(shopper: WantedShopper, cart_id: CartId, body: bodies.CompleteBody) -> Response:
     """Place the cart's orders, one a merchant. Pressed twice, sent again, or broken off in the middle: there
     is one order a merchant, and each answer tells of the same.
@@ -273,13 +295,13 @@ async def _complete(shopper: WantedShopper, cart_id: CartId, body: bodies.Comple
     call = shopper.call
     cart = await shopper.cart(cart_id)
     merchants = await shopper.merchants(merchants_of(cart.lines))
-    contact = await contact_of(call, cart)
-    if contact is None:
-        raise erased() if cart.contact else conflict("contact_known", "set the cart's contact first")
+    contact = await known_contact(call, cart)
     if body.on_account and not shopper.trusted:
         raise forbidden(f"{PERMISSION} on account", call.merchant)
     person = contact.customer_unique_id
     subjects = {merchant: shopper.subject(merchant, person) for merchant in merchants}
+    for merchant, subject in subjects.items():
+        await check_stored(call, (each.method for each in body.payments), subject, merchant)
     offers, charges = await offered(shopper, cart)
     buying = await buyers(call, contact, subjects, merchants)
     check_fit(cart.lines, buying)
@@ -394,6 +416,15 @@ _route(
     "choose_cart_shipping",
     "Choose how it is shipped",
     _CHANGED,
+)
+_route(
+    "POST",
+    "/{cart_id}/payment-methods",
+    _give_method,
+    CartMethodAnswer,
+    "give_cart_payment_method",
+    "Give a card to pay with",
+    answers(201, "It is known, now or before"),
 )
 _route(
     "POST",

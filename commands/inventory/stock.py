@@ -16,8 +16,6 @@ from domain.inventory import (
     CancelBackorder,
     MoveStock,
     ReceiveStock,
-    RecordShortPick,
-    RestoreReservation,
     SetStockRules,
     StockCommand,
     StockRules,
@@ -113,28 +111,6 @@ class StockRulesBody(PlaceBody):
         return self
 
 
-class OrderUnitsBody(PlaceBody):
-    """Units of an order."""
-
-    order_id: Id
-    quantity: Units
-
-
-class ShortPickBody(OrderUnitsBody):
-    """Units that were not to be had where they should be."""
-
-    model_config = _example(order_id="1001", quantity=1, reason="missing", note="shelf 7 is empty")
-
-    reason: Literal["missing", "damaged"]
-    note: Text = ""
-
-
-class RestoreReservationBody(OrderUnitsBody):
-    """Units that were booked out for an order, and never left."""
-
-    model_config = _example(order_id="1001", quantity=1)
-
-
 class CancelBackorderBody(PlaceBody):
     """An order that shall wait no more."""
 
@@ -200,7 +176,7 @@ async def _adjust_stock(call: WantedCall, body: AdjustStockBody) -> Response:
 )
 async def _move_stock(call: WantedCall, body: MoveStockBody) -> Response:
     """Between what can be sold, quality control and damaged goods; on hand stays as it is. No more than lies
-    there (rule `move_within_source`): of what is held for an order record a short pick.
+    there (rule `move_within_source`): what is held for an order is missed by its pick list, or cut from it.
     """
     return await _carry_out(call, MoveStock(**dict(body)))
 
@@ -231,38 +207,6 @@ async def _set_stock_rules(call: WantedCall, body: StockRulesBody) -> Response:
     place = {"sku": body.sku, "warehouse": body.warehouse}
     rules = StockRules(**body.model_dump(exclude={*place}))
     return await _carry_out(call, SetStockRules(**place, rules=rules))
-
-
-@router.post(
-    "/short-pick",
-    operation_id="record_short_pick",
-    dependencies=[requires("orders:fulfil")],
-    summary="Record a short pick",
-    response_model=StockAnswer,
-    responses=answers(200, "The units are held for the order no more"),
-)
-async def _record_short_pick(call: WantedCall, body: ShortPickBody) -> Response:
-    """What is missing is not on hand either, what is damaged lies with the damaged. No more than is held for
-    the order (rule `short_pick_within_held`).
-    """
-    correlation = await order_correlation(call, body.order_id)
-    return await _carry_out(call, RecordShortPick(**dict(body)), correlation)
-
-
-@router.post(
-    "/restore",
-    operation_id="restore_reservation",
-    dependencies=[requires("orders:fulfil")],
-    summary="Restore a reservation",
-    response_model=StockAnswer,
-    responses=answers(200, "The units are on hand again, and held as they were"),
-)
-async def _restore_reservation(call: WantedCall, body: RestoreReservationBody) -> Response:
-    """The fulfilment was called off after the units were booked out. No more than left for the order lately
-    (rule `restore_what_left`).
-    """
-    correlation = await order_correlation(call, body.order_id)
-    return await _carry_out(call, RestoreReservation(**dict(body)), correlation)
 
 
 @router.post(

@@ -14,6 +14,7 @@ from commands.http import PROBLEMS, Call, CommandRoute, WantedCall, answers
 from commands.names import Named, Source
 from commands.order.call import OrderAnswer, OrderId, cancelled_by, placing_of
 from commands.order_body import CancelOrderBody, PlaceOrderBody
+from commands.payment_method import check_stored
 from commands.personal import sealed, subject_of
 from domain.allocation import AllocationTerms
 from domain.kernel import one
@@ -100,6 +101,7 @@ async def _place_order(call: WantedCall, body: PlaceOrderBody) -> Response:
     order_id = body.order_id or str(derived_id(call.command_id, "order"))
     checkout_id = body.checkout_id or str(key_id("checkout", call.merchant, order_id))
     subject = subject_of(call.parts.keyring, call.merchant, body.customer.person)
+    await check_stored(call, (each.method for each in body.payments), subject)
     customer = await sealed(call.parts.keyring, call.parts.ids, subject, body.customer.to_domain())
     command = body.to_command(order_id, checkout_id, subject, customer, merchant.terms, allocation)
     answer = {

@@ -1,4 +1,4 @@
-"""A payment method that a customer has stored: the provider's token for it, never the card itself.
+"""A payment method of a customer, stored or given while they pay: the provider's token, never the card.
 
 The token and what is shown of it are sealed under the customer's key, so that erasing the person ends it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from domain.kernel import Command, Decider, Event, Refused, Value
 from domain.payment.events import Id
@@ -19,15 +19,21 @@ _CARD_NUMBER = re.compile(r"[0-9](?:[ -]?[0-9]){11,18}")
 
 
 class MethodToken(Value):
-    """`token` is the provider's; brand, last four digits and expiry are what a customer knows it by."""
+    """`token` is the provider's; brand, last four digits and expiry are what a customer knows it by.
+
+    `return_url` is where the bank sends back a customer who pays now, once it has heard from them; where it
+    is empty nobody is there who could act.
+    """
 
     token: str
     brand: str = ""
     last4: str = ""
     expires: str = ""
+    return_url: str = ""
 
 
 class PaymentMethodStored(Event):
+    schema_version: ClassVar[int] = 2
     method_id: Id
     subject: Id
     token: Personal[MethodToken]

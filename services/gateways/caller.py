@@ -127,15 +127,15 @@ class Caller:
         token = await self._token(stream, fact.event.subject)  # type: ignore[attr-defined]
         return replace(request, body=self._gateway.with_secret(request, token))
 
-    async def _token(self, stream: str, subject: str) -> str:
-        """What a stored payment method is charged by; empty where it is gone, or is somebody else's."""
+    async def _token(self, stream: str, subject: str) -> MethodToken | None:
+        """What a stored payment method is charged by; None where it is gone, or is somebody else's."""
         (state,) = await self._executor.states.load([stream])
         method: PaymentMethod = state.state
         if method.subject != subject or not isinstance(method.token, Sealed):
-            return ""
+            return None
         await self._keyring.load((subject,))
         token = self._keyring.open(subject, method.token, MethodToken)
-        return token.token if isinstance(token, MethodToken) else ""
+        return token if isinstance(token, MethodToken) else None
 
     def _ours(self, account: Account, fact: Fact) -> Account:
         if account.get(self._gateway.subject) != fact.stream:

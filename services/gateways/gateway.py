@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from commands.executor import Executor
 from domain.kernel import Command, Event, Fact
+from domain.payment.method import MethodToken
 
 Account = dict[str, Any]
 """Everything that a provider says of one payment or shipment."""
@@ -65,7 +66,7 @@ class Gateway:
     where it knows of nothing. Raises Unavailable where a refusal is no outcome.
     `unavailable(fact, attempts)`: the command that records that it can't be reached.
     `secret(fact)`: the stream whose state holds a token that the call needs too; empty where it needs none.
-    `with_secret(request, token)`: the call's body with it.
+    `with_secret(request, token)`: the call's body with it; None where it is gone.
     `wire`: in whose words it is called and its webhooks are signed: our own, or Stripe's.
     `differences(stream, account, state)`: what to record of a comparison of the books, its facts being known.
     `stream_of(account)`: the stream of an account, also of one that is none of ours.
@@ -98,7 +99,7 @@ class Gateway:
     wire: Literal["own", "stripe"] = "own"
     prepare: Prepare | None = None
     secret: Callable[[Fact], str] = lambda _: ""
-    with_secret: Callable[[Request, str], dict[str, Any]] = lambda request, _: request.body
+    with_secret: Callable[[Request, MethodToken | None], dict[str, Any]] = lambda request, _: request.body
     differences: Callable[[str, Account | None, Any], Command | None] = lambda *_: None
     stream_of: Callable[[Account], str] = lambda account: str(account["stream"])
     unknown: Callable[[Account], tuple[str, str, Command]] | None = None

@@ -21,6 +21,7 @@ from domain.payment import (
     Payment,
     RefundRequested,
 )
+from domain.payment.method import MethodToken
 from services.gateways.gateway import Request
 
 API_VERSION = "2026-10-28.endive"
@@ -84,12 +85,16 @@ def authorization(fact: Fact, asked: AuthorizationRequested, refusals: frozenset
     return Request("authorize", INTENTS, body, key_of(fact.stream), refusals)
 
 
-def with_method(request: Request, token: str) -> dict[str, Any]:
-    """The body with a stored method; a token `CUSTOMER/METHOD` also says whose it is there. An empty one,
-    of a method that is gone, is refused by the provider."""
-    customer, _, method = token.rpartition("/")
+def with_method(request: Request, known: MethodToken | None) -> dict[str, Any]:
+    """The body with a stored method; a token `CUSTOMER/METHOD` also says whose it is there.
+
+    None, of a method that is gone, is refused by the provider. Nobody is asked to act but who is there, and
+    can be sent back.
+    """
+    customer, _, method = known.token.rpartition("/") if known else ("", "", "")
     whose = {"customer": customer} if customer else {}
-    return {**request.body, **whose, "payment_method": method, "off_session": "true"}
+    present = {"return_url": known.return_url} if known and known.return_url else {"off_session": "true"}
+    return {**request.body, **whose, "payment_method": method, **present}
 
 
 def capture(fact: Fact, asked: CaptureRequested, payment: Payment) -> Request:

@@ -35,7 +35,14 @@ from services.worlds.payment_messages import (
     Status,
     VoidBody,
 )
-from services.worlds.payment_state import MULTICAPTURE_REFUSED, Dispute, Movement, Payment, Payments
+from services.worlds.payment_state import (
+    AUTHENTICATION_REQUIRED,
+    MULTICAPTURE_REFUSED,
+    Dispute,
+    Movement,
+    Payment,
+    Payments,
+)
 from services.worlds.stage import (
     Fact,
     FactTold,
@@ -89,6 +96,10 @@ def _open(command: OpenPayment, state: Payments, now: datetime) -> tuple[Line, .
         facts = _befallen(command.payment_id, state.stage, now)
         if facts and facts[0].type == "action_required":
             status, happened_at = "pending", None
+    asks = (scenario.before if isinstance(scenario, PaymentScenario) else facts)[:1]
+    if command.off_session and asks and asks[0].type == "action_required":  # nobody is there to ask
+        status, reason, facts = "declined", AUTHENTICATION_REQUIRED, ()
+        happened_at = state.stage.time_of(command.checkout, now)
     return (
         PaymentOpened(
             request=command,

@@ -37,6 +37,8 @@ class OpenPayment(Model):
     installments: Annotated[int, Field(ge=0, le=1000)]
     token: Annotated[str, Field(max_length=500)] | None = None  # of older journals
     customer: Annotated[str, Field(max_length=500)] | None = None
+    off_session: bool = False
+    return_url: Annotated[str, Field(max_length=2048)] | None = None
     metadata: Metadata | None = None
 
 

@@ -9,6 +9,8 @@ from services.worlds.stage import Stage, stable_id
 
 MULTICAPTURE_REFUSED = frozenset({"pm_card_credit_disableEnterpriseCardFeatures"})
 """Test cards that are captured once, whatever is left of what was authorised."""
+AUTHENTICATION_REQUIRED = "authentication_required"
+"""Why a payment is declined whose customer would have to act, and is away."""
 Metadata = dict[str, str]
 
 

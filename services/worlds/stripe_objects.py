@@ -11,7 +11,14 @@ from typing import Any
 
 import orjson
 
-from services.worlds.payment_state import MULTICAPTURE_REFUSED, Dispute, Movement, Payment, action_id
+from services.worlds.payment_state import (
+    AUTHENTICATION_REQUIRED,
+    MULTICAPTURE_REFUSED,
+    Dispute,
+    Movement,
+    Payment,
+    action_id,
+)
 from services.worlds.stage import stable_id
 from services.worlds.webhooks import Webhook
 
@@ -92,7 +99,7 @@ def _error(payment: Payment) -> Object | None:
         return {"type": "invalid_request_error", "code": AUTHENTICATION_FAILED, "message": message}
     return {
         "type": "card_error",
-        "code": "card_declined",
+        "code": AUTHENTICATION_REQUIRED if payment.reason == AUTHENTICATION_REQUIRED else "card_declined",
         "decline_code": payment.reason or "generic_decline",
         "message": "Your card was declined.",
     }
@@ -100,7 +107,10 @@ def _error(payment: Payment) -> Object | None:
 
 def _next_action(payment: Payment) -> Object:
     url = f"https://bank.example/3ds/{action_id(payment)}"
-    return {"type": "redirect_to_url", "redirect_to_url": {"url": url, "return_url": None}}
+    return {
+        "type": "redirect_to_url",
+        "redirect_to_url": {"url": url, "return_url": payment.request.return_url},
+    }
 
 
 def charge_id(payment: Payment) -> str:

@@ -122,6 +122,8 @@ async def _open(world: World[Payments], request: Request) -> Any:
         method=method,
         installments=1,
         customer=form.text("customer", "") or None,
+        off_session=form.is_true("off_session", default=False),
+        return_url=form.text("return_url", "") or None,
         metadata=metadata,
     )
     answered = ("open", key, "")

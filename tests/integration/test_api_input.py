@@ -232,12 +232,6 @@ COMMANDS: list[tuple[str, str, Any]] = [
         {"sku": "A-1", "quantity": 1, "source": "available", "target": "damaged", "note": "n"},
     ),
     ("PUT", "/v1/stock/rules", {"sku": "A-1", "safety_stock": 1, "backorder_limit": 5, "backorder_days": 9}),
-    (
-        "POST",
-        "/v1/stock/short-pick",
-        {"sku": "A-1", "order_id": "o1", "quantity": 1, "reason": "missing"},
-    ),
-    ("POST", "/v1/stock/restore", {"sku": "A-1", "order_id": "o1", "quantity": 1}),
     ("POST", "/v1/stock/backorders/cancel", {"sku": "A-1", "order_id": "o1"}),
     (
         "POST",

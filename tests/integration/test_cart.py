@@ -19,6 +19,7 @@ from domain.cart.events import (
 )
 from domain.cart.orders import order_number
 from domain.order import OrderPlaced
+from domain.payment.method import PaymentMethodStored
 from domain.personal import Sealed
 from tests.integration.api_client import Api, problem, serving_in_memory
 
@@ -205,6 +206,52 @@ async def test_a_guest_completes_a_cart(api: Api) -> None:
     assert done["total_cents"] == 2350
     (placed,) = await api.events(OrderPlaced)
     assert sum(line.quantity * line.unit_shipping_cents for line in placed.lines) == 350
+
+
+async def test_a_guest_pays_with_a_card_that_is_entered_now(api: Api) -> None:
+    await ok(api.put("/v1/storefront", {"guests": True}))
+    where = {"Tillroll-Merchant": "m1"}
+    started = await ok(api.client.post("/v1/storefront/carts", json={"currency": "BRL"}, headers=where), 201)
+    mine, path = {**where, "Tillroll-Cart": started["token"]}, f"/v1/storefront/carts/{started['cart_id']}"
+    item = {"sku": "A-1", "quantity": 2, "unit_price_cents": 1000}
+    await ok(api.post(f"/v1/carts/{started['cart_id']}/items", item))
+
+    async def give(**fields: Any) -> Any:
+        card = {"token": "pm_77", "last4": "4242", "return_url": "https://shop.example/thanks", **fields}
+        return await api.client.post(f"{path}/payment-methods", json=card, headers=mine)
+
+    early = problem(await give(), 409, "conflict")
+    assert early["rule"] == "contact_known"
+    await ok(api.client.put(f"{path}/contact", json=CONTACT, headers=mine))
+    problem(await give(token="4242424242424242"), 422, "invalid-input")
+    problem(await give(return_url="shop.example"), 422, "invalid-input")
+    given = await ok(give(), 201)
+    (event,) = await api.events(PaymentMethodStored)
+    assert isinstance(event.token, Sealed)
+    press = {"total_cents": 2000, "payments": [{"payment_id": "card", "method": "stored:none"}]}
+    unknown = problem(await api.client.post(f"{path}/complete", json=press, headers=mine), 404, "not-found")
+    assert unknown["rule"] == "method_exists"
+    press["payments"] = [{"payment_id": "card", "method": given["method"]}]
+    await ok(api.client.post(f"{path}/complete", json=press, headers=mine))
+    (placed,) = await api.events(OrderPlaced)
+    assert placed.portions[0].method == given["method"] == f"stored:{event.method_id}"
+    assert placed.subject == event.subject
+
+
+async def test_a_card_that_is_given_for_a_cart_is_known_to_each_of_its_merchants(api: Api) -> None:
+    assert (await api.post("/v1/merchant", {}, merchant="m2")).status_code == 201
+    await ok(api.post("/v1/stock/receive", {"sku": "B-1", "quantity": 5}, merchant="m2"))
+    cart_id = await a_cart(api)
+    theirs = {"sku": "B-1", "merchant": "m2", "unit_price_cents": 500}
+    await ok(api.post(f"/v1/carts/{cart_id}/items", theirs))
+    card = {"token": "cus_1/pm_77", "return_url": "https://shop.example/thanks"}
+    given = await ok(api.post(f"/v1/carts/{cart_id}/payment-methods", card, key="card"), 201)
+    again = await ok(api.post(f"/v1/carts/{cart_id}/payment-methods", card, key="card"), 201)
+    assert again == given
+    assert len(await api.events(PaymentMethodStored)) == 2
+    await ok(press(api, cart_id, 2500, payments=[{"method": given["method"]}]))
+    stored = {event.subject for event in await api.events(PaymentMethodStored)}
+    assert {event.subject for event in await api.events(OrderPlaced)} == stored
 
 
 async def test_guest_merges_into_account(api: Api) -> None:

@@ -35,8 +35,9 @@ from domain.payment import (
     RequestVoid,
     SubmitEvidence,
 )
+from domain.payment.method import STORED, MethodToken, StorePaymentMethod
 from domain.personal import Customer
-from domain.streams import payment_stream, shipment_stream
+from domain.streams import payment_method_stream, payment_stream, shipment_stream
 from eventstore.bus import MemoryBus
 from eventstore.checkpoints import LeaseLost
 from eventstore.codec import decode
@@ -204,13 +205,27 @@ class System:
         done = await self.executor.execute(one(stream, command), context)
         assert done.refused is None, done.refused
 
-    async def authorize(self, payment_id: str, cents: int = 1000, played_at: datetime | None = None) -> str:
+    async def authorize(
+        self, payment_id: str, cents: int = 1000, played_at: datetime | None = None, *, stored: str = ""
+    ) -> str:
         stream = self.payment_stream(payment_id)
         request = RequestAuthorization(
-            payment_id=payment_id, order_id="o1", amount_cents=cents, currency="BRL", method="credit_card"
+            payment_id=payment_id,
+            order_id="o1",
+            amount_cents=cents,
+            currency="BRL",
+            method=f"{STORED}{stored}" if stored else "credit_card",
+            subject=f"s-{self.merchant}" if stored else "",
         )
         await self.command(stream, request, played_at)
         return stream
+
+    async def store(self, method_id: str, token: str, return_url: str = "") -> None:
+        subject = f"s-{self.merchant}"
+        plain = MethodToken(token=token, return_url=return_url)
+        kept = await sealed(self.keyring, RandomIds(), subject, plain)
+        command = StorePaymentMethod(method_id=method_id, subject=subject, token=kept)
+        await self.command(payment_method_stream(self.merchant, method_id), command)
 
     async def book(self, shipment_id: str) -> str:
         stream = self.shipment_stream(shipment_id)
@@ -507,6 +522,29 @@ async def test_the_bank_hears_from_the_customer_first(system: System) -> None:
     await system.move_clock(system.payment, T1)
     await system.until(acts, *asked, "PaymentAuthorized", "CustomerActionCompleted")
     await system.until(fails, *asked, "CustomerActionFailed", "PaymentDeclined")
+    await system.at_rest()
+
+
+async def test_only_a_customer_who_is_there_is_asked_by_their_bank(system: System) -> None:
+    here, away = system.payment_stream("here"), system.payment_stream("away")
+    before = [{"type": "action_required", "told_at": T0}]
+    scenarios = [authorization(each, T1, T1) | {"before": before} for each in (here, away)]
+    await system.scenarios(system.payment, *scenarios)
+    await system.store("given", "pm_77", "https://shop.example/thanks")
+    await system.store("kept", "cus_1/pm_78")
+    await system.authorize("here", stored="given")
+    await system.authorize("away", stored="kept")
+    facts = await system.until(away, "AuthorizationRequested", "PaymentDeclined")
+    assert facts[-1].event.reason == "authentication_required"  # type: ignore[attr-defined]
+    await system.until_opened(2)
+    await system.move_clock(system.payment, T0)
+    asked = ("AuthorizationRequested", "CustomerActionRequired")
+    await system.until(here, *asked)
+    (found,) = (await system.call(system.payment, "GET", search_path(here)))["data"]
+    assert found["payment_method"] == "pm_77"
+    assert found["next_action"]["redirect_to_url"]["return_url"] == "https://shop.example/thanks"
+    await system.move_clock(system.payment, T1)
+    await system.until(here, *asked, "PaymentAuthorized", "CustomerActionCompleted")
     await system.at_rest()
 
 

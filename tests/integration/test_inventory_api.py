@@ -241,19 +241,9 @@ async def test_who_waits_is_listed_and_served(shop: Shop) -> None:
     await shop.done("/v1/stock/backorders/cancel", {"sku": "MUG", "order_id": "o1"})
     level = await shop.level()
     assert (level["backordered"], level["available"], level["reserved"]) == (2, 1, 2)
-    short = {"sku": "MUG", "order_id": "o0", "quantity": 1, "reason": "missing"}
-    await shop.done("/v1/stock/short-pick", short)
-    await shop.refused("/v1/stock/short-pick", {**short, "quantity": 2}, "short_pick_within_held")
-    await shop.refused(
-        "/v1/stock/restore", {"sku": "MUG", "order_id": "o0", "quantity": 1}, "restore_what_left"
-    )
     check_follows(await shop.ledger())
     story = await shop.ledger(order_id="o0")
-    assert [each["type"] for each in story] == [
-        "Backordered",
-        "BackorderFilled",
-        "StockPickedShort",
-    ]
+    assert [each["type"] for each in story] == ["Backordered", "BackorderFilled"]
 
 
 async def reserve(shop: Shop, order_id: str, quantity: int) -> None:

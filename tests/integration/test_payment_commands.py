@@ -136,6 +136,8 @@ async def test_a_stored_method_is_a_token_and_its_customers_own(api: Api) -> Non
     assert (await api.post("/v1/payment-methods/visa/remove")).status_code == 200
     removed = await api.post("/v1/orders/1001/payments", charge)
     assert problem(removed, 404, "not-found")["rule"] == "method_exists"
+    placed = await api.post("/v1/orders", an_order(order_id="1003", payments=[charge]))
+    assert problem(placed, 404, "not-found")["rule"] == "method_exists"
 
 
 async def test_a_person_resolves_a_discrepancy_and_says_why(api: Api) -> None:

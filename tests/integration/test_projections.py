@@ -69,16 +69,16 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def shown(trade: Trade, position: int, models: int = len(READ_MODELS)) -> None:
-    """Wait until all live read models stand at `position` at least."""
+    """Wait until all live read models stand at `position` at least, with all their partitions: one whose
+    worker was ended in the middle may be in parts."""
 
     async def there() -> bool:
         rows = await fetch(
             trade,
-            "SELECT count(*) FROM read_models JOIN checkpoints"
-            " ON follower = projection_follower(name, generation) WHERE live AND position >= %s",
-            position,
+            "SELECT count(DISTINCT name), coalesce(min(position), 0) FROM read_models JOIN checkpoints"
+            " ON follower = projection_follower(name, generation) WHERE live",
         )
-        return bool(rows[0][0] == models)
+        return bool(rows[0][0] == models and rows[0][1] >= position)
 
     await until(there)
 

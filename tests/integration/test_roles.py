@@ -44,6 +44,7 @@ PUBLIC = {
         "change_cart_quantity_as_guest",
         "set_cart_contact_as_guest",
         "choose_cart_shipping_as_guest",
+        "give_cart_payment_method_as_guest",
         "complete_cart_as_guest",
     ),
     "who is not signed in may shop, where the merchant lets guests in; the cart's token opens it",
@@ -72,7 +73,7 @@ RULES = {
     ("carts:read", "merchant"): "list_carts list_carts_by_day",
     ("carts:write", "merchant"): (
         "start_cart get_cart add_cart_item change_cart_quantity set_cart_contact choose_cart_shipping"
-        " complete_cart assign_cart merge_cart"
+        " give_cart_payment_method complete_cart assign_cart merge_cart"
     ),
     ("catalogue:read", "merchant"): (
         "export_catalogue get_failed_rows get_import get_product list_categories list_price_history"
@@ -96,7 +97,7 @@ RULES = {
     ("merchant:read", "merchant"): "get_merchant",
     ("merchant:write", "merchant"): "set_merchant_terms set_storefront",
     ("merchants:write", "merchant"): "register_merchant",
-    ("orders:fulfil", "merchant"): "get_label record_short_pick restore_reservation start_preparation",
+    ("orders:fulfil", "merchant"): "get_label start_preparation",
     ("orders:manage", "merchant"): (
         "add_order_note confirm_order_change decline_order_change export_orders hold_order list_order_changes"
         " propose_order_change release_order tag_order untag_order"

@@ -327,7 +327,20 @@ class DeafNode(Node):
 
 
 class RangelessTables(Tables):
-    """The compare-and-set of a page names the lease and not the range: the cut off parts are taken twice."""
+    """What a worker writes names the lease and not the range: who stood still while a part of it was cut off
+    believes in the whole, and takes that part again."""
+
+    def renew(
+        self,
+        followers: Sequence[str],
+        firsts: Sequence[int],
+        lasts: Sequence[int],
+        leases: Sequence[int],
+        seconds: float,
+    ) -> Rows:
+        rows = [self.checkpoints.get(at) for at in zip(followers, firsts, strict=True)]
+        known = [row.last if row else last for row, last in zip(rows, lasts, strict=True)]
+        return super().renew(followers, firsts, known, leases, seconds)
 
     def _parts(
         self, follower: str, firsts: Sequence[int], lasts: Sequence[int], leases: Sequence[int], position: int

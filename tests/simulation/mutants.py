@@ -120,7 +120,7 @@ MUTANTS = (
     Mutant("a follower trusts a jump", Parts(node=TrustingNode)),
     Mutant("decided commands are not resumed", Parts(agent_runner=ForgetfulRunner)),
     Mutant("a resumed command has a new id", Parts(agent_runner=FreshIdsRunner)),
-    Mutant("a page names no range", Parts(tables=RangelessTables), "all,pause=0.3,crash=0.1"),
+    Mutant("a page and a renewal name no range", Parts(tables=RangelessTables), "all,pause=0.6,crash=0.1"),
     Mutant("a worker takes the facts of others", Parts(agent_runner=GreedyRunner)),
     Mutant("what others left is not resumed", Parts(agent_runner=SelfishRunner), "all,crash=0.2"),
     Mutant("no answer is taken for a no", Parts(gateway_runner=HastyGateway)),

@@ -27,6 +27,7 @@ from domain.payment import (
     RefundRequested,
     VoidRequested,
 )
+from domain.payment.method import MethodToken
 from domain.personal import Erased
 from domain.streams import payment_stream
 from services.gateways.gateway import Request
@@ -204,11 +205,19 @@ def test_a_payment_whose_name_there_is_unknown_is_looked_for() -> None:
 
 def test_a_stored_method_is_charged_without_its_customer_there() -> None:
     request = asked(ASKED)
-    stored = PAYMENT_GATEWAY.with_secret(request, "pm_77")
+    stored = PAYMENT_GATEWAY.with_secret(request, MethodToken(token="pm_77"))
     assert (stored["payment_method"], stored["off_session"]) == ("pm_77", "true")
-    assert "customer" not in stored
-    of_customer = PAYMENT_GATEWAY.with_secret(request, "cus_1/pm_77")
+    assert not {"customer", "return_url"} & stored.keys()
+    of_customer = PAYMENT_GATEWAY.with_secret(request, MethodToken(token="cus_1/pm_77"))
     assert (of_customer["customer"], of_customer["payment_method"]) == ("cus_1", "pm_77")
+    assert PAYMENT_GATEWAY.with_secret(request, None)["payment_method"] == ""
+
+
+def test_a_customer_who_pays_now_is_sent_back_by_the_bank() -> None:
+    given = MethodToken(token="pm_77", return_url="https://shop.example/thanks")
+    body = PAYMENT_GATEWAY.with_secret(asked(ASKED), given)
+    assert (body["payment_method"], body["return_url"]) == ("pm_77", "https://shop.example/thanks")
+    assert "off_session" not in body
 
 
 def test_evidence_of_a_person_who_was_erased_is_that_alone() -> None:
