@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from commands.executor import Context, Done, Executor
 from commands.fields import Body, Id, PaymentId, PaymentName, whole
@@ -72,6 +72,9 @@ class CaptureBody(Body):
 
     amount_cents: Amount | None = Field(None, description="minor units; without it, all that is left")
     capture_id: Id | None = Field(None, description="your name for it; it is captured once for each name")
+    last: StrictBool = Field(
+        default=False, description="no more will be captured: what it leaves is let go with it"
+    )
 
 
 class RefundBody(Body):
@@ -177,11 +180,14 @@ async def _correlation(call: Call, payment_id: str) -> str:
 async def _capture(call: WantedCall, payment_id: PaymentPath, body: CaptureBody) -> Response:
     """Captured and pending never exceed what is authorised (rule `capture_within_authorized`); nothing is
     captured after a void (`capture_before_void`) or once the authorisation has expired
-    (`capture_before_expiry`). What is left is captured when the order is dispatched, or voided.
+    (`capture_before_expiry`). What is left is captured when the order is dispatched, or voided. Of a card
+    that may not be captured in parts take all at once, or say that it is the `last` (`capture_at_once`).
     """
     await call.settings()
     capture_id = body.capture_id or str(derived_id(call.command_id, "capture"))
-    command = CapturePayment(payment_id=payment_id, capture_id=capture_id, amount_cents=body.amount_cents)
+    command = CapturePayment(
+        payment_id=payment_id, capture_id=capture_id, amount_cents=body.amount_cents, last=body.last
+    )
     answer = {"payment_id": payment_id, "capture_id": capture_id}
     correlation = await _correlation(call, payment_id)
     return await call.carry_out(ask_payment, command, answer, correlation=correlation)

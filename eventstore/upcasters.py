@@ -47,6 +47,8 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ShipmentReturned", 1): _as_it_was,
     ("CarrierUnavailable", 1): _as_it_was,
     ("AuthorizationRequested", 1): _as_it_was,
+    ("PaymentAuthorized", 1): _as_it_was,
+    ("CaptureRequested", 1): _as_it_was,
     ("PaymentMismatchOpened", 1): _as_it_was,
     ("PaymentMethodStored", 1): _as_it_was,
     ("OrderHeld", 1): _as_it_was,

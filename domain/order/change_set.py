@@ -171,6 +171,11 @@ def _confirm(command: ConfirmOrderEdit, order: Order) -> tuple[OrderEvent, ...]:
         raise Refused(
             "readdress_before_shipping", "a parcel of the order is on its way by now: decline the change set"
         )
+    if _cuts_what_is_sent(proposal.edit, order):
+        raise Refused(
+            "keep_what_is_shipped",
+            f"units that change set {command.change_set_id} takes out are on their way by now: decline it",
+        )
     units = tuple(each for each in proposal.edit.units if each.change > 0)
     payments = tuple(each for each in proposal.edit.payments if each.change_cents > 0)
     confirmed = OrderEditConfirmed(
@@ -181,6 +186,12 @@ def _confirm(command: ConfirmOrderEdit, order: Order) -> tuple[OrderEvent, ...]:
         payments=payments,
     )
     return (confirmed,) if units or payments else (confirmed, *_edited(command.order_id, order))
+
+
+def _cuts_what_is_sent(proposed: OrderEditProposed, order: Order) -> bool:
+    """Parcels leave while a change set is looked at."""
+    cut = any(order.sent.get(line.line, 0) > line.quantity for line in proposed.lines)
+    return cut or not order.sent.keys().isdisjoint(proposed.removed)
 
 
 def _edited(order_id: str, order: Order) -> tuple[OrderEvent, ...]:
@@ -201,10 +212,8 @@ def _apply(command: ApplyOrderEdit, order: Order) -> tuple[OrderEvent, ...]:
     proposal = order.proposal
     if proposal is None or not proposal.confirmed or proposal.edit.change_set_id != command.change_set_id:
         return ()  # applied, or declined, before
-    overtaken = bool(proposal.address and order.dispatched) or any(
-        order.sent.get(line.line, 0) > line.quantity for line in proposal.edit.lines
-    )
-    if order.status != "confirmed" or overtaken or order.sent.keys() & set(proposal.edit.removed):
+    overtaken = bool(proposal.address and order.dispatched) or _cuts_what_is_sent(proposal.edit, order)
+    if order.status != "confirmed" or overtaken:
         return edit_over(command.order_id, order, "shipped")
     return _edited(command.order_id, order)
 

@@ -24,12 +24,14 @@ class RequestAuthorization(Command):
 
 
 class RequestCapture(Command):
-    """`rest`: no more than what is left of it, where something of it was captured before."""
+    """`rest`: no more than what is left of it, where something of it was captured before. `last`: no more of
+    it will be captured, so what it leaves is let go with it."""
 
     payment_id: Id
     capture_id: Id
     amount_cents: Cents
     rest: bool = False
+    last: bool = False
 
 
 class RequestVoid(Command):
@@ -104,6 +106,7 @@ class RecordProviderPayment(Command):
 
     `void_refused` is why it would not void the payment; empty where it was not asked, or did. `lapsed`: the
     authorisation has run out at the provider. `evidence` has the references of evidence that was handed in.
+    `in_parts`: whether it may be captured in parts, as far as the provider says.
     """
 
     payment_id: Id
@@ -121,6 +124,7 @@ class RecordProviderPayment(Command):
     action: CustomerAction | None = None
     disputes: tuple[Dispute, ...] = ()
     evidence: tuple[Movement, ...] = ()
+    in_parts: bool = True
 
 
 class RecordUnavailable(Command):
@@ -130,11 +134,13 @@ class RecordUnavailable(Command):
 
 
 class CapturePayment(Command):
-    """A person has it captured, part or all (None: all that is left). Refused where that can't be."""
+    """A person has it captured, part or all (None: all that is left), `last`: letting go of what that leaves.
+    Refused where that can't be."""
 
     payment_id: Id
     capture_id: Id
     amount_cents: Cents | None = None
+    last: bool = False
 
 
 class ExpireCustomerAction(Command):

@@ -52,13 +52,17 @@ class AuthorizationRequested(Event):
 
 
 class PaymentAuthorized(Event):
-    """`happened_at` is the provider's time, None where it is unknown."""
+    """`happened_at` is the provider's time, None where it is unknown. `in_parts`: it may be captured so; a
+    card that may not is captured once, and what that leaves is let go."""
+
+    schema_version: ClassVar[int] = 2
 
     payment_id: Id
     order_id: Id
     amount_cents: Cents
     provider_reference: ProviderText
     happened_at: AwareDatetime | None = None
+    in_parts: bool = True
 
 
 class PaymentDeclined(Event):
@@ -69,10 +73,15 @@ class PaymentDeclined(Event):
 
 
 class CaptureRequested(Event):
+    """`last`: what it leaves of the payment is let go with it."""
+
+    schema_version: ClassVar[int] = 2
+
     payment_id: Id
     order_id: Id
     capture_id: Id
     amount_cents: Cents
+    last: bool = False
 
 
 class PaymentCaptured(Event):

@@ -59,9 +59,12 @@ def _claims(told: RecordProviderPayment, order_id: str) -> Iterator[PaymentEvent
     if told.action:
         yield _action(told.action, ids)
     if told.status == "authorized":
-        amount, reference = told.amount_cents, told.provider_reference
         yield PaymentAuthorized(
-            **ids, amount_cents=amount, provider_reference=reference, happened_at=told.happened_at
+            **ids,
+            amount_cents=told.amount_cents,
+            provider_reference=told.provider_reference,
+            happened_at=told.happened_at,
+            in_parts=told.in_parts,
         )
     if told.status == "declined":
         yield PaymentDeclined(**ids, reason=told.reason or "declined", happened_at=told.happened_at)

@@ -68,9 +68,10 @@ def capture(command: RequestCapture, payment: Payment) -> tuple[PaymentEvent, ..
         return (CaptureFailed(**ids, capture_id=command.capture_id, reason=lost),)
     if payment.authorized_cents is None:
         raise Refused("capture_authorized", "only an authorised payment can be captured")
-    fields = {**command.model_dump(exclude={"rest"}), "order_id": payment.order_id}
-    requested = CaptureRequested(**fields)
-    return (requested,) if command.amount_cents else (requested, PaymentCaptured(**fields))
+    ids = {"payment_id": command.payment_id, "order_id": payment.order_id, "capture_id": command.capture_id}
+    last = (command.last or not payment.in_parts) and not payment.is_capturing
+    requested = CaptureRequested(**ids, amount_cents=command.amount_cents, last=last)
+    return (requested,) if command.amount_cents else (requested, PaymentCaptured(**ids, amount_cents=0))
 
 
 def capture_by_hand(command: CapturePayment, payment: Payment) -> tuple[PaymentEvent, ...]:
@@ -95,9 +96,13 @@ def capture_by_hand(command: CapturePayment, payment: Payment) -> tuple[PaymentE
             "capture_within_authorized",
             f"{payment.authorized_cents} cents are authorised; {left} can still be captured, not {wanted}",
         )
-    request = RequestCapture(
-        payment_id=command.payment_id, capture_id=command.capture_id, amount_cents=wanted
-    )
+    if wanted < left and not (payment.in_parts or command.last):
+        raise Refused(
+            "capture_at_once",
+            f"this card is captured once only: take all {left} cents, or say that it is the `last`",
+        )
+    ids = {"payment_id": command.payment_id, "capture_id": command.capture_id}
+    request = RequestCapture(**ids, amount_cents=wanted, last=command.last)
     return capture(request, payment)
 
 

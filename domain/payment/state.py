@@ -50,8 +50,8 @@ class Payment:
 
     `discrepancies` and `mismatches` (kind to our and their minor units) are open; `accepted` are those that a
     person has let stand, with the figures that were accepted. `provider_reference` is the provider's name for
-    the payment, once it is authorised. `last_captures`: those that took, when they were asked for, all that
-    was held, while no other was under way; what comes later does not change that.
+    the payment, once it is authorised. `last_captures`: those that were asked for as the last, or took all
+    that was held, while no other was under way; what comes later does not change that.
     """
 
     order_id: str = ""
@@ -73,6 +73,7 @@ class Payment:
     accepted: Mapping[str, str] = field(default_factory=dict)
     provider_reference: str = ""
     last_captures: frozenset[str] = frozenset()
+    in_parts: bool = True
 
     @property
     def is_voiding(self) -> bool:
@@ -148,8 +149,9 @@ def _moved(
     return {**movements, reference: (before if cents is None else cents, now)}
 
 
-def _capturing(payment: Payment, capture_id: str, cents: int) -> Payment:
-    is_last = not payment.is_capturing and cents == (payment.authorized_cents or 0) - payment.captured_cents
+def _capturing(payment: Payment, capture_id: str, cents: int, *, last: bool) -> Payment:
+    takes_all = cents == (payment.authorized_cents or 0) - payment.captured_cents
+    is_last = not payment.is_capturing and (last or takes_all)
     return replace(
         payment,
         captures=_moved(payment.captures, capture_id, cents, "requested"),
@@ -194,12 +196,13 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:
     match event:
         case AuthorizationRequested(order_id=order_id, amount_cents=cents):
             return replace(payment, order_id=order_id, requested_cents=cents)
-        case PaymentAuthorized(amount_cents=cents, provider_reference=reference):
-            return replace(payment, authorized_cents=cents, provider_reference=reference)
+        case PaymentAuthorized(amount_cents=cents, provider_reference=reference, in_parts=in_parts):
+            known = {"authorized_cents": cents, "provider_reference": reference, "in_parts": in_parts}
+            return replace(payment, **known)  # type: ignore[arg-type]
         case PaymentDeclined():
             return replace(payment, declined=True)
-        case CaptureRequested(capture_id=reference, amount_cents=cents):
-            return _capturing(payment, reference, cents)
+        case CaptureRequested(capture_id=reference, amount_cents=cents, last=last):
+            return _capturing(payment, reference, cents, last=last)
         case PaymentCaptured(capture_id=reference, amount_cents=cents):
             return replace(payment, captures=_moved(payment.captures, reference, cents, "done"))
         case CaptureFailed(capture_id=reference):

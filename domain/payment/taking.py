@@ -21,7 +21,8 @@ class Taking(Value):
 
     `pending` are captures that were asked for, `captures_count` so many in all; `refunds` what was asked to
     be given back, by their ids, and `granted` those of them that the payment took on. `back_cents` is its
-    part of what came back. `let_go`: the provider was asked to hold no more of it.
+    part of what came back. `let_go`: the provider was asked to hold no more of it. `in_parts`: it may be
+    captured so; else all that it is to bring is taken with the first of the goods.
     """
 
     due_cents: int = 0
@@ -33,6 +34,7 @@ class Taking(Value):
     refunds: dict[str, int] = Field(default_factory=dict)
     granted: frozenset[str] = frozenset()
     let_go: bool = False
+    in_parts: bool = True
 
     @property
     def asked_cents(self) -> int:
@@ -81,8 +83,12 @@ def to_capture(takings: Takings, authorized: Collection[str], goods: Goods) -> d
             if not (each.due_cents or each.let_go or each.captures_count)
         }
         return {name: cents for name, cents in missing.items() if cents or name in free}
-    asked = sum(min(each.asked_cents, each.due_cents) for each in takings.values())
-    return _split(goods.share_sent(due(takings)) - asked, missing)
+    if not goods.any_sent:
+        return {}
+    at_once = {name: cents for name, cents in missing.items() if cents and not takings[name].in_parts}
+    in_parts = {name: cents for name, cents in missing.items() if takings[name].in_parts}
+    asked = sum(min(each.asked_cents, each.due_cents) for each in takings.values()) + sum(at_once.values())
+    return {**at_once, **_split(goods.share_sent(due(takings)) - asked, in_parts)}
 
 
 def came_back(takings: Takings, goods: Goods) -> dict[str, int]:

@@ -225,11 +225,15 @@ def _release(process: InventoryProcess, items: tuple[Item, ...], fact: Fact) -> 
     return _for_all(fact, items, lambda i: ReleaseStock(order_id=process.order_id, **dict(i)))
 
 
+def _to_tell(process: InventoryProcess) -> Counter[Place]:
+    """What is wanted, and no parcel has told of yet."""
+    return Counter() if process.cancelled else process.units - _by_place(process.gone)
+
+
 def _beyond(process: InventoryProcess) -> tuple[InventoryProcess, Counter[Place]]:
     """What a carrier was given, and no parcel will tell of: it is booked out, so that nobody else has it."""
     gone, away = _by_place(process.gone), _by_place(process.away)
-    to_tell = Counter[Place]() if process.cancelled else process.units - gone
-    beyond = _by_place(process.handed) - to_tell - gone - away
+    beyond = _by_place(process.handed) - _to_tell(process) - gone - away
     return process.model_copy(update={"away": _items(away + beyond)}), beyond
 
 
@@ -250,20 +254,21 @@ def _handed_over(
 def _dispatched(
     process: InventoryProcess, event: ShipmentDispatched, fact: Fact
 ) -> Reaction[InventoryProcess]:
-    """Booked out, also what was called off too late; but not what was before, nor what was found missing when
-    it was picked, of which the parcel may not know."""
+    """Booked out, also what was called off too late; but not what nobody wanted any more and was before, nor
+    what was found missing when it was picked, of which the parcel may not know."""
     said, gone, away = _in_parcel(event, process), _by_place(process.gone), _by_place(process.away)
     missing = _by_place(process.missing)
     never_there = (said - (process.units - gone)) & missing
     sent = said - never_there
+    out = (sent - _to_tell(process)) & away
     told = {
         "gone": _items(gone + sent),
-        "away": _items(away - sent),
+        "away": _items(away - out),
         "missing": _items(missing - never_there),
         "parcels": {**process.parcels, event.shipment_id: _items(sent)},
     }
     process, beyond = _beyond(process.model_copy(update=told))
-    return Reaction(process, _ship(process, sent - away + beyond, fact))
+    return Reaction(process, _ship(process, sent - out + beyond, fact))
 
 
 def _returned(process: InventoryProcess, event: ShipmentReturned, fact: Fact) -> Reaction[InventoryProcess]:

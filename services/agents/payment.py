@@ -150,8 +150,15 @@ def _capture(process: PaymentProcess, fact: Fact) -> Reaction[PaymentProcess]:
         name = f"{payment_id}.capture" + (f".{number}" if number > 1 else "")
         asked = {"pending": {**taking.pending, name: cents}, "captures_count": number}
         process = _taking(process, payment_id, **asked)
-        capture = RequestCapture(payment_id=payment_id, capture_id=name, amount_cents=cents, rest=True)
-        commands.append(capture)
+        commands.append(
+            RequestCapture(
+                payment_id=payment_id,
+                capture_id=name,
+                amount_cents=cents,
+                rest=True,
+                last=process.goods.all_sent,
+            )
+        )
     return Reaction(process, _each(fact, commands))
 
 
@@ -215,7 +222,7 @@ def _authorized(process: PaymentProcess, event: PaymentAuthorized, fact: Fact) -
     process = process.model_copy(
         update={"authorized": process.authorized | {payment_id}, "acting": process.acting - acted}
     )
-    process = _taking(process, payment_id, held_cents=event.amount_cents)
+    process = _taking(process, payment_id, held_cents=event.amount_cents, in_parts=event.in_parts)
     if process.is_owed:
         return Reaction(process, _reverse(fact, payment_id), over)
     if process.goods.any_sent:  # too late for the dispatch to have it captured

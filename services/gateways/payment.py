@@ -127,6 +127,7 @@ def record(stream: str, account: Account) -> Command | None:
             Movement(reference=each["reference"], amount_cents=0, succeeded=True)
             for each in account.get("evidence", ())
         ),
+        in_parts=account.get("in_parts", True),
     )
 
 

@@ -98,15 +98,16 @@ def with_method(request: Request, known: MethodToken | None) -> dict[str, Any]:
 
 
 def capture(fact: Fact, asked: CaptureRequested, payment: Payment) -> Request:
-    """The last one that there is money for ends the authorisation; any other keeps the rest of it.
+    """The last one ends the authorisation, and lets go of what it leaves; any other keeps the rest of it.
 
     Which it is, was settled when it was asked for: under one key the provider takes one body only.
     """
     is_last = asked.capture_id in payment.last_captures
+    noted = {captured_as(asked.capture_id): f"{asked.amount_cents} {asked.capture_id}"}
     body = {
         "amount_to_capture": asked.amount_cents,
         "final_capture": "true" if is_last else "false",
-        "metadata": {captured_as(asked.capture_id): f"{asked.amount_cents} {asked.capture_id}"},
+        "metadata": noted | ({RELEASED: asked.capture_id} if asked.last else {}),
     }
     path = f"{INTENTS}/{known_intent(payment) or UNNAMED}/capture"
     return Request("capture", path, body, _key(fact.stream, asked.capture_id))

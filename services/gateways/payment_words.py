@@ -87,6 +87,7 @@ def _account(stream: str, reference: str, metadata: Mapping[str, Any]) -> Accoun
         "action": None,
         "disputes": [],
         "evidence": [],
+        "in_parts": True,
     }
 
 
@@ -116,7 +117,12 @@ def _intent(intent: Mapping[str, Any], disputes: tuple[Mapping[str, Any], ...]) 
         "action": _action(intent, charge),
         "disputes": [_dispute(each) for each in disputes],
         "evidence": list(_evidence(disputes)),
+        "in_parts": _card(charge).get("multicapture", {}).get("status") != "unavailable",
     }
+
+
+def _card(charge: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return ((charge or {}).get("payment_method_details") or {}).get("card") or {}
 
 
 def _status(intent: Mapping[str, Any]) -> str:
@@ -170,8 +176,7 @@ def _action(intent: Mapping[str, Any], charge: Mapping[str, Any] | None) -> Acco
         return _acted(intent, "required", (following.get("redirect_to_url") or {}).get("url"))
     if (intent.get("last_payment_error") or {}).get("code") == AUTHENTICATION_FAILED:
         return _acted(intent, "failed", None) | {"reason": _reason(intent) or ""}
-    card = ((charge or {}).get("payment_method_details") or {}).get("card") or {}
-    return _acted(intent, "completed", None) if card.get("three_d_secure") else None
+    return _acted(intent, "completed", None) if _card(charge).get("three_d_secure") else None
 
 
 def _acted(intent: Mapping[str, Any], status: str, url: str | None) -> Account:

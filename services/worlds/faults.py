@@ -32,6 +32,7 @@ class Rates(Model):
     action_required: Rate = 0
     authorization_expiry: Rate = 0
     dispute: Rate = 0
+    captured_once: Rate = 0
 
 
 class Faults(Model):

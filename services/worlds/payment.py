@@ -109,6 +109,7 @@ def _open(command: OpenPayment, state: Payments, now: datetime) -> tuple[Line, .
             reason=reason,
             at=now,
             facts=facts,
+            once=scenario is None and befalls(state.stage.faults, "captured_once", command.payment_id),
         ),
     )
 
@@ -207,7 +208,7 @@ def _check_capture(payment: Payment, body: CaptureBody) -> None:
     if asked_cents > left_cents:
         detail = f"{left_cents} cents are left to capture, not {asked_cents}"
         raise Refused(409, "capture_exceeds_authorized", detail)
-    if asked_cents < left_cents and not body.final and payment.request.method in MULTICAPTURE_REFUSED:
+    if asked_cents < left_cents and not body.final and payment.once:
         raise Refused(409, "capture_must_be_final", "this card is captured once: final_capture must be true")
 
 
@@ -301,6 +302,7 @@ def _opened(state: Payments, line: PaymentOpened) -> None:
         line.reason,
         line.at,
         {},
+        once=line.once or request.method in MULTICAPTURE_REFUSED,
     )
     payment = replace(payment, metadata=payment.opened_with)
     state.references[line.provider_reference] = request.payment_id

@@ -145,7 +145,7 @@ class PaymentScenarioSet(Line):
 
 
 class PaymentOpened(Line):
-    """The charge was accepted, and this is what its own answer said."""
+    """The charge was accepted, and this is what its own answer said; `once`: it is not captured in parts."""
 
     kind: Literal["payment_opened"] = "payment_opened"
     request: OpenPayment
@@ -155,6 +155,7 @@ class PaymentOpened(Line):
     reason: str | None
     at: Instant
     facts: tuple[Fact, ...] = ()
+    once: bool = False
 
     @property
     def wall_clock_subject(self) -> str | None:
@@ -167,6 +168,7 @@ class PaymentCaptured(Line):
     body: CaptureBody
     happened_at: Instant
     facts: tuple[Fact, ...] = ()
+    once: bool = False
 
     @property
     def wall_clock_subject(self) -> str | None:

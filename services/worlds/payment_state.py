@@ -39,7 +39,8 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """`handed` is the evidence: the key of each request, and the dispute that it is for."""
+    """`handed` is the evidence: the key of each request, and the dispute that it is for. `once`: its card is
+    captured once only."""
 
     number: int  # 1, 2, 3 … in the order of opening
     request: OpenPayment
@@ -56,6 +57,7 @@ class Payment:
     action: str = ""  # required, completed or failed
     disputes: tuple[Dispute, ...] = ()
     handed: tuple[tuple[str, str], ...] = ()
+    once: bool = False
 
     @property
     def opened_with(self) -> Metadata:

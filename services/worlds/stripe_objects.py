@@ -13,7 +13,6 @@ import orjson
 
 from services.worlds.payment_state import (
     AUTHENTICATION_REQUIRED,
-    MULTICAPTURE_REFUSED,
     Dispute,
     Movement,
     Payment,
@@ -121,7 +120,7 @@ def charge(payment: Payment) -> Object:
     """The authorisation and all that was taken of it."""
     request, captured = payment.request, payment.captured_cents
     refunded = captured > 0 and payment.refunded_cents == captured
-    multicapture = "unavailable" if request.method in MULTICAPTURE_REFUSED else "available"
+    multicapture = "unavailable" if payment.once else "available"
     authenticated = {"result": "authenticated"} if payment.action == "completed" else None
     return {
         "id": charge_id(payment),

@@ -525,6 +525,20 @@ async def test_the_bank_hears_from_the_customer_first(system: System) -> None:
     await system.at_rest()
 
 
+async def test_a_card_that_is_captured_once_lets_go_of_what_that_leaves(system: System) -> None:
+    stream = system.payment_stream("once")
+    await system.store("card", "pm_card_credit_disableEnterpriseCardFeatures")
+    await system.authorize("once", stored="card")
+    facts = await system.until(stream, *AUTHORIZED)
+    assert facts[-1].event.in_parts is False  # type: ignore[attr-defined]
+    await system.command(stream, RequestCapture(payment_id="once", capture_id="k1", amount_cents=600))
+    facts = await system.until(stream, *CAPTURED, "PaymentVoided")
+    assert (facts[2].event.last, facts[-1].event.amount_cents) == (True, 400)  # type: ignore[attr-defined]
+    await system.at_rest()
+    account = await system.account(stream)
+    assert (account["voided"], account["lapsed"]) == (True, False), "we have let go of it"
+
+
 async def test_only_a_customer_who_is_there_is_asked_by_their_bank(system: System) -> None:
     here, away = system.payment_stream("here"), system.payment_stream("away")
     before = [{"type": "action_required", "told_at": T0}]

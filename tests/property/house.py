@@ -128,6 +128,7 @@ class Books:
     refunds: dict[str, int] = field(default_factory=dict)
     failed_captures: set[str] = field(default_factory=set)
     failed_refunds: set[str] = field(default_factory=set)
+    in_parts: bool = True
     voided: bool = False
     void_refused: str = ""
     void_refusals: int = 0
@@ -148,6 +149,13 @@ class Books:
         """Neither taken nor let go."""
         return 0 if self.voided else self.authorized - sum(self.captures.values())
 
+    def capture(self, name: str, cents: int, *, last: bool) -> None:
+        """With the last one goes what it leaves; a card that is captured once has no other."""
+        assert cents <= self.held, f"{cents} of {self.held} are to be captured"
+        assert last or self.in_parts or cents == self.held, f"a card is captured once: {cents} of {self.held}"
+        self.captures[name] = cents
+        self.voided |= last and self.held > 0
+
     def letter(self, payment: str) -> RecordProviderPayment:
         def movements(done: dict[str, int], failed: set[str]) -> tuple[Movement, ...]:
             good = [Movement(reference=r, amount_cents=c, succeeded=True) for r, c in done.items()]
@@ -161,6 +169,7 @@ class Books:
             amount_cents=self.authorized,
             captures=movements(self.captures, self.failed_captures),
             refunds=movements(self.refunds, self.failed_refunds),
+            in_parts=self.in_parts,
             voided=self.voided,
             void_refused=self.void_refused,
             disputes=tuple(

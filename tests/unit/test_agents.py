@@ -393,7 +393,7 @@ def test_the_inventory_agent(heard: list[Event], then: list[Command]) -> None:
 AUTHORIZE = RequestAuthorization(
     payment_id="p0", order_id="o1", amount_cents=1000, currency="BRL", method="card"
 )
-CAPTURE = RequestCapture(payment_id="p0", capture_id="p0.capture", amount_cents=1000, rest=True)
+CAPTURE = RequestCapture(payment_id="p0", capture_id="p0.capture", amount_cents=1000, rest=True, last=True)
 REVERSE = RequestReversal(payment_id="p0")
 LAPSED = DeadlineReached(agent="payment", key=order_stream("m", "o1"), name="authorization p0", due_at=NOW)
 

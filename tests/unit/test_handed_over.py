@@ -7,7 +7,7 @@ import pytest
 from domain.carrier import ParcelLine, ShipmentDispatched, ShipmentReturned
 from domain.inventory import ReleaseStock, ReturnStock, ShipStock
 from domain.kernel import Command, Event
-from domain.order import OrderConfirmed, OrderLinesCancelled, UnitsChange
+from domain.order import OrderConfirmed, OrderEdited, OrderLinesCancelled, UnitsChange
 from domain.warehouse.pick_list import PickLine, PickListHandedOver, PickShorted
 from services.agents.inventory import INVENTORY_AGENT
 from tests.unit.test_agents import CALLED_OFF, CANCELLED, placed, react_to
@@ -30,6 +30,16 @@ def cut(less: int, left: int) -> OrderLinesCancelled:
     return CALLED_OFF.model_copy(
         update={"units": (UnitsChange(sku="sku0", warehouse="main", quantity=left, change=-less),)}
     )
+
+
+def more(units: int) -> OrderEdited:
+    """As many are wanted again."""
+    change = UnitsChange(sku="sku0", warehouse="main", quantity=units, change=units)
+    nothing = dict.fromkeys(
+        ("items_change_cents", "shipping_change_cents", "lines_change", "adjustment_cents", "change_cents"), 0
+    )
+    ids = {"order_id": "o1", "change_set_id": "e1", "currency": "BRL", "total_cents": 0}
+    return OrderEdited(**ids, **nothing, units=(change,), payments=())
 
 
 def left(quantity: int = 2) -> ShipmentDispatched:
@@ -69,6 +79,8 @@ def release(quantity: int) -> ReleaseStock:
         ([given(1), cut(1, 1)], [release(1)]),
         ([given(2), cut(1, 1), left(2)], [ship(1)]),
         ([given(2), cut(1, 1), left(1)], [ship(1)]),  # the parcel was told of the cut, its box was not
+        ([given(2), cut(2, 0), more(1), left(1)], [ship(1)]),  # of another parcel: what is held for it leaves
+        ([given(2), cut(2, 0), more(1), left(1), left(2)], []),  # and this is the one that was called off
         ([PickListHandedOver(**LIST), CANCELLED], [RELEASE]),  # of before: it does not say of what
     ],
 )

@@ -338,6 +338,12 @@ def test_only_a_confirmed_order_that_is_not_shipped_is_changed() -> None:
     order.given(*part).when(propose(RemoveLine(line=1))).then_refused("keep_what_is_shipped")
 
 
+@pytest.mark.parametrize("change", [SetQuantity(line=1, quantity=1), RemoveLine(line=1)])
+def test_what_leaves_while_a_change_set_is_looked_at_is_not_cut(change: Any) -> None:
+    part = order.given(*proposed(change)).when(shipped_units("A-1", 2)).events
+    order.given(*proposed(change), *part).when(confirm()).then_refused("keep_what_is_shipped")
+
+
 def test_one_change_set_is_open_at_a_time() -> None:
     events = proposed(SetQuantity(line=1, quantity=5))
     other = propose(SetQuantity(line=1, quantity=4), change_set_id="e2")

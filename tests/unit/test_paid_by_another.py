@@ -1,4 +1,7 @@
-"""What if a payment brings less than it was to, and another is added? All agents in memory, to the end."""
+"""What if a payment brings less than it was to, another is added, or a card is captured once only?
+
+All agents in memory, to the end.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ from domain.payment import (
     RecordProviderPayment,
     RefundRequested,
     RequestAuthorization,
+    VoidRequested,
 )
 from domain.personal import Sealed
 from domain.streams import payment_stream, shipment_stream, stock_stream
@@ -185,3 +189,45 @@ def test_a_change_set_whose_customer_never_acts_is_over() -> None:
     house.wait(2 * 3600)
     told(house, "o1.e1", status="pending", cents=0, action=acts, voided=True)
     assert (order(house).proposal, order(house).change_sets) == (None, {"e1": "declined"})
+
+
+def test_a_card_that_is_captured_once_brings_all_with_the_first_parcel() -> None:
+    house = placed(TWO)
+    told(house, "card", in_parts=False)
+    scanned(house, "o1", "collected", "delivered")
+    taken = capture("card.capture", 1000)
+    told(house, "card", taken, in_parts=False)
+    scanned(house, "o1.parcel-2", "collected", "delivered")
+    assert asked(house, CaptureRequested) == [("card", 1000)]
+    assert order(house).status == "completed"
+
+
+def test_what_a_card_brought_at_once_goes_back_for_what_is_cut_later() -> None:
+    house = placed(TWO)
+    told(house, "card", in_parts=False)
+    scanned(house, "o1", "collected", "delivered")
+    told(house, "card", capture("card.capture", 1000), in_parts=False)
+    house.send(
+        ORDER,
+        CancelOrderLines(
+            order_id="o1", cancel_id="x", lines=(LineQuantity(line=2, quantity=1),), reason="stock"
+        ),
+    )
+    assert asked(house, RefundRequested) == [("card", 500)]
+
+
+def test_with_the_last_of_the_goods_goes_what_is_held_beyond_their_price() -> None:
+    house = placed(TWO)
+    told(house, "card")
+    house.send(
+        ORDER,
+        CancelOrderLines(
+            order_id="o1", cancel_id="x", lines=(LineQuantity(line=2, quantity=1),), reason="stock"
+        ),
+    )
+    scanned(house, "o1", "collected", "delivered")
+    (asked_for,) = [event for _, event in house.events if isinstance(event, CaptureRequested)]
+    assert (asked_for.amount_cents, asked_for.last) == (500, True)
+    told(house, "card", capture("card.capture", 500), voided=True)
+    assert (order(house).status, payment(house, "card").voided_cents) == ("completed", 500)
+    assert not any(isinstance(event, VoidRequested) for _, event in house.events)

@@ -11,6 +11,7 @@ from domain.payment import (
     AuthorizationExpired,
     CaptureFailed,
     CapturePayment,
+    CaptureRequested,
     CustomerAction,
     CustomerActionCompleted,
     CustomerActionExpired,
@@ -28,6 +29,7 @@ from domain.payment import (
     ExpireCustomerAction,
     Finding,
     Movement,
+    PaymentAuthorized,
     PaymentDeclined,
     PaymentDiscrepancyResolved,
     PaymentMismatchOpened,
@@ -92,6 +94,23 @@ def test_a_person_captures_a_part_and_then_all_that_is_left() -> None:
     payment.given(*OPEN).when(by_hand(60)).then(capture_requested(60, "c9"))
     payment.given(*PART).when(by_hand(None)).then(capture_requested(40, "c9"))
     payment.given(*OPEN, capture_requested(60, "c9")).when(by_hand(60)).then_nothing()
+
+
+ONCE = (REQUESTED, PaymentAuthorized(**IDS, amount_cents=100, provider_reference="x1", in_parts=False))
+
+
+def test_a_person_says_which_capture_is_the_last() -> None:
+    last = CapturePayment(payment_id="p1", capture_id="c9", amount_cents=60, last=True)
+    asked = CaptureRequested(**IDS, capture_id="c9", amount_cents=60, last=True)
+    payment.given(*OPEN).when(last).then(asked)
+    payment.given(*ONCE).when(last).then(asked)
+    payment.given(*ONCE).when(by_hand(60)).then_refused("capture_at_once")
+    payment.given(*ONCE).when(by_hand(None)).then(asked.model_copy(update={"amount_cents": 100}))
+
+
+def test_no_capture_is_the_last_while_another_is_under_way() -> None:
+    more = RequestCapture(payment_id="p1", capture_id="c9", amount_cents=30, last=True)
+    payment.given(*OPEN, capture_requested(60)).when(more).then(capture_requested(30, "c9"))
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,12 @@ def test_a_capture_after_one_that_failed_takes_all_that_is_held_and_is_the_last(
     assert again.body["final_capture"] == "true"
 
 
+def test_the_last_capture_lets_go_of_what_it_leaves_and_says_that_we_did() -> None:
+    last = asked(capturing("k1", 700).model_copy(update={"last": True}), AUTHORIZED)
+    assert last.body["final_capture"] == "true"
+    assert last.body["metadata"]["released"] == "k1"
+
+
 def test_what_is_captured_in_part_is_not_cancelled_but_let_go() -> None:
     assert asked(VoidRequested(**IDS), AUTHORIZED).path == "/v1/payment_intents/pi_1/cancel"
     release = asked(VoidRequested(**IDS), AUTHORIZED, PART)
