@@ -105,6 +105,12 @@ class Provider:
         return
         yield
 
+    async def late(self, now: datetime) -> AsyncIterator[Account]:
+        """What, begun at any time, may have changed by itself in the last months; nothing where there is no
+        list."""
+        return
+        yield
+
     async def _send(
         self, method: str, path: str, body: dict[str, Any] | None = None, key: str = ""
     ) -> Answer:

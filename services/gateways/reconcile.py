@@ -29,7 +29,8 @@ from services.settings import Settings
 
 AT_ONCE = 16
 DAY_SECONDS, FIRST_SECONDS, DAYS_BACK = 86_400.0, 600.0, 8
-"""The first one some minutes after the start; further back than authorisations last: none is missed."""
+"""The first one some minutes after the start; further back than authorisations last: none is missed. What
+happens by itself later, a dispute or a refund that comes back, the provider lists."""
 logger = structlog.get_logger()
 TIMEOUT_S = 10.0
 
@@ -68,11 +69,12 @@ async def reconcile(context: ProcessContext, gateway: Gateway, provider: Provide
     statements = context.log.database.statements("services.gateways", "reconcile.sql")
     types = [kind.__name__ for kind in gateway.interests]
     rows = await statements.run("read_requested", types=types, days=days)
-    found, places = Reconciled(), asyncio.Semaphore(AT_ONCE)
+    found, places, streams = Reconciled(), asyncio.Semaphore(AT_ONCE), set[str]()
 
     async def ask(position: int) -> None:
         async with places:
             (stored,) = await context.log.read(position - 1, 1)
+            streams.add(stored.stream)
             try:
                 await _ask(context, gateway, provider, decode(stored), found)
             except Unavailable as error:
@@ -85,6 +87,7 @@ async def reconcile(context: ProcessContext, gateway: Gateway, provider: Provide
     if gateway.unknown:
         try:
             await _find_unknown(context, gateway, provider, days, found)
+            await _find_late(context, gateway, provider, streams, found)
         except Unavailable as error:
             logger.warning("charges_not_listed", gateway=gateway.name, error=str(error))
             found.unanswered += 1
@@ -103,6 +106,22 @@ async def _find_unknown(
         known = await moments.of(ours) if ours else {}
         for name in sorted(listed.keys() - known.keys()):
             await _record_unknown(context, gateway, listed[name], found)
+
+
+async def _find_late(
+    context: ProcessContext, gateway: Gateway, provider: Provider, asked: set[str], found: Reconciled
+) -> None:
+    """What was requested earlier, and may have changed since: of those `asked` about it is known by now."""
+    async for account in provider.late(context.clock.now()):
+        stream = str(account[gateway.subject])
+        (events,) = await context.log.read_streams([(stream, 0)], 1)
+        if events and stream not in asked:
+            found.asked += 1
+            try:
+                await _hear(context, gateway, decode(events[0]), account, found)
+            except Unavailable as error:
+                logger.warning("not_reconciled", stream=stream, error=str(error))
+                found.unanswered += 1
 
 
 async def _record_unknown(
@@ -137,6 +156,13 @@ async def _ask(
         found.unknown += 1
         await _compare(context, gateway, fact, None, found)
         return
+    await _hear(context, gateway, fact, account, found)
+
+
+async def _hear(
+    context: ProcessContext, gateway: Gateway, fact: Fact, account: Account, found: Reconciled
+) -> None:
+    """Record what it says that is news; then the books are to agree."""
     try:
         command = gateway.record(fact.stream, account)
     except (

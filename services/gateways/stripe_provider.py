@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import stripe
@@ -12,11 +12,22 @@ from stripe import HTTPClient, StripeClient, StripeError
 
 from services.gateways.breaker import Breaker
 from services.gateways.gateway import NOT_FOUND, Account, Request, Unavailable
-from services.gateways.payment_calls import API_VERSION, DISPUTES, INTENTS, REFUNDS, UNNAMED, search_path
+from services.gateways.payment_calls import (
+    API_VERSION,
+    DISPUTES,
+    INTENTS,
+    REFUNDS,
+    UNNAMED,
+    intent_path,
+    search_path,
+)
 from services.gateways.payment_words import account_of
 from services.gateways.provider import Answer, Exchange, Provider
 
 LIST_PAGE = 100
+DISPUTED_FOR, REFUNDED_FOR = timedelta(days=210), timedelta(days=45)
+"""A dispute is opened within some 120 days, and decided within 90; a refund fails within 30. Source:
+https://docs.stripe.com/disputes/how-disputes-work and /refunds."""
 DECLINED = 402
 _REFUSALS = frozenset({400, DECLINED, NOT_FOUND})
 """Answers about what was asked; a conflict (409), too many (429) and its own errors are tried again."""
@@ -70,18 +81,22 @@ class StripeProvider(Provider):
         return replace(answer, body=_read(answer.body)) if answer.is_yes else answer
 
     async def pages(self, since: datetime) -> AsyncIterator[list[Account]]:
-        after = ""
-        while True:
-            asked = (
-                f"limit={LIST_PAGE}&created[gte]={int(since.timestamp())}&expand[]=data.latest_charge.refunds"
-            )
-            page = await super().ask(f"{INTENTS}?{asked}{after}")
-            if not page or not page["data"]:
-                return
-            yield [_read(each) for each in page["data"]]
-            if not page["has_more"]:
-                return
-            after = f"&starting_after={page['data'][-1]['id']}"
+        asked = f"{INTENTS}?{_since(since)}&expand[]=data.latest_charge.refunds"
+        async for page in self._listed(asked):
+            yield [_read(each) for each in page]
+
+    async def late(self, now: datetime) -> AsyncIterator[Account]:
+        """Payments with a dispute, which is opened and decided weeks after the sale, or with a refund that
+        the customer's bank has sent back."""
+        found: dict[str, None] = {}
+        async for page in self._listed(f"{DISPUTES}?{_since(now - DISPUTED_FOR)}"):
+            found |= dict.fromkeys(each["payment_intent"] for each in page)
+        async for page in self._listed(f"{REFUNDS}?{_since(now - REFUNDED_FOR)}"):
+            found |= dict.fromkeys(each["payment_intent"] for each in page if each["status"] == "failed")
+        for intent in filter(None, found):  # a charge of before there were PaymentIntents has none
+            account = await self.ask(intent_path(intent))
+            if account is not None:
+                yield account
 
     async def _named(self, request: Request) -> Request | Answer:
         """With the name that the provider has for the payment, which we look for where we were not told."""
@@ -102,20 +117,25 @@ class StripeProvider(Provider):
         disputes: list[Account] = []
         if isinstance(charge, dict):
             if (charge.get("refunds") or {}).get("has_more"):
-                charge["refunds"]["data"] = await self._all(REFUNDS, shown["id"])
+                charge["refunds"]["data"] = await self._all_of(REFUNDS, shown["id"])
             if charge.get("disputed"):
-                disputes = await self._all(DISPUTES, shown["id"])
+                disputes = await self._all_of(DISPUTES, shown["id"])
         return _read(shown, disputes)
 
-    async def _all(self, path: str, intent: str) -> list[Account]:
-        found: list[Account] = []
+    async def _all_of(self, path: str, intent: str) -> list[Account]:
+        return [each async for page in self._listed(f"{path}?payment_intent={intent}") for each in page]
+
+    async def _listed(self, path: str) -> AsyncIterator[list[Account]]:
+        """Page by page, as it is told."""
         after = ""
         while True:
-            page = await super().ask(f"{path}?payment_intent={intent}&limit={LIST_PAGE}{after}")
-            found += page["data"] if page else []
-            if not page or not page["has_more"]:
-                return found
-            after = f"&starting_after={found[-1]['id']}"
+            page = await super().ask(f"{path}&limit={LIST_PAGE}{after}")
+            if not page or not page["data"]:
+                return
+            yield page["data"]
+            if not page["has_more"]:
+                return
+            after = f"&starting_after={page['data'][-1]['id']}"
 
     async def _exchanged(self, method: str, path: str, body: dict[str, Any] | None, key: str) -> Answer:
         options = {"idempotency_key": key} if key else {}
@@ -126,6 +146,10 @@ class StripeProvider(Provider):
         if not isinstance(response.data, dict):
             raise Unavailable("its answer is no JSON object")
         return Answer(response.code, response.data)
+
+
+def _since(moment: datetime) -> str:
+    return f"created[gte]={int(moment.timestamp())}"
 
 
 def _read(shown: Account, disputes: list[Account] | None = None) -> Account:

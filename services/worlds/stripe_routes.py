@@ -81,12 +81,12 @@ def _show(state: Payments, request: Request) -> Any:
             found_charges = [charge(each) for each in payments if each.status == "authorized"]
             return _listed(of, found_charges, "/v1/charges")
         case ["refunds"]:
-            of = query_of(request, *_LIST, "payment_intent")
+            of = query_of(request, *_LIST, "payment_intent", "created")
             return _listed(of, [refund(*each) for each in _refunds(_asked(state, of))], "/v1/refunds")
         case ["refunds", reference]:
             return _first((refund(*each) for each in _refunds(state.payments.values())), reference)
         case ["disputes"]:
-            of = query_of(request, *_LIST, "payment_intent")
+            of = query_of(request, *_LIST, "payment_intent", "created")
             found_disputes = [dispute(each, it) for each in _asked(state, of) for it in each.disputes]
             return _listed(of, found_disputes, "/v1/disputes")
         case ["disputes", reference]:
@@ -231,7 +231,7 @@ def _refunds(payments: Iterable[Payment]) -> Iterable[Known]:
 
 
 def _intents(state: Payments, form: Form) -> Object:
-    since = int(form.group("created").get("gte", "0") or "0")
+    since = _since(form)
     newest = (state.payments[name] for name in reversed(state.ids))
     found, more = page(
         form,
@@ -246,8 +246,13 @@ def _inner(form: Form) -> tuple[str, ...]:
     return tuple(each.removeprefix("data.") for each in form.expand)
 
 
+def _since(form: Form) -> int:
+    return int(form.group("created").get("gte", "0") or "0")
+
+
 def _listed(form: Form, found: list[Object], url: str) -> Object:
-    shown, more = page(form, found, lambda each: str(each["id"]))
+    lately = (each for each in found if each["created"] >= _since(form))
+    shown, more = page(form, lately, lambda each: str(each["id"]))
     return listed(shown, more, url)
 
 

@@ -12,6 +12,7 @@ import pytest
 from commands.executor import Context
 from domain.kernel import Command, one
 from domain.payment import (
+    DisputeOpened,
     Movement,
     Payment,
     PaymentMismatchOpened,
@@ -89,10 +90,9 @@ class Books:
             **fields,
         )
 
-    async def compare(self) -> Reconciled:
-        return await reconcile(
-            self.context, PAYMENT_GATEWAY, StripeProvider(self.world.answer, "sk_test_1"), 8
-        )
+    async def compare(self, days: int = 8) -> Reconciled:
+        provider = StripeProvider(self.world.answer, "sk_test_1")
+        return await reconcile(self.context, PAYMENT_GATEWAY, provider, days)
 
     async def open_kinds(self) -> dict[str, frozenset[str]]:
         facts = [decode(stored) for stored in await self.context.log.read(0, 1_000)]
@@ -137,6 +137,19 @@ async def test_it_finds_what_was_planted_and_opens_it_once(books: Books) -> None
     }
     again = await books.compare()
     assert (again.differing, again.foreign, again.unanswered) == (0, 0, 0)
+
+
+async def test_a_dispute_of_a_payment_of_long_ago_is_found(books: Books) -> None:
+    stream = await books.paid("old")
+    status, _ = await books.world.answer("PUT", "/control/faults", b'{"rates": {"dispute": 1}}', {})
+    assert status == 200
+    await books.ours("old", RequestCapture(payment_id="old", capture_id="c1", amount_cents=100))
+    await books.theirs(at(stream, "capture"), {f"metadata[{captured_as('c1')}]": "100 c1"})
+    found = await books.compare(days=0)
+    assert (found.asked, found.changed) == (1, 1)
+    facts = [decode(stored).event for stored in await books.context.log.read(0, 1_000)]
+    assert any(isinstance(event, DisputeOpened) for event in facts)
+    assert (await books.compare(days=0)).changed == 0
 
 
 async def test_what_is_mended_is_closed_and_what_a_person_resolved_stays_so(books: Books) -> None:
