@@ -14,8 +14,12 @@ from typing import Any
 from domain.carrier import (
     BookingFailed,
     CarrierChosen,
+    CarrierUnavailable,
     LabelBought,
+    LabelRefused,
     LabelVoided,
+    LabelVoidFailed,
+    ParcelCalledOff,
     ParcelChanged,
     ParcelHeld,
     ParcelReaddressed,
@@ -109,7 +113,20 @@ class ShipmentProgress:
     handed_over_at: datetime | None = None
     misdirected_count: int = 0
     dispatched_booking: int | None = None
+    called_off_at: datetime | None = None
+    trouble: str | None = None
+    trouble_reason: str | None = None
+    trouble_at: datetime | None = None
+    trouble_told: bool = False
     anew: bool = False
+
+    def has_trouble(self, kind: str, reason: str, at: datetime) -> None:
+        self.trouble, self.trouble_reason, self.trouble_at, self.trouble_told = kind, reason, at, True
+
+    def goes_on(self) -> None:
+        """Whatever kept it is over."""
+        self.trouble = self.trouble_reason = self.trouble_at = None
+        self.trouble_told = True
 
     def track(self, kind: str, at: datetime | None) -> None:
         """The latest of the highest level stands; a scan without a time is before all others."""
@@ -203,6 +220,7 @@ def _label_bought(batch: _Batch, event: LabelBought, fact: Fact) -> None:
         parcel.carrier, parcel.tracking_number = event.carrier, event.tracking_number
         parcel.label_cents = event.cents
         parcel.track("pre_transit", None)
+        parcel.goes_on()
     ids = (fact.merchant, event.shipment_id, event.booking, event.order_id)
     what = (event.carrier, event.service, event.tracking_number, event.cents)
     batch.labels.append(LabelRow(*ids, *what, fact.occurred_at))
@@ -211,7 +229,7 @@ def _label_bought(batch: _Batch, event: LabelBought, fact: Fact) -> None:
 def _label_voided(batch: _Batch, event: LabelVoided, fact: Fact) -> None:
     """That of a booking that we gave up on changes nothing of the parcel."""
     if not event.surplus:
-        batch.moving(event, fact, "label_voided")
+        batch.moving(event, fact, "label_voided").goes_on()
     batch.voids.append(LabelVoid(fact.merchant, event.shipment_id, event.booking, fact.occurred_at))
 
 
@@ -229,6 +247,7 @@ def _chosen(batch: _Batch, event: CarrierChosen, fact: Fact) -> None:
     parcel.carrier, parcel.service = option.carrier, option.service
     parcel.quoted_cents, parcel.currency = option.cents, option.currency
     parcel.promised_at = event.promised_at
+    parcel.goes_on()
 
 
 def _booking_failed(batch: _Batch, event: BookingFailed, fact: Fact) -> None:
@@ -241,6 +260,24 @@ def _rebooked(batch: _Batch, event: RebookingRequested, fact: Fact) -> None:
     parcel.booking, parcel.anew, parcel.stage = event.booking, True, 0
     parcel.tracking_number = parcel.tracking_status = parcel.tracking_at = None
     parcel.tracking_level = 0
+    parcel.goes_on()
+
+
+def _refused(batch: _Batch, event: LabelRefused, fact: Fact) -> None:
+    batch.moving(event, fact).has_trouble("no_carrier", event.reason, fact.occurred_at)
+
+
+def _not_taken_back(batch: _Batch, event: LabelVoidFailed, fact: Fact) -> None:
+    batch.moving(event, fact).has_trouble("label_not_taken_back", event.reason, fact.occurred_at)
+
+
+def _unavailable(batch: _Batch, event: CarrierUnavailable, fact: Fact) -> None:
+    reason = f"{event.call}: no answer in {event.attempts} attempts"
+    batch.moving(event, fact).has_trouble("carrier_unavailable", reason, fact.occurred_at)
+
+
+def _called_off(batch: _Batch, event: ParcelCalledOff, fact: Fact) -> None:
+    batch.moving(event, fact).called_off_at = fact.occurred_at
 
 
 def _held(batch: _Batch, event: ParcelHeld | ParcelReleased, fact: Fact) -> None:
@@ -280,6 +317,7 @@ def _dispatched(batch: _Batch, event: ShipmentDispatched, fact: Fact) -> None:
     parcel = batch.moving(event, fact, "dispatched")
     parcel.dispatched_at, parcel.dispatch_inferred = event.happened_at, event.inferred
     parcel.dispatched_booking = event.booking
+    parcel.goes_on()
 
 
 def _scanned(batch: _Batch, event: ShipmentScanned, fact: Fact) -> None:
@@ -309,6 +347,10 @@ _CHANGES: dict[type[Event], Callable[[_Batch, Any, Fact], None]] = {
     CarrierChosen: _chosen,
     BookingFailed: _booking_failed,
     RebookingRequested: _rebooked,
+    LabelRefused: _refused,
+    LabelVoidFailed: _not_taken_back,
+    CarrierUnavailable: _unavailable,
+    ParcelCalledOff: _called_off,
     ShipmentManifested: _manifested,
     ShipmentLeftBehind: _unlisted,
     ShipmentHandedOver: _handed_over,
@@ -337,5 +379,5 @@ def project(facts: Sequence[Fact]) -> Rows:
 
 
 SHIPMENTS = ReadModel(
-    "shipments", ("shipments", "shipment_scans", "shipment_labels"), tuple(_CHANGES), project, version=3
+    "shipments", ("shipments", "shipment_scans", "shipment_labels"), tuple(_CHANGES), project, version=4
 )

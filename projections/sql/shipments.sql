@@ -32,6 +32,10 @@ CREATE TABLE shipments_g0 (
     handed_over_at timestamptz,
     misdirected_count bigint NOT NULL DEFAULT 0,
     dispatched_booking bigint,
+    called_off_at timestamptz,
+    trouble text COLLATE "C",
+    trouble_reason text,
+    trouble_at timestamptz,
     status text COLLATE "C" NOT NULL GENERATED ALWAYS AS (
         CASE stage
             WHEN 0 THEN 'requested' WHEN 1 THEN 'label_bought' WHEN 2 THEN 'label_voided' WHEN 3 THEN 'dispatched'
@@ -46,6 +50,7 @@ CREATE INDEX ON shipments_g0 (merchant, status, requested_at DESC, shipment_id D
 CREATE INDEX ON shipments_g0 (merchant, tracking_status, requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, manifest_id, requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, carrier, requested_at DESC, shipment_id DESC);
+CREATE INDEX ON shipments_g0 (merchant, requested_at DESC, shipment_id DESC) WHERE trouble IS NOT NULL;
 CREATE TABLE shipment_scans_g0 (
     merchant text COLLATE "C" NOT NULL,
     shipment_id text COLLATE "C" NOT NULL,
@@ -113,18 +118,23 @@ UPDATE shipments_g0 AS s SET
     ship_to_state = coalesce(m.ship_to_state, s.ship_to_state),
     handed_over_at = coalesce(m.handed_over_at, s.handed_over_at),
     misdirected_count = s.misdirected_count + m.misdirected_count,
-    dispatched_booking = coalesce(m.dispatched_booking, s.dispatched_booking)
+    dispatched_booking = coalesce(m.dispatched_booking, s.dispatched_booking),
+    called_off_at = coalesce(m.called_off_at, s.called_off_at),
+    trouble = CASE WHEN m.trouble_told THEN m.trouble ELSE s.trouble END,
+    trouble_reason = CASE WHEN m.trouble_told THEN m.trouble_reason ELSE s.trouble_reason END,
+    trouble_at = CASE WHEN m.trouble_told THEN m.trouble_at ELSE s.trouble_at END
 FROM unnest(
     :merchant, :shipment_id, :stage, :carrier, :tracking_number, :dispatch_inferred, :scans_count,
     :dispatched_at, :delivered_at, :returned_at, :last_scan_at, :tracking_level, :tracking_status, :tracking_at,
     :units_count, :booking, :fallbacks_count, :service, :choice_reason, :quoted_cents, :label_cents,
     :billed_cents, :currency, :promised_at, :manifest_id, :unlisted, :is_held, :ship_to_state, :handed_over_at, :misdirected_count,
-    :dispatched_booking, :anew
+    :dispatched_booking, :called_off_at, :trouble, :trouble_reason, :trouble_at, :trouble_told, :anew
 ) AS m (
     merchant, shipment_id, stage, carrier, tracking_number, dispatch_inferred, scans_count, dispatched_at,
     delivered_at, returned_at, last_scan_at, tracking_level, tracking_status, tracking_at, units_count, booking,
     fallbacks_count, service, choice_reason, quoted_cents, label_cents, billed_cents, currency, promised_at,
-    manifest_id, unlisted, is_held, ship_to_state, handed_over_at, misdirected_count, dispatched_booking, anew
+    manifest_id, unlisted, is_held, ship_to_state, handed_over_at, misdirected_count, dispatched_booking,
+    called_off_at, trouble, trouble_reason, trouble_at, trouble_told, anew
 )
 WHERE s.merchant = m.merchant AND s.shipment_id = m.shipment_id;
 

@@ -36,6 +36,7 @@ TrackingStatus = Literal[
     "return_to_sender",
     "failure",
 ]
+Trouble = Literal["no_carrier", "label_not_taken_back", "carrier_unavailable"]
 _Name = Annotated[str | None, Query(max_length=200)]
 
 
@@ -73,6 +74,13 @@ class Shipment(Answer):
     is_held: bool = Field(description="its order is held: it is not handed over")
     handed_over_at: datetime | None
     misdirected_count: int = Field(description="scans by a number that it does not have: of other parcels")
+    called_off_at: datetime | None = Field(description="its order does not want it any more")
+    trouble: Trouble | None = Field(
+        description="why it does not go on: no carrier takes it, so that staff must look; or its carrier did"
+        " not take a label back, or could not be reached, and is asked again"
+    )
+    trouble_reason: str | None = Field(description="in the carrier's words", examples=["too heavy"])
+    trouble_at: datetime | None
 
 
 class Scan(Answer):
@@ -121,6 +129,7 @@ async def list_shipments(
         str | None, Query(max_length=200, description="of any of its labels; carriers use numbers again")
     ] = None,
     unlisted: Annotated[bool, Query(description="those that stand in no manifest yet")] = False,
+    troubled: Annotated[bool, Query(description="those with a `trouble`")] = False,
 ) -> PageOf[Shipment]:
     after_at, after_id = page.after("newest", as_datetime, as_str) or (None, None)
     arguments = {
@@ -131,6 +140,7 @@ async def list_shipments(
         "manifest_id": manifest_id,
         "tracking_number": tracking_number,
         "unlisted": unlisted or None,
+        "troubled": troubled or None,
         "after_at": after_at,
         "after_id": after_id,
         "limit": page.limit + 1,

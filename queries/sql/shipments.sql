@@ -7,6 +7,7 @@ WHERE merchant = :merchant
   AND (:carrier::text IS NULL OR carrier = :carrier)
   AND (:manifest_id::text IS NULL OR manifest_id = :manifest_id)
   AND (:unlisted::boolean IS NULL OR manifest_id IS NULL)
+  AND (:troubled::boolean IS NULL OR trouble IS NOT NULL)
   AND (:tracking_number::text IS NULL OR shipment_id IN (
     SELECT l.shipment_id FROM shipment_labels AS l
     WHERE l.merchant = :merchant AND l.tracking_number = :tracking_number

@@ -8,7 +8,11 @@ from typing import Any
 from domain.carrier import (
     BookingFailed,
     CarrierChosen,
+    CarrierUnavailable,
     LabelBought,
+    LabelRefused,
+    LabelVoidFailed,
+    ParcelCalledOff,
     RebookingRequested,
     ScanMisdirected,
     ShipmentBilled,
@@ -149,6 +153,8 @@ def a_parcel(
             ),
         ),
         (stream, CarrierChosen(**ids, **asked, booking=2, **chosen)),
+        (stream, CarrierUnavailable(**ids, call="book", attempts=3, booking=2)),
+        (stream, LabelRefused(**ids, reason="not offered")),
         (stream, RebookingRequested(**ids, **asked, booking=3)),
         (stream, CarrierChosen(**ids, **asked, booking=3, **chosen)),
         (stream, LabelBought(**ids, **label, tracking_number=f"SW-{shipment_id}", booking=3)),
@@ -175,4 +181,6 @@ def a_parcel(
                 currency="BRL",
             ),
         ),
+        (stream, LabelVoidFailed(**ids, reason="it was used", booking=3)),
+        (stream, ParcelCalledOff(**ids)),
     ]

@@ -577,6 +577,7 @@ CLOSED = {
     "total_min",
     "total_max",
     "trouble",
+    "troubled",
     "sort",
     "warehouse",
     "available_below",

@@ -9,7 +9,14 @@ from uuid import UUID
 
 import pytest
 
-from domain.carrier import ShipmentDelivered, ShipmentDispatched, ShipmentScanned
+from domain.carrier import (
+    LabelBought,
+    LabelRefused,
+    LabelVoidFailed,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentScanned,
+)
 from domain.inventory import (
     ReservationExpired,
     StockAdjusted,
@@ -158,6 +165,20 @@ def test_a_late_scan_moves_no_parcel_back() -> None:
     assert shipments.STATUSES[parcel.stage] == "delivered"
     assert (parcel.scans_count, parcel.last_scan_at) == (3, START)
     assert [scan.scan_id for scan in rows["insert_scans"]] == ["3", "2", "1"]
+
+
+def test_a_parcel_s_trouble_is_told_until_it_goes_on() -> None:
+    refused = LabelRefused(**IDS, reason="too heavy")
+    bought = LabelBought(**IDS, carrier="swift", tracking_number="T1")
+    (parcel,) = shipments.project(given(refused))["move_shipments"]
+    assert (parcel.trouble, parcel.trouble_reason) == ("no_carrier", "too heavy")
+    (parcel,) = shipments.project(given(refused, bought))["move_shipments"]
+    assert (parcel.trouble, parcel.trouble_told) == (None, True)
+    surplus = bought.model_copy(update={"surplus": True})
+    (parcel,) = shipments.project(given(bought, LabelVoidFailed(**IDS, reason="used"), surplus))[
+        "move_shipments"
+    ]
+    assert parcel.trouble == "label_not_taken_back"
 
 
 def test_sales_count_an_order_once_however_many_lines_it_has() -> None:
