@@ -50,6 +50,7 @@ from domain.order.events import (
     OrderHeld,
     OrderLinesCancelled,
     OrderNoteAdded,
+    OrderParcelUnwanted,
     OrderPartShipped,
     OrderPaymentAdded,
     OrderPaymentDropped,
@@ -156,6 +157,7 @@ __all__ = [
     "OrderHeld",
     "OrderLinesCancelled",
     "OrderNoteAdded",
+    "OrderParcelUnwanted",
     "OrderPartShipped",
     "OrderPaymentAdded",
     "OrderPaymentDropped",
@@ -236,7 +238,7 @@ def _dispatch(command: RecordDispatch, order: Order) -> tuple[OrderEvent, ...]:
         shipped = OrderShipped(order_id=order_id, shipment_id=shipment_id)
         return (*edit_over(order_id, order, "shipped"), shipped, *against)
     if not wanted:
-        return against
+        return (OrderParcelUnwanted(order_id=order_id, shipment_id=shipment_id), *against)
     return (OrderPartShipped(order_id=order_id, shipment_id=shipment_id, units=wanted), *against)
 
 

@@ -154,6 +154,14 @@ class OrderPartShipped(Event):
     units: tuple[ParcelUnits, ...]
 
 
+class OrderParcelUnwanted(Event):
+    """A parcel is with the carrier, of whose units none is wanted any more: also what is wanted later is not
+    in it."""
+
+    order_id: Id
+    shipment_id: Id
+
+
 class OrderLinesCancelled(Event):
     """Units that were not sent are called off, with their part of what was added or let go on the whole.
 
@@ -302,6 +310,7 @@ OrderEvent: TypeAlias = (
     | OrderTagged
     | OrderUntagged
     | OrderPartShipped
+    | OrderParcelUnwanted
     | OrderLinesCancelled
     | OrderEditProposed
     | OrderAddressProposed

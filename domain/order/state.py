@@ -20,6 +20,7 @@ from domain.order.events import (
     OrderHeld,
     OrderLinesCancelled,
     OrderNoteAdded,
+    OrderParcelUnwanted,
     OrderPartShipped,
     OrderPaymentAdded,
     OrderPaymentDropped,
@@ -224,6 +225,8 @@ def evolve(order: Order, event: OrderEvent) -> Order:
         case OrderPartShipped(shipment_id=shipment_id, units=units):
             parcels = order.parcels | {shipment_id}
             return replace(order, dispatched=True, parcels=parcels, sent=sent_after(order, units))
+        case OrderParcelUnwanted(shipment_id=shipment_id):
+            return replace(order, parcels=order.parcels | {shipment_id})
         case OrderShipped(shipment_id=shipment_id):
             sent = {number: line.quantity for number, line in order.lines.items()}
             parcels = order.parcels.union({shipment_id} - {""})

@@ -37,6 +37,7 @@ from domain.order import (
     OrderEdited,
     OrderHeld,
     OrderLinesCancelled,
+    OrderParcelUnwanted,
     OrderPartShipped,
     OrderPlaced,
     OrderReleased,
@@ -199,6 +200,8 @@ def _arranged(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]
     commands: list[Group] = []
     for name, units in _packed(process).items():
         known, lines = process.parcels.get(name), _lines(units)
+        if known is not None and known.dispatched:
+            continue
         if known is None:
             process, command = process.model_copy(update={"requested": True}), _request(process, name, lines)
         elif not lines:
@@ -317,6 +320,8 @@ def react(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]:
             return _dispatched(process, event, fact)
         case OrderPartShipped(shipment_id=parcel, units=units) if parcel in process.parcels:
             return _arranged(process.parcel(parcel, lines=_together(units)), fact)
+        case OrderParcelUnwanted(shipment_id=parcel) if parcel in process.parcels:
+            return _arranged(process.parcel(parcel, lines=()), fact)
         case ShipmentDelivered(shipment_id=parcel, happened_at=happened_at):
             return _ended(process, parcel, happened_at or fact.occurred_at, fact)
         case ShipmentReturned(shipment_id=parcel):
@@ -342,6 +347,7 @@ CARRIER_AGENT = Agent(
         OrderCancelled,
         OrderLinesCancelled,
         OrderPartShipped,
+        OrderParcelUnwanted,
         OrderEdited,
         OrderAddressChanged,
         ParcelSplit,
@@ -351,7 +357,7 @@ CARRIER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=6,
+    rule_version=7,
 )
 
 AGENTS = (CARRIER_AGENT,)

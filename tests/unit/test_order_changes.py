@@ -32,6 +32,7 @@ from domain.order import (
     OrderEditProposed,
     OrderEvent,
     OrderLinesCancelled,
+    OrderParcelUnwanted,
     OrderPartShipped,
     OrderPlaced,
     OrderReserved,
@@ -207,6 +208,23 @@ def test_cancel_racing_with_shipping_is_refused_or_a_discrepancy() -> None:
     # and in a parcel that was to stay here, after all the others have left
     order.given(*TO_CONFIRMED, SHIPPED).when(shipped_units("A-1", 1)).then(surplus)
     order.given(*TO_CONFIRMED, SHIPPED, surplus).when(shipped_units("A-1", 1)).then_nothing()
+
+
+def test_a_parcel_of_which_nothing_is_wanted_stays_so_when_more_is_wanted_later() -> None:
+    cancelled = (*TO_CONFIRMED, *order.given(*TO_CONFIRMED).when(cut((2, 1))).events)
+    left = order.given(*cancelled).when(shipped_units("B.2", 1, "s2"))
+    unwanted = OrderParcelUnwanted(order_id="o1", shipment_id="s2")
+    assert left.events[0] == unwanted
+    assert [type(each) for each in left.events[1:]] == [OrderDiscrepancyOpened]
+    again = BALLS.model_copy(update={"line": 3})
+    history = proposed(AddLine(line=again), history=(*cancelled, *left.events))
+    confirmed = (*history, *order.given(*history).when(confirm()).events)
+    applied = (
+        *confirmed,
+        *order.given(*confirmed).when(ApplyOrderEdit(order_id="o1", change_set_id="e1")).events,
+    )
+    assert after(*applied).left(3) == 1
+    order.given(*applied).when(shipped_units("B.2", 1, "s2")).then_nothing()
 
 
 def test_what_is_left_of_a_shipped_order_is_called_off_and_it_is_shipped() -> None:

@@ -40,6 +40,7 @@ from domain.order import (
     OrderEdited,
     OrderHeld,
     OrderLinesCancelled,
+    OrderParcelUnwanted,
     OrderPartShipped,
     OrderPaymentDropped,
     OrderPlaced,
@@ -262,6 +263,14 @@ def test_a_unit_that_left_though_it_was_called_off_is_not_one_that_is_wanted_lat
     counted = OrderPartShipped(order_id="o1", shipment_id="o1", units=(ParcelUnits(**PLACE_2, quantity=1),))
     more = edited(line(2, "north", 2), 1)
     assert parcels(*asked, counted, more) == [("ask", "o1.parcel-3", ("sku2", "north", 1))]
+
+
+def test_a_parcel_of_which_nothing_was_wanted_holds_nothing_that_is_wanted_later() -> None:
+    asked = (order(*TWO), CONFIRMED, cut(2, "north", 2, 0), sent("o1", units(2, "north")))
+    unwanted = OrderParcelUnwanted(order_id="o1", shipment_id="o1")
+    more = edited(line(2, "north", 2), 2)
+    assert parcels(*asked, unwanted) == []
+    assert parcels(*asked, unwanted, more) == [("ask", "o1.parcel-3", ("sku2", "north", 2))]
 
 
 PLACE_2 = {"sku": "sku2", "warehouse": "north"}
