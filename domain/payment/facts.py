@@ -192,10 +192,22 @@ def _discrepancies(told: RecordProviderPayment, before: Payment, payment: Paymen
         told_and_final = {each.status, status_of(payment.disputes, each.dispute_id)}
         if {"won", "lost"} in (told_and_known, told_and_final):
             yield from _mismatch(ids, "won_and_lost", each.amount_cents, 0, payment)
+    yield from _sent_back(told, ids, payment)
+
+
+def _sent_back(told: RecordProviderPayment, ids: dict[str, str], payment: Payment) -> Iterator[PaymentEvent]:
+    """Refunds that were done, and that the customer's bank has sent back; each is told once, with the sum of
+    all."""
+    known = set(payment.sent_back)
     for refund in told.refunds:
-        refunded, status = payment.refunds.get(refund.reference, (0, ""))
-        if status == "done" and not refund.succeeded:  # the customer's bank has sent it back
-            yield from _mismatch(ids, "refunded_and_failed", refunded, 0, payment, refund.reference)
+        done = status_of(payment.refunds, refund.reference) == "done"
+        if done and not refund.succeeded and refund.reference not in known:
+            known.add(refund.reference)
+            ours = sum(payment.refunds[name][0] for name in known)
+            figures = {"kind": "refunded_and_failed", "ours_cents": ours, "theirs_cents": 0}
+            yield PaymentMismatchOpened.model_validate(
+                {**ids, **figures, "provider_reference": refund.reference}
+            )
 
 
 def _mismatch(

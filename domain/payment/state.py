@@ -51,7 +51,8 @@ class Payment:
     `discrepancies` and `mismatches` (kind to our and their minor units) are open; `accepted` are those that a
     person has let stand, with the figures that were accepted. `provider_reference` is the provider's name for
     the payment, once it is authorised. `last_captures`: those that were asked for as the last, or took all
-    that was held, while no other was under way; what comes later does not change that.
+    that was held, while no other was under way; what comes later does not change that. `sent_back`: refunds
+    that were done, and that the customer's bank did not take.
     """
 
     order_id: str = ""
@@ -74,6 +75,7 @@ class Payment:
     provider_reference: str = ""
     last_captures: frozenset[str] = frozenset()
     in_parts: bool = True
+    sent_back: frozenset[str] = frozenset()
 
     @property
     def is_voiding(self) -> bool:
@@ -176,6 +178,16 @@ def _evidenced(payment: Payment, evidence_id: str, status: str) -> Payment:
     return replace(payment, evidence={**payment.evidence, evidence_id: now})
 
 
+def _differs(payment: Payment, event: PaymentMismatchOpened) -> Payment:
+    sent_back = {event.provider_reference} if event.kind == "refunded_and_failed" else set()
+    return replace(
+        payment,
+        order_id=payment.order_id or event.order_id,
+        mismatches={**payment.mismatches, event.kind: (event.ours_cents, event.theirs_cents)},
+        sent_back=payment.sent_back | sent_back,
+    )
+
+
 def _resolved(payment: Payment, event: PaymentDiscrepancyResolved) -> Payment:
     kind = event.kind
     accepted = payment.accepted
@@ -246,8 +258,7 @@ def evolve(payment: Payment, event: PaymentEvent) -> Payment:
             return _evidenced(payment, evidence_id, "done")
         case EvidenceFailed(evidence_id=evidence_id):
             return _evidenced(payment, evidence_id, "failed")
-        case PaymentMismatchOpened(kind=kind, ours_cents=ours, theirs_cents=theirs, order_id=order_id):
-            mismatches = {**payment.mismatches, kind: (ours, theirs)}
-            return replace(payment, order_id=payment.order_id or order_id, mismatches=mismatches)
+        case PaymentMismatchOpened():
+            return _differs(payment, event)
         case PaymentDiscrepancyResolved():
             return _resolved(payment, event)

@@ -168,7 +168,8 @@ def last_word(told: list[Event], reference: str) -> type[Event]:
 
 def money(payment: Payment) -> Payment:
     """Without what only the order tells: of a void that came first nobody knew what it voided."""
-    return replace(payment, discrepancies=frozenset(), voided_cents=0, expired_cents=0, mismatches={})
+    nothing = {"discrepancies": frozenset(), "mismatches": {}, "sent_back": frozenset()}
+    return replace(payment, voided_cents=0, expired_cents=0, **nothing)  # type: ignore[arg-type]
 
 
 @given(facts=st.lists(loose_accounts, min_size=1, max_size=5), asked=requests, data=st.data())

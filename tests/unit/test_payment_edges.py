@@ -330,6 +330,12 @@ def test_a_refund_that_comes_back_after_it_was_told_done_is_for_a_person() -> No
     done = PaymentRefunded(**IDS, refund_id="r1", amount_cents=40)
     came_back = told(refunds=(Movement(reference="r1", amount_cents=40, succeeded=False, reason="closed"),))
     found = mismatch("refunded_and_failed", 40, 0, "r1")
+    more = PaymentRefunded(**IDS, refund_id="r2", amount_cents=40)
+    other = told(refunds=(Movement(reference="r2", amount_cents=40, succeeded=False, reason="closed"),))
+    both = mismatch("refunded_and_failed", 80, 0, "r2")
+    payment.given(*PAID, done, more, found).when(other).then(both)
+    for said in (came_back, other):
+        payment.given(*PAID, done, more, found, both).when(said).then_nothing()
     payment.given(*PAID, done).when(came_back).then(found)
     payment.given(*PAID, done, found).when(came_back).then_nothing()
 
