@@ -76,7 +76,9 @@ class HandOverManifestBody(Body):
 
     received_by: Annotated[Text, Field(max_length=200)] = ""
     left_behind: Annotated[tuple[Id, ...], Field(max_length=PARCELS_MAX)] = Field(
-        (), description="parcels of it that stay here, as their orders are held, or go elsewhere now"
+        (),
+        description="parcels of it that stay here, as their orders are held or cancelled, or go elsewhere;"
+        " all of it, where nothing was fetched",
     )
 
 

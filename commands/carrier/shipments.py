@@ -120,7 +120,8 @@ async def correlation_of(call: Call, shipment_id: str) -> str:
 )
 async def _void_label(call: WantedCall, shipment_id: ShipmentId) -> Response:
     """Until the parcel is listed in a manifest (rule `void_before_manifest`) or handed over (rule
-    `void_before_hand_over`). The carrier may refuse, which the parcel tells. Takes no body.
+    `void_before_hand_over`). The carrier may refuse, which the parcel tells; it may be asked again. Takes no
+    body.
     """
     await call.settings()
     correlation = await correlation_of(call, shipment_id)
@@ -139,7 +140,9 @@ async def _void_label(call: WantedCall, shipment_id: ShipmentId) -> Response:
     responses=answers(200, "A carrier is chosen and booked"),
 )
 async def _rebook(call: WantedCall, shipment_id: ShipmentId, body: RebookBody) -> Response:
-    """For a parcel that has no label any more, or that none would take (rule `rebook_without_label`)."""
+    """For a parcel that has no label any more, whose label the carrier does not take back, or that none would
+    take (rule `rebook_without_label`).
+    """
     await call.settings()
     measures = Measures(**dict(body.measures)) if body.measures else None
     correlation = await correlation_of(call, shipment_id)

@@ -27,7 +27,8 @@ class ManifestClosed(Event):
 
 
 class ManifestHandedOver(Event):
-    """`received_by`: who took the parcels, as it stands on the paper; `left_behind` are those that stayed."""
+    """`received_by`: who took the parcels, as it stands on the paper; `left_behind` are those that stayed:
+    all of them, where nothing was fetched."""
 
     schema_version = 2
 
@@ -89,8 +90,6 @@ def _check_left_behind(manifest_id: str, shipments: tuple[str, ...], left_behind
     name = f"manifest {manifest_id}"
     if unlisted := sorted(set(left_behind) - set(shipments)):
         raise Refused("left_behind_was_listed", f"{name} lists no parcel {', '.join(unlisted)}")
-    if set(left_behind) == set(shipments):
-        raise Refused("hand_over_something", f"no parcel of {name} would be handed over")
 
 
 def decide(command: ManifestCommand, manifest: Manifest) -> tuple[ManifestEvent, ...]:

@@ -350,11 +350,18 @@ def _check_wanted(rule: str, shipment_id: str, shipment: Shipment) -> None:
 def _void_label(shipment_id: str, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     if shipment.void != "no" or shipment.dispatched:
         return ()
-    ids = {"shipment_id": shipment_id, "order_id": shipment.order_id}
-    carrier, booking = shipment.carriers.get(shipment.booking, ""), shipment.booking
     never_bought = shipment.label_refused and not shipment.tracking_number
-    asked = LabelVoidRequested(**ids, carrier=carrier, booking=booking)
-    return (asked, *((LabelVoided(**ids, booking=booking),) if never_bought else ()))
+    ids = {"shipment_id": shipment_id, "order_id": shipment.order_id, "booking": shipment.booking}
+    return (_void_request(shipment_id, shipment), *((LabelVoided(**ids),) if never_bought else ()))
+
+
+def _void_request(shipment_id: str, shipment: Shipment) -> LabelVoidRequested:
+    return LabelVoidRequested(
+        shipment_id=shipment_id,
+        order_id=shipment.order_id,
+        carrier=shipment.carriers.get(shipment.booking, ""),
+        booking=shipment.booking,
+    )
 
 
 def _check_here(rule: str, shipment_id: str, shipment: Shipment) -> None:
@@ -373,6 +380,8 @@ def _void_by_person(shipment_id: str, shipment: Shipment) -> tuple[ShipmentEvent
             "void_before_manifest",
             f"shipment {shipment_id} stands in manifest {shipment.manifest_id}",
         )
+    if shipment.void == "refused":
+        return (_void_request(shipment_id, shipment),)
     return _void_label(shipment_id, shipment)
 
 
@@ -380,7 +389,7 @@ def _rebook(command: Rebook, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     _check_here("rebook_before_hand_over", command.shipment_id, shipment)
     _check_wanted("rebook_what_is_wanted", command.shipment_id, shipment)
     refused = shipment.label_refused and not shipment.tracking_number  # else it came after all
-    if not (shipment.void == "done" or (refused and shipment.void == "no")):
+    if not (shipment.void in ("refused", "done") or (refused and shipment.void == "no")):
         raise Refused(
             "rebook_without_label",
             f"shipment {command.shipment_id} is {shipment.status}: void its label first",

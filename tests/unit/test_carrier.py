@@ -331,6 +331,9 @@ def test_a_person_voids_a_label_until_it_is_handed_over() -> None:
     ask = VoidLabel(shipment_id="s1")
     asked = LabelVoidRequested(**IDS, booking=1, carrier="swift")
     shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT).when(ask).then(asked)
+    kept = LabelVoidFailed(**IDS, reason="try again")
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, asked, kept).when(ask).then(asked)
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, asked, kept, asked).when(ask).then_nothing()
     shipment.given(REQUESTED).when(ask).then_refused("label_bought")
     shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, DISPATCHED).when(ask).then_refused(
         "void_before_hand_over"
@@ -347,6 +350,8 @@ def test_another_label_is_booked_once_there_is_none() -> None:
     shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, void).when(ask).then_refused("rebook_without_label")
     shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, void, VOIDED).when(ask).then(again)
     shipment.given(REQUESTED, LabelRefused(**IDS, reason="no")).when(ask).then(again)
+    kept = LabelVoidFailed(**IDS, reason="too late")
+    shipment.given(REQUESTED, CHOSEN, SWIFT_BOUGHT, void, kept).when(ask).then(again)
     came_after_all = (REQUESTED, CHOSEN, LabelRefused(**IDS, reason="no"), SWIFT_BOUGHT)
     shipment.given(*came_after_all).when(ask).then_refused("rebook_without_label")
     shipment.given(REQUESTED, BOUGHT, DISPATCHED).when(ask).then_refused("rebook_before_hand_over")
