@@ -229,7 +229,10 @@ def _settle(command: SettleCount, stock: Stock) -> Events:
             "settle_what_is_counted",
             f"{command.sku} is not counted yet in stocktake {command.stocktake_id}: count it, or cancel",
         )
-    return (StockCountSettled(**dict(command), difference=stock.count.difference),)
+    difference, missed = stock.count.difference, stock.count.missed
+    if difference < 0:  # units that were missing when they were picked, too, are off the books by now
+        difference = min(0, difference + missed)
+    return (StockCountSettled(**dict(command), difference=difference),)
 
 
 def _decide(command: StockCommand, stock: Stock) -> Events:

@@ -63,11 +63,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class OpenCount:
-    """A stocktake counts here: what the books said when it began, and by how much it found them wrong."""
+    """A stocktake counts here: what the books said when it began, and by how much it found them wrong.
+
+    `missed` units were found missing by who picked them, since then: the count misses the same.
+    """
 
     stocktake_id: str
     expected: int
     difference: int | None = None
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +195,10 @@ class _Count:
                 self.let_go(order, quantity)
             case StockReleased(order_id=order, quantity=quantity):
                 self.let_go(order, quantity)
-            case StockPickedShort(order_id=order, quantity=quantity):
+            case StockPickedShort(order_id=order, quantity=quantity, reason=reason):
                 self.let_go(order, quantity)
+                if self.count and reason == "missing":
+                    self.count = replace(self.count, missed=self.count.missed + quantity)
             case Backordered(order_id=order, quantity=quantity, expires_at=expires_at):
                 self.waiting.append(Waiting(order, quantity, expires_at, event.correlation, event.clock))
             case BackorderFilled(order_id=order, quantity=quantity, held=held, expires_at=expires_at):
@@ -216,9 +222,11 @@ class _Count:
                 self.expect(reference, -quantity)
             case StockCountStarted(stocktake_id=stocktake, expected=expected):
                 self.count = OpenCount(stocktake, expected)
-            case StockCounted(counted=counted, expected=expected):
+            case StockCounted(counted=counted, expected=expected, moved=moved):
                 if self.count:
-                    self.count = replace(self.count, difference=counted - expected)
+                    # a count as of now is compared with the books of now: they miss these units, too
+                    missed = self.count.missed if moved and expected == self.count.expected else 0
+                    self.count = replace(self.count, difference=counted - expected, missed=missed)
             case StockCountSettled() | StockCountCancelled():
                 self.count = None
 

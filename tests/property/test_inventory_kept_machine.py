@@ -56,6 +56,8 @@ class InventoryMachine(AggregateMachine):
         self.left: dict[str, Hold] = {}
         self.line: list[tuple[str, int]] = []
         self.counting: tuple[int, int | None] | None = None
+        self.missed = 0
+        """Units that were picked short for missing, and that the count misses as well."""
 
     @property
     def on_hand(self) -> int:
@@ -226,6 +228,7 @@ class InventoryMachine(AggregateMachine):
         self.let_go(order, quantity)
         self.lying["available"] -= quantity
         self.lying["damaged"] += quantity if reason == "damaged" else 0
+        self.missed += quantity if reason == "missing" and self.counting else 0
         assert came == ["StockPickedShort", *self.serve()]
 
     @rule(quantity=quantities, source=buckets, to=buckets)
@@ -274,7 +277,10 @@ class InventoryMachine(AggregateMachine):
     def start_count(self) -> None:
         came = self.send(StartCount(stocktake_id="k1", **PLACE))
         assert came == ([] if self.counting else ["StockCountStarted"])
-        self.counting = self.counting or (self.on_hand, None)
+        self.counting, self.missed = (
+            self.counting or (self.on_hand, None),
+            self.missed if self.counting else 0,
+        )
 
     @rule(counted=st.integers(0, 9), as_of=st.sampled_from(["start", "now"]))
     def count(self, counted: int, as_of: str) -> None:
@@ -284,6 +290,7 @@ class InventoryMachine(AggregateMachine):
             return
         assert came == ["StockCounted"]
         began, _ = self.counting
+        self.missed = self.missed if as_of == "start" and self.on_hand != began else 0
         self.counting = (began, counted - (began if as_of == "start" else self.on_hand))
 
     @rule()
@@ -294,7 +301,8 @@ class InventoryMachine(AggregateMachine):
         elif self.counting[1] is None:
             assert came == "settle_what_is_counted"
         else:
-            self.lying["available"] += self.counting[1]
+            found = self.counting[1]
+            self.lying["available"] += min(0, found + self.missed) if found < 0 else found
             self.counting = None
             assert came == ["StockCountSettled", *self.serve()]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from domain.inventory import (
     STOCK,
     AdjustStock,
@@ -257,6 +259,18 @@ def test_a_count_as_of_its_start_is_against_the_books_of_then() -> None:
     stock.given(*moved).when(CountStock(stocktake_id="k1", counted=3, **PLACE)).then(
         StockCounted(stocktake_id="k1", counted=3, expected=3, moved=-2, **PLACE)
     )
+
+
+@pytest.mark.parametrize(("counted", "settled"), [(4, 0), (3, -1), (5, 0), (6, 1)])
+def test_a_unit_that_is_missed_by_who_picks_and_by_who_counts_is_taken_off_once(
+    counted: int, settled: int
+) -> None:
+    """Of five on hand one was not found; the count is of how many there were when it began."""
+    short = StockPickedShort(order_id="o1", quantity=1, reason="missing", **PLACE)
+    counting = CountStock(stocktake_id="k1", counted=counted, as_of="start", **PLACE)
+    told = stock.given(FIVE, ALLOCATED, BEGUN, short).when(counting).events
+    done = stock.given(FIVE, ALLOCATED, BEGUN, short, *told).when(SettleCount(stocktake_id="k1", **PLACE))
+    done.then(StockCountSettled(stocktake_id="k1", difference=settled, **PLACE))
 
 
 def test_a_count_is_a_fact_also_where_promised_units_are_missing() -> None:
