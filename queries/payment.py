@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from eventstore.queries import load_queries
@@ -13,6 +13,7 @@ from queries.dependencies import MerchantReader
 from queries.models import Answer, Cents, PageOf, documented, page_of
 from services.web.access import requires
 from services.web.pagination import Page, as_datetime, as_str
+from services.web.problems import not_found
 
 router = APIRouter(prefix="/v1/payments", tags=["payments"], responses=documented())
 _QUERIES = load_queries("queries", "payment.sql")
@@ -107,6 +108,18 @@ async def list_payments(
     return page_of(Payment, rows, page, "newest", "planned_at", "payment_id")
 
 
+class Movement(Answer):
+    """A capture or a refund."""
+
+    call: Literal["capture", "refund"]
+    reference: str = Field(description="its name", examples=["o1.1.capture"])
+    amount_cents: Cents | None = Field(description="unknown, of what failed before it was asked for")
+    status: Literal["requested", "done", "failed"]
+    reason: str | None = Field(description="why it failed")
+    requested_at: datetime | None = Field(description="unknown, of what the provider did unasked")
+    settled_at: datetime | None = Field(description="by the provider's clock, where it is done")
+
+
 class Dispute(Answer):
     """A payment that a bank disputes."""
 
@@ -123,6 +136,11 @@ class Dispute(Answer):
     evidence_due_at: datetime | None
     opened_at: datetime
     ended_at: datetime | None
+
+
+class PaymentDetail(Payment):
+    movements: list[Movement] = Field(description="captures and refunds, as they came")
+    disputes: list[Dispute]
 
 
 @router.get(
@@ -183,6 +201,26 @@ async def list_payment_discrepancies(
     statement = (_QUERIES.list_discrepancies.sql, arguments)
     rows = (await reader.rows(("discrepancies",), statement))[0]
     return page_of(PaymentDiscrepancy, rows, page, "newest", "opened_at", "payment_id", "kind")
+
+
+@router.get(
+    "/{payment_id}",
+    operation_id="get_payment",
+    dependencies=[requires("payments:read")],
+    summary="A payment with its captures, refunds and disputes",
+    responses=documented(404),
+)
+async def get_payment(
+    reader: MerchantReader, payment_id: Annotated[str, Path(max_length=200, examples=["1001.card"])]
+) -> PaymentDetail:
+    questions = (_QUERIES.get_payment, _QUERIES.get_movements, _QUERIES.get_disputes)
+    statements = [(query.sql, {"payment_id": payment_id}) for query in questions]
+    models = ("payments", "payment_disputes")
+    views = ("payments", "payment_requests", "payment_disputes")
+    found, movements, disputes = await reader.rows(models, *statements, views=views)
+    if not found:
+        raise not_found("payment", payment_id)
+    return PaymentDetail.model_validate({**found[0], "movements": movements, "disputes": disputes})
 
 
 methods = APIRouter(prefix="/v1/payment-methods", tags=["payments"], responses=documented())

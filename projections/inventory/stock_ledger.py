@@ -165,4 +165,4 @@ def project(facts: Sequence[Fact]) -> Rows:
     return {"insert_stock_ledger": [_row(fact, holds) for fact in facts]}
 
 
-STOCK_LEDGER = ReadModel("stock_ledger", ("stock_ledger",), STOCK.events, project, version=2)
+STOCK_LEDGER = ReadModel("stock_ledger", ("stock_ledger",), STOCK.events, project, version=3)

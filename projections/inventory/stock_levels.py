@@ -198,5 +198,5 @@ def project(facts: Sequence[Fact]) -> Rows:
 
 
 STOCK_LEVELS = ReadModel(
-    "stock_levels", ("stock_levels", "stock_holds", "stock_backorders"), EVENTS, project, version=3, sums=True
+    "stock_levels", ("stock_levels", "stock_holds", "stock_backorders"), EVENTS, project, version=4, sums=True
 )

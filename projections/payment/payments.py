@@ -97,24 +97,19 @@ class PaymentProgress:
 
 @dataclass(slots=True)
 class RequestRow:
-    """A capture or refund that was asked for: a failure names it, but not its amount."""
+    """A capture or refund: what became of it by now. A failure names it, but not its amount; one that the
+    provider did unasked was never requested."""
 
     merchant: str
     payment_id: str
     call: str
     reference: str
-    amount_cents: int
-
-
-@dataclass(slots=True)
-class Settled:
-    """Whether a capture or refund has failed, as far as is known by now."""
-
-    merchant: str
-    payment_id: str
-    call: str
-    reference: str
-    failed: bool
+    position: int
+    amount_cents: int | None = None
+    status: str = "requested"
+    reason: str | None = None
+    requested_at: datetime | None = None
+    settled_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -280,8 +275,7 @@ class _Batch:
     def __init__(self) -> None:
         self.planned: dict[tuple[str, str], PaymentRow] = {}
         self.moved: dict[tuple[str, str], PaymentProgress] = {}
-        self.asked: dict[tuple[str, ...], RequestRow] = {}
-        self.settled: dict[tuple[str, ...], Settled] = {}
+        self.requests: dict[tuple[str, ...], RequestRow] = {}
         self.troubles: dict[tuple[str, ...], TroubleRow] = {}
 
     def take(self, event: Any, fact: Fact) -> None:
@@ -294,9 +288,9 @@ class _Batch:
         _MOVES[kind](payment, event, fact)
         match event:
             case CaptureRequested() | PaymentCaptured() | CaptureFailed():
-                self.settle((*key, "capture", event.capture_id), event)
+                self.settle((*key, "capture", event.capture_id), event, fact)
             case RefundRequested() | PaymentRefunded() | RefundFailed():
-                self.settle((*key, "refund", event.refund_id), event)
+                self.settle((*key, "refund", event.refund_id), event, fact)
             case PaymentProviderUnavailable(call=call):
                 self.troubled(key, call, "unavailable", fact)
         for call in _COMES_OF.get(kind, ()):
@@ -304,10 +298,17 @@ class _Batch:
         if kind in _FAILED:
             self.troubled(key, _FAILED[kind], "failed", fact)
 
-    def settle(self, key: tuple[str, str, str, str], event: Any) -> None:
-        if isinstance(event, CaptureRequested | RefundRequested):
-            self.asked[key] = RequestRow(*key, event.amount_cents)
-        self.settled[key] = Settled(*key, type(event) in _FAILED)
+    def settle(self, key: tuple[str, str, str, str], event: Any, fact: Fact) -> None:
+        request = self.requests.get(key) or self.requests.setdefault(key, RequestRow(*key, fact.position))
+        match event:
+            case CaptureRequested() | RefundRequested():
+                request.amount_cents, request.requested_at = event.amount_cents, fact.occurred_at
+            case PaymentCaptured() | PaymentRefunded():
+                request.amount_cents, request.status, request.reason = event.amount_cents, "done", None
+                request.settled_at = event.happened_at or fact.occurred_at
+            case CaptureFailed() | RefundFailed():
+                request.status, request.reason = "failed", event.reason
+                request.settled_at = fact.occurred_at
 
     def troubled(self, key: tuple[str, str], call: str, kind: str | None, fact: Fact) -> None:
         self.troubles[*key, call] = TroubleRow(*key, call, kind, fact.position)
@@ -324,8 +325,7 @@ def project(facts: Sequence[Fact]) -> Rows:
             batch.take(event, fact)
     return {
         "plan_payments": list(batch.planned.values()),
-        "keep_requests": list(batch.asked.values()),
-        "settle_requests": list(batch.settled.values()),
+        "keep_requests": list(batch.requests.values()),
         "mend_troubles": [each for each in batch.troubles.values() if each.kind is None],
         "keep_troubles": [each for each in batch.troubles.values() if each.kind],
         "move_payments": list(batch.moved.values()),
@@ -337,5 +337,5 @@ PAYMENTS = ReadModel(
     ("payments", "payment_requests", "payment_troubles"),
     (OrderPlaced, *_MOVES),
     project,
-    version=3,
+    version=4,
 )

@@ -64,8 +64,12 @@ CREATE TABLE payment_requests_g0 (
     payment_id text COLLATE "C" NOT NULL,
     call text COLLATE "C" NOT NULL,
     reference text COLLATE "C" NOT NULL,
-    amount_cents bigint NOT NULL,
-    failed boolean NOT NULL DEFAULT false,
+    amount_cents bigint,
+    status text COLLATE "C" NOT NULL,
+    reason text,
+    position bigint NOT NULL,
+    requested_at timestamptz,
+    settled_at timestamptz,
     PRIMARY KEY (merchant, payment_id, call, reference)
 );
 CREATE TABLE payment_troubles_g0 (
@@ -90,15 +94,19 @@ SELECT * FROM unnest(
 ON CONFLICT (merchant, payment_id) DO NOTHING;
 
 -- name: keep_requests!
-INSERT INTO payment_requests_g0 (merchant, payment_id, call, reference, amount_cents)
-SELECT * FROM unnest(:merchant, :payment_id, :call, :reference, :amount_cents)
-ON CONFLICT (merchant, payment_id, call, reference) DO UPDATE SET amount_cents = excluded.amount_cents;
-
--- name: settle_requests!
-UPDATE payment_requests_g0 AS r SET failed = s.failed
-FROM unnest(:merchant, :payment_id, :call, :reference, :failed) AS s (merchant, payment_id, call, reference, failed)
-WHERE r.merchant = s.merchant AND r.payment_id = s.payment_id AND r.call = s.call AND r.reference = s.reference
-  AND r.failed <> s.failed;
+-- A failure names no amount; what the provider did unasked was never requested.
+INSERT INTO payment_requests_g0 AS r (
+    merchant, payment_id, call, reference, amount_cents, status, reason, position, requested_at, settled_at
+)
+SELECT * FROM unnest(
+    :merchant, :payment_id, :call, :reference, :amount_cents, :status, :reason, :position, :requested_at, :settled_at
+)
+ON CONFLICT (merchant, payment_id, call, reference) DO UPDATE SET
+    amount_cents = coalesce(excluded.amount_cents, r.amount_cents),
+    status = excluded.status,
+    reason = excluded.reason,
+    requested_at = coalesce(r.requested_at, excluded.requested_at),
+    settled_at = coalesce(excluded.settled_at, r.settled_at);
 
 -- name: mend_troubles!
 DELETE FROM payment_troubles_g0 AS t USING unnest(:merchant, :payment_id, :call) AS m (merchant, payment_id, call)
@@ -121,11 +129,13 @@ UPDATE payments_g0 AS p SET
     captures_count = p.captures_count + m.captures_count,
     capture_requested_cents = (
         SELECT coalesce(sum(r.amount_cents), 0) FROM payment_requests_g0 AS r
-        WHERE r.merchant = p.merchant AND r.payment_id = p.payment_id AND r.call = 'capture' AND NOT r.failed
+        WHERE r.merchant = p.merchant AND r.payment_id = p.payment_id AND r.call = 'capture' AND r.status <> 'failed'
+          AND r.requested_at IS NOT NULL
     ),
     refund_requested_cents = (
         SELECT coalesce(sum(r.amount_cents), 0) FROM payment_requests_g0 AS r
-        WHERE r.merchant = p.merchant AND r.payment_id = p.payment_id AND r.call = 'refund' AND NOT r.failed
+        WHERE r.merchant = p.merchant AND r.payment_id = p.payment_id AND r.call = 'refund' AND r.status <> 'failed'
+          AND r.requested_at IS NOT NULL
     ),
     authorized_cents = p.authorized_cents + m.authorized_cents,
     captured_cents = p.captured_cents + m.captured_cents,

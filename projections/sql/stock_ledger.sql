@@ -37,7 +37,7 @@ CREATE TABLE stock_ledger_g0 (
     PRIMARY KEY (merchant, sku, warehouse, position)
 );
 CREATE INDEX ON stock_ledger_g0 (merchant, position);
-CREATE INDEX ON stock_ledger_g0 (merchant, order_id, sku, warehouse, position) WHERE order_id IS NOT NULL;
+CREATE INDEX ON stock_ledger_g0 (merchant, order_id, position) WHERE order_id IS NOT NULL;
 
 -- name: insert_stock_ledger!
 -- Each movement with the quantities after it: those after the last one that is here, and what was added since. What was

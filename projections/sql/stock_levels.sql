@@ -31,6 +31,7 @@ CREATE TABLE stock_holds_g0 (
     expires_at timestamptz,
     PRIMARY KEY (merchant, sku, warehouse, order_id)
 ) WITH (fillfactor = 80);
+CREATE INDEX ON stock_holds_g0 (merchant, warehouse, sku, order_id);
 CREATE TABLE stock_backorders_g0 (
     merchant text COLLATE "C" NOT NULL,
     sku text COLLATE "C" NOT NULL,
@@ -43,6 +44,8 @@ CREATE TABLE stock_backorders_g0 (
     PRIMARY KEY (merchant, sku, warehouse, order_id)
 );
 CREATE INDEX ON stock_backorders_g0 (merchant, position);
+CREATE INDEX ON stock_backorders_g0 (merchant, warehouse, position);
+CREATE INDEX ON stock_backorders_g0 (merchant, order_id, position);
 
 -- name: add_levels!
 INSERT INTO stock_levels_g0 AS l (

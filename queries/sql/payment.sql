@@ -8,6 +8,17 @@ WHERE merchant = :merchant
 ORDER BY planned_at DESC, payment_id DESC
 LIMIT :limit;
 
+-- name: get_payment
+SELECT * FROM payments WHERE merchant = :merchant AND payment_id = :payment_id;
+
+-- name: get_movements
+SELECT * FROM payment_requests WHERE merchant = :merchant AND payment_id = :payment_id
+ORDER BY position LIMIT 1000;
+
+-- name: get_disputes
+SELECT * FROM payment_disputes WHERE merchant = :merchant AND payment_id = :payment_id
+ORDER BY opened_at, dispute_id LIMIT 100;
+
 -- name: list_disputes
 SELECT * FROM payment_disputes
 WHERE merchant = :merchant

@@ -15,8 +15,9 @@ import pytest
 from fastapi import FastAPI
 from openapi_spec_validator import validate
 
-from domain.payment import PaymentProviderUnavailable
+from domain.payment import PaymentProviderUnavailable, RefundFailed, RefundRequested
 from domain.streams import payment_stream
+from eventstore.queries import load_queries
 from eventstore.tasks import end_tasks
 from queries import routers
 from queries.waiting import ProjectionsWaiter
@@ -329,6 +330,50 @@ async def test_the_right_index_serves_every_list(api: Api) -> None:
                 plan = "\n".join(row[0] for row in await cursor.fetchall())
                 assert "Index Scan" in plan, (sort, plan)
                 assert "Sort" not in plan, (sort, plan)
+
+
+@pytest.mark.parametrize(
+    ("file", "query", "asked"),
+    [
+        ("inventory.sql", "list_stock", {"warehouse": "main"}),
+        ("inventory.sql", "list_holds", {"warehouse": "main"}),
+        ("inventory.sql", "list_backorders", {"warehouse": "main"}),
+        ("inventory.sql", "list_backorders", {"order_id": "o1"}),
+        ("inventory.sql", "list_movements", {"order_id": "o1"}),
+        ("shipments.sql", "list_shipments", {"troubled": True}),
+        ("payment.sql", "list_payments", {"trouble": "any"}),
+    ],
+)
+async def test_what_is_asked_for_has_an_index_that_is_sorted_as_the_list(
+    api: Api, file: str, query: str, asked: dict[str, Any]
+) -> None:
+    """So that a page costs the same, however few of very many are asked for."""
+    await api.ok("/v1/orders", at_least=await sell(api.trade))
+    text = getattr(load_queries("queries", file), query).sql
+    arguments = {**dict.fromkeys(re.findall(r"%\((\w+)\)s", text)), **asked, "merchant": "m1", "limit": 51}
+    async with api.trade.log.pool.connection() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor = await connection.execute(f"EXPLAIN {text}".encode(), arguments)
+        plan = "\n".join(row[0] for row in await cursor.fetchall())
+    assert "Sort" not in plan, plan
+    name, value = next(iter(asked.items()))
+    wanted = "Index Scan" if value is True or value == "any" else f"({name} = '{value}'::text)"
+    assert wanted in plan.split("Filter:")[0], plan
+
+
+async def test_a_payment_is_shown_with_its_captures_and_refunds(api: Api) -> None:
+    last = await sell(api.trade)
+    ids = {"payment_id": "done.1", "order_id": "done"}
+    failed = RefundFailed(**ids, refund_id="r1", reason="closed")
+    asked = RefundRequested(**ids, refund_id="r1", amount_cents=100)
+    last = await api.trade.append("m1", [(payment_stream("m1", "done.1"), each) for each in (asked, failed)])
+    shown = await api.ok("/v1/payments/done.1", at_least=last)
+    told = [
+        (each["call"], each["status"], each["amount_cents"], each["reason"]) for each in shown["movements"]
+    ]
+    assert told == [("capture", "done", shown["captured_cents"], None), ("refund", "failed", 100, "closed")]
+    assert (shown["refunded_cents"], shown["disputes"]) == (0, [])
+    assert (await api.get("/v1/payments/done.1", "m2")).status_code == 404
 
 
 async def test_a_false_word_of_the_projector_ends_one_wait_and_no_more(api: Api) -> None:

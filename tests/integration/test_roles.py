@@ -105,7 +105,7 @@ RULES = {
     ("orders:read", "merchant"): "count_orders list_account_orders get_order list_orders",
     ("orders:write", "merchant"): "cancel_order cancel_order_lines place_order",
     ("password:write", "self"): "change_password",
-    ("payments:read", "merchant"): "list_disputes list_payment_discrepancies list_payments",
+    ("payments:read", "merchant"): "get_payment list_disputes list_payment_discrepancies list_payments",
     ("payments:write", "merchant"): "add_payment capture_payment refund_payment resolve_discrepancy"
     " submit_evidence void_payment",
     ("methods:read", "merchant"): "list_payment_methods",
