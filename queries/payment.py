@@ -108,7 +108,7 @@ async def list_payments(
     return page_of(Payment, rows, page, "newest", "planned_at", "payment_id")
 
 
-class Movement(Answer):
+class PaymentMovement(Answer):
     """A capture or a refund."""
 
     call: Literal["capture", "refund"]
@@ -139,7 +139,7 @@ class Dispute(Answer):
 
 
 class PaymentDetail(Payment):
-    movements: list[Movement] = Field(description="captures and refunds, as they came")
+    movements: list[PaymentMovement] = Field(description="captures and refunds, as they came")
     disputes: list[Dispute]
 
 
