@@ -256,7 +256,8 @@ async def _add_payment(
     name = body.payment_id or derived_id(call.command_id, "payment").hex[:12]
     stored = stored_method(body.method)
     if stored:
-        await check_stored(call, (body.method,), placed.subject)
+        payment = payment_stream(call.merchant, f"{order_id}.{name}")
+        await check_stored(call, (body.method,), placed.subject, makes=payment)
     command = RequestAuthorization(
         payment_id=f"{order_id}.{name}",
         order_id=order_id,

@@ -30,12 +30,22 @@ EXAMPLE_METHOD = "pm_1PqTokenOfTheProvider"
 ReturnUrl = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\s\x00-\x20]+$")]
 
 
-async def check_stored(call: Call, methods: Iterable[str], subject: str, merchant: str = "") -> None:
-    """A 404 problem where one of a payment's methods is a stored one that the person does not have there."""
+async def check_stored(
+    call: Call, methods: Iterable[str], subject: str, merchant: str = "", *, makes: str = ""
+) -> None:
+    """A 404 problem where one of a payment's methods is a stored one that the person does not have there.
+
+    `makes` is the stream that is to be paid by them: once it is there, the request is a repeated one, which
+    is answered as the first was, whatever became of the methods since.
+    """
     wanted = [stored for stored in map(stored_method, methods) if stored]
     streams = [payment_method_stream(merchant or call.merchant, each) for each in wanted]
-    found = await call.parts.executor.states.load(streams) if streams else []
-    for method_id, each in zip(wanted, found, strict=True):
+    if not streams:
+        return
+    load = call.parts.executor.states.load
+    if makes and (await load([makes]))[0].version:
+        return
+    for method_id, each in zip(wanted, await load(streams), strict=True):
         if each.state.subject != subject or each.state.removed:
             detail = f"the order's customer has stored no payment method {method_id}"
             raise Problem(404, "not-found", detail, rule="method_exists")

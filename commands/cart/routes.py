@@ -300,7 +300,8 @@ async def _complete(shopper: WantedShopper, cart_id: CartId, body: bodies.Comple
         raise forbidden(f"{PERMISSION} on account", call.merchant)
     person = contact.customer_unique_id
     subjects = {merchant: shopper.subject(merchant, person) for merchant in merchants}
-    for merchant, subject in subjects.items():
+    # who presses again is told of the same orders, whatever became of the card since
+    for merchant, subject in subjects.items() if cart.status == "open" else ():
         await check_stored(call, (each.method for each in body.payments), subject, merchant)
     offers, charges = await offered(shopper, cart)
     buying = await buyers(call, contact, subjects, merchants)

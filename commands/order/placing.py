@@ -101,7 +101,8 @@ async def _place_order(call: WantedCall, body: PlaceOrderBody) -> Response:
     order_id = body.order_id or str(derived_id(call.command_id, "order"))
     checkout_id = body.checkout_id or str(key_id("checkout", call.merchant, order_id))
     subject = subject_of(call.parts.keyring, call.merchant, body.customer.person)
-    await check_stored(call, (each.method for each in body.payments), subject)
+    order = order_stream(call.merchant, order_id)
+    await check_stored(call, (each.method for each in body.payments), subject, makes=order)
     customer = await sealed(call.parts.keyring, call.parts.ids, subject, body.customer.to_domain())
     command = body.to_command(order_id, checkout_id, subject, customer, merchant.terms, allocation)
     answer = {

@@ -236,6 +236,9 @@ async def test_a_guest_pays_with_a_card_that_is_entered_now(api: Api) -> None:
     (placed,) = await api.events(OrderPlaced)
     assert placed.portions[0].method == given["method"] == f"stored:{event.method_id}"
     assert placed.subject == event.subject
+    await ok(api.post(f"/v1/payment-methods/{event.method_id}/remove"))
+    again = await ok(api.client.post(f"{path}/complete", json=press, headers=mine))
+    assert [each["order_id"] for each in again["orders"]] == [placed.order_id]
 
 
 async def test_a_card_that_is_given_for_a_cart_is_known_to_each_of_its_merchants(api: Api) -> None:

@@ -128,12 +128,14 @@ async def test_a_stored_method_is_a_token_and_its_customers_own(api: Api) -> Non
     charge = {"method": "stored:visa", "amount_cents": 100}
     on_account = an_order(order_id="1002", payments=[], on_account=True)
     assert (await api.post("/v1/orders", on_account)).status_code == 201
-    assert (await api.post("/v1/orders/1002/payments", charge)).status_code == 201
+    assert (await api.post("/v1/orders/1002/payments", charge, key="once")).status_code == 201
     asked = (await api.events(AuthorizationRequested))[-1]
     assert (asked.method, asked.subject) == ("stored:visa", event.subject)
     strangers = await api.post("/v1/orders/1001/payments", charge | {"method": "stored:other"})
     assert problem(strangers, 404, "not-found")["rule"] == "method_exists"
     assert (await api.post("/v1/payment-methods/visa/remove")).status_code == 200
+    again = await api.post("/v1/orders/1002/payments", charge, key="once")
+    assert again.status_code == 201, "it is answered as the first time"
     removed = await api.post("/v1/orders/1001/payments", charge)
     assert problem(removed, 404, "not-found")["rule"] == "method_exists"
     placed = await api.post("/v1/orders", an_order(order_id="1003", payments=[charge]))
