@@ -302,7 +302,8 @@ class _Batch:
         request = self.requests.get(key) or self.requests.setdefault(key, RequestRow(*key, fact.position))
         match event:
             case CaptureRequested() | RefundRequested():
-                request.amount_cents, request.requested_at = event.amount_cents, fact.occurred_at
+                request.amount_cents, request.status, request.reason = event.amount_cents, "requested", None
+                request.requested_at = request.requested_at or fact.occurred_at
             case PaymentCaptured() | PaymentRefunded():
                 request.amount_cents, request.status, request.reason = event.amount_cents, "done", None
                 request.settled_at = event.happened_at or fact.occurred_at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.embedded import NatsServer, PostgresServer, ServerFailed, check_nats
+from services.embedded import NatsServer, PostgresServer, ServerFailed, Unreachable, check_nats
 from services.supervisor import Supervisor
 from tests.integration.processes import POLL_INTERVAL_S, POLLS_MAX, Starter, ended, is_running
 
@@ -102,8 +103,16 @@ async def test_killed_servers_come_back_with_their_data_at_the_same_address(tmp_
         await _until(lambda: _answers(dsn))
         with psycopg.connect(dsn) as connection:
             assert connection.execute("SELECT number FROM sale").fetchall() == [(42,)]
-        await check_nats(url)
+        await _until_nats_answers(url)
         assert [each["restarts"] for each in supervisor.status().values()] == [1, 1]
+
+
+async def _until_nats_answers(url: str) -> None:
+    for _ in range(POLLS_MAX):
+        with contextlib.suppress(Unreachable):
+            return await check_nats(url)
+        await asyncio.sleep(POLL_INTERVAL_S)
+    pytest.fail("NATS did not come back")
 
 
 def _answers(dsn: str) -> bool:
