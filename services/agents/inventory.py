@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -35,7 +35,7 @@ from domain.inventory import (
     ShipStock,
     StockAllocated,
 )
-from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value, one
+from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value
 from domain.order import (
     Line,
     OrderCancelled,
@@ -72,6 +72,8 @@ class Short(Value):
     short_id: str
     line: int
     item: Item
+    reason: str = "missing"
+    note: str = ""
 
 
 NO_GROWTH: dict[str, object] = {
@@ -258,7 +260,8 @@ def _dispatched(
     what was found missing when it was picked, of which the parcel may not know."""
     said, gone, away = _in_parcel(event, process), _by_place(process.gone), _by_place(process.away)
     missing = _by_place(process.missing)
-    never_there = (said - (process.units - gone)) & missing
+    pending = sum((units for _, units in _pending(process)), Counter[Place]())
+    never_there = (said - (process.units - pending - gone)) & missing
     sent = said - never_there
     out = (sent - _to_tell(process)) & away
     told = {
@@ -281,8 +284,9 @@ def _returned(process: InventoryProcess, event: ShipmentReturned, fact: Fact) ->
 
 
 def _cancelled(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
-    """What is held is let go; what a carrier has, is out."""
-    process, beyond = _beyond(process.model_copy(update={"cancelled": True}))
+    """What is held is let go, but for what was not found; what a carrier has, is out."""
+    shorts = [_record(process, each, units & process.units, fact) for each, units in _pending(process)]
+    process, beyond = _beyond(process.model_copy(update={"cancelled": True, "shorts": ()}))
     release = _for_all(
         fact,
         process.items,
@@ -290,7 +294,8 @@ def _cancelled(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProce
     )
     undone = _undone(process, fact)
     over = (Deadline(order_key(fact), RESERVATION, None),) if process.items else ()
-    commands = (*_ship(process, beyond, fact), *release, *undone.commands)
+    short = (group for groups in shorts for group in groups)
+    commands = (*short, *_ship(process, beyond, fact), *release, *undone.commands)
     return replace(undone, commands=commands, deadlines=over)
 
 
@@ -312,31 +317,51 @@ def _grow(
 
 
 def _revised(process: InventoryProcess, event: AllocationRevised, fact: Fact) -> Reaction[InventoryProcess]:
-    """The plan is another: what is held beyond it is let go."""
+    """The plan is another: of what is held beyond it the stock learns that it was not found, and the rest is
+    let go."""
     mine = event.cause == process.change
     held = process.units + (_by_place(process.growth) if mine else Counter())
+    needed = _by_place(event.picks)
+    record, short = _record_shorts(process, event, held - needed, fact)
     shorts = tuple(each for each in process.shorts if each.short_id != event.cause)
-    needed = _needed(event.picks, shorts)
     plan = {"picks": event.picks, "shorts": shorts}
     changed = process.with_items(needed).model_copy(update={**(NO_GROWTH if mine else {}), **plan})
-    return _with_less(process, changed, held - needed, fact)
+    reaction = _with_less(process, changed, held - needed - short, fact)
+    return replace(reaction, commands=(*record, *reaction.commands))
 
 
-def _needed(picks: Iterable[Pick], shorts: Iterable[Short]) -> Counter[Place]:
-    """What the plan wants of each place, but for what was not found there: of each line what it has."""
-    needed: Counter[Place] = Counter()
-    for (_, place), quantity in _by_line(picks, shorts).items():
-        needed[place] += max(0, quantity)
-    return needed
+def _record_shorts(
+    process: InventoryProcess, event: AllocationRevised, beyond: Counter[Place], fact: Fact
+) -> tuple[tuple[Group, ...], Counter[Place]]:
+    """Whether a unit was the order's when it was not found, the plan alone says: it may have been let go, or
+    be another line's, before it heard of it."""
+    short = _by_place(event.short) & beyond
+    told = next((each for each in process.shorts if each.short_id == event.cause), None)
+    return (_record(process, told, short, fact) if told else ()), short
 
 
-def _by_line(picks: Iterable[Pick], shorts: Iterable[Short]) -> Counter[tuple[int, Place]]:
+def _record(process: InventoryProcess, told: Short, units: Counter[Place], fact: Fact) -> tuple[Group, ...]:
+    why = {"reason": told.reason, "note": told.note}
+    return _for_all(
+        fact, _items(units), lambda i: RecordShortPick(order_id=process.order_id, **why, **dict(i))
+    )
+
+
+def _by_line(picks: Iterable[Pick]) -> Counter[tuple[int, Place]]:
     units: Counter[tuple[int, Place]] = Counter()
     for pick in picks:
         units[pick.line, (pick.sku, pick.warehouse)] += pick.quantity
-    for each in shorts:
-        units[each.line, (each.item.sku, each.item.warehouse)] -= each.item.quantity
     return units
+
+
+def _pending(process: InventoryProcess) -> Iterator[tuple[Short, Counter[Place]]]:
+    """What of the plan is known as not found, before the plan says so."""
+    left = _by_line(process.picks)
+    for each in process.shorts:
+        place = (each.item.sku, each.item.warehouse)
+        units = min(each.item.quantity, left[each.line, place])
+        left[each.line, place] -= units
+        yield each, Counter({place: units})
 
 
 def _grown(process: InventoryProcess, event: StockAllocated, fact: Fact) -> Reaction[InventoryProcess]:
@@ -405,27 +430,23 @@ def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryP
 
 
 def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
-    """The stock learns of it, as far as the units are held yet. What is left is what will be booked out."""
-    left, place = process.units, (event.sku, event.warehouse)
+    """The stock learns of it, as far as the units are held yet. What is left is what will be booked out.
+    Where the order is planned by rules, the plan says first which units they are."""
     item = Item(sku=event.sku, warehouse=event.warehouse, quantity=event.quantity)
-    short = Short(short_id=f"{SHORT_PICK}{fact.event_id}", line=event.line, item=item)
-    shorts = (*process.shorts, short) if process.allocated else ()
-    held = _by_line(process.picks, process.shorts)[event.line, place] if process.picks else left[place]
-    units = max(0, min(event.quantity, held, left[place]))
-    left[place] -= units
     missing = _items(_by_place((*process.missing, item)))
-    process = process.model_copy(update={"items": _items(left), "shorts": shorts, "missing": missing})
-    if not units:
-        return Reaction(process)  # they were let go before
-    record = RecordShortPick(
-        order_id=event.order_id,
-        sku=event.sku,
-        warehouse=event.warehouse,
-        quantity=units,
+    process = process.model_copy(update={"missing": missing})
+    short = Short(
+        short_id=f"{SHORT_PICK}{fact.event_id}",
+        line=event.line,
+        item=item,
         reason=event.reason,
         note=event.note,
     )
-    return Reaction(process, (one(stock_stream(fact.merchant, event.sku, event.warehouse), record),))
+    if process.allocated:
+        return Reaction(process.model_copy(update={"shorts": (*process.shorts, short)}))
+    units = _by_place([item]) & process.units
+    process = process.model_copy(update={"items": _items(process.units - units)})
+    return Reaction(process, _record(process, short, units, fact))
 
 
 def _replanned(
@@ -533,7 +554,7 @@ INVENTORY_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=6,
+    rule_version=7,
 )
 
 AGENTS = (INVENTORY_AGENT,)

@@ -17,6 +17,7 @@ from domain.aggregates import aggregate_of
 from domain.allocation import (
     AllocationFailed,
     AllocationPlanned,
+    AllocationRevised,
     AllocationRules,
     AllocationSettled,
     AllocationTerms,
@@ -32,6 +33,7 @@ from domain.allocation import (
     WantedLine,
 )
 from domain.allocation.rules import WhenShort
+from domain.carrier import ParcelLine, ShipmentDispatched
 from domain.inventory import (
     STOCK,
     ReceiveStock,
@@ -360,13 +362,55 @@ def test_a_list_by_hand_follows_a_change_of_its_order() -> None:
     assert commands_of(WAREHOUSE_AGENT, BY_HAND, removed) == [cut.model_copy(update={"quantity": 3})]
 
 
-def test_a_short_pick_is_known_to_the_stock_and_not_booked_out() -> None:
-    shorted = PickShorted(
-        pick_list_id="o1.1", order_id="o1", warehouse="w0", line=1, sku="A", quantity=1, reason="missing"
-    )
-    process, commands, _ = react_to(INVENTORY_AGENT, placed(), PLANNED, CONFIRMED, shorted)
-    assert commands == [RecordShortPick(order_id="o1", sku="A", warehouse="w0", quantity=1, reason="missing")]
+SHORTED = PickShorted(
+    pick_list_id="o1.1",
+    order_id="o1",
+    warehouse="w0",
+    line=1,
+    sku="A",
+    quantity=1,
+    reason="damaged",
+    note="wet",
+)
+RECORD = RecordShortPick(order_id="o1", sku="A", warehouse="w0", quantity=1, reason="damaged", note="wet")
+PICKED_SHORT = (placed(), PLANNED, CONFIRMED, SHORTED)
+SHORT_ID = f"short-{UUID(int=len(PICKED_SHORT))}"
+
+
+def test_a_short_pick_is_known_to_the_stock_once_the_plan_says_so_and_not_booked_out() -> None:
+    assert commands_of(INVENTORY_AGENT, *PICKED_SHORT) == []
+    short = (pick for pick in PICKS if pick.warehouse == "w0")
+    left = tuple(pick for pick in PICKS if pick.warehouse == "w1")
+    revised = AllocationRevised(order_id="o1", cause=SHORT_ID, picks=left, short=tuple(short))
+    process, commands, _ = react_to(INVENTORY_AGENT, *PICKED_SHORT, revised)
+    assert commands == [RECORD]
     assert [item.warehouse for item in process.items] == ["w1"]
+
+
+def test_what_was_not_found_after_it_was_let_go_is_no_short_pick_of_the_stock() -> None:
+    """Nothing of the plan is short: whoever has the units now will miss them."""
+    revised = AllocationRevised(order_id="o1", cause=SHORT_ID, picks=PICKS)
+    process, commands, _ = react_to(INVENTORY_AGENT, *PICKED_SHORT, revised)
+    assert (commands, process.shorts) == ([], ())
+    assert [item.warehouse for item in process.items] == ["w0", "w1"]
+
+
+def test_what_was_not_found_is_no_stock_that_a_cancellation_lets_go() -> None:
+    """The plan is over, too, and says no more which units they were."""
+    place = {"order_id": "o1", "sku": "A"}
+    assert commands_of(INVENTORY_AGENT, *PICKED_SHORT, CANCELLED) == [
+        RECORD,
+        ReleaseStock(**place, warehouse="w0"),
+        ReleaseStock(**place, warehouse="w1"),
+    ]
+
+
+def test_a_parcel_takes_no_unit_that_was_not_found_before_the_plan_says_so() -> None:
+    lines = tuple(
+        ParcelLine(sku=pick.sku, warehouse=pick.warehouse, quantity=pick.quantity) for pick in PICKS
+    )
+    away = ShipmentDispatched(shipment_id="o1", order_id="o1", lines=lines)
+    assert [each.warehouse for each in commands_of(INVENTORY_AGENT, *PICKED_SHORT, away)] == ["w1"]
 
 
 # all of them together

@@ -413,6 +413,17 @@ def test_a_change_that_is_planned_anew_after_its_order_gave_it_up_keeps_no_units
     all_agree(shop)
 
 
+def test_a_unit_that_is_another_lines_by_now_is_no_short_pick_of_the_first() -> None:
+    """The cut of one line gives its unit to the other while a picker looks for it."""
+    shop = confirmed_shop(3, 2, 2, units=4, when_short="all_or_nothing", seed=0)
+    step(shop, "edit", 2, 3, 0)
+    shop.run()
+    for name, which in (("cut", 1), ("short", 2)):
+        step(shop, name, which, 1, 2)
+    shop.run()
+    all_agree(shop)
+
+
 def test_of_what_is_not_found_a_part_may_be_elsewhere_and_the_rest_is_asked_for() -> None:
     shop = confirmed_shop(1, 1, 2, units=3, when_short="all_or_nothing")
     short(shop, "o1.2", 2)
