@@ -104,11 +104,15 @@ def _cut_off(command: CancelOrderLines, order: Order, cuts: tuple[LineCut, ...])
 
 def _as_far_as_left(command: CancelOrderLines, order: Order) -> CancelOrderLines:
     """Nothing where the order is shipped, or over: then nobody misses them any more."""
-    left = {number: order.left(number) for number in order.lines if order.status in UNSHIPPED}
+
+    def gone(each: LineQuantity) -> int:
+        if each.line not in order.lines or order.status not in UNSHIPPED:
+            return 0
+        beyond = order.lines[each.line].quantity - command.had.get(each.line, 0)
+        return min(each.quantity, order.left(each.line), beyond)
+
     lines = tuple(
-        each.model_copy(update={"quantity": units})
-        for each in command.lines
-        if (units := min(each.quantity, left.get(each.line, 0))) > 0
+        each.model_copy(update={"quantity": units}) for each in command.lines if (units := gone(each)) > 0
     )
     return command.model_copy(update={"lines": lines})
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field, NonNegativeInt, PositiveInt
 
 from domain.allocation.rules import AllocationTerms
 from domain.kernel import Command
@@ -154,7 +155,7 @@ class CancelOrderLines(Command):
     """Call off units that are not shipped; all of them is the whole order.
 
     `unfound`: it is a fact that they can't be had. Then it is of what is left of them, and a change under way
-    is over.
+    is over. `had` are the units of lines that can: they stay, whatever else was called off meanwhile.
     """
 
     order_id: Id
@@ -163,6 +164,7 @@ class CancelOrderLines(Command):
     note: str = ""
     lines: tuple[LineQuantity, ...]
     unfound: bool = False
+    had: Mapping[PositiveInt, NonNegativeInt] = Field(default_factory=dict)
 
 
 class ProposeOrderEdit(Command):

@@ -39,6 +39,11 @@ class Missing(Value):
         units = {line: min(told, self._lacks(line, told)) for line, told in sorted(self.told.items())}
         return tuple(LineQuantity(line=line, quantity=some) for line, some in units.items() if some > 0)
 
+    @property
+    def had(self) -> dict[int, int]:
+        """Units of those lines that are planned; of an order whose lines were not followed nobody knows."""
+        return {line: self.planned.get(line, 0) for line in self.told} if self.wanted else {}
+
     def _lacks(self, line: int, told: int) -> int:
         """Of an order whose lines were not followed from its placing on, it is all that was told."""
         return self.wanted.get(line, 0) - self.planned.get(line, 0) if self.wanted else told

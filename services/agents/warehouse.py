@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
-from domain.allocation import AllocationPlanned, AllocationRevised, Pick
+from pydantic import Field
+
+from domain.allocation import SHORT_PICK, AllocationPlanned, AllocationRevised, Pick
 from domain.kernel import Command, Fact, Group, Reaction, Value, one
 from domain.order import (
     OrderCancelled,
@@ -28,6 +31,9 @@ from domain.warehouse.pick_list import (
 )
 from services.agents.agent import Agent
 
+At = tuple[int, str]
+"""Line and warehouse."""
+
 
 class ToPick(Value):
     """What of the order is in one warehouse."""
@@ -48,11 +54,13 @@ class ToPick(Value):
 
 
 class WarehouseProcess(Value):
-    """`released`: the lists of the plan are, and follow the order from then on, as those `by_hand` do."""
+    """`released`: the lists of the plan are, and follow the order from then on, as those `by_hand` do.
+    `shorts` are units that were not found, by the cause that the plan will name when it knows of them."""
 
     order_id: str = ""
     to_pick: tuple[ToPick, ...] = ()
     by_hand: tuple[ToPick, ...] = ()
+    shorts: dict[str, Pick] = Field(default_factory=dict)
     released: bool = False
     held: bool = False
     over: bool = False
@@ -113,17 +121,28 @@ def _by_hand(process: WarehouseProcess, event: PickListReleased, fact: Fact) -> 
 
 
 def _not_listed(
-    process: WarehouseProcess, event: PickListCancelled | PickShorted
+    process: WarehouseProcess, event: PickListCancelled | PickShorted, fact: Fact
 ) -> Reaction[WarehouseProcess]:
     """Nobody fetches it any more: the cut that may follow must not cut what is fetched."""
-    if isinstance(event, PickListCancelled):
-        left = (each for each in process.by_hand if each.pick_list_id != event.pick_list_id)
-    else:
-        left = (
-            each.without(event.line, event.quantity) if each.pick_list_id == event.pick_list_id else each
-            for each in process.by_hand
+
+    def left(lists: tuple[ToPick, ...]) -> tuple[ToPick, ...]:
+        return tuple(
+            _after(each, event) if each.pick_list_id == event.pick_list_id else each for each in lists
         )
-    return Reaction(process.model_copy(update={"by_hand": tuple(left)}))
+
+    shorts = process.shorts
+    if isinstance(event, PickShorted):
+        short = Pick(line=event.line, sku=event.sku, warehouse=event.warehouse, quantity=event.quantity)
+        shorts = {**shorts, f"{SHORT_PICK}{fact.event_id}": short}
+    by_hand = tuple(each for each in left(process.by_hand) if each.lines)
+    found = {"by_hand": by_hand, "to_pick": left(process.to_pick), "shorts": shorts}
+    return Reaction(process.model_copy(update=found))
+
+
+def _after(each: ToPick, event: PickListCancelled | PickShorted) -> ToPick:
+    if isinstance(event, PickShorted):
+        return each.without(event.line, event.quantity)
+    return each.model_copy(update={"lines": ()})
 
 
 def _cut_by_hand(
@@ -147,39 +166,63 @@ def _cut_by_hand(
     return Reaction(process.model_copy(update={"by_hand": tuple(left.values())}), tuple(cuts))
 
 
-def _less(
-    process: WarehouseProcess, picks: Iterable[Pick]
-) -> tuple[WarehouseProcess, list[tuple[ToPick, Pick]]]:
-    """The lists without these picks, and which of them loses what: the last lists first."""
-    left = {each.pick_list_id: each for each in process.to_pick}
-    taken = []
+def _beyond(lists: Iterable[ToPick], process: WarehouseProcess, picks: Iterable[Pick]) -> Counter[At]:
+    """Units on lists beyond the plan, which does not know yet of all that was not found."""
+    wanted: Counter[At] = Counter()
     for pick in picks:
-        units = pick.quantity
+        wanted[pick.line, pick.warehouse] += pick.quantity
+    for short in process.shorts.values():
+        wanted[short.line, short.warehouse] -= min(short.quantity, wanted[short.line, short.warehouse])
+    listed: Counter[At] = Counter()
+    for each in lists:
+        for line in each.lines:
+            listed[line.line, each.warehouse] += line.quantity
+    return listed - wanted
+
+
+def _without(
+    lists: tuple[ToPick, ...], units: Counter[At]
+) -> tuple[tuple[ToPick, ...], list[tuple[ToPick, int, int]]]:
+    """The lists without these units, and which of them loses how much of which line: the last lists first."""
+    left = {each.pick_list_id: each for each in lists}
+    taken = []
+    beyond = Counter(units)
+    for line, warehouse in units:
         for each in reversed(list(left.values())):
-            if each.warehouse == pick.warehouse and (part := min(units, each.units(pick.line))):
-                left[each.pick_list_id] = each.without(pick.line, part)
-                taken.append((each, pick.model_copy(update={"quantity": part})))
-                units -= part
-    return process.model_copy(update={"to_pick": tuple(left.values())}), taken
+            if each.warehouse == warehouse and (part := min(beyond[line, warehouse], each.units(line))):
+                left[each.pick_list_id] = left[each.pick_list_id].without(line, part)
+                taken.append((each, line, part))
+                beyond[line, warehouse] -= part
+    return tuple(left.values()), taken
 
 
 def _revised(process: WarehouseProcess, event: AllocationRevised, fact: Fact) -> Reaction[WarehouseProcess]:
     """What is not wanted any more is called off where it is being picked, and what came to the plan is picked
-    by lists of its own. Before the first lists are released, they are simply others."""
+    by lists of its own. Before the first lists are released, they are simply others.
+
+    What is listed is compared with the plan, each time: a cut may have come too late for what was not found
+    meanwhile, so what is planned and what is called off does not add up to what is there.
+    """
+    shorts = {name: each for name, each in process.shorts.items() if name != event.cause}
+    process = process.model_copy(update={"shorts": shorts})
     if not process.released:
         return Reaction(process.model_copy(update={"to_pick": _lists(process.order_id, event.picks)}))
-    process, _ = _less(process, event.short)
-    process, taken = _less(process, event.removed)
+    before = process.to_pick
+    lists = (*before, *_lists(process.order_id, event.added, before=len(before)))
+    lists, taken = _without(lists, _beyond(lists, process, event.picks))
     cuts = tuple(
         one(
             pick_list_stream(fact.merchant, each.pick_list_id),
-            CutPickLine(**_ids(each), cause=event.cause, line=pick.line, quantity=pick.quantity),
+            CutPickLine(**_ids(each), cause=event.cause, line=line, quantity=units),
         )
-        for each, pick in taken
+        for each, line, units in taken
+        if each in before
     )
-    more = _lists(process.order_id, event.added, before=len(process.to_pick))
-    process = process.model_copy(update={"to_pick": (*process.to_pick, *more)})
-    return Reaction(process, (*cuts, *_release(process, fact, more)))
+    more = tuple(each for each in lists[len(before) :] if each.lines)
+    return Reaction(
+        process.model_copy(update={"to_pick": (*lists[: len(before)], *more)}),
+        (*cuts, *_release(process, fact, more)),
+    )
 
 
 def react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
@@ -199,7 +242,7 @@ def react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
         case OrderLinesCancelled() | OrderEdited() as event if process.by_hand:
             return _cut_by_hand(process, event, fact)
         case PickListCancelled() | PickShorted() as event:
-            return _not_listed(process, event)
+            return _not_listed(process, event, fact)
         case OrderHeld():
             commands = _each(fact, _there(process), _hold)
             return Reaction(process.model_copy(update={"held": True}), commands)
@@ -231,7 +274,7 @@ WAREHOUSE_AGENT = Agent(
         PickShorted,
     ),
     react=react,
-    rule_version=4,
+    rule_version=5,
 )
 
 AGENTS = (WAREHOUSE_AGENT,)

@@ -490,6 +490,57 @@ def step(shop: Shop, name: str, which: int, units: int, number: int) -> None:
             shop.run(units or 10**6)
 
 
+Step = tuple[str, int, int]
+
+
+def played(
+    stock: list[int], units: int, when_short: WhenShort, seed: int, *steps: Step, settled: bool = True
+) -> Shop:
+    """An order of line 1, and what becomes of it; at rest. Changes come at any time: also while others are
+    under way, and the agents are late."""
+    shop = a_shop(*stock, seed=seed)
+    shop.place(placed("o1", units, terms(when_short, sites=len(stock))))
+    if settled:
+        shop.run()
+    for number, (name, which, some) in enumerate(steps):
+        step(shop, name, which, some, number)
+    shop.run()
+    return shop
+
+
+REST = ("rest", 0, 0)
+
+
+def test_an_order_that_is_planned_short_and_cut_by_its_buyer_at_once_is_left_with_what_there_is() -> None:
+    shop = played([1], 4, "ship_available", 0, ("run", 0, 6), ("cut", 1, 2), settled=False)
+    all_agree(shop)
+    assert order_of(shop).lines[1].quantity == 1
+
+
+def test_a_cut_that_comes_too_late_for_what_was_not_found_takes_the_unit_of_another_list() -> None:
+    shop = played([3, 1], 1, "all_or_nothing", 29645, ("edit", 1, 3), REST, ("edit", 1, 1), ("short", 2, 2))
+    all_agree(shop)
+
+
+def test_what_comes_instead_of_a_line_that_is_gone_is_another_lines() -> None:
+    steps = (("edit", 2, 2), REST, ("cut", 1, 1), ("short", 1, 1), ("short", 2, 1))
+    shop = played([2, 0, 1], 1, "all_or_nothing", 52565, *steps)
+    all_agree(shop)
+    assert {each.line for each in plan_of(shop)} == {2}
+
+
+def test_the_next_change_waits_until_stock_has_answered_for_the_one_that_was_dropped() -> None:
+    steps = (("receive", 0, 1), ("short", 1, 2), ("edit", 2, 0), ("short", 2, 1))
+    shop = played([2, 2], 3, "ship_available", 41805, *steps)
+    all_agree(shop)
+    assert shop.told(OrderEditDeclined)
+
+
+def test_two_lists_and_a_line_of_both_are_short_at_once() -> None:
+    steps = (("edit", 2, 4), REST, ("short", 3, 1), ("short", 2, 2), ("edit", 2, 2), ("short", 1, 1))
+    all_agree(played([2, 3, 3], 2, "all_or_nothing", 13246, *steps))
+
+
 @given(
     stock=st.lists(st.integers(0, 3), min_size=1, max_size=3),
     units=st.integers(1, 4),
@@ -507,14 +558,7 @@ def test_order_plan_stock_and_pick_lists_agree_whatever_becomes_of_the_order(
     seed: int,
     settled: bool,
 ) -> None:
-    """Changes come at any time: also while others are under way, and the agents are late."""
-    shop = a_shop(*stock, seed=seed)
-    shop.place(placed("o1", units, terms(when_short, sites=len(stock))))
-    if settled:
-        shop.run()
-    for number, (name, which, some) in enumerate(steps):
-        step(shop, name, which, some, number)
-    shop.run()
+    shop = played(stock, units, when_short, seed, *steps, settled=settled)
     all_agree(shop)
     for number in range(len(stock)):
         assert shop.stock(f"w{number}").available >= 0

@@ -138,6 +138,16 @@ def test_what_is_not_found_is_cut_as_far_as_it_is_left() -> None:
     order.given(*TO_CONFIRMED, OrderShipped(order_id="o1")).when(unfound((1, 1))).then_nothing()
 
 
+def test_what_is_not_found_is_cut_down_to_what_there_is() -> None:
+    """Of three units one is nowhere; another was called off before it was told, so nothing is left to cut."""
+    two = unfound((1, 1)).model_copy(update={"had": {1: 2}})
+    (event,) = order.given(*TO_CONFIRMED).when(two).events
+    assert isinstance(event, OrderLinesCancelled)
+    assert event.lines[0].left == 2
+    fewer = order.given(*TO_CONFIRMED).when(cut((1, 1))).events
+    order.given(*TO_CONFIRMED, *fewer).when(two).then_nothing()
+
+
 def test_what_is_not_found_ends_a_change_that_is_under_way() -> None:
     history = proposed(SetQuantity(line=1, quantity=4))
     confirmed = order.given(*history).when(confirm()).events

@@ -7,6 +7,7 @@ did not find are planned elsewhere, if there are any; if not, the order is told 
 from __future__ import annotations
 
 from domain.allocation import (
+    AllocationChangeDropped,
     AllocationChangeFailed,
     AllocationChangePlanned,
     AllocationChangeSettled,
@@ -41,6 +42,7 @@ from services.agents.allocation.changes import (
     change_refused,
     confirmed,
     declined,
+    drop_known,
     over,
     sent_on,
     shorted,
@@ -77,6 +79,8 @@ def _follow(process: AllocationProcess, fact: Fact) -> Reaction[AllocationProces
             return over(process, change_id, fact)
         case AllocationChangeFailed(change_id=change_id):
             return over(process, change_id, fact)
+        case AllocationChangeDropped(change_id=change_id):
+            return drop_known(process, change_id, fact)
         case ShipmentDispatched() as event:
             return Reaction(sent_on(process, event))
     return Reaction(process)
@@ -114,6 +118,7 @@ ALLOCATION_AGENT = Agent(
         AllocationChangePlanned,
         AllocationChangeSettled,
         AllocationChangeFailed,
+        AllocationChangeDropped,
         StockReservationRefused,
         StockReserved,
         StockAllocated,
@@ -129,7 +134,7 @@ ALLOCATION_AGENT = Agent(
         ShipmentDispatched,
     ),
     react=react,
-    rule_version=2,
+    rule_version=3,
 )
 
 AGENTS = (ALLOCATION_AGENT,)

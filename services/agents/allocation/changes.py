@@ -133,10 +133,12 @@ def change_refused(
 ) -> Reaction[AllocationProcess]:
     if not process.changes or fact.causation != process.changes[0].plan:
         return Reaction(process)
+    change = process.changes[0]
+    if change.dropped:
+        return _dropped(_first(process, to_allocate=frozenset()), fact)
     own = units_of(process.picks).get((event.sku, event.warehouse), 0)
-    asked = process.changes[0].asked
-    process = _first(process, known=learned(process.changes[0].known, event, own))
-    return Reaction(process) if asked else _start(process, fact)
+    process = _first(process, known=learned(change.known, event, own))
+    return Reaction(process) if change.asked else _start(process, fact)
 
 
 def allocated(process: AllocationProcess, event: StockAllocated, fact: Fact) -> Reaction[AllocationProcess]:
@@ -147,18 +149,34 @@ def allocated(process: AllocationProcess, event: StockAllocated, fact: Fact) -> 
     process = _first(process, to_allocate=left)
     if left or not change.to_allocate:
         return Reaction(process)
+    if change.dropped:
+        return _dropped(process, fact)
     ids = {"order_id": process.order_id, "change_id": change.change_id}
     return ask(process, fact, SettleAllocationChange(**ids, attempt=change.attempt, revise=change.revise))
 
 
 def declined(process: AllocationProcess, change_id: str, fact: Fact) -> Reaction[AllocationProcess]:
-    """The buyer's change came to nothing, and so what was planned for it."""
+    """The buyer's change came to nothing, and so what was planned for it. The next one waits until stock has
+    answered: it asks for so many units in all, so what is let go again must not seem to be the next one's."""
     process = process.model_copy(update={"proposed": ()})
     if change_id not in {each.change_id for each in process.changes}:
         return Reaction(process)
-    drop = ask(process, fact, DropAllocationChange(order_id=process.order_id, change_id=change_id))
-    after = over(process, change_id, fact)
-    return Reaction(after.process, (*drop.commands, *after.commands))
+    if change_id != process.changes[0].change_id:
+        return over(process, change_id, fact)  # nothing is planned for it yet
+    drop = DropAllocationChange(order_id=process.order_id, change_id=change_id)
+    return ask(_first(process, dropped=True), fact, drop)
+
+
+def drop_known(process: AllocationProcess, change_id: str, fact: Fact) -> Reaction[AllocationProcess]:
+    if not process.changes or process.changes[0].change_id != change_id:
+        return Reaction(process)
+    return _dropped(_first(process, known_over=True), fact)
+
+
+def _dropped(process: AllocationProcess, fact: Fact) -> Reaction[AllocationProcess]:
+    change = process.changes[0]
+    ended = change.known_over and not change.to_allocate
+    return over(process, change.change_id, fact) if ended else Reaction(process)
 
 
 def applied(process: AllocationProcess, event: OrderEdited, fact: Fact) -> Reaction[AllocationProcess]:

@@ -15,6 +15,7 @@ from domain.streams import allocation_stream
 class Wanted(Value):
     """More units for a change of the order, which says itself when they count; or (`revise`) instead of short
     ones. `plan` is the id of the event that is being allocated; it and the others are as for the order.
+    `dropped`: it came to nothing, and is over once the plan knows (`known_over`) and stock has answered.
     """
 
     change_id: str
@@ -26,6 +27,8 @@ class Wanted(Value):
     plan: str = ""
     to_allocate: frozenset[str] = frozenset()
     asked: bool = False
+    dropped: bool = False
+    known_over: bool = False
 
 
 class AllocationProcess(Value):
@@ -53,12 +56,12 @@ class AllocationProcess(Value):
 
     @property
     def is_beyond(self) -> bool:
-        """Whether more of a SKU is planned than wanted."""
-        wanted, planned = Counter[str](), Counter[str]()
+        """Whether more is planned of a line than it wants: it may be another's, or nobody's."""
+        wanted, planned = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
         for line in self.lines:
-            wanted[line.sku] += line.quantity
+            wanted[line.line, line.sku] += line.quantity
         for pick in self.picks:
-            planned[pick.sku] += pick.quantity
+            planned[pick.line, pick.sku] += pick.quantity
         return bool(planned - wanted)
 
 

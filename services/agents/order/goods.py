@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from domain.allocation import (
     SHORT_PICK,
@@ -71,12 +72,9 @@ def reserved(process: OrderProcess, left: frozenset[str], fact: Fact) -> Reactio
     if left:
         return Reaction(process)
     reserved = MarkReserved(order_id=process.order_id)
-    if not process.short:
-        return now(process, fact, reserved)
-    cut = CancelOrderLines(
-        order_id=process.order_id, cancel_id=ALLOCATION_CUT, reason="stock", lines=process.short
-    )
-    return now(process, fact, reserved, cut)
+    told = process.model_copy(update={"missing": process.missing.now_told(process.short), "short": ()})
+    cut = cut_missing(told, ALLOCATION_CUT, fact)
+    return replace(cut, commands=(*now(process, fact, reserved).commands, *cut.commands))
 
 
 def replanned(process: OrderProcess, event: AllocationRevised, fact: Fact) -> Reaction[OrderProcess]:
@@ -109,9 +107,9 @@ def of_pick(fact: Fact) -> str:
 
 
 def cut_missing(process: OrderProcess, cancel_id: str, fact: Fact) -> Reaction[OrderProcess]:
-    lines = process.missing.lines
+    lines, had = process.missing.lines, process.missing.had
     process = process.model_copy(update={"missing": process.missing.dealt_with()})
     if not lines:
         return Reaction(process)
     ids = {"order_id": process.order_id, "cancel_id": cancel_id}
-    return now(process, fact, CancelOrderLines(**ids, reason="stock", lines=lines, unfound=True))
+    return now(process, fact, CancelOrderLines(**ids, reason="stock", lines=lines, unfound=True, had=had))
