@@ -16,7 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from domain.streams import stream_name
 
-Quantity = Annotated[int, Field(gt=0, le=10**9)]
+UNITS_MAX = 10**9
+Quantity = Annotated[int, Field(gt=0, le=UNITS_MAX)]
 """Units of something; the limit keeps every sum of them inside 64 bits."""
 
 PROVIDER_TEXT_MAX, PROVIDER_ID_MAX = 1_000, 200

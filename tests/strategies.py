@@ -24,6 +24,7 @@ from domain.deadline import ReachDeadline
 from domain.erasure import RecordErasure
 from domain.inventory import (
     AdjustStock,
+    AllocateMoreStock,
     AllocateStock,
     CancelBackorder,
     CancelCount,
@@ -446,6 +447,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     ReserveStock: st.builds(ReserveStock, **_held, quantity=quantities, now=moments, expires_at=moments),
     ExpireReservation: st.builds(ExpireReservation, **_held),
     AllocateStock: st.builds(AllocateStock, **_held, quantity=quantities, now=moments),
+    AllocateMoreStock: st.builds(AllocateMoreStock, **_held, quantity=quantities, now=moments),
     ReleaseStock: st.builds(ReleaseStock, **_held, quantity=st.none() | quantities),
     RenewReservation: st.builds(RenewReservation, **_held, expires_at=moments),
     CancelBackorder: st.builds(CancelBackorder, **_held, reason=st.sampled_from(["expired", "staff"])),

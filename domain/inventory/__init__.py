@@ -9,6 +9,7 @@ from domain.inventory.stock import (
 )
 from domain.inventory.stock_commands import (
     AdjustStock,
+    AllocateMoreStock,
     AllocateStock,
     CancelBackorder,
     CancelCount,
@@ -82,6 +83,7 @@ __all__ = [
     "STOCK",
     "AdjustReason",
     "AdjustStock",
+    "AllocateMoreStock",
     "AllocateStock",
     "BackorderCancelled",
     "BackorderFilled",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from domain.inventory.promises import Events, allocate, fill, reserve
 from domain.inventory.stock_commands import (
     AdjustStock,
+    AllocateMoreStock,
     AllocateStock,
     CancelBackorder,
     CancelCount,
@@ -59,7 +60,7 @@ from domain.inventory.stock_events import (
     StockWrittenOff,
 )
 from domain.inventory.stock_state import Stock, evolve, evolve_all
-from domain.kernel import Decider, Refused
+from domain.kernel import UNITS_MAX, Decider, Refused
 
 
 def _receive(command: ReceiveStock, stock: Stock) -> Events:
@@ -241,6 +242,10 @@ def _decide(command: StockCommand, stock: Stock) -> Events:
             return reserve(command, stock)
         case AllocateStock():
             return allocate(command, stock)
+        case AllocateMoreStock(order_id=order, quantity=more):
+            held = stock.held.get(order)
+            total = min(UNITS_MAX, more + (held.quantity if held else 0))
+            return allocate(AllocateStock(**{**dict(command), "quantity": total}), stock)
         case ShipStock(order_id=order, quantity=quantity):
             held = stock.held.get(order)
             uncommitted = max(0, quantity - (held.quantity if held else 0))

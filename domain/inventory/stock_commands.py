@@ -102,6 +102,17 @@ class AllocateStock(Command):
     keep: Count = 0
 
 
+class AllocateMoreStock(Command):
+    """Commit `quantity` beside what the order holds, whatever that is by then; as `AllocateStock`."""
+
+    order_id: Id
+    sku: Id
+    warehouse: Id
+    quantity: Quantity
+    now: AwareDatetime
+    keep: Count = 0
+
+
 class ReleaseStock(Command):
     """Let go what is held for the order, or what it waits for; `quantity` units of it only, if it is said."""
 
@@ -219,6 +230,7 @@ StockCommand: TypeAlias = (
     | RenewReservation
     | ExpireReservation
     | AllocateStock
+    | AllocateMoreStock
     | ReleaseStock
     | CancelBackorder
     | RecordShortPick

@@ -22,6 +22,7 @@ from domain.allocation import (
 from domain.carrier import ParcelLine, ShipmentDispatched, ShipmentReturned
 from domain.deadline import DeadlineReached
 from domain.inventory import (
+    AllocateMoreStock,
     AllocateStock,
     Backordered,
     BackorderFilled,
@@ -35,7 +36,7 @@ from domain.inventory import (
     ShipStock,
     StockAllocated,
 )
-from domain.kernel import Command, Deadline, Fact, Group, Reaction, Target, Value
+from domain.kernel import UNITS_MAX, Command, Deadline, Fact, Group, Reaction, Target, Value
 from domain.order import (
     Line,
     OrderCancelled,
@@ -52,9 +53,6 @@ from domain.warehouse.pick_list import PickListHandedOver, PickShorted
 from services.agents.agent import Agent, order_key
 
 RESERVATION = "reservation"
-MOST = 10**9
-"""Units that anything can be of."""
-
 
 Place: TypeAlias = tuple[str, str]
 """SKU and warehouse."""
@@ -81,12 +79,11 @@ NO_GROWTH: dict[str, object] = {
     "grower": "",
     "growth": (),
     "grown": frozenset(),
-    "undone": False,
 }
 
 
 def _items(units: Mapping[Place, int]) -> tuple[Item, ...]:
-    some = ((place, min(n, MOST)) for place, n in sorted(units.items()) if n > 0)
+    some = ((place, min(n, UNITS_MAX)) for place, n in sorted(units.items()) if n > 0)
     return tuple(Item(sku=s, warehouse=w, quantity=n) for (s, w), n in some)
 
 
@@ -103,7 +100,8 @@ class InventoryProcess(Value):
     `valid_s`: for how long a reservation holds until the order is confirmed. `lapsed_at`: the last moment of
     which it was told that this time is over. `allocated`: by rules, so that the plan says what is needed.
     `growth` is what the change `change` wants beyond it, asked for by event `grower`, and `grown` what
-    of that it has; `undone`: it came to nothing. `gone` are the items that left: stock holds those no more;
+    of that it has; `leaving` is what one asked for that came to nothing, by its event, until stock answers:
+    it is let go then. `gone` are the items that left: stock holds those no more;
     `parcels` which of them in which; `missing` those that nobody found.
     `handed` are those that the warehouse gave to a carrier; `away` those of them that are booked out though
     no parcel says that they left, as nobody wants them any more.
@@ -128,7 +126,7 @@ class InventoryProcess(Value):
     grower: str = ""
     growth: tuple[Item, ...] = ()
     grown: frozenset[str] = frozenset()
-    undone: bool = False
+    leaving: dict[str, tuple[Item, ...]] = Field(default_factory=dict)
 
     def with_units(self, changes: Iterable[UnitsChange]) -> InventoryProcess:
         """Other units are wanted; what a change set took beyond them is theirs now."""
@@ -303,12 +301,10 @@ def _grow(
     process: InventoryProcess, change: str, units: Mapping[Place, int], fact: Fact, *, keep: int = 0
 ) -> Reaction[InventoryProcess]:
     """What a change wants beyond what the order has is committed to it: all, or nothing."""
-    growth, held = _items(units), process.units - _by_place(process.gone)
+    growth = _items(units)
 
     def allocate(item: Item) -> Command:
-        quantity = min(held[item.sku, item.warehouse] + item.quantity, MOST)
-        place = {"order_id": process.order_id, "sku": item.sku, "warehouse": item.warehouse}
-        return AllocateStock(**place, quantity=quantity, now=fact.occurred_at, keep=keep)
+        return AllocateMoreStock(order_id=process.order_id, **dict(item), now=fact.occurred_at, keep=keep)
 
     process = process.model_copy(
         update={**NO_GROWTH, "change": change, "grower": fact.event_id, "growth": growth}
@@ -365,22 +361,27 @@ def _pending(process: InventoryProcess) -> Iterator[tuple[Short, Counter[Place]]
 
 
 def _grown(process: InventoryProcess, event: StockAllocated, fact: Fact) -> Reaction[InventoryProcess]:
-    """It is committed to the change set: and let go again, where that came to nothing meanwhile."""
+    """It is committed to the change; or let go again, where that came to nothing meanwhile."""
     place = f"{event.sku} {event.warehouse}"
-    mine = tuple(i for i in process.growth if f"{i.sku} {i.warehouse}" == place)
-    if not mine or place in process.grown or process.grower not in ("", fact.causation):
+    if leaving := process.leaving.get(fact.causation):
+        let_go = tuple(i for i in leaving if f"{i.sku} {i.warehouse}" == place)
+        left = tuple(i for i in leaving if i not in let_go)
+        others = {name: items for name, items in process.leaving.items() if name != fact.causation}
+        kept = {**others, fact.causation: left} if left else others
+        return Reaction(process.model_copy(update={"leaving": kept}), _release(process, let_go, fact))
+    mine = any(f"{i.sku} {i.warehouse}" == place for i in process.growth)
+    if not mine or process.grower not in ("", fact.causation):
         return Reaction(process)
-    if process.undone:
-        return Reaction(process, _release(process, mine, fact))
     return Reaction(process.model_copy(update={"grown": process.grown | {place}}))
 
 
 def _undone(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
-    """The change set came to nothing: what it has taken is let go, and what it will yet take, too."""
+    """The change came to nothing: what it has taken is let go, and what it will yet take, too."""
     taken = tuple(i for i in process.growth if f"{i.sku} {i.warehouse}" in process.grown)
-    left = tuple(i for i in process.growth if f"{i.sku} {i.warehouse}" not in process.grown)
-    process = process.model_copy(update={"growth": left, "grown": frozenset(), "undone": True})
-    return Reaction(process, _release(process, taken, fact))
+    coming = tuple(i for i in process.growth if i not in taken)
+    leaving = {**process.leaving, process.grower: coming} if coming else process.leaving
+    undone = process.model_copy(update={**NO_GROWTH, "leaving": leaving})
+    return Reaction(undone, _release(process, taken, fact))
 
 
 def _held_until(process: InventoryProcess, fact: Fact, expires_at: datetime) -> Reaction[InventoryProcess]:
@@ -503,7 +504,7 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             return _changed(process, units, fact)
         case OrderEditConfirmed(change_set_id=change, units=units) if units and order_id:
             return _grow(process, change, {(c.sku, c.warehouse): c.change for c in units}, fact)
-        case StockAllocated() as event if process.growth:
+        case StockAllocated() as event:
             return _grown(process, event, fact)
         case OrderEditDeclined(change_set_id=change) if process.growth and process.change in ("", change):
             return _undone(process, fact)
@@ -554,7 +555,7 @@ INVENTORY_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=7,
+    rule_version=8,
 )
 
 AGENTS = (INVENTORY_AGENT,)

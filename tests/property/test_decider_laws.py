@@ -13,6 +13,7 @@ from domain.aggregates import AGGREGATES
 from domain.cart.commands import AddItem
 from domain.inventory import (
     AdjustStock,
+    AllocateMoreStock,
     CancelExpectedStock,
     MoveStock,
     ReceiveStock,
@@ -39,6 +40,7 @@ COUNTS_EACH_TIME = (
     ReturnStock,
     RecordShortPick,
     RestoreReservation,
+    AllocateMoreStock,
     ReleaseStock,
     CancelExpectedStock,
     ResolveTransferDiscrepancy,

@@ -24,6 +24,7 @@ from domain.carrier import (
 )
 from domain.deadline import DeadlineReached
 from domain.inventory import (
+    AllocateMoreStock,
     AllocateStock,
     Backordered,
     BackorderFilled,
@@ -55,6 +56,7 @@ from domain.order import (
     OrderCancelled,
     OrderConfirmed,
     OrderEditConfirmed,
+    OrderEditDeclined,
     OrderHeld,
     OrderLinesCancelled,
     OrderPlaced,
@@ -341,13 +343,32 @@ MORE = OrderEditConfirmed(
 )
 
 
-def test_what_a_change_set_wants_is_committed_beside_what_is_still_held_not_beside_what_has_left() -> None:
-    """Two units have left with a parcel, which nobody knew who confirmed it."""
+MORE_STOCK = AllocateMoreStock(**PLACE, quantity=1, now=NOW)
+NO_MORE = OrderEditDeclined(order_id="o1", change_set_id="e1", reason="expired")
+
+
+def test_what_a_change_set_wants_is_committed_beside_what_is_held_whatever_that_is() -> None:
+    """Two units may have left with a parcel, which nobody knew who confirmed it."""
     lines = (ParcelLine(sku="sku0", warehouse="main", quantity=2),)
     left = DISPATCHED.model_copy(update={"units": 2, "lines": lines})
     before = (placed(), OrderConfirmed(order_id="o1"))
-    assert [each.quantity for each in react_to(INVENTORY_AGENT, *before, MORE)[1]] == [3]  # type: ignore[attr-defined]
-    assert [each.quantity for each in react_to(INVENTORY_AGENT, *before, left, MORE)[1]] == [1]  # type: ignore[attr-defined]
+    assert react_to(INVENTORY_AGENT, *before, MORE)[1] == [MORE_STOCK]
+    assert react_to(INVENTORY_AGENT, *before, left, MORE)[1] == [MORE_STOCK]
+
+
+def test_what_stock_commits_to_a_change_set_that_came_to_nothing_is_let_go_whatever_was_asked_since() -> None:
+    process: Any = INVENTORY_AGENT.initial
+    heard = (placed(), OrderConfirmed(order_id="o1"), MORE, NO_MORE, MORE)
+    for position, event in enumerate(heard, 1):
+        process = INVENTORY_AGENT.react(process, fact(event, position)).process
+    done = fact(StockAllocated(**PLACE, quantity=3), 6)
+    first, second = (done._replace(causation=str(UUID(int=position))) for position in (3, 5))
+    reaction = INVENTORY_AGENT.react(process, second)
+    assert reaction.commands == ()
+    reaction = INVENTORY_AGENT.react(reaction.process, first)
+    let_go = [each.command for group in reaction.commands for each in group.targets]
+    assert let_go == [ReleaseStock(**PLACE, quantity=1)]
+    assert INVENTORY_AGENT.react(reaction.process, first).commands == ()
 
 
 @pytest.mark.parametrize("units", [1, 3])

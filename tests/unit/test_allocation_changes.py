@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from domain.aggregates import aggregate_of
 from domain.allocation import (
@@ -436,21 +434,6 @@ def test_of_what_is_not_found_a_part_may_be_elsewhere_and_the_rest_is_asked_for(
     all_agree(shop)
 
 
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("cut"), st.integers(1, 2), st.integers(1, 3)),
-        st.tuples(st.just("edit"), st.integers(1, 2), st.integers(0, 4)),
-        st.tuples(st.just("short"), st.integers(1, 4), st.integers(1, 2)),
-        st.tuples(st.just("receive"), st.integers(0, 2), st.integers(1, 2)),
-        st.tuples(st.just("release"), st.just(0), st.just(0)),
-        st.tuples(st.just("cancel"), st.just(0), st.just(0)),
-        st.tuples(st.just("run"), st.just(0), st.integers(1, 12)),
-        st.tuples(st.just("rest"), st.just(0), st.just(0)),
-    ),
-    max_size=10,
-)
-
-
 def change_of(order: Order, which: int, units: int) -> Any:
     if which == 2 and 2 not in order.lines:
         return AddLine(line=Line(line=2, sku="A", quantity=units or 1, unit_price_cents=500))
@@ -539,26 +522,3 @@ def test_the_next_change_waits_until_stock_has_answered_for_the_one_that_was_dro
 def test_two_lists_and_a_line_of_both_are_short_at_once() -> None:
     steps = (("edit", 2, 4), REST, ("short", 3, 1), ("short", 2, 2), ("edit", 2, 2), ("short", 1, 1))
     all_agree(played([2, 3, 3], 2, "all_or_nothing", 13246, *steps))
-
-
-@given(
-    stock=st.lists(st.integers(0, 3), min_size=1, max_size=3),
-    units=st.integers(1, 4),
-    when_short=st.sampled_from(["all_or_nothing", "ship_available"]),
-    steps=STEPS,
-    seed=st.integers(0, 2**16),
-    settled=st.booleans(),
-)
-@settings(max_examples=200, deadline=None)
-def test_order_plan_stock_and_pick_lists_agree_whatever_becomes_of_the_order(
-    stock: list[int],
-    units: int,
-    when_short: WhenShort,
-    steps: list[tuple[str, int, int]],
-    seed: int,
-    settled: bool,
-) -> None:
-    shop = played(stock, units, when_short, seed, *steps, settled=settled)
-    all_agree(shop)
-    for number in range(len(stock)):
-        assert shop.stock(f"w{number}").available >= 0

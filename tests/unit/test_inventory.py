@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from domain.inventory import (
     STOCK,
     AdjustStock,
+    AllocateMoreStock,
     AllocateStock,
     ExpireReservation,
     Held,
@@ -76,6 +77,23 @@ def adjust(delta: int) -> AdjustStock:
 
 def ship(order_id: str, quantity: int) -> ShipStock:
     return ShipStock(order_id=order_id, quantity=quantity, **PLACE)
+
+
+def allocate_more(order_id: str, quantity: int, keep: int = 0) -> AllocateMoreStock:
+    return AllocateMoreStock(order_id=order_id, quantity=quantity, now=NOON, keep=keep, **PLACE)
+
+
+def test_more_is_committed_beside_what_is_held() -> None:
+    stock.given(received(3), allocated("o1", 2)).when(allocate_more("o1", 1)).then(allocated("o1", 3))
+    stock.given(received(3), reserved("o1", 2)).when(allocate_more("o1", 1)).then(allocated("o1", 3))
+    stock.given(received(3)).when(allocate_more("o1", 1)).then(allocated("o1", 1))
+
+
+def test_more_than_is_free_is_refused_and_what_is_held_stays() -> None:
+    held = stock.given(received(3), allocated("o1", 2))
+    none = StockAllocationRefused(order_id="o1", wanted=4, available=3, **PLACE)
+    held.when(allocate_more("o1", 2)).then(none)
+    held.when(allocate_more("o1", 1, keep=1)).then(none.model_copy(update={"wanted": 3}))
 
 
 def test_receives() -> None:

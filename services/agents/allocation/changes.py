@@ -136,7 +136,9 @@ def change_refused(
     change = process.changes[0]
     if change.dropped:
         return _dropped(_first(process, to_allocate=frozenset()), fact)
-    own = units_of(process.picks).get((event.sku, event.warehouse), 0)
+    place = (event.sku, event.warehouse)
+    sent = sum(each.units for each in process.sent if (each.sku, each.warehouse) == place)
+    own = units_of(process.picks).get(place, 0) - sent
     process = _first(process, known=learned(change.known, event, own))
     return Reaction(process) if change.asked else _start(process, fact)
 
