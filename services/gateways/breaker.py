@@ -16,13 +16,16 @@ dice: Throw = random.SystemRandom().random
 class Patience:
     """Failed calls are made again after a pause with full jitter, up to twice as long each time.
 
-    After `attempts` failed ones the provider is recorded as unavailable; the call is still tried for ever.
+    After `attempts` failed ones the provider is recorded as unavailable; the call is still tried for ever. A
+    provider that is left alone was not tried: that pause begins anew and grows to `left_alone_s_max` only, or
+    one that fails half of all calls would be waited for as if it failed them all.
     """
 
     timeout_s: float = 5.0
     attempts: int = 6
     pause_s_first: float = 0.4
     pause_s_max: float = 60.0
+    left_alone_s_max: float = 15.0
     throw: Throw = dice
 
     def pause_s(self, attempts: int, throw: float) -> float:

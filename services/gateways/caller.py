@@ -64,7 +64,7 @@ class Caller:
     async def record_unavailable(self, call: Call) -> None:
         """Once for each request, however often this is called and by however many workers."""
         fact = call.fact
-        command = self._gateway.unavailable(fact, call.attempts)
+        command = self._gateway.unavailable(fact, call.failures)
         await self._record(fact, command, await self._occurred_at(fact, late=True), "unavailable")
 
     async def _known(self, call: Call) -> Any:

@@ -18,15 +18,21 @@ class Call:
     """A request of ours that has no recorded outcome yet.
 
     `doubtful`: it may have been made already, by us or by a worker before us, so the provider is asked first.
-    `kept`: the table has a row of it.
+    `left_alone`: how often nobody was asked, as the provider had failed others. `kept`: the table has a row.
     """
 
     fact: Fact
     doubtful: bool
     next_at: datetime
     attempts: int = 0
+    left_alone: int = 0
     kept: bool = False
     told_unavailable: bool = False
+
+    @property
+    def failures(self) -> int:
+        """How often there was no answer, whoever it was that did not get it."""
+        return self.attempts + self.left_alone
 
 
 @dataclass(slots=True)

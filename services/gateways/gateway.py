@@ -29,6 +29,10 @@ class Unavailable(Exception):
     """There is no usable answer; whether the call was carried out is unknown."""
 
 
+class LeftAlone(Unavailable):
+    """Nobody was asked: the provider failed again and again, and is left alone for a while."""
+
+
 def gone(stream: str) -> Unavailable:
     """What is known to be there can't be unknown to the provider: whoever answered is somebody else."""
     return Unavailable(f"it knows nothing of {stream}, which it has told us of")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from eventstore.tasks import TaskGroup
 from services.gateways.breaker import Patience
 from services.gateways.caller import Caller
 from services.gateways.calls import Call, OpenCalls
-from services.gateways.gateway import Unavailable
+from services.gateways.gateway import LeftAlone, Unavailable
 from services.gateways.trouble import OUR_TROUBLE
 
 IN_FLIGHT_MAX = 64
@@ -78,9 +79,7 @@ class Lanes:
     async def _attempt(self, call: Call) -> bool:
         """Whether there is an outcome."""
         try:
-            async with self._slots:
-                await self._caller.carry_out(call)
-                return True
+            await self._carry_out(call)
         except OUR_TROUBLE as error:
             logger.warning("call_waits_for_the_log", stream=call.fact.stream, error=str(error))
             return False
@@ -91,13 +90,28 @@ class Lanes:
         except Exception:
             # what one answer does to us must not stop the others: this call is tried again, and shows as open
             logger.exception("call_broke", stream=call.fact.stream, position=call.fact.position)
+        else:
+            return True
         call.attempts += 1
         await self._degrade(call)
         return False
 
+    async def _carry_out(self, call: Call) -> None:
+        """Once the provider is not left alone any more."""
+        for refusals in itertools.count(1):
+            try:
+                async with self._slots:
+                    await self._caller.carry_out(call)
+                    return
+            except LeftAlone:
+                call.left_alone += 1
+            await self._degrade(call)
+            pause_s = self._patience.pause_s(refusals, self._patience.throw())
+            await asyncio.sleep(min(pause_s, self._patience.left_alone_s_max))
+
     async def _degrade(self, call: Call) -> None:
         """After enough failures tell the log, once, that the provider can't be reached for this."""
-        if call.attempts < self._patience.attempts or call.told_unavailable:
+        if call.failures < self._patience.attempts or call.told_unavailable:
             return
         try:
             await self._caller.record_unavailable(call)

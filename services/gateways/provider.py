@@ -12,7 +12,7 @@ import orjson
 from yarl import URL
 
 from services.gateways.breaker import Breaker
-from services.gateways.gateway import REFUSALS, Account, Request, Unavailable
+from services.gateways.gateway import REFUSALS, Account, LeftAlone, Request, Unavailable
 
 CONNECTIONS_MAX = 128
 _AUTOMATIC = ("Accept", "Accept-Encoding", "User-Agent")
@@ -115,7 +115,7 @@ class Provider:
         self, method: str, path: str, body: dict[str, Any] | None = None, key: str = ""
     ) -> Answer:
         if not self._breaker.admits():
-            raise Unavailable("it failed again and again, and is left alone for a while")
+            raise LeftAlone("it failed again and again, and is left alone for a while")
         try:
             answer = await self._exchanged(method, path, body, key)
         except (Unavailable, aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -140,9 +140,9 @@ class GatewayRunner:
             place.checkpoint.moved(taken)
 
     async def _write(self, checkpoint: Checkpoint, position: int, changes: dict[str, Any]) -> None:
-        """Commit without waiting for the disk: the requests themselves are in the log. Should a crash of the
-        database take back our last moves, the checkpoint and the open calls go back together, and what is
-        taken a second time is doubtful."""
+        """Where the checkpoint moves, commit without waiting for the disk: the requests themselves are in the
+        log. Should a crash of the database take back our last moves, checkpoint and open calls go back
+        together, the next move fails, and what is taken a second time is doubtful."""
         rows = await self._statements.run(
             "keep_place",
             follower=self.follower,

@@ -75,15 +75,14 @@ class Places:
         return ()
 
     def move_checkpoint(self, follower: str, lease: int, was: int, position: int, done: int) -> Rows:
-        moved = self._move(follower, lease, was, position, done)
-        return ((position, "off"),) if moved else ()
+        return ((position, "off"),) * self._move(follower, lease, was, position, done)
 
-    def _move(self, follower: str, lease: int, was: int, position: int, done: int) -> bool:
-        """Of a follower that has one worker."""
+    def _move(self, follower: str, lease: int, was: int, position: int, done: int) -> int:
+        """How many checkpoints moved: one, of a follower that has one worker."""
         held = [(at, row) for at, row in self.of(follower) if (row.lease, row.position) == (lease, was)]
         for at, row in held:
             self._put(at, row._replace(position=position, done=done))
-        return bool(held)
+        return len(held)
 
     def _parts(
         self, follower: str, firsts: Sequence[int], lasts: Sequence[int], leases: Sequence[int], position: int

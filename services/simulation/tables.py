@@ -7,7 +7,7 @@ be taken back by a crash of the server, the last of it first, as it is with `syn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -84,11 +84,11 @@ class Tables(Projected):
 
     def run(self, name: str, arguments: dict[str, Any], *, relaxed: bool = False) -> Rows:
         """The statement of that name: all of it, or an error and nothing."""
-        return self.transaction(lambda: self._do(Call(name, arguments)), relaxed or name in _RELAXED)
+        return self.transaction(lambda: self._do(Call(name, arguments)), _relaxed(name, arguments, relaxed))
 
     def write(self, calls: Sequence[Call]) -> None:
         """Several in one transaction: see `projections.session.Session.write`."""
-        relaxed = any(call.name in _RELAXED for call in calls)
+        relaxed = any(_relaxed(call.name, call.arguments) for call in calls)
         self.transaction(lambda: [self._do(call) for call in calls], relaxed)
 
     def transaction(self, work: Callable[[], T], relaxed: bool = False) -> T:
@@ -341,13 +341,14 @@ class Tables(Projected):
         closed: Sequence[int],
         **page: Any,
     ) -> Rows:
+        commit = "off" if position > was else "on"
         if not self._move(follower, lease, was, position, position):
-            return ((False, "off"),)
+            return ((False, commit),)
         for at in closed:
             self.calls.delete((gateway, at))
         for at, _, attempts, next_at in _rows(page, "positions", "correlations", "attempts", "next_at"):
             self.calls.upsert((gateway, at), CallRow(attempts, next_at))
-        return ((True, "off"),)
+        return ((True, commit),)
 
     def load_moments(self, streams: Sequence[str]) -> Rows:
         found = []
@@ -414,8 +415,15 @@ class Tables(Projected):
             self.inbox.update(key, row._replace(**changes))
 
 
-_RELAXED = frozenset({"move_checkpoint", "keep_place", "settle_webhooks", "begin_page"})
+_RELAXED = frozenset({"move_checkpoint", "settle_webhooks", "begin_page"})
 """Statements whose text says that the commit does not wait for the disk."""
+
+
+def _relaxed(name: str, arguments: Mapping[str, Any], relaxed: bool = False) -> bool:
+    """`keep_place` says itself, whatever was said before."""
+    if name == "keep_place":
+        return bool(arguments["position"] > arguments["was"])
+    return relaxed or name in _RELAXED
 
 
 def _rows(page: dict[str, Any], *columns: str) -> Iterable[Any]:

@@ -24,6 +24,13 @@ def _copy(tables: Tables) -> Snapshot:
     return {name: dict(table.rows) for name, table in tables.by_name.items()}
 
 
+def _waits(step: Step) -> bool:
+    """Whether the commit waits for the disk; that of `keep_place` does where the checkpoint stays."""
+    if step.name == "keep_place":
+        return bool(step.arguments["position"] <= step.arguments["was"])
+    return not (step.relaxed or step.name in RELAXED)
+
+
 class Model:
     """`before[-n]` is what was there before the last n of the commits that are not on the disk."""
 
@@ -42,7 +49,7 @@ class Model:
             assert _copy(self.tables) == before, "an error changes nothing"
             assert self.tables.unsynced == unsynced
             return
-        waits = not (step.relaxed or step.name in RELAXED)
+        waits = _waits(step)
         wrote = self.tables.unsynced != unsynced or _copy(self.tables) != before
         if wrote:
             self.before = [] if waits else [*self.before, before]
@@ -90,3 +97,17 @@ def test_what_waits_for_the_disk_brings_all_before_it_there() -> None:
     tables.crash(99)
     assert tables.checkpoints.rows["relay", 0].position == 7
     assert tables.checkpoints.rows["agents", 0].leased_until is None
+
+
+def test_a_call_that_is_closed_where_the_checkpoint_stays_is_not_open_again() -> None:
+    """The next move would not notice that the crash took it back: it compares positions."""
+    tables = Tables(MemoryLog(), Steady())
+    tables.run("create_checkpoint", {"follower": "gateway", "position": 0})
+    usual = {"follower": "gateway", "lease": 0, "gateway": "payment", "closed": []}
+    none: dict[str, Any] = {"positions": [], "correlations": [], "attempts": [], "next_at": []}
+    opened = {"positions": [5], "correlations": ["c"], "attempts": [0], "next_at": [Steady().now()]}
+    tables.run("keep_place", {**usual, **opened, "was": 0, "position": 7})
+    tables.run("keep_place", {**usual, **none, "was": 7, "position": 7, "closed": [5]})
+    tables.crash(99)
+    assert tables.checkpoints.rows["gateway", 0].position == 7
+    assert not tables.calls.rows

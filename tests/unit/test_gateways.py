@@ -41,10 +41,13 @@ from domain.payment import (
 from domain.payment import RecordUnavailable as PaymentUnavailable
 from domain.personal import Customer, Erased
 from domain.streams import payment_stream, shipment_stream
+from eventstore.seams import WallClock
+from eventstore.tasks import TaskGroup
 from services.gateways.breaker import Breaker, Patience
 from services.gateways.calls import Call, OpenCalls
 from services.gateways.carrier import CARRIER_GATEWAY
-from services.gateways.gateway import REFUSALS, Gateway, Unavailable
+from services.gateways.gateway import REFUSALS, Gateway, LeftAlone, Unavailable
+from services.gateways.lanes import Lanes
 from services.gateways.payment import PAYMENT_GATEWAY
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -355,6 +358,42 @@ def test_a_pause_has_full_jitter_and_a_limit(attempts: int, throw: float) -> Non
     patience = Patience(pause_s_first=0.5, pause_s_max=60)
     assert 0 <= patience.pause_s(attempts, throw) <= 60
     assert patience.pause_s(attempts, 1.0) <= patience.pause_s(attempts + 1, 1.0)
+
+
+class Caller:
+    """What becomes of each try, in turn."""
+
+    def __init__(self, *tries: Exception | None) -> None:
+        self.tries, self.told = list(tries), 0
+
+    def account_of(self, call: Call) -> str:
+        return call.fact.stream
+
+    async def carry_out(self, call: Call) -> None:
+        if trouble := self.tries.pop(0):
+            raise trouble
+
+    async def record_unavailable(self, call: Call) -> None:
+        self.told = call.failures
+
+
+async def test_whoever_was_not_asked_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pause after a call is as long as its own failures say; after others' it grows to some seconds only,
+    and begins anew. That nothing can be had of the provider is told all the same."""
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr("services.gateways.lanes.asyncio.sleep", sleep)
+    alone, failed = LeftAlone("open"), Unavailable("status 500")
+    caller: Any = Caller(failed, *[alone] * 7, failed, alone, None)
+    async with TaskGroup() as tasks:
+        patience = Patience(attempts=4, pause_s_first=1.0, left_alone_s_max=15.0, throw=lambda: 1.0)
+        call = Call(fact(AUTHORIZATION, 1), doubtful=False, next_at=NOW)
+        Lanes(caller, WallClock(), patience, tasks).start(call)
+    assert pauses == [1.0, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 2.0, 1.0]
+    assert (call.attempts, call.left_alone, caller.told) == (2, 8, 4)
 
 
 def test_the_table_hears_of_a_call_only_while_it_is_open() -> None:

@@ -7,7 +7,8 @@ WHERE c.gateway = :gateway ORDER BY c.position;
 
 -- name: keep_place
 -- Move the checkpoint past what was taken and keep what of it is still open, in one statement: all of it or
--- nothing. The move is a compare-and-set, which everything else hangs on; false if the lease is another's.
+-- nothing. The move is a compare-and-set, which everything else hangs on; false if the lease is another's. It
+-- waits for the disk where the checkpoint stays: that a crash took it back, the next one would not notice.
 WITH moved AS (
     UPDATE checkpoints SET position = :position, done = :position, moved_at = now()
     WHERE follower = :follower AND lease = :lease AND position = :was
@@ -21,7 +22,8 @@ WITH moved AS (
 ), closed AS (
     DELETE FROM provider_calls USING moved WHERE gateway = :gateway AND position = ANY(:closed::bigint[])
 )
-SELECT EXISTS (SELECT FROM moved), set_config('synchronous_commit', 'off', true);
+SELECT EXISTS (SELECT FROM moved),
+    set_config('synchronous_commit', CASE WHEN :position > :was THEN 'off' ELSE 'on' END, true);
 
 -- name: load_moments(streams)
 -- The newest event of each stream that exists, and the business clock that it runs on, if it has one.
