@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from domain.allocation import (
     SHORT_PICK,
@@ -127,6 +127,17 @@ class InventoryProcess(Value):
     growth: tuple[Item, ...] = ()
     grown: frozenset[str] = frozenset()
     leaving: dict[str, tuple[Item, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_was_kept(cls, kept: Any) -> Any:
+        """While a change that came to nothing stayed the one that grew."""
+        if not isinstance(kept, Mapping) or "undone" not in kept:
+            return kept
+        known = {name: each for name, each in kept.items() if name != "undone"}
+        if not kept["undone"]:
+            return known
+        return {**known, **NO_GROWTH, "leaving": {known["grower"]: known["growth"]}}
 
     def with_units(self, changes: Iterable[UnitsChange]) -> InventoryProcess:
         """Other units are wanted; what a change set took beyond them is theirs now."""
