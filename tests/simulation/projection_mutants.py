@@ -35,23 +35,6 @@ class UnfencedPages(Tables):
         return ()
 
 
-class RangelessPages(Tables):
-    """The compare-and-set names the lease and not the range: parts that were cut off are taken twice."""
-
-    def begin_page(
-        self,
-        followers: Sequence[str],
-        firsts: Sequence[int],
-        lasts: Sequence[int],
-        leases: Sequence[int],
-        was: int,
-        position: int,
-    ) -> Rows:
-        rows = [self.checkpoints.get(at) for at in zip(followers, firsts, strict=True)]
-        known = [row.last if row else last for row, last in zip(rows, lasts, strict=True)]
-        return super().begin_page(followers, firsts, known, leases, was, position)
-
-
 @contextmanager
 def _greedy() -> Iterator[None]:
     """A worker merges the facts of all partitions, whoever has them."""
@@ -82,7 +65,6 @@ PROJECTION_MUTANTS = (
         ),
     ),
     Mutant("pages of read models are not fenced", Parts(tables=UnfencedPages), "all,pause=0.3"),
-    Mutant("a page of read models names no range", Parts(tables=RangelessPages), "all,pause=0.3,crash=0.1"),
     Mutant("a worker merges the facts of others", Parts(), planted=_greedy),
     Mutant(
         "what comes after a parked fact is merged",
