@@ -162,6 +162,13 @@ def _cancel_backorder(command: CancelBackorder, stock: Stock) -> Events:
     )
 
 
+def _allocate_more(command: AllocateMoreStock, stock: Stock) -> Events:
+    held = stock.held.get(command.order_id)
+    before = max(command.beside, held.quantity if held else 0)
+    total = {"quantity": min(UNITS_MAX, before + command.quantity)}
+    return allocate(AllocateStock(**(command.model_dump(exclude={"beside"}) | total)), stock)
+
+
 def _pick_short(command: RecordShortPick, stock: Stock) -> Events:
     held = stock.held.get(command.order_id)
     units = held.quantity if held else 0
@@ -242,10 +249,8 @@ def _decide(command: StockCommand, stock: Stock) -> Events:
             return reserve(command, stock)
         case AllocateStock():
             return allocate(command, stock)
-        case AllocateMoreStock(order_id=order, quantity=more):
-            held = stock.held.get(order)
-            total = min(UNITS_MAX, more + (held.quantity if held else 0))
-            return allocate(AllocateStock(**{**dict(command), "quantity": total}), stock)
+        case AllocateMoreStock():
+            return _allocate_more(command, stock)
         case ShipStock(order_id=order, quantity=quantity):
             held = stock.held.get(order)
             uncommitted = max(0, quantity - (held.quantity if held else 0))

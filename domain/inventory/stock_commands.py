@@ -103,7 +103,8 @@ class AllocateStock(Command):
 
 
 class AllocateMoreStock(Command):
-    """Commit `quantity` beside what the order holds, whatever that is by then; as `AllocateStock`."""
+    """Commit `quantity` beside what the order holds, whatever that is by then, or is to hold: `beside`. Else
+    as `AllocateStock`."""
 
     order_id: Id
     sku: Id
@@ -111,6 +112,7 @@ class AllocateMoreStock(Command):
     quantity: Quantity
     now: AwareDatetime
     keep: Count = 0
+    beside: Count = 0
 
 
 class ReleaseStock(Command):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from domain.kernel import Refused
 from domain.order.changing import (
     adjustment_left,
@@ -103,18 +105,32 @@ def _cut_off(command: CancelOrderLines, order: Order, cuts: tuple[LineCut, ...])
 
 
 def _as_far_as_left(command: CancelOrderLines, order: Order) -> CancelOrderLines:
-    """Nothing where the order is shipped, or over: then nobody misses them any more."""
-
-    def gone(each: LineQuantity) -> int:
-        if each.line not in order.lines or order.status not in UNSHIPPED:
-            return 0
-        beyond = order.lines[each.line].quantity - command.had.get(each.line, 0)
-        return min(each.quantity, order.left(each.line), beyond)
-
-    lines = tuple(
-        each.model_copy(update={"quantity": units}) for each in command.lines if (units := gone(each)) > 0
-    )
+    """Nothing where the order is shipped, or over: then nobody misses them any more. What its own line does
+    not lack, another of the same product may, the last one first."""
+    lacks, cut = _lacks(command, order), Counter[int]()
+    for told in command.lines if order.status in UNSHIPPED else ():
+        sku, units = command.skus.get(told.line), told.quantity
+        others = [number for number in sorted(order.lines, reverse=True) if order.lines[number].sku == sku]
+        for number in dict.fromkeys((told.line, *others)):
+            if number in order.lines:
+                beyond = order.lines[number].quantity - command.had.get(number, 0)
+                part = min(units, beyond - cut[number], order.left(number) - cut[number])
+                part = max(0, part if sku is None else min(part, lacks[sku]))
+                cut[number] += part
+                units -= part
+                lacks[sku or ""] -= part
+    lines = tuple(LineQuantity(line=number, quantity=some) for number, some in sorted(cut.items()) if some)
     return command.model_copy(update={"lines": lines})
+
+
+def _lacks(command: CancelOrderLines, order: Order) -> Counter[str]:
+    """Units of each product that the order wants beyond those that can be had."""
+    lacks = Counter[str]()
+    for line in order.lines.values():
+        lacks[line.sku] += line.quantity
+    for number, sku in command.skus.items():
+        lacks[sku] -= command.had.get(number, 0)
+    return lacks
 
 
 def _check(command: CancelOrderLines, order: Order) -> None:

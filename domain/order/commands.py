@@ -155,7 +155,8 @@ class CancelOrderLines(Command):
     """Call off units that are not shipped; all of them is the whole order.
 
     `unfound`: it is a fact that they can't be had. Then it is of what is left of them, and a change under way
-    is over. `had` are the units of lines that can: they stay, whatever else was called off meanwhile.
+    is over. `had` are the units of lines that can: as many stay, whatever else was called off meanwhile. What
+    was told of one of the lines in `skus` may be another's of the same product by now.
     """
 
     order_id: Id
@@ -165,6 +166,7 @@ class CancelOrderLines(Command):
     lines: tuple[LineQuantity, ...]
     unfound: bool = False
     had: Mapping[PositiveInt, NonNegativeInt] = Field(default_factory=dict)
+    skus: Mapping[PositiveInt, Id] = Field(default_factory=dict)
 
 
 class ProposeOrderEdit(Command):

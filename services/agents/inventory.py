@@ -131,13 +131,14 @@ class InventoryProcess(Value):
     @model_validator(mode="before")
     @classmethod
     def _as_it_was_kept(cls, kept: Any) -> Any:
-        """While a change that came to nothing stayed the one that grew."""
+        """While a change that came to nothing stayed the one that grew; and while stock heard of a short pick
+        before the plan did, so that there is nothing left to tell it."""
         if not isinstance(kept, Mapping) or "undone" not in kept:
             return kept
-        known = {name: each for name, each in kept.items() if name != "undone"}
+        known = {name: each for name, each in kept.items() if name != "undone"} | {"shorts": ()}
         if not kept["undone"]:
             return known
-        return {**known, **NO_GROWTH, "leaving": {known["grower"]: known["growth"]}}
+        return {**known, **NO_GROWTH, "leaving": {known.get("grower", ""): known["growth"]}}
 
     def with_units(self, changes: Iterable[UnitsChange]) -> InventoryProcess:
         """Other units are wanted; what a change set took beyond them is theirs now."""
@@ -312,10 +313,12 @@ def _grow(
     process: InventoryProcess, change: str, units: Mapping[Place, int], fact: Fact, *, keep: int = 0
 ) -> Reaction[InventoryProcess]:
     """What a change wants beyond what the order has is committed to it: all, or nothing."""
-    growth = _items(units)
+    growth, held = _items(units), process.units - _by_place(process.gone)
 
     def allocate(item: Item) -> Command:
-        return AllocateMoreStock(order_id=process.order_id, **dict(item), now=fact.occurred_at, keep=keep)
+        beside = min(held[item.sku, item.warehouse], UNITS_MAX)
+        more = {**dict(item), "keep": keep, "beside": beside}
+        return AllocateMoreStock(order_id=process.order_id, now=fact.occurred_at, **more)
 
     process = process.model_copy(
         update={**NO_GROWTH, "change": change, "grower": fact.event_id, "growth": growth}

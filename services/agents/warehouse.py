@@ -47,7 +47,7 @@ class ToPick(Value):
 
     def without(self, line: int, units: int) -> ToPick:
         left = (
-            each.model_copy(update={"quantity": each.quantity - units}) if each.line == line else each
+            each.model_copy(update={"quantity": max(0, each.quantity - units)}) if each.line == line else each
             for each in self.lines
         )
         return self.model_copy(update={"lines": tuple(each for each in left if each.quantity)})
@@ -166,15 +166,21 @@ def _cut_by_hand(
     return Reaction(process.model_copy(update={"by_hand": tuple(left.values())}), tuple(cuts))
 
 
-def _beyond(lists: Iterable[ToPick], process: WarehouseProcess, picks: Iterable[Pick]) -> Counter[At]:
-    """Units on lists beyond the plan, which does not know yet of all that was not found."""
-    wanted: Counter[At] = Counter()
+def _units(picks: Iterable[Pick]) -> Counter[At]:
+    units: Counter[At] = Counter()
     for pick in picks:
-        wanted[pick.line, pick.warehouse] += pick.quantity
+        units[pick.line, pick.warehouse] += pick.quantity
+    return units
+
+
+def _beyond(process: WarehouseProcess, lists: Iterable[ToPick], picks: Iterable[Pick]) -> Counter[At]:
+    """Units on these lists, and those by hand, beyond the plan, which does not know yet of all that was not
+    found."""
+    wanted = _units(picks)
     for short in process.shorts.values():
         wanted[short.line, short.warehouse] -= min(short.quantity, wanted[short.line, short.warehouse])
     listed: Counter[At] = Counter()
-    for each in lists:
+    for each in (*lists, *process.by_hand):
         for line in each.lines:
             listed[line.line, each.warehouse] += line.quantity
     return listed - wanted
@@ -203,26 +209,28 @@ def _revised(process: WarehouseProcess, event: AllocationRevised, fact: Fact) ->
     What is listed is compared with the plan, each time: a cut may have come too late for what was not found
     meanwhile, so what is planned and what is called off does not add up to what is there.
     """
+    known = event.cause in process.shorts
     shorts = {name: each for name, each in process.shorts.items() if name != event.cause}
     process = process.model_copy(update={"shorts": shorts})
     if not process.released:
         return Reaction(process.model_copy(update={"to_pick": _lists(process.order_id, event.picks)}))
     before = process.to_pick
+    if not known:  # a process of before did not keep what it heard of short picks
+        before, _ = _without(before, _units(event.short))
     lists = (*before, *_lists(process.order_id, event.added, before=len(before)))
-    lists, taken = _without(lists, _beyond(lists, process, event.picks))
+    lists, taken = _without(lists, _beyond(process, lists, event.picks))
+    released = {each.pick_list_id for each in before}
     cuts = tuple(
         one(
             pick_list_stream(fact.merchant, each.pick_list_id),
             CutPickLine(**_ids(each), cause=event.cause, line=line, quantity=units),
         )
         for each, line, units in taken
-        if each in before
+        if each.pick_list_id in released
     )
     more = tuple(each for each in lists[len(before) :] if each.lines)
-    return Reaction(
-        process.model_copy(update={"to_pick": (*lists[: len(before)], *more)}),
-        (*cuts, *_release(process, fact, more)),
-    )
+    # an empty one stays, as the next ones are numbered by how many there are
+    return Reaction(process.model_copy(update={"to_pick": lists}), (*cuts, *_release(process, fact, more)))
 
 
 def react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:

@@ -17,7 +17,7 @@ from eventstore.codec import opened, subject_of
 from eventstore.keyring import Keyring
 from eventstore.seams import Clock, derived_id
 from services.gateways.calls import Call
-from services.gateways.gateway import Account, Gateway, Request, Unavailable
+from services.gateways.gateway import Account, Gateway, LeftAlone, Request, Unavailable
 from services.gateways.moments import Moments
 from services.gateways.provider import Provider
 
@@ -101,8 +101,12 @@ class Caller:
             if decided is not None:
                 return decided
         request = await self._with_token(fact, gateway.request(fact, state))
-        call.doubtful = True
-        answer = await self._provider.call(request)
+        before, call.doubtful = call.doubtful, True
+        try:
+            answer = await self._provider.call(request)
+        except LeftAlone:
+            call.doubtful = before  # nobody was asked
+            raise
         if answer.is_yes:
             return gateway.record(fact.stream, self._ours(answer.body, fact))
         logger.info("call_refused", gateway=gateway.name, call=request.name, reason=answer.reason)

@@ -29,6 +29,8 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("cut"), st.integers(1, 2), st.integers(1, 3)),
         st.tuples(st.just("edit"), st.integers(1, 2), st.integers(0, 4)),
+        st.tuples(st.just("cut both"), st.just(0), st.just(0)),
+        st.tuples(st.just("edit both"), st.integers(0, 3), st.integers(0, 3)),
         st.tuples(st.just("short"), st.integers(1, 4), st.integers(1, 2)),
         st.tuples(st.just("receive"), st.integers(0, 2), st.integers(1, 2)),
         st.tuples(st.just("release"), st.just(0), st.just(0)),

@@ -352,7 +352,7 @@ def test_what_a_change_set_wants_is_committed_beside_what_is_held_whatever_that_
     lines = (ParcelLine(sku="sku0", warehouse="main", quantity=2),)
     left = DISPATCHED.model_copy(update={"units": 2, "lines": lines})
     before = (placed(), OrderConfirmed(order_id="o1"))
-    assert react_to(INVENTORY_AGENT, *before, MORE)[1] == [MORE_STOCK]
+    assert react_to(INVENTORY_AGENT, *before, MORE)[1] == [MORE_STOCK.model_copy(update={"beside": 2})]
     assert react_to(INVENTORY_AGENT, *before, left, MORE)[1] == [MORE_STOCK]
 
 

@@ -215,7 +215,7 @@ def test_the_order_waits_for_the_plan_and_ends_where_there_is_none() -> None:
 
 def test_what_an_order_will_not_get_is_cut_off_it() -> None:
     """It says what there is, so that it takes no more where the buyer cuts the order at the same time."""
-    short = {"lines": (LineQuantity(line=1, quantity=1),), "unfound": True, "had": {1: 1}}
+    short = {"lines": (LineQuantity(line=1, quantity=1),), "unfound": True, "had": {1: 1}, "skus": {1: "A"}}
     cut = CancelOrderLines(order_id="o1", cancel_id="allocation", reason="stock", **short)
     assert commands_of(ORDER_AGENT, placed(), SHORT, reserved("w0")) == [MarkReserved(order_id="o1"), cut]
 

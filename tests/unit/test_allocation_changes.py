@@ -52,7 +52,16 @@ from domain.order import (
     SetQuantity,
 )
 from domain.streams import allocation_stream, order_stream, pick_list_stream, stock_stream
-from domain.warehouse.pick_list import PickLineCut, PickList, PickUnits, ShortPick, StartPicking
+from domain.warehouse.pick_list import (
+    CancelPickList,
+    PickLine,
+    PickLineCut,
+    PickList,
+    PickUnits,
+    ReleasePickList,
+    ShortPick,
+    StartPicking,
+)
 from tests.specification import Specification
 from tests.unit.test_agents import NOW
 from tests.unit.test_allocation_agents import Shop, a_shop, placed, terms
@@ -440,9 +449,9 @@ def change_of(order: Order, which: int, units: int) -> Any:
     return SetQuantity(line=which, quantity=units) if units else RemoveLine(line=which)
 
 
-def try_edit(shop: Shop, change: Any, change_set_id: str) -> None:
+def try_edit(shop: Shop, *changes: Any, change_set_id: str) -> None:
     stream = order_stream("m", "o1")
-    if ask_of(shop, stream, propose(change, change_set_id=change_set_id)):
+    if ask_of(shop, stream, propose(*changes, change_set_id=change_set_id)):
         ask_of(shop, stream, ConfirmOrderEdit(order_id="o1", change_set_id=change_set_id, now=NOW))
 
 
@@ -459,7 +468,13 @@ def step(shop: Shop, name: str, which: int, units: int, number: int) -> None:
         case "cut":
             ask_of(shop, stream, cut(units, which, f"c{number}"))
         case "edit":
-            try_edit(shop, change_of(order, which, units), f"e{number}")
+            try_edit(shop, change_of(order, which, units), change_set_id=f"e{number}")
+        case "cut both":
+            both = tuple(LineQuantity(line=line, quantity=1) for line in (1, 2))
+            ids = {"order_id": "o1", "cancel_id": f"c{number}"}
+            ask_of(shop, stream, CancelOrderLines(**ids, reason="customer", lines=both))
+        case "edit both":
+            try_edit(shop, change_of(order, 1, which), change_of(order, 2, units), change_set_id=f"e{number}")
         case "short":
             try_short(shop, f"o1.{which}", units)
         case "receive":
@@ -522,3 +537,57 @@ def test_the_next_change_waits_until_stock_has_answered_for_the_one_that_was_dro
 def test_two_lists_and_a_line_of_both_are_short_at_once() -> None:
     steps = (("edit", 2, 4), REST, ("short", 3, 1), ("short", 2, 2), ("edit", 2, 2), ("short", 1, 1))
     all_agree(played([2, 3, 3], 2, "all_or_nothing", 13246, *steps))
+
+
+def test_what_is_called_off_of_two_lines_at_once_is_called_off_their_list() -> None:
+    shop = confirmed_shop(6, units=3)
+    edit(shop, AddLine(line=Line(line=2, sku="A", quantity=3, unit_price_cents=500)))
+    step(shop, "cut both", 0, 0, 1)
+    shop.run()
+    all_agree(shop)
+    step(shop, "edit both", 1, 1, 2)
+    shop.run()
+    all_agree(shop)
+
+
+@pytest.mark.parametrize("pace", range(1, 8))
+@pytest.mark.parametrize("seed", range(10))
+def test_a_cut_that_crossed_a_short_pick_swallows_no_later_one(seed: int, pace: int) -> None:
+    steps = (("cut", 1, 1), ("run", 0, pace), ("short", 2, 2), REST)
+    later = (("receive", 1, 3), REST, ("edit", 1, 3), REST, ("cut", 1, 1))
+    all_agree(played([2, 2], 4, "ship_available", seed, *steps, *later))
+
+
+def test_a_list_by_hand_instead_of_a_cancelled_one_counts_when_the_plan_shrinks() -> None:
+    shop = confirmed_shop(5, units=2)
+    stream = pick_list_stream("m", "o1.1")
+    assert ask_of(shop, stream, CancelPickList(pick_list_id="o1.1", reason="staff"))
+    shop.run()
+    lines = (PickLine(line=1, sku="A", quantity=2),)
+    mine = ReleasePickList(pick_list_id="mine", order_id="o1", warehouse="w0", lines=lines)
+    assert ask_of(shop, pick_list_stream("m", "mine"), mine)
+    shop.run()
+    for name, units in (("edit", 3), ("cut", 1)):
+        step(shop, name, 1, units, units)
+        shop.run()
+    assert [each.status for each in lists_of(shop)] == ["cancelled", "cancelled"]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_missing_is_told_of_the_line_that_goes_without_it_by_now(seed: int) -> None:
+    """An edit moved its units to another line of the same product while it was looked for."""
+    steps = (("edit both", 3, 3), ("short", 1, 2), ("receive", 0, 1))
+    shop = played([0, 5], 4, "ship_available", seed, ("edit", 2, 1), REST, *steps)
+    all_agree(shop)
+
+
+def test_what_is_cut_as_missing_from_a_line_that_is_gone_meanwhile_is_cut_from_the_one_instead() -> None:
+    shop = played([1], 1, "ship_available", 62631, ("short", 1, 1), ("run", 0, 8), ("edit both", 0, 1))
+    all_agree(shop)
+
+
+def test_no_more_is_cut_than_the_lines_of_a_product_lack_together() -> None:
+    steps = (("short", 1, 2), REST, ("release", 0, 0), ("edit both", 0, 3))
+    shop = played([0, 2, 2], 4, "all_or_nothing", 45654, *steps)
+    all_agree(shop)
+    assert {number: line.quantity for number, line in order_of(shop).lines.items()} == {2: 2}

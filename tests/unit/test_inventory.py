@@ -87,6 +87,8 @@ def test_more_is_committed_beside_what_is_held() -> None:
     stock.given(received(3), allocated("o1", 2)).when(allocate_more("o1", 1)).then(allocated("o1", 3))
     stock.given(received(3), reserved("o1", 2)).when(allocate_more("o1", 1)).then(allocated("o1", 3))
     stock.given(received(3)).when(allocate_more("o1", 1)).then(allocated("o1", 1))
+    short = allocate_more("o1", 1).model_copy(update={"beside": 2})  # of which one was booked out
+    stock.given(received(3), allocated("o1", 1)).when(short).then(allocated("o1", 3))
 
 
 def test_more_than_is_free_is_refused_and_what_is_held_stays() -> None:

@@ -138,7 +138,7 @@ def change_refused(
         return _dropped(_first(process, to_allocate=frozenset()), fact)
     place = (event.sku, event.warehouse)
     sent = sum(each.units for each in process.sent if (each.sku, each.warehouse) == place)
-    own = units_of(process.picks).get(place, 0) - sent
+    own = max(0, units_of(process.picks).get(place, 0) - sent)
     process = _first(process, known=learned(change.known, event, own))
     return Reaction(process) if change.asked else _start(process, fact)
 

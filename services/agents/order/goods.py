@@ -22,7 +22,7 @@ from domain.order import (
     Missing,
     OrderPlaced,
 )
-from domain.order.missing import by_line
+from domain.order.missing import by_line, skus_of
 from services.agents.order.change_sets import came, decline
 from services.agents.order.process import PLAN, TO_PLAN, OrderProcess, now
 
@@ -52,7 +52,9 @@ def placed(event: OrderPlaced, fact: Fact) -> Reaction[OrderProcess]:
 
 def _wanted(event: OrderPlaced) -> Missing:
     ships = event.allocation is None or event.allocation.rules.when_short == "ship_available"
-    return Missing(ships=ships, wanted=by_line(event.lines) if event.allocation else {})
+    if event.allocation is None:
+        return Missing(ships=ships)
+    return Missing(ships=ships, wanted=by_line(event.lines), skus=skus_of(event.lines))
 
 
 def planned(process: OrderProcess, event: AllocationPlanned) -> OrderProcess:
@@ -107,9 +109,12 @@ def of_pick(fact: Fact) -> str:
 
 
 def cut_missing(process: OrderProcess, cancel_id: str, fact: Fact) -> Reaction[OrderProcess]:
-    lines, had = process.missing.lines, process.missing.had
-    process = process.model_copy(update={"missing": process.missing.dealt_with()})
+    """All that was told: the order knows best what of it is still wanted."""
+    missing = process.missing
+    process = process.model_copy(update={"missing": missing.dealt_with()})
+    lines = tuple(LineQuantity(line=line, quantity=some) for line, some in sorted(missing.told.items()))
     if not lines:
         return Reaction(process)
+    what = {"lines": lines, "unfound": True, "had": missing.had, "skus": missing.skus}
     ids = {"order_id": process.order_id, "cancel_id": cancel_id}
-    return now(process, fact, CancelOrderLines(**ids, reason="stock", lines=lines, unfound=True, had=had))
+    return now(process, fact, CancelOrderLines(**ids, reason="stock", **what))
