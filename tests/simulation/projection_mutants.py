@@ -81,7 +81,7 @@ PROJECTION_MUTANTS = (
     Mutant(
         "what was prepared before a key was parked is merged",
         Parts(),
-        "all,poison=0.01",
+        "all,poison=0.03",
         planted=changed(
             ProjectionRunner,
             "_move",
