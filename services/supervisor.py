@@ -35,6 +35,7 @@ RAN_WELL_S = 10.0
 LAST_WORDS_S_MAX = 1.0
 LAST_WORDS_BYTES_MAX = 500
 LINE_BYTES_MAX = 65_536
+CANCEL_AGAIN_S = 10.0
 
 
 class Service(Protocol):
@@ -169,6 +170,8 @@ class Supervisor:
         self._watched: dict[str, _Watched] = {}
         self._owner: asyncio.Task[Any] | None = None
         self.stopped_by: signal.Signals | None = None
+        self._cancelled = 0
+        self._again: asyncio.TimerHandle | None = None
         """The signal that ended the block, once one did."""
 
     async def add(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
@@ -261,11 +264,20 @@ class Supervisor:
         """The first one ends the block. Later ones change nothing: the stop has time-outs of its own."""
         if self.stopped_by is None and self._owner:
             self.stopped_by = number
-            self._owner.cancel()
+            self._cancel(self._owner)
+
+    def _cancel(self, owner: asyncio.Task[object]) -> None:
+        """And again, until the block is left: what libraries wait for by Python 3.11's `asyncio.wait_for`
+        swallows a cancellation that comes in the moment in which it is done."""
+        owner.cancel()
+        self._cancelled += 1
+        self._again = asyncio.get_running_loop().call_later(CANCEL_AGAIN_S, self._cancel, owner)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        if self._again:
+            self._again.cancel()
         try:
             await self.stop()
         finally:
@@ -276,8 +288,8 @@ class Supervisor:
                 ):  # it is being stopped already: an impatient Ctrl-C adds nothing but a trace
                     signal.signal(number, signal.SIG_IGN)
         ours = self.stopped_by is not None and isinstance(error, asyncio.CancelledError)
-        if ours and self._owner:
-            self._owner.uncancel()
+        for _ in range(self._cancelled if ours else 0):
+            self._owner.uncancel()  # type: ignore[union-attr]  # only an owner is cancelled
         return ours
 
 

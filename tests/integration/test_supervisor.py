@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from services.embedded import NatsServer, PostgresServer, ServerFailed, Unreachable, check_nats
-from services.supervisor import Supervisor
+from services.supervisor import STOP_SIGNALS, Supervisor
 from tests.integration.processes import POLL_INTERVAL_S, POLLS_MAX, Starter, ended, is_running
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -206,6 +206,27 @@ async def test_a_second_ctrl_c_while_it_stops_changes_nothing(tmp_path: Path) ->
         assert starter.line() == "ended in order\n"
         assert starter.wait() == 0
     assert (tmp_path / "said").read_text() == ""
+
+
+async def test_a_signal_whose_cancellation_is_swallowed_ends_the_block_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.supervisor.CANCEL_AGAIN_S", 0.01)
+    swallowed, handlers = 0, {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    async with Supervisor(tmp_path) as supervisor:
+        os.kill(os.getpid(), signal.SIGHUP)
+        while swallowed < 3:
+            try:
+                await asyncio.sleep(600)
+            except asyncio.CancelledError:
+                swallowed += 1
+        await asyncio.sleep(600)
+    assert supervisor.stopped_by is signal.SIGHUP
+    task = asyncio.current_task()
+    assert task
+    assert not task.cancelling()
+    for number, handler in handlers.items():  # they are ignored from here on
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
