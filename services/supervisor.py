@@ -170,9 +170,9 @@ class Supervisor:
         self._watched: dict[str, _Watched] = {}
         self._owner: asyncio.Task[Any] | None = None
         self.stopped_by: signal.Signals | None = None
+        """The signal that ended the block, once one did."""
         self._cancelled = 0
         self._again: asyncio.TimerHandle | None = None
-        """The signal that ended the block, once one did."""
 
     async def add(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Start a program under this name; it stays started from now on."""
@@ -288,8 +288,9 @@ class Supervisor:
                 ):  # it is being stopped already: an impatient Ctrl-C adds nothing but a trace
                     signal.signal(number, signal.SIG_IGN)
         ours = self.stopped_by is not None and isinstance(error, asyncio.CancelledError)
-        for _ in range(self._cancelled if ours else 0):
-            self._owner.uncancel()  # type: ignore[union-attr]  # only an owner is cancelled
+        if ours and self._owner:
+            for _ in range(self._cancelled):
+                self._owner.uncancel()
         return ours
 
 
