@@ -69,8 +69,10 @@ async def holding(database: Database, follower: str, *, start: int = 0) -> Async
     try:
         yield checkpoint
     finally:
-        await end_tasks(renewing)
-        await statements.run("release_lease", follower=follower, lease=lease)
+        try:
+            await end_tasks(renewing)
+        finally:  # it may be that others insist meanwhile
+            await statements.run("release_lease", follower=follower, lease=lease)
 
 
 async def _renew(checkpoint: Checkpoint) -> None:

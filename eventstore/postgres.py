@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from psycopg import AsyncConnection, DataError
+from psycopg import AsyncConnection, DataError, OperationalError
+from psycopg.pq import PipelineStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
@@ -55,12 +56,19 @@ def make_pool(
         open=False,
         timeout=20,
         kwargs={"autocommit": True, **read_parameters(database_url, statement_seconds, options)},
-        check=check_open,
+        check=check_usable,
     )
 
 
-async def check_open(connection: AsyncConnection[TupleRow]) -> None:
-    """Raise if the server closed an idle connection: it then has something to read. A look, no round trip."""
+async def check_usable(connection: AsyncConnection[TupleRow]) -> None:
+    """Raise if the connection is of no use any more; the pool then takes another. A look, no round trip.
+
+    One that the server closed has something to read. One whose user was cancelled while it entered pipeline
+    mode is still in it (psycopg 3.3.9 may yield there though nothing is waited for): nobody sees rows on it.
+    """
+    if connection.pgconn.pipeline_status != PipelineStatus.OFF:
+        await connection.close()  # else the pool, which takes it for idle, keeps it
+        raise OperationalError("this connection was left in pipeline mode")
     look = select.poll()
     look.register(connection.fileno(), select.POLLIN)
     if look.poll(0):

@@ -149,5 +149,7 @@ async def sharing(database: Database, follower: str) -> AsyncIterator[Sharing]:
     try:
         yield shared
     finally:
-        await end_tasks(keeping)
-        await shared.leave()
+        try:
+            await end_tasks(keeping)
+        finally:  # it may be that others insist meanwhile
+            await shared.leave()

@@ -6,8 +6,8 @@ memory and answers the same names; one suite compares the two.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
 import psycopg
@@ -19,6 +19,30 @@ from eventstore.queries import load_queries
 
 Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 Rows = Sequence[tuple[Any, ...]]
+
+
+@asynccontextmanager
+async def undone(
+    connection: AsyncConnection[TupleRow], statement: bytes, arguments: Mapping[str, Any] | None = None
+) -> AsyncIterator[None]:
+    """What the block sets or locks for its session is taken back by `statement`, however it ends.
+
+    Where that fails, or is cancelled, the connection is closed, so that the next who has it from the pool
+    inherits nothing.
+    """
+    taken_back = False
+    try:
+        yield
+    finally:
+        try:
+            await connection.rollback()
+            await connection.execute(statement, arguments)
+            taken_back = True
+        except psycopg.Error:
+            pass  # the session ends, and with it what it had
+        finally:
+            if not taken_back:
+                await connection.close()
 
 
 class Statements(Protocol):
@@ -60,13 +84,12 @@ class _PostgresStatements:
 
     @asynccontextmanager
     async def relaxed(self) -> AsyncIterator[Statements]:
-        async with self._pool.connection() as connection:
-            await connection.execute("SET synchronous_commit = off")
-            try:
-                yield _OnConnection(connection, self._queries)
-            finally:
-                with suppress(psycopg.Error):
-                    await connection.execute("RESET synchronous_commit")
+        async with (
+            self._pool.connection() as connection,
+            undone(connection, b"RESET synchronous_commit"),
+        ):
+            await connection.execute(b"SET synchronous_commit = off")
+            yield _OnConnection(connection, self._queries)
 
 
 class _OnConnection:

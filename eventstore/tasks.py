@@ -13,11 +13,20 @@ INSIST_SECONDS = 1.0
 
 
 async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel until they are done; what they end with is theirs."""
+    """Cancel until they are done; what they end with is theirs.
+
+    Whoever is cancelled himself meanwhile (others insist, too) ends them first: nobody else would.
+    """
+    cancelled = False
     while running := [task for task in tasks if not task.done()]:
         for task in running:
             task.cancel()
-        await asyncio.wait(running, timeout=INSIST_SECONDS)
+        try:
+            await asyncio.wait(running, timeout=INSIST_SECONDS)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
 
 
 async def drop_task(task: asyncio.Task[Any]) -> None:

@@ -16,7 +16,7 @@ from eventstore.codec import decode
 from eventstore.keyring import Keyring
 from eventstore.log import Log, StoredEvent
 from eventstore.partitions import PARTITIONS, Partitions, covered
-from eventstore.statements import Pool
+from eventstore.statements import Pool, undone
 from projections.advance import HANDLERS_OWN, Advancer, said
 from projections.beside import TIMEOUT, differing
 from projections.fold import PAGE, Progress, no_progress
@@ -59,17 +59,13 @@ async def compare(
     compared = Compared()
     async with pool.connection() as connection:
         shadows = _Shadows(connection, log, keyring, compared, progress)
-        try:
+        async with undone(connection, b"DISCARD TEMP; RESET search_path; " + _AS_USUAL):
             await shadows.make([models[name] for name in (models if names is None else names)])
             ranges = await shadows.live_ranges()
             await shadows.fold(min((at for each in ranges.values() for _, at in each), default=0))
             await connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ")
             await connection.execute(f"SET LOCAL statement_timeout = '{TIMEOUT}'".encode())
             await shadows.compare()
-        finally:
-            if not connection.closed:
-                await connection.rollback()
-                await connection.execute(b"DISCARD TEMP; RESET search_path; " + _AS_USUAL)
     return compared
 
 

@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow
 
 from eventstore.partitions import PARTITIONS, Partitions, covered
 from eventstore.queries import load_queries
-from eventstore.statements import Rows
+from eventstore.statements import Rows, undone
 from projections.read_model import ReadModel, statement, table_of
 
 Connection = AsyncConnection[TupleRow]
@@ -112,13 +112,10 @@ async def lock_checkpoints(connection: Connection, follower: str) -> list[int]:
 @asynccontextmanager
 async def sole_builder(connection: Connection, name: str) -> AsyncIterator[bool]:
     """Whether nobody else builds a generation of the read model; until the end nobody else will."""
-    key = f"rebuild {name}"
-    rows = await run(connection, "try_to_build", key=key)
-    try:
+    key = {"key": f"rebuild {name}"}
+    async with undone(connection, sql_of("end_to_build"), key):
+        rows = await run(connection, "try_to_build", **key)
         yield rows[0][0]
-    finally:
-        if rows[0][0] and not connection.closed:
-            await run(connection, "end_to_build", key=key)
 
 
 async def drop_others(connection: Connection, model: ReadModel) -> None:

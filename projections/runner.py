@@ -83,9 +83,11 @@ class ProjectionRunner:
                         logger.warning("page_repeated", error=str(error))  # nothing has moved
                         await self._forget_ahead()
             finally:
-                await end_tasks(keeping)
-                await self._forget_ahead()
-                await self._holding.leave()
+                try:
+                    await end_tasks(keeping)
+                    await self._forget_ahead()
+                finally:  # it may be that others insist meanwhile
+                    await self._holding.leave()
 
     async def _make_ready(self, session: Session) -> None:
         await session.make_ready(self._models)

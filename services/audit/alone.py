@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from eventstore.queries import load_queries
-from eventstore.statements import Pool
+from eventstore.statements import Pool, undone
 from services.audit.folding import Connection
 
 LOOK_SECONDS = 1.0
@@ -17,15 +17,12 @@ _QUERIES = load_queries("services.audit", "alone.sql")
 @asynccontextmanager
 async def alone(pool: Pool, name: str) -> AsyncIterator[Connection]:
     """Wait until nobody else does it; nobody else will, as long as the connection that this gives lasts."""
-    async with pool.connection() as connection:
+    end = _QUERIES.end_alone.sql.encode()
+    async with pool.connection() as connection, undone(connection, end, {"name": name}):
         while True:
             cursor = await connection.execute(_QUERIES.try_alone.sql.encode(), {"name": name})
             row = await cursor.fetchone()
             if row and row[0]:
                 break
             await asyncio.sleep(LOOK_SECONDS)
-        try:
-            yield connection
-        finally:
-            if not connection.closed:
-                await connection.execute(_QUERIES.end_alone.sql.encode(), {"name": name})
+        yield connection

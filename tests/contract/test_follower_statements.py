@@ -122,7 +122,7 @@ class Watched(AsyncConnection[TupleRow]):
     last = False, True
 
     async def execute(self, *statement: Any, **how: Any) -> Any:
-        if not isinstance(statement[0], bytes):
+        if not isinstance(statement[0], bytes) or statement[0].startswith((b"SET ", b"RESET ")):
             return await super().execute(*statement, **how)  # it sets up the connection, or is of these tests
         async with self.transaction():
             cursor = await super().execute(*statement, **how)

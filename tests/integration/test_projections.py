@@ -54,6 +54,8 @@ async def running(trade: Trade, **options: Any) -> AsyncIterator[asyncio.Task[No
         yield task
     finally:
         await end_tasks(task)
+    if not task.cancelled():
+        task.result()  # it failed, and so shall the test
 
 
 async def fetch(trade: Trade, query: str, *arguments: Any) -> list[tuple[Any, ...]]:

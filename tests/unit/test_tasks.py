@@ -26,6 +26,18 @@ async def test_a_task_that_missed_its_cancellation_is_ended_all_the_same() -> No
     assert task.cancelled()
 
 
+async def test_who_is_cancelled_while_it_ends_a_task_ends_it_all_the_same() -> None:
+    """As those do who insist while we insist: the task would live on without anybody who knows of it."""
+    task = asyncio.create_task(deaf_once())
+    await asyncio.sleep(0)
+    ending = asyncio.create_task(end_tasks(task))
+    await asyncio.sleep(0)
+    ending.cancel()
+    await asyncio.wait([ending])
+    assert ending.cancelled()
+    assert task.cancelled()
+
+
 async def test_a_group_ends_by_its_error_though_a_task_missed_its_cancellation() -> None:
     async def group() -> None:
         async with TaskGroup() as tasks:
