@@ -67,6 +67,10 @@ def _known(command: PlanAllocation) -> Known:
     return {(each.sku, each.warehouse): each.units for each in command.known}
 
 
+def _room(command: PlanAllocation) -> Known:
+    return {(each.sku, each.warehouse): each.room for each in command.known if each.room is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     plan: Plan
@@ -85,8 +89,8 @@ def _find(command: PlanAllocation) -> _Found | None:
     match terms.rules.when_short:
         case "ship_available" if plan := plan_available(wanted, terms, state, known):
             return _Found(plan)
-        case "backorder":
-            return _Found(plan_backorder(wanted, terms, state, known), waits=True)
+        case "backorder" if plan := plan_backorder(wanted, terms, state, known, _room(command)):
+            return _Found(plan, waits=True)
     return None
 
 
@@ -157,9 +161,7 @@ def _failed(command: PlanAllocation, reason: FailReason) -> AllocationFailed:
     )
 
 
-def _plan(command: PlanAllocation, allocation: Allocation) -> AllocationPlanned | AllocationFailed:
-    if allocation.waits:
-        return _failed(command, "refused")  # the line is full, and nothing else was left
+def _plan(command: PlanAllocation) -> AllocationPlanned | AllocationFailed:
     if command.attempt > attempts_max(command):
         return _failed(command, "too_many_attempts")
     found = _find(command)
@@ -212,7 +214,7 @@ def decide(command: AllocationCommand, allocation: Allocation) -> tuple[Allocati
         case PlanAllocationChange():
             return _change(command, allocation)
         case PlanAllocation(attempt=attempt) if allocation.status in ("none", "planned"):
-            return (_plan(command, allocation),) if attempt == allocation.attempt + 1 else ()
+            return (_plan(command),) if attempt == allocation.attempt + 1 else ()
         case SettleAllocation(order_id=order_id, attempt=attempt) if allocation.status == "planned":
             warehouses = allocation.warehouses
             if attempt != allocation.attempt or not warehouses:

@@ -13,6 +13,7 @@ LINES_MAX = 1_000
 SHORT_PICK = "short-"
 """What the ids of changes begin with that are instead of short picks; the pick's event follows."""
 FailReason: TypeAlias = Literal["not_enough", "refused", "too_many_attempts"]
+"""None fails as `refused` any more: that was where one line was full, and no other was looked for."""
 
 
 class WantedLine(Value):
@@ -33,11 +34,15 @@ class Pick(Value):
 
 
 class Free(Value):
-    """So many units were free for the order when stock was last asked; more may be owed than are there."""
+    """So many units were free for the order when stock was last asked; more may be owed than are there.
+
+    `room`: for so many more orders might wait there, if stock told.
+    """
 
     sku: Id
     warehouse: Id
     units: Count
+    room: Count | None = None
 
 
 class Candidate(Value):

@@ -169,15 +169,21 @@ def plan_available(
 
 
 def plan_backorder(
-    wanted: Mapping[str, int], terms: AllocationTerms, ship_to_state: str, free: Known
-) -> Plan:
-    """What is there from where it is, and each SKU's rest from the first warehouse by the rules: it waits."""
+    wanted: Mapping[str, int], terms: AllocationTerms, ship_to_state: str, free: Known, room: Known
+) -> Plan | None:
+    """What is there from where it is; each SKU's rest waits in the first warehouse by the rules that has `room`
+    for it. None where none has.
+
+    What is taken there waits with it: in one warehouse an order has all that it wants of a SKU, or waits.
+    """
     units = unit_scores(terms, ship_to_state)
-    first = min(units, key=lambda warehouse: (units[warehouse], warehouse))
-    there = plan_available(wanted, terms, ship_to_state, free)
-    if there is None:
-        return Plan({(sku, first): quantity for sku, quantity in wanted.items()}, {}, ONLY_CHOICE)
+    order = sorted(units, key=lambda warehouse: (units[warehouse], warehouse))
+    there = plan_available(wanted, terms, ship_to_state, free) or Plan({}, dict(wanted), ONLY_CHOICE)
     taken = dict(there.taken)
     for sku, quantity in there.short.items():
-        taken[sku, first] = taken.get((sku, first), 0) + quantity
+        asked = {warehouse: taken.get((sku, warehouse), 0) + quantity for warehouse in order}
+        first = next((w for w, units_ in asked.items() if units_ <= room.get((sku, w), units_)), None)
+        if first is None:
+            return None
+        taken[sku, first] = asked[first]
     return Plan(taken, {}, there.rule)

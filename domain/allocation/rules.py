@@ -48,7 +48,8 @@ Rule: TypeAlias = Annotated[
 ]
 WhenShort: TypeAlias = Literal["all_or_nothing", "ship_available", "backorder"]
 """What becomes of an order of which not all is there: it is cancelled; it is cut to what is there; or it
-waits in line, where the stock's own rules allow it."""
+waits in line, in the first warehouse by the rules whose stock lets so many units more be waited for; it is
+cancelled where none does."""
 
 
 class AllocationRules(Value):

@@ -39,12 +39,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """`attempt` is the last one; `waits`: its plan may wait. `shorts` are the short picks that are known."""
+    """`attempt` is the last one; `shorts` are the short picks that are known."""
 
     status: Status = "none"
     attempt: int = 0
     picks: tuple[Pick, ...] = ()
-    waits: bool = False
     changes: Mapping[str, Change] = field(default_factory=dict)
     shorts: frozenset[str] = frozenset()
 
@@ -59,8 +58,8 @@ def warehouses_of(picks: Iterable[Pick]) -> tuple[str, ...]:
 
 def evolve(allocation: Allocation, event: AllocationEvent) -> Allocation:
     match event:
-        case AllocationPlanned(attempt=attempt, picks=picks, waits=waits):
-            return Allocation("planned", attempt, picks, waits)
+        case AllocationPlanned(attempt=attempt, picks=picks):
+            return Allocation("planned", attempt, picks)
         case AllocationSettled():
             return replace(allocation, status="settled")
         case AllocationFailed(attempt=attempt):

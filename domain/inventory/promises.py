@@ -125,8 +125,9 @@ def _wait(command: ReserveStock, stock: Stock) -> StockEvent:
     place = place_of(command)
     if not command.waits or stock.backordered + command.quantity > stock.rules.backorder_limit:
         free = 0 if stock.waiting else stock.available + _lapsed(command, stock)
+        room = max(0, stock.rules.backorder_limit - stock.backordered)
         return StockReservationRefused(
-            order_id=command.order_id, wanted=command.quantity, available=free, **place
+            order_id=command.order_id, wanted=command.quantity, available=free, room=room, **place
         )
     expires_at = command.now + timedelta(days=stock.rules.backorder_days)
     return Backordered(

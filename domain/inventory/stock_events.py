@@ -86,12 +86,15 @@ class StockReserved(Event):
 
 
 class StockReservationRefused(Event):
+    """`room`: for so many units more orders may wait here. None of events of before, which did not tell."""
+
     refusal = True
     order_id: Id
     sku: Id
     warehouse: Id
     wanted: Quantity
     available: int
+    room: Count | None = None
 
 
 class ReservationExpired(Event):

@@ -149,9 +149,33 @@ def test_wait_for_what_is_not_there() -> None:
     event = planned(command)
     assert event.waits
     assert picks(event) == {(1, "south"): 2, (1, "main"): 2, (2, "south"): 1}
-    (failed,) = allocation.given(event).when(command.model_copy(update={"attempt": 2})).events
-    assert isinstance(failed, AllocationFailed)
-    assert failed.reason == "refused", "the line was full"
+
+
+@pytest.mark.parametrize(
+    ("room", "taken"),
+    [
+        ({"south": 2}, {"south": 2, "main": 2}),
+        ({"south": 1}, {"south": 1, "main": 3}),
+        ({"south": 1, "main": 2}, {"south": 1, "main": 2, "north": 1}),
+        ({"south": 0, "main": 0, "north": 0}, None),
+    ],
+)
+def test_it_waits_in_the_first_warehouse_that_has_room_for_it(
+    room: dict[str, int], taken: dict[str, int] | None
+) -> None:
+    """For all that it wants there, also of what is there: in one warehouse it has all, or waits."""
+    command = plan(FEWEST, NEAREST, known=SCARCE, when_short="backorder")
+    known = tuple(each.model_copy(update={"room": room.get(each.warehouse)}) for each in command.known)
+    (event,) = allocation.given().when(command.model_copy(update={"known": known})).events
+    if taken is None:
+        assert isinstance(event, AllocationFailed)
+        assert event.reason == "not_enough"
+    else:
+        assert isinstance(event, AllocationPlanned)
+        assert picks(event) == {
+            **{(1, warehouse): units for warehouse, units in taken.items()},
+            (2, "south"): 1,
+        }
 
 
 def test_an_attempt_is_made_once_and_never_again_after_the_end() -> None:

@@ -532,6 +532,19 @@ def test_what_is_not_there_is_waited_for_where_the_stock_allows_it() -> None:
     assert [each.order_id for each in shop.told(AllocationSettled)] == ["o1"]
 
 
+def test_it_waits_where_it_may_though_others_come_first_by_the_rules() -> None:
+    shop = a_shop(1, 0, 0)
+    shop.receive("w2", 0, StockRules(backorder_limit=4, backorder_days=7))
+    shop.place(placed("o1", 4, terms("backorder", sites=3)))
+    shop.place(placed("o2", 2, terms("backorder", sites=3)))
+    shop.run()
+    (failed,) = shop.told(AllocationFailed)  # for both there is no room
+    assert failed.reason == "not_enough"
+    (waits,) = shop.stock("w2").waiting
+    assert waits.order_id != failed.order_id
+    assert [shop.stock(f"w{at}").waiting for at in range(2)] == [(), ()]
+
+
 def test_nobody_waits_in_one_warehouse_for_what_is_in_another() -> None:
     shop = a_shop(0, 5, rules=StockRules(backorder_limit=10, backorder_days=7))
     shop.place(placed("o1", 2))

@@ -107,7 +107,7 @@ def test_receives() -> None:
 def test_two_buyers_of_one_last_unit() -> None:
     stock.given(received(1)).when(reserve("o1", 1)).then(reserved("o1", 1))
     stock.given(received(1), reserved("o1", 1)).when(reserve("o2", 1)).then(
-        StockReservationRefused(order_id="o2", wanted=1, available=0, **PLACE)
+        StockReservationRefused(order_id="o2", wanted=1, available=0, room=0, **PLACE)
     )
 
 
@@ -139,13 +139,15 @@ def test_the_longest_expired_goes_first_and_no_more_than_needed() -> None:
 
 def test_a_refusal_expires_nobody_and_tells_what_was_free() -> None:
     stock.given(received(2), reserved("o1", 1, NOON)).when(reserve("o2", 3)).then(
-        StockReservationRefused(order_id="o2", wanted=3, available=2, **PLACE)
+        StockReservationRefused(order_id="o2", wanted=3, available=2, room=0, **PLACE)
     )
 
 
 def test_an_allocated_unit_never_expires() -> None:
     given = stock.given(received(1), reserved("o1", 1, NOON), allocated("o1", 1))
-    given.when(reserve("o2", 1)).then(StockReservationRefused(order_id="o2", wanted=1, available=0, **PLACE))
+    given.when(reserve("o2", 1)).then(
+        StockReservationRefused(order_id="o2", wanted=1, available=0, room=0, **PLACE)
+    )
     given.when(ExpireReservation(order_id="o1", **PLACE)).then_nothing()
 
 

@@ -65,7 +65,7 @@ def filled(order_id: str, quantity: int, held: int = 0) -> tuple[BackorderFilled
 def test_waits_for_all_of_it_where_back_orders_are_allowed() -> None:
     stock.given(received(1), ALLOWED).when(reserve("o1", 2)).then(waiting("o1", 2))
     stock.given(received(1)).when(reserve("o1", 2)).then(
-        StockReservationRefused(order_id="o1", wanted=2, available=1, **PLACE)
+        StockReservationRefused(order_id="o1", wanted=2, available=1, room=0, **PLACE)
     )
 
 
@@ -81,7 +81,9 @@ def test_what_comes_of_a_filled_back_order_belongs_to_the_order() -> None:
 def test_no_more_is_owed_than_the_limit() -> None:
     given = stock.given(ALLOWED, waiting("o1", 4))
     given.when(reserve("o2", 1)).then(waiting("o2", 1))
-    given.when(reserve("o2", 2)).then(StockReservationRefused(order_id="o2", wanted=2, available=0, **PLACE))
+    given.when(reserve("o2", 2)).then(
+        StockReservationRefused(order_id="o2", wanted=2, available=0, room=1, **PLACE)
+    )
     given.when(reserve("o1", 4)).then_nothing()
 
 

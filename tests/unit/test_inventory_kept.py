@@ -86,7 +86,7 @@ def test_on_hand_is_available_committed_and_unavailable() -> None:
 def test_safety_stock_is_promised_to_nobody_and_still_there() -> None:
     given = stock.given(StockReceived(quantity=2, **PLACE), rules_set(safety_stock=2))
     given.when(ReserveStock(order_id="o1", quantity=1, now=NOON, expires_at=LATER, **PLACE)).then(
-        StockReservationRefused(order_id="o1", wanted=1, available=0, **PLACE)
+        StockReservationRefused(order_id="o1", wanted=1, available=0, room=0, **PLACE)
     )
     given.when(AdjustStock(delta=-2, reason="loss", **PLACE)).then(
         StockAdjusted(delta=-2, reason="loss", **PLACE)

@@ -134,7 +134,7 @@ ALLOCATION_AGENT = Agent(
         ShipmentDispatched,
     ),
     react=react,
-    rule_version=3,
+    rule_version=4,
 )
 
 AGENTS = (ALLOCATION_AGENT,)

@@ -78,7 +78,8 @@ def learned(
     known: tuple[Free, ...], event: StockReservationRefused | StockAllocationRefused, own: int = 0
 ) -> tuple[Free, ...]:
     """What is free for more, by what stock said: `own` units of it are the order's already."""
-    told = Free(sku=event.sku, warehouse=event.warehouse, units=max(0, event.available - own))
+    room = event.room if isinstance(event, StockReservationRefused) else None
+    told = Free(sku=event.sku, warehouse=event.warehouse, units=max(0, event.available - own), room=room)
     return (*(each for each in known if (each.sku, each.warehouse) != (event.sku, event.warehouse)), told)
 
 
