@@ -171,8 +171,8 @@ def plan_available(
 def plan_backorder(
     wanted: Mapping[str, int], terms: AllocationTerms, ship_to_state: str, free: Known, room: Known
 ) -> Plan | None:
-    """What is there from where it is; each SKU's rest waits in the first warehouse by the rules that has `room`
-    for it. None where none has.
+    """What is there from where it is; each SKU's rest waits in the first warehouse by the rules that has the
+    `room`. None where none has.
 
     What is taken there waits with it: in one warehouse an order has all that it wants of a SKU, or waits.
     """
