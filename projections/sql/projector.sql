@@ -29,10 +29,11 @@ ON CONFLICT (follower, first_partition) DO UPDATE SET
 -- name: begin_page
 -- The commit need not wait for the disk: rows and checkpoints are in one transaction, so a crash loses both
 -- or neither, and what was lost is read from the log again. The plans must not depend on how many rows the
--- tables had when they were made: always the index.
+-- tables had when they were made: always the index. Whoever is stopped in the middle of a page has its checkpoints
+-- locked, so that nobody can go on in its place: the server ends it.
 SELECT set_config('synchronous_commit', 'off', true), set_config('enable_seqscan', 'off', true),
     set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-    set_config('plan_cache_mode', 'force_generic_plan', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true), set_config('transaction_timeout', '30s', true),
     move_projections(
         :followers::text[], :firsts::integer[], :lasts::integer[], :leases::bigint[], :was::bigint, :position::bigint
     );

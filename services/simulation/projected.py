@@ -21,7 +21,7 @@ from services.simulation.table import Table, Undo
 
 REFUSED = "refused"
 """A statement whose rows the database takes for wrong, whatever they are."""
-_SETTINGS = ("off", "off", "off", "off", "force_generic_plan")
+_SETTINGS = ("off", "off", "off", "off", "force_generic_plan", "30s")
 
 
 class GenerationRow(NamedTuple):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+import psycopg
 import pytest
 
 from domain.kernel import Fact
@@ -21,13 +22,14 @@ from eventstore.postgres import PostgresLog
 from eventstore.shares import Place, Worker, adjoining, merge, release, share_statements, take
 from eventstore.tasks import end_tasks
 from projections.advance import Advancer, Moved
+from projections.generations import Connection
 from projections.order.orders import ORDERS
 from projections.page import Follow
 from projections.read_model import Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import rebuild
 from projections.runner import ProjectionRunner
-from projections.session import PostgresReadModels, PostgresSession
+from projections.session import Call, PostgresReadModels, PostgresSession
 from queries.waiting import ProjectionsWaiter
 from services.agents.registered import AGENTS
 from services.parked_keys import ParkedKeys
@@ -299,6 +301,40 @@ async def test_only_who_holds_the_very_range_moves_it(trade: Trade, database: st
     assert await fetch(trade, "SELECT 1 FROM orders") == []
     async with worker(database, trade):
         await shown(trade, last)
+    await no_differences(trade)
+
+
+class Stopped(PostgresSession):
+    """Its process stands still in the middle of a page."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.connection = connection
+
+    async def write(self, calls: Sequence[Call]) -> None:
+        await self.connection.execute("BEGIN")
+        await self.execute(calls[:2])
+
+
+async def test_who_is_stopped_in_the_middle_of_a_page_holds_nobody_up(trade: Trade, database: str) -> None:
+    async with worker(database, trade):
+        await shown(trade, 0)
+    last = await trade.append("m1", Bought("m1", "o1").life())
+    statements = share_statements(PostgresReadModels(trade.log.pool))
+    async with trade.log.pool.connection() as connection:
+        (held,) = await take(statements, {ORDERS.follower(1): WHOLE}, 1)
+        await fetch(trade, "UPDATE checkpoints SET leased_until = '-infinity'")
+        advancer = Advancer(Stopped(connection), trade.keyring, trade.feed.fact)
+        events = await trade.log.read(held.position, 100)
+        await advancer.advance([Follow(ORDERS, 1, lease=held.lease, position=held.position)], events)
+        cursor = await connection.execute("SHOW transaction_timeout")
+        assert await cursor.fetchall() == [("30s",)]
+        await connection.execute("SET LOCAL transaction_timeout = 0")
+        await connection.execute("SET LOCAL transaction_timeout = '200ms'")  # the test need not wait so long
+        async with worker(database, trade):
+            await shown(trade, last)
+        with pytest.raises(psycopg.errors.TransactionTimeout):
+            await connection.execute("COMMIT")
     await no_differences(trade)
 
 
