@@ -27,19 +27,31 @@ class LeaseLost(Exception):
 
 @dataclass(slots=True)
 class Checkpoint:
-    """A follower's place in the log while its lease is held; see `holding`."""
+    """A follower's place in the log while its lease is held; see `holding`.
+
+    `held_until`: by the loop's time, until when it is ours for certain.
+    """
 
     follower: str
     lease: int
     position: int
     done: int
     statements: Statements = field(repr=False)
+    held_until: float
     lost: bool = False
 
     def check(self) -> None:
         """Raises LeaseLost once a renewal found the lease to be another's: for who has nothing to move."""
         if self.lost:
             raise LeaseLost(f"{self.follower} is followed by another worker now")
+
+    def check_held(self) -> None:
+        """Raises LeaseLost as soon as the lease may be another's: for who is about to do outside what no
+        compare-and-set can refuse. Whoever stood still past its lease goes on before any renewal tells it so.
+        """
+        self.check()
+        if asyncio.get_running_loop().time() >= self.held_until:
+            raise LeaseLost(f"the lease of {self.follower} was not renewed in time")
 
     async def move(self, position: int) -> None:
         """Move to `position`, all done; LeaseLost if it is not ours. A crash of the database may undo it."""
@@ -61,10 +73,11 @@ async def holding(database: Database, follower: str, *, start: int = 0) -> Async
     await statements.run("create_checkpoint", follower=follower, position=start)
     rows: Rows = ()
     while not rows:
+        asked_at = asyncio.get_running_loop().time()
         rows = await statements.run("take_lease", follower=follower, seconds=LEASE_SECONDS)
         await asyncio.sleep(0 if rows else LEASE_SECONDS / 10)
     lease, position, done = rows[0]
-    checkpoint = Checkpoint(follower, lease, position, done, statements)
+    checkpoint = Checkpoint(follower, lease, position, done, statements, asked_at + LEASE_SECONDS)
     renewing = asyncio.create_task(_renew(checkpoint))
     try:
         yield checkpoint
@@ -80,8 +93,10 @@ async def _renew(checkpoint: Checkpoint) -> None:
     lease = {"follower": checkpoint.follower, "lease": checkpoint.lease, "seconds": LEASE_SECONDS}
     while True:
         await asyncio.sleep(LEASE_SECONDS / 3)
+        asked_at = asyncio.get_running_loop().time()
         try:
             checkpoint.lost = not await checkpoint.statements.run("renew_lease", **lease)
+            checkpoint.held_until = asked_at + LEASE_SECONDS
         except (psycopg.Error, PoolTimeout, OSError, TimeoutError) as error:
             logger.warning("lease_not_renewed", follower=checkpoint.follower, error=str(error))
 

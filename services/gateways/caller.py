@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -35,13 +36,16 @@ class Caller:
         keyring: Keyring,
         moments: Moments,
         clock: Clock,
+        check_held: Callable[[], None],
     ) -> None:
+        """`check_held` raises LeaseLost unless it still is ours to call."""
         self._gateway = gateway
         self._provider = provider
         self._executor = executor
         self._keyring = keyring
         self._moments = moments
         self._clock = clock
+        self._check_held = check_held
 
     def account_of(self, call: Call) -> str:
         """What it is about at the provider: calls about one account wait for one another."""
@@ -50,7 +54,8 @@ class Caller:
     async def carry_out(self, call: Call) -> None:
         """Return once the outcome is recorded, or none is to be recorded now.
 
-        Raises Unavailable if the provider gave no usable answer, and what the executor and the database do.
+        Raises Unavailable if there was no usable answer, LeaseLost if it is no longer ours to call, and what the
+        executor and the database do.
         """
         state = await self._known(call)
         if self._is_over(call, state):
@@ -101,6 +106,7 @@ class Caller:
             if decided is not None:
                 return decided
         request = await self._with_token(fact, gateway.request(fact, state))
+        self._check_held()  # whoever leads now may have taken for never asked what we are about to ask for
         before, call.doubtful = call.doubtful, True
         try:
             answer = await self._provider.call(request)

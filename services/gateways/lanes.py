@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import structlog
 
+from eventstore.checkpoints import LeaseLost
 from eventstore.log import EpochChanged
 from eventstore.seams import Clock
 from eventstore.tasks import TaskGroup
@@ -83,7 +84,7 @@ class Lanes:
         except OUR_TROUBLE as error:
             logger.warning("call_waits_for_the_log", stream=call.fact.stream, error=str(error))
             return False
-        except EpochChanged:
+        except (EpochChanged, LeaseLost):
             raise
         except Unavailable as error:
             logger.info("call_failed", stream=call.fact.stream, error=str(error))

@@ -1,8 +1,8 @@
 """Runs a gateway: takes requests from the log, has the provider called, and keeps its place.
 
 Exactly one charge, whatever crashes. The request is in the log before anybody is called; what was requested
-before this worker took over is doubtful, so the provider is asked before it is called; and every call carries
-our own id as its idempotency key, should a worker that lost its lease be slow to notice.
+before this worker took over is doubtful, so the provider is asked before it is called; who may have lost its
+lease calls nobody; and every call carries our own id as its idempotency key.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class GatewayRunner:
         self._keyring = keyring
         self._clock = clock
         self._patience = patience
-        self._caller = Caller(gateway, provider, executor, keyring, Moments(database, clock), clock)
+        self._provider = provider
         self._interests = {kind.__name__ for kind in gateway.interests}
         self._prefix = f"{gateway.category}-"
 
@@ -78,11 +78,23 @@ class GatewayRunner:
             # all that stands in the log by now may have been called for, by a worker before us
             doubtful_until = await self._feed.log_head()
             async with task_group() as tasks:
-                lanes = Lanes(self._caller, self._clock, self._patience, tasks)
+                lanes = Lanes(self._caller(checkpoint), self._clock, self._patience, tasks)
                 place = _Place(checkpoint, checkpoint.position)
                 tasks.create_task(self._keep_place(place, lanes))
                 await self._resume(place, lanes)
                 await self._follow(place, lanes, doubtful_until)
+
+    def _caller(self, checkpoint: Checkpoint) -> Caller:
+        moments = Moments(self._database, self._clock)
+        return Caller(
+            self.gateway,
+            self._provider,
+            self._executor,
+            self._keyring,
+            moments,
+            self._clock,
+            checkpoint.check_held,
+        )
 
     async def _resume(self, place: _Place, lanes: Lanes) -> None:
         """Take up again what the last worker left open. Raises LeaseLost if it is the next one already."""

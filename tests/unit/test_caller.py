@@ -1,4 +1,4 @@
-"""A call is over if the log says so, whatever a cached state says."""
+"""A call is over if the log says so, whatever a cached state says; and only who leads makes it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any, NoReturn
 from uuid import uuid4
 
 import orjson
+import pytest
 
 from commands.executor import Context, Executor
 from domain.kernel import Command, Fact, one
 from domain.payment import RecordProviderPayment, RequestAuthorization, RequestVoid, VoidRequested
 from domain.streams import payment_stream
+from eventstore.checkpoints import Checkpoint, LeaseLost
 from eventstore.codec import decode
 from eventstore.keyring import Keyring, MemoryKeyStore
 from eventstore.memory import MemoryLog
@@ -88,12 +90,40 @@ def test_an_older_answer_is_not_taken_for_this_request() -> None:
         fact = await void_twice(log, ours)
         keyring = Keyring(bytes(32), MemoryKeyStore())
         moments = Moments(as_database(database), clock)
-        caller = Caller(PAYMENT_GATEWAY, StripeProvider(exchange, "sk_test_1"), ours, keyring, moments, clock)
+        provider = StripeProvider(exchange, "sk_test_1")
+        caller = Caller(PAYMENT_GATEWAY, provider, ours, keyring, moments, clock, lambda: None)
         await caller.carry_out(Call(fact, doubtful=False, next_at=clock.now()))
         assert log.events[-1].type == "PaymentVoided"
 
     asyncio.run(play())
     assert called == ["POST cancel"]
+
+
+def test_who_stood_still_past_its_lease_calls_nobody() -> None:
+    """It knows the request only. Whoever leads has seen it called off, and takes it for never asked."""
+
+    async def exchange(*_: object) -> NoReturn:
+        raise AssertionError("the provider was called")
+
+    async def play() -> None:
+        log, clock = MemoryLog(), WallClock()
+        ours = executor_on(log)
+        asked = {"order_id": "o1", "amount_cents": 100, "currency": "EUR", "method": "card"}
+        await send(ours, RequestAuthorization(payment_id="p1", **asked))
+        fact = decode(log.events[-1])
+        await send(executor_on(log), RequestVoid(payment_id="p1"))
+        statements, now = as_database(NoDatabase()).statements(""), asyncio.get_running_loop().time()
+        checkpoint = Checkpoint("gateway:payment", 1, 0, 0, statements, held_until=now)
+        keyring = Keyring(bytes(32), MemoryKeyStore())
+        moments = Moments(as_database(NoDatabase()), clock)
+        provider = StripeProvider(exchange, "sk_test_1")
+        caller = Caller(PAYMENT_GATEWAY, provider, ours, keyring, moments, clock, checkpoint.check_held)
+        call = Call(fact, doubtful=False, next_at=clock.now())
+        with pytest.raises(LeaseLost):
+            await caller.carry_out(call)
+        assert not call.doubtful
+
+    asyncio.run(play())
 
 
 def as_database(nothing: NoDatabase) -> Database:
