@@ -54,8 +54,8 @@ class Caller:
     async def carry_out(self, call: Call) -> None:
         """Return once the outcome is recorded, or none is to be recorded now.
 
-        Raises Unavailable if there was no usable answer, LeaseLost if it is no longer ours to call, and what the
-        executor and the database do.
+        Raises Unavailable if there was no usable answer, LeaseLost if it may be another's to call by now, and
+        what the executor and the database do.
         """
         state = await self._known(call)
         if self._is_over(call, state):
