@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from queries.order.orders import ELSEWHERE, list_of
 from services.audit.follow import Streams
 from tests.integration.projections_trade import START, Bought
 from tests.integration.test_queries import Api, sell
@@ -56,6 +57,15 @@ async def test_a_list_finds_by_every_condition(shop: Api) -> None:
     assert [order["total_cents"] for order in by_total] == sorted(order["total_cents"] for order in by_total)
     wrong = await shop.get("/v1/orders", total_min=2, total_max=1)
     assert wrong.status_code == 422
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_condition_on_another_table_is_a_join(name: str) -> None:
+    """Behind a guard it would be asked of each order in turn: 20 of 100,000 took 56 ms, and take 2 so."""
+    nothing = dict.fromkeys(ELSEWHERE)
+    guards = {each: f"%({each})s::text IS NULL OR " for each in ELSEWHERE}
+    text = list_of("newest", {**nothing, name: "it"})
+    assert {each for each in ELSEWHERE if guards[each] in text} == set(ELSEWHERE) - {name}
 
 
 async def test_an_order_is_shown_as_it_was_changed(shop: Api) -> None:
