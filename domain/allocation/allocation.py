@@ -78,16 +78,16 @@ class _Found:
     waits: bool = False
 
 
-def _find(command: PlanAllocation) -> _Found | None:
+def _find(command: PlanAllocation, already: frozenset[str] = frozenset()) -> _Found | None:
     """All of it, with what should be kept or else without; then what the merchant wants of a short order."""
     terms, state = command.terms, command.ship_to_state
     wanted, known, kept = _wanted(command), _known(command), terms.rules.kept
-    if kept and (plan := plan_all(wanted, terms, state, usable(known, kept))):
+    if kept and (plan := plan_all(wanted, terms, state, usable(known, kept), already)):
         return _Found(plan, kept=kept)
-    if plan := plan_all(wanted, terms, state, known):
+    if plan := plan_all(wanted, terms, state, known, already):
         return _Found(plan)
     match terms.rules.when_short:
-        case "ship_available" if plan := plan_available(wanted, terms, state, known):
+        case "ship_available" if plan := plan_available(wanted, terms, state, known, already):
             return _Found(plan)
         case "backorder" if plan := plan_backorder(wanted, terms, state, known, _room(command)):
             return _Found(plan, waits=True)
@@ -179,7 +179,7 @@ def _plan_change(command: PlanAllocationChange, allocation: Allocation) -> tuple
         return ()
     ids = {"order_id": command.order_id, "change_id": command.change_id, "attempt": command.attempt}
     tried = command.attempt > attempts_max(command)
-    found = None if tried else _find(command)
+    found = None if tried else _find(command, frozenset(allocation.warehouses))
     if found is None:
         failed = _failed(command, "too_many_attempts" if tried else "not_enough")
         missing = {"missing": command.lines}  # some may be there, but none is planned

@@ -70,10 +70,12 @@ def _take(
     return taken
 
 
-def _score(taken: Taken, terms: AllocationTerms, units: Mapping[str, Score]) -> Score:
+def _score(
+    taken: Taken, terms: AllocationTerms, units: Mapping[str, Score], already: frozenset[str]
+) -> Score:
     sums = [sum(part * units[w][at] for (_, w), part in taken.items()) for at in range(_unit_rules(terms))]
     found = iter(sums)
-    used = len({warehouse for _, warehouse in taken})
+    used = len(already.union(warehouse for _, warehouse in taken))
     return tuple(
         used if isinstance(rule, FewestSplits) else next(found)
         for rule in terms.rules.rules
@@ -99,35 +101,51 @@ def _shortlist(wanted: Mapping[str, int], order: Sequence[str], free: Known) -> 
 
 
 def plan_all(
-    wanted: Mapping[str, int], terms: AllocationTerms, ship_to_state: str, free: Known
+    wanted: Mapping[str, int],
+    terms: AllocationTerms,
+    ship_to_state: str,
+    free: Known,
+    already: frozenset[str] = frozenset(),
 ) -> Plan | None:
-    """The best plan for all units of each SKU; None where they are not there."""
+    """The best plan for all units of each SKU; None where they are not there. The order comes from the
+    warehouses `already` anyway: what comes from there, too, splits it no further."""
     units = unit_scores(terms, ship_to_state)
     order = sorted(units, key=lambda warehouse: (units[warehouse], warehouse))
     if _take(wanted, order, free) is None:
         return None
     best: list[tuple[Score, tuple[str, ...], Taken]] = []
-    for taken in _tried(wanted, order, free, fewest_first=_fewest_first(terms)):
+    already = already.intersection(order)
+    for taken in _tried(wanted, order, free, already, fewest_first=_fewest_first(terms)):
         used = tuple(sorted({warehouse for _, warehouse in taken}))
-        best = sorted([*best, (_score(taken, terms, units), used, taken)], key=lambda each: each[:2])
+        best = sorted([*best, (_score(taken, terms, units, already), used, taken)], key=lambda each: each[:2])
         best = [each for at, each in enumerate(best) if not at or each[1] != best[0][1]][:2]
     return Plan(best[0][2], {}, _decisive(best, terms))
 
 
 def _tried(
-    wanted: Mapping[str, int], order: Sequence[str], free: Known, *, fewest_first: bool
+    wanted: Mapping[str, int],
+    order: Sequence[str],
+    free: Known,
+    already: frozenset[str],
+    *,
+    fewest_first: bool,
 ) -> Iterator[Taken]:
-    """A plan for each set of warehouses that has all; if fewest come first, no larger sets than needed."""
-    candidates = _shortlist(wanted, order, free)
-    needed = 0
-    for size in range(1, len(candidates) + 1):
-        if fewest_first and needed and size > needed + 1:
+    """A plan for each set of warehouses that has all; if fewest come first, no larger sets than needed.
+
+    Those that the order comes from already are in each set: by no rule is a plan worse for that.
+    """
+    others = [warehouse for warehouse in order if warehouse not in already]
+    candidates = _shortlist(wanted, others, free)
+    needed: int | None = None
+    for size in range(0 if already else 1, len(candidates) + 1):
+        if fewest_first and needed is not None and size > needed + 1:
             return
         for chosen in combinations(candidates, size):
-            if taken := _take(wanted, chosen, free):
-                needed = needed or size
+            there = sorted({*already, *chosen}, key=order.index)
+            if taken := _take(wanted, there, free):
+                needed = size if needed is None else needed
                 yield taken
-    if not needed:
+    if needed is None:
         # what is spread over more warehouses than can be tried: from the best ones first
         taken = _take(wanted, order, free)
         assert taken, "there is enough of all, as was seen before"
@@ -152,7 +170,11 @@ def _decisive(best: Sequence[tuple[Score, tuple[str, ...], Taken]], terms: Alloc
 
 
 def plan_available(
-    wanted: Mapping[str, int], terms: AllocationTerms, ship_to_state: str, free: Known
+    wanted: Mapping[str, int],
+    terms: AllocationTerms,
+    ship_to_state: str,
+    free: Known,
+    already: frozenset[str] = frozenset(),
 ) -> Plan | None:
     """The best plan for whatever is there; None where nothing is."""
     units = unit_scores(terms, ship_to_state)
@@ -161,7 +183,7 @@ def plan_available(
         for sku, quantity in wanted.items()
     }
     some = {sku: quantity for sku, quantity in there.items() if quantity}
-    plan = plan_all(some, terms, ship_to_state, free) if some else None
+    plan = plan_all(some, terms, ship_to_state, free, already) if some else None
     if plan is None:
         return None
     short = {sku: quantity - there[sku] for sku, quantity in wanted.items() if quantity > there[sku]}

@@ -271,6 +271,7 @@ def _claimed(command: ClaimCheckout, cart: Cart) -> tuple[CartEvents, ...]:
         claim=cart.claims + 1,
         checkout_id=checkout_id_of(cart.merchant, command.cart_id),
         currency=cart.currency,
+        channel=cart.channel,
         ship_to_state=cart.ship_to_state,
         lines=cart.lines,
         charges=cart.charges,

@@ -156,7 +156,9 @@ class CheckoutClaimed(CartEvent):
 
 
 class _CheckoutOrder(CartEvent):
-    """`allocation`: by which rules its warehouses are chosen; None where its lines name them."""
+    """`allocation`: by which rules its warehouses are chosen; None where its lines name them. `channel`:
+    where the cart was filled; empty in events of before, which did not say.
+    """
 
     schema_version = 2
 
@@ -164,6 +166,7 @@ class _CheckoutOrder(CartEvent):
     merchant: Id
     order_id: Id
     checkout_id: Id
+    channel: Annotated[str, Field(max_length=60)] = ""
     subject: Id
     customer: Personal[Customer]
     ship_to_state: str = ""

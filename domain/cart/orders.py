@@ -197,6 +197,7 @@ class Planning:
     claim: int
     checkout_id: str
     currency: str
+    channel: str
     ship_to_state: str
     lines: Sequence[CartLine]
     charges: Sequence[ShippingCharge]
@@ -235,6 +236,7 @@ class Planning:
             merchant=merchant,
             order_id=order_id,
             checkout_id=self.checkout_id,
+            channel=self.channel,
             subject=buyer.subject,
             customer=buyer.customer,
             ship_to_state=self.ship_to_state,
@@ -262,6 +264,7 @@ def place_order_of(order: CheckoutOrderPlanned | CheckoutOrderRequested) -> Plac
     return PlaceOrder(
         order_id=order.order_id,
         checkout_id=order.checkout_id,
+        channel=order.channel,
         subject=order.subject,
         customer=order.customer,
         ship_to_state=order.ship_to_state,

@@ -54,14 +54,16 @@ def every_plan(
         yield {place: part for each in chosen for place, part in each.items()}
 
 
-def score(taken: Mapping[tuple[str, str], int], terms: AllocationTerms, state: str) -> tuple[int, ...]:
+def score(
+    taken: Mapping[tuple[str, str], int], terms: AllocationTerms, state: str, already: frozenset[str]
+) -> tuple[int, ...]:
     """Written down anew, rule by rule."""
     found: list[int] = []
     sites = {site.warehouse: site for site in terms.sites}
     for rule in terms.rules.rules:
         match rule:
             case FewestSplits():
-                found.append(len({warehouse for _, warehouse in taken}))
+                found.append(len(already | {warehouse for _, warehouse in taken}))
             case PreferWarehouses(warehouses=listed):
                 places = {name: at for at, name in enumerate(listed)}
                 found.append(sum(n * places.get(w, len(listed)) for (_, w), n in taken.items()))
@@ -74,20 +76,31 @@ def score(taken: Mapping[tuple[str, str], int], terms: AllocationTerms, state: s
     return tuple(found)
 
 
-@given(wanted=wanted, terms=allocation_terms, state=st.sampled_from(["", "SP"]), free=known)
+@given(
+    wanted=wanted,
+    terms=allocation_terms,
+    state=st.sampled_from(["", "SP"]),
+    free=known,
+    already=st.frozensets(st.sampled_from(WAREHOUSES), max_size=2),
+)
 @settings(max_examples=150)
 def test_no_plan_is_better_by_the_rules(
-    wanted: dict[str, int], terms: AllocationTerms, state: str, free: dict[tuple[str, str], int]
+    wanted: dict[str, int],
+    terms: AllocationTerms,
+    state: str,
+    free: dict[tuple[str, str], int],
+    already: frozenset[str],
 ) -> None:
     names = [site.warehouse for site in terms.sites]
-    plan = plan_all(wanted, terms, state, free)
-    scores = [score(each, terms, state) for each in every_plan(wanted, names, free)]
+    already &= frozenset(names)
+    plan = plan_all(wanted, terms, state, free, already)
+    scores = [score(each, terms, state, already) for each in every_plan(wanted, names, free)]
     if plan is None:
         assert not scores, "there is a plan"
         return
     assert units_of(plan.taken) == wanted, "each unit once"
     assert all(n <= free.get(place, n) for place, n in plan.taken.items()), "no more than is there"
-    assert score(plan.taken, terms, state) == min(scores)
+    assert score(plan.taken, terms, state, already) == min(scores)
 
 
 @given(wanted=wanted, terms=allocation_terms, free=known)

@@ -135,6 +135,14 @@ def ask(
     return PlanAllocationChange(**{**usual, **fields})
 
 
+def test_more_units_come_from_where_the_order_comes_from_if_that_splits_it_less() -> None:
+    """Planned for themselves they would come from the first warehouse, in a parcel of their own."""
+    from_w1 = AllocationPlanned(**{**dict(BOTH[0]), "picks": (pick("w1", 2),)})
+    (event,) = allocation.given(from_w1).when(ask(quantity=1)).events
+    assert isinstance(event, AllocationChangePlanned)
+    assert event.picks == (pick("w1", 1),)
+
+
 def test_more_units_are_planned_beside_what_is_planned() -> None:
     (event,) = allocation.given(*BOTH).when(ask()).events
     assert isinstance(event, AllocationChangePlanned)

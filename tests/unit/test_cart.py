@@ -169,6 +169,13 @@ def test_completing_claims_the_cart_and_plans_its_order_whole() -> None:
     assert done.state.status == "completing"
 
 
+def test_an_order_is_of_the_channel_of_its_cart() -> None:
+    started = STARTED.model_copy(update={"channel": "market-place"})
+    _, order = cart.given(*[started if each == STARTED else each for each in READY]).when(claim(2000)).events
+    assert isinstance(order, CheckoutOrderPlanned)
+    assert place_order_of(order).channel == "market-place"
+
+
 def test_double_click_on_place_order_gives_one_order() -> None:
     once = claimed(*READY)
     cart.given(*once).when(claim(2000)).then_nothing()
