@@ -104,6 +104,7 @@ def create_app(
         version=importlib.metadata.version("tillroll"),
         openapi_tags=TAGS,
         redoc_url=None,
+        redirect_slashes=False,  # an empty id is no way to ask for the whole list
         dependencies=[Depends(refuse_unknown_parameters)],
     )
     install_problems(app)

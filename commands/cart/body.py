@@ -84,6 +84,7 @@ class ContactBody(Body):
     """Who buys, and where the parcel goes: personal, kept encrypted under a key that erasure destroys."""
 
     model_config = _example(
+        customer_id="c-4711",
         email="ana@example.com",
         name="Ana Souza",
         street="Rua Augusta 1000",
@@ -170,7 +171,7 @@ class CartMethodBody(MethodBody):
 class CompleteBody(Body):
     """The press of "place order": what the buyer saw, and how it is paid."""
 
-    model_config = _example(total_cents=12580, payments=[{"method": "credit_card"}])
+    model_config = _example(total_cents=9980, payments=[{"method": "credit_card"}])
 
     total_cents: _Amount = Field(description="the total that the buyer saw")
     accept: Annotated[str, Field(max_length=64, pattern=r"^[0-9a-f]*$")] = Field(

@@ -87,7 +87,7 @@ class CompletedAnswer(CartAnswer):
 
     status: Status
     checkout_id: str = Field(examples=["cart~0190c3f2-a1b4-7c55-b1d2-6d2f6e1c0a11~m1"])
-    total_cents: int = Field(description="minor units of `currency`", examples=[12580])
+    total_cents: int = Field(description="minor units of `currency`", examples=[9980])
     currency: str = Field(examples=["BRL"])
     orders: list[OrderOfCart]
 

@@ -385,7 +385,7 @@ def _of_shopper(command: CartCommands, cart: Cart) -> tuple[CartEvents, ...]:
             return _change_quantity(command, cart)
         case SetContact():
             if cart.subject and cart.subject != command.subject:
-                raise Refused("contact_of_the_owner", "the cart is somebody's; another person can't buy it")
+                raise Refused("contact_of_the_owner", "the cart is somebody's: send its own customer's id")
             said = command.subject, command.contact, command.ship_to_state
             same = said == (cart.contact_subject, cart.contact, cart.ship_to_state)
             return () if same else (ContactSet(**dict(command)),)

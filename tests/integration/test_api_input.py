@@ -195,6 +195,7 @@ async def test_bad_bodies(api: Api) -> None:
         "detail": "",
     }
     problem(await api.post("/v1/nothing"), 404, "not-found")
+    problem(await api.post("/v1/orders/"), 404, "not-found")  # a path whose id is empty
     problem(await api.client.delete("/v1/stock/receive"), 405, "method-not-allowed")
 
 
