@@ -57,6 +57,13 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("PickListHandedOver", 1): _as_it_was,
     ("DeadlineReached", 1): _as_it_was,
     ("CheckoutOrderPlanned", 1): _as_it_was,
+    ("CheckoutOrderPlanned", 2): _as_it_was,
     ("CheckoutOrderRequested", 1): _as_it_was,
+    ("CheckoutOrderRequested", 2): _as_it_was,
+    ("StockReservationRefused", 1): _as_it_was,
+    ("AllocationPlanned", 1): _as_it_was,
+    ("AllocationFailed", 1): _as_it_was,
+    ("AllocationChangePlanned", 1): _as_it_was,
+    ("AllocationChangeFailed", 1): _as_it_was,
 }
 """(type, schema) -> the function from the data of that schema to the data of the next."""

@@ -62,6 +62,8 @@ class AllocationPlanned(Event):
     there may be waited for; `short` is what the order will not get.
     """
 
+    schema_version = 2
+
     order_id: Id
     attempt: PositiveInt
     settings_version: PositiveInt
@@ -91,6 +93,8 @@ class OrderSplit(Event):
 class AllocationFailed(Event):
     """No plan is left by the merchant's rules: the order can't be had."""
 
+    schema_version = 2
+
     order_id: Id
     attempt: PositiveInt
     settings_version: PositiveInt
@@ -108,6 +112,8 @@ class AllocationCancelled(Event):
 class AllocationChangePlanned(Event):
     """Allocate this beside what is planned: a change of the order wants it, or it is instead of units that
     were not found. `short` is what it lacks of that."""
+
+    schema_version = 2
 
     order_id: Id
     change_id: Id
@@ -131,6 +137,8 @@ class AllocationChangeSettled(Event):
 
 class AllocationChangeFailed(Event):
     """The units of the change can't be had: the plan is as it was before."""
+
+    schema_version = 2
 
     order_id: Id
     change_id: Id

@@ -160,7 +160,7 @@ class _CheckoutOrder(CartEvent):
     where the cart was filled; empty in events of before, which did not say.
     """
 
-    schema_version = 2
+    schema_version = 3
 
     claim: PositiveInt
     merchant: Id

@@ -88,6 +88,7 @@ class StockReserved(Event):
 class StockReservationRefused(Event):
     """`room`: for so many units more orders may wait here. None of events of before, which did not tell."""
 
+    schema_version = 2
     refusal = True
     order_id: Id
     sku: Id
