@@ -55,6 +55,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("OrderReleased", 1): _as_it_was,
     ("ManifestHandedOver", 1): _as_it_was,
     ("PickListHandedOver", 1): _as_it_was,
+    ("PickListHandedOver", 2): _as_it_was,
     ("DeadlineReached", 1): _as_it_was,
     ("CheckoutOrderPlanned", 1): _as_it_was,
     ("CheckoutOrderPlanned", 2): _as_it_was,

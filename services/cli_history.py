@@ -67,7 +67,10 @@ Actor = Annotated[str | None, _option("Whose command it was, for example agent:o
 Correlation = Annotated[str | None, _option("What belongs together.")]
 Causation = Annotated[str | None, _option("The event or request that caused it.")]
 Subject = Annotated[str | None, _option("The pseudonym of a person: events with personal data of it.")]
-Order = Annotated[str | None, _option("All events about this order: MERCHANT/ORDER_ID, or its stream.")]
+Order = Annotated[
+    str | None,
+    _option("All events about this order: MERCHANT/ORDER_ID, its id with --merchant, or its stream."),
+]
 Time = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="Inclusive; with a zone.")]
 Until = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="Exclusive; with a zone.")]
 

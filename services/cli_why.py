@@ -11,13 +11,11 @@ import typer
 from services.cli_run import AsJson, run
 from services.settings import Settings
 
-_KEY = "The row"
+_KEY = "The row: columns of the key of its table (see below)"
 
 
 def _key(about: str = "") -> Any:
-    return typer.Option(
-        help=about or "Of the key of the tables that have it: see below.", rich_help_panel=_KEY
-    )
+    return typer.Option(help=about, rich_help_panel=_KEY)
 
 
 def why(

@@ -39,6 +39,7 @@ from domain.warehouse.network import (
 )
 from domain.warehouse.pick_list import (
     CancelPickList,
+    ConcludePickList,
     CutPickLine,
     HandOverPickList,
     HoldPickList,
@@ -135,6 +136,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     PackOrder: st.builds(PackOrder, **_pick_list, packages=st.integers(1, 2)),
     StagePickList: st.builds(StagePickList, **_pick_list, location=st.sampled_from(["", "dock 2"])),
     HandOverPickList: st.builds(HandOverPickList, **_pick_list),
+    ConcludePickList: st.builds(ConcludePickList, **_pick_list, shipment_id=st.just("p1")),
     HoldPickList: st.builds(HoldPickList, **_pick_list),
     ResumePickList: st.builds(ResumePickList, **_pick_list),
     CancelPickList: st.builds(

@@ -2,7 +2,7 @@
 
 released -> picking -> packed -> staged -> handed over. While it is held, nobody goes on with it; until it is
 handed over it can be cancelled, and then says what is to be put back. Each line is picked, or is short: then
-the list goes on with what there is.
+the list goes on with what there is. Once a carrier has what is on it, it is handed over, whatever was said.
 """
 
 from __future__ import annotations
@@ -83,15 +83,17 @@ class PickListStaged(Event):
 
 
 class PickListHandedOver(Event):
-    """The carrier has what is in `lines`; lists of before do not say what they were of."""
+    """The carrier has what is in `lines`; lists of before do not say what they were of. `inferred`: nobody
+    said that it was given away, but the parcel `reference` proves it."""
 
-    schema_version = 2
+    schema_version = 3
 
     pick_list_id: Id
     order_id: Id
     reference: Text = ""
     warehouse: Id | None = None
     lines: tuple[PickLine, ...] = ()
+    inferred: bool = False
 
 
 class PickListHeld(Event):
@@ -188,6 +190,13 @@ class HandOverPickList(Command):
     reference: Text = ""
 
 
+class ConcludePickList(Command):
+    """A carrier has fetched all that is on it, with the parcel `shipment_id`."""
+
+    pick_list_id: Id
+    shipment_id: Id
+
+
 class HoldPickList(Command):
     pick_list_id: Id
 
@@ -218,6 +227,7 @@ PickListCommand: TypeAlias = (
     | PackOrder
     | StagePickList
     | HandOverPickList
+    | ConcludePickList
     | HoldPickList
     | ResumePickList
     | CutPickLine
@@ -371,6 +381,19 @@ def _cut(command: CutPickLine, found: PickList, ids: dict[str, str]) -> tuple[Pi
     return (PickLineCut(**ids, **cut, quantity=quantity, put_back=back),)
 
 
+def _conclude(command: ConcludePickList, found: PickList, ids: dict[str, str]) -> tuple[PickListEvent, ...]:
+    """The agents ask, so what came too late is nobody's mistake. Held or not, the goods are gone."""
+    if found.status in ("handed_over", "cancelled"):
+        return ()
+    lines = tuple(
+        line.model_copy(update={"quantity": units})
+        for number, line in found.lines.items()
+        if (units := line.quantity - found.short.get(number, 0))
+    )
+    given = {"warehouse": found.warehouse, "lines": lines, "reference": command.shipment_id}
+    return (PickListHandedOver(**ids, **given, inferred=True),) if lines else ()
+
+
 def _hold(found: PickList, ids: dict[str, str]) -> tuple[PickListEvent, ...]:
     """The agents ask, so what came too late is nobody's mistake."""
     over = found.held or found.status in ("handed_over", "cancelled")
@@ -409,6 +432,8 @@ def decide(command: PickListCommand, found: PickList) -> tuple[PickListEvent, ..
             _not_held(found)
             given = {"warehouse": found.warehouse, "lines": _in_hand(found)}
             return (PickListHandedOver(**ids, **given, reference=reference),)
+        case ConcludePickList():
+            return _conclude(command, found, ids)
         case HoldPickList():
             return _hold(found, ids)
         case ResumePickList():
@@ -455,7 +480,7 @@ def evolve(found: PickList, event: PickListEvent) -> PickList:
         case PickListStaged():
             return replace(found, status="staged")
         case PickListHandedOver():
-            return replace(found, status="handed_over")
+            return replace(found, status="handed_over", held=False)
         case PickListHeld():
             return replace(found, held=True)
         case PickListResumed():

@@ -338,5 +338,5 @@ PAYMENTS = ReadModel(
     ("payments", "payment_requests", "payment_troubles"),
     (OrderPlaced, *_MOVES),
     project,
-    version=4,
+    version=5,
 )

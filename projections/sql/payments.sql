@@ -42,7 +42,7 @@ CREATE TABLE payments_g0 (
         CASE
             WHEN refunded_cents > 0 AND refunded_cents >= captured_cents THEN 'refunded'
             WHEN refunded_cents > 0 THEN 'partially_refunded'
-            WHEN captures_count > 0 AND captured_cents >= authorized_cents THEN 'captured'
+            WHEN captures_count > 0 AND captured_cents + voided_cents + expired_cents >= authorized_cents THEN 'captured'
             WHEN captures_count > 0 THEN 'partially_captured'
             WHEN voided THEN 'voided'
             WHEN expired THEN 'expired'

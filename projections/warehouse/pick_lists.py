@@ -122,6 +122,7 @@ def _step(change: ListChange, fact: Fact) -> None:
             change.status, change.location, change.staged_at = "staged", location, fact.occurred_at
         case PickListHandedOver(reference=reference):
             change.status, change.reference, change.ended_at = "handed_over", reference, fact.occurred_at
+            change.is_held = False  # what a carrier has fetched is gone, though it was held
         case PickListCancelled(reason=reason, put_back=put_back):
             change.status, change.reason, change.ended_at = "cancelled", reason, fact.occurred_at
             change.is_held = False
@@ -139,4 +140,4 @@ def project(facts: Sequence[Fact]) -> Rows:
     }
 
 
-PICK_LISTS = ReadModel("pick_lists", ("pick_lists", "pick_list_lines"), PICK_LIST.events, project, version=2)
+PICK_LISTS = ReadModel("pick_lists", ("pick_lists", "pick_list_lines"), PICK_LIST.events, project, version=3)

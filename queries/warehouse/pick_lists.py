@@ -36,7 +36,9 @@ class PickList(Answer):
     put_back_units: int = Field(description="were in hand when it was cancelled")
     packages: int | None
     location: str | None = Field(examples=["dock 2"])
-    reference: str | None = Field(description="of the hand-over", examples=["manifest 12"])
+    reference: str | None = Field(
+        description="of the hand-over: where only a carrier told of it, its parcel", examples=["manifest 12"]
+    )
     reason: Literal["order_cancelled", "staff"] | None = Field(description="why it was cancelled")
     released_at: datetime
     started_at: datetime | None

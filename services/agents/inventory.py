@@ -532,7 +532,7 @@ def react(process: InventoryProcess, fact: Fact) -> Reaction[InventoryProcess]:
             return _picked_short(process, event, fact)
         case DeadlineReached(name="reservation") as event if not process.confirmed:
             return _lapsed(process, event, fact)
-        case PickListHandedOver() as event if process.order_id:
+        case PickListHandedOver(inferred=False) as event if process.order_id:
             return _handed_over(process, event, fact)
         case ShipmentDispatched() as event if process.order_id:
             return _dispatched(process, event, fact)
@@ -569,7 +569,7 @@ INVENTORY_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=8,
+    rule_version=9,
 )
 
 AGENTS = (INVENTORY_AGENT,)

@@ -1,4 +1,5 @@
-"""The warehouse agent: releases a pick list for each warehouse of a plan; all lists stop with their order."""
+"""The warehouse agent: releases a pick list for each warehouse of a plan; all lists stop with their order,
+and once a carrier has fetched what is on them."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pydantic import Field
 
 from domain.allocation import SHORT_PICK, AllocationPlanned, AllocationRevised, Pick
+from domain.carrier import ParcelLine, ShipmentDispatched
 from domain.kernel import Command, Fact, Group, Reaction, Value, one
 from domain.order import (
     OrderCancelled,
@@ -20,10 +22,12 @@ from domain.order import (
 from domain.streams import pick_list_stream
 from domain.warehouse.pick_list import (
     CancelPickList,
+    ConcludePickList,
     CutPickLine,
     HoldPickList,
     PickLine,
     PickListCancelled,
+    PickListHandedOver,
     PickListReleased,
     PickShorted,
     ReleasePickList,
@@ -33,14 +37,17 @@ from services.agents.agent import Agent
 
 At = tuple[int, str]
 """Line and warehouse."""
+Place = tuple[str, str]
+"""A product, and a warehouse."""
 
 
 class ToPick(Value):
-    """What of the order is in one warehouse."""
+    """What of the order is in one warehouse. `given`: the carrier has it."""
 
     pick_list_id: str
     warehouse: str
     lines: tuple[PickLine, ...]
+    given: bool = False
 
     def units(self, line: int) -> int:
         return sum(each.quantity for each in self.lines if each.line == line)
@@ -55,12 +62,16 @@ class ToPick(Value):
 
 class WarehouseProcess(Value):
     """`released`: the lists of the plan are, and follow the order from then on, as those `by_hand` do.
-    `shorts` are units that were not found, by the cause that the plan will name when it knows of them."""
+    `shorts` are units that were not found, by the cause that the plan will name when it knows of them.
+    `fetched` is what parcels left with of lists that are open yet; `handed` is of lists that people gave
+    away, and no parcel has told of it."""
 
     order_id: str = ""
     to_pick: tuple[ToPick, ...] = ()
     by_hand: tuple[ToPick, ...] = ()
     shorts: dict[str, Pick] = Field(default_factory=dict)
+    fetched: tuple[ParcelLine, ...] = ()
+    handed: tuple[ParcelLine, ...] = ()
     released: bool = False
     held: bool = False
     over: bool = False
@@ -83,8 +94,14 @@ def _each(fact: Fact, lists: Iterable[ToPick], command: Callable[[ToPick], Comma
     return tuple(one(pick_list_stream(fact.merchant, each.pick_list_id), command(each)) for each in lists)
 
 
-def _there(process: WarehouseProcess) -> tuple[ToPick, ...]:
-    return (*(process.to_pick if process.released else ()), *process.by_hand)
+def _open(process: WarehouseProcess) -> tuple[ToPick, ...]:
+    there = (*(process.to_pick if process.released else ()), *process.by_hand)
+    return tuple(each for each in there if each.lines and not each.given)
+
+
+def _last_first(lists: Iterable[ToPick]) -> list[ToPick]:
+    """As units are taken off: of what a carrier has, only when there is no other."""
+    return sorted(lists, key=lambda each: not each.given)[::-1]
 
 
 def _ids(each: ToPick) -> dict[str, str]:
@@ -93,7 +110,8 @@ def _ids(each: ToPick) -> dict[str, str]:
 
 def _release(process: WarehouseProcess, fact: Fact, lists: tuple[ToPick, ...]) -> tuple[Group, ...]:
     def released(each: ToPick) -> Command:
-        return ReleasePickList(order_id=process.order_id, held=process.held, **dict(each))
+        what = {"warehouse": each.warehouse, "lines": each.lines}
+        return ReleasePickList(**_ids(each), order_id=process.order_id, held=process.held, **what)
 
     return _each(fact, lists, released)
 
@@ -157,7 +175,7 @@ def _cut_by_hand(
     left, cuts = {each.pick_list_id: each for each in process.by_hand}, []
     for line, units in wanted.items():
         beyond = sum(each.units(line) for each in left.values()) - units
-        for each in reversed(list(left.values())):
+        for each in _last_first(left.values()):
             if (part := min(beyond, each.units(line))) > 0:
                 left[each.pick_list_id] = each.without(line, part)
                 cut = CutPickLine(**_ids(each), cause=cause, line=line, quantity=part)
@@ -194,7 +212,7 @@ def _without(
     taken = []
     beyond = Counter(units)
     for line, warehouse in units:
-        for each in reversed(list(left.values())):
+        for each in _last_first(left.values()):
             if each.warehouse == warehouse and (part := min(beyond[line, warehouse], each.units(line))):
                 left[each.pick_list_id] = left[each.pick_list_id].without(line, part)
                 taken.append((each, line, part))
@@ -233,6 +251,72 @@ def _revised(process: WarehouseProcess, event: AllocationRevised, fact: Fact) ->
     return Reaction(process.model_copy(update={"to_pick": lists}), (*cuts, *_release(process, fact, more)))
 
 
+def _by_place(lines: Iterable[ParcelLine]) -> Counter[Place]:
+    units: Counter[Place] = Counter()
+    for line in lines:
+        units[line.sku, line.warehouse] += line.quantity
+    return units
+
+
+def _parcel_lines(units: Counter[Place]) -> tuple[ParcelLine, ...]:
+    return tuple(ParcelLine(sku=s, warehouse=w, quantity=n) for (s, w), n in sorted(units.items()) if n > 0)
+
+
+def _listed(lists: Iterable[ToPick]) -> Counter[Place]:
+    units: Counter[Place] = Counter()
+    for each in lists:
+        for line in each.lines:
+            units[line.sku, each.warehouse] += line.quantity
+    return units
+
+
+def _given(process: WarehouseProcess, ids: set[str], **changed: object) -> WarehouseProcess:
+    def with_given(lists: tuple[ToPick, ...]) -> tuple[ToPick, ...]:
+        return tuple(
+            each.model_copy(update={"given": True}) if each.pick_list_id in ids else each for each in lists
+        )
+
+    lists = {"to_pick": with_given(process.to_pick), "by_hand": with_given(process.by_hand)}
+    return process.model_copy(update={**lists, **changed})
+
+
+def _fetched(process: WarehouseProcess, event: ShipmentDispatched, fact: Fact) -> Reaction[WarehouseProcess]:
+    """A list of which parcels have left with everything is handed over, though nobody said so.
+
+    First the parcel tells of what people have handed over. Of a list that is fetched in part it is kept.
+    """
+    there = _open(process)
+    told = _by_place(event.lines) if event.lines else _listed(there)  # parcels of before had all of the order
+    handed = _by_place(process.handed)
+    left = _by_place(process.fetched) + (told - handed)
+    concluded = []
+    for each in there:
+        wanted = _listed([each])
+        if wanted <= left:
+            left -= wanted
+            concluded.append(each)
+    ids = {each.pick_list_id for each in concluded}
+    still_open = _listed(each for each in there if each.pick_list_id not in ids)
+    process = _given(
+        process, ids, handed=_parcel_lines(handed - told), fetched=_parcel_lines(left & still_open)
+    )
+
+    def conclude(each: ToPick) -> Command:
+        return ConcludePickList(**_ids(each), shipment_id=event.shipment_id)
+
+    return Reaction(process, _each(fact, concluded, conclude))
+
+
+def _handed_over(process: WarehouseProcess, event: PickListHandedOver) -> Reaction[WarehouseProcess]:
+    for each in _open(process):
+        if each.pick_list_id == event.pick_list_id:
+            units, fetched = _listed([each]), _by_place(process.fetched)
+            handed = _by_place(process.handed) + (units - fetched)
+            kept = {"handed": _parcel_lines(handed), "fetched": _parcel_lines(fetched - units)}
+            return Reaction(_given(process, {each.pick_list_id}, **kept))
+    return Reaction(process)
+
+
 def react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
     match fact.event:
         case AllocationPlanned(order_id=order_id) as event if not (process.released or process.over):
@@ -251,14 +335,18 @@ def react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
             return _cut_by_hand(process, event, fact)
         case PickListCancelled() | PickShorted() as event:
             return _not_listed(process, event, fact)
+        case PickListHandedOver() as event:
+            return _handed_over(process, event)
+        case ShipmentDispatched() as event:
+            return _fetched(process, event, fact)
         case OrderHeld():
-            commands = _each(fact, _there(process), _hold)
+            commands = _each(fact, _open(process), _hold)
             return Reaction(process.model_copy(update={"held": True}), commands)
         case OrderReleased(remaining=0):
-            commands = _each(fact, _there(process), _resume)
+            commands = _each(fact, _open(process), _resume)
             return Reaction(process.model_copy(update={"held": False}), commands)
         case OrderCancelled():
-            commands = _each(fact, _there(process), _cancel)
+            commands = _each(fact, _open(process), _cancel)
             return Reaction(process.model_copy(update={"over": True}), commands)
         case _:
             return Reaction(process)
@@ -279,10 +367,12 @@ WAREHOUSE_AGENT = Agent(
         OrderEdited,
         PickListReleased,
         PickListCancelled,
+        PickListHandedOver,
         PickShorted,
+        ShipmentDispatched,
     ),
     react=react,
-    rule_version=5,
+    rule_version=6,
 )
 
 AGENTS = (WAREHOUSE_AGENT,)

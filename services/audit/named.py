@@ -31,7 +31,10 @@ class NotThere(ValueError):
 
 
 def checked(wanted: EventFilter) -> EventFilter:
-    """With its names as the log has them. Raises NotThere."""
+    """With its names as the log has them; an order's id alone is of the merchant that is asked for. Raises
+    NotThere."""
+    if wanted.merchant and wanted.order and "/" not in wanted.order and not wanted.order.startswith("order-"):
+        wanted = replace(wanted, order=order_stream(wanted.merchant, wanted.order))
     given = {name: told for name in _RULES if (told := getattr(wanted, name)) is not None}
     names: dict[str, Any] = {name: named(name, _RULES[name], told) for name, told in given.items()}
     return replace(wanted, **names)

@@ -54,7 +54,10 @@ async def filter_of_request(
     causation: Annotated[str | None, text("the event or request that caused it")] = None,
     subject: Annotated[str | None, text("the pseudonym of a person: events with personal data of it")] = None,
     order: Annotated[
-        str | None, text("all events about an order: MERCHANT/ORDER_ID, or its stream", "m1/1001")
+        str | None,
+        text(
+            "all events about an order: MERCHANT/ORDER_ID, its id with `merchant`, or its stream", "m1/1001"
+        ),
     ] = None,
     occurred_from: Annotated[AwareDatetime | None, Query(description="business time, inclusive")] = None,
     occurred_until: Annotated[AwareDatetime | None, Query(description="business time, exclusive")] = None,

@@ -23,9 +23,9 @@ from domain.cart.orders import cart_of_checkout
 from domain.inventory import StockShipped
 from domain.order import OrderEdited, OrderPlaced
 from domain.payment import CaptureRequested
-from domain.streams import cart_stream, order_stream, shipment_stream
+from domain.streams import cart_stream, order_stream, shipment_stream, stream_parts
 from services.books import Books
-from services.simulation.invariants import History
+from services.simulation.invariants import ENDED, History
 from services.simulation.ordered import Place, ordered
 from services.simulation.plan import Plan
 
@@ -128,6 +128,16 @@ def what_is_ordered_is_sent(history: History, plan: Plan) -> Iterator[str]:
                 yield f"{order.order_id} is completed: {left} of {units} units of {place} left"
         if missing := wanted[key].units - packed[key]:
             yield f"{order.order_id} is completed: {dict(missing)} were in no parcel"
+
+
+def pick_lists_end(history: History, plan: Plan) -> Iterator[str]:
+    """With their order: nobody looks for what a carrier has, or nobody wants."""
+    orders = {order_stream(order.merchant, order.order_id) for order in plan.orders}
+    for name, found in history.of("picklist"):
+        stream = order_stream(stream_parts(name)[0], found.order_id)
+        ended = stream in orders and history.states[stream].status in ENDED
+        if ended and found.status not in ("handed_over", "cancelled"):
+            yield f"{name} is {found.status}, and its order is over"
 
 
 def labels_stand_in_one_manifest(history: History) -> Iterator[str]:

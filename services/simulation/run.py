@@ -269,6 +269,7 @@ def _of_commerce(history: History, sound: Plan) -> Iterator[str]:
     yield from commerce.checkouts_end(history, sound)
     yield from commerce.change_sets_are_not_charged(history)
     yield from commerce.what_is_ordered_is_sent(history, sound)
+    yield from commerce.pick_lists_end(history, sound)
     yield from commerce.labels_stand_in_one_manifest(history)
     yield from commerce.parcels_are_handed_over_once(history)
 

@@ -78,6 +78,33 @@ async def test_what_failed_is_shown_until_it_is_mended_and_is_asked_for_no_more(
             await rebuild_to_nothing(trade, model)
 
 
+def taken(cents: int) -> PaymentCaptured:
+    return PaymentCaptured(**IDS, amount_cents=cents, capture_id="c")
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        ([AUTHORIZED, taken(1300)], "partially_captured"),
+        ([AUTHORIZED, taken(2300)], "captured"),
+        # nothing is left that could be captured
+        ([AUTHORIZED, taken(1300), PaymentVoided(**IDS, amount_cents=1000)], "captured"),
+        ([AUTHORIZED, taken(1300), AuthorizationExpired(**IDS, amount_cents=1000)], "captured"),
+        ([AUTHORIZED, PaymentVoided(**MOVED)], "voided"),
+    ],
+)
+async def test_a_payment_is_captured_when_nothing_of_it_is_left(
+    database: str, events: list[PaymentEvent], status: str
+) -> None:
+    placed = Bought("m1", "o1").placing()[0]
+    async with open_trade(database) as trade:
+        stream = payment_stream("m1", "o1.1")
+        last = await trade.append("m1", [placed, *((stream, event) for event in events)])
+        async with running(trade, models=[READ_MODELS["payments"]]):
+            await shown(trade, last, models=1)
+        assert await fetch(trade, "SELECT status FROM payments") == [(status,)]
+
+
 async def test_an_order_of_nothing_is_captured_like_its_payment(database: str) -> None:
     bought = Bought("m1", "o1", unit_price_cents=0, unit_shipping_cents=0)
     async with open_trade(database) as trade:

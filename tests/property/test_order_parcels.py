@@ -403,6 +403,7 @@ class OrderParcels(RuleBasedStateMachine):
         order = self.order
         assert order.status in ("completed", "cancelled"), order
         assert order.discrepancies <= {"shipped_after_cancel", "shipped_while_held"}
+        self.nobody_looks_for_what_has_left()
         if not order.allocated:
             self.what_left_is_booked_out()
         taken = sum(books.taken for books in self.books.values())
@@ -411,6 +412,21 @@ class OrderParcels(RuleBasedStateMachine):
             assert taken == 0
         else:
             self.what_is_kept_is_what_was_delivered(taken)
+
+    def nobody_looks_for_what_has_left(self) -> None:
+        """No list is open of which all has left, and was on no other list."""
+        left = Counter[tuple[str, str]]()
+        for _, event in self.house.events:
+            match event:
+                case ShipmentDispatched(lines=lines):
+                    left.update({(line.sku, line.warehouse): line.quantity for line in lines})
+                case PickListHandedOver(lines=lines, warehouse=warehouse):
+                    left.subtract({(line.sku, str(warehouse)): line.quantity for line in lines})
+        for name, found in self.named(_LISTS).items():
+            here = found.status not in ("handed_over", "cancelled")
+            assert not here or any(
+                line.quantity > left[line.sku, found.warehouse] for line in found.lines.values()
+            ), name
 
     def what_left_is_booked_out(self) -> None:
         """By the parcels' word, or by the warehouse's where it gave away more than parcels tell of.
@@ -425,7 +441,7 @@ class OrderParcels(RuleBasedStateMachine):
                     left.update({(line.sku, line.warehouse): line.quantity for line in lines})
                 case ShipmentReturned(lines=lines):
                     back.update({(line.sku, line.warehouse): line.quantity for line in lines})
-                case PickListHandedOver(lines=lines, warehouse=warehouse):
+                case PickListHandedOver(lines=lines, warehouse=warehouse, inferred=False):
                     handed.update({(line.sku, warehouse): line.quantity for line in lines})
                 case OrderEdited(units=units):
                     wanted = {(each.sku, each.warehouse) for each in units if each.change > 0}

@@ -20,6 +20,12 @@ def test_an_order_is_named_with_its_merchant_or_by_its_stream(named: str) -> Non
     assert checked(EventFilter(order=named)) == EventFilter(order=order_stream("demo", "o-1"))
 
 
+def test_the_id_of_an_order_is_of_the_merchant_that_is_asked_for() -> None:
+    for named in ("o-1", "demo/o-1", "order-demo.o%2D1"):
+        found = checked(EventFilter(merchant="demo", order=named))
+        assert found == EventFilter(merchant="demo", order=order_stream("demo", "o-1"))
+
+
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [

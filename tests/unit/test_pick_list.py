@@ -7,6 +7,7 @@ import pytest
 from domain.warehouse.pick_list import (
     PICK_LIST,
     CancelPickList,
+    ConcludePickList,
     CutPickLine,
     HandOverPickList,
     HoldPickList,
@@ -111,6 +112,34 @@ def test_what_is_done_already_changes_nothing(given: list[PickListEvent], comman
 def test_what_can_not_be(given: list[PickListEvent], command: PickListCommand, rule: str) -> None:
     message = pick_list.given(*given).when(command).then_refused(rule)
     assert len(message) > 20
+
+
+FETCHED = ConcludePickList(**ID, shipment_id="o1-north")
+INFERRED = HANDED.model_copy(update={"reference": "o1-north", "inferred": True})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[RELEASED], [RELEASED, HELD], [RELEASED, STARTED, ALL_A], [*PICKED, PACKED], [*PICKED, PACKED, STAGED]],
+)
+def test_what_a_carrier_has_fetched_is_handed_over(given: list[PickListEvent]) -> None:
+    """Whatever was said of it: nobody looks for it any more."""
+    fetched = pick_list.given(*given).when(FETCHED)
+    fetched.then(INFERRED)
+    pick_list.given(*given, INFERRED).when(StartPicking(**ID)).then_refused("pick_what_is_released")
+    assert not pick_list.given(*given, INFERRED).state.held
+
+
+def test_what_was_short_was_not_fetched() -> None:
+    only_a = INFERRED.model_copy(update={"lines": LINES[:1]})
+    pick_list.given(RELEASED, STARTED, SHORT_B).when(FETCHED).then(only_a)
+    short_a = PickShorted(**IDS, warehouse="north", line=1, sku="A-1", quantity=3, reason="missing")
+    pick_list.given(RELEASED, STARTED, short_a, SHORT_B).when(FETCHED).then_nothing()
+
+
+@pytest.mark.parametrize("given", [[RELEASED, CANCELLED], [*PICKED, PACKED, HANDED]])
+def test_the_carriers_word_may_come_too_late(given: list[PickListEvent]) -> None:
+    pick_list.given(*given).when(FETCHED).then_nothing()
 
 
 def test_pick_short() -> None:
