@@ -162,7 +162,9 @@ def project(facts: Sequence[Fact]) -> Rows:
     batch = _Batch()
     for fact in facts:
         _CHANGES[type(fact.event)](batch, fact.event, fact)
-    renamed = [ProductKey(*key) for key in dict.fromkeys(key[:2] for key in batch.variants)]
+    touched = [
+        ProductKey(*key) for key in dict.fromkeys(key[:2] for key in (*batch.variants, *batch.channels))
+    ]
     repriced = [
         ProductKey(*key) for key in dict.fromkeys(key[:2] for key in (*batch.variants, *batch.offers))
     ]
@@ -170,9 +172,9 @@ def project(facts: Sequence[Fact]) -> Rows:
         "change_products": list(batch.products.values()),
         "keep_variants": [row for row in batch.variants.values() if row],
         "remove_variants": [VariantKey(*key) for key, row in batch.variants.items() if row is None],
-        "refresh_codes": renamed,
         "publish": [ChannelKey(*key) for key, shown in batch.channels.items() if shown],
         "unpublish": [ChannelKey(*key) for key, shown in batch.channels.items() if not shown],
+        "refresh_products": touched,
         "keep_offers": list(batch.offers.values()),
         "drop_prices": repriced,
         "keep_prices": repriced,
@@ -184,4 +186,5 @@ PRODUCT_SEARCH = ReadModel(
     ("search_products", "search_variants", "search_channels", "search_offers", "search_prices"),
     tuple(_CHANGES),
     project,
+    version=2,
 )

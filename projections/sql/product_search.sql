@@ -1,6 +1,6 @@
 -- name: create_tables#
--- The document holds the merchant, too, as a word that no text has (it begins with `=`): so the index finds what is one
--- merchant's alone, however many there are.
+-- The document holds the merchant and the channels, too, as words that no text has (`=m1`, `#web`): so the index finds
+-- what is one merchant's alone, however many there are, and what is on a channel.
 CREATE TABLE search_products_g0 (
     merchant text COLLATE "C" NOT NULL,
     product_id text COLLATE "C" NOT NULL,
@@ -11,9 +11,14 @@ CREATE TABLE search_products_g0 (
     title text COLLATE "C" NOT NULL DEFAULT '',
     body text NOT NULL DEFAULT '',
     codes text NOT NULL DEFAULT '',
+    skus text COLLATE "C" NOT NULL DEFAULT '',
+    channels text COLLATE "C" NOT NULL DEFAULT '',
     drafted_at timestamptz,
     document tsvector NOT NULL GENERATED ALWAYS AS (
-        array_to_tsvector(ARRAY['=' || merchant])
+        array_to_tsvector(
+            ARRAY['=' || merchant]
+            || CASE WHEN channels <> '' THEN string_to_array('#' || replace(channels, E'\n', E'\n#'), E'\n') END
+        )
         || setweight(to_tsvector('pg_catalog.simple'::regconfig, title), 'A')
         || setweight(to_tsvector('pg_catalog.simple'::regconfig, codes), 'B')
         || setweight(to_tsvector('pg_catalog.simple'::regconfig, body), 'D')
@@ -23,6 +28,8 @@ CREATE TABLE search_products_g0 (
 CREATE INDEX ON search_products_g0 USING gin (document);
 CREATE INDEX ON search_products_g0 (merchant, title, product_id);
 CREATE INDEX ON search_products_g0 (merchant, drafted_at, product_id);
+CREATE INDEX ON search_products_g0 (merchant, category, product_id);
+CREATE INDEX ON search_products_g0 (merchant, brand, product_id);
 CREATE TABLE search_variants_g0 (
     merchant text COLLATE "C" NOT NULL,
     product_id text COLLATE "C" NOT NULL,
@@ -85,14 +92,6 @@ DELETE FROM search_variants_g0 AS v
 USING unnest(:merchant, :product_id, :sku) AS r (merchant, product_id, sku)
 WHERE (v.merchant, v.product_id, v.sku) = (r.merchant, r.product_id, r.sku);
 
--- name: refresh_codes!
-UPDATE search_products_g0 AS p SET codes = coalesce((
-    SELECT string_agg(v.words, ' ' ORDER BY v.sku) FROM search_variants_g0 AS v
-    WHERE v.merchant = p.merchant AND v.product_id = p.product_id
-), '')
-FROM unnest(:merchant, :product_id) AS t (merchant, product_id)
-WHERE p.merchant = t.merchant AND p.product_id = t.product_id;
-
 -- name: publish!
 INSERT INTO search_channels_g0 SELECT * FROM unnest(:merchant, :product_id, :channel) ON CONFLICT DO NOTHING;
 
@@ -100,6 +99,23 @@ INSERT INTO search_channels_g0 SELECT * FROM unnest(:merchant, :product_id, :cha
 DELETE FROM search_channels_g0 AS c
 USING unnest(:merchant, :product_id, :channel) AS u (merchant, product_id, channel)
 WHERE (c.merchant, c.product_id, c.channel) = (u.merchant, u.product_id, u.channel);
+
+-- name: refresh_products!
+-- What is looked up at each search stands in the product itself: its SKUs and its channels, one a line.
+UPDATE search_products_g0 AS p SET
+    codes = coalesce(v.codes, ''),
+    skus = coalesce(v.skus, ''),
+    channels = coalesce((
+        SELECT string_agg(c.channel, E'\n' ORDER BY c.channel) FROM search_channels_g0 AS c
+        WHERE c.merchant = t.merchant AND c.product_id = t.product_id
+    ), '')
+FROM unnest(:merchant, :product_id) AS t (merchant, product_id)
+CROSS JOIN LATERAL (
+    SELECT string_agg(v.words, ' ' ORDER BY v.sku) AS codes, string_agg(v.sku, E'\n' ORDER BY v.sku) AS skus
+    FROM search_variants_g0 AS v
+    WHERE v.merchant = t.merchant AND v.product_id = t.product_id
+) AS v
+WHERE p.merchant = t.merchant AND p.product_id = t.product_id;
 
 -- name: keep_offers!
 INSERT INTO search_offers_g0

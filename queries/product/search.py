@@ -23,40 +23,45 @@ _QUERIES = load_queries("queries", "product_search.sql")
 MODELS = ("product_search", "search_words", "stock_levels")
 VIEWS = (
     "search_products",
-    "search_variants",
-    "search_channels",
     "search_prices",
     "search_trigrams",
     "stock_levels",
 )
 QUERY_WORDS_MAX, LIKE_LENGTH_MIN = 10, 3
-COUNTED_MAX = 10_000
+FOUND_MAX = 5_000
+"""Of what more products have, so many are ranked by words, and counted: all of a big catalogue takes long."""
 Sort = Literal["relevance", "name", "newest", "cheapest", "dearest"]
-_RANK = "(ts_rank(s.document, %(ranked)s::tsquery) * 1000000)::bigint"
-"""By the words alone: the merchant, which all documents have, would hide the differences."""
 _SORTS: dict[Sort, tuple[str, str, str, Parse]] = {
     # sort: the expression, its column, its direction, the parser of its cursor key
-    "relevance": (_RANK, "rank", "DESC", as_int),
+    "relevance": ("rank", "rank", "DESC", as_int),
     "name": ("s.title", "title", "ASC", as_str),
     "newest": ("s.drafted_at", "drafted_at", "DESC", as_datetime),
     "cheapest": ("p.price_cents", "price_cents", "ASC", as_int),
     "dearest": ("p.price_cents", "price_cents", "DESC", as_int),
 }
+_CONDITIONS: str = _QUERIES.conditions.sql.rstrip(";")
 
 
 def _statement(sort: Sort) -> str:
+    if sort == "relevance":
+        return _bounded(_QUERIES.rank_products.sql)
     key, _, direction, _ = _SORTS[sort]
     text: str = _QUERIES.search_products.sql
     return text.format(
+        conditions=_CONDITIONS,
         key=key,
         direction=direction,
         beyond=">" if direction == "ASC" else "<",
-        rank=_RANK if sort == "relevance" else "NULL::bigint",
         only="AND p.price_cents IS NOT NULL" if sort in ("cheapest", "dearest") else "",
     )
 
 
+def _bounded(text: str) -> str:
+    return text.format(conditions=_CONDITIONS, most=FOUND_MAX)
+
+
 _LIST = {sort: _statement(sort) for sort in _SORTS}
+_FACETS = _bounded(_QUERIES.count_facets.sql)
 
 
 class FoundProduct(Answer):
@@ -80,9 +85,7 @@ class FacetCount(Answer):
 class Facets(Answer):
     """How many of what was found have which value; of categories, brands and channels the 20 with most."""
 
-    matches: int = Field(
-        description=f"how many were found; {COUNTED_MAX} is that many or more", examples=[12]
-    )
+    matches: int = Field(description=f"how many were found; {FOUND_MAX} is that many or more", examples=[12])
     statuses: list[FacetCount]
     categories: list[FacetCount]
     brands: list[FacetCount]
@@ -115,10 +118,11 @@ def words_query(words: Sequence[Sequence[str]]) -> str:
     )
 
 
-def at_merchant(merchant: str, query: str) -> str:
-    """The same in the documents of the merchant, whose name may hold anything, and is quoted."""
-    quoted = merchant.replace("\\", "\\\\").replace("'", "''")
-    return f"'={quoted}' & {query}"
+def document_query(merchant: str, channel: str | None, words: str | None) -> str:
+    """The same in documents of the merchant, and on the channel: names may hold anything, and are quoted."""
+    names = [f"={merchant}", *([f"#{channel}"] if channel else [])]
+    quoted = ["'" + name.replace("\\", "\\\\").replace("'", "''") + "'" for name in names]
+    return " & ".join([*quoted, *([words] if words else [])])
 
 
 @router.get(
@@ -142,7 +146,8 @@ async def search_products(
     sort: Annotated[Sort | None, Query(description="by relevance if there are words, else by name")] = None,
 ) -> FoundProducts:
     """Prices are those of `channel` in `currency`: to filter or sort by them, say both. Accents and case make
-    no difference. Where nothing has all the words, words like them are looked for.
+    no difference. Where nothing has all the words, words like them are looked for. Of words that more than
+    five thousand products have, those with the first five thousand ids are ranked.
     """
     wanted = plain_words(words or "")[:QUERY_WORDS_MAX]
     order: Sort = sort or ("relevance" if wanted else "name")
@@ -192,11 +197,12 @@ async def _find(
     reader: Reader, order: Sort, asked: Sequence[Sequence[str]], arguments: dict[str, Any], *, first: bool
 ) -> tuple[Rows, Rows]:
     ranked = words_query(asked) if asked else None
-    query = at_merchant(reader.merchant, ranked) if ranked else None
+    channel = arguments["channel"]
+    query = document_query(reader.merchant, channel, ranked) if ranked or channel else None
     told = {**arguments, "query": query, "ranked": ranked}
     statements: list[Statement] = [(_LIST[order], told)]
     if first:
-        statements.append((_QUERIES.count_facets.sql, told))
+        statements.append((_FACETS, told))
     found = await reader.rows(MODELS, *statements, views=VIEWS)
     return found[0], found[1] if first else []
 

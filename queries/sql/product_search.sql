@@ -1,52 +1,42 @@
 -- name: search_products
--- {key}, {beyond}, {direction} and {rank} are filled in for each way of sorting.
-SELECT s.product_id, s.name, s.brand, s.category, s.status, s.drafted_at, s.title, p.currency, p.price_cents, {rank} AS rank
+-- {conditions}, {key}, {beyond}, {direction} and {only} are filled in for each way of sorting.
+SELECT s.product_id, s.name, s.brand, s.category, s.status, s.drafted_at, s.title, p.currency, p.price_cents
 FROM search_products AS s
 LEFT JOIN search_prices AS p
     ON p.merchant = :merchant AND p.product_id = s.product_id AND p.channel = :channel AND p.currency = :currency
-WHERE s.merchant = :merchant
-  AND (:query::text IS NULL OR s.document @@ :query::tsquery)
-  AND (:status::text IS NULL OR s.status = :status)
-  AND (:category::text IS NULL OR s.category = :category)
-  AND (:brand::text IS NULL OR s.brand = :brand)
-  AND (:channel::text IS NULL OR EXISTS (
-    SELECT FROM search_channels AS c
-    WHERE c.merchant = :merchant AND c.product_id = s.product_id AND c.channel = :channel
-  ))
-  AND (:price_from::bigint IS NULL OR p.price_cents >= :price_from)
-  AND (:price_to::bigint IS NULL OR p.price_cents <= :price_to)
-  AND (:in_stock::boolean IS NULL OR EXISTS (
-    SELECT FROM search_variants AS v JOIN stock_levels AS l ON l.merchant = :merchant AND l.sku = v.sku
-    WHERE v.merchant = :merchant AND v.product_id = s.product_id AND l.available > 0
-  ) = :in_stock)
+WHERE {conditions}
   AND (:after_id::text IS NULL OR ({key}, s.product_id) {beyond} (:after_key, :after_id))
   {only}
 ORDER BY {key} {direction}, s.product_id {direction}
 LIMIT :limit;
 
--- name: count_facets
--- Of the first ten thousand that match: to count all of a large catalogue at each search would be in vain.
+-- name: rank_products
+-- By the words alone: the merchant, which all documents have, would hide the differences.
 WITH matched AS MATERIALIZED (
-    SELECT s.product_id, s.status, s.category, s.brand, p.price_cents
+    SELECT
+        s.product_id, s.name, s.brand, s.category, s.status, s.drafted_at, s.title, p.currency, p.price_cents,
+        (ts_rank(s.document, :ranked::tsquery) * 1000000)::bigint AS rank
     FROM search_products AS s
     LEFT JOIN search_prices AS p
         ON p.merchant = :merchant AND p.product_id = s.product_id AND p.channel = :channel AND p.currency = :currency
-    WHERE s.merchant = :merchant
-      AND (:query::text IS NULL OR s.document @@ :query::tsquery)
-      AND (:status::text IS NULL OR s.status = :status)
-      AND (:category::text IS NULL OR s.category = :category)
-      AND (:brand::text IS NULL OR s.brand = :brand)
-      AND (:channel::text IS NULL OR EXISTS (
-        SELECT FROM search_channels AS c
-        WHERE c.merchant = :merchant AND c.product_id = s.product_id AND c.channel = :channel
-      ))
-      AND (:price_from::bigint IS NULL OR p.price_cents >= :price_from)
-      AND (:price_to::bigint IS NULL OR p.price_cents <= :price_to)
-      AND (:in_stock::boolean IS NULL OR EXISTS (
-        SELECT FROM search_variants AS v JOIN stock_levels AS l ON l.merchant = :merchant AND l.sku = v.sku
-        WHERE v.merchant = :merchant AND v.product_id = s.product_id AND l.available > 0
-      ) = :in_stock)
-    LIMIT 10000
+    WHERE {conditions}
+    ORDER BY s.product_id
+    LIMIT {most}
+)
+SELECT * FROM matched
+WHERE :after_id::text IS NULL OR (rank, product_id) < (:after_key, :after_id)
+ORDER BY rank DESC, product_id DESC
+LIMIT :limit;
+
+-- name: count_facets
+WITH matched AS MATERIALIZED (
+    SELECT s.product_id, s.status, s.category, s.brand, s.channels, p.price_cents
+    FROM search_products AS s
+    LEFT JOIN search_prices AS p
+        ON p.merchant = :merchant AND p.product_id = s.product_id AND p.channel = :channel AND p.currency = :currency
+    WHERE {conditions}
+    ORDER BY s.product_id
+    LIMIT {most}
 )
 SELECT 'matches' AS facet, '' AS value, count(*) AS count FROM matched
 UNION ALL
@@ -58,13 +48,27 @@ UNION ALL
 UNION ALL
 (
     SELECT 'channel', c.channel, count(*) AS n
-    FROM matched AS m JOIN search_channels AS c ON c.merchant = :merchant AND c.product_id = m.product_id
+    FROM matched AS m CROSS JOIN LATERAL string_to_table(m.channels, E'\n') AS c (channel)
     GROUP BY c.channel ORDER BY n DESC, c.channel LIMIT 20
 )
 UNION ALL
 SELECT 'price_from', min(price_cents)::text, count(price_cents) FROM matched HAVING count(price_cents) > 0
 UNION ALL
 SELECT 'price_to', max(price_cents)::text, count(price_cents) FROM matched HAVING count(price_cents) > 0;
+
+-- name: conditions
+-- What all of them look for, of a product `s` with its price `p`; a channel is asked for by the query.
+s.merchant = :merchant
+  AND (:query::text IS NULL OR s.document @@ :query::tsquery)
+  AND (:status::text IS NULL OR s.status = :status)
+  AND (:category::text IS NULL OR s.category = :category)
+  AND (:brand::text IS NULL OR s.brand = :brand)
+  AND (:price_from::bigint IS NULL OR p.price_cents >= :price_from)
+  AND (:price_to::bigint IS NULL OR p.price_cents <= :price_to)
+  AND (:in_stock::boolean IS NULL OR EXISTS (
+    SELECT FROM stock_levels AS l
+    WHERE l.merchant = :merchant AND l.sku = ANY (string_to_array(s.skus, E'\n')) AND l.available > 0
+  ) = :in_stock);
 
 -- name: like_words
 -- Words that share most trigrams with one that was asked for, by what they share of all that both have.

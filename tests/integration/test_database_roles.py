@@ -386,6 +386,27 @@ async def test_a_table_that_nobody_protected_is_unreadable(found: World) -> None
             connection.execute("DROP TABLE forgotten")
 
 
+@module_loop
+@pytest.mark.parametrize("column", ["sku", "order_id", "subject"])
+async def test_the_planner_knows_how_many_rows_a_reader_sees(found: World, column: str) -> None:
+    """Else it reads and sorts all of a merchant's products to show the first page of them."""
+    with connected(found.settings.url("project")) as connection:
+        made = (
+            "CREATE TABLE wide AS SELECT 'm1' AS merchant, n::text AS {} FROM generate_series(1, 5000) AS n"
+        )
+        connection.execute(SQL(made).format(Identifier(column)))  # type: ignore[arg-type]
+        connection.execute("SELECT protect_read_model('wide')")
+        connection.execute("ANALYZE wide")
+    try:
+        with connected(found.settings.url("query"), merchant="m1") as reader:
+            assert len(reader.execute("SELECT FROM wide").fetchall()) == 5000
+            ((plan,),) = reader.execute("EXPLAIN (FORMAT JSON) SELECT FROM wide").fetchall()
+            assert plan[0]["Plan"]["Plan Rows"] >= 1000
+    finally:
+        with connected(found.settings.url("project")) as connection:
+            connection.execute("DROP TABLE wide")
+
+
 def reader_of(found: World, pool: Pool, merchant: str) -> Reader:
     """As a route has it."""
     waiter = ProjectionsWaiter(found.settings.url("query"), pool)
