@@ -42,9 +42,7 @@ _SORTS: dict[Sort, tuple[str, str, str, Parse]] = {
 _CONDITIONS: str = _QUERIES.conditions.sql.rstrip(";")
 
 
-def _statement(sort: Sort) -> str:
-    if sort == "relevance":
-        return _bounded(_QUERIES.rank_products.sql)
+def _sorted(sort: Sort) -> str:
     key, _, direction, _ = _SORTS[sort]
     text: str = _QUERIES.search_products.sql
     return text.format(
@@ -56,12 +54,17 @@ def _statement(sort: Sort) -> str:
     )
 
 
-def _bounded(text: str) -> str:
-    return text.format(conditions=_CONDITIONS, most=FOUND_MAX)
+def _bounded(text: str) -> dict[bool, str]:
+    """By whether the first that are found are those with the first ids, or any."""
+    orders = {True: "ORDER BY s.product_id", False: ""}
+    return {
+        by_id: text.format(conditions=_CONDITIONS, most=FOUND_MAX, order=order)
+        for by_id, order in orders.items()
+    }
 
 
-_LIST = {sort: _statement(sort) for sort in _SORTS}
-_FACETS = _bounded(_QUERIES.count_facets.sql)
+_LIST = {sort: _sorted(sort) for sort in _SORTS if sort != "relevance"}
+_RANKED, _FACETS = _bounded(_QUERIES.rank_products.sql), _bounded(_QUERIES.count_facets.sql)
 
 
 class FoundProduct(Answer):
@@ -147,7 +150,7 @@ async def search_products(
 ) -> FoundProducts:
     """Prices are those of `channel` in `currency`: to filter or sort by them, say both. Accents and case make
     no difference. Where nothing has all the words, words like them are looked for. Of words that more than
-    five thousand products have, those with the first five thousand ids are ranked.
+    five thousand products have, five thousand are ranked.
     """
     wanted = plain_words(words or "")[:QUERY_WORDS_MAX]
     order: Sort = sort or ("relevance" if wanted else "name")
@@ -200,9 +203,15 @@ async def _find(
     channel = arguments["channel"]
     query = document_query(reader.merchant, channel, ranked) if ranked or channel else None
     told = {**arguments, "query": query, "ranked": ranked}
-    statements: list[Statement] = [(_LIST[order], told)]
+    # stock is looked up for each: not for all that there are. By price, any would be the cheapest.
+    by_id = (
+        arguments["in_stock"] is None
+        or arguments["price_from"] is not None
+        or arguments["price_to"] is not None
+    )
+    statements: list[Statement] = [(_RANKED[by_id] if order == "relevance" else _LIST[order], told)]
     if first:
-        statements.append((_FACETS, told))
+        statements.append((_FACETS[by_id], told))
     found = await reader.rows(MODELS, *statements, views=VIEWS)
     return found[0], found[1] if first else []
 

@@ -11,6 +11,7 @@ ORDER BY {key} {direction}, s.product_id {direction}
 LIMIT :limit;
 
 -- name: rank_products
+-- {conditions}, {order} and {most} are filled in.
 -- By the words alone: the merchant, which all documents have, would hide the differences.
 WITH matched AS MATERIALIZED (
     SELECT
@@ -20,7 +21,7 @@ WITH matched AS MATERIALIZED (
     LEFT JOIN search_prices AS p
         ON p.merchant = :merchant AND p.product_id = s.product_id AND p.channel = :channel AND p.currency = :currency
     WHERE {conditions}
-    ORDER BY s.product_id
+    {order}
     LIMIT {most}
 )
 SELECT * FROM matched
@@ -35,7 +36,7 @@ WITH matched AS MATERIALIZED (
     LEFT JOIN search_prices AS p
         ON p.merchant = :merchant AND p.product_id = s.product_id AND p.channel = :channel AND p.currency = :currency
     WHERE {conditions}
-    ORDER BY s.product_id
+    {order}
     LIMIT {most}
 )
 SELECT 'matches' AS facet, '' AS value, count(*) AS count FROM matched
