@@ -95,6 +95,9 @@ class Reader:
             raise try_later(
                 "the read models are not made yet: the projector makes them", RETRY_SECONDS
             ) from None
+        except psycopg.errors.UndefinedColumn:
+            detail = "a read model is of an older version than this API: run `tillroll rebuild all`"
+            raise try_later(detail, RETRY_SECONDS) from None
         except psycopg.errors.QueryCanceled:
             raise try_later("the query took too long", RETRY_SECONDS, kind="took-too-long") from None
         except psycopg.errors.FeatureNotSupported:

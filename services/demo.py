@@ -49,6 +49,7 @@ async def demo(
     """
     settings = settings_of_demo(settings, data, orders, seed)
     trade = await _read(data, oracles, orders, seed)
+    console.print("starting Postgres, NATS, the worlds and our own processes: up to a minute the first time")
     async with running(settings) as system:
         chosen = await system.start()
         print_addresses(chosen)

@@ -44,17 +44,19 @@ DO $$
 DECLARE
     each regclass;
 BEGIN
-    IF NOT pg_has_role(CURRENT_USER, 'tillroll_project', 'SET')
+    IF NOT pg_has_role(CURRENT_USER, 'tillroll_project', 'USAGE')
        AND EXISTS (SELECT FROM read_models) THEN
         BEGIN
-            GRANT tillroll_project TO CURRENT_USER; -- a policy is changed by who owns the table, or is a member of it
+            -- a policy is changed by who owns the table, or has the rights of who does
+            GRANT tillroll_project TO CURRENT_USER WITH INHERIT TRUE;
         EXCEPTION WHEN unique_violation THEN
             NULL; -- another database's migration did it meanwhile
         END;
     END IF;
     FOR each IN
         SELECT c.oid::regclass FROM pg_class AS c JOIN pg_policy AS p ON p.polrelid = c.oid AND p.polname = 'read'
-        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.relname ~ '_g[0-9]+$'
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
+          AND c.relname ~ '_(g|at)[0-9]+$' AND c.relowner = 'tillroll_project'::regrole
     LOOP
         EXECUTE format('ALTER POLICY read ON %s USING (%s)', each, read_policy(each));
     END LOOP;

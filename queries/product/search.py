@@ -123,7 +123,7 @@ def words_query(words: Sequence[Sequence[str]]) -> str:
 
 def document_query(merchant: str, channel: str | None, words: str | None) -> str:
     """The same in documents of the merchant, and on the channel: names may hold anything, and are quoted."""
-    names = [f"={merchant}", *([f"#{channel}"] if channel else [])]
+    names = [f"={merchant}", *([f"#{channel}"] if channel is not None else [])]
     quoted = ["'" + name.replace("\\", "\\\\").replace("'", "''") + "'" for name in names]
     return " & ".join([*quoted, *([words] if words else [])])
 
@@ -201,7 +201,7 @@ async def _find(
 ) -> tuple[Rows, Rows]:
     ranked = words_query(asked) if asked else None
     channel = arguments["channel"]
-    query = document_query(reader.merchant, channel, ranked) if ranked or channel else None
+    query = document_query(reader.merchant, channel, ranked) if ranked or channel is not None else None
     told = {**arguments, "query": query, "ranked": ranked}
     # stock is looked up for each: not for all that there are. By price, any would be the cheapest.
     by_id = (

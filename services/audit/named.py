@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from domain.aggregates import EVENT_TYPES, checked_stream
@@ -31,12 +32,13 @@ class NotThere(ValueError):
 
 
 def checked(wanted: EventFilter) -> EventFilter:
-    """With its names as the log has them; an order's id alone is of the merchant that is asked for. Raises
-    NotThere."""
-    if wanted.merchant and wanted.order and "/" not in wanted.order and not wanted.order.startswith("order-"):
-        wanted = replace(wanted, order=order_stream(wanted.merchant, wanted.order))
-    given = {name: told for name in _RULES if (told := getattr(wanted, name)) is not None}
-    names: dict[str, Any] = {name: named(name, _RULES[name], told) for name, told in given.items()}
+    """With its names as the log has them. Raises NotThere."""
+    rules: dict[str, Callable[[str], str]] = {
+        **_RULES,
+        "order": partial(order_named, merchant=wanted.merchant),
+    }
+    given = {name: told for name in rules if (told := getattr(wanted, name)) is not None}
+    names: dict[str, Any] = {name: named(name, rules[name], told) for name, told in given.items()}
     return replace(wanted, **names)
 
 
@@ -48,14 +50,24 @@ def named(name: str, rule: Callable[[str], str], told: str) -> str:
         raise NotThere(name, str(error)) from None
 
 
-def order_named(name: str) -> str:
-    """The stream of an order that is named by it, or as MERCHANT/ORDER_ID. Raises ValueError."""
-    merchant, slash, order_id = name.partition("/")
+def order_named(name: str, merchant: str | None = None) -> str:
+    """The stream of an order that is named by it, as MERCHANT/ORDER_ID, or by its id alone where its merchant
+    is known. Raises ValueError."""
+    of, slash, order_id = name.partition("/")
     if slash:
-        return order_stream(merchant, order_id)
+        return order_stream(of, order_id)
+    if merchant and not _is_stream(name):
+        return order_stream(merchant, name)
     if not name.startswith("order-"):
         raise ValueError(f"{name} is no order: say MERCHANT/{name}, or the order's stream")
     return checked_stream(name)
+
+
+def _is_stream(name: str) -> bool:
+    try:
+        return name.startswith("order-") and checked_stream(name) == name
+    except ValueError:
+        return False
 
 
 def type_named(name: str) -> str:
@@ -74,7 +86,6 @@ def _pseudonym(name: str) -> str:
 
 _RULES: dict[str, Callable[[str], str]] = {
     "stream": checked_stream,
-    "order": order_named,
     "type": type_named,
     "subject": _pseudonym,
 }

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.integration.api_client import Api, problem, serving
@@ -58,6 +59,18 @@ async def test_words_half_words_and_mistyped_ones(api: Api) -> None:
     assert {"stoneware", "mug"} <= set(mistyped["searched_for"])
     for odd in ("'", "\\", "& | !", "a:*", "''';--", "%"):
         await found(api, words=odd)
+        assert await found(api, channel=odd) == []
+    assert await found(api, channel="") == []
+
+
+async def test_a_read_model_of_an_older_version_is_waited_for(api: Api, database: str) -> None:
+    """After an upgrade, until it is rebuilt: the columns that the new one has are not there."""
+    await set_up(api)
+    assert await found(api, words="backpack") == ["P4"]
+    with psycopg.connect(database) as connection:
+        connection.execute("ALTER VIEW search_products RENAME COLUMN channels TO places")
+    refused = await api.send("GET", "/v1/catalogue/search?words=mug")
+    assert "tillroll rebuild" in problem(refused, 503, "unavailable")["detail"]
 
 
 async def test_filters_facets_and_sorting(api: Api) -> None:
@@ -107,6 +120,11 @@ async def test_what_changes_is_found_anew(api: Api) -> None:
     await done(api, "/v1/products/P1/archive")
     assert await found(api, words="backpack") == []
     assert await found(api, words="rucksack") == ["P4"]
+    assert await found(api, channel="web") == ["P1", "P3"]
+    price = {"sku": "P2-1", "channel": "shop", "currency": "EUR", "price_cents": 1}
+    await done(api, "/v1/products/P2/prices", price)
+    await done(api, "/v1/products/P2/publish", {"channel": "shop"})
+    assert (await found(api, channel="shop"), await found(api, channel="web", words="travel")) == (["P2"], [])
     euro = {"channel": "web", "currency": "EUR"}
     assert await found(api, **euro, sort="cheapest", status="active") == ["P3"]
     assert await found(api, status="archived") == ["P1"]

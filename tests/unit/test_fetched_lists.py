@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from domain.allocation import AllocationPlanned, Pick
+from domain.allocation import AllocationPlanned, AllocationRevised, Pick
 from domain.carrier import ParcelLine, ShipmentDispatched
 from domain.kernel import Event
-from domain.order import OrderCancelled, OrderConfirmed, OrderHeld
+from domain.order import LineCut, OrderCancelled, OrderConfirmed, OrderHeld, OrderLinesCancelled
 from domain.warehouse.pick_list import (
     CancelPickList,
     ConcludePickList,
+    CutPickLine,
     HoldPickList,
     PickLine,
     PickListCancelled,
@@ -21,7 +23,8 @@ from domain.warehouse.pick_list import (
     PickShorted,
 )
 from services.agents.warehouse import WAREHOUSE_AGENT
-from tests.unit.test_agents import react_to
+from tests.unit.test_agents import fact, react_to
+from tests.unit.test_allocation_agents import CUT
 
 PICKS = (
     Pick(line=1, sku="A", warehouse="w0", quantity=2),
@@ -53,6 +56,15 @@ def given_away(name: str, *lines: PickLine, inferred: bool = False) -> PickListH
     return PickListHandedOver(**ids, warehouse="w0", lines=lines, inferred=inferred)
 
 
+def revised(cause: str, *picks: Pick, added: Sequence[Pick] = ()) -> AllocationRevised:
+    return AllocationRevised(order_id="o1", cause=cause, picks=picks, added=tuple(added))
+
+
+def cut_b() -> OrderLinesCancelled:
+    line = LineCut(line=2, sku="B", warehouse="w0", quantity=1, left=0, amount_cents=0)
+    return CUT.model_copy(update={"cancel_id": "c1", "lines": (line,)})
+
+
 def concluded(ids: dict[str, str], shipment_id: str) -> ConcludePickList:
     return ConcludePickList(**ids, shipment_id=shipment_id)
 
@@ -69,6 +81,12 @@ A2, A1, B1 = (
 GIVEN = given_away("o1.1", A2, B1)
 NO_B = PickShorted(**FIRST, order_id="o1", warehouse="w0", line=2, sku="B", quantity=1, reason="missing")
 STOPPED = PickListCancelled(**FIRST, order_id="o1", reason="staff")
+NO_A1 = PickShorted(**SECOND, order_id="o1", warehouse="w1", line=1, sku="A", quantity=1, reason="missing")
+NOT_A = PickShorted(
+    pick_list_id="mine", order_id="o1", warehouse="w0", line=1, sku="A", quantity=1, reason="missing"
+)
+LESS_A = PICKS[0].model_copy(update={"quantity": 1})
+MINE2, MINE_AB = released("mine", A2), released("both", A2, B1)
 MINE, AGAIN = released("mine", A1), released("again", A1)
 
 
@@ -106,6 +124,36 @@ MINE, AGAIN = released("mine", A1), released("again", A1)
         # a list that comes after the parcel is of other goods: a replacement
         ([PART, MINE], []),
         ([PART, MINE, parcel("p2", ("A", "w0", 1))], [concluded({"pick_list_id": "mine"}, "p2")]),
+        # what is still missing of it is not to be fetched any more
+        ([*BEGUN, PART, NO_B], [concluded(FIRST, "p1")]),
+        ([*BEGUN, PART, OTHER, NO_B], [concluded(FIRST, "p3")]),
+        (
+            [*BEGUN, PART, revised("e1", *PICKS[::2])],
+            [CutPickLine(**FIRST, cause="e1", line=2, quantity=1), concluded(FIRST, "p1")],
+        ),
+        (
+            [MINE_AB, PART, cut_b()],
+            [
+                CutPickLine(pick_list_id="both", cause="c1", line=2, quantity=1),
+                concluded({"pick_list_id": "both"}, "p1"),
+            ],
+        ),
+        # of what was called off before the parcel came nothing is left for a list of later
+        (
+            [*BEGUN, PART, revised("e1", *PICKS[1:]), revised("e2", *PICKS, added=PICKS[:1]), REST],
+            [concluded(FIRST, "p2")],
+        ),
+        # a list that is given away before a cut reaches it has what it says
+        ([*BEGUN, revised("e1", LESS_A, *PICKS[1:]), GIVEN, revised("e2", *PICKS, added=[LESS_A]), ALL], []),
+        # a parcel may not know of what was not found
+        ([MINE2, AGAIN, NOT_A, parcel("p1", ("A", "w0", 2))], [concluded({"pick_list_id": "mine"}, "p1")]),
+        # nor is it counted twice
+        (
+            [MINE2, AGAIN, NOT_A, parcel("p1", ("A", "w0", 1)), parcel("p2", ("A", "w0", 1))],
+            [concluded({"pick_list_id": "mine"}, "p2")],
+        ),
+        # a list of which nothing was found stops with its order
+        ([*BEGUN, NO_A1, HELD], [HoldPickList(**FIRST), HoldPickList(**SECOND)]),
         # what a carrier has is neither held nor called off
         ([*BEGUN, ALL, HELD], [HoldPickList(**SECOND)]),
         ([*BEGUN, GIVEN, CANCELLED], [CancelPickList(**SECOND, reason="order_cancelled")]),
@@ -114,3 +162,12 @@ MINE, AGAIN = released("mine", A1), released("again", A1)
 def test_a_list_ends_with_what_was_fetched(heard: list[Event], then: list[Any]) -> None:
     _, commands, _ = react_to(WAREHOUSE_AGENT, *heard)
     assert commands == then
+
+
+def test_what_was_kept_before_hand_overs_were_heard_of_infers_nothing() -> None:
+    kept = {"order_id": "o1", "by_hand": [{"pick_list_id": "mine", "warehouse": "w0", "lines": [dict(A1)]}]}
+    process: Any = type(WAREHOUSE_AGENT.initial).model_validate(kept)
+    fetched = WAREHOUSE_AGENT.react(process, fact(parcel("p1", ("A", "w0", 1)), 1))
+    assert (fetched.process, fetched.commands) == (process, ())
+    again = type(process).model_validate_json(WAREHOUSE_AGENT.initial.model_dump_json())
+    assert again == WAREHOUSE_AGENT.initial

@@ -24,6 +24,9 @@ def test_the_id_of_an_order_is_of_the_merchant_that_is_asked_for() -> None:
     for named in ("o-1", "demo/o-1", "order-demo.o%2D1"):
         found = checked(EventFilter(merchant="demo", order=named))
         assert found == EventFilter(merchant="demo", order=order_stream("demo", "o-1"))
+    assert checked(EventFilter(merchant="demo", order="order-42")).order == order_stream("demo", "order-42")
+    with pytest.raises(NotThere):
+        checked(EventFilter(merchant="demo", order="\udc80"))
 
 
 @pytest.mark.parametrize(

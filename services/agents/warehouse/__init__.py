@@ -4,13 +4,11 @@ and once a carrier has fetched what is on them."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-
-from pydantic import Field
+from collections.abc import Iterable
 
 from domain.allocation import SHORT_PICK, AllocationPlanned, AllocationRevised, Pick
 from domain.carrier import ParcelLine, ShipmentDispatched
-from domain.kernel import Command, Fact, Group, Reaction, Value, one
+from domain.kernel import Command, Fact, Group, Reaction, one
 from domain.order import (
     OrderCancelled,
     OrderConfirmed,
@@ -22,7 +20,6 @@ from domain.order import (
 from domain.streams import pick_list_stream
 from domain.warehouse.pick_list import (
     CancelPickList,
-    ConcludePickList,
     CutPickLine,
     HoldPickList,
     PickLine,
@@ -34,47 +31,18 @@ from domain.warehouse.pick_list import (
     ResumePickList,
 )
 from services.agents.agent import Agent
+from services.agents.warehouse.fetched import concluded, dispatched, handed_over, known_as_missing, not_found
+from services.agents.warehouse.process import (
+    ToPick,
+    WarehouseProcess,
+    each_list,
+    id_of,
+    last_first,
+    lists_there,
+)
 
 At = tuple[int, str]
 """Line and warehouse."""
-Place = tuple[str, str]
-"""A product, and a warehouse."""
-
-
-class ToPick(Value):
-    """What of the order is in one warehouse. `given`: the carrier has it."""
-
-    pick_list_id: str
-    warehouse: str
-    lines: tuple[PickLine, ...]
-    given: bool = False
-
-    def units(self, line: int) -> int:
-        return sum(each.quantity for each in self.lines if each.line == line)
-
-    def without(self, line: int, units: int) -> ToPick:
-        left = (
-            each.model_copy(update={"quantity": max(0, each.quantity - units)}) if each.line == line else each
-            for each in self.lines
-        )
-        return self.model_copy(update={"lines": tuple(each for each in left if each.quantity)})
-
-
-class WarehouseProcess(Value):
-    """`released`: the lists of the plan are, and follow the order from then on, as those `by_hand` do.
-    `shorts` are units that were not found, by the cause that the plan will name when it knows of them.
-    `fetched` is what parcels left with of lists that are open yet; `handed` is of lists that people gave
-    away, and no parcel has told of it."""
-
-    order_id: str = ""
-    to_pick: tuple[ToPick, ...] = ()
-    by_hand: tuple[ToPick, ...] = ()
-    shorts: dict[str, Pick] = Field(default_factory=dict)
-    fetched: tuple[ParcelLine, ...] = ()
-    handed: tuple[ParcelLine, ...] = ()
-    released: bool = False
-    held: bool = False
-    over: bool = False
 
 
 def _lists(order_id: str, picks: Iterable[Pick], before: int = 0) -> tuple[ToPick, ...]:
@@ -89,43 +57,24 @@ def _lists(order_id: str, picks: Iterable[Pick], before: int = 0) -> tuple[ToPic
     )
 
 
-def _each(fact: Fact, lists: Iterable[ToPick], command: Callable[[ToPick], Command]) -> tuple[Group, ...]:
-    """A group for each list: one that is refused must not hold up another."""
-    return tuple(one(pick_list_stream(fact.merchant, each.pick_list_id), command(each)) for each in lists)
-
-
-def _open(process: WarehouseProcess) -> tuple[ToPick, ...]:
-    there = (*(process.to_pick if process.released else ()), *process.by_hand)
-    return tuple(each for each in there if each.lines and not each.given)
-
-
-def _last_first(lists: Iterable[ToPick]) -> list[ToPick]:
-    """As units are taken off: of what a carrier has, only when there is no other."""
-    return sorted(lists, key=lambda each: not each.given)[::-1]
-
-
-def _ids(each: ToPick) -> dict[str, str]:
-    return {"pick_list_id": each.pick_list_id}
-
-
 def _release(process: WarehouseProcess, fact: Fact, lists: tuple[ToPick, ...]) -> tuple[Group, ...]:
     def released(each: ToPick) -> Command:
         what = {"warehouse": each.warehouse, "lines": each.lines}
-        return ReleasePickList(**_ids(each), order_id=process.order_id, held=process.held, **what)
+        return ReleasePickList(**id_of(each), order_id=process.order_id, held=process.held, **what)
 
-    return _each(fact, lists, released)
+    return each_list(fact, lists, released)
 
 
 def _hold(each: ToPick) -> Command:
-    return HoldPickList(**_ids(each))
+    return HoldPickList(**id_of(each))
 
 
 def _resume(each: ToPick) -> Command:
-    return ResumePickList(**_ids(each))
+    return ResumePickList(**id_of(each))
 
 
 def _cancel(each: ToPick) -> Command:
-    return CancelPickList(**_ids(each), reason="order_cancelled")
+    return CancelPickList(**id_of(each), reason="order_cancelled")
 
 
 def _by_hand(process: WarehouseProcess, event: PickListReleased, fact: Fact) -> Reaction[WarehouseProcess]:
@@ -134,8 +83,8 @@ def _by_hand(process: WarehouseProcess, event: PickListReleased, fact: Fact) -> 
     found = ToPick.model_validate(fields)
     changed = process.model_copy(update={"by_hand": (*process.by_hand, found)})
     if process.over:
-        return Reaction(changed, _each(fact, [found], _cancel))
-    return Reaction(changed, _each(fact, [found], _hold) if process.held else ())
+        return Reaction(changed, each_list(fact, [found], _cancel))
+    return Reaction(changed, each_list(fact, [found], _hold) if process.held else ())
 
 
 def _not_listed(
@@ -150,8 +99,9 @@ def _not_listed(
 
     shorts = process.shorts
     if isinstance(event, PickShorted):
-        short = Pick(line=event.line, sku=event.sku, warehouse=event.warehouse, quantity=event.quantity)
-        shorts = {**shorts, f"{SHORT_PICK}{fact.event_id}": short}
+        what = {"sku": event.sku, "warehouse": event.warehouse, "quantity": event.quantity}
+        shorts = {**shorts, f"{SHORT_PICK}{fact.event_id}": Pick(line=event.line, **what)}
+        process = not_found(process, ParcelLine(**what))
     by_hand = tuple(each for each in left(process.by_hand) if each.lines)
     found = {"by_hand": by_hand, "to_pick": left(process.to_pick), "shorts": shorts}
     return Reaction(process.model_copy(update=found))
@@ -175,10 +125,10 @@ def _cut_by_hand(
     left, cuts = {each.pick_list_id: each for each in process.by_hand}, []
     for line, units in wanted.items():
         beyond = sum(each.units(line) for each in left.values()) - units
-        for each in _last_first(left.values()):
+        for each in last_first(left.values()):
             if (part := min(beyond, each.units(line))) > 0:
                 left[each.pick_list_id] = each.without(line, part)
-                cut = CutPickLine(**_ids(each), cause=cause, line=line, quantity=part)
+                cut = CutPickLine(**id_of(each), cause=cause, line=line, quantity=part)
                 cuts.append(one(pick_list_stream(fact.merchant, each.pick_list_id), cut))
                 beyond -= part
     return Reaction(process.model_copy(update={"by_hand": tuple(left.values())}), tuple(cuts))
@@ -212,7 +162,7 @@ def _without(
     taken = []
     beyond = Counter(units)
     for line, warehouse in units:
-        for each in _last_first(left.values()):
+        for each in last_first(left.values()):
             if each.warehouse == warehouse and (part := min(beyond[line, warehouse], each.units(line))):
                 left[each.pick_list_id] = left[each.pick_list_id].without(line, part)
                 taken.append((each, line, part))
@@ -228,6 +178,9 @@ def _revised(process: WarehouseProcess, event: AllocationRevised, fact: Fact) ->
     meanwhile, so what is planned and what is called off does not add up to what is there.
     """
     known = event.cause in process.shorts
+    if known:
+        short = process.shorts[event.cause]
+        process = known_as_missing(process, Counter({(short.sku, short.warehouse): short.quantity}))
     shorts = {name: each for name, each in process.shorts.items() if name != event.cause}
     process = process.model_copy(update={"shorts": shorts})
     if not process.released:
@@ -241,7 +194,7 @@ def _revised(process: WarehouseProcess, event: AllocationRevised, fact: Fact) ->
     cuts = tuple(
         one(
             pick_list_stream(fact.merchant, each.pick_list_id),
-            CutPickLine(**_ids(each), cause=event.cause, line=line, quantity=units),
+            CutPickLine(**id_of(each), cause=event.cause, line=line, quantity=units),
         )
         for each, line, units in taken
         if each.pick_list_id in released
@@ -251,73 +204,11 @@ def _revised(process: WarehouseProcess, event: AllocationRevised, fact: Fact) ->
     return Reaction(process.model_copy(update={"to_pick": lists}), (*cuts, *_release(process, fact, more)))
 
 
-def _by_place(lines: Iterable[ParcelLine]) -> Counter[Place]:
-    units: Counter[Place] = Counter()
-    for line in lines:
-        units[line.sku, line.warehouse] += line.quantity
-    return units
-
-
-def _parcel_lines(units: Counter[Place]) -> tuple[ParcelLine, ...]:
-    return tuple(ParcelLine(sku=s, warehouse=w, quantity=n) for (s, w), n in sorted(units.items()) if n > 0)
-
-
-def _listed(lists: Iterable[ToPick]) -> Counter[Place]:
-    units: Counter[Place] = Counter()
-    for each in lists:
-        for line in each.lines:
-            units[line.sku, each.warehouse] += line.quantity
-    return units
-
-
-def _given(process: WarehouseProcess, ids: set[str], **changed: object) -> WarehouseProcess:
-    def with_given(lists: tuple[ToPick, ...]) -> tuple[ToPick, ...]:
-        return tuple(
-            each.model_copy(update={"given": True}) if each.pick_list_id in ids else each for each in lists
-        )
-
-    lists = {"to_pick": with_given(process.to_pick), "by_hand": with_given(process.by_hand)}
-    return process.model_copy(update={**lists, **changed})
-
-
-def _fetched(process: WarehouseProcess, event: ShipmentDispatched, fact: Fact) -> Reaction[WarehouseProcess]:
-    """A list of which parcels have left with everything is handed over, though nobody said so.
-
-    First the parcel tells of what people have handed over. Of a list that is fetched in part it is kept.
-    """
-    there = _open(process)
-    told = _by_place(event.lines) if event.lines else _listed(there)  # parcels of before had all of the order
-    handed = _by_place(process.handed)
-    left = _by_place(process.fetched) + (told - handed)
-    concluded = []
-    for each in there:
-        wanted = _listed([each])
-        if wanted <= left:
-            left -= wanted
-            concluded.append(each)
-    ids = {each.pick_list_id for each in concluded}
-    still_open = _listed(each for each in there if each.pick_list_id not in ids)
-    process = _given(
-        process, ids, handed=_parcel_lines(handed - told), fetched=_parcel_lines(left & still_open)
-    )
-
-    def conclude(each: ToPick) -> Command:
-        return ConcludePickList(**_ids(each), shipment_id=event.shipment_id)
-
-    return Reaction(process, _each(fact, concluded, conclude))
-
-
-def _handed_over(process: WarehouseProcess, event: PickListHandedOver) -> Reaction[WarehouseProcess]:
-    for each in _open(process):
-        if each.pick_list_id == event.pick_list_id:
-            units, fetched = _listed([each]), _by_place(process.fetched)
-            handed = _by_place(process.handed) + (units - fetched)
-            kept = {"handed": _parcel_lines(handed), "fetched": _parcel_lines(fetched - units)}
-            return Reaction(_given(process, {each.pick_list_id}, **kept))
-    return Reaction(process)
-
-
 def react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
+    return concluded(_react(process, fact), fact)
+
+
+def _react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
     match fact.event:
         case AllocationPlanned(order_id=order_id) as event if not (process.released or process.over):
             changed = {"order_id": order_id, "to_pick": _lists(order_id, event.picks)}
@@ -336,17 +227,17 @@ def react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
         case PickListCancelled() | PickShorted() as event:
             return _not_listed(process, event, fact)
         case PickListHandedOver() as event:
-            return _handed_over(process, event)
+            return Reaction(handed_over(process, event))
         case ShipmentDispatched() as event:
-            return _fetched(process, event, fact)
+            return Reaction(dispatched(process, event))
         case OrderHeld():
-            commands = _each(fact, _open(process), _hold)
+            commands = each_list(fact, lists_there(process), _hold)
             return Reaction(process.model_copy(update={"held": True}), commands)
         case OrderReleased(remaining=0):
-            commands = _each(fact, _open(process), _resume)
+            commands = each_list(fact, lists_there(process), _resume)
             return Reaction(process.model_copy(update={"held": False}), commands)
         case OrderCancelled():
-            commands = _each(fact, _open(process), _cancel)
+            commands = each_list(fact, lists_there(process), _cancel)
             return Reaction(process.model_copy(update={"over": True}), commands)
         case _:
             return Reaction(process)
