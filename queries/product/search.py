@@ -63,8 +63,8 @@ def _bounded(text: str) -> dict[bool, str]:
     }
 
 
-_LIST = {sort: _sorted(sort) for sort in _SORTS if sort != "relevance"}
-_RANKED, _FACETS = _bounded(_QUERIES.rank_products.sql), _bounded(_QUERIES.count_facets.sql)
+LISTS = {sort: _sorted(sort) for sort in _SORTS if sort != "relevance"}
+RANKED, FACETS = _bounded(_QUERIES.rank_products.sql), _bounded(_QUERIES.count_facets.sql)
 
 
 class FoundProduct(Answer):
@@ -209,9 +209,9 @@ async def _find(
         or arguments["price_from"] is not None
         or arguments["price_to"] is not None
     )
-    statements: list[Statement] = [(_RANKED[by_id] if order == "relevance" else _LIST[order], told)]
+    statements: list[Statement] = [(RANKED[by_id] if order == "relevance" else LISTS[order], told)]
     if first:
-        statements.append((_FACETS[by_id], told))
+        statements.append((FACETS[by_id], told))
     found = await reader.rows(MODELS, *statements, views=VIEWS)
     return found[0], found[1] if first else []
 
