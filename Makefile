@@ -68,7 +68,7 @@ chaos: venv ## real faults on real processes while trade is played: SEED=1 MINUT
 races: venv ## 32 shoppers and one last unit, over and over: orders, carts, split over warehouses, held until it expires: ROUNDS=1000
 	$(BIN)/python -m tests.races --rounds $(ROUNDS)
 
-misbehave: venv ## live orders while provider and carrier misbehave in every way at a tenth of all calls: ORDERS=10000 SEED=1
+misbehave: venv ## live orders while provider and carrier misbehave in every way at a tenth of all calls: ORDERS=1000 SEED=1
 	$(BIN)/python -m tests.misbehave --orders $(ORDERS) --seed $(SEED)
 
 bench: venv ## the benchmarks, side by side in one run: tables, and build/bench.json; GROWTH=10000000 for the largest log

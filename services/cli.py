@@ -265,7 +265,7 @@ def _process(name: str, about: str, role: Role = "write", *, follow: bool = True
 _process("api", "The HTTP API: commands and queries.", follow=False)
 _process("relay", "Publishes the log to NATS, in order.", follow=False)
 _process("projector", "Builds the read models from the log.", "project")
-_process("agents", "The order, inventory, payment and shipping agents.")
+_process("agents", "All agents: order, cart, inventory, allocation, warehouse, payment, product, shipping.")
 _process("gateways", "Calls the payment provider and the carrier, and takes their webhooks.")
 _process("scheduler", "Appends the deadlines that have come; sweeps what is over.", follow=False)
 _process("sealer", "Sums the log up in a Merkle tree, and signs it once a second.", follow=False)

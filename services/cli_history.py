@@ -30,7 +30,9 @@ _ENCODED = (
     " has the stream order-demo.o%2D1"
 )
 Stream = Annotated[str, typer.Argument(help=f"For example order-m1.1001; {_ENCODED}.")]
-Agent = Annotated[str, typer.Argument(help="order, inventory, payment or shipping.")]
+Agent = Annotated[
+    str, typer.Argument(help="order, cart, inventory, allocation, warehouse, payment, product or shipping.")
+]
 OrderName = Annotated[str, typer.Argument(help="MERCHANT/ORDER_ID, or the order's stream.")]
 Table = Annotated[str, typer.Argument(help="A table of a read model, for example orders or sales_by_day.")]
 Key = Annotated[

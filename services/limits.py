@@ -31,12 +31,15 @@ SPARED = ("/health",)
 STREAMED = ("/v1/catalogue/imports",)
 """Files, which are larger than what is kept in memory."""
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
-_CORS_ASK = (
+CORS_ASK = (
     "Authorization",
     "Content-Type",
     "Idempotency-Key",
+    "Last-Event-ID",
     "Prefer",
+    "Tillroll-Cart",
     "Tillroll-CSRF",
+    "Tillroll-Email",
     "Tillroll-Merchant",
     "Tillroll-Min-Position",
 )
@@ -107,7 +110,7 @@ def _doors(
             doors,
             allow_origins=origins,
             allow_methods=METHODS,
-            allow_headers=_CORS_ASK,
+            allow_headers=CORS_ASK,
             allow_credentials=True,
             expose_headers=_CORS_TELL,
         )

@@ -46,7 +46,7 @@ class MemberRoleBody(Body):
         Text,
         Field(
             max_length=200,
-            description="for a customer: whose orders it sees and may place, by the `customer_unique_id` of"
+            description="for a customer: whose orders it sees, by the `customer_unique_id` of"
             " these orders, or the `customer_id` where they have no other",
             examples=["c-4711"],
         ),

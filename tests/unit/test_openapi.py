@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
+from services.limits import CORS_ASK
 from tests.integration.api_client import app_in_memory
 
 METHODS = {"get", "put", "post", "delete", "patch"}
@@ -109,3 +110,15 @@ def test_each_command_takes_a_key_and_tells_its_position(document: dict[str, Any
         schema = resolved(document, good["content"]["application/json"]["schema"])
         assert "position" in schema["required"], where
         assert schema["properties"]["position"]["examples"], where
+
+
+def test_pages_of_other_origins_may_send_each_header_that_is_asked_for(document: dict[str, Any]) -> None:
+    asked = {
+        each["name"].lower()
+        for _, operation in operations(document)
+        for each in operation.get("parameters", ())
+        if each["in"] == "header"
+    }
+    safelisted = {"accept"}
+    assert {"tillroll-cart", "tillroll-email", "last-event-id"} <= asked
+    assert asked - safelisted <= {name.lower() for name in CORS_ASK}
