@@ -126,6 +126,83 @@ def test_what_is_left_on_the_disk_is_named_and_no_restore_brings_anybody_back(tm
     check_put_back_by_hand(data_dir, copy)
 
 
+TOLD = {
+    "email": "marker-0815@example.com",
+    "name": "Marker of a person 0815",
+    "phone": "marker phone 0815",
+    "street": "Marker street 0815",
+    "city": CITY,
+    "note": "Marker of a wish 0815",
+}
+NOTED, BRAND, ELSEWHERE = "Marker of a note 0815", "marker brand 0815", "Marker of a place elsewhere 0815"
+ALL_MARKERS = (*TOLD.values(), NOTED, BRAND, ELSEWHERE)
+
+
+def sent(shop: Shop, method: str, path: str, **body: Any) -> Any:
+    answer = shop.client.request(method, path, json=body)
+    assert answer.status_code < 300, answer.text
+    return answer.json()
+
+
+def buy_by_cart(shop: Shop) -> tuple[str, str]:
+    """The cart, and its order: of a person who tells all that a shop may ask for."""
+    cart = sent(shop, "POST", "/v1/carts", currency="BRL")["cart_id"]
+    sent(shop, "POST", f"/v1/carts/{cart}/items", sku="A-1", quantity=2, unit_price_cents=1000)
+    sent(shop, "PUT", f"/v1/carts/{cart}/contact", customer_id=NAME, zip_prefix="01310", **TOLD)
+    pays = [{"payment_id": "card", "method": "credit_card"}]
+    done = sent(shop, "POST", f"/v1/carts/{cart}/complete", total_cents=2000, payments=pays)
+    return cart, done["orders"][0]["order_id"]
+
+
+def tell_more(shop: Shop, order: str) -> None:
+    """While it is held: a note, another place, a payment method that the customer keeps."""
+    sent(shop, "POST", f"/v1/orders/{order}/notes", text=NOTED)
+    address = {"customer_id": NAME, "zip_prefix": "20040", "city": ELSEWHERE}
+    sent(shop, "POST", f"/v1/orders/{order}/changes", change_set_id="move", address=address)
+    sent(shop, "POST", f"/v1/orders/{order}/changes/move/confirm")
+    kept = {"token": "cus_1/pm_1", "brand": BRAND, "last4": "4242", "expires": "2029-04"}
+    sent(shop, "POST", "/v1/payment-methods", customer_id=NAME, method_id="card", **kept)
+
+
+def all_that_is_shown(shop: Shop, cart: str, order: str) -> str:
+    paths = (f"/v1/carts/{cart}", f"/v1/orders/{order}", "/v1/payment-methods", "/v1/orders", "/v1/shipments")
+    return "".join(json.dumps(shop.client.get(path).json(), ensure_ascii=False) for path in paths)
+
+
+def test_all_that_a_person_told_is_gone(tmp_path: Path) -> None:
+    """From all that the API shows and, once scrubbed, from the disk, but for what the carrier was told."""
+    data_dir = tmp_path / "var"
+    data_dir.mkdir()
+    asyncio.run(without_compression(data_dir))
+    with shop(data_dir) as opened:
+        sent(opened, "POST", "/v1/stock/receive", sku="A-1", quantity=40)
+        cart, order = buy_by_cart(opened)
+        sent(opened, "POST", f"/v1/orders/{order}/holds", hold_id="h1", reason="address")
+        opened.until(order, "confirmed")
+        tell_more(opened, order)
+
+        def shows_all() -> bool:
+            told = all_that_is_shown(opened, cart, order)
+            return all(marker in told for marker in ALL_MARKERS if marker != CITY)
+
+        wait(shows_all)
+        for marker in (NOTED, BRAND, ELSEWHERE):
+            assert "postgres" in files_with(data_dir, marker), "else this test looks for nothing"
+        sent(opened, "POST", f"/v1/orders/{order}/holds/h1/release")
+        opened.until(order, "completed")
+        code, told = erase(opened)
+        assert (code, told["erased"], told["followed"]) == (0, True, True)
+        left = all_that_is_shown(opened, cart, order)
+        assert [marker for marker in ALL_MARKERS if marker in left] == []
+        code, said = run(data_dir, opened.environment, "scrub")
+        assert code == 0, said
+        wait(lambda: set(files_with(data_dir, *ALL_MARKERS)) <= {CARRIER})
+        for marker in {*ALL_MARKERS} - {CITY, ELSEWHERE}:
+            assert not files_with(data_dir, marker), f"nobody was told {marker}"
+        code, verdict = tillroll(opened.environment, "verify")
+        assert code == 0, verdict
+
+
 def check_restored(data_dir: Path, copy: Path, environment: dict[str, str]) -> None:
     """By the command: before anything runs the person is gone, from keys and read models."""
     assert files_with(copy, NAME)
