@@ -85,6 +85,7 @@ from domain.warehouse.pick_list import (
 )
 from services.agents.agent import Agent, order_key
 from services.agents.allocation import ALLOCATION_AGENT
+from services.agents.carrier import CARRIER_AGENT
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.order import ORDER_AGENT
 from services.agents.payment import PAYMENT_AGENT
@@ -239,6 +240,14 @@ CUT = OrderLinesCancelled(
     change_cents=-500,
     total_cents=500,
 )
+
+
+def test_units_are_reserved_where_they_will_be_shipped_from() -> None:
+    """In the warehouses of the plan, which the parcels leave from as well, wherever their lines once said."""
+    reserved_at = {c.warehouse for c in commands_of(INVENTORY_AGENT, placed(), PLANNED)}
+    parcels = commands_of(CARRIER_AGENT, placed(), PLANNED, CONFIRMED)
+    shipped_from = {line.warehouse for each in parcels for line in each.lines}
+    assert reserved_at == shipped_from == {pick.warehouse for pick in PICKS}
 
 
 def test_of_what_is_planned_nothing_is_let_go_for_a_cut() -> None:

@@ -111,6 +111,14 @@ def test_two_buyers_of_one_last_unit() -> None:
     )
 
 
+def test_check_and_reserve_are_one_decision() -> None:
+    """There is no command that only asks: who is told that there are units has them."""
+    stock.given(received(2)).when(reserve("o1", 2)).then(reserved("o1", 2))
+    stock.given(received(2)).when(reserve("o1", 3)).then(
+        StockReservationRefused(order_id="o1", wanted=3, available=2, room=0, **PLACE)
+    )
+
+
 def test_a_redelivered_reservation_changes_nothing() -> None:
     stock.given(received(3), reserved("o1", 1)).when(reserve("o1", 1)).then_nothing()
     stock.given(received(3), allocated("o1", 1)).when(reserve("o1", 1)).then_nothing()
