@@ -40,7 +40,8 @@ from tests.integration.test_projections import shown as projected
 from tests.integration.trade import Trade
 
 OLIST = os.environ.get("TILLROLL_OLIST_DIR")
-MOMENTS, CHECKOUTS = 20, 200
+MOMENTS = 20
+CHECKOUTS = int(os.environ.get("TILLROLL_OLIST_CHECKOUTS", "200"))
 Rows = dict[str, Any]
 States = dict[str, Rows]
 

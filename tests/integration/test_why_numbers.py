@@ -333,7 +333,7 @@ async def test_a_hundred_random_numbers_of_the_miniature_add_up(database: str, p
         await check_random_numbers(pool, seed=7)
 
 
-CHECKOUTS = 300
+CHECKOUTS = int(os.environ.get("TILLROLL_OLIST_CHECKOUTS", "300"))
 
 
 @pytest.mark.olist
