@@ -23,9 +23,11 @@ from eventstore.leaf import leaf_hash_of
 from eventstore.log import StoredEvent
 from eventstore.queries import load_queries
 from projections.compare import compare
+from services.agents.runner import FOLLOWER as AGENTS
 from services.audit.against import SealedTree, stored_checkpoints
 from services.audit.notes import Checkpoint
 from services.books import Books
+from services.books.order import Seen
 from services.context import ProcessContext
 from services.stragglers import STILL_SECONDS, read_due, verify_stragglers
 from services.verify_snapshots import verify_snapshots
@@ -83,13 +85,14 @@ async def verify(
     if checkpoints is None:
         checkpoints = stored
     tree = SealedTree(checkpoints)
+    seen = await _read_seen(context)
     due = await read_due(context)
     forgotten = await _verify_log(context, verdict, progress, due.head, tree, books)
     altered: list[str] = []
     await tree.finish(context.pool, altered.append)
     verdict.problems[:0] = altered  # first of all, however much else is wrong
     verdict.sealed = tree.agreed
-    for fault in books.faults() if books else ():
+    for fault in books.faults(seen) if books else ():
         verdict.wrong(f"books: {fault}")
     await _verify_ledger(context, verdict, forgotten)
     with _what_an_altered_log_breaks(verdict):
@@ -111,6 +114,12 @@ def _what_an_altered_log_breaks(verdict: Verdict) -> Iterator[None]:
         if verdict.clean:
             raise
         verdict.wrong(f"what follows from the log can't be compared with it: {error or type(error).__name__}")
+
+
+async def _read_seen(context: ProcessContext) -> Seen:
+    """What agents are done with. Read before the head is, so that what they asked for lies below it."""
+    ((_, done, _),) = await _fetch(context, "read_places", followers=[AGENTS], read_models=[])
+    return Seen(done, {key for (key,) in await _fetch(context, "read_parked_keys")})
 
 
 async def _verify_log(

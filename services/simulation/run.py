@@ -235,7 +235,7 @@ def _violations(system: System, plan: Plan, shop: Shop) -> Iterator[str]:
     yield from invariants.nothing_is_shipped_twice(history, shipments)
     yield from oracles.deliveries_stand(history, shipments)
     yield from _as_the_events_say(system, history, plan)
-    yield from _of_commerce(history, sound)
+    yield from _of_commerce(history, sound, spoilt)
     yield from _promises(system, history, shop)
     yield from kept.all_is_known(history, PAYMENT_GATEWAY, payments.payments.items(), _shown)
     yield from kept.all_is_known(history, CARRIER_GATEWAY, parcels, carrier.render)
@@ -263,8 +263,8 @@ def _as_the_events_say(system: System, history: History, plan: Plan) -> Iterator
     yield from oracles.deadlines_are_not_early(history, back_s)
 
 
-def _of_commerce(history: History, sound: Plan) -> Iterator[str]:
-    yield from commerce.books_balance(history)
+def _of_commerce(history: History, sound: Plan, spoilt: Collection[Key]) -> Iterator[str]:
+    yield from commerce.books_balance(history, spoilt)
     yield from commerce.one_order_a_checkout(history)
     yield from commerce.checkouts_end(history, sound)
     yield from commerce.change_sets_are_not_charged(history)

@@ -36,6 +36,10 @@ WHERE d.due_at <= CASE d.clock WHEN 'wall' THEN :now ELSE c.now END AND NOT EXIS
 SELECT follower, key, min(position), (array_agg(error ORDER BY position))[1]
 FROM parked GROUP BY follower, key ORDER BY follower, key LIMIT 100;
 
+-- name: read_parked_keys()
+-- The keys with which agents are stuck.
+SELECT DISTINCT key FROM parked WHERE follower >= 'agent:' AND follower < 'agent;';
+
 -- name: read_unrecorded(seconds)
 -- What was skipped though nobody asked for it in the log; and what was asked, and nobody has answered.
 (

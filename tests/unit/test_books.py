@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from domain.carrier import ShipmentReturned
-from domain.inventory import StockReceived, StockReserved
+from domain.inventory import BackorderCancelled, Backordered, StockReceived, StockReleased, StockReserved
 from domain.kernel import Event, Fact
-from domain.order import OrderCompleted, OrderDiscrepancyOpened
+from domain.order import OrderCancelled, OrderCompleted, OrderDiscrepancyOpened
 from domain.payment import (
     AuthorizationExpired,
     AuthorizationRequested,
+    CaptureFailed,
+    CaptureRequested,
     DisputeLost,
     DisputeOpened,
     DisputeWon,
@@ -24,9 +26,12 @@ from domain.payment import (
     PaymentVoided,
     RefundFailed,
     RefundRequested,
+    VoidFailed,
+    VoidRequested,
 )
 from domain.streams import order_stream, payment_stream, shipment_stream, stock_stream
 from services.books import Books
+from services.books.order import Seen
 from tests.unit.test_agents import placed
 from tests.unit.test_projections_project import facts_of
 
@@ -150,12 +155,106 @@ def test_a_completed_order_is_paid_once_by_all_its_payments(
     order = order_stream("m1", "o1")
     held = PaymentAuthorized(payment_id="p0", order_id="o1", amount_cents=1000, provider_reference="x")
     told = [held.model_copy(update={"payment_id": name}) for name in ("p0", "p2")]
-    paid_by = [FIRST, SECOND, *told, *money]
+    let_go = [VoidRequested(payment_id=name, order_id="o1") for name in ("p0", "p2")]
+    paid_by = [FIRST, SECOND, *told, *money, *let_go]
     begun = [(order, placed()), *((payment_stream("m1", each.payment_id), each) for each in paid_by)]
     others = [(shipment_stream("m1", "o1") if event is RETURNED else order, event) for event in also]
     done = [*begun, *others, (order, OrderCompleted(order_id="o1"))]
     assert [fault in told for told in books_of(facts_of(done, "m1")).faults()] == ([True] if fault else [])
     assert list(books_of(facts_of(begun, "m1")).faults()) == [], "it is under way"
+
+
+HELD = PaymentAuthorized(payment_id="p0", order_id="o1", amount_cents=1000, provider_reference="x")
+TAKING = CaptureRequested(payment_id="p0", order_id="o1", capture_id="c", amount_cents=1000)
+NOT_TAKEN = CaptureFailed(payment_id="p0", order_id="o1", capture_id="c", reason="gone")
+LET_GO = VoidRequested(payment_id="p0", order_id="o1")
+NOT_LET_GO = VoidFailed(payment_id="p0", order_id="o1", reason="no")
+GONE = PaymentVoided(payment_id="p0", order_id="o1", amount_cents=1000)
+LAPSED = AuthorizationExpired(payment_id="p0", order_id="o1", amount_cents=1000)
+BACK = GIVEN.model_copy(update={"payment_id": "p0"})
+PART_BACK = BACK.model_copy(update={"amount_cents": 400})
+BY_HAND = PaymentRefunded(payment_id="p0", order_id="o1", refund_id="re_1", amount_cents=1000)
+TAKEN_BACK = DisputeLost(payment_id="p0", order_id="o1", dispute_id="d", amount_cents=1000)
+AGAINST = OrderDiscrepancyOpened(order_id="o1", kind="not_refunded")
+CANCELLED = OrderCancelled(order_id="o1", reason="customer")
+
+
+def of_order(*events: Event) -> list[Fact]:
+    """An order of 1,000 cents and payment p0 of it, and what became of them; at positions 1 to n."""
+    streams = {"Order": order_stream("m1", "o1"), "Stock": stock_stream("m1", "A", "main")}
+    payment = payment_stream("m1", "p0")
+    begun = (placed(), FIRST, *events)
+    return facts_of([(streams.get(type(each).__name__[:5], payment), each) for each in begun], "m1")
+
+
+@pytest.mark.parametrize(
+    ("events", "fault"),
+    [
+        ([HELD], "1000 cents of payment-m1.p0 are held"),
+        ([HELD, LET_GO], ""),
+        ([HELD, LET_GO, NOT_LET_GO], "1000 cents of payment-m1.p0 are held"),
+        ([HELD, LET_GO, NOT_LET_GO, AGAINST], ""),
+        ([HELD, LET_GO, GONE], ""),
+        ([HELD, LAPSED], ""),
+        ([LET_GO], ""),
+        ([HELD, TAKING], ""),
+        ([HELD, TAKING, NOT_TAKEN], "1000 cents of payment-m1.p0 are held"),
+        ([HELD, TAKING, took("p0", 1000)], "it is cancelled, and keeps 1000 cents"),
+        ([HELD, took("p0", 600), LET_GO], "it is cancelled, and keeps 600 cents"),
+        ([HELD, took("p0", 1000), BACK], ""),
+        ([HELD, took("p0", 1000), BY_HAND], ""),
+        ([HELD, took("p0", 1000), BACK.model_copy(update={"refund_id": "re_1"}), BY_HAND], ""),
+        ([HELD, took("p0", 1000), TAKEN_BACK], ""),
+        ([HELD, took("p0", 1000), PART_BACK], "it is cancelled, and keeps 600 cents"),
+        ([HELD, took("p0", 1000), AGAINST], ""),
+    ],
+)
+def test_of_a_cancelled_order_nothing_is_kept_or_held(events: list[Event], fault: str) -> None:
+    facts = of_order(*events, CANCELLED)
+    books = books_of(facts)
+    assert [fault in told for told in books.faults()] == ([True] if fault else [])
+    assert list(books.faults(Seen(len(facts) - 1))) == [], "its agents have not seen the end of it"
+    assert list(books.faults(Seen(parked=["order-m1.o1"]))) == [], "and never will, before a person says so"
+    assert list(books.faults(Seen(len(facts), ["order-m1.o2"]))) == list(books.faults())
+
+
+def test_of_a_completed_order_nothing_more_is_held() -> None:
+    more = HELD.model_copy(update={"amount_cents": 1500})
+    done = OrderCompleted(order_id="o1")
+    (fault,) = books_of(of_order(more, took("p0", 1000), done)).faults()
+    assert fault == (
+        "order-m1.o1: it is completed, and 500 cents of payment-m1.p0 are held that nobody has let go"
+    )
+    assert list(books_of(of_order(more, took("p0", 1000), LET_GO, done)).faults()) == []
+
+
+def test_what_was_let_go_is_not_held() -> None:
+    part = GONE.model_copy(update={"amount_cents": 700})
+    (fault,) = books_of(of_order(HELD, LET_GO, part)).faults()
+    assert fault == "payment-m1.p0: it was let go, and 300 cents of it are held"
+
+
+PLACE = {"sku": "A", "warehouse": "main", "order_id": "o1", "quantity": 2}
+RESERVED = StockReserved(**PLACE, expires_at=NOW)
+WAITS = Backordered(**PLACE, expires_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("events", "fault"),
+    [
+        ([RESERVED], "it is cancelled, and 2 units of stock-m1.A.main are held for it"),
+        ([RESERVED, StockReleased(**PLACE)], ""),
+        ([WAITS], "it is cancelled, and it waits for 2 units of stock-m1.A.main"),
+        ([WAITS, BackorderCancelled(**PLACE, reason="released")], ""),
+    ],
+)
+def test_nothing_is_held_for_an_order_that_is_over(events: list[Event], fault: str) -> None:
+    received = StockReceived(sku="A", warehouse="main", quantity=5)
+    stock, order = stock_stream("m1", "A", "main"), order_stream("m1", "o1")
+    begun = [(order, placed()), *((stock, each) for each in (received, *events))]
+    assert list(books_of(facts_of(begun, "m1")).faults()) == []
+    found = list(books_of(facts_of([*begun, (order, CANCELLED)], "m1")).faults())
+    assert found == ([f"{order}: {fault}"] if fault else [])
 
 
 def test_stock_balances_at_each_place() -> None:
