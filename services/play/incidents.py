@@ -1,4 +1,5 @@
-"""Made-up trade in which nothing goes straight: split parcels, parts captured, edits, disputes, back-orders.
+"""Made-up trade in which nothing goes straight: split parcels, parts captured, edits, refunds, disputes,
+back-orders, orders that are called off.
 
 It has no dataset and so no oracles; it is judged by its books (`tillroll verify --books`). The same number of
 orders and seed give the same trade. All orders are one merchant's, with two warehouses; one of an incident
@@ -8,7 +9,7 @@ that needs stock of its own has a SKU of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final
@@ -19,6 +20,7 @@ from domain.inventory import ReceiveStock, SetStockRules, StockRules
 from domain.kernel import Command
 from domain.merchant import RegisterMerchant, SetMerchantTerms
 from domain.order import (
+    CancelOrder,
     CancelOrderLines,
     ConfirmOrderEdit,
     Line,
@@ -28,7 +30,7 @@ from domain.order import (
     ProposeOrderEdit,
     SetQuantity,
 )
-from domain.payment import CapturePayment
+from domain.payment import CapturePayment, RequestRefund
 from domain.personal import Customer
 from domain.streams import (
     merchant_stream,
@@ -154,6 +156,26 @@ def _partly_captured(order_id: str) -> Incident:
     return Incident(quantity=2, told=((1, payment_stream(MERCHANT, payment), capture),))
 
 
+def _partly_refunded(order_id: str) -> Incident:
+    """A person gives a part back, long after it is sent."""
+    payment = f"{order_id}.card"
+    refund = RequestRefund(payment_id=payment, refund_id="by-hand", amount_cents=500)
+    return Incident(told=((8, payment_stream(MERCHANT, payment), refund),))
+
+
+def _called_off(order_id: str) -> Incident:
+    """Before it is sent: what is held is let go."""
+    cancel = CancelOrder(order_id=order_id, reason="customer")
+    return Incident(told=((1, order_stream(MERCHANT, order_id), cancel),))
+
+
+def _called_off_when_partly_captured(order_id: str) -> Incident:
+    """What was captured is given back, and the rest let go."""
+    captured, called_off = _partly_captured(order_id), _called_off(order_id)
+    (stream, cancel) = called_off.told[0][1:]
+    return replace(captured, told=(*captured.told, (1.2, stream, cancel)))
+
+
 def _partly_cancelled(order_id: str) -> Incident:
     lines = (LineQuantity(line=1, quantity=1),)
     cancel = CancelOrderLines(order_id=order_id, cancel_id="cut", reason="customer", lines=lines)
@@ -170,6 +192,9 @@ INCIDENTS: Final[dict[str, Callable[[str], Incident]]] = {
     "cancelled in part": _partly_cancelled,
     "disputed and won": lambda _: Incident(later=((8, "dispute_opened"), (9, "dispute_won"))),
     "disputed and lost": lambda _: Incident(later=((8, "dispute_opened"), (9, "dispute_lost"))),
+    "refunded in part": _partly_refunded,
+    "called off": _called_off,
+    "called off when partly captured": _called_off_when_partly_captured,
     "lapsed": lambda _: Incident(later=((0.5, "expired"),)),
 }
 

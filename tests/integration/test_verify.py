@@ -13,6 +13,8 @@ import psycopg
 import pytest
 
 from domain.inventory import STOCK, Stock
+from domain.order import CancelOrder
+from domain.streams import order_stream
 from eventstore.checkpoints import holding
 from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.seams import WallClock
@@ -21,6 +23,7 @@ from eventstore.tasks import end_tasks
 from projections.runner import ProjectionRunner
 from projections.session import PostgresReadModels
 from services import stragglers
+from services.books import Books
 from services.context import ProcessContext, open_context
 from services.settings import Settings
 from services.stragglers import NOTHING_RUNS
@@ -117,6 +120,37 @@ async def test_that_nothing_runs_is_a_problem_of_its_own(database: str, context:
         first, *behind = await problems(context)
         assert first == NOTHING_RUNS
         assert any(each.startswith("agents is done up to") for each in behind)
+
+
+async def test_books_judge_an_order_once_its_agents_have_seen_its_end(
+    database: str, context: ProcessContext
+) -> None:
+    """Agents that pass over the end of an order leave its stock held."""
+
+    async def faults() -> list[str]:
+        found = (await verify(context, lambda *_: None, 0.0, books=Books())).problems
+        return [each for each in found if each.startswith("books: ")]
+
+    async with trading(database) as trade:
+        async with following(trade, context, *EVERYBODY):
+            await trade_a_little(trade)
+            await trade.rest()
+        await trade.command(order_stream("m", "o1"), CancelOrder(order_id="o1", reason="customer"))
+        assert await faults() == [], "nobody has seen it yet"
+        async with following(trade, context, *EVERYBODY):
+            await trade.rest()
+        assert await faults() == [], "what was held is let go"
+        await trade.command(order_stream("m", "o2"), CancelOrder(order_id="o2", reason="customer"))
+        passing = asyncio.create_task(_pass_over(trade, "agents"))
+        await trade.rest()
+        await end_tasks(passing)
+        held = "books: order-m.o2: it is cancelled, and 1 units of stock-m.a.main are held for it"
+        assert await faults() == [held]
+        park = "INSERT INTO parked (follower, key, position, error) VALUES ('agent:inventory', '{}', 1, 'x')"
+        await execute(database, park.format("order-m.o1"))
+        assert await faults() == [held]
+        await execute(database, park.format("order-m.o2"))
+        assert await faults() == [], "they are stuck with it, which is told anyway"
 
 
 @dataclass(frozen=True, slots=True)

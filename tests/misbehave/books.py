@@ -93,12 +93,14 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A payment at the provider, in minor units; `disputed` is what the bank has taken back."""
+    """A payment at the provider, in minor units; `disputed` is what the bank has taken back, `held` what may
+    still be captured."""
 
     intent: str
     captured: int = 0
     refunded: int = 0
     disputed: int = 0
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,11 @@ def _payments(http: httpx.Client, url: str) -> dict[str, Account]:
         disputed[dispute["payment_intent"]] += dispute["amount"] * (dispute["status"] != "won")
     return {
         each["metadata"].get(PAYMENT, each["id"]): Account(
-            each["id"], each["amount_received"], refunded[each["id"]], disputed[each["id"]]
+            each["id"],
+            each["amount_received"],
+            refunded[each["id"]],
+            disputed[each["id"]],
+            each["amount_capturable"],
         )
         for each in _listed(http, f"{url}/v1/payment_intents")
     }

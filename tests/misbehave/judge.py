@@ -18,7 +18,7 @@ def _stuck(books: Books) -> Iterator[str]:
 
 
 def _money(books: Books, outside: Outside) -> Iterator[str]:
-    """Nothing is charged twice; what is not sold is not paid; both books say the same."""
+    """Nothing is charged twice; what is not sold is not paid, or held; both books say the same."""
     for order_id, order in books.orders.items():
         for stream in order.payments:
             ours, theirs = books.captured[stream], outside.of(stream).captured
@@ -35,6 +35,9 @@ def _money(books: Books, outside: Outside) -> Iterator[str]:
         back = sum(each.disputed for each in accounts)
         if order.ended.startswith("cancelled") and kept > back and not order.discrepancies:
             yield f"{order_id} is {order.ended}, and {kept} cents of it are kept"
+        held = sum(each.held for each in accounts)
+        if order.ended and held and not order.discrepancies:
+            yield f"{order_id} is {order.ended}, and {held} cents of it are held"
         if order.ended == "completed" and captured != order.total_cents:
             yield f"{order_id} of {order.total_cents} cents is completed with {captured} captured"
 

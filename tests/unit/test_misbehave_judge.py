@@ -22,9 +22,11 @@ def books(**of_order: Any) -> Books:
     return made
 
 
-def outside(*, captured: int = 1000, refunded: int = 0, labels: tuple[str, ...] = ("delivered",)) -> Outside:
+def outside(
+    *, captured: int = 1000, refunded: int = 0, held: int = 0, labels: tuple[str, ...] = ("delivered",)
+) -> Outside:
     shipments = [{"shipment_id": PARCEL, "carrier": "swift", "status": status} for status in labels]
-    return Outside({PAYMENT: Account("pi_1", captured, refunded)}, shipments)
+    return Outside({PAYMENT: Account("pi_1", captured, refunded, held=held)}, shipments)
 
 
 def test_what_is_right_is_no_problem() -> None:
@@ -36,6 +38,7 @@ def test_what_is_right_is_no_problem() -> None:
     ("ours", "theirs", "said"),
     [
         (books(), outside(captured=2000), "is charged 2000"),
+        (books(), outside(held=300), "300 cents of it are held"),
         (books(), outside(captured=0), "captured 1000 by our books, 0"),
         (books(ended="cancelled: customer"), outside(labels=("voided",)), "1000 cents of it are kept"),
         (books(), outside(labels=("delivered", "in_transit")), "was collected 2 times"),
