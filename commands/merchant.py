@@ -11,9 +11,10 @@ from commands.executor import Context, Done, Executor
 from commands.fields import Body, Text, whole
 from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
 from domain.kernel import one
-from domain.merchant import RegisterMerchant, SetMerchantTerms
+from domain.merchant import RegisterMerchant, SetMerchantTerms, SetMerchantTimeZone
 from domain.order import Terms
 from domain.streams import merchant_stream
+from domain.time_zones import TimeZone
 from services.web.access import requires
 
 
@@ -28,6 +29,13 @@ async def set_merchant_terms(
     executor: Executor, command: SetMerchantTerms, context: Context, answer: bytes = b""
 ) -> Done:
     """Set the terms on which orders are placed from now on."""
+    return await executor.execute(one(merchant_stream(command.merchant_id), command), context, answer)
+
+
+async def set_merchant_time_zone(
+    executor: Executor, command: SetMerchantTimeZone, context: Context, answer: bytes = b""
+) -> Done:
+    """Set whose days, weeks and months the merchant's are."""
     return await executor.execute(one(merchant_stream(command.merchant_id), command), context, answer)
 
 
@@ -57,6 +65,14 @@ class MerchantTermsBody(Body):
     authorization_valid_s: _Seconds = Field(description="an authorised payment, until it is captured")
 
 
+class MerchantTimeZoneBody(Body):
+    """A name of the tz database."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"time_zone": "America/Sao_Paulo"}]})
+
+    time_zone: TimeZone
+
+
 class MerchantAnswer(Positioned):
     """The merchant that it was about."""
 
@@ -68,6 +84,12 @@ class TermsAnswer(MerchantAnswer):
 
     reservation_valid_s: int = Field(examples=[3600])
     authorization_valid_s: int = Field(examples=[432000])
+
+
+class TimeZoneAnswer(MerchantAnswer):
+    """The time zone as it is now."""
+
+    time_zone: str = Field(examples=["America/Sao_Paulo"])
 
 
 router = APIRouter(prefix="/v1/merchant", tags=["merchant"], route_class=CommandRoute, responses=PROBLEMS)
@@ -103,6 +125,25 @@ async def _set_merchant_terms(call: WantedCall, body: MerchantTermsBody) -> Resp
     await call.settings()
     command = SetMerchantTerms(merchant_id=call.merchant, terms=Terms(**dict(body)))
     return await call.carry_out(set_merchant_terms, command, {"merchant_id": call.merchant, **dict(body)})
+
+
+@router.put(
+    "/time-zone",
+    operation_id="set_merchant_time_zone",
+    dependencies=[requires("merchant:write")],
+    summary="Set the merchant's time zone",
+    response_model=TimeZoneAnswer,
+    responses=answers(200, "Days, weeks and months are of this time zone from now on"),
+)
+async def _set_merchant_time_zone(call: WantedCall, body: MerchantTimeZoneBody) -> Response:
+    """Key figures and analytics are of its days where a request names no other; what is kept does not change.
+    A merchant that has set none has UTC.
+    """
+    await call.settings()
+    command = SetMerchantTimeZone(merchant_id=call.merchant, time_zone=body.time_zone)
+    return await call.carry_out(
+        set_merchant_time_zone, command, {"merchant_id": call.merchant, "time_zone": body.time_zone}
+    )
 
 
 ROUTERS = (router,)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from domain.kernel import Command, Decider, Event, Refused
 from domain.order import Terms
+from domain.time_zones import TimeZone
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -27,7 +28,14 @@ class MerchantTermsSet(Event):
     terms: Terms
 
 
-MerchantEvent: TypeAlias = MerchantRegistered | MerchantTermsSet
+class MerchantTimeZoneSet(Event):
+    """Days, weeks and months of the merchant are those of this time zone, by its name in the tz database."""
+
+    merchant_id: Id
+    time_zone: str
+
+
+MerchantEvent: TypeAlias = MerchantRegistered | MerchantTermsSet | MerchantTimeZoneSet
 
 
 class RegisterMerchant(Command):
@@ -43,7 +51,12 @@ class SetMerchantTerms(Command):
     terms: Terms
 
 
-MerchantCommand: TypeAlias = RegisterMerchant | SetMerchantTerms
+class SetMerchantTimeZone(Command):
+    merchant_id: Id
+    time_zone: TimeZone
+
+
+MerchantCommand: TypeAlias = RegisterMerchant | SetMerchantTerms | SetMerchantTimeZone
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,7 @@ class Merchant:
     place: tuple[str, str, str] = ("", "", "")
     """Zip prefix, city and state that it was registered with."""
     terms: Terms = field(default_factory=Terms)
+    time_zone: str = "UTC"
 
 
 def decide(command: MerchantCommand, merchant: Merchant) -> tuple[MerchantEvent, ...]:
@@ -69,12 +83,14 @@ def decide(command: MerchantCommand, merchant: Merchant) -> tuple[MerchantEvent,
                 f"merchant {merchant_id} is registered already, with zip_prefix {zip_prefix!r},"
                 f" city {city!r} and state {state!r}",
             )
-        case SetMerchantTerms() if not merchant.registered:
+        case SetMerchantTerms() | SetMerchantTimeZone() if not merchant.registered:
             raise Refused("merchant_exists", f"there is no merchant {command.merchant_id}; register it first")
         case SetMerchantTerms(merchant_id=merchant_id, terms=terms):
             return (
                 () if terms == merchant.terms else (MerchantTermsSet(merchant_id=merchant_id, terms=terms),)
             )
+        case SetMerchantTimeZone(time_zone=zone):
+            return () if zone == merchant.time_zone else (MerchantTimeZoneSet(**dict(command)),)
 
 
 def _place(registered: RegisterMerchant | MerchantRegistered) -> tuple[str, str, str]:
@@ -87,6 +103,8 @@ def evolve(merchant: Merchant, event: MerchantEvent) -> Merchant:
             return replace(merchant, registered=True, place=_place(event))
         case MerchantTermsSet(terms=terms):
             return replace(merchant, terms=terms)
+        case MerchantTimeZoneSet(time_zone=time_zone):
+            return replace(merchant, time_zone=time_zone)
 
 
 MERCHANT: Decider[MerchantCommand, MerchantEvent, Merchant] = Decider(

@@ -43,6 +43,7 @@ class MerchantOverview(Answer):
     registered_at: datetime
     reservation_valid_s: int
     authorization_valid_s: int
+    time_zone: str = Field(description="of the tz database", examples=["America/Sao_Paulo"])
     orders_count: int
     orders: OrdersByStatus
     money: list[Money]

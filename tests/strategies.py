@@ -68,7 +68,7 @@ from domain.inventory.transfer import (
 )
 from domain.kernel import Command
 from domain.mail import Letter, RecordMailFailure, RecordMailSent, RecordMailUnknown, RequestMail
-from domain.merchant import RegisterMerchant, SetMerchantTerms
+from domain.merchant import RegisterMerchant, SetMerchantTerms, SetMerchantTimeZone
 from domain.money import split_by_largest_remainder
 from domain.order import (
     AddLine,
@@ -603,6 +603,9 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     **CARRIER_COMMANDS,
     RegisterMerchant: st.builds(RegisterMerchant, **_merchant, city=st.sampled_from(["", "Recife"])),
     SetMerchantTerms: st.builds(SetMerchantTerms, **_merchant, terms=terms),
+    SetMerchantTimeZone: st.builds(
+        SetMerchantTimeZone, **_merchant, time_zone=st.sampled_from(["UTC", "America/Recife", "Asia/Tokyo"])
+    ),
     **PRODUCT_COMMANDS,
     TranslateCategory: st.builds(
         TranslateCategory, category=st.just("brinquedos"), english=st.sampled_from(["toys", "games"])

@@ -1,4 +1,4 @@
-"""Who sells, from where, and on which terms?"""
+"""Who sells, from where, on which terms, and in which time zone?"""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.kernel import Fact
-from domain.merchant import MerchantRegistered, MerchantTermsSet
-from domain.order import Terms
+from domain.merchant import Merchant, MerchantRegistered, MerchantTermsSet, MerchantTimeZoneSet
 from projections.read_model import ReadModel, Rows
 
 
@@ -22,6 +21,7 @@ class MerchantRow:
     registered_at: datetime
     reservation_valid_s: int
     authorization_valid_s: int
+    time_zone: str
 
 
 @dataclass(slots=True)
@@ -31,19 +31,39 @@ class TermsRow:
     authorization_valid_s: int
 
 
+@dataclass(slots=True)
+class ZoneRow:
+    merchant: str
+    time_zone: str
+
+
 def project(facts: Sequence[Fact]) -> Rows:
     registered: list[MerchantRow] = []
     terms: dict[str, TermsRow] = {}
-    usual = Terms()
+    zones: dict[str, ZoneRow] = {}
+    usual = Merchant()
     for fact in facts:
         event: Any = fact.event
         match event:
             case MerchantRegistered(merchant_id=merchant, zip_prefix=zip_prefix, city=city, state=state):
-                valid = (usual.reservation_valid_s, usual.authorization_valid_s)
-                registered.append(MerchantRow(merchant, zip_prefix, city, state, fact.occurred_at, *valid))
+                valid = (usual.terms.reservation_valid_s, usual.terms.authorization_valid_s)
+                place = (zip_prefix, city, state)
+                registered.append(MerchantRow(merchant, *place, fact.occurred_at, *valid, usual.time_zone))
             case MerchantTermsSet(merchant_id=merchant, terms=new):
                 terms[merchant] = TermsRow(merchant, new.reservation_valid_s, new.authorization_valid_s)
-    return {"register_merchants": registered, "set_terms": list(terms.values())}
+            case MerchantTimeZoneSet(merchant_id=merchant, time_zone=zone):
+                zones[merchant] = ZoneRow(merchant, zone)
+    return {
+        "register_merchants": registered,
+        "set_terms": list(terms.values()),
+        "set_time_zones": list(zones.values()),
+    }
 
 
-MERCHANTS = ReadModel("merchants", ("merchants",), (MerchantRegistered, MerchantTermsSet), project)
+MERCHANTS = ReadModel(
+    "merchants",
+    ("merchants",),
+    (MerchantRegistered, MerchantTermsSet, MerchantTimeZoneSet),
+    project,
+    version=2,
+)

@@ -1,24 +1,23 @@
-"""Key figures of trade by day, week and month, in the time zone that is asked for; currencies apart."""
+"""Key figures of trade by day, week and month, in the time zone that is asked for, or the merchant's;
+currencies apart."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal
-from zoneinfo import available_timezones
+from datetime import date
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from eventstore.queries import load_queries
+from queries.days import days_of_request
 from queries.dependencies import MerchantReader, Rows
 from queries.models import Answer, Cents, documented
 from services.web.access import requires
-from services.web.problems import invalid
 
-DAYS_MAX, DAYS_DEFAULT = 1_100, 30
+WantedDays = Annotated[dict[str, Any], Depends(days_of_request(1_100))]
 router = APIRouter(prefix="/v1/sales", tags=["sales"], responses=documented())
 _QUERIES = load_queries("queries", "sales.sql")
-_ZONES = frozenset(available_timezones())
 Period = Literal["day", "week", "month"]
 
 
@@ -65,17 +64,6 @@ def _kpis(row: dict[str, int]) -> Kpis:
     )
 
 
-def _range(day_from: date | None, day_to: date | None) -> tuple[date, date]:
-    """Raises a 422 problem for days that are too many, or none."""
-    last = day_to or datetime.now(UTC).date()
-    first = day_from or last - timedelta(days=DAYS_DEFAULT - 1)
-    if first > last:
-        raise invalid("day_to", f"it is before day_from, {first}")
-    if (last - first).days >= DAYS_MAX:
-        raise invalid("day_from", f"at most {DAYS_MAX} days can be asked for at once")
-    return first, last
-
-
 @router.get(
     "/kpis",
     operation_id="get_kpis",
@@ -84,26 +72,11 @@ def _range(day_from: date | None, day_to: date | None) -> tuple[date, date]:
 )
 async def get_kpis(
     reader: MerchantReader,
+    days: WantedDays,
     period: Period = "day",
-    time_zone: Annotated[
-        str, Query(max_length=60, description="of the tz database", examples=["America/Sao_Paulo"])
-    ] = "UTC",
-    day_from: Annotated[date | None, Query(description="its first day; 30 days if missing")] = None,
-    day_to: Annotated[date | None, Query(description="its last day; today if missing")] = None,
     currency: Annotated[str | None, Query(pattern="^[A-Z]{3}$", description="ISO 4217")] = None,
 ) -> KpisAnswer:
     """A period at an end of the range is of the days within it. Currencies are never added up."""
-    if time_zone not in _ZONES:
-        raise invalid("time_zone", "it is no name of the tz database, such as America/Sao_Paulo")
-    first, last = _range(day_from, day_to)
-    arguments = {
-        "period": period,
-        "time_zone": time_zone,
-        "day_from": first,
-        "day_to": last,
-        "currency": currency,
-    }
+    arguments = {**days, "period": period, "currency": currency}
     rows: Rows = (await reader.rows(("order_kpis",), (_QUERIES.get_kpis.sql, arguments)))[0]
-    return KpisAnswer(
-        time_zone=time_zone, period=period, day_from=first, day_to=last, items=[_kpis(row) for row in rows]
-    )
+    return KpisAnswer(**days, period=period, items=[_kpis(row) for row in rows])

@@ -1,4 +1,5 @@
-"""What sells, and what runs out? By product, over days of the time zone that is asked for; currencies apart.
+"""What sells, and what runs out? By product, over days of the time zone that is asked for, or the
+merchant's; currencies apart.
 
 Orders count on the day when they were placed, as they are now: what was cut from them or called off since is
 no revenue.
@@ -6,24 +7,23 @@ no revenue.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
 from eventstore.queries import load_queries
+from queries.days import days_of_request
 from queries.dependencies import MerchantReader
 from queries.models import Answer, Cents, documented
 from queries.product.item import AsOf, Currency
 from services.web.access import requires
-from services.web.problems import invalid, not_found
+from services.web.problems import not_found
 
-DAYS_MAX, DAYS_DEFAULT = 400, 30
+WantedDays = Annotated[dict[str, Any], Depends(days_of_request(400))]
 router = APIRouter(prefix="/v1/catalogue/analytics", tags=["catalogue"], responses=documented())
 _QUERIES = load_queries("queries", "product_analytics.sql")
-_ZONES = frozenset(available_timezones())
 _SALES = [requires("sales:read")]
 
 
@@ -78,28 +78,6 @@ class RunningOut(Answer):
     items: list[RunsOut] = Field(description="the least first")
 
 
-def days_of_request(
-    time_zone: Annotated[
-        str, Query(max_length=60, description="of the tz database", examples=["America/Sao_Paulo"])
-    ] = "UTC",
-    day_from: Annotated[date | None, Query(description="its first day; 30 days if missing")] = None,
-    day_to: Annotated[date | None, Query(description="its last day; today if missing")] = None,
-) -> dict[str, Any]:
-    """Raises a 422 problem for an unknown time zone, and for days that are too many, or none."""
-    if time_zone not in _ZONES:
-        raise invalid("time_zone", "it is no name of the tz database, such as America/Sao_Paulo")
-    last = day_to or datetime.now(UTC).date()
-    if last.year < 1971 or (day_from or last).year < 1970:
-        raise invalid("day_from", "it is before 1970")
-    first = day_from or last - timedelta(days=DAYS_DEFAULT - 1)
-    if first > last:
-        raise invalid("day_to", f"it is before day_from, {first}")
-    if (last - first).days >= DAYS_MAX or last.year > 2200:
-        raise invalid("day_from", f"at most {DAYS_MAX} days can be asked for at once, before the year 2200")
-    return {"time_zone": time_zone, "day_from": first, "day_to": last}
-
-
-WantedDays = Annotated[dict[str, Any], Depends(days_of_request)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from domain.merchant import MerchantTimeZoneSet
+from domain.streams import merchant_stream
 from tests.integration.projections_trade import START, Bought, a_product, setting_up
 from tests.integration.test_queries import Api, api
 
@@ -55,6 +57,12 @@ async def test_performance_by_the_days_of_a_time_zone(api: Api) -> None:
 
     assert await days() == [("2018-03-02", 1, 900), ("2018-03-01", 2, 2000)]
     assert await days(time_zone="Europe/Berlin") == [("2018-03-03", 1, 900), ("2018-03-01", 2, 2000)]
+    own = MerchantTimeZoneSet(merchant_id="m1", time_zone="Europe/Berlin")
+    last = await api.trade.append("m1", [(merchant_stream("m1"), own)])
+    assert await days() == await days(time_zone="Europe/Berlin")
+    assert await days(time_zone="UTC") == [("2018-03-02", 1, 900), ("2018-03-01", 2, 2000)]
+    assert (await api.ok("/v1/sales/kpis", at_least=last))["time_zone"] == "Europe/Berlin"
+    assert (await api.ok("/v1/merchant", at_least=last))["time_zone"] == "Europe/Berlin"
     cancelled = await api.ok("/v1/catalogue/analytics/performance/B", **DAYS)
     assert [(each["cancelled_units_count"], each["revenue_cents"]) for each in cancelled["items"]] == [
         (100, 1500)
@@ -64,6 +72,9 @@ async def test_performance_by_the_days_of_a_time_zone(api: Api) -> None:
         {"time_zone": "Mars"},
         {"day_from": "2020-01-01", "day_to": "2019-01-01"},
         {"day_from": "2001-01-01"},
+        {"day_from": "1969-12-31"},
+        {"day_to": "0001-01-05"},
+        {"day_to": "9999-12-31"},
     ):
         assert (await api.get("/v1/catalogue/analytics/performance/A", **wrong)).status_code == 422
 

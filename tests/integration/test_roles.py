@@ -95,7 +95,7 @@ RULES = {
     ("members:read", "merchant"): "list_users",
     ("members:write", "merchant"): "grant_role invite_user revoke_role",
     ("merchant:read", "merchant"): "get_merchant",
-    ("merchant:write", "merchant"): "set_merchant_terms set_storefront",
+    ("merchant:write", "merchant"): "set_merchant_terms set_merchant_time_zone set_storefront",
     ("merchants:write", "merchant"): "register_merchant",
     ("orders:fulfil", "merchant"): "get_label start_preparation",
     ("orders:manage", "merchant"): (

@@ -139,6 +139,7 @@ BODIES: dict[str, Any] = {
     "stage_pick_list": {},
     "hand_over_pick_list": {},
     "register_merchant": {},
+    "set_merchant_time_zone": {"time_zone": "Asia/Tokyo"},
     "set_merchant_terms": {"reservation_valid_s": 3600, "authorization_valid_s": 86400},
     "import_product": {"category": THEIR_CATEGORY},
     "translate_category": {"english": "Ours"},

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+from pydantic import ValidationError
+
 from domain.merchant import (
     MERCHANT,
     MerchantRegistered,
     MerchantTermsSet,
+    MerchantTimeZoneSet,
     RegisterMerchant,
     SetMerchantTerms,
+    SetMerchantTimeZone,
 )
 from domain.order import Terms
 from domain.permissions import PLATFORM
@@ -37,6 +42,21 @@ def test_sets_terms_of_a_merchant_that_exists() -> None:
     merchant.given().when(change).then_refused("merchant_exists")
     merchant.given(REGISTERED).when(change).then(changed)
     assert merchant.given(REGISTERED, changed).state.terms == PATIENT
+
+
+def test_sets_the_time_zone_of_a_merchant_that_exists() -> None:
+    change = SetMerchantTimeZone(merchant_id="m1", time_zone="America/Recife")
+    changed = MerchantTimeZoneSet(merchant_id="m1", time_zone="America/Recife")
+    merchant.given().when(change).then_refused("merchant_exists")
+    merchant.given(REGISTERED).when(change).then(changed)
+    merchant.given(REGISTERED, changed).when(change).then_nothing()
+    back = change.model_copy(update={"time_zone": "UTC"})
+    merchant.given(REGISTERED).when(back).then_nothing()
+    merchant.given(REGISTERED, changed).when(back).then(
+        MerchantTimeZoneSet(merchant_id="m1", time_zone="UTC")
+    )
+    with pytest.raises(ValidationError, match="no name of the tz database"):
+        SetMerchantTimeZone(merchant_id="m1", time_zone="Mars")
 
 
 def test_the_same_terms_again_change_nothing() -> None:
