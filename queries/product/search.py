@@ -54,8 +54,9 @@ def _sorted(sort: Sort) -> str:
     )
 
 
-def _bounded(text: str) -> dict[bool, str]:
+def bounded(statement: str) -> dict[bool, str]:
     """By whether the first that are found are those with the first ids, or any."""
+    text: str = getattr(_QUERIES, statement).sql
     orders = {True: "ORDER BY s.product_id", False: ""}
     return {
         by_id: text.format(conditions=_CONDITIONS, most=FOUND_MAX, order=order)
@@ -64,7 +65,7 @@ def _bounded(text: str) -> dict[bool, str]:
 
 
 LISTS = {sort: _sorted(sort) for sort in _SORTS if sort != "relevance"}
-RANKED, FACETS = _bounded(_QUERIES.rank_products.sql), _bounded(_QUERIES.count_facets.sql)
+RANKED, FACETS = bounded("rank_products"), bounded("count_facets")
 
 
 class FoundProduct(Answer):

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from queries.product import search
 from tests.integration.api_client import Api, problem, serving
 from tests.integration.test_product_api import done, projecting, shown
 
@@ -108,6 +109,26 @@ async def test_page_by_page_it_is_the_same(api: Api, query: dict[str, Any]) -> N
         walked += [each["product_id"] for each in page["items"]]
         cursor = page["next_cursor"]
     assert (walked, cursor) == (whole, None)
+
+
+async def test_of_what_more_have_so_many_are_ranked_and_counted(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages end with them: those with the first ids, unless stock is asked for. By name, all are listed."""
+    await set_up(api)
+    monkeypatch.setattr(search, "FOUND_MAX", 2)
+    for name, statement in (("RANKED", "rank_products"), ("FACETS", "count_facets")):
+        monkeypatch.setattr(search, name, search.bounded(statement))
+    assert await found(api, words="mug") == ["P2", "P1"], "and P3 is not looked at"
+    first = await shown(api, "/v1/catalogue/search", words="mug", limit=1)
+    last = await shown(api, "/v1/catalogue/search", words="mug", limit=1, cursor=first["next_cursor"])
+    assert [each["product_id"] for each in last["items"]] == ["P1"]
+    assert (last["next_cursor"], first["facets"]["matches"]) == (None, 2)
+    assert {each["value"]: each["count"] for each in first["facets"]["brands"]} == {"Olaria": 2}
+    assert len(await found(api, words="mug", in_stock="false")) == 2
+    assert await found(api, words="mug", in_stock="true") == ["P1"]
+    by_name = await shown(api, "/v1/catalogue/search", sort="name")
+    assert (len(by_name["items"]), by_name["facets"]["matches"]) == (4, 2)
 
 
 async def test_what_changes_is_found_anew(api: Api) -> None:

@@ -60,9 +60,9 @@ def revised(cause: str, *picks: Pick, added: Sequence[Pick] = ()) -> AllocationR
     return AllocationRevised(order_id="o1", cause=cause, picks=picks, added=tuple(added))
 
 
-def cut_b() -> OrderLinesCancelled:
-    line = LineCut(line=2, sku="B", warehouse="w0", quantity=1, left=0, amount_cents=0)
-    return CUT.model_copy(update={"cancel_id": "c1", "lines": (line,)})
+def cut(line: int, sku: str, left: int) -> OrderLinesCancelled:
+    line_cut = LineCut(line=line, sku=sku, warehouse="w0", quantity=1, left=left, amount_cents=0)
+    return CUT.model_copy(update={"cancel_id": "c1", "lines": (line_cut,)})
 
 
 def concluded(ids: dict[str, str], shipment_id: str) -> ConcludePickList:
@@ -132,7 +132,7 @@ MINE, AGAIN = released("mine", A1), released("again", A1)
             [CutPickLine(**FIRST, cause="e1", line=2, quantity=1), concluded(FIRST, "p1")],
         ),
         (
-            [MINE_AB, PART, cut_b()],
+            [MINE_AB, PART, cut(2, "B", 0)],
             [
                 CutPickLine(pick_list_id="both", cause="c1", line=2, quantity=1),
                 concluded({"pick_list_id": "both"}, "p1"),
@@ -154,6 +154,11 @@ MINE, AGAIN = released("mine", A1), released("again", A1)
         ),
         # a list of which nothing was found stops with its order
         ([*BEGUN, NO_A1, HELD], [HoldPickList(**FIRST), HoldPickList(**SECOND)]),
+        # what is cut is taken off what is here yet
+        (
+            [MINE, AGAIN, given_away("again", A1), cut(1, "A", 1)],
+            [CutPickLine(pick_list_id="mine", cause="c1", line=1, quantity=1)],
+        ),
         # what a carrier has is neither held nor called off
         ([*BEGUN, ALL, HELD], [HoldPickList(**SECOND)]),
         ([*BEGUN, GIVEN, CANCELLED], [CancelPickList(**SECOND, reason="order_cancelled")]),
