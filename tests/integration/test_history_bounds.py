@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 
 from domain.deadline import DeadlineReached
+from domain.order import OrderCancelled
 from domain.permissions import PLATFORM
 from domain.streams import order_stream
 from eventstore.postgres import make_pool
@@ -26,6 +28,7 @@ from tests.integration.test_history import Followed, reading
 from tests.integration.walls import World, world
 
 NDJSON = {"Accept": "application/x-ndjson"}
+LONG, BATCH = 10_000, 1_000
 WAITING = "SELECT FROM pg_stat_activity WHERE usename = 'tillroll_audit' AND wait_event_type = 'Lock'"
 
 
@@ -110,6 +113,31 @@ async def test_lines_break_off_when_who_reads_them_may_no_more(found: World) -> 
         with pytest.raises(httpx.RemoteProtocolError):
             await reading_lines
     assert lines == []
+
+
+async def test_a_stream_of_any_length_takes_no_more_memory(found: World) -> None:
+    """Of an admin, who reads the log itself, and of an owner, who reads it by its index."""
+    note = "he will call back " * 60
+    each = OrderCancelled(order_id="o", reason="staff", note=note)
+    for batch in range(LONG // BATCH):
+        orders = [order_stream("m1", f"long{batch}.{number}") for number in range(BATCH)]
+        await found.append("m1", [(order, each) for order in orders])
+    admin, owner = await found.signed_in("admin", PLATFORM), await found.signed_in("owner", "m1")
+    for who in (admin, owner):
+        path = "/v1/audit/events?type=OrderCancelled"
+        headers = {"Authorization": f"Bearer {who}"} | NDJSON
+        taken, lines = 0, 0
+        tracemalloc.start()
+        async with found.client.stream("GET", path, headers=headers) as answer:
+            assert answer.status_code == 200, await answer.aread()
+            async for chunk in answer.aiter_bytes():
+                taken += len(chunk)
+                lines += chunk.count(b"\n")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert lines >= LONG
+        assert taken > LONG * len(note)
+        assert peak < taken / 3, f"{peak:,} bytes at once, of {taken:,}"
 
 
 @asynccontextmanager
