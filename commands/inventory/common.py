@@ -9,7 +9,11 @@ from commands.executor import Context, Done, Executor
 from commands.http import Call, Handler
 from commands.names import Named, Source
 from domain.kernel import Command, Group, Target
-from domain.streams import order_stream, stock_stream
+from domain.streams import order_stream, stock_stream, warehouses_stream
+from services.web.problems import invalid
+
+NAMED_MAX = 10
+"""Of a merchant's warehouses, as many are told."""
 
 
 def to_stock(merchant: str, command: Any) -> Target:
@@ -29,6 +33,17 @@ async def order_correlation(call: Call, order_id: str) -> str:
     """What the order belongs to, so that what comes of the command does too; empty if there is no order."""
     (events,) = await call.parts.log.read_streams([(order_stream(call.merchant, order_id), 0)], 1)
     return events[0].correlation if events else ""
+
+
+async def check_warehouse(call: Call, warehouse: str, name: str = "warehouse") -> None:
+    """Goods come to where the merchant has a warehouse: a 422 problem of the body's field `name` for any
+    other. Who has registered none may use any name."""
+    (network,) = await call.parts.executor.states.load([warehouses_stream(call.merchant)])
+    places = network.state.places
+    if places and warehouse not in places:
+        some = ", ".join(sorted(places)[:NAMED_MAX])
+        detail = f"there is no warehouse {warehouse}; there are {some}: register another first"
+        raise invalid(name, detail, where="body")
 
 
 def stocks_named(

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from commands.fields import Body, Id, Moment, Sku, Text, Warehouse, whole
 from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, answers
-from commands.inventory.common import stocks_named, to_stock, together
+from commands.inventory.common import check_warehouse, stocks_named, to_stock, together
 from commands.names import Named, Source
 from domain.inventory import AdjustStock, CancelExpectedStock, ExpectStock, ReceiveStock, WriteOffStock
 from domain.inventory.purchase_order import (
@@ -161,6 +161,7 @@ async def _carry_out(
 async def _place_purchase_order(call: WantedCall, body: PlacePurchaseOrderBody) -> Response:
     """What is ordered counts as incoming until it comes, or the purchase order ends."""
     await call.settings()
+    await check_warehouse(call, body.warehouse)
     purchase_id = body.purchase_id or str(derived_id(call.command_id, "purchase"))
     lines = tuple(PurchaseLine(**dict(line)) for line in body.lines)
     command = PlacePurchaseOrder(**{**dict(body), "purchase_id": purchase_id, "lines": lines})

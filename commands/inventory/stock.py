@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from commands.fields import Body, Id, Sku, Text, Warehouse, whole
 from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
-from commands.inventory.common import order_correlation, to_stock, together
+from commands.inventory.common import check_warehouse, order_correlation, to_stock, together
 from domain.inventory import (
     AdjustReason,
     AdjustStock,
@@ -131,6 +131,8 @@ router = APIRouter(prefix="/v1/stock", tags=["stock"], route_class=CommandRoute,
 
 async def _carry_out(call: WantedCall, command: StockCommand, correlation: str = "") -> Response:
     await call.settings()
+    if isinstance(command, ReceiveStock | SetStockRules):
+        await check_warehouse(call, command.warehouse)
     answer = {"sku": command.sku, "warehouse": command.warehouse}
     handler = together(to_stock(call.merchant, command))
     return await call.carry_out(handler, command, answer, correlation=correlation)

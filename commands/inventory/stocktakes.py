@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from commands.fields import Body, Id, Sku, Text, Warehouse, whole
 from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, answers
-from commands.inventory.common import stocks_named, to_stock, together
+from commands.inventory.common import check_warehouse, stocks_named, to_stock, together
 from commands.names import Named, Source
 from domain.inventory import CancelCount, CountStock, SettleCount, StartCount
 from domain.inventory.stocktake import (
@@ -109,6 +109,7 @@ async def _carry_out(call: Call, command: StocktakeCommand, *stocks: Any, status
 async def _start_stocktake(call: WantedCall, body: StartStocktakeBody) -> Response:
     """Trade goes on meanwhile. A SKU is counted by one stocktake at a time (rule `one_count_at_a_time`)."""
     await call.settings()
+    await check_warehouse(call, body.warehouse)
     stocktake_id = body.stocktake_id or str(derived_id(call.command_id, "stocktake"))
     skus = tuple(body.skus)
     command = StartStocktake(**{**dict(body), "stocktake_id": stocktake_id, "skus": skus})

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from commands.fields import Body, Id, Sku, Text, Warehouse, whole
 from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, answers
-from commands.inventory.common import stocks_named, to_stock, together
+from commands.inventory.common import check_warehouse, stocks_named, to_stock, together
 from commands.names import Named, Source
 from domain.inventory import CancelExpectedStock, ExpectStock, ReceiveStock, SendStock
 from domain.inventory.transfer import (
@@ -143,6 +143,7 @@ def _lines(bodies: Iterable[TransferLineBody]) -> tuple[TransferLine, ...]:
 async def _plan_transfer(call: WantedCall, body: PlanTransferBody) -> Response:
     """From one warehouse to another (rule `transfer_between_two`)."""
     await call.settings()
+    await check_warehouse(call, body.target, "target")
     transfer_id = body.transfer_id or str(derived_id(call.command_id, "transfer"))
     fields = {**dict(body), "transfer_id": transfer_id, "lines": _lines(body.lines)}
     return await _carry_out(call, PlanTransfer(**fields), status=201)

@@ -256,3 +256,34 @@ async def reserve(shop: Shop, order_id: str, quantity: int) -> None:
     context = Context(uuid4(), "m1", "agent:inventory", order_id, "a test", now)
     done = await state.executor.execute(one(stock_stream("m1", "MUG", "main"), command), context)
     shop.at = state.identity.token(done.position)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "field", "body"),
+    [
+        ("POST", "/v1/stock/receive", "warehouse", {"sku": "MUG", "quantity": 1}),
+        ("PUT", "/v1/stock/rules", "warehouse", {"sku": "MUG", "backorder_limit": 5}),
+        (
+            "POST",
+            "/v1/purchase-orders",
+            "warehouse",
+            {"supplier": "ACME", "currency": "BRL", "lines": [{"sku": "MUG", "quantity": 1}]},
+        ),
+        ("POST", "/v1/transfers", "target", {"source": "main", "lines": [{"sku": "MUG", "quantity": 1}]}),
+        ("POST", "/v1/stocktakes", "warehouse", {"skus": ["MUG"]}),
+    ],
+)
+async def test_goods_come_to_no_warehouse_that_is_misspelt(
+    shop: Shop, method: str, path: str, field: str, body: dict[str, Any]
+) -> None:
+    """Once the merchant has said which there are: they would lie where nobody looks."""
+    wrong = body | {field: "mian"}
+    if path != "/v1/stocktakes":  # a stock is counted once at a time
+        await shop.done(path, wrong, method)
+    for warehouse in ("main", "hub"):
+        await shop.done("/v1/warehouses", {"warehouse": warehouse})
+    answer = await shop.send(method, path, wrong)
+    told = problem(answer, 422, "invalid-input")
+    assert "there is no warehouse mian; there are hub, main" in told["detail"]
+    assert told["errors"][0]["pointer"] == f"#/{field}"
+    await shop.done(path, body | {field: "hub"}, method)
