@@ -77,6 +77,17 @@ async def make_generation(connection: Connection, model: ReadModel, *, live: boo
     return number
 
 
+async def tidy(connection: Connection, model: ReadModel, number: int) -> None:
+    """So that the planner knows from the first read on how much there is, and indexes answer by themselves:
+    else not before Postgres comes to it of its own accord, a minute later or more, as it then does with what
+    is too large for the time that a statement may take."""
+    for table in model.tables_of(number):
+        try:
+            await connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
+        except psycopg.errors.QueryCanceled:
+            logger.warning("read_model_not_tidied", table=table)
+
+
 async def show(connection: Connection, model: ReadModel, number: int) -> None:
     """Let the views show that generation; within the caller's transaction."""
     for table in model.tables:

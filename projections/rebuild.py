@@ -27,6 +27,7 @@ from projections.generations import (
     run,
     show,
     sole_builder,
+    tidy,
 )
 from projections.page import Follow
 from projections.read_model import ReadModel
@@ -92,6 +93,7 @@ async def rebuild(
             compared = await compare_beside(pool, fold, model, number)
             while (head := await log.head()) - fold.position > NEAR:
                 await fold.until(head, name, progress)
+        await tidy(connection, model, number)
         for attempt in count(1):
             try:
                 await _switch(pool, fold, model, number)

@@ -301,6 +301,22 @@ async def test_a_rebuild_beside_flowing_trade_switches_without_a_gap(trade: Trad
     assert len(await fetch(trade, "SELECT 1 FROM orders")) == 15
 
 
+async def test_what_is_rebuilt_is_known_to_the_planner_at_once(trade: Trade) -> None:
+    """How many rows there are, and pages that indexes may answer for by themselves."""
+    known = """
+        SELECT c.reltuples, c.relallvisible > 0 FROM pg_class AS c JOIN read_models AS r
+            ON r.live AND r.name = %s AND c.relname = r.name || '_g' || r.generation
+    """
+    await trade.append("m1", setting_up("m1"))
+    async with running(trade):
+        for number in range(30):
+            last = await trade.append("m1", Bought("m1", f"o{number}").life())
+        await shown(trade, last)
+    for name in ("orders", "order_lines"):
+        await rebuild(trade.log.pool, trade.log, trade.keyring, name)
+        assert await fetch(trade, known, name) == [(30.0, True)], name
+
+
 async def test_a_rebuild_tells_how_the_old_generation_was_not_what_the_log_says(trade: Trade) -> None:
     last = await trade.append("m1", lives())
     async with running(trade):
