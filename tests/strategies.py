@@ -97,6 +97,7 @@ from domain.order import (
     RecordDispatch,
     ReleaseOrder,
     RemoveLine,
+    ResolveOrderDiscrepancy,
     SetQuantity,
     SetShipping,
     StartPreparation,
@@ -435,6 +436,14 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         OpenOrderDiscrepancy,
         **_order,
         kind=st.sampled_from(["not_captured", "not_refunded", "not_voided", "not_shippable"]),
+        about=st.sampled_from(["", "o1.card"]),
+        fact=st.sampled_from(["", "e1", "e2"]),
+    ),
+    ResolveOrderDiscrepancy: st.builds(
+        ResolveOrderDiscrepancy,
+        **_order,
+        kind=st.sampled_from(["not_captured", "not_refunded", "shipped_after_cancel", "no_such_kind"]),
+        reason=st.just("seen"),
     ),
     ReceiveStock: st.builds(
         ReceiveStock,

@@ -31,10 +31,12 @@ from domain.order.commands import (
     ProposeOrderEdit,
     RecordDispatch,
     ReleaseOrder,
+    ResolveOrderDiscrepancy,
     StartPreparation,
     TagOrder,
     UntagOrder,
 )
+from domain.order.discrepancies import contradictions, open_discrepancy, resolve, sent_against
 from domain.order.events import (
     OrderAddressChanged,
     OrderAddressProposed,
@@ -42,6 +44,7 @@ from domain.order.events import (
     OrderCompleted,
     OrderConfirmed,
     OrderDiscrepancyOpened,
+    OrderDiscrepancyResolved,
     OrderEditConfirmed,
     OrderEditDeclined,
     OrderEdited,
@@ -86,6 +89,7 @@ from domain.order.values import (
     Change,
     Channel,
     DeclineReason,
+    DiscrepancyKind,
     DropReason,
     HoldReason,
     Id,
@@ -127,6 +131,7 @@ __all__ = [
     "ConfirmOrderEdit",
     "DeclineOrderEdit",
     "DeclineReason",
+    "DiscrepancyKind",
     "DropOrderPayment",
     "DropReason",
     "Due",
@@ -149,6 +154,7 @@ __all__ = [
     "OrderCompleted",
     "OrderConfirmed",
     "OrderDiscrepancyOpened",
+    "OrderDiscrepancyResolved",
     "OrderEditConfirmed",
     "OrderEditDeclined",
     "OrderEditProposed",
@@ -179,6 +185,7 @@ __all__ = [
     "RecordDispatch",
     "ReleaseOrder",
     "RemoveLine",
+    "ResolveOrderDiscrepancy",
     "SetQuantity",
     "SetShipping",
     "Signed",
@@ -204,34 +211,18 @@ def _dispatched_whole(command: RecordDispatch, order: Order) -> bool:
     )
 
 
-def _contradictions(
-    command: RecordDispatch, order: Order, wanted: tuple[ParcelUnits, ...]
-) -> tuple[OrderEvent, ...]:
-    """What the parcel says against our books: it was held, or has units that nobody wants any more."""
-    units, counted_units = (sum(each.quantity for each in some) for some in (command.units, wanted))
-    kinds = {
-        "shipped_while_held": bool(order.holds) and order.status in UNSHIPPED,
-        "shipped_after_cancel": units > counted_units,
-    }
-    return tuple(
-        OrderDiscrepancyOpened.model_validate({"order_id": command.order_id, "kind": kind})
-        for kind, true in kinds.items()
-        if true and kind not in order.discrepancies
-    )
-
-
 def _dispatch(command: RecordDispatch, order: Order) -> tuple[OrderEvent, ...]:
     order_id = command.order_id
     shipment_id = command.shipment_id or order_id
     if order.status == "cancelled":
-        if "shipped_after_cancel" in order.discrepancies or order.dispatched:
-            return ()  # told before, or it came back and was cancelled for that
+        if order.dispatched:
+            return ()  # it came back, and was cancelled for that
         # the carrier took it all the same: true, and against our books
-        return (OrderDiscrepancyOpened(order_id=order_id, kind="shipped_after_cancel"),)
+        return sent_against("shipped_after_cancel", order_id, shipment_id, order)
     if shipment_id in order.parcels:
         return ()
     wanted = counted(order, command.units)
-    against = _contradictions(command, order, wanted)
+    against = contradictions(command, shipment_id, order, wanted)
     if order.status not in UNSHIPPED:
         return against
     if _dispatched_whole(command, order):
@@ -267,8 +258,6 @@ def _live(command: OrderCommand, order: Order) -> tuple[OrderEvent, ...]:
             return (OrderCompleted(order_id=order_id),)
         case CompleteOrder(), "placed" | "reserved" | "confirmed" | "cancelled":
             raise Refused("complete_shipped", f"the order is {order.status}; only a shipped one completes")
-        case OpenOrderDiscrepancy(order_id=order_id, kind=kind), _ if kind not in order.discrepancies:
-            return (OrderDiscrepancyOpened(order_id=order_id, kind=kind),)
     return ()  # said before: a repeated command changes nothing
 
 
@@ -294,6 +283,10 @@ def decide(command: OrderCommand, order: Order) -> tuple[OrderEvent, ...]:
             return pay(command, order)
         case ProposeOrderEdit() | ConfirmOrderEdit() | DeclineOrderEdit() | ApplyOrderEdit():
             return edit(command, order)
+        case OpenOrderDiscrepancy():
+            return open_discrepancy(command, order)
+        case ResolveOrderDiscrepancy():
+            return resolve(command, order)
     return _live(command, order)
 
 

@@ -113,10 +113,23 @@ class CompleteOrder(Command):
 
 
 class OpenOrderDiscrepancy(Command):
-    """Money or goods of the order could not be moved: a fact, which is never refused."""
+    """Money or goods of the order could not be moved: a fact, which is never refused.
+
+    `about` is the payment or the parcel, `fact` the event that says so: it is told once.
+    """
 
     order_id: Id
     kind: Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
+    about: str = ""
+    fact: str = ""
+
+
+class ResolveOrderDiscrepancy(Command):
+    """A person has looked at all that is open of this kind, and says why it may stand."""
+
+    order_id: Id
+    kind: str
+    reason: str
 
 
 class HoldOrder(Command):
@@ -219,6 +232,7 @@ OrderCommand: TypeAlias = (
     | CancelOrderRest
     | CompleteOrder
     | OpenOrderDiscrepancy
+    | ResolveOrderDiscrepancy
     | HoldOrder
     | ReleaseOrder
     | AddOrderNote

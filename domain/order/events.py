@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
@@ -14,6 +14,7 @@ from domain.order.values import (
     CancelReason,
     Channel,
     DeclineReason,
+    DiscrepancyKind,
     DropReason,
     HoldReason,
     Id,
@@ -87,18 +88,25 @@ class OrderCompleted(Event):
 
 
 class OrderDiscrepancyOpened(Event):
-    """A provider's fact contradicts the order; a person must look."""
+    """A provider's fact contradicts the order; a person must look.
 
-    schema_version = 2
+    `about` is the payment or the parcel that it is of. `fact` names what says so, the same however often that
+    is told: an event, or the parcel that left. Both are empty where nobody said.
+    """
+
+    schema_version = 3
     order_id: Id
-    kind: Literal[
-        "shipped_after_cancel",
-        "shipped_while_held",
-        "not_captured",
-        "not_refunded",
-        "not_voided",
-        "not_shippable",
-    ]
+    kind: DiscrepancyKind
+    about: str = ""
+    fact: str = ""
+
+
+class OrderDiscrepancyResolved(Event):
+    """A person has looked, and says why it may stand: all that was told of this kind until now."""
+
+    order_id: Id
+    kind: DiscrepancyKind
+    reason: str
 
 
 class OrderHeld(Event):
@@ -304,6 +312,7 @@ OrderEvent: TypeAlias = (
     | OrderCancelled
     | OrderCompleted
     | OrderDiscrepancyOpened
+    | OrderDiscrepancyResolved
     | OrderHeld
     | OrderReleased
     | OrderNoteAdded

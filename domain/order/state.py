@@ -12,6 +12,7 @@ from domain.order.events import (
     OrderCompleted,
     OrderConfirmed,
     OrderDiscrepancyOpened,
+    OrderDiscrepancyResolved,
     OrderEditConfirmed,
     OrderEditDeclined,
     OrderEdited,
@@ -61,12 +62,14 @@ class Order:
     """`lines` by their number, `sent` the units of each that are shipped; `holds` those that stand, by id,
     with their reasons. `change_sets` are those that are over, and how they ended.
     `allocated`: by rules, whose plan says what is sent from where. `dropped`: payments that came to nothing.
+    `discrepancies` are the kinds that are open, `told` the facts that each kind was ever told by.
     """
 
     status: Status = "none"
     preparing: bool = False
     dispatched: bool = False
     discrepancies: frozenset[str] = frozenset()
+    told: Mapping[str, frozenset[str]] = field(default_factory=dict)
     currency: str = ""
     on_account: bool = False
     allocated: bool = False
@@ -171,6 +174,12 @@ def _ended(order: Order, change_set_id: str, how: str) -> Order:
     return replace(order, proposal=None, change_sets={**order.change_sets, change_set_id: how})
 
 
+def _contradicted(order: Order, event: OrderDiscrepancyOpened) -> Order:
+    kind = event.kind
+    told = {**order.told, kind: order.told.get(kind, frozenset()) | {event.fact}}
+    return replace(order, discrepancies=order.discrepancies | {kind}, told=told)
+
+
 def _handled(order: Order, event: OrderEvent) -> Order:
     """What people do about an order beside its life."""
     match event:
@@ -185,6 +194,8 @@ def _handled(order: Order, event: OrderEvent) -> Order:
             return replace(order, tags=order.tags | {tag})
         case OrderUntagged(tag=tag):
             return replace(order, tags=order.tags - {tag})
+        case OrderDiscrepancyResolved(kind=kind):
+            return replace(order, discrepancies=order.discrepancies - {kind})
     return order
 
 
@@ -246,6 +257,6 @@ def evolve(order: Order, event: OrderEvent) -> Order:
         case OrderPaymentDropped(payment_id=payment_id):
             left = {each: due for each, due in order.payments.items() if each != payment_id}
             return replace(order, payments=left, dropped=order.dropped | {payment_id})
-        case OrderDiscrepancyOpened(kind=kind):
-            return replace(order, discrepancies=order.discrepancies | {kind})
+        case OrderDiscrepancyOpened():
+            return _contradicted(order, event)
     return _changed(order, event)

@@ -15,6 +15,14 @@ CancelReason: TypeAlias = Literal[
 ]
 
 
+DiscrepancyKind: TypeAlias = Literal[
+    "shipped_after_cancel",
+    "shipped_while_held",
+    "not_captured",
+    "not_refunded",
+    "not_voided",
+    "not_shippable",
+]
 Channel = Annotated[str, Field(max_length=200)]
 """Where an order was placed: a shop, a market place; empty where nobody said."""
 

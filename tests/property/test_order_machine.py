@@ -11,9 +11,13 @@ from domain.order import (
     CompleteOrder,
     ConfirmOrder,
     MarkReserved,
+    OpenOrderDiscrepancy,
+    OrderDiscrepancyOpened,
+    OrderDiscrepancyResolved,
     OrderPlaced,
     PlaceOrder,
     RecordDispatch,
+    ResolveOrderDiscrepancy,
     StartPreparation,
     order_total,
 )
@@ -24,7 +28,8 @@ BEFORE_SHIPPING = ("placed", "reserved", "confirmed")
 
 
 class OrderMachine(AggregateMachine):
-    """The model: where the order is, whether it is being prepared, and what the carrier did."""
+    """The model: where the order is, whether it is being prepared, what the carrier did, which facts told of
+    each kind of discrepancy, and the kinds that nobody resolved since."""
 
     decider = ORDER
 
@@ -33,7 +38,8 @@ class OrderMachine(AggregateMachine):
         self.status = "none"
         self.preparing = False
         self.dispatched = False
-        self.contradicted = False
+        self.told: dict[str, set[str]] = {}
+        self.open: set[str] = set()
 
     @initialize(command=good_placements(), first=st.sampled_from([True, True, True, False]))
     def begin(self, command: PlaceOrder, first: bool) -> None:
@@ -89,19 +95,45 @@ class OrderMachine(AggregateMachine):
         else:
             assert came == ("order_exists" if self.status == "none" else "prepare_confirmed")
 
-    @rule()
-    def dispatch(self) -> None:
-        came = self.send(RecordDispatch(order_id="o1"))
+    @rule(parcel=st.sampled_from(["o1", "o1.2"]))
+    def dispatch(self, parcel: str) -> None:
+        came = self.send(RecordDispatch(order_id="o1", shipment_id=parcel))
         if self.status == "none":
             assert came == "order_exists"
-        elif self.dispatched or self.contradicted:
+        elif self.dispatched:
             assert came == []
         elif self.status == "cancelled":
-            assert came == ["OrderDiscrepancyOpened"]
-            self.contradicted = True
+            self.contradict(came, "shipped_after_cancel", parcel)
         else:
             assert came == ["OrderShipped"]
             self.status, self.dispatched = "shipped", True
+
+    def contradict(self, came: list[str] | str, kind: str, fact: str) -> None:
+        """Each fact is told once, whatever was resolved meanwhile; a new one opens the kind again."""
+        known = self.told.setdefault(kind, set())
+        assert came == ([] if fact in known else ["OrderDiscrepancyOpened"])
+        self.open |= set() if fact in known else {kind}
+        known.add(fact)
+
+    @rule(kind=st.sampled_from(["not_captured", "not_shippable"]), fact=st.sampled_from(["e1", "e2", "e3"]))
+    def money_or_goods_do_not_move(self, kind: str, fact: str) -> None:
+        command = OpenOrderDiscrepancy.model_validate({"order_id": "o1", "kind": kind, "fact": fact})
+        came = self.send(command)
+        if self.status == "none":
+            assert came == "order_exists"
+        else:
+            self.contradict(came, kind, fact)
+
+    @rule(kind=st.sampled_from(["not_captured", "not_shippable", "shipped_after_cancel"]))
+    def resolve(self, kind: str) -> None:
+        came = self.send(ResolveOrderDiscrepancy(order_id="o1", kind=kind, reason="seen"))
+        if self.status == "none":
+            assert came == "order_exists"
+        elif kind in self.open:
+            assert came == ["OrderDiscrepancyResolved"]
+            self.open.remove(kind)
+        else:
+            assert came == ([] if kind in self.told else "discrepancy_exists")
 
     @rule(reason=reasons)
     def cancel(self, reason: str) -> None:
@@ -119,6 +151,7 @@ class OrderMachine(AggregateMachine):
     def is_where_the_model_is(self) -> None:
         assert self.state.status == self.status
         assert self.state.preparing == self.preparing
+        assert self.state.discrepancies == self.open
 
     @invariant()
     def the_books_add_up(self) -> None:
@@ -130,8 +163,11 @@ class OrderMachine(AggregateMachine):
 
     @invariant()
     def every_step_is_made_once(self) -> None:
-        kinds = [type(event) for event in self.stream]
-        assert len(set(kinds)) == len(kinds)
+        kinds = [type(event) for event in self.stream if not isinstance(event, OrderDiscrepancyResolved)]
+        told = [event for event in self.stream if isinstance(event, OrderDiscrepancyOpened)]
+        steps = [kind for kind in kinds if kind is not OrderDiscrepancyOpened]
+        assert len(set(steps)) == len(steps)
+        assert len({(event.kind, event.fact) for event in told}) == len(told)
 
 
 TestOrder = OrderMachine.TestCase

@@ -156,7 +156,11 @@ def part(event: Any, cents: int) -> Any:
     return event.model_copy(update={"amount_cents": cents})
 
 
-UNPAID = OpenOrderDiscrepancy(order_id="o1", kind="not_captured")
+def against(kind: Any, about: str, position: int) -> OpenOrderDiscrepancy:
+    """Opened by what was heard at that position."""
+    return OpenOrderDiscrepancy(order_id="o1", kind=kind, about=about, fact=str(UUID(int=position)))
+
+
 NOTHING_CAME = DropOrderPayment(order_id="o1", payment_id="p0", reason="not_captured")
 CAME_BACK = CancelOrder(order_id="o1", reason="returned")
 PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
@@ -204,17 +208,20 @@ PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
             [CAME_BACK],
         ),
         ([DELIVERED], []),
-        ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED], [UNPAID, NOTHING_CAME]),
+        ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED], [against("not_captured", "p0", 4), NOTHING_CAME]),
         ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, DELIVERED], []),
         (
             [placed(), DISPATCHED, CAPTURED, RETURNED, NOT_REFUNDED],
-            [OpenOrderDiscrepancy(order_id="o1", kind="not_refunded")],
+            [against("not_refunded", "p0", 5)],
         ),
         # what will be captured is waited for, what never is is not
         ([placed(), AUTHORIZED, DISPATCHED, RETURNED], []),
         ([placed(), DISPATCHED, RETURNED], [CAME_BACK]),
         ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, RETURNED], [CAME_BACK]),
-        ([placed(), AUTHORIZED, DISPATCHED, RETURNED, NOT_CAPTURED], [UNPAID, CAME_BACK]),
+        (
+            [placed(), AUTHORIZED, DISPATCHED, RETURNED, NOT_CAPTURED],
+            [against("not_captured", "p0", 5), CAME_BACK],
+        ),
         ([placed(payments=2), AUTHORIZED, AUTHORIZED_TOO, DISPATCHED, NOT_CAPTURED, RETURNED], []),
         ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, CAPTURED, RETURNED], []),
         ([placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, CAPTURED, RETURNED, REFUNDED], [CAME_BACK]),
@@ -245,12 +252,12 @@ PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
         ([placed(), AUTHORIZED, DISPATCHED, RETURNED, VOIDED], [CAME_BACK]),
         (
             [placed(), AUTHORIZED, CANCELLED, NOT_VOIDED],
-            [OpenOrderDiscrepancy(order_id="o1", kind="not_voided")],
+            [against("not_voided", "p0", 4)],
         ),
         ([placed(), AUTHORIZED, DISPATCHED, CANCELLED, CAPTURED, NOT_VOIDED], []),
         (
             [placed(), OrderConfirmed(order_id="o1"), NOT_SHIPPABLE],
-            [OpenOrderDiscrepancy(order_id="o1", kind="not_shippable")],
+            [against("not_shippable", "o1", 3)],
         ),
     ],
 )

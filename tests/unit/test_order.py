@@ -67,7 +67,7 @@ SHIPPED = OrderShipped(order_id="o1", shipment_id="o1")
 COMPLETED = OrderCompleted(order_id="o1")
 CANCELLED = OrderCancelled(order_id="o1", reason="customer")
 RETURNED = OrderCancelled(order_id="o1", reason="returned")
-CONTRADICTED = OrderDiscrepancyOpened(order_id="o1", kind="shipped_after_cancel")
+CONTRADICTED = OrderDiscrepancyOpened(order_id="o1", kind="shipped_after_cancel", about="o1", fact="o1")
 
 TO_CONFIRMED: tuple[OrderEvent, ...] = (PLACED, RESERVED, CONFIRMED)
 

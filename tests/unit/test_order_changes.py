@@ -213,7 +213,7 @@ def test_cancel_racing_with_shipping_is_refused_or_a_discrepancy() -> None:
     # the other way about: a unit was called off, and the carrier has it all the same
     cancelled = (*TO_CONFIRMED, *order.given(*TO_CONFIRMED).when(cut((1, 1))).events)
     outcome = order.given(*cancelled).when(shipped_units("A-1", 3))
-    surplus = OrderDiscrepancyOpened(order_id="o1", kind="shipped_after_cancel")
+    surplus = OrderDiscrepancyOpened(order_id="o1", kind="shipped_after_cancel", about="s1", fact="s1")
     assert outcome.events[1:] == (surplus,)
     # and in a parcel that was to stay here, after all the others have left
     order.given(*TO_CONFIRMED, SHIPPED).when(shipped_units("A-1", 1)).then(surplus)

@@ -80,7 +80,8 @@ def test_a_held_order_is_reserved_and_confirmed_but_not_prepared() -> None:
 
 
 def test_a_held_order_that_ships_all_the_same_is_a_discrepancy() -> None:
-    contradicted = OrderDiscrepancyOpened(order_id="o1", kind="shipped_while_held")
+    told = {"about": "o1", "fact": "o1"}
+    contradicted = OrderDiscrepancyOpened(order_id="o1", kind="shipped_while_held", **told)
     order.given(*TO_CONFIRMED, FRAUD).when(RecordDispatch(order_id="o1")).then(SHIPPED, contradicted)
 
 

@@ -155,8 +155,8 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
         case ReservationExpired() if not process.confirmed:
             return now(process, fact, CancelOrder(order_id=order_id, reason="expired"))
-        case LabelRefused():
-            return contradicted(process, fact, "not_shippable")
+        case LabelRefused(shipment_id=parcel):
+            return contradicted(process, fact, "not_shippable", parcel)
         case ShipmentDispatched() as event:
             return dispatched(process, event, fact)
         case OrderPartShipped(shipment_id=parcel):
@@ -223,7 +223,7 @@ ORDER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=12,
+    rule_version=13,
 )
 
 

@@ -47,5 +47,10 @@ def ended_if_settled(process: OrderProcess, fact: Fact, *commands: Command) -> R
     return now(process, fact, *commands)
 
 
-def contradicted(process: OrderProcess, fact: Fact, kind: Trouble) -> Reaction[OrderProcess]:
-    return ended_if_settled(process, fact, OpenOrderDiscrepancy(order_id=process.order_id, kind=kind))
+def against_books(process: OrderProcess, fact: Fact, kind: Trouble, about: str) -> OpenOrderDiscrepancy:
+    """`about` is the payment or the parcel. The order is told by which event, to know it again."""
+    return OpenOrderDiscrepancy(order_id=process.order_id, kind=kind, about=about, fact=fact.event_id)
+
+
+def contradicted(process: OrderProcess, fact: Fact, kind: Trouble, about: str) -> Reaction[OrderProcess]:
+    return ended_if_settled(process, fact, against_books(process, fact, kind, about))

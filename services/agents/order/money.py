@@ -11,7 +11,6 @@ from domain.order import (
     ConfirmOrder,
     DropOrderPayment,
     DropReason,
-    OpenOrderDiscrepancy,
     OrderPaymentAdded,
     OrderPaymentDropped,
     OrderPaymentReduced,
@@ -29,7 +28,7 @@ from domain.payment import (
     VoidFailed,
 )
 from services.agents.order.change_sets import came, decline
-from services.agents.order.ending import arrived, completed, contradicted, ended_if_settled
+from services.agents.order.ending import against_books, arrived, completed, contradicted, ended_if_settled
 from services.agents.order.process import OrderProcess, now
 
 
@@ -127,7 +126,7 @@ def paying(
 
 def _not_captured(process: OrderProcess, payment_id: str, fact: Fact) -> Reaction[OrderProcess]:
     """Against our books; another payment may bring the money that it did not."""
-    told = OpenOrderDiscrepancy(order_id=process.order_id, kind="not_captured")
+    told = against_books(process, fact, "not_captured", payment_id)
     if process.returned:
         return ended_if_settled(process, fact, told)
     return now(process, fact, told, _drop(process, payment_id, "not_captured"))
@@ -165,8 +164,8 @@ def money_moved(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _voided(_released(process, payment), payment, fact)
         case CaptureFailed(payment_id=payment):
             return _not_captured(_released(process, payment), payment, fact)
-        case RefundFailed():
-            return contradicted(process, fact, "not_refunded")
+        case RefundFailed(payment_id=payment):
+            return contradicted(process, fact, "not_refunded", payment)
         case VoidFailed(payment_id=payment) if payment not in {*process.captured, *process.released}:
-            return contradicted(process, fact, "not_voided")
+            return contradicted(process, fact, "not_voided", payment)
     return Reaction(process)

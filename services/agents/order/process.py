@@ -11,7 +11,7 @@ from domain.kernel import Command, Fact, Reaction, Value, one
 from domain.order import LineQuantity, Missing
 from services.agents.agent import order_key
 
-Trouble = Literal["not_refunded", "not_voided", "not_shippable"]
+Trouble = Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
 Parcel = Literal["dispatched", "delivered", "returned"]
 
 PLAN = "plan"
