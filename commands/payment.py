@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import ConfigDict, Field, StrictBool
 
 from commands.executor import Context, Done, Executor
-from commands.fields import Body, Id, PaymentId, PaymentName, whole
+from commands.fields import Body, Id, PaymentId, PaymentName, Reason, whole
 from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, answers
 from commands.order.call import placing_of
 from commands.payment_method import check_stored
@@ -39,7 +39,6 @@ from services.web.problems import Problem, conflict
 EVIDENCE_CHARACTERS_MAX = 20_000
 Amount = Annotated[int, whole(1, MOST_CENTS)]
 PaymentPath = Annotated[PaymentId, Path(description="the payment", examples=["1001.card"])]
-Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$")]
 
 
 async def ask_payment(

@@ -41,6 +41,7 @@ def why(
     reference: Annotated[str | None, _key()] = None,
     dispute_id: Annotated[str | None, _key()] = None,
     kind: Annotated[str | None, _key()] = None,
+    about: Annotated[str | None, _key("The payment or parcel that a discrepancy is of.")] = None,
     method_id: Annotated[str | None, _key()] = None,
     shipment_id: Annotated[str | None, _key()] = None,
     scan_id: Annotated[str | None, _key()] = None,
@@ -82,10 +83,10 @@ def why(
 
     parts = (
         "merchant", "day", "currency", "sku", "category", "warehouse", "order_id", "line", "position",
-        "payment_id", "call", "reference", "dispute_id", "kind", "method_id", "shipment_id", "scan_id",
-        "checkout_id", "hold_id", "note_id", "tag", "change_set_id", "product_id", "channel", "valid_from",
-        "quarter", "purchase_id", "transfer_id", "stocktake_id", "word", "trigram", "cart_id", "version",
-        "pick_list_id", "carrier", "service", "booking", "manifest_id", "invoice_id",
+        "payment_id", "call", "reference", "dispute_id", "kind", "about", "method_id", "shipment_id",
+        "scan_id", "checkout_id", "hold_id", "note_id", "tag", "change_set_id", "product_id", "channel",
+        "valid_from", "quarter", "purchase_id", "transfer_id", "stocktake_id", "word", "trigram", "cart_id",
+        "version", "pick_list_id", "carrier", "service", "booking", "manifest_id", "invoice_id",
     )  # fmt: skip
     key = {name: given[name] for name in parts if given[name] not in (None, "")}
     of_row = {name: str(told) for name, told in key.items() if name != "merchant"}

@@ -88,7 +88,7 @@ def followers_table(followers: list[dict[str, Any]], now: datetime) -> Table:
     """Without frames, so that it fits into 80 columns."""
     named = Column("follower", no_wrap=True)  # it is copied into other commands
     table = Table(
-        named, "part", "worker", "position", "behind", "alive", "moved", box=None, padding=(0, 1, 0, 0)
+        named, "part", "worker", "position", "behind", "up", "moved", box=None, padding=(0, 1, 0, 0)
     )
     for each in followers:
         table.add_row(

@@ -1,4 +1,6 @@
-"""What may staff do about an order beside its life? Hold it, release it, write notes, tag it."""
+"""What may staff do about an order beside its life? Hold it, release it, write notes, tag it, and say why
+what contradicts it may stand.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,19 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from pydantic import ConfigDict, Field
 
-from commands.fields import Body, Id, Text
+from commands.fields import Body, Id, Reason, Text
 from commands.http import PROBLEMS, CommandRoute, WantedCall, answers
 from commands.order.call import OrderAnswer, OrderId, carry_out, execute, placing_of
-from domain.order import AddOrderNote, HoldOrder, HoldReason, NoteText, ReleaseOrder, TagOrder, UntagOrder
+from domain.order import (
+    AddOrderNote,
+    HoldOrder,
+    HoldReason,
+    NoteText,
+    ReleaseOrder,
+    ResolveOrderDiscrepancy,
+    TagOrder,
+    UntagOrder,
+)
 from domain.streams import order_stream
 from eventstore.seams import derived_id
 from services.web.access import requires
@@ -44,6 +55,16 @@ class ReleaseBody(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"note": "the customer rang back"}]})
 
     note: Text = ""
+
+
+class ResolveOrderDiscrepancyBody(Body):
+    """Why it may stand."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "Paid back in cash; agreed with the customer."}]}
+    )
+
+    reason: Reason
 
 
 class NoteBody(Body):
@@ -102,6 +123,27 @@ async def _release_order(call: WantedCall, order_id: OrderId, hold_id: HoldId, b
     """Holds are released one by one; with the last one the order goes on to be fulfilled."""
     command = ReleaseOrder(order_id=order_id, hold_id=hold_id, note=body.note)
     return await carry_out(call, command, {"order_id": order_id, "hold_id": hold_id})
+
+
+@router.post(
+    "/{order_id}/discrepancies/{kind}/resolve",
+    operation_id="resolve_order_discrepancy",
+    dependencies=[requires("orders:manage")],
+    summary="Resolve a discrepancy of an order",
+    response_model=OrderAnswer,
+    responses=answers(200, "It is resolved, now or before"),
+)
+async def _resolve_discrepancy(
+    call: WantedCall,
+    order_id: OrderId,
+    kind: Annotated[Id, Path(description="what contradicts the order", examples=["not_refunded"])],
+    body: ResolveOrderDiscrepancyBody,
+) -> Response:
+    """Says who let it stand, and why: all that is open of this kind in the order. A fact that was told before
+    does not open it again, another one does.
+    """
+    command = ResolveOrderDiscrepancy(order_id=order_id, kind=kind, reason=body.reason)
+    return await carry_out(call, command, {"order_id": order_id})
 
 
 @router.post(

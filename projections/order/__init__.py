@@ -1,8 +1,11 @@
-"""Read models of orders: lines, timelines, holds, notes, tags, changes, what was sold, and checkouts."""
+"""Read models of orders: lines, timelines, holds, notes, tags, changes, what contradicts them, what was sold,
+and checkouts.
+"""
 
 from domain.order import OrderAddressChanged, OrderNoteAdded, OrderPlaced
 from projections.order.checkouts import CHECKOUTS
 from projections.order.order_changes import ORDER_CHANGES
+from projections.order.order_discrepancies import ORDER_DISCREPANCIES
 from projections.order.order_holds import ORDER_HOLDS
 from projections.order.order_kpis import ORDER_KPIS
 from projections.order.order_lines import ORDER_LINES
@@ -20,6 +23,7 @@ READ_MODELS = (
     ORDER_NOTES,
     ORDER_TAGS,
     ORDER_CHANGES,
+    ORDER_DISCREPANCIES,
     ORDER_KPIS,
     SALES,
     CHECKOUTS,

@@ -27,6 +27,7 @@ from domain.order import (
     OrderCompleted,
     OrderConfirmed,
     OrderDiscrepancyOpened,
+    OrderDiscrepancyResolved,
     OrderEdited,
     OrderHeld,
     OrderLinesCancelled,
@@ -62,7 +63,6 @@ class OrderProgress:
     cancel_reason: str | None = None
     cancel_note: str | None = None
     preparing: bool | None = None
-    discrepancy: str | None = None
     holds_count: int = 0
     lines_count: int = 0
     units_count: int = 0
@@ -132,6 +132,15 @@ class AddressRow(NamedTuple):
     ship_to_zip_prefix: str | None
     ship_to_city: str | None
     ship_to_state: str
+
+
+class Contradicted(NamedTuple):
+    """Kinds of discrepancies, by spaces: those that were `told` of now, and which of them are `open` then."""
+
+    merchant: str
+    order_id: str
+    told: str
+    open: str
 
 
 class ErasedSubject(NamedTuple):
@@ -210,10 +219,6 @@ def _cancelled(order: OrderProgress, event: OrderCancelled, fact: Fact) -> None:
 def _completed(order: OrderProgress, _: Any, fact: Fact) -> None:
     order.status = "completed"
     order.completed_at = fact.occurred_at
-
-
-def _contradicted(order: OrderProgress, event: OrderDiscrepancyOpened, _: Fact) -> None:
-    order.discrepancy = event.kind
 
 
 def _held(order: OrderProgress, _: Any, __: Fact) -> None:
@@ -307,7 +312,6 @@ MOVES: dict[type[Event], Callable[[OrderProgress, Any, Fact], None]] = {
     OrderShipped: _shipped,
     OrderCancelled: _cancelled,
     OrderCompleted: _completed,
-    OrderDiscrepancyOpened: _contradicted,
     OrderHeld: _held,
     OrderReleased: _released,
     OrderLinesCancelled: _changed,
@@ -360,6 +364,21 @@ def addressed(facts: Sequence[Fact]) -> list[AddressRow]:
     return list(last.values())
 
 
+def contradicted(facts: Sequence[Fact]) -> list[Contradicted]:
+    """Of each order the kinds in the order in which they were told last."""
+    told: dict[tuple[str, str], dict[str, bool]] = {}
+    for fact in facts:
+        event = fact.event
+        if isinstance(event, OrderDiscrepancyOpened | OrderDiscrepancyResolved):
+            kinds = told.setdefault((fact.merchant, event.order_id), {})
+            kinds.pop(event.kind, None)
+            kinds[event.kind] = isinstance(event, OrderDiscrepancyOpened)
+    return [
+        Contradicted(*key, " ".join(kinds), " ".join(kind for kind, is_open in kinds.items() if is_open))
+        for key, kinds in told.items()
+    ]
+
+
 def erased(facts: Sequence[Fact]) -> list[ErasedSubject]:
     """Whoever is erased on a page is placed on it without plain columns (`page.py`): this may come last."""
     return [ErasedSubject(fact.event.subject) for fact in facts if isinstance(fact.event, SubjectErased)]
@@ -370,6 +389,7 @@ def project(facts: Sequence[Fact]) -> Rows:
         "place_orders": placed(facts),
         "move_orders": progress(facts),
         "readdress_orders": addressed(facts),
+        "contradict_orders": contradicted(facts),
         "erase_orders": erased(facts),
     }
 
@@ -377,9 +397,16 @@ def project(facts: Sequence[Fact]) -> Rows:
 ORDERS = ReadModel(
     name="orders",
     tables=("orders",),
-    events=(OrderPlaced, OrderAddressChanged, SubjectErased, *MOVES),
+    events=(
+        OrderPlaced,
+        OrderAddressChanged,
+        OrderDiscrepancyOpened,
+        OrderDiscrepancyResolved,
+        SubjectErased,
+        *MOVES,
+    ),
     project=project,
-    version=5,
+    version=6,
     personal={
         "orders": ("customer_id", "customer_unique_id", "ship_to_zip_prefix", "ship_to_city"),
     },

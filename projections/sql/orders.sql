@@ -14,7 +14,7 @@ CREATE TABLE orders_g0 (
     cancel_reason text,
     cancel_note text,
     preparing boolean NOT NULL DEFAULT false,
-    discrepancy text,
+    discrepancies text COLLATE "C" NOT NULL DEFAULT '',
     channel text COLLATE "C" NOT NULL,
     holds_count bigint NOT NULL DEFAULT 0,
     imported boolean NOT NULL,
@@ -79,6 +79,7 @@ CREATE TABLE orders_g0 (
             ELSE 'unfulfilled'
         END
     ) STORED,
+    discrepancy text COLLATE "C" GENERATED ALWAYS AS (nullif(substring(discrepancies FROM '[^ ]*$'), '')) STORED,
     held boolean NOT NULL GENERATED ALWAYS AS (
         holds_count > 0 AND status IN ('placed', 'reserved', 'confirmed')
     ) STORED,
@@ -90,6 +91,7 @@ CREATE INDEX ON orders_g0 (merchant, payment_status, placed_at DESC, order_id DE
 CREATE INDEX ON orders_g0 (merchant, fulfilment_status, placed_at DESC, order_id DESC);
 CREATE INDEX ON orders_g0 (merchant, channel, placed_at DESC, order_id DESC);
 CREATE INDEX ON orders_g0 (merchant, placed_at DESC, order_id DESC) WHERE held;
+CREATE INDEX ON orders_g0 (merchant, placed_at DESC, order_id DESC) WHERE discrepancy IS NOT NULL;
 CREATE INDEX ON orders_g0 (merchant, total_cents DESC, order_id DESC);
 CREATE INDEX ON orders_g0 (merchant, customer_id);
 CREATE INDEX ON orders_g0 (merchant, checkout_id);
@@ -118,7 +120,6 @@ UPDATE orders_g0 AS o SET
     cancel_reason = coalesce(m.cancel_reason, o.cancel_reason),
     cancel_note = coalesce(m.cancel_note, o.cancel_note),
     preparing = coalesce(m.preparing, o.preparing),
-    discrepancy = coalesce(m.discrepancy, o.discrepancy),
     holds_count = o.holds_count + m.holds_count,
     lines_count = o.lines_count + m.lines_count,
     units_count = o.units_count + m.units_count,
@@ -149,13 +150,13 @@ UPDATE orders_g0 AS o SET
     cancelled_at = coalesce(m.cancelled_at, o.cancelled_at),
     completed_at = coalesce(m.completed_at, o.completed_at)
 FROM unnest(
-    :merchant, :order_id, :status, :cancel_reason, :cancel_note, :preparing, :discrepancy, :holds_count,
+    :merchant, :order_id, :status, :cancel_reason, :cancel_note, :preparing, :holds_count,
     :lines_count, :units_count, :payments_count, :items_cents, :shipping_cents, :adjustment_cents, :total_cents,
     :authorized_count, :declined_count, :voided_count, :expired_count, :captures_count, :authorized_cents, :captured_cents, :refunded_cents,
     :voided_cents, :expired_cents, :shipments_count, :labels_voided_count, :dispatched_count, :delivered_count,
     :returned_count, :confirmed_at, :approved_at, :dispatched_at, :delivered_at, :cancelled_at, :completed_at
 ) AS m (
-    merchant, order_id, status, cancel_reason, cancel_note, preparing, discrepancy, holds_count,
+    merchant, order_id, status, cancel_reason, cancel_note, preparing, holds_count,
     lines_count, units_count, payments_count, items_cents, shipping_cents, adjustment_cents, total_cents,
     authorized_count, declined_count, voided_count, expired_count, captures_count, authorized_cents, captured_cents, refunded_cents,
     voided_cents, expired_cents, shipments_count, labels_voided_count, dispatched_count, delivered_count,
@@ -172,6 +173,18 @@ FROM unnest(
     :merchant, :order_id, :customer_id, :customer_unique_id, :ship_to_zip_prefix, :ship_to_city, :ship_to_state
 ) AS a (merchant, order_id, customer_id, customer_unique_id, ship_to_zip_prefix, ship_to_city, ship_to_state)
 WHERE o.merchant = a.merchant AND o.order_id = a.order_id;
+
+-- name: contradict_orders!
+-- Which discrepancies are open, by spaces, the one that was told last at the end: those that were not told of now
+-- stay in front.
+UPDATE orders_g0 AS o SET
+    discrepancies = ltrim(concat_ws(' ', array_to_string(ARRAY(
+        SELECT known.kind FROM unnest(string_to_array(o.discrepancies, ' ')) WITH ORDINALITY AS known (kind, place)
+        WHERE known.kind <> ALL (string_to_array(c.told, ' '))
+        ORDER BY known.place
+    ), ' '), nullif(c.open, '')))
+FROM unnest(:merchant, :order_id, :told, :open) AS c (merchant, order_id, told, open)
+WHERE o.merchant = c.merchant AND o.order_id = c.order_id;
 
 -- name: erase_orders!
 -- Whoever was erased leaves no plain text. All rows of the subject, whichever partition they are in: each worker

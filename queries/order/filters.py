@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Query
 from pydantic import AwareDatetime
 
+from domain.order import DiscrepancyKind
 from services.web.problems import invalid
 
 Status = Literal["placed", "reserved", "confirmed", "shipped", "completed", "cancelled"]
@@ -51,6 +52,10 @@ async def filter_of_request(
     held: Annotated[bool | None, Query(description="held up by anything, or by nothing")] = None,
     hold: Annotated[HoldReason | None, Query(description="held up for this reason")] = None,
     tag: Annotated[str | None, _text("which has this tag", "gift")] = None,
+    discrepancy: Annotated[
+        DiscrepancyKind | Literal["any"] | None,
+        Query(description="with an open discrepancy of this kind, or of any"),
+    ] = None,
     placed_from: Annotated[AwareDatetime | None, Query(description="placed then or later")] = None,
     placed_to: Annotated[AwareDatetime | None, Query(description="placed before then")] = None,
     channel: Annotated[str | None, _text("bought there", "shop")] = None,
@@ -75,6 +80,7 @@ async def filter_of_request(
         "held": held,
         "hold": hold,
         "tag": tag,
+        "discrepancy": discrepancy,
         "placed_from": placed_from,
         "placed_to": placed_to,
         "channel": channel,

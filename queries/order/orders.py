@@ -50,10 +50,10 @@ def list_of(sort: Sort, wanted: Mapping[str, Any]) -> str:
     return text
 
 
-MODELS = ("orders", "order_holds", "order_tags", "order_lines")
+MODELS = ("orders", "order_holds", "order_tags", "order_discrepancies", "order_lines")
 """What a list is made of: orders, and what they are found by."""
-OF_STAFF = ("held", "hold", "tag")
-ELSEWHERE = ("hold", "tag", "sku")
+OF_STAFF = ("held", "hold", "tag", "discrepancy")
+ELSEWHERE = ("hold", "tag", "discrepancy", "sku")
 """Conditions that another table answers."""
 
 
@@ -69,7 +69,9 @@ class Order(Answer):
     fulfilment_status: FulfilmentStatus
     cancel_reason: str | None = Field(examples=["customer"])
     preparing: bool
-    discrepancy: str | None = Field(description="a fact that contradicts the order; a person must look")
+    discrepancy: str | None = Field(
+        description="a fact that contradicts the order, the last of those that nobody has resolved"
+    )
     currency: str = Field(examples=["BRL"])
     lines_count: int
     units_count: int
@@ -170,7 +172,7 @@ async def list_orders(
     sort: Sort = "newest",
 ) -> Response:
     """All conditions hold at once. A customer sees its own, and less of them; what is the merchant's own
-    affair (`held`, `hold`, `tag`) is no condition for it.
+    affair (`held`, `hold`, `tag`, `discrepancy`) is no condition for it.
     """
     if reader.subject and (asked_for := [each for each in OF_STAFF if wanted[each] is not None]):
         raise forbidden(f"orders:manage for the condition {asked_for[0]}", reader.merchant)

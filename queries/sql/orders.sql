@@ -23,6 +23,10 @@ WHERE merchant = :merchant
   AND (:tag::text IS NULL OR order_id IN (
       SELECT t.order_id FROM order_tags AS t WHERE t.merchant = :merchant AND t.tag = :tag
   ))
+  AND (:discrepancy::text IS NULL OR discrepancy IS NOT NULL AND order_id IN (
+      SELECT d.order_id FROM order_discrepancies AS d
+      WHERE d.merchant = :merchant AND :discrepancy IN (d.kind, 'any') AND d.resolved_at IS NULL
+  ))
   AND (:sku::text IS NULL OR order_id IN (
       SELECT l.order_id FROM order_lines AS l WHERE l.merchant = :merchant AND l.sku = :sku
   ))
@@ -92,6 +96,18 @@ SELECT 'held' AS name, count(*) AS orders_count FROM (
     SELECT FROM orders WHERE merchant = :merchant AND (:subject::text IS NULL OR subject = :subject) AND held
     LIMIT :most
 ) AS counted;
+
+-- name: list_order_discrepancies
+SELECT * FROM order_discrepancies
+WHERE merchant = :merchant
+  AND (:open::boolean IS NULL OR (resolved_at IS NULL) = :open)
+  AND (:kind::text IS NULL OR kind = :kind)
+  AND (:order_id::text IS NULL OR order_id = :order_id)
+  AND (
+      :after_id::text IS NULL
+      OR (opened_at, order_id, kind, about) < (:after_at, :after_id, :after_kind, :after_about)
+  )
+ORDER BY opened_at DESC, order_id DESC, kind DESC, about DESC LIMIT :limit;
 
 -- name: list_order_changes
 SELECT * FROM order_changes

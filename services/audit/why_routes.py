@@ -132,6 +132,7 @@ async def key_of_request(
     reference: Annotated[str | None, Query(max_length=200)] = None,
     dispute_id: Annotated[str | None, Query(max_length=200)] = None,
     kind: Annotated[str | None, Query(max_length=200)] = None,
+    about: Annotated[str | None, Query(max_length=200)] = None,
     method_id: Annotated[str | None, Query(max_length=200)] = None,
     shipment_id: Annotated[str | None, Query(max_length=200)] = None,
     scan_id: Annotated[str | None, Query(max_length=200)] = None,

@@ -46,6 +46,8 @@ from domain.order import (
     OrderCommand,
     OrderCompleted,
     OrderConfirmed,
+    OrderDiscrepancyOpened,
+    OrderDiscrepancyResolved,
     OrderPlaced,
     OrderReserved,
     OrderShipped,
@@ -322,6 +324,24 @@ class Bought:
         )
         stored: Step = (payment_method_stream(self.merchant, self.order_id), method)
         return [*((stream, event) for event in events), stored]
+
+    def contradicting(self) -> list[Step]:
+        """One stays open; of two that were resolved one was told of again, and resolved again."""
+        ids = {"order_id": self.order_id}
+        card, other = f"{self.order_id}.1", f"{self.order_id}.2"
+        not_voided = OrderDiscrepancyOpened(**ids, kind="not_voided", about=card, fact="e1")
+        not_captured = OrderDiscrepancyOpened(**ids, kind="not_captured", about=card, fact="e2")
+        events = (
+            not_voided,
+            not_captured,
+            OrderDiscrepancyOpened(**ids, kind="not_captured", about=other, fact="e3"),
+            OrderDiscrepancyResolved(**ids, kind="not_captured", reason="paid in cash"),
+            OrderDiscrepancyOpened(**ids, kind="not_shippable", about=self.order_id, fact="e4"),
+            not_captured.model_copy(update={"fact": "e5"}),
+            OrderDiscrepancyResolved(**ids, kind="not_shippable", reason="fetched by the customer"),
+            OrderDiscrepancyResolved(**ids, kind="not_captured", reason="paid in cash again"),
+        )
+        return [(self.order, event) for event in events]
 
     def life(self) -> list[Step]:
         return [*self.placing(), *self.paying(), *self.shipping(), *self.delivering()]

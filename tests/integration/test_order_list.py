@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,12 +18,15 @@ from tests.integration.test_queries import api as api  # noqa: PLC0414 - a fixtu
 
 @pytest.fixture
 async def shop(api: Api) -> Api:
-    """What `sell` sells, and an order that was cut, changed, held, noted and tagged."""
+    """What `sell` sells, and an order that was cut, changed, held, noted, tagged and contradicted."""
     api.app.state.streams = Streams()
     await sell(api.trade)
     changed = Bought("m1", "=changed", person="p9", placed_at=START + timedelta(days=9))
     steps = [*changed.placing(), *changed.paying(), *changed.changing()]
-    last = await api.trade.append("m1", steps, changed.placed_at)
+    await api.trade.append("m1", steps, changed.placed_at)
+    last = 0
+    for hour, step in enumerate(changed.contradicting()):
+        last = await api.trade.append("m1", [step], changed.placed_at + timedelta(hours=hour))
     await api.ok("/v1/orders/%3Dchanged", at_least=last)
     return api
 
@@ -41,6 +44,9 @@ async def test_a_list_finds_by_every_condition(shop: Api) -> None:
     assert await found(shop, hold="staff") == []
     assert await found(shop, tag="gift") == ["=changed"]
     assert await found(shop, tag="vip") == []
+    assert await found(shop, discrepancy="any") == ["=changed"]
+    assert await found(shop, discrepancy="not_voided") == ["=changed"]
+    assert await found(shop, discrepancy="not_captured") == [], "it was resolved"
     assert await found(shop, sku="B") == ["=changed"]
     assert sorted(await found(shop, sku="A")) == sorted(everything)
     assert await found(shop, customer="customer-done") == ["done"]
@@ -89,6 +95,36 @@ async def test_an_order_is_shown_as_it_was_changed(shop: Api) -> None:
         1560,
         [{"sku": "B", "warehouse": "main", "quantity": 3, "change": 3}],
     )
+
+
+async def test_discrepancies_are_listed_open_or_resolved_by_kind_and_page_by_page(shop: Api) -> None:
+    at = START + timedelta(days=9)
+    path = "/v1/order-discrepancies"
+    all_of = await shop.walk(path, limit=1)
+    assert [(each["kind"], each["about"], each["status"]) for each in all_of] == [
+        ("not_captured", "=changed.1", "resolved"),
+        ("not_shippable", "=changed", "resolved"),
+        ("not_captured", "=changed.2", "resolved"),
+        ("not_voided", "=changed.1", "open"),
+    ]
+    assert [each["opened_at"] for each in all_of] == sorted((e["opened_at"] for e in all_of), reverse=True)
+    first, _, other, last = all_of
+    assert (first["resolved_by"], first["reason"]) == ("tester", "paid in cash again")
+    assert (other["resolved_by"], other["reason"]) == ("tester", "paid in cash")
+    assert datetime.fromisoformat(other["resolved_at"]) == at + timedelta(hours=3)
+    assert (last["resolved_at"], last["resolved_by"], last["reason"]) == (None, None, None)
+    assert await shop.walk(path, limit=1, open=True) == [last]
+    assert await shop.walk(path, limit=1, open=False) == all_of[:3]
+    assert await shop.walk(path, limit=1, kind="not_captured") == [first, other]
+    assert await shop.walk(path, kind="not_captured", open=True) == []
+    assert await shop.walk(path, order_id="=changed") == all_of
+    assert await shop.walk(path, order_id="done") == []
+    assert await shop.walk(path, "m2") == []
+    assert (await shop.get(path, kind="no_such_kind")).status_code == 422
+    order = await shop.ok("/v1/orders/%3Dchanged")
+    assert order["discrepancy"] == "not_voided", "of four the one that is open"
+    told = [each["type"] for each in order["timeline"] if "Discrepancy" in each["type"]]
+    assert (told.count("OrderDiscrepancyOpened"), told.count("OrderDiscrepancyResolved")) == (5, 3)
 
 
 async def test_counts_are_those_of_the_list(shop: Api) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -99,6 +100,7 @@ def lives(merchant: str = "m1") -> list[Step]:
         *done.life(), *done.contesting(),
         *cancelled.placing(), *cancelled.paying(), *cancelled.cancelling(),
         *returned.placing(), *returned.paying(), *returned.shipping(), *returned.returning(),
+        *returned.contradicting(),
         *inventory_lives(merchant), *some_carts(merchant), *warehousing(merchant),
         *carriers(merchant), *manifests(merchant), *invoices(merchant),
     ]  # fmt: skip
@@ -135,7 +137,9 @@ async def rebuild_to_nothing(trade: Trade, model: ReadModel) -> None:
 
 async def test_events_are_merged_alike_in_pages_of_any_size(trade: Trade) -> None:
     changed = Bought("m1", "changed")
-    last = await trade.append("m1", [*lives(), *changed.placing(), *changed.paying(), *changed.changing()])
+    await trade.append("m1", [*lives(), *changed.placing(), *changed.paying(), *changed.changing()])
+    for hour, step in enumerate(changed.contradicting()):  # each at its own time, which rows keep
+        last = await trade.append("m1", [step], changed.placed_at + timedelta(hours=hour))
     seen = []
     for page in (1, 7, 1000):
         async with running(trade, page=page):

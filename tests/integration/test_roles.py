@@ -100,7 +100,8 @@ RULES = {
     ("orders:fulfil", "merchant"): "get_label start_preparation",
     ("orders:manage", "merchant"): (
         "add_order_note confirm_order_change decline_order_change export_orders hold_order list_order_changes"
-        " propose_order_change release_order tag_order untag_order"
+        " list_order_discrepancies propose_order_change release_order resolve_order_discrepancy tag_order"
+        " untag_order"
     ),
     ("orders:read", "merchant"): "count_orders list_account_orders get_order list_orders",
     ("orders:write", "merchant"): "cancel_order cancel_order_lines place_order",

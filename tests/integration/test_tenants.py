@@ -69,6 +69,7 @@ BODIES: dict[str, Any] = {
     "hold_order": {"reason": "fraud"},
     "release_order": {"note": "not ours"},
     "add_order_note": {"text": "not ours"},
+    "resolve_order_discrepancy": {"reason": "not ours"},
     "cancel_order_lines": {"lines": [{"line": 1, "quantity": 1}], "reason": "staff"},
     "propose_order_change": {"note": "not ours"},
     "decline_order_change": {"reason": "staff"},
@@ -336,7 +337,7 @@ def their_trade() -> list[tuple[list[Step], Any]]:
             "m2", f"{MARK}-{name}", f"checkout-{MARK}-{name}", sku, f"{THEIR_CATEGORY}{sku[-1]}",
             unit_price_cents=76543, currency=THEIR_CURRENCY, placed_at=placed_at, person=f"{MARK}-p",
         )  # fmt: skip
-        life = [*bought.life(), *bought.contesting()] if number else _changed(bought)
+        life = [*bought.life(), *bought.contesting(), *bought.contradicting()] if number else _changed(bought)
         tagged = OrderTagged(order_id=bought.order_id, tag=f"{MARK}-tag")
         orders.append(([*life, (bought.order, tagged), *their_carts(number)], placed_at))
     parcel = a_parcel("m2", f"{MARK}-done", f"{MARK}-parcel", f"{MARK}-swift", f"{MARK}-M1")
@@ -572,6 +573,8 @@ CLOSED = {
     "fulfilment_status",
     "held",
     "hold",
+    "discrepancy",
+    "kind",
     "tracking_status",
     "unlisted",
     "open",
@@ -763,6 +766,7 @@ async def test_no_command_changes_what_is_anothers(two: Two, operation: Operatio
             "hold_order",
             "release_order",
             "add_order_note",
+            "resolve_order_discrepancy",
             "tag_order",
             "untag_order",
             "cancel_order_lines",

@@ -107,7 +107,13 @@ def mixed_trade(merchant: str, seed: int, orders: int = 24) -> list[tuple[int, S
             0: [*bought.placing(), *bought.paying(), *bought.cancelling()],
             1: [*bought.placing(), *bought.paying(), *bought.shipping(), *bought.returning()],
             2: bought.placing(),
-            3: [*bought.placing(), *bought.paying(), *troubled, *bought.contesting()],
+            3: [
+                *bought.placing(),
+                *bought.paying(),
+                *troubled,
+                *bought.contesting(),
+                *bought.contradicting(),
+            ],
         }.get(number % 6, [*bought.placing(), *bought.paying(), *bought.shipping(), *late])
         day = chance.randint(0, 3)
         lives.append([(day + at // 4, step) for at, step in enumerate(life)])

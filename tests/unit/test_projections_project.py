@@ -27,13 +27,13 @@ from domain.inventory import (
     StockShipped,
 )
 from domain.kernel import Event, Fact
-from domain.order import Adjustment, OrderPlaced
+from domain.order import Adjustment, OrderDiscrepancyOpened, OrderDiscrepancyResolved, OrderPlaced
 from domain.payment import AuthorizationRequested, PaymentAuthorized, PaymentDeclined
 from domain.personal import Erased
 from projections.carrier import late_deliveries, shipments
 from projections.inventory import stock_levels
 from projections.merchant import merchant_overview
-from projections.order import checkouts, order_timeline, orders, sales
+from projections.order import checkouts, order_discrepancies, order_timeline, orders, sales
 from projections.payment import payments
 from projections.read_model import order_key, partition_in_stream, partition_of_fact
 from projections.read_models import PERSONAL_COLUMNS, READ_MODELS
@@ -107,6 +107,49 @@ def test_of_several_parcels_the_first_dispatch_and_the_last_delivery_stand() -> 
     (moved,) = rows["move_orders"]
     assert (moved.dispatched_at, moved.delivered_at) == (early, late)
     assert (moved.dispatched_count, moved.delivered_count) == (3, 2)
+
+
+def told(kind: Any, about: str = "p1") -> OrderDiscrepancyOpened:
+    return OrderDiscrepancyOpened(order_id="o1", kind=kind, about=about)
+
+
+def resolved(kind: Any, reason: str = "seen") -> OrderDiscrepancyResolved:
+    return OrderDiscrepancyResolved(order_id="o1", kind=kind, reason=reason)
+
+
+def test_who_resolves_a_kind_resolves_all_of_it_that_was_told_before() -> None:
+    rows = order_discrepancies.project(
+        given(told("not_captured"), told("not_captured", "p2"), told("not_voided"), resolved("not_captured"))
+    )
+    (by,) = rows["resolve_discrepancies"]
+    assert (by.kind, by.resolved_by, by.reason) == ("not_captured", "tester", "seen")
+    at = START + timedelta(hours=4)
+    assert [(each.kind, each.about, each.resolved_at) for each in rows["open_discrepancies"]] == [
+        ("not_captured", "p1", at),
+        ("not_captured", "p2", at),
+        ("not_voided", "p1", None),
+    ]
+
+
+def test_what_was_open_before_is_closed_by_the_first_and_what_is_told_again_is_open() -> None:
+    told_again = (told("not_captured", "p2"), resolved("not_captured", "twice"), told("not_captured", "p2"))
+    rows = order_discrepancies.project(given(resolved("not_captured", "once"), *told_again))
+    assert [each.reason for each in rows["resolve_discrepancies"]] == ["once"]
+    (row,) = rows["open_discrepancies"]
+    assert (row.about, row.opened_at, row.resolved_at) == ("p2", START + timedelta(hours=4), None)
+
+
+def test_an_order_shows_the_kinds_that_are_open_the_last_that_was_told_of_at_the_end() -> None:
+    facts = given(
+        told("not_voided"), told("not_captured"), told("not_shippable"),
+        resolved("not_captured"), told("not_voided", "p2"),
+    )  # fmt: skip
+    (row,) = orders.project(facts)["contradict_orders"]
+    assert row.told.split() == ["not_shippable", "not_captured", "not_voided"]
+    assert row.open.split() == ["not_shippable", "not_voided"]
+    assert order_timeline.project(facts)["insert_order_timeline"][3].details == (
+        '{"kind":"not_captured","reason":"seen"}'
+    )
 
 
 def test_stock_holds_say_what_is_held_from_now_on() -> None:

@@ -31,6 +31,7 @@ _PLANNED_ANEW = {
     "list_methods",
     "list_movements",
     "list_order_changes",
+    "list_order_discrepancies",
     "list_orders",
     "list_parked_keys",
     "list_payments",

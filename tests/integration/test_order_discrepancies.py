@@ -1,0 +1,72 @@
+"""Can a merchant close what contradicts an order over HTTP, and is it shown who did, when and why?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from commands.executor import Context
+from domain.kernel import one
+from domain.order import OpenOrderDiscrepancy, OrderDiscrepancyResolved
+from domain.streams import order_stream
+from eventstore.seams import RandomIds
+from tests.integration.api_client import Api, an_order, problem, serving
+from tests.integration.test_cart import ok
+from tests.integration.test_cart_reads import get, projecting
+
+
+async def tell(api: Api, kind: Any, fact: str) -> None:
+    """As the order's agent does: by whatever hears of it, and each time that it hears."""
+    assert api.context is not None
+    told = Context(RandomIds().new(), "m1", "test", "k", "test", api.context.clock.now())
+    command = OpenOrderDiscrepancy(order_id="1001", kind=kind, about="1001.card", fact=fact)
+    done = await api.context.executor.execute(one(order_stream("m1", "1001"), command), told)
+    assert done.refused is None
+
+
+async def listed(api: Api, **query: str) -> list[tuple[str, str]]:
+    words = "&".join(f"{name}={value}" for name, value in query.items())
+    page = await ok(get(api, f"/v1/order-discrepancies?{words}"))
+    return [(each["kind"], each["status"]) for each in page["items"]]
+
+
+async def test_a_person_resolves_a_discrepancy_of_an_order_and_says_why(
+    database: str, nats_url: str, tmp_path: Path
+) -> None:
+    path = "/v1/orders/1001/discrepancies/{}/resolve"
+    async with serving(database, nats_url, tmp_path) as api, projecting(api):
+        assert (await api.post("/v1/orders", an_order(order_id="1001"))).status_code == 201
+        none = problem(await api.post(path.format("not_voided"), {"reason": "seen"}), 404, "not-found")
+        assert none["rule"] == "discrepancy_exists"
+        assert none["detail"] == "no discrepancy not_voided of this order is open; open: none"
+        nobodys = await api.post("/v1/orders/9/discrepancies/not_voided/resolve", {"reason": "seen"})
+        assert problem(nobodys, 404, "not-found")["rule"] == "order_exists"
+        await tell(api, "not_refunded", "e1")
+        await tell(api, "not_voided", "e2")
+        assert (await ok(get(api, "/v1/orders/1001")))["discrepancy"] == "not_voided"
+        for body in ({}, {"reason": ""}, {"reason": " "}):
+            problem(await api.post(path.format("not_voided"), body), 422, "invalid-input")
+        assert (await api.post(path.format("not_voided"), {"reason": "let go by hand"})).status_code == 200
+        again = await api.post(path.format("not_voided"), {"reason": "again"})
+        assert again.status_code == 200, "it is resolved already"
+        (event,) = await api.events(OrderDiscrepancyResolved)
+        assert (event.kind, event.reason) == ("not_voided", "let go by hand")
+        order = await ok(get(api, "/v1/orders/1001"))
+        assert order["discrepancy"] == "not_refunded", "the other one is open yet"
+        (closed,) = (await ok(get(api, "/v1/order-discrepancies?open=false")))["items"]
+        assert (closed["order_id"], closed["about"]) == ("1001", "1001.card")
+        assert closed["resolved_by"]
+        assert closed["resolved_at"] >= closed["opened_at"]
+        assert await listed(api, open="true") == [("not_refunded", "open")]
+        # told once more, by what was told before, and by something new
+        await tell(api, "not_voided", "e2")
+        assert await listed(api, kind="not_voided") == [("not_voided", "resolved")]
+        await tell(api, "not_voided", "e3")
+        assert await listed(api, kind="not_voided") == [("not_voided", "open")]
+        assert [each["order_id"] for each in (await ok(get(api, "/v1/orders?discrepancy=any")))["items"]] == [
+            "1001"
+        ]
+        for kind in ("not_voided", "not_refunded"):
+            assert (await api.post(path.format(kind), {"reason": "done"})).status_code == 200
+        assert (await ok(get(api, "/v1/orders/1001")))["discrepancy"] is None
+        assert (await ok(get(api, "/v1/orders?discrepancy=any")))["items"] == []
