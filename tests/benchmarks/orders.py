@@ -26,6 +26,8 @@ from domain.order import (
     OrderCancelled,
     OrderCompleted,
     OrderConfirmed,
+    OrderDiscrepancyOpened,
+    OrderDiscrepancyResolved,
     OrderHeld,
     OrderReserved,
     OrderShipped,
@@ -49,11 +51,12 @@ from tests.integration.projections_trade import Bought, Step, setting_up
 ORDERS, ASKED = 100_000, 60
 GOAL_MS = 100.0
 MERCHANT, PEOPLE, SKUS = "merchant0", 10_000, 500
-MODELS = ("merchants", "orders", "order_lines", "order_holds", "order_tags")
+MODELS = ("merchants", "orders", "order_lines", "order_holds", "order_tags", "order_discrepancies")
 
 
 def _life(number: int) -> tuple[Bought, list[Step]]:
-    """Of a hundred orders 70 are completed, 5 cancelled, 2 held, 3 shipped; a tag is on one of fifty."""
+    """Of a hundred orders 70 are completed, 5 cancelled, 2 held, 3 shipped; a tag is on one of fifty. One is
+    contradicted, and half of these discrepancies are resolved."""
     bought = Bought(
         MERCHANT,
         f"{number:012d}",
@@ -76,6 +79,11 @@ def _life(number: int) -> tuple[Bought, list[Step]]:
             steps += [OrderShipped(**ids)]
     if number % 50 == 0:
         steps.append(OrderTagged(**ids, tag="gift" if number % 5_000 else "rare"))
+    if number % 100 == 71:
+        kind = "not_voided" if number % 5_000 in (71, 171) else "shipped_after_cancel"
+        steps.append(OrderDiscrepancyOpened.model_validate({**ids, "kind": kind, "about": "p", "fact": "e"}))
+        if number % 200 == 71:
+            steps.append(OrderDiscrepancyResolved.model_validate({**ids, "kind": kind, "reason": "seen"}))
     return bought, [(bought.order, event) for event in steps]
 
 
@@ -146,6 +154,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "held for fraud": {"hold": "fraud"},
     "tag, usual": {"tag": "gift"},
     "tag, rare": {"tag": "rare"},
+    "discrepancy, any": {"discrepancy": "any"},
+    "discrepancy, rare": {"discrepancy": "not_voided"},
     "product": {"sku": "sku1"},
     "customer": {"customer": "customer-000000000777"},
     "days": {"placed_from": "2018-03-02T00:00:00Z", "placed_to": "2018-03-03T00:00:00Z"},
