@@ -141,10 +141,13 @@ class InventoryProcess(Value):
         return {**known, **NO_GROWTH, "leaving": {known.get("grower", ""): known["growth"]}}
 
     def with_units(self, changes: Iterable[UnitsChange]) -> InventoryProcess:
-        """Other units are wanted; what a change set took beyond them is theirs now."""
+        """Other units are wanted; what a change set took beyond them is theirs now. Where they are fewer,
+        what was missing may be off the books already, before the order knew."""
         items = self.units
         for each in changes:
-            items[each.sku, each.warehouse] += each.change
+            place = (each.sku, each.warehouse)
+            fewer = min(items[place], each.quantity)
+            items[place] = fewer if each.change < 0 else items[place] + each.change
         return self.with_items(items).model_copy(update=NO_GROWTH)
 
     @property
@@ -209,8 +212,8 @@ def _reserve(
 def _changed(
     process: InventoryProcess, changes: Iterable[UnitsChange], fact: Fact
 ) -> Reaction[InventoryProcess]:
-    fewer = Counter({(c.sku, c.warehouse): -c.change for c in changes if c.change < 0})
-    return _with_less(process, process.with_units(changes), fewer, fact)
+    changed = process.with_units(changes)
+    return _with_less(process, changed, process.units - changed.units, fact)
 
 
 def _with_less(
@@ -445,8 +448,8 @@ def _in_parcel(event: ShipmentDispatched | ShipmentReturned, process: InventoryP
 
 
 def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> Reaction[InventoryProcess]:
-    """The stock learns of it, as far as the units are held yet. What is left is what will be booked out.
-    Where the order is planned by rules, the plan says first which units they are."""
+    """The stock learns of it, as far as the units are held yet, and not waited for. What is left is what will
+    be booked out. Where the order is planned by rules, the plan says first which units they are."""
     item = Item(sku=event.sku, warehouse=event.warehouse, quantity=event.quantity)
     missing = _items(_by_place((*process.missing, item)))
     process = process.model_copy(update={"missing": missing})
@@ -459,7 +462,8 @@ def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> 
     )
     if process.allocated:
         return Reaction(process.model_copy(update={"shorts": (*process.shorts, short)}))
-    units = _by_place([item]) & process.units
+    waits = f"{event.sku} {event.warehouse}" in process.waits_for
+    units = Counter[Place]() if waits else _by_place([item]) & process.units
     process = process.model_copy(update={"items": _items(process.units - units)})
     return Reaction(process, _record(process, short, units, fact))
 
@@ -569,7 +573,7 @@ INVENTORY_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=9,
+    rule_version=10,
 )
 
 AGENTS = (INVENTORY_AGENT,)

@@ -159,6 +159,8 @@ MINE, AGAIN = released("mine", A1), released("again", A1)
             [MINE, AGAIN, given_away("again", A1), cut(1, "A", 1)],
             [CutPickLine(pick_list_id="mine", cause="c1", line=1, quantity=1)],
         ),
+        ([MINE, NOT_A, HELD], [HoldPickList(pick_list_id="mine")]),
+        ([MINE, NOT_A, CANCELLED], [CancelPickList(pick_list_id="mine", reason="order_cancelled")]),
         # what a carrier has is neither held nor called off
         ([*BEGUN, ALL, HELD], [HoldPickList(**SECOND)]),
         ([*BEGUN, GIVEN, CANCELLED], [CancelPickList(**SECOND, reason="order_cancelled")]),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from domain.carrier import ParcelLine, ShipmentDispatched, ShipmentReturned
-from domain.inventory import ReleaseStock, ReturnStock, ShipStock
+from domain.inventory import Backordered, ReleaseStock, ReturnStock, ShipStock
 from domain.kernel import Command, Event
 from domain.order import OrderConfirmed, OrderEdited, OrderLinesCancelled, UnitsChange
 from domain.warehouse.pick_list import PickLine, PickListHandedOver, PickShorted
 from services.agents.inventory import INVENTORY_AGENT
-from tests.unit.test_agents import CALLED_OFF, CANCELLED, placed, react_to
+from tests.unit.test_agents import CALLED_OFF, CANCELLED, NOW, placed, react_to
 
 PLACE = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
 LIST = {"pick_list_id": "l1", "order_id": "o1"}
@@ -103,3 +103,24 @@ def test_what_left_is_booked_out_though_nobody_wants_it_any_more(
     heard: list[Event], commands: list[Command]
 ) -> None:
     assert react_to(INVENTORY_AGENT, *BOUGHT, *heard)[1] == commands
+
+
+WAITS = Backordered(order_id="o1", sku="sku0", warehouse="main", quantity=2, expires_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("heard", "commands"),
+    [
+        ([short(1), cut(1, 1)], []),  # the one that is there stays the order's
+        ([short(1), cut(1, 1), left(1)], [ship(1)]),
+        ([short(1), cut(1, 1), CANCELLED], [RELEASE]),
+        ([short(1), cut(1, 1), cut(1, 0)], [release(1)]),
+        ([short(1), cut(2, 0)], [release(1)]),
+        ([WAITS, short(2)], []),  # nothing of it was there to be looked for
+        ([WAITS, short(2), cut(1, 1)], [release(1)]),
+        ([WAITS, short(2), CANCELLED], [RELEASE]),
+    ],
+)
+def test_what_was_not_found_is_taken_off_once(heard: list[Event], commands: list[Command]) -> None:
+    """By the stock; the order, which hears of it as well, is cut by the same units."""
+    assert react_to(INVENTORY_AGENT, placed(), *heard)[1] == commands

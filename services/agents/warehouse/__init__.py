@@ -102,7 +102,9 @@ def _not_listed(
         what = {"sku": event.sku, "warehouse": event.warehouse, "quantity": event.quantity}
         shorts = {**shorts, f"{SHORT_PICK}{fact.event_id}": Pick(line=event.line, **what)}
         process = not_found(process, ParcelLine(**what))
-    by_hand = tuple(each for each in left(process.by_hand) if each.lines)
+    by_hand = left(process.by_hand)
+    if isinstance(event, PickListCancelled):
+        by_hand = tuple(each for each in by_hand if each.pick_list_id != event.pick_list_id)
     found = {"by_hand": by_hand, "to_pick": left(process.to_pick), "shorts": shorts}
     return Reaction(process.model_copy(update=found))
 
@@ -263,7 +265,7 @@ WAREHOUSE_AGENT = Agent(
         ShipmentDispatched,
     ),
     react=react,
-    rule_version=6,
+    rule_version=7,
 )
 
 AGENTS = (WAREHOUSE_AGENT,)
