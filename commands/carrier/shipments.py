@@ -40,7 +40,12 @@ async def split_parcel(
     """Both parcels in one append: no unit is in two of them, or in none."""
     stream = shipment_stream(context.merchant, command.shipment_id)
     (loaded,) = await executor.states.load([stream])
-    parcel: Shipment = loaded.state
+    return await executor.execute(both_parcels(context.merchant, command, loaded.state), context, answer)
+
+
+def both_parcels(merchant: str, command: SplitParcel, parcel: Shipment) -> Group:
+    """The split of `parcel`, and the new one with what it is to hold."""
+    stream = shipment_stream(merchant, command.shipment_id)
     request = RequestShipment(
         shipment_id=command.into,
         order_id=parcel.order_id or command.shipment_id,
@@ -50,8 +55,8 @@ async def split_parcel(
         units=sum(line.quantity for line in command.lines),
         lines=command.lines,
     )
-    into = Target(shipment_stream(context.merchant, command.into), request)
-    return await executor.execute(Group((Target(stream, command), into)), context, answer)
+    into = Target(shipment_stream(merchant, command.into), request)
+    return Group((Target(stream, command), into))
 
 
 router = APIRouter(prefix="/v1/shipments", tags=["shipments"], route_class=CommandRoute, responses=PROBLEMS)

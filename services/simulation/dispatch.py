@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from domain.carrier import HandOver, PutOnManifest, Shipment
 from domain.carrier.manifest import CloseManifest, HandOverManifest
 from domain.kernel import Group, Target, one
 from domain.order import CancelOrder
+from domain.order.state import UNSHIPPED
 from domain.streams import manifest_stream, order_stream, pick_list_stream, shipment_stream
 from domain.warehouse.pick_list import (
+    CancelPickList,
     HandOverPickList,
     PackOrder,
+    PickLine,
+    PickList,
     PickUnits,
+    ReleasePickList,
+    ShortPick,
     StagePickList,
     StartPicking,
 )
-from services.simulation.acts import Act, as_it_is
+from services.simulation.acts import Act, Step, as_it_is
+from services.simulation.desk import is_confirmed
 from services.simulation.node import Node
-from services.simulation.plan import PlannedManifest, PlannedOrder
+from services.simulation.plan import BY_RULES, PlannedManifest, PlannedOrder
 
 PARCELS_MIN, PARCELS_MAX = 2, 8
 WAREHOUSE = "main"
@@ -70,7 +78,8 @@ def acts_of(manifest: PlannedManifest, orders: Sequence[PlannedOrder]) -> Iterat
 
 
 def picking_of(order: PlannedOrder) -> Iterator[Act]:
-    """Staff fetches what is to leave from the first warehouse of the order's plan, and packs it."""
+    """Staff fetches what is to leave from the first warehouse of the order's plan, as far as it is there, and
+    packs it. Without a plan it makes a list by hand."""
     pick_list_id = f"{order.order_id}.1"
     ids, stream = {"pick_list_id": pick_list_id}, pick_list_stream(order.merchant, pick_list_id)
 
@@ -80,18 +89,58 @@ def picking_of(order: PlannedOrder) -> Iterator[Act]:
 
     async def pick(node: Node) -> Group:
         (loaded,) = await node.executor.states.load([stream])
-        lines = loaded.state.lines.values()
-        units = [PickUnits(**ids, line=line.line, picked=line.quantity) for line in lines]
-        start = Target(stream, StartPicking(**ids))
-        return Group((start, *(Target(stream, each) for each in units)))
+        picked = _picked(loaded.state, order.short_units)
+        found = [PickUnits(**ids, line=line, picked=units) for line, (units, _) in picked.items() if units]
+        lost = [ShortPick(**ids, line=line, short=units) for line, (_, units) in picked.items() if units]
+        return Group(tuple(Target(stream, each) for each in (StartPicking(**ids), *found, *lost)))
 
+    async def pack(node: Node) -> Group:
+        (loaded,) = await node.executor.states.load([stream])
+        all_short = any(loaded.state.short.values()) and not any(loaded.state.picked.values())
+        return one(stream, CancelPickList(**ids) if all_short else PackOrder(**ids))
+
+    if order.merchant != BY_RULES:
+        yield Act(
+            order.picked_after_s or 0.0,
+            "list",
+            _listing(order, pick_list_id),
+            partial(is_confirmed, order=order),
+        )
     yield Act(order.picked_after_s or 0.0, "pick", pick, is_released)
+    yield Act(1.0, "pack", pack)
     for name, command in (
-        ("pack", PackOrder(**ids)),
         ("stage", StagePickList(**ids)),
         ("give away", HandOverPickList(**ids)),
     ):
         yield Act(1.0, name, as_it_is(one(stream, command)))
+
+
+def _picked(found: PickList, short_units: int) -> dict[int, tuple[int, int]]:
+    """By line: units that are there, and units that are not."""
+    picked: dict[int, tuple[int, int]] = {}
+    for number, line in found.lines.items():
+        short = 0 if picked else min(short_units, line.quantity)
+        picked[number] = (line.quantity - short, short)
+    return picked
+
+
+def _listing(order: PlannedOrder, pick_list_id: str) -> Step:
+    """All of the order as it was placed; of what is gone, or over, there is nothing to list, nor to pick."""
+    lines = enumerate(order.lines, 1)
+    stream = pick_list_stream(order.merchant, pick_list_id)
+    release = ReleasePickList(
+        pick_list_id=pick_list_id,
+        order_id=order.order_id,
+        warehouse=WAREHOUSE,
+        lines=tuple(PickLine(line=number, sku=each.sku, quantity=each.quantity) for number, each in lines),
+    )
+
+    async def step(node: Node) -> Group:
+        (loaded,) = await node.executor.states.load([order_stream(order.merchant, order.order_id)])
+        wanted = loaded.state.status in UNSHIPPED
+        return one(stream, release if wanted else StartPicking(pick_list_id=pick_list_id))
+
+    return step
 
 
 def _over(

@@ -21,6 +21,7 @@ from services.simulation.plan import (
     PlannedDelivery,
     PlannedEdit,
     PlannedGoods,
+    PlannedHandling,
     PlannedLine,
     PlannedManifest,
     PlannedOrder,
@@ -43,20 +44,38 @@ clock that jumps makes them come, or beyond both, so that orders are paid and se
 VALID_WEIGHTS = (3, 2, 8)
 PICK_RATE = 0.3
 """Of those of a merchant with rules."""
+SHORT_RATE, HANDLING_RATE = 0.4, 0.25
+"""Of those that are picked, and of those that the carrier leaves here for a while."""
 MANIFESTS = 3
 RULES = 4
 """Times that they change, while orders come."""
+HANDLINGS: tuple[Literal["split", "rebooked"], ...] = ("split", "rebooked")
 EDITS = ("more", "more", "another", "another", "dearer", "fewer", "address")
 
 
 def plan_of(random: Random, orders: int) -> Plan:
     """So many orders of two merchants; few units of few products, so that buyers meet."""
-    return Plan(
+    plan = Plan(
         orders=tuple(_orders(random, orders)),
         deliveries=tuple(_deliveries(random, orders)),
         goods=tuple(_goods(random, orders)),
         manifests=tuple(_manifests(random)),
         rules_change_every_s=orders * ARRIVAL_SECONDS / RULES,
+    )
+    return plan.model_copy(update={"orders": tuple(_handled(random, order) for order in plan.orders)})
+
+
+def _handled(random: Random, order: PlannedOrder) -> PlannedOrder:
+    """As staff finds it, and what it does with its parcel. Drawn last: all else of a seed stays as it is."""
+    short, handled = random.random() < SHORT_RATE, random.random() < HANDLING_RATE
+    units, kind, after_s = random.randint(1, 2), random.choice(HANDLINGS), random.uniform(1.0, 3.0)
+    here = order.parcel_fate != "delivered" and order.payment_fate in ("at_once", "late")
+    able = here and (kind == "rebooked" or order.units > 1)
+    return order.model_copy(
+        update={
+            "short_units": units if short and order.picked_after_s is not None else 0,
+            "handling": PlannedHandling(kind=kind, after_s=after_s) if handled and able else None,
+        }
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from domain.allocation import SHORT_PICK
 from domain.carrier import ShipmentDelivered, ShipmentDispatched, ShipmentRequested
 from domain.cart.orders import cart_of_checkout
 from domain.deadline import DeadlineReached
@@ -27,6 +28,7 @@ from domain.inventory import (
     StockCountSettled,
     StockExpected,
     StockMoved,
+    StockPickedShort,
     StockReceived,
     StockReleased,
     StockReserved,
@@ -93,6 +95,10 @@ class _Shelf:
                 self.held[order] -= quantity
             case StockReleased(order_id=order, quantity=quantity):
                 self.held[order] -= quantity
+            case StockPickedShort(order_id=order, quantity=quantity, reason=reason):
+                self.held[order] -= quantity
+                self.on_hand -= quantity * (reason == "missing")
+                self.damaged += quantity * (reason == "damaged")
             case _:
                 self.note_kept(event)
 
@@ -199,14 +205,16 @@ def promises_are_of_all(history: History) -> Iterator[str]:
 
 
 def goods_leave_for_a_reason(history: History) -> Iterator[str]:
-    """What is sent is held for its order, unless the carrier took it though it was called off, or refused."""
+    """What is sent is held for its order, unless the carrier took it though it was called off, or refused.
+    What a picker did not find, the carrier did not take."""
     excused: set[tuple[str, str]] = set()
     cut: Counter[tuple[str, str]] = Counter()
     for fact in history.facts:
         match fact.event:
             case OrderCancelled(order_id=order) | StockAllocationRefused(order_id=order):
                 excused.add((fact.merchant, order))
-            case OrderLinesCancelled(order_id=order, lines=lines):
+            case OrderLinesCancelled(order_id=order, cancel_id=why, lines=lines):
+                lines = () if why.startswith(SHORT_PICK) else lines
                 cut[fact.merchant, order] += sum(each.quantity for each in lines)
             case OrderEdited(order_id=order, products=products):
                 cut[fact.merchant, order] += sum(max(0, -each.units_change) for each in products)

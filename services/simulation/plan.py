@@ -65,6 +65,14 @@ class PlannedEdit(Value):
     line: PlannedLine | None = None
 
 
+class PlannedHandling(Value):
+    """What staff does with the first parcel of an order: a unit of it goes in a parcel of its own, or its
+    label is given back and the parcel booked anew."""
+
+    kind: Literal["split", "rebooked"]
+    after_s: float
+
+
 class PlannedOrder(Value):
     """`at_s` and what ends in `after_s` in seconds of simulated time; the fates, `bank` and refusals are the
     outside's.
@@ -72,7 +80,8 @@ class PlannedOrder(Value):
     `valid_s`: for how long its stock is held until it is paid for, and its money until it is sent. `early`:
     a webhook of its first payment comes before anybody has asked for that. `cut_after_s`: when a unit of its
     last line is called off. `looked_into_after_s`: when staff holds it, until it has written and tagged what
-    it found. `picked_after_s`: after so many seconds, each time, staff looks for its pick list.
+    it found. `picked_after_s`: after so many seconds, each time, staff looks for its pick list; of the first
+    line of that `short_units` are not found, where the merchant has no rules on a list made by hand.
     """
 
     order_id: str
@@ -95,6 +104,8 @@ class PlannedOrder(Value):
     cut_after_s: float | None = None
     edit: PlannedEdit | None = None
     picked_after_s: float | None = None
+    short_units: int = 0
+    handling: PlannedHandling | None = None
 
     @property
     def is_placed(self) -> bool:
@@ -116,6 +127,10 @@ class PlannedOrder(Value):
     def edit_payment_id(self) -> str:
         """Of what its change set may cost."""
         return f"{self.order_id}.{EDIT}"
+
+    @property
+    def units(self) -> int:
+        return sum(line.quantity for line in self.lines)
 
     @property
     def total_cents(self) -> int:

@@ -22,7 +22,7 @@ from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.gateway import Account
 from services.gateways.payment import PAYMENT_GATEWAY
 from services.gateways.payment_words import account_of
-from services.simulation import commerce, invariants, kept, oracles
+from services.simulation import commerce, invariants, kept, oracles, promised
 from services.simulation.clock import SeededRandom
 from services.simulation.draw import plan_of
 from services.simulation.faults import Faults
@@ -112,7 +112,8 @@ async def _play(system: System, plan: Plan, outcome: Outcome) -> None:
     system.heal()
     await shop.misbehave(Faults())
     await _rest(system, outcome)
-    for hours in NIGHTS_HOURS:
+    for evening, hours in enumerate(NIGHTS_HOURS):
+        await shop.see_to(evening)
         system.pass_by(hours * 3600)
         await _rest(system, outcome)
     for order in _open_orders(system, plan):
@@ -272,6 +273,7 @@ def _of_commerce(history: History, sound: Plan, spoilt: Collection[Key]) -> Iter
     yield from commerce.pick_lists_end(history, sound)
     yield from commerce.labels_stand_in_one_manifest(history)
     yield from commerce.parcels_are_handed_over_once(history)
+    yield from promised.stock_follows_its_order(history)
 
 
 def _read_models(system: System, history: History) -> Iterator[str]:

@@ -26,7 +26,7 @@ from domain.streams import carriers_stream, order_stream, payment_stream, stock_
 from eventstore.log import LogUnavailable
 from eventstore.seams import key_id
 from eventstore.tasks import TaskGroup
-from services.simulation import changes, dispatch, placing, rules, scenarios
+from services.simulation import changes, dispatch, handling, placing, rules, scenarios
 from services.simulation.acts import Act, Look, Step, as_it_is, at_once, made_once
 from services.simulation.clock import START
 from services.simulation.early import early_event
@@ -114,6 +114,13 @@ class Shop:
         command = CancelOrder(order_id=order.order_id, reason="staff")
         step = as_it_is(one(order_stream(order.merchant, order.order_id), command))
         await self._send(f"off {order.order_id}", order.merchant, order.checkout, step)
+
+    async def see_to(self, evening: int) -> None:
+        """What staff finds undone, of orders of which it has begun to do something."""
+        for order in self._plan.orders:
+            for act in handling.left_undone(order, evening):
+                if await self._insist(self._any_door, act.look):
+                    await self._act(order, [act])
 
     async def misbehave(self, faults: Faults) -> None:
         """Have the worlds do so from now on."""
@@ -209,7 +216,7 @@ class Shop:
             tasks.create_task(self._outside(order))
             for acts in changes.rows_of(order):
                 tasks.create_task(self._act(order, acts))
-            if order.picked_after_s is not None and order.merchant == BY_RULES:
+            if order.picked_after_s is not None and (order.merchant == BY_RULES or order.short_units):
                 tasks.create_task(self._act(order, dispatch.picking_of(order)))
 
     async def _act(self, order: PlannedOrder, acts: Iterable[Act]) -> None:
@@ -295,9 +302,10 @@ class Shop:
         await self._insist(lambda: PAYMENT_WORLD, work)
 
     async def _outside(self, order: PlannedOrder) -> None:
-        """The bank, then the carrier, then the bank again; what else the customer wants comes between."""
+        """The bank, then the carrier, then the bank again; what else people want comes between."""
         await self._move_clocks(order, scenarios.payment_of(order))
         await self._act(order, changes.edit_of(order))
+        await self._act(order, handling.acts_of(order))
         await self._move_clocks(order, scenarios.parcel_of(order))
         await self._move_clocks(order, scenarios.edit_paid_of(order))
         if order.is_disputed:

@@ -52,18 +52,13 @@ NEVER = {
         "StockAdjusted",
         "StockCountCancelled",
     ),
-    "pickers find what is there, and no fulfilment is called off": ("StockPickedShort",),
     "seldom does stock lapse, go to another, and then get paid for": (
         "StockAllocationRefused",
         "ReservationRestored",
     ),
     "most of those who wait for stock are served": ("BackorderCancelled",),
     "an order's goods lie in one warehouse": ("OrderPartShipped",),
-    "staff leaves parcels as they are, and books none anew; a manifest leaves with all that it lists": (
-        "ParcelSplit",
-        "RebookingRequested",
-        "ShipmentLeftBehind",
-    ),
+    "a manifest leaves with all that it lists": ("ShipmentLeftBehind",),
     "an order is cut or cancelled as a whole, and seldom once a parcel of it is on its way": (
         "OrderParcelUnwanted",
     ),
