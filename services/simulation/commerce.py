@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 
 from domain.carrier import (
+    CarrierChosen,
+    LabelRefused,
     LabelVoidRequested,
     RebookingRequested,
     ShipmentDispatched,
@@ -178,6 +180,19 @@ def parcels_are_handed_over_once(history: History) -> Iterator[str]:
                 if fact.stream in asked_back:
                     yield f"position {fact.position}: {fact.stream} is handed over without a label"
     yield from (f"{stream} is handed over {times} times" for stream, times in handed.items() if times > 1)
+
+
+def parcels_find_a_carrier(history: History) -> Iterator[str]:
+    """There is one that takes any. Once one was chosen, another goes instead, while the parcel is wanted."""
+    wanted: set[str] = set()
+    for fact in history.facts:
+        match fact.event:
+            case CarrierChosen():
+                wanted.add(fact.stream)
+            case LabelVoidRequested() | RebookingRequested():
+                wanted.discard(fact.stream)
+            case LabelRefused() if fact.stream in wanted:
+                yield f"position {fact.position}: {fact.stream} goes with nobody"
 
 
 def _booking(history: History, stream: str) -> int:

@@ -273,6 +273,7 @@ def _of_commerce(history: History, sound: Plan, spoilt: Collection[Key]) -> Iter
     yield from commerce.pick_lists_end(history, sound)
     yield from commerce.labels_stand_in_one_manifest(history)
     yield from commerce.parcels_are_handed_over_once(history)
+    yield from commerce.parcels_find_a_carrier(history)
     yield from promised.stock_follows_its_order(history)
 
 

@@ -22,6 +22,7 @@ from services.simulation.plan import Plan
 from services.simulation.run import simulate
 from services.simulation.shorten import shortened
 from tests.simulation.commerce_mutants import COMMERCE_MUTANTS
+from tests.simulation.fulfilment_mutants import FULFILMENT_MUTANTS
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.planting import Mutant
 from tests.simulation.projection_mutants import PROJECTION_MUTANTS
@@ -118,7 +119,7 @@ def test_with_few_faults_most_orders_are_completed(faults: str) -> None:
     assert completed > 20
 
 
-ALL_MUTANTS = (*MUTANTS, *RULE_MUTANTS, *COMMERCE_MUTANTS, *PROJECTION_MUTANTS)
+ALL_MUTANTS = (*MUTANTS, *RULE_MUTANTS, *COMMERCE_MUTANTS, *FULFILMENT_MUTANTS, *PROJECTION_MUTANTS)
 
 
 @pytest.mark.parametrize("mutant", ALL_MUTANTS, ids=lambda mutant: mutant.name)
