@@ -1,30 +1,23 @@
 """A shop that knows the API by nothing but the client that was generated from its document: from the first
-product to the refund.
+product to key figures, by way of warehouses, parcels, edits, refunds and disputes.
 
-`python flow.py ADDRESS EMAIL PASSWORD` with the package `tillroll_client` on the path; of an admin of the
-platform. It is a program of its own, and is checked by mypy --strict as one.
+`python -m tests.client.flow ADDRESS EMAIL PASSWORD PAYMENT_WORLD CARRIER_WORLD` with the package
+`tillroll_client` on the path: of an admin of the platform, and where `tillroll up` plays the bank and the
+carrier. It is a program of its own, and is checked by mypy --strict as one.
 """
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
-from tillroll_client import AuthenticatedClient, Client
-from tillroll_client.api.auth import sign_in
 from tillroll_client.api.carriers import add_carrier, publish_rate_card, quote_parcel
 from tillroll_client.api.carts import add_cart_item, complete_cart, get_cart, set_cart_contact, start_cart
 from tillroll_client.api.catalogue import activate_product, draft_product, publish_product, search_products
-from tillroll_client.api.keys import issue_api_key
-from tillroll_client.api.merchant import register_merchant
 from tillroll_client.api.orders import (
     cancel_order_lines,
     count_orders,
     export_orders,
-    get_order,
     hold_order,
     list_orders,
     place_order,
@@ -48,8 +41,6 @@ from tillroll_client.models import (
     DraftBody,
     HoldBody,
     HoldBodyReason,
-    IssueKeyBody,
-    IssueKeyBodyPermissionsItem,
     ItemBody,
     LineBody,
     ListOrdersStatusType0,
@@ -65,39 +56,24 @@ from tillroll_client.models import (
     RateCardBody,
     ReceiveStockBody,
     RefundBody,
-    RegisterMerchantBody,
     ReleaseBody,
     Service,
-    SignInBody,
     StartCartBody,
     StockRulesBody,
     Zone,
 )
-from tillroll_client.types import UNSET, File
+from tillroll_client.types import File
 
-SECONDS_MAX = 120
-MERCHANT, SKU, PRICE_CENTS, CHANNEL = "typed", "MUG-RED", 4990, "web"
-PERMISSIONS = (
-    "carriers:read carriers:write carts:read carts:write catalogue:read catalogue:write orders:fulfil"
-    " orders:manage orders:read orders:write payments:read payments:write sales:read shipments:read"
-    " shipments:write stock:read stock:write"
-)
-WAIT = "wait=20"
-Answer = TypeVar("Answer")
+from tests.client import changes, disputes, figures, goods, parcels
+from tests.client.outside import World
+from tests.client.shop import CHANNEL, WAIT, Shop, good, opened
 
-
-def good(answer: Answer | ProblemDocument | None) -> Answer:
-    """What was asked for; ends where it is a problem."""
-    if answer is None or isinstance(answer, ProblemDocument):
-        raise SystemExit(f"refused: {answer and answer.to_dict()}")
-    return answer
+SKU, PRICE_CENTS = "MUG-RED", 4990
 
 
 @dataclass(frozen=True)
-class Shop:
-    """What the shop does and asks, by its key."""
-
-    api: AuthenticatedClient
+class FirstTrade(Shop):
+    """From the first product to the refund."""
 
     def set_up(self) -> None:
         """One product with its price and a carrier with its rates; more may be ordered than is there."""
@@ -150,22 +126,6 @@ class Shop:
             payments=[PaymentBody("credit_card", 3 * PRICE_CENTS, "card")],
         )
         return good(place_order.sync(client=self.api, body=order)).order_id
-
-    def order(self, order_id: str, position: str = "") -> OrderDetail:
-        """As it is now, or after the command that answered with this position."""
-        asked = good(
-            get_order.sync(order_id, client=self.api, tillroll_min_position=position or UNSET, prefer=WAIT)
-        )
-        assert isinstance(asked, OrderDetail), "staff is shown all of it"
-        return asked
-
-    def reached(self, order_id: str, enough: Callable[[OrderDetail], bool]) -> OrderDetail:
-        """The order, once it is as far."""
-        until = time.monotonic() + SECONDS_MAX
-        while not enough(order := self.order(order_id)):
-            assert time.monotonic() < until, order
-            time.sleep(0.1)
-        return order
 
     def cut(self, order_id: str) -> None:
         """A unit is called off while the order waits for stock, and is held."""
@@ -233,19 +193,8 @@ class Shop:
         assert order.order_id.encode() in exported.payload.read()
 
 
-def opened(address: str, email: str, password: str) -> Shop:
-    """A new merchant, and a key that may do what a shop does."""
-    signed_in = good(sign_in.sync(client=Client(base_url=address), body=SignInBody(email, password)))
-    assert isinstance(signed_in.access_token, str), "it asked for no cookie"
-    admin = AuthenticatedClient(address, signed_in.access_token, headers={"Tillroll-Merchant": MERCHANT})
-    good(register_merchant.sync(client=admin, body=RegisterMerchantBody(city="São Paulo", state="SP")))
-    permissions = [IssueKeyBodyPermissionsItem(each) for each in PERMISSIONS.split()]
-    key = good(issue_api_key.sync(client=admin, body=IssueKeyBody("shop", permissions)))
-    return Shop(AuthenticatedClient(address, key.key, headers={"Tillroll-Merchant": MERCHANT}))
-
-
-def main(address: str, email: str, password: str) -> None:
-    shop = opened(address, email, password)
+def trade_in_one_place(shop: FirstTrade) -> str:
+    """The order that is bought, delivered and refunded in part; another is cut while it waits for goods."""
     shop.set_up()
     order = shop.delivered(shop.buy(2))
     shop.check_parcel(order)
@@ -255,7 +204,20 @@ def main(address: str, email: str, password: str) -> None:
     shop.release(waiting)
     shop.delivered(waiting)
     shop.check_books(order)
-    print(f"{order.order_id} is bought and refunded in part, {waiting} is cut and delivered")
+    return order.order_id
+
+
+def main(address: str, email: str, password: str, bank: str, carrier: str) -> None:
+    shop = FirstTrade(opened(address, email, password).api)
+    order_id = trade_in_one_place(shop)
+    for have_goods in (goods.set_up, goods.buy, goods.move, goods.count):
+        have_goods(shop)
+    parcels.sell_from_two(shop, World(carrier))
+    changes.trade(shop)
+    disputes.trade(shop, World(bank))
+    figures.check(shop)
+    print(f"{order_id} is bought and refunded in part, {parcels.ORDER} comes from two warehouses,")
+    print(f"{changes.ORDER} is edited and called off, and of two disputes one is won")
 
 
 if __name__ == "__main__":
