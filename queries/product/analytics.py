@@ -92,7 +92,9 @@ async def list_top_products(
 ) -> TopProducts:
     """By revenue or by units, of each currency by itself."""
     arguments = {**days, "by": by, "currency": currency, "category": category, "limit": limit}
-    rows = (await reader.rows(("orders", "order_lines"), (_QUERIES.list_top_products.sql, arguments)))[0]
+    models, tables = ("orders", "order_lines", "products"), ("product_variants",)
+    statement = (_QUERIES.list_top_products.sql, arguments)
+    rows = (await reader.rows(models, statement, views=(*models, *tables)))[0]
     return TopProducts.model_validate({**days, "items": rows})
 
 

@@ -1,6 +1,7 @@
 -- name: list_top_products
 -- What was ordered in the range, as it is now; of a day that orders were placed on, in the time zone that was asked for.
--- Each currency has its own first: a hundred of one are not a hundred of another.
+-- Each currency has its own first: a hundred of one are not a hundred of another. Where no order names it, the
+-- catalogue does.
 WITH sold AS (
     SELECT l.sku, l.currency, max(l.name) AS name, count(DISTINCT l.order_id) AS orders_count,
         sum(l.quantity)::bigint AS units_count, sum(l.quantity * l.unit_price_cents)::bigint AS ordered_cents,
@@ -22,8 +23,11 @@ WITH sold AS (
     ) AS place
     FROM sold
 )
-SELECT sku, currency, name, orders_count, units_count, ordered_cents, cancelled_units_count, cancelled_cents,
-    net_units_count, revenue_cents
+SELECT sku, currency, coalesce(nullif(name, ''), (
+        SELECT p.name FROM product_variants AS v JOIN products AS p ON p.merchant = :merchant AND p.sku = v.product_id
+        WHERE v.merchant = :merchant AND v.sku = ranked.sku ORDER BY v.product_id LIMIT 1
+    ), '') AS name, orders_count, units_count, ordered_cents, cancelled_units_count, cancelled_cents, net_units_count,
+    revenue_cents
 FROM ranked WHERE place <= :limit ORDER BY currency, place LIMIT 20000;
 
 -- name: find_ordered

@@ -6,7 +6,7 @@ from tillroll_client.api.catalogue import list_running_out, list_top_products
 from tillroll_client.api.sales import get_kpis
 from tillroll_client.models import ListTopProductsBy
 
-from tests.client.goods import SKU, TIME_ZONE
+from tests.client.goods import NAME, SKU, TIME_ZONE
 from tests.client.shop import Shop, good, reached
 
 
@@ -22,7 +22,7 @@ def check(shop: Shop) -> None:
     assert sum(each.refunded_cents for each in asked.items) == 1000, asked
     top = good(list_top_products.sync(client=api, currency="BRL", by=ListTopProductsBy.UNITS))
     first = top.items[0]
-    assert (top.time_zone, first.sku) == (TIME_ZONE, SKU), top
+    assert (top.time_zone, first.sku, first.name) == (TIME_ZONE, SKU, NAME), top
     assert (first.units_count, first.net_units_count) == (67, 62), top  # sixty, five, and one each
     low = {each.sku: each for each in good(list_running_out.sync(client=api, at_most=40)).items}
     assert low[SKU].available == 33, low

@@ -55,7 +55,7 @@ from tillroll_client.models import (
 
 from tests.client.shop import CHANNEL, WAIT, Shop, good
 
-SKU, PRICE_CENTS = "BOWL-BLUE", 2500
+SKU, NAME, PRICE_CENTS = "BOWL-BLUE", "Bowl, blue", 2500
 TIME_ZONE = "America/Sao_Paulo"
 OWN, NORTH = "main", "north"
 
@@ -79,7 +79,7 @@ def set_up(shop: Shop) -> None:
     )
     good(set_allocation_rules.sync(client=api, body=rules))
     variant = PricedVariantBody(SKU, prices=[PriceAmountBody(CHANNEL, "BRL", PRICE_CENTS)])
-    product = DraftBody(name="Bowl, blue", product_id="BOWL", variants=[variant])
+    product = DraftBody(name=NAME, product_id="BOWL", variants=[variant])
     good(draft_product.sync(client=api, body=product))
     good(publish_product.sync("BOWL", client=api, body=ChannelBody(CHANNEL)))
     good(activate_product.sync("BOWL", client=api))

@@ -121,7 +121,8 @@ async def check_moments(database: str, trade: Trade, spacing: int) -> None:
             await rebuilt.until(position)
             for model in READ_MODELS.values():
                 for table in model.tables:
-                    shown = await everything(desk, table, position)
+                    pages = [page["items"] async for page in desk.all_rows(Asked(table=table), position)]
+                    shown = [name_of(row, None, table) for items in pages for row in items]
                     assert sorted(shown) == await rebuilt.rows(model, table), (table, position)
             page = await desk.rows(Asked(table="orders"), position, 1)
             bases.add(page["folded_from"])

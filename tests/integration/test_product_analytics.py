@@ -47,6 +47,15 @@ async def test_top_products_by_revenue_and_by_units(api: Api) -> None:
     assert await top(category="books") == []
 
 
+async def test_what_no_order_names_has_the_name_of_the_catalogue(api: Api) -> None:
+    await api.trade.append("m1", [*setting_up("m1", "MUG-1", 7), *a_product("m1", "MUG")])
+    for number, sku in enumerate(("MUG-1", "A")):
+        order = Bought("m1", f"o{number}", sku=sku, quantity=1, unit_price_cents=1000)
+        last = await api.trade.append("m1", order.placing(), order.placed_at)
+    found = await api.ok("/v1/catalogue/analytics/top-products", at_least=last, **DAYS)
+    assert {each["sku"]: each["name"] for each in found["items"]} == {"MUG-1": "Name of MUG", "A": ""}
+
+
 async def test_performance_by_the_days_of_a_time_zone(api: Api) -> None:
     last = await trade(api)
 
