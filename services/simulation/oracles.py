@@ -62,7 +62,9 @@ from services.simulation.plan import Plan
 from services.worlds.carrier import Shipments
 from services.worlds.payment_state import Payments
 
-_OF_ORDERS = StockReserved | BackorderFilled | StockAllocated | StockShipped | StockReturned
+_OF_ORDERS = (
+    StockReserved | BackorderFilled | StockAllocated | StockPickedShort | StockShipped | StockReturned
+)
 _QUANTITIES = "on hand, committed, in quality control, damaged, incoming"
 
 
@@ -181,6 +183,7 @@ def promises_are_of_all(history: History) -> Iterator[str]:
     wanted = ordered(history.facts)
     gone: Counter[tuple[str, str]] = Counter()
     left: Counter[tuple[str, str]] = Counter()
+    short: Counter[tuple[str, str]] = Counter()
     for fact in history.facts:
         if not isinstance(fact.event, _OF_ORDERS):
             continue
@@ -195,8 +198,13 @@ def promises_are_of_all(history: History) -> Iterator[str]:
             case StockReturned():
                 right = units <= sent
                 gone[fact.stream, order] -= units
-            case StockAllocated():  # of what a change set wants, beside what has left
-                right = not known.isdisjoint((units, units + left[fact.stream, order]))
+            case StockPickedShort():
+                short[fact.stream, order] += units
+                right = short[fact.stream, order] <= max(known, default=0)
+            case StockAllocated():  # of what a change set wants, beside what has left and what was not found
+                missing = (0, short[fact.stream, order])
+                beside = (0, left[fact.stream, order])
+                right = any(units + away + lost in known for away in beside for lost in missing)
             case _:
                 right = units in known
         if not right:

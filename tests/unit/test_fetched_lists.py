@@ -161,6 +161,14 @@ MINE, AGAIN = released("mine", A1), released("again", A1)
         ),
         ([MINE, NOT_A, HELD], [HoldPickList(pick_list_id="mine")]),
         ([MINE, NOT_A, CANCELLED], [CancelPickList(pick_list_id="mine", reason="order_cancelled")]),
+        # a person who makes a list may not know of the change
+        (
+            [cut(1, "A", 1), MINE2],
+            [CutPickLine(pick_list_id="mine", cause=fact(MINE2, 2).event_id, line=1, quantity=1)],
+        ),
+        ([cut(1, "A", 1), MINE2, parcel("p1", ("A", "w0", 1))], [concluded({"pick_list_id": "mine"}, "p1")]),
+        ([cut(1, "A", 2), MINE2], []),
+        ([cut(1, "A", 1), MINE, PART, AGAIN], []),  # what takes the place of goods that are gone
         # what a carrier has is neither held nor called off
         ([*BEGUN, ALL, HELD], [HoldPickList(**SECOND)]),
         ([*BEGUN, GIVEN, CANCELLED], [CancelPickList(**SECOND, reason="order_cancelled")]),

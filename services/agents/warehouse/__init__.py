@@ -78,13 +78,25 @@ def _cancel(each: ToPick) -> Command:
 
 
 def _by_hand(process: WarehouseProcess, event: PickListReleased, fact: Fact) -> Reaction[WarehouseProcess]:
-    """A person's list stops with the order, too; it may have come too late."""
+    """A person's list stops with the order, too; it may have come too late. Nor is more picked by it than is
+    wanted since the order was changed: the person may not have known."""
     fields = {"pick_list_id": event.pick_list_id, "warehouse": event.warehouse, "lines": event.lines}
     found = ToPick.model_validate(fields)
-    changed = process.model_copy(update={"by_hand": (*process.by_hand, found)})
     if process.over:
+        changed = process.model_copy(update={"by_hand": (*process.by_hand, found)})
         return Reaction(changed, each_list(fact, [found], _cancel))
-    return Reaction(changed, each_list(fact, [found], _hold) if process.held else ())
+    cuts: list[Group] = []
+    for line, units in process.wanted.items():
+        if (beyond := found.units(line) - units) > 0:
+            found = found.without(line, beyond)
+            cuts.append(_cut(fact, found, fact.event_id, line, beyond))
+    changed = process.model_copy(update={"by_hand": (*process.by_hand, found)})
+    return Reaction(changed, (*cuts, *(each_list(fact, [found], _hold) if process.held else ())))
+
+
+def _cut(fact: Fact, each: ToPick, cause: str, line: int, units: int) -> Group:
+    cut = CutPickLine(**id_of(each), cause=cause, line=line, quantity=units)
+    return one(pick_list_stream(fact.merchant, each.pick_list_id), cut)
 
 
 def _not_listed(
@@ -124,16 +136,17 @@ def _cut_by_hand(
         wanted |= dict.fromkeys(event.removed, 0)
     else:
         wanted, cause = {cut.line: cut.left for cut in event.lines}, event.cancel_id
-    left, cuts = {each.pick_list_id: each for each in process.by_hand}, []
+    left: dict[str, ToPick] = {each.pick_list_id: each for each in process.by_hand}
+    cuts: list[Group] = []
     for line, units in wanted.items():
         beyond = sum(each.units(line) for each in left.values()) - units
         for each in last_first(left.values()):
             if (part := min(beyond, each.units(line))) > 0:
                 left[each.pick_list_id] = each.without(line, part)
-                cut = CutPickLine(**id_of(each), cause=cause, line=line, quantity=part)
-                cuts.append(one(pick_list_stream(fact.merchant, each.pick_list_id), cut))
+                cuts.append(_cut(fact, each, cause, line, part))
                 beyond -= part
-    return Reaction(process.model_copy(update={"by_hand": tuple(left.values())}), tuple(cuts))
+    update = {"by_hand": tuple(left.values()), "wanted": {**process.wanted, **wanted}}
+    return Reaction(process.model_copy(update=update), tuple(cuts))
 
 
 def _units(picks: Iterable[Pick]) -> Counter[At]:
@@ -194,10 +207,7 @@ def _revised(process: WarehouseProcess, event: AllocationRevised, fact: Fact) ->
     lists, taken = _without(lists, _beyond(process, lists, event.picks))
     released = {each.pick_list_id for each in before}
     cuts = tuple(
-        one(
-            pick_list_stream(fact.merchant, each.pick_list_id),
-            CutPickLine(**id_of(each), cause=event.cause, line=line, quantity=units),
-        )
+        _cut(fact, each, event.cause, line, units)
         for each, line, units in taken
         if each.pick_list_id in released
     )
@@ -224,7 +234,7 @@ def _react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
             each.pick_list_id for each in (*process.to_pick, *process.by_hand)
         }:
             return _by_hand(process, event, fact)
-        case OrderLinesCancelled() | OrderEdited() as event if process.by_hand:
+        case OrderLinesCancelled() | OrderEdited() as event:
             return _cut_by_hand(process, event, fact)
         case PickListCancelled() | PickShorted() as event:
             return _not_listed(process, event, fact)

@@ -44,6 +44,7 @@ class WarehouseProcess(Value):
     Of what left: `fetched` is what parcels have of lists that are open yet, `parcel` the last of them;
     `handed` what people gave away and no parcel has told of, `missing` what was not found and parcels may not
     know of.
+    `wanted` are units of lines that were changed since the order was placed, by their numbers.
     `infers` is whether all that was heard: not in what was kept before that began.
     """
 
@@ -55,6 +56,7 @@ class WarehouseProcess(Value):
     parcel: str = ""
     handed: tuple[ParcelLine, ...] = ()
     missing: tuple[ParcelLine, ...] = ()
+    wanted: dict[int, int] = Field(default_factory=dict)
     infers: bool = True
     released: bool = False
     held: bool = False
