@@ -65,7 +65,7 @@ Sku = Annotated[str, Field(min_length=1, max_length=SKU_BYTES_MAX, pattern=_TRIM
 
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 
-Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$")]
+Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
 """Why somebody lets something stand: not only white space."""
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_as_text), AfterValidator(_in_utc)]

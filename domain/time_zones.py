@@ -7,7 +7,8 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field
 
-TIME_ZONES = frozenset(available_timezones())
+TIME_ZONES = frozenset(available_timezones()) - {"localtime", "Factory"}
+"""Not a server's own one, and not that of nobody."""
 
 
 def known(time_zone: str) -> str:

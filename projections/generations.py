@@ -82,10 +82,11 @@ async def tidy(connection: Connection, model: ReadModel, number: int) -> None:
     else not before Postgres comes to it of its own accord, a minute later or more, as it then does with what
     is too large for the time that a statement may take."""
     for table in model.tables_of(number):
-        try:
-            await connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
-        except psycopg.errors.QueryCanceled:
-            logger.warning("read_model_not_tidied", table=table)
+        for step in ("ANALYZE", "VACUUM"):
+            try:
+                await connection.execute(sql.SQL(step + " {}").format(sql.Identifier(table)))
+            except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
+                logger.warning("read_model_not_tidied", table=table, step=step)
 
 
 async def show(connection: Connection, model: ReadModel, number: int) -> None:

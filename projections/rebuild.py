@@ -87,13 +87,13 @@ async def rebuild(
         fold = Fold(connection, log, keyring, [Follow(model, number)])
         while (head := await log.head()) - fold.position > NEAR:
             await fold.until(head, name, progress)
+        await tidy(connection, model, number)
         compared = Compared(why_not="nobody asked")
         if comparing:
             await fold.until(await log.head(), name, progress)
             compared = await compare_beside(pool, fold, model, number)
-            while (head := await log.head()) - fold.position > NEAR:
-                await fold.until(head, name, progress)
-        await tidy(connection, model, number)
+        while (head := await log.head()) - fold.position > NEAR:
+            await fold.until(head, name, progress)
         for attempt in count(1):
             try:
                 await _switch(pool, fold, model, number)

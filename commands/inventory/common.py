@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from commands.executor import Context, Done, Executor
@@ -35,12 +35,13 @@ async def order_correlation(call: Call, order_id: str) -> str:
     return events[0].correlation if events else ""
 
 
-async def check_warehouse(call: Call, warehouse: str, name: str = "warehouse") -> None:
-    """Goods come to where the merchant has a warehouse: a 422 problem of the body's field `name` for any
-    other. Who has registered none may use any name."""
-    (network,) = await call.parts.executor.states.load([warehouses_stream(call.merchant)])
+async def check_warehouse(call: Call, warehouse: str, skus: Iterable[str], name: str = "warehouse") -> None:
+    """New stock lies where the merchant has a warehouse: a 422 problem of the body's field `name` for any
+    other. Who has registered none may use any name, and what lies anywhere else stays within reach."""
+    stocks = [stock_stream(call.merchant, sku, warehouse) for sku in skus]
+    network, *known = await call.parts.executor.states.load([warehouses_stream(call.merchant), *stocks])
     places = network.state.places
-    if places and warehouse not in places:
+    if places and warehouse not in places and not any(each.version for each in known):
         some = ", ".join(sorted(places)[:NAMED_MAX])
         detail = f"there is no warehouse {warehouse}; there are {some}: register another first"
         raise invalid(name, detail, where="body")

@@ -161,7 +161,7 @@ async def _carry_out(
 async def _place_purchase_order(call: WantedCall, body: PlacePurchaseOrderBody) -> Response:
     """What is ordered counts as incoming until it comes, or the purchase order ends."""
     await call.settings()
-    await check_warehouse(call, body.warehouse)
+    await check_warehouse(call, body.warehouse, (line.sku for line in body.lines))
     purchase_id = body.purchase_id or str(derived_id(call.command_id, "purchase"))
     lines = tuple(PurchaseLine(**dict(line)) for line in body.lines)
     command = PlacePurchaseOrder(**{**dict(body), "purchase_id": purchase_id, "lines": lines})

@@ -131,8 +131,7 @@ router = APIRouter(prefix="/v1/stock", tags=["stock"], route_class=CommandRoute,
 
 async def _carry_out(call: WantedCall, command: StockCommand, correlation: str = "") -> Response:
     await call.settings()
-    if isinstance(command, ReceiveStock | SetStockRules):
-        await check_warehouse(call, command.warehouse)
+    await check_warehouse(call, command.warehouse, [command.sku])
     answer = {"sku": command.sku, "warehouse": command.warehouse}
     handler = together(to_stock(call.merchant, command))
     return await call.carry_out(handler, command, answer, correlation=correlation)

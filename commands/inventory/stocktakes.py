@@ -109,7 +109,7 @@ async def _carry_out(call: Call, command: StocktakeCommand, *stocks: Any, status
 async def _start_stocktake(call: WantedCall, body: StartStocktakeBody) -> Response:
     """Trade goes on meanwhile. A SKU is counted by one stocktake at a time (rule `one_count_at_a_time`)."""
     await call.settings()
-    await check_warehouse(call, body.warehouse)
+    await check_warehouse(call, body.warehouse, body.skus)
     stocktake_id = body.stocktake_id or str(derived_id(call.command_id, "stocktake"))
     skus = tuple(body.skus)
     command = StartStocktake(**{**dict(body), "stocktake_id": stocktake_id, "skus": skus})

@@ -143,7 +143,7 @@ def _lines(bodies: Iterable[TransferLineBody]) -> tuple[TransferLine, ...]:
 async def _plan_transfer(call: WantedCall, body: PlanTransferBody) -> Response:
     """From one warehouse to another (rule `transfer_between_two`)."""
     await call.settings()
-    await check_warehouse(call, body.target, "target")
+    await check_warehouse(call, body.target, (line.sku for line in body.lines), "target")
     transfer_id = body.transfer_id or str(derived_id(call.command_id, "transfer"))
     fields = {**dict(body), "transfer_id": transfer_id, "lines": _lines(body.lines)}
     return await _carry_out(call, PlanTransfer(**fields), status=201)

@@ -4,10 +4,10 @@ Money, for each merchant and currency: authorised = captured + voided + expired 
 captured - refunded - disputed. Open and paid out are what is left over, so it is these that are judged: each
 payment for itself (nothing captured that was not authorised, nothing given back that was not captured,
 nothing held once it was let go), and all payments of an order that is over together (`order`): what is kept
-is what it is worth, nothing of one that was cancelled, and nothing is held that nobody has let go. Stock, for
-each SKU and warehouse: on hand = available + committed + unavailable, and what is committed is what is held
-for orders, none of which is over. Where a provider's fact contradicts that, the log has a discrepancy of that
-payment, and it is counted, not hidden.
+is no more than it is worth, nothing of one that was cancelled, and nothing is held that nobody has let go.
+Stock, for each SKU and warehouse: on hand = available + committed + unavailable, and what is committed is
+what is held for orders, none of which is over. Where a provider's fact contradicts that, the log has a
+discrepancy of that payment, and it is counted, not hidden.
 
 The sums are of the events' own amounts, so that they prove aggregates and read models, and don't repeat them.
 """

@@ -7,8 +7,8 @@ together, where `kept` is what was captured, less what was asked to be given bac
 - a cancelled one keeps nothing;
 - of neither is anything held that nobody takes, or has asked to let go, and no stock is held for it.
 
-Where the log has a discrepancy of the order, or of one of its payments, that is counted there. An order is
-judged once its agents have seen all that happened to it.
+Where the log has a discrepancy of the order's money, or of one of its payments, that is counted there; one of
+its goods counts for its stock alone. An order is judged once its agents have seen all that happened to it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from domain.carrier import ShipmentReturned
 from domain.inventory import Stock
 from domain.kernel import Fact
 from domain.order import (
+    DiscrepancyKind,
     OrderCancelled,
     OrderCompleted,
     OrderDiscrepancyOpened,
@@ -34,6 +35,7 @@ from domain.payment import AuthorizationRequested
 from domain.streams import order_stream, stream_parts
 from services.books.payment import PaymentBook
 
+MONEY: frozenset[DiscrepancyKind] = frozenset({"not_captured", "not_refunded", "not_voided"})
 OrderKey: TypeAlias = tuple[str, str]
 """Merchant and order."""
 
@@ -57,7 +59,7 @@ class _Order:
     touched: int = 0
     total_cents: int = 0
     on_account: bool = False
-    contradicted: bool = False
+    contradicted: set[str] = field(default_factory=set)
     returned: bool = False
     payments: set[str] = field(default_factory=set)
 
@@ -83,8 +85,8 @@ class OrderBooks:
                 order.ended = "completed"
             case OrderCancelled():
                 order.ended = "cancelled"
-            case OrderDiscrepancyOpened():
-                order.contradicted = True
+            case OrderDiscrepancyOpened(kind=kind):
+                order.contradicted.add(kind)
             case ShipmentReturned():
                 order.returned = True
             case AuthorizationRequested():
@@ -98,10 +100,14 @@ class OrderBooks:
         for key, order in self._orders.items():
             stream = order_stream(*key)
             own = {name: payments[name] for name in sorted(order.payments)}
-            told = order.contradicted or any(each.contradicted for each in own.values())
-            if order.ended and seen.has(stream, order.touched) and not told:
-                faults = [*_money_faults(order, own), *_stock_faults(order, held.get(key, ()))]
-                yield from (f"{stream}: {fault}" for fault in faults)
+            if not order.ended or not seen.has(stream, order.touched):
+                continue
+            faults: list[str] = []
+            if not (order.contradicted & MONEY or any(each.contradicted for each in own.values())):
+                faults += _money_faults(order, own)
+            if not order.contradicted - MONEY:
+                faults += _stock_faults(order, held.get(key, ()))
+            yield from (f"{stream}: {fault}" for fault in faults)
 
 
 def _held_by_order(stocks: Mapping[str, Stock]) -> Mapping[OrderKey, list[str]]:

@@ -25,6 +25,7 @@ from domain.payment import (
     VoidFailed,
     VoidRequested,
 )
+from services.agents.payment import REVERSAL_PAUSES
 
 
 @dataclass(slots=True)
@@ -60,7 +61,8 @@ class PaymentBook:
     """The sums of one payment, and what is asked for and not told yet.
 
     `refunds` are cents asked to be given back, by name, those that were among them; `capturing` captures that
-    are under way. `let_go`: the last word is that nothing is held; `voiding`: that was asked for.
+    are under way. `let_go`: the last word is that nothing is held; `voiding`: that was asked for, and refused
+    `voids_failed` times. What has lapsed by our books, and is not let go by the provider, is held.
     `contradicted` where the log has a discrepancy of it.
     """
 
@@ -71,6 +73,7 @@ class PaymentBook:
     refunds: dict[str, int] = field(default_factory=dict)
     capturing: set[str] = field(default_factory=set)
     voiding: bool = False
+    voids_failed: int = 0
     let_go: bool = False
     contradicted: bool = False
 
@@ -82,7 +85,7 @@ class PaymentBook:
                 self.money.authorized_cents = cents
             case PaymentVoided(amount_cents=cents):
                 self.money.voided_cents += cents
-                self.let_go = True
+                self.let_go, self.voids_failed = True, 0
             case AuthorizationExpired(amount_cents=cents):
                 self.money.expired_cents += cents
                 self.let_go = True
@@ -90,6 +93,7 @@ class PaymentBook:
                 self.voiding = True
             case VoidFailed():
                 self.voiding = False
+                self.voids_failed += 1
             case PaymentDiscrepancyOpened() | PaymentMismatchOpened():
                 self.contradicted = True
             case DisputeOpened() | DisputeLost() | DisputeWon():
@@ -137,8 +141,11 @@ class PaymentBook:
 
     @property
     def forgotten_cents(self) -> int:
-        """What is held, and neither about to be taken nor asked to be let go."""
-        return 0 if self.voiding or self.capturing else max(0, self.money.open_cents)
+        """What is held, and neither about to be taken nor asked to be let go, now or once more."""
+        if self.voiding or self.capturing or 0 < self.voids_failed <= len(REVERSAL_PAUSES):
+            return 0
+        lapsed = self.money.expired_cents if self.voids_failed else 0
+        return max(0, self.money.open_cents) + lapsed
 
     def faults(self) -> Iterator[str]:
         if self.money.open_cents < 0:

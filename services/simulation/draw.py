@@ -53,8 +53,9 @@ HANDLINGS: tuple[Literal["split", "rebooked"], ...] = ("split", "rebooked")
 EDITS = ("more", "more", "another", "another", "dearer", "fewer", "address")
 
 
-def plan_of(random: Random, orders: int) -> Plan:
-    """So many orders of two merchants; few units of few products, so that buyers meet."""
+def plan_of(random: Random, orders: int, staff: float = 0.0) -> Plan:
+    """So many orders of two merchants; few units of few products, so that buyers meet. `staff` is the fault
+    of that name."""
     plan = Plan(
         orders=tuple(_orders(random, orders)),
         deliveries=tuple(_deliveries(random, orders)),
@@ -62,12 +63,12 @@ def plan_of(random: Random, orders: int) -> Plan:
         manifests=tuple(_manifests(random)),
         rules_change_every_s=orders * ARRIVAL_SECONDS / RULES,
     )
-    return plan.model_copy(update={"orders": tuple(_handled(random, order) for order in plan.orders)})
+    return plan.model_copy(update={"orders": tuple(_handled(random, order, staff) for order in plan.orders)})
 
 
-def _handled(random: Random, order: PlannedOrder) -> PlannedOrder:
+def _handled(random: Random, order: PlannedOrder, staff: float) -> PlannedOrder:
     """As staff finds it, and what it does with its parcel. Drawn last: all else of a seed stays as it is."""
-    short, handled = random.random() < SHORT_RATE, random.random() < HANDLING_RATE
+    short, handled = random.random() < SHORT_RATE * staff, random.random() < HANDLING_RATE * staff
     units, kind, after_s = random.randint(1, 2), random.choice(HANDLINGS), random.uniform(1.0, 3.0)
     here = order.parcel_fate != "delivered" and order.payment_fate in ("at_once", "late")
     able = here and (kind == "rebooked" or order.units > 1)

@@ -41,6 +41,10 @@ class Faults:
         "the store breaks down, with all that is in flight, and is away for a while: for each call"
     )
 
+    staff: float = _rate(
+        "pickers do not find what is listed, parcels are split and booked anew: of orders that can"
+    )
+
     def __post_init__(self) -> None:
         for each in fields(self):
             rate = getattr(self, each.name)
@@ -96,6 +100,7 @@ _MILD = {
     "unanswered": 0.002,
     "slow": 0.005,
     "down": 0.0002,
+    "staff": 0.0,  # not all that is found with it is mended: see docs/simulation.md
 }
 PRESETS: dict[str, dict[str, float]] = {
     "none": dict.fromkeys(_MILD, 0.0),

@@ -82,10 +82,11 @@ def simulate(
 ) -> Outcome:
     """Run the whole system on simulated time until trade is over and all is at rest, then check it all."""
     random = SeededRandom(seed)
-    plan = plan or plan_of(random.stream("plan"), orders)
+    faults = faults or Faults()
+    plan = plan or plan_of(random.stream("plan"), orders, faults.staff)
     outcome = Outcome(seed, plan)
     loop = SimulatedLoop(random.stream("schedule"), steps_max=STEPS_MAX + STEPS_AN_ORDER * len(plan.orders))
-    system = System(loop, random, Faults() if faults is None else faults, parts or Parts())
+    system = System(loop, random, faults, parts or Parts())
     with _quiet_logs(outcome.violations):
         try:
             loop.run(_play(system, plan, outcome))

@@ -44,7 +44,7 @@ async def test_a_person_resolves_a_discrepancy_of_an_order_and_says_why(
         await tell(api, "not_refunded", "e1")
         await tell(api, "not_voided", "e2")
         assert (await ok(get(api, "/v1/orders/1001")))["discrepancy"] == "not_voided"
-        for body in ({}, {"reason": ""}, {"reason": " "}):
+        for body in ({}, {"reason": ""}, {"reason": " "}, {"reason": "a\x00"}, {"reason": "\x00"}):
             problem(await api.post(path.format("not_voided"), body), 422, "invalid-input")
         assert (await api.post(path.format("not_voided"), {"reason": "let go by hand"})).status_code == 200
         again = await api.post(path.format("not_voided"), {"reason": "again"})

@@ -42,11 +42,12 @@ FULFILMENT_MUTANTS = (
                 )
             )
         ),
-        "mild",
+        "mild,staff=1",
     ),
     Mutant(
         "what a picker did not find stays planned",
         Parts(),
+        "all,staff=1",
         planted=changed(
             allocation,
             "remove_short",
@@ -58,6 +59,7 @@ FULFILMENT_MUTANTS = (
     Mutant(
         "what was not found is taken off twice",
         Parts(),
+        "all,staff=1",
         planted=changed(
             InventoryProcess, "with_units", "min(items[place], each.quantity)", "items[place] + each.change"
         ),
@@ -66,11 +68,13 @@ FULFILMENT_MUTANTS = (
     Mutant(
         "nobody tells a pick list that the carrier has its goods",
         Parts(),
+        "all,staff=1",
         planted=changed(warehouse, "concluded", "if not left:", "if True:"),
     ),
     Mutant(
         "a carrier that refuses has the last word",
         Parts(),
+        "all,staff=1",
         planted=changed(
             shipment, "_booking_refused", "return instead or (LabelRefused", "return (LabelRefused"
         ),

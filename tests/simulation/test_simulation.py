@@ -90,7 +90,7 @@ def test_histories_reach_all_that_there_is() -> None:
     away for most of the time, few end well; with few faults, many do."""
     outages, few = (
         _events_of(range(1, 6), "all,outage=0.1"),
-        _events_of(range(6, 10), "mild"),
+        _events_of(range(6, 10), "mild,staff=1"),
     )
     found = outages + few
     deciders = (CART, MANIFEST, ORDER, PAYMENT, SHIPMENT, STOCK)

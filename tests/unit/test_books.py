@@ -176,6 +176,7 @@ PART_BACK = BACK.model_copy(update={"amount_cents": 400})
 BY_HAND = PaymentRefunded(payment_id="p0", order_id="o1", refund_id="re_1", amount_cents=1000)
 TAKEN_BACK = DisputeLost(payment_id="p0", order_id="o1", dispute_id="d", amount_cents=1000)
 AGAINST = OrderDiscrepancyOpened(order_id="o1", kind="not_refunded")
+SENT = OrderDiscrepancyOpened(order_id="o1", kind="shipped_after_cancel")
 CANCELLED = OrderCancelled(order_id="o1", reason="customer")
 
 
@@ -192,8 +193,11 @@ def of_order(*events: Event) -> list[Fact]:
     [
         ([HELD], "1000 cents of payment-m1.p0 are held"),
         ([HELD, LET_GO], ""),
-        ([HELD, LET_GO, NOT_LET_GO], "1000 cents of payment-m1.p0 are held"),
-        ([HELD, LET_GO, NOT_LET_GO, AGAINST], ""),
+        ([HELD, LET_GO, NOT_LET_GO], ""),  # it is asked for again, later
+        ([HELD, *4 * [LET_GO, NOT_LET_GO]], "1000 cents of payment-m1.p0 are held"),
+        ([HELD, *4 * [LET_GO, NOT_LET_GO], LET_GO, GONE], ""),
+        ([HELD, LAPSED, *4 * [LET_GO, NOT_LET_GO]], "1000 cents of payment-m1.p0 are held"),
+        ([HELD, *4 * [LET_GO, NOT_LET_GO], AGAINST], ""),
         ([HELD, LET_GO, GONE], ""),
         ([HELD, LAPSED], ""),
         ([LET_GO], ""),
@@ -207,6 +211,7 @@ def of_order(*events: Event) -> list[Fact]:
         ([HELD, took("p0", 1000), TAKEN_BACK], ""),
         ([HELD, took("p0", 1000), PART_BACK], "it is cancelled, and keeps 600 cents"),
         ([HELD, took("p0", 1000), AGAINST], ""),
+        ([HELD, took("p0", 1000), SENT], "it is cancelled, and keeps 1000 cents"),  # that is no money
     ],
 )
 def test_of_a_cancelled_order_nothing_is_kept_or_held(events: list[Event], fault: str) -> None:

@@ -55,8 +55,9 @@ def test_sets_the_time_zone_of_a_merchant_that_exists() -> None:
     merchant.given(REGISTERED, changed).when(back).then(
         MerchantTimeZoneSet(merchant_id="m1", time_zone="UTC")
     )
-    with pytest.raises(ValidationError, match="no name of the tz database"):
-        SetMerchantTimeZone(merchant_id="m1", time_zone="Mars")
+    for wrong in ("Mars", "localtime", ""):
+        with pytest.raises(ValidationError, match="no name of the tz database"):
+            SetMerchantTimeZone(merchant_id="m1", time_zone=wrong)
 
 
 def test_the_same_terms_again_change_nothing() -> None:
