@@ -61,7 +61,7 @@ class ResolveOrderDiscrepancyBody(Body):
     """Why it may stand."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"reason": "Paid back in cash; agreed with the customer."}]}
+        json_schema_extra={"examples": [{"reason": "Refused three times; paid back by bank transfer."}]}
     )
 
     reason: Reason
