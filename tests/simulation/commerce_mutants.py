@@ -46,6 +46,7 @@ COMMERCE_MUTANTS = (
     Mutant(
         "a label that was asked back goes with its manifest",
         Parts(),
+        "all,staff=1",
         planted=changed(shipment, "_hand_over", _ASKED_BACK, "False"),
     ),
     Mutant(
