@@ -148,6 +148,14 @@ async def take(statements: Statements, wanted: Mapping[str, Partitions], worker:
     return [Place(follower, Partitions(first, last), *rest) for follower, first, last, *rest in rows]
 
 
+def ours_beside(held: Iterable[H], taken: Sequence[Held]) -> list[H]:
+    """What is held but for what was lost without our noticing: what was taken since overlaps it."""
+    anew: dict[str, list[Partitions]] = {}
+    for each in taken:
+        anew.setdefault(each.follower, []).append(each.partitions)
+    return [each for each in held if not any(map(each.partitions.overlaps, anew.get(each.follower, ())))]
+
+
 async def release(statements: Statements, held: Sequence[Held]) -> None:
     if held:
         await statements.run("release", **_named(held))

@@ -17,7 +17,7 @@ from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LEASE_SECONDS, LeaseLost
 from eventstore.partitions import Partitions, covered
-from eventstore.shares import Place, Worker, adjoining, merge, release, take
+from eventstore.shares import Place, Worker, adjoining, merge, ours_beside, release, take
 from eventstore.statements import Database, Statements
 from eventstore.tasks import end_tasks
 
@@ -77,8 +77,7 @@ class Sharing:
             await release(self._statements, misfits)
             wanted = {self._follower: self._share} if self._share and self._lacks else {}
             taken = await take(self._statements, wanted, self._worker.number)
-            # what was lost without our noticing is not ours beside what was taken of it since
-            self.places = [each for each in self.places if not _taken_anew(each, taken)] + taken
+            self.places = ours_beside(self.places, taken) + taken
             return taken
 
     async def join(self) -> None:
@@ -132,10 +131,6 @@ class Sharing:
         first, *rest = run
         first.partitions, first.lease, first.done = partitions, lease, min(each.done for each in run)
         self.places = [each for each in self.places if each not in rest]
-
-
-def _taken_anew(place: Place, taken: list[Place]) -> bool:
-    return any(place.partitions.overlaps(each.partitions) for each in taken)
 
 
 @asynccontextmanager

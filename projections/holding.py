@@ -17,7 +17,17 @@ from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LEASE_SECONDS, LeaseLost
 from eventstore.partitions import Partitions, covered
-from eventstore.shares import Lease, Worker, adjoining, lease_of, merge, release, share_statements, take
+from eventstore.shares import (
+    Lease,
+    Worker,
+    adjoining,
+    lease_of,
+    merge,
+    ours_beside,
+    release,
+    share_statements,
+    take,
+)
 from projections.advance import Moved
 from projections.generations import generations_in
 from projections.page import Follow
@@ -153,6 +163,7 @@ class Holding:
         taken = await take(self._statements, shares, self._worker.number)
         if not taken:
             return
+        self.follows = ours_beside(self.follows, taken)
         names = list(lacking)
         parked: dict[str, set[str]] = {}
         for follower, key in await session.run("read_parked", followers=names):

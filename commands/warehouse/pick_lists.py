@@ -148,10 +148,19 @@ async def _check_by_hand(call: Call, command: ReleasePickList) -> None:
             "pick_by_the_plan",
             f"order {order_id} is allocated by rules, which release its lists once it is confirmed",
         )
-    if order.state.status not in ("placed", "reserved", "confirmed"):
-        raise conflict(
-            "pick_what_is_to_be_sent", f"order {order_id} is {order.state.status}: there is nothing to fetch"
-        )
+    match order.state.status:
+        case "confirmed":
+            return
+        case "placed" | "reserved":
+            raise conflict(
+                "pick_what_is_confirmed",
+                f"order {order_id} is {order.state.status}: release its list once it is confirmed, "
+                "which it is when it is paid and its stock is held",
+            )
+        case status:
+            raise conflict(
+                "pick_what_is_to_be_sent", f"order {order_id} is {status}: there is nothing to fetch"
+            )
 
 
 async def _step(call: Call, command: PickListCommand, status: int = 200) -> Response:
@@ -187,7 +196,8 @@ async def _step(call: Call, command: PickListCommand, status: int = 200) -> Resp
 )
 async def _release_pick_list(call: WantedCall, body: ReleasePickListBody) -> Response:
     """Of orders that are allocated by rules, the lists are released by themselves once these are confirmed;
-    this is for any other (rule `pick_by_the_plan`). Such a list, too, stops with its order.
+    this is for any other (rule `pick_by_the_plan`), once that is confirmed (rule `pick_what_is_confirmed`).
+    Such a list, too, stops with its order.
     """
     lines = tuple(PickLine(**dict(line)) for line in body.lines)
     command = ReleasePickList(**{**dict(body), "lines": lines})

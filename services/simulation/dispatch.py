@@ -10,7 +10,6 @@ from domain.carrier import HandOver, PutOnManifest, Shipment
 from domain.carrier.manifest import CloseManifest, HandOverManifest
 from domain.kernel import Group, Target, one
 from domain.order import CancelOrder
-from domain.order.state import UNSHIPPED
 from domain.streams import manifest_stream, order_stream, pick_list_stream, shipment_stream
 from domain.warehouse.pick_list import (
     CancelPickList,
@@ -125,7 +124,7 @@ def _picked(found: PickList, short_units: int) -> dict[int, tuple[int, int]]:
 
 
 def _listing(order: PlannedOrder, pick_list_id: str) -> Step:
-    """All of the order as it was placed; of what is gone, or over, there is nothing to list, nor to pick."""
+    """All of the order as it was placed, once it is confirmed; else there is nothing to list, nor to pick."""
     lines = enumerate(order.lines, 1)
     stream = pick_list_stream(order.merchant, pick_list_id)
     release = ReleasePickList(
@@ -137,8 +136,8 @@ def _listing(order: PlannedOrder, pick_list_id: str) -> Step:
 
     async def step(node: Node) -> Group:
         (loaded,) = await node.executor.states.load([order_stream(order.merchant, order.order_id)])
-        wanted = loaded.state.status in UNSHIPPED
-        return one(stream, release if wanted else StartPicking(pick_list_id=pick_list_id))
+        confirmed = loaded.state.status == "confirmed"
+        return one(stream, release if confirmed else StartPicking(pick_list_id=pick_list_id))
 
     return step
 

@@ -100,7 +100,7 @@ _MILD = {
     "unanswered": 0.002,
     "slow": 0.005,
     "down": 0.0002,
-    "staff": 0.0,  # not all that is found with it is mended: see docs/simulation.md
+    "staff": 0.1,
 }
 PRESETS: dict[str, dict[str, float]] = {
     "none": dict.fromkeys(_MILD, 0.0),

@@ -231,7 +231,7 @@ def money_is_conserved(history: History, plan: Plan, payments: Payments) -> Iter
 def _order_is_paid(order: PlannedOrder, status: str, wanted: Ordered, payments: Payments) -> Iterator[str]:
     """As much as was ordered in the end, but for what came back, and not a cent for what a change set had
     asked for in vain."""
-    paid = 0
+    paid = disputed = 0
     if status == "completed" and sum(wanted.due.values()) != wanted.total_cents:
         yield f"{order.order_id} is of {wanted.total_cents} cents, and {wanted.due} are due"
     for payment_id in sorted({*wanted.due, *wanted.asked}):
@@ -242,9 +242,10 @@ def _order_is_paid(order: PlannedOrder, status: str, wanted: Ordered, payments: 
         due = wanted.due.get(payment_id, 0) if status == "completed" else 0
         held = bool(theirs and theirs.status == "authorized" and not theirs.voided_at and _is_open(theirs))
         paid += kept
+        disputed += theirs.disputed_cents if theirs else 0
         if held or not (kept == due or (wanted.came_back and 0 <= kept < due)):
             yield f"{order.order_id} is {status}: {kept} of {due} cents of {payment_id} are kept ({held=})"
-    if status == "completed" and wanted.came_back and not 0 < paid < wanted.total_cents:
+    if status == "completed" and wanted.came_back and not 0 < paid < wanted.total_cents + disputed:
         yield f"{order.order_id} is completed, some came back: {paid} of {wanted.total_cents} cents are kept"
 
 

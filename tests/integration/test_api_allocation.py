@@ -13,6 +13,7 @@ import pytest
 from domain.allocation import AllocationFailed, AllocationSettled, OrderSplit
 from domain.inventory import StockPickedShort, StockReserved, StockShipped
 from domain.kernel import Event
+from domain.order import OrderConfirmed
 from eventstore.bus import MemoryBus
 from eventstore.feed import Feed
 from eventstore.tasks import end_tasks
@@ -118,8 +119,8 @@ async def _pick(api: Api) -> None:
 
 async def test_a_list_by_hand_is_of_an_order_that_waits_and_stops_with_it(api: Api) -> None:
     await done(api, "/v1/stock/receive", {"sku": "A-1", "quantity": 3})
-    for order_id in ("o1", "o2"):
-        await done(api, "/v1/orders", an_order(order_id=order_id))
+    await done(api, "/v1/orders", of_units(1, order_id="o1"))
+    await done(api, "/v1/orders", an_order(order_id="o2"))
 
     async def refused(pick_list_id: str, order_id: str) -> str:
         answer = await api.post("/v1/pick-lists", by_hand(pick_list_id, order_id))
@@ -128,6 +129,8 @@ async def test_a_list_by_hand_is_of_an_order_that_waits_and_stops_with_it(api: A
 
     assert await refused("o2.1", "o1") == "pick_list_named_after_its_order"
     assert await refused("any", "none") == "pick_for_an_order"
+    assert await refused("o2.1", "o2") == "pick_what_is_confirmed"
+    await heard(api, 1, OrderConfirmed)
     first = await api.post("/v1/pick-lists", by_hand("o1.1", "o1"), key="list")
     assert first.status_code == 201, first.text
     for order_id in ("o1", "o2"):

@@ -72,6 +72,14 @@ def analyze(data_dir: Path) -> None:
         assert connection.execute(common, (f"%{NAME}%",)).fetchone() != (0,)
 
 
+def write_pages(data_dir: Path) -> None:
+    """What waits for the log to be written, or is torn by a page of it, stands in a page of its table then."""
+    owner = owner_of_embedded(data_dir)
+    assert owner
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+
+
 def in_postgres(data_dir: Path) -> set[str]:
     """Where in its files: pages of tables, or the write-ahead log."""
     found = files_with(data_dir, NAME, CITY).get("postgres", [])
@@ -186,6 +194,7 @@ def test_all_that_a_person_told_is_gone(tmp_path: Path) -> None:
             return all(marker in told for marker in ALL_MARKERS if marker != CITY)
 
         wait(shows_all)
+        write_pages(data_dir)
         for marker in (NOTED, BRAND, ELSEWHERE):
             assert "postgres" in files_with(data_dir, marker), "else this test looks for nothing"
         sent(opened, "POST", f"/v1/orders/{order}/holds/h1/release")

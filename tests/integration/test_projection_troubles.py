@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from domain.kernel import Fact
+from eventstore.partitions import WHOLE, Partitions
+from eventstore.shares import adjoining, merge, release, share_statements, take
 from eventstore.tasks import end_tasks
 from projections import advance as advance_module
 from projections import compare as compare_module
 from projections.advance import Advancer
 from projections.holding import Holding
 from projections.order.orders import ORDERS
+from projections.page import Follow
 from projections.read_model import Rows
 from projections.read_models import READ_MODELS
 from projections.rebuild import rebuild
@@ -62,6 +65,36 @@ async def test_a_page_and_a_renewal_do_not_wait_for_each_other(trade: Trade) -> 
             await asyncio.sleep(0.5)
         assert await renewing == []
         assert await moving
+
+
+async def test_what_was_lost_unseen_is_not_held_beside_what_was_taken_of_it_since(
+    trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another takes our half while we seem dead, makes one checkpoint of both, and is gone: all of it is ours
+    then."""
+    await begun(trade)
+    name = ORDERS.follower(1)
+    holding = Holding(PostgresReadModels(trade.log.pool), [ORDERS], 100)
+    statements = share_statements(trade.log.database)
+    lower = await take(statements, {name: Partitions(0, 31)}, 99)
+    await holding.join()
+
+    async def come_between(*_: Any) -> dict[str, Follow]:
+        wanted = await look(session)
+        await fetch(trade, "UPDATE checkpoints SET leased_until = '-infinity' WHERE follower = %s", name)
+        both = [*lower, *await take(statements, {name: WHOLE}, 99)]
+        ((whole, lease),) = await merge(statements, adjoining(both))
+        await release(statements, [replace(both[0], partitions=whole, lease=lease)])
+        return wanted
+
+    async with trade.log.pool.connection() as connection:
+        session = PostgresSession(connection)
+        await holding.refresh(session)
+        assert [each.partitions for each in holding.follows] == [Partitions(32, 63)]
+        look = holding._wanted
+        monkeypatch.setattr(holding, "_wanted", come_between)
+        await holding.refresh(session)
+        assert [each.partitions for each in holding.follows] == [WHOLE]
 
 
 async def test_what_is_given_back_is_not_renewed_by_who_was_at_it(

@@ -31,6 +31,7 @@ from domain.allocation import (
     WantedLine,
 )
 from domain.allocation.rules import WhenShort
+from domain.carrier import ParcelLine, ShipmentDispatched
 from domain.inventory import ReceiveStock
 from domain.kernel import Command, Refused
 from domain.order import (
@@ -51,7 +52,13 @@ from domain.order import (
     RemoveLine,
     SetQuantity,
 )
-from domain.streams import allocation_stream, order_stream, pick_list_stream, stock_stream
+from domain.streams import (
+    allocation_stream,
+    order_stream,
+    pick_list_stream,
+    shipment_stream,
+    stock_stream,
+)
 from domain.warehouse.pick_list import (
     CancelPickList,
     PickLine,
@@ -599,3 +606,29 @@ def test_no_more_is_cut_than_the_lines_of_a_product_lack_together() -> None:
     shop = played([0, 2, 2], 4, "all_or_nothing", 45654, *steps)
     all_agree(shop)
     assert {number: line.quantity for number, line in order_of(shop).lines.items()} == {2: 2}
+
+
+def carrier_takes(shop: Shop, **units: int) -> None:
+    """A parcel leaves with so many units from each warehouse, as it says itself."""
+    lines = tuple(ParcelLine(sku="A", warehouse=name, quantity=some) for name, some in units.items())
+    sent = ShipmentDispatched(shipment_id="o1", order_id="o1", lines=lines, units=sum(units.values()))
+    shop.append(shipment_stream("m", "o1"), [sent])
+
+
+@pytest.mark.parametrize("pace", range(16))
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("found", [0, 1])
+def test_a_carrier_fetches_what_a_picker_did_not_find(found: int, seed: int, pace: int) -> None:
+    """The order is shipped: nothing comes instead of what was not found, and nothing is kept for it."""
+    shop = confirmed_shop(2, 2, units=2, seed=seed)
+    stream = pick_list_stream("m", "o1.1")
+    assert ask_of(shop, stream, StartPicking(pick_list_id="o1.1"))
+    assert ask_of(shop, stream, ShortPick(pick_list_id="o1.1", line=1, short=2 - found))
+    shop.run(pace)
+    carrier_takes(shop, w0=2)
+    shop.run()
+    assert order_of(shop).status == "shipped"
+    assert [shop.stock(name).held for name in ("w0", "w1")] == [{}, {}]
+    assert shop.stock("w1").on_hand == 2
+    assert {each.status for each in lists_of(shop)} <= {"picking", "handed_over", "cancelled"}
+    assert plan_of(shop) == ((pick("w0", found),) if found else ())

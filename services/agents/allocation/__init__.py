@@ -32,6 +32,7 @@ from domain.order import (
     OrderEditProposed,
     OrderLinesCancelled,
     OrderPlaced,
+    OrderShipped,
 )
 from domain.warehouse.pick_list import PickShorted
 from services.agents.agent import Agent
@@ -45,6 +46,7 @@ from services.agents.allocation.changes import (
     drop_known,
     over,
     sent_on,
+    shipped,
     shorted,
 )
 from services.agents.allocation.first_plan import placed, planned, refused, reserved
@@ -83,6 +85,8 @@ def _follow(process: AllocationProcess, fact: Fact) -> Reaction[AllocationProces
             return drop_known(process, change_id, fact)
         case ShipmentDispatched() as event:
             return Reaction(sent_on(process, event))
+        case OrderShipped():
+            return shipped(process, fact)
     return Reaction(process)
 
 
@@ -132,9 +136,10 @@ ALLOCATION_AGENT = Agent(
         OrderEditDeclined,
         PickShorted,
         ShipmentDispatched,
+        OrderShipped,
     ),
     react=react,
-    rule_version=4,
+    rule_version=5,
 )
 
 AGENTS = (ALLOCATION_AGENT,)

@@ -29,12 +29,12 @@ from domain.order import (
 )
 from domain.warehouse.pick_list import PickShorted
 from services.agents.allocation.following import edited_lines, revise
-from services.agents.allocation.process import AllocationProcess, Wanted, ask, learned, units_of
+from services.agents.allocation.process import AllocationProcess, Wanted, ask, learned, sent_units, units_of
 
 
 def _start(process: AllocationProcess, fact: Fact) -> Reaction[AllocationProcess]:
-    """The first of the changes that wait, if there is one."""
-    if not process.changes:
+    """The first of the changes that wait, if there is one; an order that has left wants none."""
+    if not process.changes or process.shipped:
         return Reaction(process)
     change = process.changes[0]
     command = PlanAllocationChange(
@@ -102,11 +102,14 @@ def _when_short(terms: AllocationTerms, *, all_or_nothing: bool) -> AllocationTe
 
 
 def shorted(process: AllocationProcess, event: PickShorted, fact: Fact) -> Reaction[AllocationProcess]:
-    """It is not there; perhaps it is elsewhere, or a part of it. Of the rest the order hears."""
+    """It is not there; perhaps it is elsewhere, or a part of it. Of the rest the order hears. An order that
+    has all that it wants needs no other."""
     assert process.terms, "only orders that are allocated by rules are planned"
     pick = Pick(line=event.line, sku=event.sku, warehouse=event.warehouse, quantity=event.quantity)
     short_id = f"{SHORT_PICK}{fact.event_id}"
-    remove = RemoveShortPick(order_id=process.order_id, short_id=short_id, pick=pick)
+    asked = ask(process, fact, RemoveShortPick(order_id=process.order_id, short_id=short_id, pick=pick))
+    if process.shipped:
+        return asked
     instead = Wanted(
         change_id=short_id,
         lines=(WantedLine(line=event.line, sku=event.sku, quantity=event.quantity),),
@@ -115,7 +118,6 @@ def shorted(process: AllocationProcess, event: PickShorted, fact: Fact) -> React
         revise=True,
     )
     queued = _queue(process, instead, fact)
-    asked = ask(process, fact, remove)
     return Reaction(queued.process, (*asked.commands, *queued.commands))
 
 
@@ -137,8 +139,7 @@ def change_refused(
     if change.dropped:
         return _dropped(_first(process, to_allocate=frozenset()), fact)
     place = (event.sku, event.warehouse)
-    sent = sum(each.units for each in process.sent if (each.sku, each.warehouse) == place)
-    own = max(0, units_of(process.picks).get(place, 0) - sent)
+    own = max(0, units_of(process.picks)[place] - sent_units(process)[place])
     process = _first(process, known=learned(change.known, event, own))
     return Reaction(process) if change.asked else _start(process, fact)
 
@@ -165,7 +166,14 @@ def declined(process: AllocationProcess, change_id: str, fact: Fact) -> Reaction
         return Reaction(process)
     if change_id != process.changes[0].change_id:
         return over(process, change_id, fact)  # nothing is planned for it yet
-    drop = DropAllocationChange(order_id=process.order_id, change_id=change_id)
+    return _drop_first(process, fact)
+
+
+def _drop_first(process: AllocationProcess, fact: Fact) -> Reaction[AllocationProcess]:
+    """Where it is not dropped already."""
+    if not process.changes or process.changes[0].dropped:
+        return Reaction(process)
+    drop = DropAllocationChange(order_id=process.order_id, change_id=process.changes[0].change_id)
     return ask(_first(process, dropped=True), fact, drop)
 
 
@@ -189,8 +197,29 @@ def applied(process: AllocationProcess, event: OrderEdited, fact: Fact) -> React
 
 
 def sent_on(process: AllocationProcess, event: ShipmentDispatched) -> AllocationProcess:
-    sent = Counter({(each.sku, each.warehouse): each.units for each in process.sent})
-    for line in event.lines:
-        sent[line.sku, line.warehouse] += line.quantity
+    """What is in it, as it says; one of before does not, as it had all of the order."""
+    sent = sent_units(process) + units_of(event.lines or process.picks)
     places = (Free(sku=s, warehouse=w, units=n) for (s, w), n in sorted(sent.items()))
     return process.model_copy(update={"sent": tuple(places)})
+
+
+def shipped(process: AllocationProcess, fact: Fact) -> Reaction[AllocationProcess]:
+    """The order has all that it wants. What is planned beyond that is called off: a carrier had fetched what
+    a picker did not find."""
+    process = process.model_copy(update={"shipped": True})
+    if not (process.changes or units_of(process.picks) - sent_units(process)):
+        return Reaction(process)
+    process = process.model_copy(update={"lines": tuple(_sent_lines(process))})
+    dropped = _drop_first(process, fact)
+    revised = revise(process, fact.event_id, fact)
+    return Reaction(dropped.process, (*dropped.commands, *revised.commands))
+
+
+def _sent_lines(process: AllocationProcess) -> Iterable[WantedLine]:
+    """What has left of each line, as it was planned."""
+    left = sent_units(process)
+    for pick in process.picks:
+        place = (pick.sku, pick.warehouse)
+        if part := min(pick.quantity, left[place]):
+            left[place] -= part
+            yield WantedLine(line=pick.line, sku=pick.sku, quantity=part)

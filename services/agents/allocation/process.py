@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import TypeAlias
 
 from domain.allocation import AllocationTerms, Free, Pick, WantedLine
+from domain.carrier import ParcelLine
 from domain.inventory import StockAllocationRefused, StockReservationRefused
 from domain.kernel import Command, Fact, Reaction, Value, one
 from domain.order import Line
 from domain.streams import allocation_stream
+
+Place: TypeAlias = tuple[str, str]
+"""SKU and warehouse."""
 
 
 class Wanted(Value):
@@ -35,8 +40,8 @@ class AllocationProcess(Value):
     """What is to be planned, and what stock said. `plan` is the id of the event that is being reserved, and
     `to_reserve` what of it (`SKU warehouse`) is not yet; `asked`: another plan is asked for already.
 
-    `picks` is the plan, `sent` what left of it; `proposed` are the lines of the change set that is open.
-    `changes`: the first is being planned, the others wait for it.
+    `picks` is the plan, `sent` what left of it, and `shipped` that this is all. `proposed` are the lines of
+    the change set that is open. `changes`: the first is being planned, the others wait for it.
     """
 
     order_id: str = ""
@@ -51,6 +56,7 @@ class AllocationProcess(Value):
     over: bool = False
     picks: tuple[Pick, ...] = ()
     sent: tuple[Free, ...] = ()
+    shipped: bool = False
     proposed: tuple[WantedLine, ...] = ()
     changes: tuple[Wanted, ...] = ()
 
@@ -83,8 +89,12 @@ def learned(
     return (*(each for each in known if (each.sku, each.warehouse) != (event.sku, event.warehouse)), told)
 
 
-def units_of(picks: Iterable[Pick]) -> Mapping[tuple[str, str], int]:
-    units: Counter[tuple[str, str]] = Counter()
+def units_of(picks: Iterable[Pick | ParcelLine]) -> Counter[Place]:
+    units: Counter[Place] = Counter()
     for pick in picks:
         units[pick.sku, pick.warehouse] += pick.quantity
     return units
+
+
+def sent_units(process: AllocationProcess) -> Counter[Place]:
+    return Counter({(each.sku, each.warehouse): each.units for each in process.sent})
