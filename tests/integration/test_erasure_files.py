@@ -73,7 +73,7 @@ def analyze(data_dir: Path) -> None:
 
 
 def write_pages(data_dir: Path) -> None:
-    """What waits for the log to be written, or is torn by a page of it, stands in a page of its table then."""
+    """What waits for the log to be written, or is torn by one of its pages, stands in a page of its table."""
     owner = owner_of_embedded(data_dir)
     assert owner
     with psycopg.connect(owner, autocommit=True) as connection:
