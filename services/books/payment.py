@@ -62,8 +62,7 @@ class PaymentBook:
 
     `refunds` are cents asked to be given back, by name, those that were among them; `capturing` captures that
     are under way. `let_go`: the last word is that nothing is held; `voiding`: that was asked for, and refused
-    `voids_failed` times. What has lapsed counts as let go, also where the provider would not void it: there
-    it lapses in its own time.
+    `voids_failed` times. What has lapsed by our books, and the provider would not void, is held.
     `contradicted` where the log has a discrepancy of it.
     """
 
@@ -145,7 +144,8 @@ class PaymentBook:
         """What is held, and neither about to be taken nor asked to be let go, now or once more."""
         if self.voiding or self.capturing or 0 < self.voids_failed <= len(REVERSAL_PAUSES):
             return 0
-        return max(0, self.money.open_cents)
+        lapsed = self.money.expired_cents if self.voids_failed else 0
+        return max(0, self.money.open_cents) + lapsed
 
     def faults(self) -> Iterator[str]:
         if self.money.open_cents < 0:

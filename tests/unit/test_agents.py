@@ -150,6 +150,7 @@ NOT_REFUNDED = RefundFailed(payment_id="p0", order_id="o1", refund_id="p0.refund
 AUTHORIZED_TOO = PaymentAuthorized(payment_id="p1", order_id="o1", amount_cents=1000, provider_reference="r")
 VOIDED = PaymentVoided(payment_id="p0", order_id="o1", amount_cents=1000)
 NOT_VOIDED = VoidFailed(payment_id="p0", order_id="o1", reason="no")
+RUN_OUT = AuthorizationExpired(payment_id="p0", order_id="o1", amount_cents=1000)
 
 
 def part(event: Any, cents: int) -> Any:
@@ -254,7 +255,20 @@ PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
             [placed(), AUTHORIZED, CANCELLED, NOT_VOIDED],
             [against("not_voided", "p0", 4)],
         ),
+        # what the provider holds still is told, whatever our books make of it; what it took or let go is not
+        ([placed(), AUTHORIZED, RUN_OUT, CANCELLED, NOT_VOIDED], [against("not_voided", "p0", 5)]),
+        (
+            [placed(), AUTHORIZED, DISPATCHED, part(CAPTURED, 400), NOT_VOIDED],
+            [against("not_voided", "p0", 5)],
+        ),
+        (
+            [placed(), AUTHORIZED, DISPATCHED, NOT_CAPTURED, NOT_VOIDED],
+            [against("not_voided", "p0", 5)],
+        ),
+        ([placed(), AUTHORIZED, DISPATCHED, part(CAPTURED, 400), part(CAPTURED, 600), NOT_VOIDED], []),
         ([placed(), AUTHORIZED, DISPATCHED, CANCELLED, CAPTURED, NOT_VOIDED], []),
+        ([placed(), AUTHORIZED, CANCELLED, VOIDED, NOT_VOIDED], []),
+        ([placed(), VOIDED, AUTHORIZED, NOT_VOIDED], [against("not_voided", "p0", 4)]),
         (
             [placed(), OrderConfirmed(order_id="o1"), NOT_SHIPPABLE],
             [against("not_shippable", "o1", 3)],

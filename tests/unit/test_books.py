@@ -196,7 +196,10 @@ def of_order(*events: Event) -> list[Fact]:
         ([HELD, LET_GO, NOT_LET_GO], ""),  # it is asked for again, later
         ([HELD, *4 * [LET_GO, NOT_LET_GO]], "1000 cents of payment-m1.p0 are held"),
         ([HELD, *4 * [LET_GO, NOT_LET_GO], LET_GO, GONE], ""),
-        ([HELD, LAPSED, *4 * [LET_GO, NOT_LET_GO]], ""),
+        ([HELD, LAPSED, *3 * [LET_GO, NOT_LET_GO]], ""),
+        ([HELD, LAPSED, *4 * [LET_GO, NOT_LET_GO]], "1000 cents of payment-m1.p0 are held"),
+        ([HELD, LAPSED, *4 * [LET_GO, NOT_LET_GO], AGAINST], ""),
+        ([HELD, LAPSED, *4 * [LET_GO, NOT_LET_GO], LET_GO, GONE.model_copy(update={"amount_cents": 0})], ""),
         ([HELD, *4 * [LET_GO, NOT_LET_GO], AGAINST], ""),
         ([HELD, LET_GO, GONE], ""),
         ([HELD, LAPSED], ""),

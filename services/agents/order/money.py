@@ -61,6 +61,18 @@ def _released(process: OrderProcess, payment_id: str) -> OrderProcess:
     return process.model_copy(update={"released": process.released | {payment_id}})
 
 
+def _held(process: OrderProcess, payment_id: str, cents: int) -> OrderProcess:
+    return process.model_copy(update={"held": {**process.held, payment_id: cents}})
+
+
+def _is_held(process: OrderProcess, payment_id: str) -> bool:
+    """Whether the provider has money of it that was not taken: also what has lapsed by our books alone."""
+    cents = process.held.get(payment_id)
+    if cents is None:  # it was not authorised, or before that was kept in mind
+        return payment_id not in {*process.captured, *process.released}
+    return process.captured.get(payment_id, 0) < cents
+
+
 def _voided(process: OrderProcess, payment_id: str, fact: Fact) -> Reaction[OrderProcess]:
     """Mostly we asked for it. If not, the order is not paid for any more."""
     note = "the payment was voided at the provider"
@@ -133,11 +145,13 @@ def _not_captured(process: OrderProcess, payment_id: str, fact: Fact) -> Reactio
 
 
 def money_moved(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
+    if isinstance(fact.event, PaymentVoided):
+        process = _held(process, fact.event.payment_id, 0)
     if ended := _ended(process, fact.event):
         return now(_released(process, ended.payment_id), fact, ended)
     match fact.event:
         case PaymentAuthorized() as event:
-            return _authorized(process, event, fact)
+            return _authorized(_held(process, event.payment_id, event.amount_cents), event, fact)
         case PaymentDeclined(payment_id=payment, reason=reason) if payment in process.awaited_money:
             return decline(_released(process, payment), fact, "declined", reason)
         case AuthorizationExpired(payment_id=payment) if payment in process.awaited_money:
@@ -166,6 +180,6 @@ def money_moved(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _not_captured(_released(process, payment), payment, fact)
         case RefundFailed(payment_id=payment):
             return contradicted(process, fact, "not_refunded", payment)
-        case VoidFailed(payment_id=payment) if payment not in {*process.captured, *process.released}:
+        case VoidFailed(payment_id=payment) if _is_held(process, payment):
             return contradicted(process, fact, "not_voided", payment)
     return Reaction(process)

@@ -23,8 +23,9 @@ TO_PLAN = frozenset({""})
 class OrderProcess(Value):
     """What the order waits for, and its money by payment id, in minor units.
 
-    `released` are payments of which nothing is held: declined, voided, expired, or their capture failed;
-    `added` those that the order was not placed with. `due` is what each is to bring, `to_pay` what all are
+    `released` are payments of which nothing more comes: declined, voided, expired, or their capture failed;
+    `held` is what was authorised and not voided, captured or not, as the provider says; `added` are payments
+    that the order was not placed with. `due` is what each is to bring, `to_pay` what all are
     to: None on account, and of a process of before. `units` are those that are wanted, by `SKU warehouse`;
     `parcels` those that left, and how far they came; `counted` those of them that have something of the
     order, as it says; `shipped`: with them nothing is left to be sent. While the change set `change` is
@@ -45,6 +46,7 @@ class OrderProcess(Value):
     captured: dict[str, int] = Field(default_factory=dict)
     refunded: dict[str, int] = Field(default_factory=dict)
     released: frozenset[str] = frozenset()
+    held: dict[str, int] = Field(default_factory=dict)
     units: dict[str, int] = Field(default_factory=dict)
     change: str = ""
     awaited_units: dict[str, int] = Field(default_factory=dict)
