@@ -1,7 +1,8 @@
 """What contradicts an order: when is a discrepancy opened, once or anew, and who may close it?
 
 What was told is kept apart from what is open. A fact that was told before opens nothing, however often it
-comes and whatever became of it; another one opens its kind again, also where a person has resolved that.
+comes and whatever became of it; another one opens its kind again, also where that was resolved: by a person,
+or by the order's agent once later facts have mended all of it.
 """
 
 from __future__ import annotations
@@ -55,6 +56,6 @@ def resolve(command: ResolveOrderDiscrepancy, order: Order) -> tuple[OrderEvent,
     if kind in order.discrepancies:
         return (OrderDiscrepancyResolved.model_validate(dict(command)),)
     if kind in order.told:
-        return ()  # a person has resolved it
+        return ()  # that is done
     there = ", ".join(sorted(order.discrepancies)) or "none"
     raise Refused("discrepancy_exists", f"no discrepancy {kind} of this order is open; open: {there}")

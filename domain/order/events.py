@@ -88,7 +88,7 @@ class OrderCompleted(Event):
 
 
 class OrderDiscrepancyOpened(Event):
-    """A provider's fact contradicts the order; a person must look.
+    """A provider's fact contradicts the order; a person must look, unless a later fact mends it.
 
     `about` is the payment or the parcel that it is of. `fact` names what says so, the same however often that
     is told: an event, or the parcel that left. Both are empty where nobody said.
@@ -102,7 +102,7 @@ class OrderDiscrepancyOpened(Event):
 
 
 class OrderDiscrepancyResolved(Event):
-    """A person has looked, and says why it may stand: all that was told of this kind until now."""
+    """All that was told of this kind until now may stand: a person says why, or later facts mended it."""
 
     order_id: Id
     kind: DiscrepancyKind

@@ -65,6 +65,7 @@ from domain.order import (
     OrderShipped,
     Portion,
     RecordDispatch,
+    ResolveOrderDiscrepancy,
     Terms,
     UnitsChange,
 )
@@ -89,7 +90,7 @@ from domain.streams import order_stream
 from services.agents.agent import Agent
 from services.agents.carrier import CARRIER_AGENT
 from services.agents.inventory import INVENTORY_AGENT
-from services.agents.order import ORDER_AGENT
+from services.agents.order import ORDER_AGENT, OrderProcess
 from services.agents.payment import PAYMENT_AGENT, REVERSAL_PAUSES
 from services.agents.reactions import told
 
@@ -277,6 +278,55 @@ PLACE: dict[str, Any] = {"order_id": "o1", "sku": "sku0", "warehouse": "main"}
 )
 def test_the_order_agent(heard: list[Event], then: list[Command]) -> None:
     assert react_to(ORDER_AGENT, *heard)[1] == then
+
+
+BACK_AGAIN = REFUNDED.model_copy(update={"refund_id": "p0.refund.2"})
+NOT_REFUNDED_2 = NOT_REFUNDED.model_copy(update={"refund_id": "p0.refund.2"})
+LOST = DisputeLost(payment_id="p0", order_id="o1", dispute_id="d", amount_cents=1000)
+NOT_VOIDED_TOO = NOT_VOIDED.model_copy(update={"payment_id": "p1"})
+VOIDED_TOO = VOIDED.model_copy(update={"payment_id": "p1"})
+
+
+@pytest.mark.parametrize(
+    ("money", "mended"),
+    [
+        ([NOT_VOIDED, VOIDED], "not_voided"),
+        ([NOT_VOIDED, NOT_VOIDED, VOIDED], "not_voided"),
+        ([RUN_OUT, NOT_VOIDED, part(VOIDED, 0)], "not_voided"),
+        ([NOT_VOIDED, CAPTURED], "not_voided"),  # nothing of it is held any more
+        ([NOT_VOIDED, part(CAPTURED, 400)], ""),
+        ([NOT_VOIDED, RUN_OUT], ""),  # by our books alone
+        ([VOIDED], ""),
+        ([NOT_VOIDED, VOIDED, VOIDED], ""),
+        ([AUTHORIZED_TOO, NOT_VOIDED, NOT_VOIDED_TOO, VOIDED], ""),  # the other one is held still
+        ([AUTHORIZED_TOO, NOT_VOIDED, NOT_VOIDED_TOO, VOIDED, VOIDED_TOO], "not_voided"),
+        ([CAPTURED, NOT_REFUNDED, BACK_AGAIN], "not_refunded"),
+        ([CAPTURED, NOT_REFUNDED, REFUNDED], "not_refunded"),
+        ([CAPTURED, NOT_REFUNDED, part(REFUNDED, 400)], "not_refunded"),  # that very refund
+        ([CAPTURED, NOT_REFUNDED, part(BACK_AGAIN, 400)], ""),
+        ([CAPTURED, NOT_REFUNDED, part(BACK_AGAIN, 400), part(BACK_AGAIN, 600)], "not_refunded"),
+        ([CAPTURED, NOT_REFUNDED, NOT_REFUNDED_2, part(REFUNDED, 400)], ""),
+        ([CAPTURED, NOT_REFUNDED, LOST], "not_refunded"),
+        ([CAPTURED, BACK_AGAIN], ""),
+        ([NOT_REFUNDED], ""),
+    ],
+)
+def test_what_comes_right_later_is_resolved(money: list[Event], mended: str) -> None:
+    _, commands, _ = react_to(ORDER_AGENT, placed(payments=2), AUTHORIZED, CANCELLED, *money)
+    resolved = [each.kind for each in commands if isinstance(each, ResolveOrderDiscrepancy)]
+    assert resolved == ([mended] if mended else [])
+
+
+def test_what_was_told_before_that_was_kept_in_mind_is_resolved_by_nobody_else() -> None:
+    """It may be of another payment, which nobody knows: what is resolved is all of a kind."""
+    known, _, _ = react_to(ORDER_AGENT, placed(payments=2), AUTHORIZED, AUTHORIZED_TOO, CANCELLED)
+    kept = known.model_dump(mode="json", exclude={"not_voided", "not_refunded", "held"})
+    process = OrderProcess.model_validate(kept)
+    for position, event in enumerate([NOT_VOIDED, VOIDED, CAPTURED, NOT_REFUNDED, REFUNDED], 5):
+        reaction = ORDER_AGENT.react(process, fact(event, position))
+        process = reaction.process
+        commands = [target.command for group in reaction.commands for target in group.targets]
+        assert not any(isinstance(each, ResolveOrderDiscrepancy) for each in commands)
 
 
 def test_stock_of_one_order_is_reserved_all_or_none() -> None:

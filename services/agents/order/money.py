@@ -28,7 +28,8 @@ from domain.payment import (
     VoidFailed,
 )
 from services.agents.order.change_sets import came, decline
-from services.agents.order.ending import against_books, arrived, completed, contradicted, ended_if_settled
+from services.agents.order.ending import against_books, arrived, completed, ended_if_settled
+from services.agents.order.mending import is_held, mended, not_refunded, not_voided
 from services.agents.order.process import OrderProcess, now
 
 
@@ -63,14 +64,6 @@ def _released(process: OrderProcess, payment_id: str) -> OrderProcess:
 
 def _held(process: OrderProcess, payment_id: str, cents: int) -> OrderProcess:
     return process.model_copy(update={"held": {**process.held, payment_id: cents}})
-
-
-def _is_held(process: OrderProcess, payment_id: str) -> bool:
-    """Whether the provider has money of it that was not taken: also what has lapsed by our books alone."""
-    cents = process.held.get(payment_id)
-    if cents is None:  # it was not authorised, or before that was kept in mind
-        return payment_id not in {*process.captured, *process.released}
-    return process.captured.get(payment_id, 0) < cents
 
 
 def _voided(process: OrderProcess, payment_id: str, fact: Fact) -> Reaction[OrderProcess]:
@@ -145,6 +138,10 @@ def _not_captured(process: OrderProcess, payment_id: str, fact: Fact) -> Reactio
 
 
 def money_moved(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
+    return mended(_moved(process, fact), fact)
+
+
+def _moved(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
     if isinstance(fact.event, PaymentVoided):
         process = _held(process, fact.event.payment_id, 0)
     if ended := _ended(process, fact.event):
@@ -178,8 +175,8 @@ def money_moved(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return _voided(_released(process, payment), payment, fact)
         case CaptureFailed(payment_id=payment):
             return _not_captured(_released(process, payment), payment, fact)
-        case RefundFailed(payment_id=payment):
-            return contradicted(process, fact, "not_refunded", payment)
-        case VoidFailed(payment_id=payment) if _is_held(process, payment):
-            return contradicted(process, fact, "not_voided", payment)
+        case RefundFailed() as event:
+            return not_refunded(process, event, fact)
+        case VoidFailed(payment_id=payment) as event if is_held(process, payment):
+            return not_voided(process, event, fact)
     return Reaction(process)

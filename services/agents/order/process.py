@@ -19,6 +19,9 @@ PLAN = "plan"
 TO_PLAN = frozenset({""})
 """Stands for what is to be reserved of an order until it is planned."""
 
+UNKNOWN = frozenset({""})
+"""Stands for what may have been told of a kind before that was kept in mind: no machine resolves it."""
+
 
 class OrderProcess(Value):
     """What the order waits for, and its money by payment id, in minor units.
@@ -31,7 +34,9 @@ class OrderProcess(Value):
     order, as it says; `shipped`: with them nothing is left to be sent. While the change set `change` is
     carried out, as its event `asked_by` says, `awaited_units` are those that must be allocated for it, and
     `awaited_money` is what must be authorised, by payment id. `missing`: which units are nowhere; `beside` is
-    the last event of the plan that asked for units beside those of the order.
+    the last event of the plan that asked for units beside those of the order. `not_voided` are payments that
+    the provider would not let go, and holds still; `not_refunded` refunds that failed, and were not made good
+    since, by payment.
     """
 
     order_id: str = ""
@@ -58,11 +63,16 @@ class OrderProcess(Value):
     counted: frozenset[str] = frozenset()
     shipped: bool = False
     cancelled: bool = False
+    not_voided: frozenset[str] = frozenset()
+    not_refunded: dict[str, frozenset[str]] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
     def _as_it_was_kept(cls, kept: Any) -> Any:
-        """While all of an order left in one parcel; and while every parcel counted."""
+        """While all of an order left in one parcel; while every parcel counted; and while nobody kept in mind
+        what was not given back or let go."""
+        if isinstance(kept, Mapping) and "released" in kept and "not_voided" not in kept:
+            kept = {**kept, "not_voided": UNKNOWN, "not_refunded": {"": UNKNOWN}}
         if not isinstance(kept, Mapping) or "counted" in kept:
             return kept
         if "dispatched" not in kept:
