@@ -66,6 +66,7 @@ from domain.payment.events import (
 from domain.payment.method import (
     PAYMENT_METHOD,
 )
+from domain.payment.requests import REVERSAL_PAUSES
 from domain.payment.state import (
     Payment,
     evolve,
@@ -129,6 +130,7 @@ __all__ = [
     "PAYMENT",
     "PAYMENT_METHOD",
     "PERMISSIONS",
+    "REVERSAL_PAUSES",
     "AuthorizationExpired",
     "AuthorizationRequested",
     "CaptureFailed",

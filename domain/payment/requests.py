@@ -4,6 +4,7 @@ pending <= captured, nothing after a void.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import count
 
 from domain.kernel import Refused
@@ -31,6 +32,9 @@ from domain.payment.events import (
     VoidRequested,
 )
 from domain.payment.state import Payment, status_of
+
+REVERSAL_PAUSES = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
+"""After how long what was not given back, or let go, is asked for again; after that it is for a person."""
 
 
 def authorize(command: RequestAuthorization) -> tuple[PaymentEvent, ...]:

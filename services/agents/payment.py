@@ -30,6 +30,7 @@ from domain.order import (
     Portion,
 )
 from domain.payment import (
+    REVERSAL_PAUSES,
     AuthorizationRequested,
     CaptureFailed,
     CustomerActionRequired,
@@ -55,7 +56,6 @@ from services.agents.agent import Agent, order_key
 AUTHORIZATION, REVERSAL, ACTION = "authorization ", "reversal ", "action "
 ACTION_VALID = timedelta(hours=1)
 """How long a customer has for what the bank wants of them, where the provider does not say."""
-REVERSAL_PAUSES = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
 
 
 class PaymentProcess(Value):

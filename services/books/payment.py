@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from domain.kernel import Event
 from domain.payment import (
+    REVERSAL_PAUSES,
     AuthorizationExpired,
     AuthorizationRequested,
     CaptureFailed,
@@ -25,7 +26,6 @@ from domain.payment import (
     VoidFailed,
     VoidRequested,
 )
-from services.agents.payment import REVERSAL_PAUSES
 
 
 @dataclass(slots=True)

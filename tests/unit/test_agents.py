@@ -70,6 +70,7 @@ from domain.order import (
     UnitsChange,
 )
 from domain.payment import (
+    REVERSAL_PAUSES,
     AuthorizationExpired,
     CaptureFailed,
     DisputeLost,
@@ -91,7 +92,7 @@ from services.agents.agent import Agent
 from services.agents.carrier import CARRIER_AGENT
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.order import ORDER_AGENT, OrderProcess
-from services.agents.payment import PAYMENT_AGENT, REVERSAL_PAUSES
+from services.agents.payment import PAYMENT_AGENT
 from services.agents.reactions import told
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -54,6 +54,7 @@ from domain.order import (
     UnitsChange,
 )
 from domain.payment import (
+    REVERSAL_PAUSES,
     AuthorizationExpired,
     DisputeWon,
     PaymentAuthorized,
@@ -71,7 +72,7 @@ from domain.payment.events import AuthorizationRequested
 from services.agents.agent import Agent
 from services.agents.carrier import CARRIER_AGENT, ShippingProcess
 from services.agents.order import ORDER_AGENT, OrderProcess
-from services.agents.payment import PAYMENT_AGENT, REVERSAL_PAUSES, PaymentProcess
+from services.agents.payment import PAYMENT_AGENT, PaymentProcess
 from tests.specification import Specification
 from tests.unit.test_agents import CANCELLED, NOW, fact, placed, react_to
 
