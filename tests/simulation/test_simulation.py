@@ -63,7 +63,6 @@ NEVER = {
     "an order is cut or cancelled as a whole, and seldom once a parcel of it is on its way": (
         "OrderParcelUnwanted",
     ),
-    "nobody looks at what contradicts an order": ("OrderDiscrepancyResolved",),
     "an order is paid for as it was placed, or as a change set says": ("OrderPaymentAdded",),
     "seldom is a later capture alone refused": ("OrderPaymentReduced",),
     "the carrier knows its parcels, and sends no invoice": ("ScanMisdirected", "ShipmentBilled"),
