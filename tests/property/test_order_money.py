@@ -18,6 +18,7 @@ from domain.payment import (
     CaptureRequested,
     Payment,
     RefundRequested,
+    VoidFailed,
     VoidRequested,
 )
 from domain.personal import Sealed
@@ -126,8 +127,11 @@ class OrderMoney(RuleBasedStateMachine):
             else:
                 books.void_refused = "no"
                 books.void_refusals += 1
+            failed = len(self.asked(payment, VoidFailed))
             self.tell(payment)
             books.void_refused = ""
+            if books.held and len(self.asked(payment, VoidFailed)) > failed:
+                assert "not_voided" in self.order.discrepancies
 
     @rule(payment=payments, what=st.sampled_from(["goodwill", "goodwill", "", "void"]))
     def provider_acts_by_itself(self, payment: str, what: str) -> None:
@@ -194,6 +198,7 @@ class OrderMoney(RuleBasedStateMachine):
         for payment, books in self.books.items():
             if order.status == "cancelled":
                 assert (payment, books.taken, books.held) == (payment, 0, 0)
+                assert not order.discrepancies & {"not_refunded", "not_voided"}
             if order.status == "completed":
                 assert sum(books.captures.values()) >= DUE[payment]
             if order.status == "shipped":
