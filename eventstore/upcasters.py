@@ -36,6 +36,8 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("OrderPlaced", 2): _as_it_was,
     ("OrderDiscrepancyOpened", 1): _as_it_was,
     ("OrderDiscrepancyOpened", 2): _as_it_was,
+    ("OrderDiscrepancyOpened", 3): _as_it_was,
+    ("OrderDiscrepancyResolved", 1): _as_it_was,
     ("OrderShipped", 1): _in_one_parcel,
     ("ShipmentRequested", 1): _as_it_was,
     ("LabelBought", 1): _as_it_was,

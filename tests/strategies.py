@@ -444,6 +444,7 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         **_order,
         kind=st.sampled_from(["not_captured", "not_refunded", "shipped_after_cancel", "no_such_kind"]),
         reason=st.just("seen"),
+        fact=st.sampled_from(["", "e1", "e2"]),
     ),
     ReceiveStock: st.builds(
         ReceiveStock,

@@ -61,10 +61,21 @@ class ResolveOrderDiscrepancyBody(Body):
     """Why it may stand."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"reason": "Refused three times; paid back by bank transfer."}]}
+        json_schema_extra={
+            "examples": [
+                {
+                    "reason": "Refused three times; paid back by bank transfer.",
+                    "fact": "0190c3f2-a1b4-7c55-b1d2-6d2f6e1c0a11",
+                }
+            ]
+        }
     )
 
     reason: Reason
+    fact: Text = Field(
+        "",
+        description="the last that you have seen, as it is listed; if missing, of the only one that is open",
+    )
 
 
 class NoteBody(Body):
@@ -139,10 +150,11 @@ async def _resolve_discrepancy(
     kind: Annotated[Id, Path(description="what contradicts the order", examples=["not_refunded"])],
     body: ResolveOrderDiscrepancyBody,
 ) -> Response:
-    """Says who let it stand, and why: all that is open of this kind in the order. A fact that was told before
-    does not open it again, another one does.
+    """Says who let it stand, and why. What was told of one payment or parcel is resolved by its last fact:
+    name the one that you have seen (rules `fact_named`, `fact_seen`), as another may have come since. A fact
+    that was told before does not open it again, another one does.
     """
-    command = ResolveOrderDiscrepancy(order_id=order_id, kind=kind, reason=body.reason)
+    command = ResolveOrderDiscrepancy(order_id=order_id, kind=kind, **dict(body))
     return await carry_out(call, command, {"order_id": order_id})
 
 

@@ -2,6 +2,7 @@
 
 from domain.allocation.allocation import ALLOCATION
 from domain.allocation.events import (
+    SENT_ANYWAY,
     SHORT_PICK,
     AllocationCancelled,
     AllocationChangeDropped,
@@ -43,6 +44,7 @@ __all__ = [
     "AGGREGATES",
     "ALLOCATION",
     "PERMISSIONS",
+    "SENT_ANYWAY",
     "SHORT_PICK",
     "AllocationCancelled",
     "AllocationChangeDropped",

@@ -10,6 +10,8 @@ from domain.allocation.rules import AllocationTerms, Count, Id
 from domain.kernel import Command, Event, Quantity, Value
 
 LINES_MAX = 1_000
+SENT_ANYWAY = "sent-"
+"""Begins the cause of a revision by which what was planned is called off, as the order has left whole."""
 SHORT_PICK = "short-"
 """What the ids of changes begin with that are instead of short picks; the pick's event follows."""
 FailReason: TypeAlias = Literal["not_enough", "refused", "too_many_attempts"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from domain.kernel import Refused
 from domain.order.changing import (
@@ -14,8 +15,10 @@ from domain.order.changing import (
     units_changed,
 )
 from domain.order.commands import CancelOrder, CancelOrderLines, CancelOrderRest
+from domain.order.discrepancies import is_told
 from domain.order.events import (
     OrderCancelled,
+    OrderDiscrepancyOpened,
     OrderEditDeclined,
     OrderEvent,
     OrderLinesCancelled,
@@ -74,14 +77,25 @@ def cancel_lines(command: CancelOrderLines, order: Order) -> tuple[OrderEvent, .
     if command.cancel_id in order.cancels:
         return ()
     if command.unfound:
-        command = _as_far_as_left(command, order)
+        told, command = command.lines, _as_far_as_left(command, order)
         if not command.lines:
-            return ()
+            return _sent_anyway(command, told, order)
     _check(command, order)
     cuts = tuple(_cut(each, order) for each in command.lines)
     if sum(cut.quantity for cut in cuts) == order.units_left and not order.dispatched:
         return cancel(CancelOrder(order_id=command.order_id, reason=command.reason, note=command.note), order)
     return _cut_off(command, order, cuts)
+
+
+def _sent_anyway(
+    command: CancelOrderLines, told: Sequence[LineQuantity], order: Order
+) -> tuple[OrderEvent, ...]:
+    """Of a line that is told to be nowhere more has left than there was: parcel or picker is wrong."""
+    sent = any(order.sent.get(each.line, 0) > command.had.get(each.line, 0) for each in told)
+    if not sent or is_told("shipped_though_missing", command.cancel_id, order):
+        return ()
+    ids = {"order_id": command.order_id, "fact": command.cancel_id}
+    return (OrderDiscrepancyOpened(**ids, kind="shipped_though_missing"),)
 
 
 def cancel_rest(command: CancelOrderRest, order: Order) -> tuple[OrderEvent, ...]:

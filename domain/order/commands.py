@@ -119,17 +119,20 @@ class OpenOrderDiscrepancy(Command):
     """
 
     order_id: Id
-    kind: Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
+    kind: Literal["not_captured", "not_refunded", "not_voided", "not_shippable", "shipped_though_missing"]
     about: str = ""
     fact: str = ""
 
 
 class ResolveOrderDiscrepancy(Command):
-    """A person has looked at all that is open of this kind, and says why it may stand."""
+    """A person has looked, and says why it may stand: what this last `fact` tells of, or the only one of its
+    kind. Or all that is `about` a payment is mended, as the order's agent says."""
 
     order_id: Id
     kind: str
     reason: str
+    fact: str = ""
+    about: str | None = None
 
 
 class HoldOrder(Command):

@@ -2,10 +2,13 @@
 
 What was told is kept apart from what is open. A fact that was told before opens nothing, however often it
 comes and whatever became of it; another one opens its kind again, also where that was resolved: by a person,
-or by the order's agent once later facts have mended all of it.
+or by the order's agent once later facts have mended it. All that is told about one payment or parcel is one
+matter. A person resolves one at a time, by its last fact: what came after the look is not closed with it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from domain.kernel import Refused
 from domain.order.commands import OpenOrderDiscrepancy, RecordDispatch, ResolveOrderDiscrepancy
@@ -16,8 +19,7 @@ from domain.order.values import DiscrepancyKind, ParcelUnits
 
 def is_told(kind: str, fact: str, order: Order) -> bool:
     """Of what was told before facts had names, as long as it is open, this may be a repetition."""
-    told = order.told.get(kind, frozenset())
-    return fact in told or ("" in told and kind in order.discrepancies)
+    return fact in order.told.get(kind, {}) or "" in order.discrepancies.get(kind, {}).values()
 
 
 def open_discrepancy(command: OpenOrderDiscrepancy, order: Order) -> tuple[OrderEvent, ...]:
@@ -52,10 +54,48 @@ def contradictions(
 
 
 def resolve(command: ResolveOrderDiscrepancy, order: Order) -> tuple[OrderEvent, ...]:
-    kind = command.kind
-    if kind in order.discrepancies:
-        return (OrderDiscrepancyResolved.model_validate(dict(command)),)
-    if kind in order.told:
+    """Of the matter that the last fact tells of, or that it is about; or of the only one of its kind."""
+    kind, fact = command.kind, command.fact
+    told, unresolved = order.told.get(kind, {}), order.discrepancies.get(kind, {})
+    if command.about is not None:
+        return _resolved(command, command.about, unresolved)
+    if not told:
+        raise Refused(
+            "discrepancy_exists", f"no discrepancy {kind} of this order is open; open: {_kinds(order)}"
+        )
+    if fact and fact not in told:
+        raise Refused(
+            "discrepancy_exists",
+            f"no discrepancy {kind} of this order is of {fact}; open: {_named(unresolved)}",
+        )
+    if fact:
+        about = told[fact]
+        if (last := unresolved.get(about, fact)) != fact:
+            raise Refused("fact_seen", f"{about or kind} was told again since {fact}; look at {last} first")
+        return _resolved(command, about, unresolved)
+    if len(unresolved) > 1:
+        there = f"{len(unresolved)} of {kind} are open: {_named(unresolved)}"
+        raise Refused("fact_named", f"{there}; name the one that is resolved with `fact`")
+    return _resolved(command, next(iter(unresolved), ""), unresolved)
+
+
+def _resolved(
+    command: ResolveOrderDiscrepancy, about: str, unresolved: Mapping[str, str]
+) -> tuple[OrderEvent, ...]:
+    if about not in unresolved:
         return ()  # that is done
-    there = ", ".join(sorted(order.discrepancies)) or "none"
-    raise Refused("discrepancy_exists", f"no discrepancy {kind} of this order is open; open: {there}")
+    what = {"order_id": command.order_id, "kind": command.kind, "reason": command.reason}
+    left = len(unresolved) - 1
+    return (OrderDiscrepancyResolved.model_validate({**what, "about": about, "remaining": left}),)
+
+
+def _kinds(order: Order) -> str:
+    return ", ".join(sorted(order.discrepancies)) or "none"
+
+
+def _named(unresolved: Mapping[str, str]) -> str:
+    told = (
+        f"{fact or 'one without a name'} (of {about})" if about else fact
+        for about, fact in unresolved.items()
+    )
+    return ", ".join(each or "one without a name" for each in told) or "none"

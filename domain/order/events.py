@@ -94,7 +94,7 @@ class OrderDiscrepancyOpened(Event):
     is told: an event, or the parcel that left. Both are empty where nobody said.
     """
 
-    schema_version = 3
+    schema_version = 4
     order_id: Id
     kind: DiscrepancyKind
     about: str = ""
@@ -102,11 +102,16 @@ class OrderDiscrepancyOpened(Event):
 
 
 class OrderDiscrepancyResolved(Event):
-    """All that was told of this kind until now may stand: a person says why, or later facts mended it."""
+    """All that was told `about` a payment or parcel until now may stand: a person says why, or later facts
+    mended it. `remaining` others of its kind are open. Where `about` is None, all of its kind may.
+    """
 
+    schema_version = 2
     order_id: Id
     kind: DiscrepancyKind
     reason: str
+    about: str | None = None
+    remaining: Annotated[int, Field(ge=0)] = 0
 
 
 class OrderHeld(Event):

@@ -62,14 +62,15 @@ class Order:
     """`lines` by their number, `sent` the units of each that are shipped; `holds` those that stand, by id,
     with their reasons. `change_sets` are those that are over, and how they ended.
     `allocated`: by rules, whose plan says what is sent from where. `dropped`: payments that came to nothing.
-    `discrepancies` are the kinds that are open, `told` the facts that each kind was ever told by.
+    `discrepancies` are those that are open, by kind: the last fact about each payment or parcel; `told` the
+    facts that each kind was ever told by, and what each is about.
     """
 
     status: Status = "none"
     preparing: bool = False
     dispatched: bool = False
-    discrepancies: frozenset[str] = frozenset()
-    told: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    discrepancies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    told: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     currency: str = ""
     on_account: bool = False
     allocated: bool = False
@@ -175,9 +176,17 @@ def _ended(order: Order, change_set_id: str, how: str) -> Order:
 
 
 def _contradicted(order: Order, event: OrderDiscrepancyOpened) -> Order:
-    kind = event.kind
-    told = {**order.told, kind: order.told.get(kind, frozenset()) | {event.fact}}
-    return replace(order, discrepancies=order.discrepancies | {kind}, told=told)
+    kind, fact, about = event.kind, event.fact, event.about
+    told = {**order.told, kind: {**order.told.get(kind, {}), fact: about}}
+    unresolved = {**order.discrepancies, kind: {**order.discrepancies.get(kind, {}), about: fact}}
+    return replace(order, discrepancies=unresolved, told=told)
+
+
+def _resolved(order: Order, event: OrderDiscrepancyResolved) -> Order:
+    before = order.discrepancies.get(event.kind, {})
+    left = {about: fact for about, fact in before.items() if event.about not in (None, about)}
+    unresolved = {**order.discrepancies, event.kind: left}
+    return replace(order, discrepancies={kind: some for kind, some in unresolved.items() if some})
 
 
 def _handled(order: Order, event: OrderEvent) -> Order:
@@ -194,8 +203,8 @@ def _handled(order: Order, event: OrderEvent) -> Order:
             return replace(order, tags=order.tags | {tag})
         case OrderUntagged(tag=tag):
             return replace(order, tags=order.tags - {tag})
-        case OrderDiscrepancyResolved(kind=kind):
-            return replace(order, discrepancies=order.discrepancies - {kind})
+        case OrderDiscrepancyResolved():
+            return _resolved(order, event)
     return order
 
 

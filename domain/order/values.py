@@ -18,6 +18,7 @@ CancelReason: TypeAlias = Literal[
 DiscrepancyKind: TypeAlias = Literal[
     "shipped_after_cancel",
     "shipped_while_held",
+    "shipped_though_missing",
     "not_captured",
     "not_refunded",
     "not_voided",

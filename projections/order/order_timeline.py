@@ -109,4 +109,5 @@ ORDER_TIMELINE = ReadModel(
         ReservationRestored,
     ),
     project,
+    version=2,
 )

@@ -365,10 +365,13 @@ def addressed(facts: Sequence[Fact]) -> list[AddressRow]:
 
 
 def contradicted(facts: Sequence[Fact]) -> list[Contradicted]:
-    """Of each order the kinds in the order in which they were told last."""
+    """Of each order the kinds in the order in which they were told last. One of which facts remain is open as
+    it was."""
     told: dict[tuple[str, str], dict[str, bool]] = {}
     for fact in facts:
         event = fact.event
+        if isinstance(event, OrderDiscrepancyResolved) and event.remaining:
+            continue
         if isinstance(event, OrderDiscrepancyOpened | OrderDiscrepancyResolved):
             kinds = told.setdefault((fact.merchant, event.order_id), {})
             kinds.pop(event.kind, None)
@@ -406,7 +409,7 @@ ORDERS = ReadModel(
         *MOVES,
     ),
     project=project,
-    version=6,
+    version=7,
     personal={
         "orders": ("customer_id", "customer_unique_id", "ship_to_zip_prefix", "ship_to_city"),
     },

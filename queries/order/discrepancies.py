@@ -20,10 +20,14 @@ _QUERIES = load_queries("queries", "orders.sql")
 
 
 class OrderDiscrepancy(Answer):
-    """A fact that contradicts an order. Who resolves a kind resolves all that is open of it in the order."""
+    """What contradicts an order: all that was told of one payment or parcel, resolved by the last of it."""
 
     order_id: str = Field(examples=["1001"])
     kind: DiscrepancyKind = Field(examples=["not_refunded"])
+    fact: str = Field(
+        description="the last that was told of it, by which it is resolved; empty where nobody said",
+        examples=["0190c3f2-a1b4-7c55-b1d2-6d2f6e1c0a11"],
+    )
     about: str = Field(
         description="the payment or the parcel that it is of; empty where nobody said", examples=["1001.card"]
     )

@@ -326,7 +326,7 @@ class Bought:
         return [*((stream, event) for event in events), stored]
 
     def contradicting(self) -> list[Step]:
-        """One stays open; of two that were resolved one was told of again, and resolved again."""
+        """One stays open; two were resolved as a whole, and one of them for itself once told again."""
         ids = {"order_id": self.order_id}
         card, other = f"{self.order_id}.1", f"{self.order_id}.2"
         not_voided = OrderDiscrepancyOpened(**ids, kind="not_voided", about=card, fact="e1")
@@ -339,7 +339,7 @@ class Bought:
             OrderDiscrepancyOpened(**ids, kind="not_shippable", about=self.order_id, fact="e4"),
             not_captured.model_copy(update={"fact": "e5"}),
             OrderDiscrepancyResolved(**ids, kind="not_shippable", reason="fetched by the customer"),
-            OrderDiscrepancyResolved(**ids, kind="not_captured", reason="paid in cash again"),
+            OrderDiscrepancyResolved(**ids, kind="not_captured", about=card, reason="paid in cash again"),
         )
         return [(self.order, event) for event in events]
 

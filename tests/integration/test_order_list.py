@@ -101,11 +101,11 @@ async def test_discrepancies_are_listed_open_or_resolved_by_kind_and_page_by_pag
     at = START + timedelta(days=9)
     path = "/v1/order-discrepancies"
     all_of = await shop.walk(path, limit=1)
-    assert [(each["kind"], each["about"], each["status"]) for each in all_of] == [
-        ("not_captured", "=changed.1", "resolved"),
-        ("not_shippable", "=changed", "resolved"),
-        ("not_captured", "=changed.2", "resolved"),
-        ("not_voided", "=changed.1", "open"),
+    assert [(each["kind"], each["fact"], each["about"], each["status"]) for each in all_of] == [
+        ("not_captured", "e5", "=changed.1", "resolved"),
+        ("not_shippable", "e4", "=changed", "resolved"),
+        ("not_captured", "e3", "=changed.2", "resolved"),
+        ("not_voided", "e1", "=changed.1", "open"),
     ]
     assert [each["opened_at"] for each in all_of] == sorted((e["opened_at"] for e in all_of), reverse=True)
     first, _, other, last = all_of

@@ -27,9 +27,12 @@ from tests.strategies import good_placements, odd_placements, reasons
 BEFORE_SHIPPING = ("placed", "reserved", "confirmed")
 
 
+ABOUT = {"e1": "p1", "e2": "p1", "e3": "p2"}
+
+
 class OrderMachine(AggregateMachine):
     """The model: where the order is, whether it is being prepared, what the carrier did, which facts told of
-    each kind of discrepancy, and the kinds that nobody resolved since."""
+    each kind of discrepancy, and the last about each thing that nobody resolved since."""
 
     decider = ORDER
 
@@ -38,8 +41,8 @@ class OrderMachine(AggregateMachine):
         self.status = "none"
         self.preparing = False
         self.dispatched = False
-        self.told: dict[str, set[str]] = {}
-        self.open: set[str] = set()
+        self.told: dict[str, dict[str, str]] = {}
+        self.open: dict[str, dict[str, str]] = {}
 
     @initialize(command=good_placements(), first=st.sampled_from([True, True, True, False]))
     def begin(self, command: PlaceOrder, first: bool) -> None:
@@ -103,37 +106,55 @@ class OrderMachine(AggregateMachine):
         elif self.dispatched:
             assert came == []
         elif self.status == "cancelled":
-            self.contradict(came, "shipped_after_cancel", parcel)
+            self.contradict(came, "shipped_after_cancel", parcel, parcel)
         else:
             assert came == ["OrderShipped"]
             self.status, self.dispatched = "shipped", True
 
-    def contradict(self, came: list[str] | str, kind: str, fact: str) -> None:
+    def contradict(self, came: list[str] | str, kind: str, fact: str, about: str) -> None:
         """Each fact is told once, whatever was resolved meanwhile; a new one opens the kind again."""
-        known = self.told.setdefault(kind, set())
+        known = self.told.setdefault(kind, {})
         assert came == ([] if fact in known else ["OrderDiscrepancyOpened"])
-        self.open |= set() if fact in known else {kind}
-        known.add(fact)
+        if fact not in known:
+            self.open.setdefault(kind, {})[about] = fact
+        known[fact] = about
 
     @rule(kind=st.sampled_from(["not_captured", "not_shippable"]), fact=st.sampled_from(["e1", "e2", "e3"]))
     def money_or_goods_do_not_move(self, kind: str, fact: str) -> None:
-        command = OpenOrderDiscrepancy.model_validate({"order_id": "o1", "kind": kind, "fact": fact})
+        about = ABOUT[fact]
+        told = {"order_id": "o1", "kind": kind, "fact": fact, "about": about}
+        command = OpenOrderDiscrepancy.model_validate(told)
         came = self.send(command)
         if self.status == "none":
             assert came == "order_exists"
         else:
-            self.contradict(came, kind, fact)
+            self.contradict(came, kind, fact, about)
 
-    @rule(kind=st.sampled_from(["not_captured", "not_shippable", "shipped_after_cancel"]))
-    def resolve(self, kind: str) -> None:
-        came = self.send(ResolveOrderDiscrepancy(order_id="o1", kind=kind, reason="seen"))
+    @rule(
+        kind=st.sampled_from(["not_captured", "not_shippable", "shipped_after_cancel"]),
+        fact=st.sampled_from(["", "e1", "e2", "e3"]),
+    )
+    def resolve(self, kind: str, fact: str) -> None:
+        """Never more than one matter: the one whose last fact is named, or the only one that there is."""
+        came = self.send(ResolveOrderDiscrepancy(order_id="o1", kind=kind, reason="seen", fact=fact))
+        told, unresolved = self.told.get(kind, {}), self.open.get(kind, {})
+        about = told.get(fact) if fact else next(iter(unresolved), None)
         if self.status == "none":
             assert came == "order_exists"
-        elif kind in self.open:
-            assert came == ["OrderDiscrepancyResolved"]
-            self.open.remove(kind)
+        elif not told or (fact and fact not in told):
+            assert came == "discrepancy_exists"
+        elif not fact and len(unresolved) > 1:
+            assert came == "fact_named"
+        elif about not in unresolved:
+            assert came == []
+        elif fact and unresolved[about] != fact:
+            assert came == "fact_seen"
         else:
-            assert came == ([] if kind in self.told else "discrepancy_exists")
+            assert came == ["OrderDiscrepancyResolved"]
+            del unresolved[about]
+            last = self.stream[-1]
+            assert isinstance(last, OrderDiscrepancyResolved)
+            assert (last.about, last.remaining) == (about, len(unresolved))
 
     @rule(reason=reasons)
     def cancel(self, reason: str) -> None:
@@ -151,7 +172,7 @@ class OrderMachine(AggregateMachine):
     def is_where_the_model_is(self) -> None:
         assert self.state.status == self.status
         assert self.state.preparing == self.preparing
-        assert self.state.discrepancies == self.open
+        assert self.state.discrepancies == {kind: facts for kind, facts in self.open.items() if facts}
 
     @invariant()
     def the_books_add_up(self) -> None:

@@ -619,7 +619,8 @@ def carrier_takes(shop: Shop, **units: int) -> None:
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("found", [0, 1])
 def test_a_carrier_fetches_what_a_picker_did_not_find(found: int, seed: int, pace: int) -> None:
-    """The order is shipped: nothing comes instead of what was not found, and nothing is kept for it."""
+    """The order is shipped: nothing comes instead of what was not found, and nothing is kept for it. Whether
+    the customer has it, a person finds out."""
     shop = confirmed_shop(2, 2, units=2, seed=seed)
     stream = pick_list_stream("m", "o1.1")
     assert ask_of(shop, stream, StartPicking(pick_list_id="o1.1"))
@@ -628,6 +629,7 @@ def test_a_carrier_fetches_what_a_picker_did_not_find(found: int, seed: int, pac
     carrier_takes(shop, w0=2)
     shop.run()
     assert order_of(shop).status == "shipped"
+    assert set(order_of(shop).discrepancies) == {"shipped_though_missing"}
     assert [shop.stock(name).held for name in ("w0", "w1")] == [{}, {}]
     assert shop.stock("w1").on_hand == 2
     assert {each.status for each in lists_of(shop)} <= {"picking", "handed_over", "cancelled"}

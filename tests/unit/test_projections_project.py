@@ -109,20 +109,49 @@ def test_of_several_parcels_the_first_dispatch_and_the_last_delivery_stand() -> 
     assert (moved.dispatched_count, moved.delivered_count) == (3, 2)
 
 
-def told(kind: Any, about: str = "p1") -> OrderDiscrepancyOpened:
-    return OrderDiscrepancyOpened(order_id="o1", kind=kind, about=about)
+def told(kind: Any, about: str = "p1", fact: str = "e1") -> OrderDiscrepancyOpened:
+    return OrderDiscrepancyOpened(order_id="o1", kind=kind, about=about, fact=fact)
 
 
-def resolved(kind: Any, reason: str = "seen") -> OrderDiscrepancyResolved:
-    return OrderDiscrepancyResolved(order_id="o1", kind=kind, reason=reason)
+def resolved(
+    kind: Any, reason: str = "seen", about: str | None = None, remaining: int = 0
+) -> OrderDiscrepancyResolved:
+    what = {"about": about, "remaining": remaining}
+    return OrderDiscrepancyResolved(order_id="o1", kind=kind, reason=reason, **what)
 
 
-def test_who_resolves_a_kind_resolves_all_of_it_that_was_told_before() -> None:
+def test_what_is_resolved_about_a_payment_leaves_the_others_open() -> None:
+    """It stands with the last that was told of it."""
+    again = told("not_captured", fact="e2")
+    one = resolved("not_captured", about="p1", remaining=1)
+    rows = order_discrepancies.project(given(told("not_captured"), told("not_captured", "p2"), again, one))
+    (by,) = rows["resolve_discrepancies"]
+    assert (by.kind, by.about, by.resolved_by, by.reason) == ("not_captured", "p1", "tester", "seen")
+    assert rows["resolve_kinds"] == []
+    at = START + timedelta(hours=4)
+    assert [(each.about, each.fact, each.resolved_at) for each in rows["open_discrepancies"]] == [
+        ("p1", "e2", at),
+        ("p2", "e1", None),
+    ]
+
+
+def test_a_kind_of_which_something_is_left_is_open_where_it_was() -> None:
+    both = (told("not_captured"), told("not_captured", "p2"), told("not_voided"))
+    one = resolved("not_captured", about="p1", remaining=1)
+    (row,) = orders.project(given(*both, one))["contradict_orders"]
+    assert row.open.split() == ["not_captured", "not_voided"]
+    assert orders.project(given(one))["contradict_orders"] == []
+    (row,) = orders.project(given(*both, one, resolved("not_captured", about="p2")))["contradict_orders"]
+    assert row.open.split() == ["not_voided"]
+
+
+def test_who_resolved_a_kind_resolved_all_of_it_that_was_told_before() -> None:
     rows = order_discrepancies.project(
         given(told("not_captured"), told("not_captured", "p2"), told("not_voided"), resolved("not_captured"))
     )
-    (by,) = rows["resolve_discrepancies"]
+    (by,) = rows["resolve_kinds"]
     assert (by.kind, by.resolved_by, by.reason) == ("not_captured", "tester", "seen")
+    assert rows["resolve_discrepancies"] == []
     at = START + timedelta(hours=4)
     assert [(each.kind, each.about, each.resolved_at) for each in rows["open_discrepancies"]] == [
         ("not_captured", "p1", at),
@@ -134,7 +163,7 @@ def test_who_resolves_a_kind_resolves_all_of_it_that_was_told_before() -> None:
 def test_what_was_open_before_is_closed_by_the_first_and_what_is_told_again_is_open() -> None:
     told_again = (told("not_captured", "p2"), resolved("not_captured", "twice"), told("not_captured", "p2"))
     rows = order_discrepancies.project(given(resolved("not_captured", "once"), *told_again))
-    assert [each.reason for each in rows["resolve_discrepancies"]] == ["once"]
+    assert [each.reason for each in rows["resolve_kinds"]] == ["once"]
     (row,) = rows["open_discrepancies"]
     assert (row.about, row.opened_at, row.resolved_at) == ("p2", START + timedelta(hours=4), None)
 
@@ -148,7 +177,7 @@ def test_an_order_shows_the_kinds_that_are_open_the_last_that_was_told_of_at_the
     assert row.told.split() == ["not_shippable", "not_captured", "not_voided"]
     assert row.open.split() == ["not_shippable", "not_voided"]
     assert order_timeline.project(facts)["insert_order_timeline"][3].details == (
-        '{"kind":"not_captured","reason":"seen"}'
+        '{"kind":"not_captured","reason":"seen","remaining":0}'
     )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from domain.allocation import (
+    SENT_ANYWAY,
     SHORT_PICK,
     AllocationChangePlanned,
     AllocationTerms,
@@ -211,7 +212,7 @@ def shipped(process: AllocationProcess, fact: Fact) -> Reaction[AllocationProces
         return Reaction(process)
     process = process.model_copy(update={"lines": tuple(_sent_lines(process))})
     dropped = _drop_first(process, fact)
-    revised = revise(process, fact.event_id, fact)
+    revised = revise(process, f"{SENT_ANYWAY}{fact.event_id}", fact)
     return Reaction(dropped.process, (*dropped.commands, *revised.commands))
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from domain.allocation import (
+    SENT_ANYWAY,
     SHORT_PICK,
     AllocationChangeFailed,
     AllocationChangeSettled,
@@ -24,6 +25,7 @@ from domain.order import (
 )
 from domain.order.missing import by_line, skus_of
 from services.agents.order.change_sets import came, decline
+from services.agents.order.ending import contradicted
 from services.agents.order.process import PLAN, TO_PLAN, OrderProcess, now
 
 
@@ -82,6 +84,8 @@ def reserved(process: OrderProcess, left: frozenset[str], fact: Fact) -> Reactio
 def replanned(process: OrderProcess, event: AllocationRevised, fact: Fact) -> Reaction[OrderProcess]:
     """What is called off is waited for no more."""
     process = process.model_copy(update={"missing": process.missing.now_planned(event.picks)})
+    if event.cause.startswith(SENT_ANYWAY) or (event.short and process.shipped):
+        return contradicted(process, fact, "shipped_though_missing", "")
     left = process.to_reserve & {f"{pick.sku} {pick.warehouse}" for pick in event.picks}
     return reserved(process, left, fact) if left != process.to_reserve else Reaction(process)
 

@@ -1,7 +1,6 @@
 """Which money could not be given back or let go, and which of that comes right by itself later?
 
-A resolution is of all of a kind in the order, so it waits for the last of them. Until then, and where only a
-part is known to have come back, the discrepancy stays open for a person.
+Where only a part is known to have come back, the discrepancy stays open for a person.
 """
 
 from __future__ import annotations
@@ -42,20 +41,19 @@ def not_refunded(process: OrderProcess, event: RefundFailed, fact: Fact) -> Reac
 
 
 def mended(reaction: Reaction[OrderProcess], fact: Fact) -> Reaction[OrderProcess]:
-    """What the fact, of a payment, has made good is forgotten; with the last of its kind that is resolved."""
+    """What the fact, of a payment, has made good is forgotten, and resolved."""
     before = reaction.process
-    process = before.model_copy(
-        update={
-            "not_voided": _still_held(before, fact),
-            "not_refunded": _still_owed(before, fact),
-        }
-    )
-    for kind, reason in MENDED.items():
-        if getattr(before, kind) and not getattr(process, kind):
-            command = ResolveOrderDiscrepancy(order_id=process.order_id, kind=kind, reason=reason)
-            more = now(process, fact, command).commands
-            reaction = replace(reaction, commands=(*reaction.commands, *more))
-    return replace(reaction, process=process)
+    changed = {"not_voided": _still_held(before, fact), "not_refunded": _still_owed(before, fact)}
+    process = before.model_copy(update=changed)
+    payment_id = getattr(fact.event, "payment_id", "")
+    ids = {"order_id": process.order_id, "about": payment_id}
+    commands = [
+        ResolveOrderDiscrepancy(**ids, kind=kind, reason=reason)
+        for kind, reason in MENDED.items()
+        if payment_id in getattr(before, kind) and payment_id not in getattr(process, kind)
+    ]
+    more = now(process, fact, *commands).commands
+    return replace(reaction, process=process, commands=(*reaction.commands, *more))
 
 
 def _still_held(process: OrderProcess, fact: Fact) -> frozenset[str]:

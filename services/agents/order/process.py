@@ -11,16 +11,13 @@ from domain.kernel import Command, Fact, Reaction, Value, one
 from domain.order import LineQuantity, Missing
 from services.agents.agent import order_key
 
-Trouble = Literal["not_captured", "not_refunded", "not_voided", "not_shippable"]
+Trouble = Literal["not_captured", "not_refunded", "not_voided", "not_shippable", "shipped_though_missing"]
 Parcel = Literal["dispatched", "delivered", "returned"]
 
 PLAN = "plan"
 """Stands among what a change set awaits for its units, where these are planned by rules."""
 TO_PLAN = frozenset({""})
 """Stands for what is to be reserved of an order until it is planned."""
-
-UNKNOWN = frozenset({""})
-"""Stands for what may have been told of a kind before that was kept in mind: no machine resolves it."""
 
 
 class OrderProcess(Value):
@@ -69,10 +66,7 @@ class OrderProcess(Value):
     @model_validator(mode="before")
     @classmethod
     def _as_it_was_kept(cls, kept: Any) -> Any:
-        """While all of an order left in one parcel; while every parcel counted; and while nobody kept in mind
-        what was not given back or let go."""
-        if isinstance(kept, Mapping) and "released" in kept and "not_voided" not in kept:
-            kept = {**kept, "not_voided": UNKNOWN, "not_refunded": {"": UNKNOWN}}
+        """While all of an order left in one parcel; and while every parcel counted."""
         if not isinstance(kept, Mapping) or "counted" in kept:
             return kept
         if "dispatched" not in kept:
