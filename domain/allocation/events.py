@@ -11,7 +11,7 @@ from domain.kernel import Command, Event, Quantity, Value
 
 LINES_MAX = 1_000
 SENT_ANYWAY = "sent-"
-"""Begins the cause of a revision by which what was planned is called off, as the order has left whole."""
+"""Begins the cause of a revision that tells: the order has left with what a picker did not find."""
 SHORT_PICK = "short-"
 """What the ids of changes begin with that are instead of short picks; the pick's event follows."""
 FailReason: TypeAlias = Literal["not_enough", "refused", "too_many_attempts"]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from domain.allocation.events import (
+    SENT_ANYWAY,
     AllocationChangeSettled,
     AllocationEvent,
     AllocationRevised,
@@ -41,9 +42,10 @@ def _picks(units: Mapping[At, int]) -> tuple[Pick, ...]:
 def _revised(
     order_id: str, cause: str, before: tuple[Pick, ...], now: tuple[Pick, ...]
 ) -> tuple[AllocationEvent, ...]:
-    """The plan as it is from now on, and what makes the difference; nothing where there is none."""
+    """The plan as it is from now on, and what makes the difference; where there is none nothing, but for what
+    is to be told in any case."""
     was, after = _at(before), _at(now)
-    if was == after:
+    if was == after and not cause.startswith(SENT_ANYWAY):
         return ()
     difference = {"added": _picks(after - was), "removed": _picks(was - after)}
     revised = AllocationRevised(order_id=order_id, cause=cause, picks=now, **difference)
@@ -80,7 +82,7 @@ def settle_change(command: SettleAllocationChange, allocation: Allocation) -> tu
 def revise(command: ReviseAllocation, allocation: Allocation) -> tuple[AllocationEvent, ...]:
     """The lines get their units from where they are planned. Of a SKU that is planned beyond what is wanted,
     what was planned last is let go first, and nothing that has left."""
-    if allocation.status not in ("planned", "settled"):
+    if allocation.status not in ("planned", "settled") or command.cause in allocation.shorts:
         return ()
     change = allocation.changes.get(command.cause)
     grown = change.picks if change and change.settled and not change.over else ()

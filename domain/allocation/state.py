@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from domain.allocation.events import (
+    SENT_ANYWAY,
     SHORT_PICK,
     AllocationCancelled,
     AllocationChangeDropped,
@@ -39,7 +40,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """`attempt` is the last one; `shorts` are the short picks that are known."""
+    """`attempt` is the last one; `shorts` are the short picks that are known, and that some were sent."""
 
     status: Status = "none"
     attempt: int = 0
@@ -67,7 +68,8 @@ def evolve(allocation: Allocation, event: AllocationEvent) -> Allocation:
         case AllocationCancelled():
             return replace(allocation, status="cancelled")
         case AllocationRevised(cause=cause, picks=picks):
-            shorts = allocation.shorts | {cause} if cause.startswith(SHORT_PICK) else allocation.shorts
+            once = cause.startswith((SHORT_PICK, SENT_ANYWAY))
+            shorts = allocation.shorts | {cause} if once else allocation.shorts
             revised = replace(allocation, picks=picks, shorts=shorts)
             return _changed(revised, cause, over=True) if cause in allocation.changes else revised
         case OrderSplit():

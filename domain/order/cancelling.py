@@ -90,8 +90,17 @@ def cancel_lines(command: CancelOrderLines, order: Order) -> tuple[OrderEvent, .
 def _sent_anyway(
     command: CancelOrderLines, told: Sequence[LineQuantity], order: Order
 ) -> tuple[OrderEvent, ...]:
-    """Of a line that is told to be nowhere more has left than there was: parcel or picker is wrong."""
-    sent = any(order.sent.get(each.line, 0) > command.had.get(each.line, 0) for each in told)
+    """Of a line that is told to be nowhere more has left than there was: parcel or picker is wrong. Where an
+    order is allocated by rules, others come instead of what was not found, and its plan knows."""
+
+    def there(line: int) -> int:
+        return order.lines[line].quantity + order.called_off.get(line, 0)
+
+    sent = not order.allocated and any(
+        order.sent.get(each.line, 0) + each.quantity > there(each.line)
+        for each in told
+        if order.sent.get(each.line)
+    )
     if not sent or is_told("shipped_though_missing", command.cancel_id, order):
         return ()
     ids = {"order_id": command.order_id, "fact": command.cancel_id}

@@ -19,7 +19,7 @@ from domain.order.values import DiscrepancyKind, ParcelUnits
 
 def is_told(kind: str, fact: str, order: Order) -> bool:
     """Of what was told before facts had names, as long as it is open, this may be a repetition."""
-    return fact in order.told.get(kind, {}) or "" in order.discrepancies.get(kind, {}).values()
+    return fact in order.told.get(kind, {}) or order.discrepancies.get(kind, {}).get("") == ""
 
 
 def open_discrepancy(command: OpenOrderDiscrepancy, order: Order) -> tuple[OrderEvent, ...]:

@@ -62,6 +62,7 @@ class Order:
     """`lines` by their number, `sent` the units of each that are shipped; `holds` those that stand, by id,
     with their reasons. `change_sets` are those that are over, and how they ended.
     `allocated`: by rules, whose plan says what is sent from where. `dropped`: payments that came to nothing.
+    `called_off` are units of each line that were wanted once, but for those that were nowhere.
     `discrepancies` are those that are open, by kind: the last fact about each payment or parcel; `told` the
     facts that each kind was ever told by, and what each is about.
     """
@@ -85,6 +86,7 @@ class Order:
     notes: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     cancels: frozenset[str] = frozenset()
+    called_off: Mapping[int, int] = field(default_factory=dict)
     proposal: Proposal | None = None
     change_sets: Mapping[str, str] = field(default_factory=dict)
 
@@ -162,7 +164,20 @@ def _cut(order: Order, event: OrderLinesCancelled) -> Order:
         adjustment_cents=event.adjustment_cents,
         payments=_due(order, event.payments),
         cancels=order.cancels | {event.cancel_id},
+        called_off=order.called_off if event.reason == "stock" else _called_off(order, lines),
     )
+
+
+def _called_off(order: Order, after: Mapping[int, Line]) -> dict[int, int]:
+    fewer = {
+        number: line.quantity - (after[number].quantity if number in after else 0)
+        for number, line in order.lines.items()
+    }
+    return {
+        number: units
+        for number in {*order.called_off, *fewer}
+        if (units := order.called_off.get(number, 0) + max(0, fewer.get(number, 0)))
+    }
 
 
 def edited(order: Order, lines: Iterable[Line], removed: Iterable[int]) -> dict[int, Line]:
@@ -220,9 +235,11 @@ def _changed(order: Order, event: OrderEvent) -> Order:
         case OrderEditConfirmed():
             return replace(order, proposal=order.proposal and replace(order.proposal, confirmed=True))
         case OrderEdited(change_set_id=change_set_id):
+            lines = edited(order, event.lines, event.removed)
             changed = replace(
                 order,
-                lines=edited(order, event.lines, event.removed),
+                lines=lines,
+                called_off=_called_off(order, lines),
                 adjustment_cents=event.adjustment_cents,
                 payments=_due(order, event.payments),
             )

@@ -318,6 +318,13 @@ def test_what_comes_right_later_is_resolved(money: list[Event], mended: str) -> 
     assert resolved == ([(mended, money[-1].payment_id)] if mended else [])  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("earlier", [[], [NOT_REFUNDED]])
+def test_a_refund_that_fails_as_a_bank_has_given_all_back_is_owed_to_nobody(earlier: list[Event]) -> None:
+    heard = [placed(payments=2), AUTHORIZED, CAPTURED, CANCELLED, *earlier, LOST, NOT_REFUNDED]
+    _, commands, _ = react_to(ORDER_AGENT, *heard)
+    assert [each for each in commands if isinstance(each, OpenOrderDiscrepancy)] == []
+
+
 def test_stock_of_one_order_is_reserved_all_or_none() -> None:
     reaction = INVENTORY_AGENT.react(INVENTORY_AGENT.initial, fact(placed(lines=2)))
     (group,) = reaction.commands

@@ -11,6 +11,7 @@ import pytest
 from domain.aggregates import aggregate_of
 from domain.allocation import (
     ALLOCATION,
+    SENT_ANYWAY,
     SHORT_PICK,
     AllocationChangeDropped,
     AllocationChangeFailed,
@@ -608,11 +609,12 @@ def test_no_more_is_cut_than_the_lines_of_a_product_lack_together() -> None:
     assert {number: line.quantity for number, line in order_of(shop).lines.items()} == {2: 2}
 
 
-def carrier_takes(shop: Shop, **units: int) -> None:
+def carrier_takes(shop: Shop, shipment_id: str = "o1", **units: int) -> None:
     """A parcel leaves with so many units from each warehouse, as it says itself."""
     lines = tuple(ParcelLine(sku="A", warehouse=name, quantity=some) for name, some in units.items())
-    sent = ShipmentDispatched(shipment_id="o1", order_id="o1", lines=lines, units=sum(units.values()))
-    shop.append(shipment_stream("m", "o1"), [sent])
+    ids = {"shipment_id": shipment_id, "order_id": "o1"}
+    sent = ShipmentDispatched(**ids, lines=lines, units=sum(units.values()))
+    shop.append(shipment_stream("m", shipment_id), [sent])
 
 
 @pytest.mark.parametrize("pace", range(16))
@@ -634,3 +636,62 @@ def test_a_carrier_fetches_what_a_picker_did_not_find(found: int, seed: int, pac
     assert shop.stock("w1").on_hand == 2
     assert {each.status for each in lists_of(shop)} <= {"picking", "handed_over", "cancelled"}
     assert plan_of(shop) == ((pick("w0", found),) if found else ())
+
+
+@pytest.mark.parametrize("pace", range(10))
+@pytest.mark.parametrize("seed", range(4))
+def test_a_picker_does_not_find_what_a_carrier_has_fetched_by_then(seed: int, pace: int) -> None:
+    shop = confirmed_shop(2, 2, units=2, seed=seed)
+    stream = pick_list_stream("m", "o1.1")
+    assert ask_of(shop, stream, StartPicking(pick_list_id="o1.1"))
+    carrier_takes(shop, w0=2)
+    shop.run(pace)
+    told = ask_of(shop, stream, ShortPick(pick_list_id="o1.1", line=1, short=1))
+    shop.run()
+    assert set(order_of(shop).discrepancies) == ({"shipped_though_missing"} if told else set())
+    assert [shop.stock(name).held for name in ("w0", "w1")] == [{}, {}]
+    assert shop.stock("w1").on_hand == 2
+
+
+@pytest.mark.parametrize("pace", range(14))
+@pytest.mark.parametrize("seed", range(4))
+def test_the_rest_is_cancelled_while_it_is_looked_for_elsewhere(seed: int, pace: int) -> None:
+    """The order is shipped, as all that is wanted has left; nobody sent what was not found."""
+    shop = confirmed_shop(1, 1, 1, units=2, seed=seed)
+    first = plan_of(shop)[0]
+    carrier_takes(shop, **{first.warehouse: first.quantity})
+    shop.run()
+    stream = pick_list_stream("m", "o1.2")
+    assert ask_of(shop, stream, StartPicking(pick_list_id="o1.2"))
+    assert ask_of(shop, stream, ShortPick(pick_list_id="o1.2", line=1, short=1))
+    shop.run(pace)
+    assert ask_of(shop, order_stream("m", "o1"), cut(1))
+    shop.run()
+    assert (order_of(shop).status, order_of(shop).discrepancies) == ("shipped", {})
+    assert [shop.stock(f"w{number}").held for number in range(3)] == [{}, {}, {}]
+    assert plan_of(shop) == (first,)
+
+
+def test_a_parcel_from_another_warehouse_is_no_short_pick() -> None:
+    shop = confirmed_shop(2, 2, units=2)
+    carrier_takes(shop, w1=2)
+    shop.run()
+    assert (order_of(shop).status, order_of(shop).discrepancies) == ("shipped", {})
+    assert shop.stock("w0").held == {}
+
+
+def test_that_something_was_sent_anyway_is_told_once_though_the_plan_stays_as_it_is() -> None:
+    told = revise(wanted(5), cause=f"{SENT_ANYWAY}e9")
+    after = revised(*BOTH[0].picks, cause=f"{SENT_ANYWAY}e9")
+    allocation.given(*BOTH).when(told).then(after)
+    allocation.given(*BOTH, after).when(told).then_nothing()
+
+
+def test_what_came_instead_of_what_was_not_found_is_sent_as_it_should_be() -> None:
+    shop = confirmed_shop(2, 2, units=2)
+    short(shop, "o1.1", 1)
+    carrier_takes(shop, w0=1)
+    carrier_takes(shop, "o1.parcel-2", w1=1)
+    shop.run()
+    assert (order_of(shop).status, order_of(shop).discrepancies) == ("shipped", {})
+    assert [shop.stock(name).held for name in ("w0", "w1")] == [{}, {}]

@@ -135,10 +135,36 @@ def test_what_is_not_found_is_cut_as_far_as_it_is_left() -> None:
     assert [(each.line, each.quantity) for each in event.lines] == [(1, 3)]
     cancelled = OrderCancelled(order_id="o1", reason="customer")
     order.given(*TO_CONFIRMED, cancelled).when(unfound((1, 1))).then_nothing()
+
+
+def test_what_left_though_it_was_not_found_is_told() -> None:
     shipped = (*TO_CONFIRMED, OrderShipped(order_id="o1"))
-    found_out = OrderDiscrepancyOpened(order_id="o1", kind="shipped_though_missing", fact="short-1")
-    order.given(*shipped).when(unfound((1, 1))).then(found_out)
-    order.given(*shipped, found_out).when(unfound((1, 1))).then_nothing()
+    told = OrderDiscrepancyOpened(order_id="o1", kind="shipped_though_missing", fact="short-1")
+    order.given(*shipped).when(unfound((1, 1))).then(told)
+    order.given(*shipped, told).when(unfound((1, 1))).then_nothing()
+    order.given(*shipped).when(unfound((7, 1))).then_nothing()
+
+
+def test_what_was_not_found_may_be_what_was_called_off() -> None:
+    """Of three units two have left, the third was cancelled, and one was not found: that may be the third."""
+    parcel = (ParcelUnits(sku="A-1", warehouse="main", quantity=2),)
+    left = order.given(*TO_CONFIRMED).when(RecordDispatch(order_id="o1", shipment_id="s1", units=parcel))
+    called_off = order.given(*TO_CONFIRMED, *left.events).when(cut((1, 1), cancel_id="c1"))
+    rest = order.given(*TO_CONFIRMED, *left.events, *called_off.events)
+    rest.when(unfound((1, 1))).then_nothing()
+    (told,) = rest.when(unfound((1, 2))).events
+    assert isinstance(told, OrderDiscrepancyOpened)
+
+
+def test_what_was_nowhere_is_not_called_off() -> None:
+    """Of three units one was nowhere, two have left, and now another is told to be nowhere."""
+    first = order.given(*TO_CONFIRMED).when(unfound((1, 1)))
+    parcel = (ParcelUnits(sku="A-1", warehouse="main", quantity=2),)
+    dispatch = RecordDispatch(order_id="o1", shipment_id="s1", units=parcel)
+    left = order.given(*TO_CONFIRMED, *first.events).when(dispatch)
+    late = unfound((1, 1)).model_copy(update={"cancel_id": "short-2"})
+    (told,) = order.given(*TO_CONFIRMED, *first.events, *left.events).when(late).events
+    assert isinstance(told, OrderDiscrepancyOpened)
 
 
 def test_what_is_not_found_is_cut_down_to_what_there_is() -> None:

@@ -30,7 +30,16 @@ from domain.order import (
 )
 from domain.warehouse.pick_list import PickShorted
 from services.agents.allocation.following import edited_lines, revise
-from services.agents.allocation.process import AllocationProcess, Wanted, ask, learned, sent_units, units_of
+from services.agents.allocation.process import (
+    AllocationProcess,
+    Unfound,
+    Wanted,
+    ask,
+    is_sent_anyway,
+    learned,
+    sent_units,
+    units_of,
+)
 
 
 def _start(process: AllocationProcess, fact: Fact) -> Reaction[AllocationProcess]:
@@ -105,16 +114,20 @@ def _when_short(terms: AllocationTerms, *, all_or_nothing: bool) -> AllocationTe
 def shorted(process: AllocationProcess, event: PickShorted, fact: Fact) -> Reaction[AllocationProcess]:
     """It is not there; perhaps it is elsewhere, or a part of it. Of the rest the order hears. An order that
     has all that it wants needs no other."""
-    assert process.terms, "only orders that are allocated by rules are planned"
+    terms = process.terms
+    assert terms, "only orders that are allocated by rules are planned"
     pick = Pick(line=event.line, sku=event.sku, warehouse=event.warehouse, quantity=event.quantity)
     short_id = f"{SHORT_PICK}{fact.event_id}"
+    unfound = (*process.unfound, Unfound(short_id=short_id, pick=pick))
+    process = process.model_copy(update={"unfound": unfound})
     asked = ask(process, fact, RemoveShortPick(order_id=process.order_id, short_id=short_id, pick=pick))
     if process.shipped:
-        return asked
+        sent = revise(process, _sent_cause(fact), fact).commands if is_sent_anyway(process) else ()
+        return Reaction(process, (*asked.commands, *sent))
     instead = Wanted(
         change_id=short_id,
         lines=(WantedLine(line=event.line, sku=event.sku, quantity=event.quantity),),
-        terms=_when_short(process.terms, all_or_nothing=False),
+        terms=_when_short(terms, all_or_nothing=False),
         known=(Free(sku=event.sku, warehouse=event.warehouse, units=0),),
         revise=True,
     )
@@ -206,14 +219,20 @@ def sent_on(process: AllocationProcess, event: ShipmentDispatched) -> Allocation
 
 def shipped(process: AllocationProcess, fact: Fact) -> Reaction[AllocationProcess]:
     """The order has all that it wants. What is planned beyond that is called off: a carrier had fetched what
-    a picker did not find."""
-    process = process.model_copy(update={"shipped": True})
-    if not (process.changes or units_of(process.picks) - sent_units(process)):
+    a picker did not find, or the rest was cancelled while it was looked for elsewhere."""
+    process = process.model_copy(update={"shipped": True, "changes": process.changes[:1]})
+    told = is_sent_anyway(process)
+    beyond = units_of(process.picks) - sent_units(process)
+    if not process.sent or not (told or process.changes or beyond):
         return Reaction(process)
     process = process.model_copy(update={"lines": tuple(_sent_lines(process))})
     dropped = _drop_first(process, fact)
-    revised = revise(process, f"{SENT_ANYWAY}{fact.event_id}", fact)
+    revised = revise(process, _sent_cause(fact) if told else fact.event_id, fact)
     return Reaction(dropped.process, (*dropped.commands, *revised.commands))
+
+
+def _sent_cause(fact: Fact) -> str:
+    return f"{SENT_ANYWAY}{fact.event_id}"
 
 
 def _sent_lines(process: AllocationProcess) -> Iterable[WantedLine]:

@@ -48,7 +48,12 @@ def revised(process: AllocationProcess, event: AllocationRevised, fact: Fact) ->
     """A line of the plan that is called off is waited for no more."""
     places = frozenset(f"{pick.sku} {pick.warehouse}" for pick in event.picks)
     before = process.to_reserve
-    process = process.model_copy(update={"picks": event.picks, "to_reserve": before & places})
+    unfound = tuple(
+        each.model_copy(update={"known": True}) if each.short_id == event.cause else each
+        for each in process.unfound
+    )
+    told = {"picks": event.picks, "to_reserve": before & places, "unfound": unfound}
+    process = process.model_copy(update=told)
     if before and not process.to_reserve:
         return ask(process, fact, SettleAllocation(order_id=process.order_id, attempt=process.attempt))
     if event.added and process.is_beyond:  # it was called off while it was planned

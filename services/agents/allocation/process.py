@@ -36,6 +36,14 @@ class Wanted(Value):
     known_over: bool = False
 
 
+class Unfound(Value):
+    """Units that a picker did not find; `known`: the plan is without them by now."""
+
+    short_id: str
+    pick: Pick
+    known: bool = False
+
+
 class AllocationProcess(Value):
     """What is to be planned, and what stock said. `plan` is the id of the event that is being reserved, and
     `to_reserve` what of it (`SKU warehouse`) is not yet; `asked`: another plan is asked for already.
@@ -56,6 +64,7 @@ class AllocationProcess(Value):
     over: bool = False
     picks: tuple[Pick, ...] = ()
     sent: tuple[Free, ...] = ()
+    unfound: tuple[Unfound, ...] = ()
     shipped: bool = False
     proposed: tuple[WantedLine, ...] = ()
     changes: tuple[Wanted, ...] = ()
@@ -98,3 +107,10 @@ def units_of(picks: Iterable[Pick | ParcelLine]) -> Counter[Place]:
 
 def sent_units(process: AllocationProcess) -> Counter[Place]:
     return Counter({(each.sku, each.warehouse): each.units for each in process.sent})
+
+
+def is_sent_anyway(process: AllocationProcess) -> bool:
+    """Whether parcels say that they have more from a place than was left there by who did not find some."""
+    unknown = units_of(each.pick for each in process.unfound if not each.known)
+    beyond = sent_units(process) - (units_of(process.picks) - unknown)
+    return any((each.pick.sku, each.pick.warehouse) in beyond for each in process.unfound)

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from domain.allocation import (
     SHORT_PICK,
-    AllocationChangeDropped,
     AllocationChangeFailed,
     AllocationChangePlanned,
     AllocationChangeSettled,
@@ -117,8 +116,6 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             return replanned(process, event, fact)
         case AllocationChangeSettled() | AllocationChangeFailed() as event:
             return change_planned(process, event, fact)
-        case AllocationChangeDropped(change_id=change_id) if change_id.startswith(SHORT_PICK):
-            return contradicted(process, fact, "shipped_though_missing", "")
         case OrderReleased(hold_id=hold_id) if hold_id.startswith(SHORT_PICK):
             return cut_missing(process, hold_id, fact)
         case PickShorted() as event if not process.allocated:
@@ -193,7 +190,6 @@ ORDER_AGENT = Agent(
         AllocationChangePlanned,
         AllocationChangeSettled,
         AllocationChangeFailed,
-        AllocationChangeDropped,
         PickShorted,
         OrderReleased,
         OrderLinesCancelled,

@@ -84,7 +84,7 @@ def reserved(process: OrderProcess, left: frozenset[str], fact: Fact) -> Reactio
 def replanned(process: OrderProcess, event: AllocationRevised, fact: Fact) -> Reaction[OrderProcess]:
     """What is called off is waited for no more."""
     process = process.model_copy(update={"missing": process.missing.now_planned(event.picks)})
-    if event.cause.startswith(SENT_ANYWAY) or (event.short and process.shipped):
+    if event.cause.startswith(SENT_ANYWAY):
         return contradicted(process, fact, "shipped_though_missing", "")
     left = process.to_reserve & {f"{pick.sku} {pick.warehouse}" for pick in event.picks}
     return reserved(process, left, fact) if left != process.to_reserve else Reaction(process)

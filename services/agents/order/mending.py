@@ -10,7 +10,7 @@ from dataclasses import replace
 from domain.kernel import Fact, Reaction
 from domain.order import DiscrepancyKind, ResolveOrderDiscrepancy
 from domain.payment import DisputeLost, PaymentRefunded, RefundFailed, VoidFailed
-from services.agents.order.ending import contradicted
+from services.agents.order.ending import contradicted, ended_if_settled
 from services.agents.order.process import OrderProcess, now
 
 MENDED: dict[DiscrepancyKind, str] = {
@@ -35,6 +35,8 @@ def not_voided(process: OrderProcess, event: VoidFailed, fact: Fact) -> Reaction
 
 def not_refunded(process: OrderProcess, event: RefundFailed, fact: Fact) -> Reaction[OrderProcess]:
     payment_id = event.payment_id
+    if 0 < process.captured.get(payment_id, 0) <= process.refunded.get(payment_id, 0):
+        return ended_if_settled(process, fact)  # it went back in another way: a bank took it, most likely
     failed = process.not_refunded.get(payment_id, frozenset()) | {event.refund_id}
     process = process.model_copy(update={"not_refunded": {**process.not_refunded, payment_id: failed}})
     return contradicted(process, fact, "not_refunded", payment_id)
@@ -42,10 +44,11 @@ def not_refunded(process: OrderProcess, event: RefundFailed, fact: Fact) -> Reac
 
 def mended(reaction: Reaction[OrderProcess], fact: Fact) -> Reaction[OrderProcess]:
     """What the fact, of a payment, has made good is forgotten, and resolved."""
-    before = reaction.process
+    before, payment_id = reaction.process, getattr(fact.event, "payment_id", "")
+    if payment_id not in {*before.not_voided, *before.not_refunded}:
+        return reaction  # as it is: what changes nothing is no cause of what is done later
     changed = {"not_voided": _still_held(before, fact), "not_refunded": _still_owed(before, fact)}
     process = before.model_copy(update=changed)
-    payment_id = getattr(fact.event, "payment_id", "")
     ids = {"order_id": process.order_id, "about": payment_id}
     commands = [
         ResolveOrderDiscrepancy(**ids, kind=kind, reason=reason)
