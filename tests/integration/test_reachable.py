@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from subprocess import DEVNULL
@@ -75,3 +76,25 @@ async def test_nats_without_jetstream_is_told(tmp_path: Path) -> None:
         assert await appeared(ports)
         with pytest.raises(Unreachable, match="JetStream is switched off"):
             await check_nats(json.loads(ports.read_text())["nats"][0])
+
+
+async def test_who_stops_to_ask_a_silent_nats_hangs_up() -> None:
+    hung_up = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        await reader.read()
+        writer.close()
+        hung_up.set()
+
+    connected = asyncio.Event()
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        asking = asyncio.create_task(check_nats(f"nats://127.0.0.1:{port}"))
+        async with asyncio.timeout(30):
+            await connected.wait()
+            await asyncio.sleep(0.2)  # so that it waits for a word by now
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            await hung_up.wait()
