@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import nats.errors
@@ -26,6 +25,7 @@ from domain.streams import encode_part
 from eventstore.bus import BusUnavailable, OnDoubt, OnEvent
 from eventstore.log import LogIdentity, StoredEvent
 from eventstore.tasks import end_tasks
+from services.nats_client import NatsClient
 
 STREAM_SECONDS = 600
 STREAM_BYTES = 256 * 2**20
@@ -95,21 +95,6 @@ def event_of(message: Msg, identity: LogIdentity) -> StoredEvent | None:
     )
 
 
-class _Client(Client):
-    """nats-py forgets the connection of an attempt that failed, and one that opens while it closes."""
-
-    async def _connect_to_server(self, s: Any) -> None:
-        self._drop_transport()
-        await super()._connect_to_server(s)
-        if self.is_closed:  # its `wait_for` may have swallowed the cancellation
-            self._drop_transport()
-            raise asyncio.CancelledError
-
-    def _drop_transport(self) -> None:
-        if self._transport:
-            self._transport.close()  # type: ignore[no-untyped-call]
-
-
 class NatsBus:
     """See `eventstore.bus.Bus`. Reconnects for ever; `close` it at the end."""
 
@@ -137,7 +122,7 @@ class NatsBus:
         return self._client.jetstream(publish_async_max_pending=4000)
 
     async def _connect(self) -> Client:
-        client = _Client()
+        client = NatsClient()
         try:
             await client.connect(
                 self._url.split(","),

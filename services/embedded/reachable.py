@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import nats.errors
 import nats.js.errors
 import psycopg
-from nats.aio.client import Client
 from psycopg.conninfo import conninfo_to_dict
+
+from services.nats_client import NatsClient
 
 CONNECT_TIMEOUT_S = 5
 
@@ -57,7 +58,7 @@ async def check_nats(url: str, setting: str = "TILLROLL_NATS_URL") -> None:
     async def note(error: Exception) -> None:
         reasons.append(_one_line(error))
 
-    connection = Client()
+    connection = NatsClient()
     try:
         await connection.connect(
             url.split(","),
