@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from domain.allocation import SHORT_PICK
+from domain.allocation import SENT_ANYWAY, SHORT_PICK, AllocationRevised
 from domain.carrier import ShipmentDelivered, ShipmentDispatched, ShipmentRequested
 from domain.cart.orders import cart_of_checkout
 from domain.deadline import DeadlineReached
@@ -214,7 +214,7 @@ def promises_are_of_all(history: History) -> Iterator[str]:
 
 def goods_leave_for_a_reason(history: History) -> Iterator[str]:
     """What is sent is held for its order, unless the carrier took it though it was called off, or refused.
-    What a picker did not find, the carrier did not take."""
+    What a picker did not find, the carrier did not take; where it did, what was to come instead is called off."""
     excused: set[tuple[str, str]] = set()
     cut: Counter[tuple[str, str]] = Counter()
     for fact in history.facts:
@@ -224,6 +224,8 @@ def goods_leave_for_a_reason(history: History) -> Iterator[str]:
             case OrderLinesCancelled(order_id=order, cancel_id=why, lines=lines):
                 lines = () if why.startswith(SHORT_PICK) else lines
                 cut[fact.merchant, order] += sum(each.quantity for each in lines)
+            case AllocationRevised(order_id=order, cause=why, removed=removed) if why.startswith(SENT_ANYWAY):
+                cut[fact.merchant, order] += sum(pick.quantity for pick in removed)
             case OrderEdited(order_id=order, products=products):
                 cut[fact.merchant, order] += sum(max(0, -each.units_change) for each in products)
             case StockShipped(order_id=order, uncommitted=uncommitted) if uncommitted:
