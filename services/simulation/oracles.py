@@ -214,7 +214,7 @@ def promises_are_of_all(history: History) -> Iterator[str]:
 
 def goods_leave_for_a_reason(history: History) -> Iterator[str]:
     """What is sent is held for its order, unless the carrier took it though it was called off, or refused.
-    What a picker did not find, the carrier did not take; where it did, what was to come instead is called off."""
+    What a picker did not find, the carrier did not take; if it did, what came instead of it is called off."""
     excused: set[tuple[str, str]] = set()
     cut: Counter[tuple[str, str]] = Counter()
     for fact in history.facts:
