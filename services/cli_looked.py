@@ -13,7 +13,7 @@ from services.settings import Settings
 def looked(
     since: Annotated[str, typer.Option(help="A day or a time, in UTC: 2026-05-04, 2026-05-04T12:00Z.")] = "",
     until: Annotated[str, typer.Option(help="Before this day or time.")] = "",
-    actor: Annotated[str, typer.Option(help="Who looked: user:…, key:… or console.")] = "",
+    actor: Annotated[str, typer.Option(help="Who looked: user:…, key:… or console:ACCOUNT.")] = "",
     merchant: Annotated[str, typer.Option(help="Whose data was asked for.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest first.")] = 100,
     as_json: AsJson = False,

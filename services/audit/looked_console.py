@@ -3,6 +3,8 @@ every command that reads as an auditor."""
 
 from __future__ import annotations
 
+import os
+import pwd
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -130,7 +132,7 @@ def console_look(
     None while that goes on."""
     return Look(
         looked_at=now,
-        actor=ACTOR,
+        actor=f"{ACTOR}:{_account()}",
         role=ACTOR,
         merchant=merchant,
         permission=permission,
@@ -142,6 +144,18 @@ def console_look(
         outcome="begun" if rows is None else "answered",
         rows=rows,
     )
+
+
+def _account() -> str:
+    """Who is at the machine, as the machine knows it: the account that the command runs under, or of who came
+    to be root by sudo."""
+    uid = os.getuid()
+    if uid == 0 and (caller := os.environ.get("SUDO_USER")):
+        return caller
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container's user need have no name
+        return str(uid)
 
 
 def _moment(text: str) -> datetime | None:

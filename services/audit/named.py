@@ -7,14 +7,14 @@ if nothing had happened.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
-from domain.aggregates import EVENT_TYPES, checked_stream
-from domain.streams import order_stream
+from domain.aggregates import EVENT_TYPES, PARTS, checked_stream
+from domain.streams import order_stream, stream_parts
 from services.audit.filters import EventFilter
 
 _PSEUDONYM = re.compile(r"[0-9a-f]{32}")
@@ -68,6 +68,20 @@ def _is_stream(name: str) -> bool:
         return name.startswith("order-") and checked_stream(name) == name
     except ValueError:
         return False
+
+
+def merchant_asked(told: Mapping[str, str]) -> str:
+    """Whose data these parameters ask for: that of `merchant`, or of the `order`, `stream` or `key` that they
+    name; '' where that tells nobody's."""
+    if merchant := told.get("merchant"):
+        return merchant
+    for name in ("order", "stream", "key"):
+        of, slash, _ = told.get(name, "").partition("/")
+        if slash:
+            return of
+        if PARTS.get(of.partition("-")[0], ("",))[0] == "merchant":
+            return stream_parts(of)[0]
+    return ""
 
 
 def type_named(name: str) -> str:

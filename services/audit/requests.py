@@ -15,7 +15,7 @@ from services.audit.desk import Desk
 from services.audit.filters import EventFilter
 from services.audit.folding import CannotFold
 from services.audit.history import Reach
-from services.audit.named import NotThere, checked
+from services.audit.named import NotThere, checked, merchant_asked
 from services.web.access import Allowed, forbidden, requires
 from services.web.problems import Problem, invalid, try_later
 
@@ -78,6 +78,7 @@ async def desk_of_request(request: Request, asked: Allowed, *, personal: Persona
     """Raises 403 for who may not open what is personal."""
     if personal and (asked.grant is None or PERSONAL not in asked.grant.permissions):
         raise forbidden(PERSONAL, asked.merchant)
+    request.state.about = merchant_asked(request.query_params)
     state = request.app.state
     return Desk(state.audit_pool, state.folding_pool, state.keyring, Reach(asked.merchant), open_=personal)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pwd
 import subprocess
 import sys
 from base64 import b64decode
@@ -33,6 +35,7 @@ from tests.integration.walls import World, fresh_database, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 FLIPS, BY_SCRIPT = 200, 3
+CONSOLE = f"console:{pwd.getpwuid(os.getuid()).pw_name}"
 
 
 @dataclass
@@ -216,10 +219,10 @@ async def test_whoever_asked_has_looked(desk: TheDesk) -> None:
         (who, "/v1/audit/events", "answered", printed.count(b"\n")),
         (who, "/v1/audit/state/stream", "answered", 1),
         (who, "/v1/audit/why/orders/{order_id}", "answered", 1),
-        ("console", "tillroll history", "answered", printed.count(b"\n")),
-        ("console", "tillroll state", "answered", 1),
-        ("console", "tillroll diff", "answered", changes.count(b"\n")),
-        ("console", "tillroll why", "answered", 1),
-        ("console", "tillroll export", "answered", head),
-        ("console", "tillroll state rows", "refused", 0),
+        (CONSOLE, "tillroll history", "answered", printed.count(b"\n")),
+        (CONSOLE, "tillroll state", "answered", 1),
+        (CONSOLE, "tillroll diff", "answered", changes.count(b"\n")),
+        (CONSOLE, "tillroll why", "answered", 1),
+        (CONSOLE, "tillroll export", "answered", head),
+        (CONSOLE, "tillroll state rows", "refused", 0),
     ]

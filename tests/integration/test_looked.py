@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import subprocess
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -117,6 +119,36 @@ async def test_what_is_a_look(
     assert (look["route"], look["merchant"], look["status"]) == (route, at, status)
     assert rows in (look["rows"], None)
     assert look["outcome"] == ("answered" if status < 400 else "refused")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "events?merchant=m1",
+        "events?order=m1/o1",
+        "events?stream=order-m1.o1",
+        "state/stream?stream=stock-m1.A.main",
+        "state/rows?table=orders&key=m1/o1",
+        "state/process?agent=order&key=m1/o1",
+    ],
+)
+async def test_who_reaches_all_is_seen_by_the_owner_of_what_is_asked_for(found: World, asked: str) -> None:
+    """Without the header that names a merchant, too."""
+    auditor, owner = await found.signed_in("auditor", PLATFORM), await found.signed_in("owner", "m1")
+    assert (await found.ask("GET", f"/v1/audit/{asked}", auditor)).status_code == 200
+    route, _, _ = asked.partition("?")
+    (newest, *_) = (await found.ask("GET", "/v1/audit/looks", owner)).json()["items"]
+    assert (newest["actor"], newest["route"]) == (
+        f"user:{await found.user('auditor', PLATFORM)}",
+        f"/v1/audit/{route}",
+    )
+
+
+async def test_what_names_no_merchant_is_no_owners_to_see(found: World) -> None:
+    auditor, before = await found.signed_in("auditor", PLATFORM), await newest(found)
+    for asked in ("events?type=OrderPlaced", "events?stream=user-u1"):
+        assert (await found.ask("GET", f"/v1/audit/{asked}", auditor)).status_code == 200
+    assert [each["merchant"] for each in await looks(found) if each["number"] > before] == ["", ""]
 
 
 async def test_what_is_none(found: World) -> None:
@@ -240,10 +272,11 @@ async def test_the_command_shows_them_and_is_one_itself(found: World) -> None:
     shown = orjson.loads(done.stdout)
     assert {each["merchant"] for each in shown} == {"m1"}
     look = (await looks(found))[0]
-    assert (look["actor"], look["route"], look["rows"]) == ("console", "tillroll looked", len(shown))
+    console = f"console:{pwd.getpwuid(os.getuid()).pw_name}"
+    assert (look["actor"], look["route"], look["rows"]) == (console, "tillroll looked", len(shown))
     told = await asyncio.to_thread(looked, found, "--merchant", "m1", "--limit", "2")
-    mine = f'console of m1: tillroll looked since="2020-01-01" limit="100": answered, {len(shown)} row'
-    assert mine in told.stdout.decode().splitlines()[0]
+    asked = f'{console} (console) of m1: tillroll looked since="2020-01-01" limit="100"'
+    assert f"{asked}: answered, {len(shown)} row" in told.stdout.decode().splitlines()[0]
     who = f'user:{await found.user("admin", PLATFORM)} (admin) of m1: GET /v1/orders status="placed"'
     assert f"{who}: answered 200, 0 rows" in told.stdout.decode().splitlines()[1]
     wrong = await asyncio.to_thread(looked, found, "--since", "yesterday")
