@@ -17,6 +17,9 @@ AGGREGATES: dict[str, AnyDecider] = {each.category: each for each in exported("d
 PARTS: dict[str, tuple[str, ...]] = {each.category: each.parts for each in AGGREGATES.values()}
 """Category -> what the parts of its streams' names are."""
 
+OF_AN_ORDER = frozenset({"order", *(each.category for each in AGGREGATES.values() if each.of_order)})
+"""The categories of streams that are of one order each: its own, and those of its payments, its parcels …"""
+
 EVENT_TYPES: dict[str, type[Event]] = {
     event.__name__: event for each in AGGREGATES.values() for event in each.events
 }

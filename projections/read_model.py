@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
-from domain.aggregates import AGGREGATES
+from domain.aggregates import OF_AN_ORDER
 from domain.kernel import Event, Fact
 from domain.streams import order_stream
 from eventstore.partitions import Partitions, partition_of
@@ -21,7 +21,6 @@ from eventstore.queries import load_queries
 
 Rows = Mapping[str, Sequence[Any]]
 """Statement -> rows: slotted dataclasses or named tuples, whose fields are its parameters, an array each."""
-_OF_AN_ORDER = frozenset(each.category for each in AGGREGATES.values() if each.of_order)
 _GENERATION = re.compile(r"_g0\b")
 
 
@@ -81,20 +80,21 @@ def order_key(fact: Fact) -> str:
     Facts of an order and of what is about it (its payments, its parcels …) share the order's key; any other
     has its stream's.
     """
-    if fact.category == "order" or fact.category in _OF_AN_ORDER:
+    if fact.category in OF_AN_ORDER:
         return f"{fact.merchant}/{fact.event.order_id}"  # type: ignore[attr-defined]
     return fact.stream
 
 
 _FOR_ALL = ("erasure",)
 """What concerns the rows of any key: every worker takes it, in its place among its own."""
+_NOT_BY_STREAM = OF_AN_ORDER.difference({"order"}).union(_FOR_ALL)
 
 
 @lru_cache(maxsize=65536)
 def partition_in_stream(stream: str) -> int | None:
     """The partition of a stream's facts, where the stream alone tells it."""
     category = stream.partition("-")[0]
-    return None if category in _OF_AN_ORDER or category in _FOR_ALL else partition_of(stream)
+    return None if category in _NOT_BY_STREAM else partition_of(stream)
 
 
 def concerns(partitions: Partitions, fact: Fact) -> bool:

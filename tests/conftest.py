@@ -11,6 +11,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -87,10 +88,23 @@ def migrated_template(postgres_server: PostgresServer) -> str:
 @pytest.fixture
 def database(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
     """The DSN of a fresh, migrated database. All such databases share one log id: they are copies."""
+    with _copied(postgres_server, migrated_template) as copy:
+        yield copy
+
+
+@pytest.fixture(scope="module")
+def modules_database(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """As `database`, one for all tests of a module."""
+    with _copied(postgres_server, migrated_template) as copy:
+        yield copy
+
+
+@contextmanager
+def _copied(server: PostgresServer, template: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    _on_server(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-    yield postgres_server.dsn_for(name)
-    _on_server(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    _on_server(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.dsn_for(name)
+    _on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """What did a read model show at a position? Its rows then, without folding the whole log each time.
 
 Three ways, by what is asked:
-    one key             rows of one order, or of one stream: folded from the events of that key alone, which
-                        the index of the history finds; for read models whose rows are of one key each
+    one key             rows of one order, or of one stream: folded from the events that name the order, or
+                        from the stream's, which the index of the history finds; for read models whose rows
+                        are of one key each
     whole               the last kept state before the position (`as_of_kept`), and the rest of the log
                         folded upon it
     from the beginning  the same where nothing is kept yet
@@ -21,8 +22,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from domain.aggregates import AGGREGATES, PARTS, checked_stream
+from domain.aggregates import AGGREGATES, EVENT_TYPES, OF_AN_ORDER, PARTS, checked_stream
 from domain.streams import order_stream, stream_parts
+from eventstore.log import StoredEvent
 from eventstore.statements import Pool
 from projections.read_model import ReadModel, table_of
 from projections.read_models import READ_MODELS
@@ -36,10 +38,8 @@ from services.audit.folding import (
     copy_rows,
     facts_between,
     fold,
-    fold_facts,
     kinds_of,
     make_shadow,
-    of_key,
     query,
 )
 from services.audit.history import History, Reach
@@ -50,10 +50,9 @@ ATTEMPTS = 3
 ROWS_MAX = 200
 _BIND = "SELECT set_config('tillroll.merchant', %s, true), set_config('tillroll.reach', %s, true)"
 _READ = b"BEGIN ISOLATION LEVEL READ COMMITTED"
-_OF_AN_ORDER = ("order", "payment", "shipment")
 CATEGORIES = {kind.__name__: each.category for each in AGGREGATES.values() for kind in each.events}
 """Type of an event -> the category of its streams."""
-__all__ = ["CannotFold", "ReadModelAt", "Rows", "key_filter", "key_named", "standing", "table_named"]
+__all__ = ["CannotFold", "ReadModelAt", "Rows", "events_of_key", "key_named", "standing", "table_named"]
 Rows = list[dict[str, Any]]
 
 
@@ -121,16 +120,30 @@ def table_named(name: str) -> tuple[ReadModel, str]:
 def key_named(model: ReadModel, key: str) -> str:
     """A key that somebody typed, as `order_key` has it. Raises ValueError for one that no row is of.
 
-    Whose rows are of orders has none of a payment's or a parcel's stream, though it takes their events.
+    Whose rows are of orders has none of another stream, of a payment's or a parcel's or of stock, though it
+    takes their events.
     """
     if model.shared_rows:
         raise ValueError(f"rows of {model.name} are of many orders: ask without a key")
-    taken = {CATEGORIES[kind] for kind in kinds_of(model)}
-    kinds = {"order" if category in _OF_AN_ORDER else category for category in taken}
+    kinds = _kinds_of_keys(model)
     category = "order" if "/" in key else key.partition("-")[0]
     if category not in kinds:
         raise ValueError(f"no row of {model.name} is of {key}: say {' or '.join(map(_form, sorted(kinds)))}")
     return "/".join(stream_parts(order_named(key))) if category == "order" else checked_stream(key)
+
+
+def _kinds_of_keys(model: ReadModel) -> set[str]:
+    """The categories of streams that keys of its rows name: `order`, where any of its events are an order's.
+
+    Raises ValueError where others of its events name no order: a search by it would not find them.
+    """
+    types = kinds_of(model)
+    taken = {CATEGORIES[kind] for kind in types}
+    if not taken & OF_AN_ORDER:
+        return taken
+    if all("order_id" in EVENT_TYPES[kind].model_fields for kind in types):
+        return {"order"}
+    raise ValueError(f"rows of {model.name} are of orders, and of what is of none: ask without a key")
 
 
 def _form(category: str) -> str:
@@ -139,8 +152,24 @@ def _form(category: str) -> str:
     return "MERCHANT/ORDER_ID" if category == "order" else f"{category}-{parts}"
 
 
-def key_filter(key: str) -> EventFilter:
-    """How the events of a key are found: `MERCHANT/ORDER` is an order's, anything else a stream."""
+async def events_of_key(
+    history: History, model: ReadModel, key: str, after: int, until: int
+) -> AsyncIterator[list[StoredEvent]]:
+    """The events of a range that can touch the rows of a key, of the read model's own types.
+
+    Of an order these are all that name it, in whichever stream: what happened to its stock is in no stream of
+    its own. They are read from the first one on, as the earlier ones tell, too, which streams must be found
+    whole. Raises CannotFold.
+    """
+    kinds, wanted = kinds_of(model), _filter_of(key)
+    of_order = wanted.order is not None
+    steps = whole_steps(history, wanted, until) if of_order else history.stream(wanted, after, until)
+    async for step in steps:
+        yield [event for event in step.events if event.position > after and event.type in kinds]
+
+
+def _filter_of(key: str) -> EventFilter:
+    """`MERCHANT/ORDER` is an order's, anything else a stream."""
     merchant, slash, order_id = key.partition("/")
     return EventFilter(order=order_stream(merchant, order_id)) if slash else EventFilter(stream=key)
 
@@ -154,18 +183,18 @@ async def standing(
     `pool` is another than the history's: who holds a connection of it may need one of those. Raises
     CannotFold, ValueError.
     """
-    wanted = key_filter(key) if key else None
     for attempt in range(1, ATTEMPTS + 1):
         async with pool.connection() as connection:
             try:
                 parked: Parked = {}
-                kept = wanted is None and attempt < ATTEMPTS  # one that was taken away is done without
+                kept = not key and attempt < ATTEMPTS  # one that was taken away is done without
                 base = await _begin(connection, history.reach, model, position, kept=kept)
-                if wanted is not None:
-                    await _fold_key(connection, history, model, key, wanted, position, parked)
-                else:
-                    async for events in facts_between(connection, model, base, position):
-                        await fold(connection, model, events, parked)
+                async for events in (
+                    events_of_key(history, model, key, 0, position)
+                    if key
+                    else facts_between(connection, model, base, position)
+                ):
+                    await fold(connection, model, events, parked)
             except (psycopg.errors.UndefinedTable, psycopg.errors.LockNotAvailable):
                 await connection.rollback()  # the kept state was dropped meanwhile: another is, too
                 if attempt == ATTEMPTS:
@@ -206,16 +235,3 @@ async def _begin(connection: Connection, reach: Reach, model: ReadModel, positio
 def kept_word(position: int) -> str:
     """What stands for a generation's number in the names of kept tables: `orders_at65536`."""
     return f"at{position}"
-
-
-async def _fold_key(
-    connection: Connection,
-    history: History,
-    model: ReadModel,
-    key: str,
-    wanted: EventFilter,
-    position: int,
-    parked: Parked,
-) -> None:
-    async for step in whole_steps(history, wanted, position):
-        await fold_facts(connection, model, of_key(step.events, model, key), parked)

@@ -20,20 +20,19 @@ from eventstore.statements import Pool
 from projections.advance import HANDLERS_OWN
 from projections.read_model import ReadModel, order_key, table_of
 from services.audit.as_of import Subject
-from services.audit.as_of_models import ReadModelAt, key_filter, standing
+from services.audit.as_of_models import ReadModelAt, events_of_key, standing
 from services.audit.folding import (
     SHADOW,
     Failed,
     facts_between,
     fold_facts,
-    kinds_of,
     marked,
     merge,
-    of_key,
     query,
 )
 from services.audit.history import History
 from services.audit.shown import Opening
+from services.audit.whole import whole_steps
 
 ABSENT: Any = object()
 CHUNK = 100
@@ -99,7 +98,7 @@ async def state_changes(
 ) -> AsyncIterator[Change]:
     """How an aggregate or a process came from position `first` to `last`. Raises CannotFold."""
     state, was = subject.initial(), None
-    async for step in history.stream(subject.wanted, 0, last):
+    async for step in whole_steps(history, subject.wanted, last):
         numbered = iter(step.events)
         async for after in subject.after(state, step.events, opening):
             event = next(numbered)
@@ -121,11 +120,14 @@ async def row_changes(
     async with standing(pool, history, model, first, key) as at:
         await at.connection.execute(_CHANGES.encode())
         keys = await _watch(at)
-        async for events in _events(history, at, last, key):
+        async for events in (
+            events_of_key(history, model, key, first, last)
+            if key
+            else facts_between(at.connection, model, first, last, page=10 * CHUNK)
+        ):
             for start in range(0, len(events), CHUNK):
                 chunk = events[start : start + CHUNK]
-                facts = of_key(chunk, model, key) if key else marked(chunk)
-                await _merge_each(at, facts)
+                await _merge_each(at, marked(chunk))
                 yield _changes(await query(at.connection, "take_changes"), chunk, keys)
 
 
@@ -142,16 +144,6 @@ async def _merge_each(at: ReadModelAt, facts: Sequence[Fact]) -> None:
         for fact in facts:
             await connection.execute(_CAUSE, (str(fact.position),))
             await fold_facts(connection, at.model, [fact], at.parked)
-
-
-async def _events(history: History, at: ReadModelAt, last: int, key: str) -> AsyncIterator[list[StoredEvent]]:
-    kinds = kinds_of(at.model)
-    if not key:
-        async for events in facts_between(at.connection, at.model, at.position, last, page=10 * CHUNK):
-            yield events
-        return
-    async for step in history.stream(key_filter(key), at.position, last):
-        yield [event for event in step.events if event.type in kinds]
 
 
 async def _watch(at: ReadModelAt) -> dict[str, tuple[str, list[str]]]:

@@ -154,13 +154,6 @@ async def facts_between(
         after = events[-1].position
 
 
-def of_key(events: Sequence[StoredEvent], model: ReadModel, key: str) -> list[Fact]:
-    """The facts of one key, of the read model's own types. Raises CannotFold."""
-    kinds = kinds_of(model)
-    facts = (fact_of(event) for event in events if event.type in kinds)
-    return [_marked(fact) for fact in facts if order_key(fact) == key]
-
-
 def marked(events: Sequence[StoredEvent]) -> list[Fact]:
     """The facts with marks for what is personal. Raises CannotFold."""
     return [_marked(fact_of(event)) for event in events]

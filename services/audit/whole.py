@@ -1,7 +1,8 @@
 """Does a search for what is about an order find all of it? An event that was altered may not say so any more.
 
-What an event is about stands in its data. But the streams of an order, of its payments and of its parcels are
-about nothing else: each event of theirs must be found, or one of them can't be read.
+What an event is about stands in its data. But the streams of an order, of its payments, its parcels, its
+allocation and its pick lists are about nothing else: each event of theirs must be found, or one of them can't
+be read.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 
+from domain.aggregates import OF_AN_ORDER, PARTS
+from domain.streams import stream_name, stream_parts
 from services.audit.filters import EventFilter
 from services.audit.folding import CannotFold
 from services.audit.history import History, Step
 
-OWN = frozenset({"order", "payment", "shipment"})
+_OF_ITS_NAME = sorted(each for each in OF_AN_ORDER if PARTS[each] == PARTS["order"])
+"""The categories of streams that have the order's name: known, although none of their events is found."""
 
 
 async def whole_steps(history: History, wanted: EventFilter, position: int) -> AsyncIterator[Step]:
@@ -25,8 +29,9 @@ async def whole_steps(history: History, wanted: EventFilter, position: int) -> A
         yield step
     if wanted.order is None:
         return
-    for stream in sorted({wanted.order, *found}):
-        if stream.partition("-")[0] not in OWN:
+    named = (stream_name(category, *stream_parts(wanted.order)) for category in _OF_ITS_NAME)
+    for stream in sorted({*named, *found}):
+        if stream.partition("-")[0] not in OF_AN_ORDER:
             continue
         length = await history.length(stream, position)
         if length > found[stream]:

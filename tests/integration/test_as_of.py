@@ -16,7 +16,6 @@ import pytest
 from psycopg import sql
 
 from domain.kernel import Fact
-from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import make_pool
 from projections.fold import Fold
 from projections.generations import make_generation
@@ -35,6 +34,7 @@ from services.play.synthetic import synthetic_rows
 from services.settings import Settings
 from tests.integration.played import played, some_of
 from tests.integration.projections_trade import Bought, open_trade, setting_up
+from tests.integration.projections_trade import Trade as HandMade
 from tests.integration.test_projections import running
 from tests.integration.test_projections import shown as projected
 from tests.integration.trade import Trade
@@ -44,19 +44,19 @@ MOMENTS, PAIRS = 20, 10
 CHECKOUTS = int(os.environ.get("TILLROLL_OLIST_CHECKOUTS", "200"))
 Rows = dict[str, Any]
 States = dict[str, Rows]
+AnyTrade = Trade | HandMade
 
 
 @asynccontextmanager
 async def desk_over(
-    database: str, trade: Trade, *, merchant: str = "", open_: bool = True
+    database: str, trade: AnyTrade, *, merchant: str = "", open_: bool = True
 ) -> AsyncIterator[Desk]:
-    keyring = Keyring(bytes(32), PostgresKeyStore(trade.log.pool))
     url = Settings(database_url=database).url("audit")
     async with make_pool(url, max_size=4) as reading, make_pool(url, max_size=2) as folding:
-        yield Desk(reading, folding, keyring, Reach(merchant), open_=open_)
+        yield Desk(reading, folding, trade.keyring, Reach(merchant), open_=open_)
 
 
-async def prepare(trade: Trade, spacing: int = 100) -> KeptStates:
+async def prepare(trade: AnyTrade, spacing: int = 100) -> KeptStates:
     """What the projector does beside: describe the log, and keep states."""
     pool = trade.log.pool
     await HistoryIndex(trade.log, pool).catch_up()
@@ -85,7 +85,7 @@ def name_of(row: Rows, _next: Any, table: str) -> str:
 class Rebuilt:
     """Generations that are moved from moment to moment, as a rebuild moves them."""
 
-    def __init__(self, trade: Trade, connection: Any) -> None:
+    def __init__(self, trade: AnyTrade, connection: Any) -> None:
         self.connection = connection
         self.trade = trade
         self.numbers: dict[str, int] = {}
@@ -98,8 +98,7 @@ class Rebuilt:
                 for model in READ_MODELS.values():
                     self.numbers[model.name] = await make_generation(self.connection, model)
                     follows.append(Follow(model, self.numbers[model.name]))
-            keyring = Keyring(bytes(32), PostgresKeyStore(self.trade.log.pool))
-            self.fold = Fold(self.connection, self.trade.log, keyring, follows)
+            self.fold = Fold(self.connection, self.trade.log, self.trade.keyring, follows)
         await self.fold.until(position, "moments")
 
     async def rows(self, model: ReadModel, table: str) -> list[str]:
@@ -112,26 +111,30 @@ def moments_of(head: int, seed: int = 1, count: int = MOMENTS) -> list[int]:
     return sorted(random.Random(seed).sample(range(1, head + 1), count))
 
 
-async def check_moments(database: str, trade: Trade, spacing: int) -> None:
+async def check_moments(database: str, trade: AnyTrade, spacing: int, moments: Sequence[int]) -> set[str]:
+    """Of every table, row by row; those that had rows at any of these moments, which ascend."""
+    filled = set()
     await prepare(trade, spacing)
     async with desk_over(database, trade) as desk, trade.log.pool.connection() as connection:
         rebuilt = Rebuilt(trade, connection)
         bases = set()
-        for position in moments_of(await trade.log.head()):
+        for position in moments:
             await rebuilt.until(position)
             for model in READ_MODELS.values():
                 for table in model.tables:
                     pages = [page["items"] async for page in desk.all_rows(Asked(table=table), position)]
                     shown = [name_of(row, None, table) for items in pages for row in items]
                     assert sorted(shown) == await rebuilt.rows(model, table), (table, position)
+                    filled |= {table} if shown else set()
             page = await desk.rows(Asked(table="orders"), position, 1)
             bases.add(page["folded_from"])
         assert len(bases) > 3, "moments begin at several kept states"
+    return filled
 
 
 async def test_any_moment_is_what_a_rebuild_would_show(database: str) -> None:
     async with played(database, synthetic_rows(60, seed=4)) as trade:
-        await check_moments(database, trade, 200)
+        await check_moments(database, trade, 200, moments_of(await trade.log.head()))
 
 
 async def test_a_kept_state_that_was_deleted_is_done_without_and_made_again(database: str) -> None:
@@ -223,12 +226,12 @@ def put(states: States, change: dict[str, Any]) -> None:
         states[name] = after
 
 
-async def keyed(desk: Desk, model: ReadModel, position: int) -> States:
+async def keyed(desk: Desk, model: ReadModel, position: int, of_key: str = "") -> States:
     found: States = {}
     for table in model.tables:
         after: list[Any] | None = None
         while True:
-            page = await desk.rows(Asked(table=table), position, 200, after)
+            page = await desk.rows(Asked(table=table, key=of_key), position, 200, after)
             key = await key_columns(desk, table)
             for row in page["items"]:
                 of = {"table": table, "key": {column: row[column] for column in key}}
@@ -250,25 +253,32 @@ async def key_columns(desk: Desk, table: str) -> list[str]:
         return [row[0] for row in await cursor.fetchall()]
 
 
-async def check_differences(database: str, trade: Trade, pairs: int) -> None:
-    await prepare(trade)
+def pairs_of(head: int, count: int) -> list[tuple[int, int]]:
     chance = random.Random(7)
-    head = await trade.log.head()
+    samples = (sorted(chance.sample(range(head + 1), 2)) for _ in range(count))
+    return [(first, last) for first, last in samples]
+
+
+async def check_differences(database: str, trade: AnyTrade, pairs: Sequence[tuple[int, int]]) -> set[str]:
+    """Of every table, by the changes alone; those that changed between any of these moments."""
+    changed = set()
+    await prepare(trade)
     async with desk_over(database, trade) as desk:
-        for _ in range(pairs):
-            first, last = sorted(chance.sample(range(head + 1), 2))
+        for first, last in pairs:
             for model in READ_MODELS.values():
                 states = await keyed(desk, model, first)
                 async for part in desk.all_changes(Asked(table=model.tables[0]), first, last):
                     for change in part:
                         assert first < change["position"] <= last
                         put(states, change)
+                        changed.add(change["of"]["table"])
                 assert states == await keyed(desk, model, last), (model.name, first, last)
+    return changed
 
 
 async def test_the_difference_applied_to_the_first_moment_gives_the_second(database: str) -> None:
     async with played(database, synthetic_rows(30, seed=5)) as trade:
-        await check_differences(database, trade, 3)
+        await check_differences(database, trade, pairs_of(await trade.log.head(), 3))
 
 
 async def test_each_change_names_the_event_that_made_it(database: str) -> None:
@@ -412,5 +422,6 @@ def test_differences_go_into_objects_and_no_further() -> None:
 async def test_twenty_moments_of_olist(database: str) -> None:
     """Of the first orders of the real data, so that it takes a minute."""
     async with played(database, some_of(read_olist(Path(str(OLIST))), CHECKOUTS)) as trade:
-        await check_moments(database, trade, 256)
-        await check_differences(database, trade, PAIRS)
+        head = await trade.log.head()
+        await check_moments(database, trade, 256, moments_of(head))
+        await check_differences(database, trade, pairs_of(head, PAIRS))

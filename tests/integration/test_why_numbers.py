@@ -181,13 +181,18 @@ def odd_lives(merchant: str) -> list[Step]:
     ]
 
 
+async def trade_of_every_table(trade: Trade) -> int:
+    """Of two merchants, so that no table of a read model stays empty; the last position."""
+    for seed, merchant in enumerate(("m1", "m2"), 1):
+        await trade_of(trade, merchant, seed)
+        await trade.append(merchant, inventory_lives(merchant))
+    return await trade.append("m2", odd_lives("m2"))
+
+
 @pytest.fixture
 async def trade(database: str) -> AsyncIterator[Trade]:
     async with open_trade(database) as opened:
-        for seed, merchant in enumerate(("m1", "m2"), 1):
-            await trade_of(opened, merchant, seed)
-            await opened.append(merchant, inventory_lives(merchant))
-        last = await opened.append("m2", odd_lives("m2"))
+        last = await trade_of_every_table(opened)
         async with running(opened):
             await shown(opened, last)
         yield opened

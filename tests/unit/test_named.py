@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from domain.inventory import StockReceived
+from domain.order import OrderPlaced
 from domain.streams import order_stream
+from projections.allocation.allocations import ALLOCATIONS
 from projections.inventory.stock_levels import STOCK_LEVELS
+from projections.order.order_timeline import ORDER_TIMELINE
 from projections.order.orders import ORDERS
 from projections.order.sales import SALES
 from projections.payment.payments import PAYMENTS
 from projections.read_model import ReadModel
+from projections.warehouse.pick_lists import PICK_LISTS
 from services.audit.as_of_models import key_named
 from services.audit.filters import EventFilter
 from services.audit.named import NotThere, checked
@@ -53,6 +58,9 @@ def test_a_name_of_nothing_is_refused_with_what_was_meant(wanted: EventFilter, s
         (ORDERS, "demo/o-1", "demo/o-1"),
         (ORDERS, "order-demo.o%2D1", "demo/o-1"),
         (PAYMENTS, "order-demo.o%2D1", "demo/o-1"),
+        (ALLOCATIONS, "demo/o-1", "demo/o-1"),
+        (PICK_LISTS, "order-demo.o%2D1", "demo/o-1"),
+        (ORDER_TIMELINE, "demo/o-1", "demo/o-1"),
         (STOCK_LEVELS, "stock-demo.A.main", "stock-demo.A.main"),
     ],
 )
@@ -69,6 +77,13 @@ def test_rows_are_named_by_an_order_or_a_stream_that_they_are_of(
         (ORDERS, "order-demo.o-1", "the stream is order-demo.o%2D1"),
         (ORDERS, "stock-demo.A.main", "no row of orders is of stock-demo.A.main"),
         (PAYMENTS, "payment-demo.p1", "no row of payments is of payment-demo.p1: say MERCHANT/ORDER_ID"),
+        (ALLOCATIONS, "allocation-demo.o%2D1", "no row of allocations is of .*: say MERCHANT/ORDER_ID"),
+        (
+            PICK_LISTS,
+            "picklist-demo.p1",
+            "no row of pick_lists is of picklist-demo.p1: say MERCHANT/ORDER_ID$",
+        ),
+        (ORDER_TIMELINE, "stock-demo.A.main", "no row of order_timeline is of .*: say MERCHANT/ORDER_ID$"),
         (STOCK_LEVELS, "demo/o-1", "say stock-MERCHANT.SKU.WAREHOUSE"),
         (STOCK_LEVELS, "stock-demo.A-1.main", "the stream is stock-demo.A%2D1.main"),
         (SALES, "demo/o-1", "of many orders: ask without a key"),
@@ -77,6 +92,12 @@ def test_rows_are_named_by_an_order_or_a_stream_that_they_are_of(
 def test_a_key_that_no_row_can_be_of_is_refused(model: ReadModel, typed: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         key_named(model, typed)
+
+
+def test_rows_of_orders_that_other_events_touch_are_not_asked_by_key() -> None:
+    mixed = ReadModel("mixed", ("mixed",), (OrderPlaced, StockReceived), lambda _: {})
+    with pytest.raises(ValueError, match="rows of mixed are of orders, and of what is of none: ask without"):
+        key_named(mixed, "demo/o-1")
 
 
 def test_what_has_no_names_is_as_it_was() -> None:
