@@ -33,7 +33,13 @@ Stream = Annotated[str, typer.Argument(help=f"For example order-m1.1001; {_ENCOD
 Agent = Annotated[
     str, typer.Argument(help="order, cart, inventory, allocation, warehouse, payment, product or shipping.")
 ]
-OrderName = Annotated[str, typer.Argument(help="MERCHANT/ORDER_ID, or the order's stream.")]
+ProcessName = Annotated[
+    str,
+    typer.Argument(
+        help="Of what: MERCHANT/ORDER_ID, or the order's stream; of the agents cart and product such as"
+        " cart-m1.c1 or product-m1.A%2D1."
+    ),
+]
 Table = Annotated[str, typer.Argument(help="A table of a read model, for example orders or sales_by_day.")]
 Key = Annotated[
     str,
@@ -165,9 +171,9 @@ def state_stream(stream: Stream, at: At = "", personal: Personal = False, as_jso
 
 @state_app.command("process")
 def state_process(
-    agent: Agent, key: OrderName, at: At = "", personal: Personal = False, as_json: AsJson = False
+    agent: Agent, key: ProcessName, at: At = "", personal: Personal = False, as_json: AsJson = False
 ) -> None:
-    """An agent's process of an order as it stood, by the agent's present rules."""
+    """An agent's process of an order, a cart or a product as it stood, by the agent's present rules."""
     _state({"agent": agent, "key": key}, at, personal=personal, as_json=as_json)
 
 
@@ -209,13 +215,13 @@ def diff_stream(
 @diff_app.command("process")
 def diff_process(
     agent: Agent,
-    key: OrderName,
+    key: ProcessName,
     first: From = "",
     last: To = "",
     personal: Personal = False,
     as_json: AsJson = False,
 ) -> None:
-    """Of an agent's process of an order."""
+    """Of an agent's process of an order, a cart or a product."""
     _diff({"agent": agent, "key": key}, first, last, personal=personal, as_json=as_json)
 
 

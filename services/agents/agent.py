@@ -16,7 +16,8 @@ class Agent:
     """`react(process, fact) -> Reaction(process, commands, deadlines)` is all that it does.
 
     It may append to streams of aggregates of its `context` only. `initial` is the process of a key that
-    nothing was heard of yet. A higher `rule_version` marks reactions that newer rules decided.
+    nothing was heard of yet; processes are known by streams of the categories `keyed_by`, of others they stay
+    as they begin. A higher `rule_version` marks reactions that newer rules decided.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Agent:
     interests: tuple[type[Event], ...]
     react: Callable[[Any, Fact], Reaction[Any]]
     rule_version: int = 1
+    keyed_by: tuple[str, ...] = ("order",)
 
     def owns(self, stream: str) -> bool:
         """Whether the stream is its own to append to."""

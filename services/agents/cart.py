@@ -135,6 +135,7 @@ CART_AGENT = Agent(
     ),
     react=react,
     rule_version=2,
+    keyed_by=("cart",),
 )
 
 AGENTS = (CART_AGENT,)

@@ -33,5 +33,6 @@ AGENTS = (
         initial=ProductProcess(),
         interests=(PriceSet, DeadlineReached),
         react=react,
+        keyed_by=("product",),
     ),
 )

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import orjson
 
-from domain.aggregates import AnyDecider, aggregate_of, checked_stream
+from domain.aggregates import PARTS, AnyDecider, aggregate_of, checked_stream
+from domain.deadline import DeadlineReached
 from domain.kernel import Value
 from eventstore.log import StoredEvent
 from eventstore.snapshots import encode_state
@@ -39,10 +41,10 @@ class Moment:
 
 
 class Subject(Protocol):
-    """Something whose state is folded from events that a filter finds."""
+    """Something whose state is folded from events that some searches find."""
 
     @property
-    def wanted(self) -> EventFilter: ...
+    def wanted(self) -> tuple[EventFilter, ...]: ...
     @property
     def named(self) -> dict[str, str]: ...
     def initial(self) -> Any: ...
@@ -59,7 +61,7 @@ class StreamState:
     def __init__(self, stream: str) -> None:
         self.stream = named("stream", checked_stream, stream)
         self._aggregate: AnyDecider = aggregate_of(stream)
-        self.wanted = EventFilter(stream=stream)
+        self.wanted = (EventFilter(stream=stream),)
         self.named = {"stream": stream}
 
     def initial(self) -> Any:
@@ -81,15 +83,16 @@ class StreamState:
 
 
 class ProcessState:
-    """An agent's process of an order. Raises NotThere for an unknown agent, or what names no order."""
+    """An agent's process of a key. Raises NotThere for an unknown agent, or what names none of its
+    processes."""
 
-    def __init__(self, agent: str, order: str) -> None:
+    def __init__(self, agent: str, key: str) -> None:
         if agent not in AGENTS:
             raise NotThere("agent", f"there is no agent {agent}; there are {', '.join(AGENTS)}")
         self.agent: Agent = AGENTS[agent]
-        self._key = key = named("key", order_named, order)
+        self._key = key = named("key", partial(process_named, self.agent), key)
         self._kinds = {kind.__name__ for kind in self.agent.interests}
-        self.wanted = EventFilter(order=key)
+        self.wanted = _about(key)
         self.named = {"agent": agent, "key": key}
 
     def initial(self) -> Value:
@@ -108,6 +111,32 @@ class ProcessState:
 
     def as_json(self, state: Any) -> Any:
         return state.model_dump(mode="json")
+
+
+def process_named(agent: Agent, name: str) -> str:
+    """The key of the agent's process that somebody typed: MERCHANT/ORDER_ID, or a stream. Raises ValueError,
+    with what to say, for what none of its processes is of."""
+    category = "order" if "/" in name else name.partition("-")[0]
+    if category in agent.keyed_by:
+        return order_named(name) if category == "order" else checked_stream(name)
+    forms = [form for each in agent.keyed_by for form in _forms(each)]
+    others = [each.name for each in AGENTS.values() if category in each.keyed_by]
+    those = f"; of those, ask the agent {', '.join(others)}" if others else ""
+    raise ValueError(f"{name} names no process of the agent {agent.name}: say {' or '.join(forms)}{those}")
+
+
+def _forms(category: str) -> list[str]:
+    """How a key of it looks."""
+    stream = f"{category}-{'.'.join(PARTS[category]).upper()}"
+    return ["MERCHANT/ORDER_ID", stream] if category == "order" else [stream]
+
+
+def _about(key: str) -> tuple[EventFilter, ...]:
+    """The searches that find whatever has that key as `order_key`: an order's events stand in many streams
+    and are found by what they are about; what is about anything else stands in its own, but for deadlines."""
+    if key.startswith("order-"):
+        return (EventFilter(order=key),)
+    return EventFilter(stream=key), EventFilter(type=DeadlineReached.__name__, order=key)
 
 
 @contextmanager

@@ -163,7 +163,7 @@ async def events_of_key(
     """
     kinds, wanted = kinds_of(model), _filter_of(key)
     of_order = wanted.order is not None
-    steps = whole_steps(history, wanted, until) if of_order else history.stream(wanted, after, until)
+    steps = whole_steps(history, (wanted,), until) if of_order else history.stream(wanted, after, until)
     async for step in steps:
         yield [event for event in step.events if event.position > after and event.type in kinds]
 

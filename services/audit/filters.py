@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from domain.streams import order_stream
+from domain.streams import order_stream, stream_parts
 from eventstore.log import StoredEvent
 
 KEYED = ("order", "correlation", "causation", "subject", "merchant", "actor", "type")
@@ -30,8 +30,9 @@ _PLAIN = re.compile(r"[\w.:+=%~-]+", re.ASCII)
 class EventFilter:
     """What to look for; None: whatever it is. Times are from (inclusive) and until (exclusive), with a zone.
 
-    `order` is the stream of an order: of all events about it, in whichever stream. `subject` is the pseudonym
-    of a person: of the events that hold personal data of it.
+    `order` is the stream of an order: of all events about it, in whichever stream; that of anything else
+    finds the deadlines that were asked for of it. `subject` is the pseudonym of a person: of the events that
+    hold personal data of it.
     """
 
     stream: str | None = None
@@ -57,7 +58,7 @@ class EventFilter:
         What is another's is not even looked for: how long that takes would tell how much there is of it.
         """
         others = self.merchant not in (None, merchant)
-        of_others = self.order is not None and not self.order.startswith(order_stream(merchant, "x")[:-1])
+        of_others = self.order is not None and stream_parts(self.order)[0] != merchant
         return None if others or of_others else replace(self, merchant=merchant)
 
     @property

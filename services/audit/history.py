@@ -132,6 +132,15 @@ class History:
             yield step
             after = step.reached
 
+    async def streams(self, searches: Sequence[EventFilter], after: int, until: int) -> AsyncIterator[Step]:
+        """The same of several searches at once: what any of them finds, each event once, in order."""
+        while after < until:
+            steps = [await self.step(each, after, until) for each in searches]
+            reached = min(step.reached for step in steps)
+            found = {event.position: event for step in steps for event in step.events}
+            yield Step([found[position] for position in sorted(found) if position <= reached], reached)
+            after = reached
+
     async def length(self, stream: str, position: int) -> int:
         """How many events a stream had at a position, of those that are seen."""
         async with self._pool.connection() as connection, connection.transaction():

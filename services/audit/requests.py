@@ -86,8 +86,16 @@ async def desk_of_request(request: Request, asked: Allowed, *, personal: Persona
 Filter = Annotated[EventFilter, Depends(filter_of_request)]
 AtDesk = Annotated[Desk, Depends(desk_of_request)]
 Named = Annotated[str, text(f"the stream; {ENCODED}", "order-m1.1001", "order-m1.o%2D1")]
-Agent = Annotated[str, text("the agent's name", "order")]
-Key = Annotated[str, text("the order: MERCHANT/ORDER_ID, or its stream", "m1/1001")]
+Agent = Annotated[str, text("the agent's name", "order", "cart")]
+Key = Annotated[
+    str,
+    text(
+        "what the agent's process is of: an order as MERCHANT/ORDER_ID, or its stream; of the agents cart and"
+        f" product a cart's or a product's stream; {ENCODED}",
+        "m1/1001",
+        "cart-m1.c1",
+    ),
+]
 Table = Annotated[str, text("a table of a read model", "orders")]
 RowsKey = Annotated[
     str,

@@ -8,7 +8,7 @@ be read.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from domain.aggregates import OF_AN_ORDER, PARTS
 from domain.streams import stream_name, stream_parts
@@ -20,16 +20,19 @@ _OF_ITS_NAME = sorted(each for each in OF_AN_ORDER if PARTS[each] == PARTS["orde
 """The categories of streams that have the order's name: known, although none of their events is found."""
 
 
-async def whole_steps(history: History, wanted: EventFilter, position: int) -> AsyncIterator[Step]:
-    """All steps of a search up to a position. Raises CannotFold at its end if an event of an order is not
-    among them."""
+async def whole_steps(
+    history: History, searches: Sequence[EventFilter], position: int
+) -> AsyncIterator[Step]:
+    """All steps of some searches up to a position. Raises CannotFold at its end if an event of an order that
+    is searched for is not among them."""
     found: Counter[str] = Counter()
-    async for step in history.stream(wanted, 0, position):
+    async for step in history.streams(searches, 0, position):
         found.update(event.stream for event in step.events)
         yield step
-    if wanted.order is None:
+    names = {wanted.order for wanted in searches if wanted.order is not None}
+    if not names:
         return
-    named = (stream_name(category, *stream_parts(wanted.order)) for category in _OF_ITS_NAME)
+    named = (stream_name(category, *stream_parts(name)) for name in names for category in _OF_ITS_NAME)
     for stream in sorted({*named, *found}):
         if stream.partition("-")[0] not in OF_AN_ORDER:
             continue

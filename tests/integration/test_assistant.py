@@ -136,6 +136,8 @@ async def test_it_sees_what_its_key_may_see_and_no_more(desk: Desk) -> None:
         assert others["state"] is nobodys["state"] is None, "as if it were not there"
         said = await refusal(client, "get_stream_state", stream="order-m2.o-1")
         assert "the stream is order-m2.o%2D1" in said, "and no state of nothing, to be testified to"
+        said = await refusal(client, "get_process_state", agent="cart", key="m2/o1")
+        assert "say cart-MERCHANT.CART_ID; of those, ask the agent order" in said
         assert "403" in await refusal(client, "list_all_looks")
         assert "403" in await refusal(client, "why_number_of_platform", table="orders", column="total_cents")
     auditor = await desk.world.signed_in("auditor", PLATFORM)

@@ -25,7 +25,7 @@ from services.audit.history import History, Reach
 from services.audit.history_index import BLOCK, HistoryIndex
 from services.settings import Settings
 from tests.integration.api_client import listening, problem
-from tests.integration.projections_trade import START, Bought, Trade, open_trade, setting_up
+from tests.integration.projections_trade import START, Bought, Trade, open_trade, setting_up, some_carts
 from tests.integration.walls import World, world
 
 ALL = ".*"
@@ -437,6 +437,22 @@ async def test_an_altered_event_is_shown_as_what_it_is_and_so_are_all_others(fou
     }.items():
         told = problem(await ask(found, path, auditor, **query), 409, "cannot-fold")
         assert "order-m2.of%2Dm2" in told["detail"], "what does not say any more what it is about is missed"
+
+
+async def test_a_process_is_asked_for_by_what_it_is_of(found: World) -> None:
+    await found.append("m1", some_carts("m1"))
+    owner, other = await found.signed_in("owner", "m1"), await found.signed_in("owner", "m2")
+    named = {"agent": "cart", "key": "cart-m1.m1cart0"}
+    state = (await ask(found, "/v1/audit/state/process", owner, **named)).json()
+    assert (state["events"], state["state"]["claim"]) == (4, 1)
+    changes = (await ask(found, "/v1/audit/difference/process", owner, **named)).json()["items"]
+    assert {"/cart_id", "/claim"} <= {each["path"] for each in changes}
+    state = (await ask(found, "/v1/audit/state/process", other, **named)).json()
+    assert (state["events"], state["state"]) == (0, None), "another's is as if it were not there"
+    for path in ("/v1/audit/state/process", "/v1/audit/difference/process"):
+        for agent, key in (("cart", "m1/of-m1"), ("order", named["key"])):
+            said = problem(await ask(found, path, owner, agent=agent, key=key), 422, "invalid-input")
+            assert "names no process of the agent" in str(said)
 
 
 _STREAM = "order-m1.of-m1"

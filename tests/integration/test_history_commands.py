@@ -21,7 +21,15 @@ from services.audit import history_console
 from services.audit.filters import EventFilter
 from services.audit.history_index import HistoryIndex
 from services.settings import Settings
-from tests.integration.projections_trade import MASTER_KEY, START, Bought, Trade, open_trade, setting_up
+from tests.integration.projections_trade import (
+    MASTER_KEY,
+    START,
+    Bought,
+    Trade,
+    open_trade,
+    setting_up,
+    some_carts,
+)
 from tests.integration.system import TILLROLL
 
 BOUGHT = Bought(merchant="m1", order_id="1001", person="p1")
@@ -129,6 +137,20 @@ async def test_an_order_that_is_there_is_not_said_to_be_missing(
         assert placed["type"] == "OrderPlaced"
         (state,) = lines(environment, "state", "process", "order", order)
         assert (state["key"], state["events"] > 0) == ("order-m1.o%2D1", True)
+
+
+async def test_the_process_of_a_cart_is_asked_for_by_its_stream(
+    trade: Trade, environment: dict[str, str]
+) -> None:
+    await trade.append("m1", some_carts("m1"))
+    (state,) = lines(environment, "state", "process", "cart", "cart-m1.m1cart0")
+    assert (state["events"], state["state"]["claim"]) == (4, 1)
+    changed = lines(environment, "diff", "process", "cart", "cart-m1.m1cart0")
+    assert "/claim" in {each["path"] for each in changed}
+    for agent, key in (("cart", "m1/1001"), ("order", "cart-m1.m1cart0")):
+        said = " ".join(refused(environment, "state", "process", agent, key).split())
+        assert "names no process of the agent" in said, said
+        assert "ask the agent" in said, said
 
 
 async def test_where_nothing_fits_it_is_said_so(trade: Trade, environment: dict[str, str]) -> None:

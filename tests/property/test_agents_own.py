@@ -111,6 +111,8 @@ def test_whatever_an_agent_is_told_it_commands_its_own_context_alone(
         key = order_key(fact)
         reaction = agent.react(processes.get(key, agent.initial), fact)
         processes[key] = reaction.process
+        assert reaction.process == agent.initial or key.partition("-")[0] in agent.keyed_by
+        assert {each.key.partition("-")[0] for each in reaction.deadlines} <= {*agent.keyed_by}
         for target in (each for group in reaction.commands for each in group.targets):
             assert agent.owns(checked_stream(target.stream))
             aggregate = aggregate_of(target.stream)
