@@ -16,7 +16,7 @@ from services.audit.filters import EventFilter
 from services.audit.folding import CannotFold
 from services.audit.history import Reach
 from services.audit.named import NotThere, checked, merchant_asked
-from services.web.access import Allowed, forbidden, requires
+from services.web.access import Allowed, Asked, forbidden, requires
 from services.web.problems import Problem, invalid, try_later
 
 PERSONAL = "personal:read"
@@ -78,13 +78,23 @@ async def desk_of_request(request: Request, asked: Allowed, *, personal: Persona
     """Raises 403 for who may not open what is personal."""
     if personal and (asked.grant is None or PERSONAL not in asked.grant.permissions):
         raise forbidden(PERSONAL, asked.merchant)
+    return _desk(request, asked, open_=personal)
+
+
+async def closed_desk_of_request(request: Request, asked: Allowed) -> Desk:
+    """At which nothing personal can be opened."""
+    return _desk(request, asked, open_=False)
+
+
+def _desk(request: Request, asked: Asked, *, open_: bool) -> Desk:
     request.state.about = merchant_asked(request.query_params)
     state = request.app.state
-    return Desk(state.audit_pool, state.folding_pool, state.keyring, Reach(asked.merchant), open_=personal)
+    return Desk(state.audit_pool, state.folding_pool, state.keyring, Reach(asked.merchant), open_=open_)
 
 
 Filter = Annotated[EventFilter, Depends(filter_of_request)]
 AtDesk = Annotated[Desk, Depends(desk_of_request)]
+AtClosedDesk = Annotated[Desk, Depends(closed_desk_of_request)]
 Named = Annotated[str, text(f"the stream; {ENCODED}", "order-m1.1001", "order-m1.o%2D1")]
 Agent = Annotated[str, text("the agent's name", "order", "cart")]
 Key = Annotated[

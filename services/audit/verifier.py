@@ -207,6 +207,13 @@ def like_an_event(line: str | bytes) -> bool:
     return sum(f'"{name}"'.encode() in raw for name in MEMBERS) >= len(MEMBERS) - 1
 
 
+def position_in(line: str | bytes) -> int:
+    """The position that a line tells which is no event any more; 0 where it tells none."""
+    raw = line.encode() if isinstance(line, str) else line
+    found = re.search(rb'"position": ?(\d{1,19})\b', raw)
+    return int(found[1]) if found else 0
+
+
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
@@ -498,7 +505,9 @@ class Check:
             event = parse_line(line)
         except Malformed as malformed:
             self._refuse_other_files(line)
-            self._find(self._expected, str(malformed))
+            # whole, an export has one place for each line; with gaps only the line tells its own
+            position = max(self._expected, position_in(line)) if self._partial else self._expected
+            self._find(position, str(malformed))
             self._aligned = False
             self._expected += 1
             return

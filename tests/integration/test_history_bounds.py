@@ -28,6 +28,7 @@ from tests.integration.test_history import Followed, reading
 from tests.integration.walls import World, world
 
 NDJSON = {"Accept": "application/x-ndjson"}
+LINES = ("/v1/audit/events", "/v1/audit/events/export")
 LONG, BATCH = 10_000, 1_000
 WAITING = "SELECT FROM pg_stat_activity WHERE usename = 'tillroll_audit' AND wait_event_type = 'Lock'"
 
@@ -88,7 +89,8 @@ async def test_what_takes_too_long_is_given_up_with_advice(found: World) -> None
                 assert answer.headers["Retry-After"]
 
 
-async def test_lines_break_off_when_who_reads_them_may_no_more(found: World) -> None:
+@pytest.mark.parametrize("path", LINES)
+async def test_lines_break_off_when_who_reads_them_may_no_more(found: World, path: str) -> None:
     """The index is held until the key is gone: so the question was allowed, and the answer is not."""
     found.app.state.heart_beat_seconds = 0.0
     user_id = await found.user("owner", "m1")
@@ -97,8 +99,7 @@ async def test_lines_break_off_when_who_reads_them_may_no_more(found: World) -> 
     lines: list[str] = []
 
     async def read() -> None:
-        path = "/v1/audit/events?type=OrderPlaced"
-        async with found.client.stream("GET", path, headers=headers) as answer:
+        async with found.client.stream("GET", f"{path}?type=OrderPlaced", headers=headers) as answer:
             lines.extend([line async for line in answer.aiter_lines()])
 
     with psycopg.connect(found.database) as held, psycopg.connect(found.database, autocommit=True) as beside:
@@ -123,12 +124,11 @@ async def test_a_stream_of_any_length_takes_no_more_memory(found: World) -> None
         orders = [order_stream("m1", f"long{batch}.{number}") for number in range(BATCH)]
         await found.append("m1", [(order, each) for order in orders])
     admin, owner = await found.signed_in("admin", PLATFORM), await found.signed_in("owner", "m1")
-    for who in (admin, owner):
-        path = "/v1/audit/events?type=OrderCancelled"
+    for who, path in ((admin, LINES[0]), *((owner, path) for path in LINES)):
         headers = {"Authorization": f"Bearer {who}"} | NDJSON
         taken, lines = 0, 0
         tracemalloc.start()
-        async with found.client.stream("GET", path, headers=headers) as answer:
+        async with found.client.stream("GET", f"{path}?type=OrderCancelled", headers=headers) as answer:
             assert answer.status_code == 200, await answer.aread()
             async for chunk in answer.aiter_bytes():
                 taken += len(chunk)
@@ -156,8 +156,8 @@ async def test_nobody_takes_all_the_streams(found: World) -> None:
     async with AsyncExitStack() as opened:
         both = [await opened.enter_async_context(following(found, owner)) for _ in range(2)]
         assert all([await each.next() for each in both])
-        for path, more in (("/v1/audit/events/follow", {}), ("/v1/audit/events", {"headers": NDJSON})):
-            problem(await found.ask("GET", path, owner, **more), 429, "too-many-streams")
+        for path in (*LINES, "/v1/audit/events/follow"):
+            problem(await found.ask("GET", path, owner, headers=NDJSON), 429, "too-many-streams")
         assert (await found.ask("GET", "/v1/audit/events", owner)).status_code == 200, "a page is no stream"
         async with following(found, other) as followed:
             assert await followed.next()

@@ -59,8 +59,8 @@ RULES = {
     ),
     ("audit:read", "platform"): "why_number_of_platform",
     ("audit:read", "reach"): (
-        "follow_audit_events get_process_state get_stream_state list_audit_events list_process_changes"
-        " list_row_changes list_rows_as_of list_stream_changes"
+        "export_audit_events follow_audit_events get_process_state get_stream_state list_audit_events"
+        " list_process_changes list_row_changes list_rows_as_of list_stream_changes"
     ),
     ("carriers:read", "merchant"): (
         "get_carrier_rule list_carrier_invoices list_carrier_reliability list_carriers"
