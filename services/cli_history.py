@@ -151,16 +151,36 @@ def follow(
 def export(
     to: Annotated[Path, typer.Option(help="The file; its manifest comes beside it.")],
     format_: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.NDJSON,
+    stream: Text = None,
+    type_: Annotated[
+        str | None, typer.Option("--type", help="Of this type, for example OrderPlaced.")
+    ] = None,
+    merchant: Merchant = None,
+    actor: Actor = None,
+    correlation: Correlation = None,
+    causation: Causation = None,
+    subject: Subject = None,
+    order: Order = None,
+    occurred_from: Time = None,
+    occurred_until: Until = None,
+    recorded_from: Time = None,
+    recorded_until: Until = None,
     first: Annotated[int, typer.Option("--from", min=1, help="The first position.")] = 1,
     until: Annotated[str, typer.Option(help=_MOMENT)] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Every stored byte of the log, or of a range of it, with a manifest that holds its root hash."""
+    """Every stored byte of the log, of a range of it, or of what fits every condition, with a manifest that
+    holds its root hash and says what is left out."""
+    from services.audit.filters import EventFilter  # noqa: PLC0415
     from services.audit.history_console import write_export  # noqa: PLC0415
 
     if str(to) == "-":
         raise typer.BadParameter("an export is a file, as its manifest comes beside it", param_hint="--to")
-    run(write_export(Settings.load(), to, format_.value, first, until, as_json=as_json))
+    wanted = EventFilter(
+        stream, type_, merchant, actor, correlation, causation, subject, order, occurred_from, occurred_until,
+        recorded_from, recorded_until,
+    )  # fmt: skip
+    run(write_export(Settings.load(), to, format_.value, wanted, first, until, as_json=as_json))
 
 
 @state_app.command("stream")

@@ -3,7 +3,8 @@ manifest.
 
 The manifest says what is in the file (range, counts, schema) and the root hash of the Merkle tree (RFC
 6962) over its leaf hashes: of an export from position 1 on, that is the log's own root at that size, as
-its checkpoints sign it. A file comes under its name, and the manifest after it, only when it is whole.
+its checkpoints sign it. Of an export that leaves events out it says so, and by which conditions. A file comes
+under its name, and the manifest after it, only when it is whole.
 One page is in memory at a time.
 """
 
@@ -14,9 +15,9 @@ import io
 import os
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +30,8 @@ from eventstore.ahead import Ahead
 from eventstore.log import LogDamaged, StoredEvent
 from eventstore.merkle import HASH_BYTES, Frontier
 from eventstore.postgres import PostgresLog
+from services.audit.filters import EventFilter
+from services.audit.history import History
 from services.audit.lines import line_of
 from services.embedded.directory import sync_directory
 
@@ -39,6 +42,8 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 Base64 has no mark: it may begin with +, but can hold no call of anything."""
 Format = Literal["ndjson", "csv", "parquet"]
 Progress = Callable[[str, int, int], None]
+Pages = AsyncGenerator[tuple[Sequence[StoredEvent], int]]
+"""Some events in order, possibly none, each time with the position up to which they are all."""
 _TEXT = "text; in csv with an apostrophe before a first = + - @, tab, line end or apostrophe"
 COLUMNS: dict[str, str] = {
     "position": "integer of 64 bits: 1, 2, 3 … in the log; leaf index + 1",
@@ -81,6 +86,19 @@ class CannotExport(Exception):
     """Nothing was written; the message says what to do."""
 
     expected = True
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """Whose events, and which of them, are exported, where it is not all of a range."""
+
+    history: History
+    wanted: EventFilter
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        told = {name: value for name, value in asdict(self.wanted).items() if value is not None}
+        return {name: at.isoformat() if isinstance(at, datetime) else at for name, at in told.items()}
 
 
 class Writer(Protocol):
@@ -198,11 +216,13 @@ async def export(
     last: int,
     progress: Progress,
     made_at: datetime,
+    searched: Searched | None = None,
 ) -> dict[str, Any]:
-    """Write the events from `first` to `last` into `target`, and its manifest beside it; the manifest.
+    """Write the events from `first` to `last`, or those of them that are searched for, into `target`, and its
+    manifest beside it; the manifest.
 
-    Raises CannotExport for an empty range, and for a file that is there already; LogDamaged where an event is
-    missing, or is none.
+    Raises CannotExport for an empty range, where nothing is found, and for a file that is there already;
+    LogDamaged where an event is missing, or is none.
     """
     head = await log.head()
     if not 1 <= first <= last <= head:
@@ -212,8 +232,16 @@ async def export(
     summary = Summary()
     with _whole(target) as file:
         hashed = Hashed(file)
-        await _write(log, writer_for(format_, hashed), summary, first, last, progress)  # type: ignore[arg-type]
+        writer = writer_for(format_, hashed)  # type: ignore[arg-type]
+        pages = _found(searched, first, last) if searched else _all(log, first, last)
+        async with aclosing(pages):
+            await _write(pages, writer, summary, first, last, progress)
+        assert searched or summary.events == last - first + 1, "positions have no gaps"
+        if not summary.events:
+            raise CannotExport(f"no event fits, from position {first} to {last}: nothing was written")
     manifest = _manifest(log, target, format_, first, last, summary, hashed, made_at)
+    conditions = searched.conditions if searched else {}
+    manifest |= {"partial": first > 1 or bool(conditions), "filter": conditions}
     with _whole(manifest_file) as file:
         file.write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return manifest
@@ -258,20 +286,30 @@ def _whole(target: Path) -> Iterator[IO[bytes]]:
             partial.unlink()
 
 
-async def _write(
-    log: PostgresLog, writer: Writer, summary: Summary, first: int, last: int, progress: Progress
-) -> None:
+async def _all(log: PostgresLog, first: int, last: int) -> Pages:
     async with Ahead(lambda after: log.read_range(after, min(after + PAGE, last)), first - 1, last) as pages:
         while events := await pages.next():
-            try:
+            yield events, events[-1].position
+
+
+async def _found(searched: Searched, first: int, last: int) -> Pages:
+    async for step in searched.history.stream(searched.wanted, first - 1, last):
+        yield step.events, step.reached
+
+
+async def _write(
+    pages: Pages, writer: Writer, summary: Summary, first: int, last: int, progress: Progress
+) -> None:
+    async for events, reached in pages:
+        try:
+            if events:
                 writer.write(events)
-                summary.add(events)
-            except (TypeError, ValueError):
-                _refuse_damage(events)
-                raise
-            progress("events", summary.events, last - first + 1)
+            summary.add(events)
+        except (TypeError, ValueError):
+            _refuse_damage(events)
+            raise
+        progress("events", reached - first + 1, last - first + 1)
     writer.close()
-    assert summary.events == last - first + 1, "positions have no gaps"
 
 
 def _refuse_damage(events: Sequence[StoredEvent]) -> None:

@@ -20,7 +20,7 @@ import orjson
 from eventstore.postgres import make_pool
 from eventstore.tasks import TaskGroup
 from services.audit.desk import Asked, Desk
-from services.audit.export import Format, export
+from services.audit.export import Format, Searched, export
 from services.audit.filters import EventFilter
 from services.audit.follow import News, coming
 from services.audit.history import Reach
@@ -230,20 +230,31 @@ def _print_change(change: dict[str, Any], *, as_json: bool) -> None:
 
 
 async def write_export(
-    settings: Settings, target: Path, format_: Format, first: int, until: str, *, as_json: bool
+    settings: Settings,
+    target: Path,
+    format_: Format,
+    wanted: EventFilter,
+    first: int,
+    until: str,
+    *,
+    as_json: bool,
 ) -> None:
-    words: dict[str, Any] = {"to": target, "format": format_, "from_": first, "until": until}
+    """Of all that fits; where nothing is asked for, all of the log."""
+    words = _words(wanted) | {"to": target, "format": format_, "from_": first, "until": until}
     async with desk_of(settings, "export", **words) as (desk, context, shown):
-        last = await moment(desk, until, "until")
+        last, wanted = await moment(desk, until, "until"), checked(wanted)
+        searched = None if wanted == EventFilter() else Searched(desk.history, wanted)
         with telling_progress() as tell:
-            manifest = await export(context.log, target, format_, first, last, tell, context.clock.now())
+            manifest = await export(
+                context.log, target, format_, first, last, tell, context.clock.now(), searched
+            )
         shown.rows = manifest["events"]
     if as_json:
         _print_json(manifest)
         return
     results.print(
         f"{target}: {counted(manifest['events'], 'event')}, {manifest['bytes']:,} bytes;"
-        f" root hash {manifest['root_hash']}",
+        f" root hash {manifest['root_hash']}{'; others are left out' if searched else ''}",
         soft_wrap=True,
     )
 

@@ -18,8 +18,9 @@ import pytest
 from eventstore.merkle import root_of
 from eventstore.schema import migrate
 from services.audit import history_console
-from services.audit.filters import EventFilter
+from services.audit.filters import EventFilter, order_of
 from services.audit.history_index import HistoryIndex
+from services.audit.lines import line_of
 from services.settings import Settings
 from tests.integration.projections_trade import (
     MASTER_KEY,
@@ -197,6 +198,40 @@ async def test_an_export_on_the_command_line(
     assert manifest["events"] == len(stored) == len(target.read_bytes().splitlines())
     assert base64.b64decode(manifest["root_hash"]) == root_of(event.leaf_hash for event in stored)
     assert "is there already" in refused(environment, "export", "--to", str(target))
+
+
+async def test_an_export_of_one_merchant_says_what_it_leaves_out(
+    trade: Trade, environment: dict[str, str], tmp_path: Path
+) -> None:
+    await trade.append("m2", [*setting_up("m2"), *Bought(merchant="m2", order_id="1001", person="p2").life()])
+    stored = await trade.log.read(0, 1_000)
+    whole, ours = tmp_path / "whole.ndjson", tmp_path / "ours.ndjson"
+    (manifest,) = lines(environment, "export", "--to", str(whole))
+    assert (manifest["partial"], manifest["filter"]) == (False, {})
+    (manifest,) = lines(environment, "export", "--to", str(ours), "--merchant", "m2")
+    kept = [event for event in stored if event.merchant == "m2"]
+    assert ours.read_bytes() == b"".join(map(line_of, kept)) != b""
+    assert (manifest["partial"], manifest["filter"]) == (True, {"merchant": "m2"})
+    assert (manifest["first_position"], manifest["last_position"]) == (1, len(stored))
+    assert manifest["events"] == len(kept)
+    assert base64.b64decode(manifest["root_hash"]) == root_of(event.leaf_hash for event in kept)
+    for number, (options, fits) in enumerate(
+        {
+            ("--order", "1001", "--merchant", "m2"): lambda each: order_of(each) == "order-m2.1001",
+            ("--type", "OrderPlaced", "--from", "4"): lambda each: each.type == "OrderPlaced",
+            ("--from", "4"): lambda each: each.position >= 4,
+        }.items()
+    ):
+        target = tmp_path / f"{number}.ndjson"
+        (manifest,) = lines(environment, "export", "--to", str(target), *options)
+        assert target.read_bytes() == b"".join(line_of(each) for each in stored if fits(each)) != b""
+        assert manifest["partial"] is True
+    none = tmp_path / "none.ndjson"
+    said = refused(environment, "export", "--to", str(none), "--merchant", "m3")
+    assert f"no event fits, from position 1 to {len(stored)}" in said
+    assert not list(tmp_path.glob("*none*"))
+    (shown,) = lines(environment, "looked", "--since", "2020-01-01")
+    assert {each["merchant"] for each in shown if each["route"] == "tillroll export"} == {"", "m2", "m3"}
 
 
 @pytest.fixture
