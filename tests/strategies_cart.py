@@ -49,6 +49,7 @@ offers = st.lists(
         line=st.integers(1, 3),
         unit_price_cents=st.none() | cents,
         available=st.none() | quantities,
+        room=st.integers(0, 2),
         on_sale=st.sampled_from([True, True, True, False]),
     ),
     max_size=2,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from commands.states import States
@@ -12,7 +12,8 @@ from domain.cart.commands import Offer
 from domain.cart.events import ShippingCharge
 from domain.cart.orders import CartLine, merchants_of
 from domain.cart.storefront import StorefrontSettings
-from domain.inventory import Stock
+from domain.cart.supply import Source, Supply, share, source_of
+from domain.inventory.promises import promisable
 from domain.product import Product
 from domain.streams import product_stream, stock_stream, storefront_stream, warehouses_stream
 from domain.warehouse.network import Network
@@ -59,39 +60,49 @@ def _on(channel: str, currency: str, now: datetime, sku: str, product: Product) 
     )
 
 
-async def offers_of(states: States, cart: Cart, now: datetime) -> tuple[Offer, ...]:
-    """For each line of the cart."""
+async def offers_of(states: States, cart: Cart, now: datetime, zip_prefix: str = "") -> tuple[Offer, ...]:
+    """For each line of the cart; `zip_prefix` is where the parcel goes, which some rules ask for."""
     if not cart.lines:
         return ()
     places = [(line.merchant, line.sku) for line in cart.lines]
     products = await sold(states, places, cart.channel, cart.currency, now)
-    units = await for_sale(states, cart.lines, now)
+    prices = {line.line: product.unit_price_cents for line, product in zip(cart.lines, products, strict=True)}
+    on_sale = [
+        line
+        for line, product in zip(cart.lines, products, strict=True)
+        if product.on_sale and (line.priced_by == "caller" or product.unit_price_cents is not None)
+    ]
+    units = await for_sale(states, on_sale, cart.ship_to_state, now, zip_prefix)
     return tuple(
         Offer(
             line=line.line,
-            unit_price_cents=product.unit_price_cents if line.priced_by == "settings" else None,
-            available=available,
-            on_sale=product.on_sale and (line.priced_by == "caller" or product.unit_price_cents is not None),
+            unit_price_cents=prices[line.line] if line.priced_by == "settings" else None,
+            on_sale=line.line in units,
+            **(asdict(units[line.line]) if line.line in units else {}),
         )
-        for line, product, available in zip(cart.lines, products, units, strict=True)
+        for line in cart.lines
     )
 
 
-async def for_sale(states: States, lines: Sequence[CartLine], now: datetime) -> list[int]:
-    """Units that each line may have: in its warehouse, or in all that its merchant's rules choose from."""
+async def for_sale(
+    states: States, lines: Sequence[CartLine], ship_to_state: str, now: datetime, zip_prefix: str = ""
+) -> dict[int, Supply]:
+    """Units that each line may have: in its warehouse, or in all that its merchant's rules choose from, which
+    lines of the same SKU share."""
     networks = await networks_of(states, merchants_of(lines))
-    places = [_warehouses(networks[line.merchant], line, now) for line in lines]
-    wanted = sorted({place for each in places for place in each})
+    terms = {merchant: network.terms_at(now, zip_prefix) for merchant, network in networks.items()}
+    served: dict[Source, list[CartLine]] = {}
+    for line in lines:
+        served.setdefault(source_of(line, terms[line.merchant], ship_to_state), []).append(line)
+    wanted = sorted({(*source.sku, each) for source in served for each in source.warehouses})
     found = await states.load([stock_stream(*place) for place in wanted])
-    free = {place: free_units(each.state, now) for place, each in zip(wanted, found, strict=True)}
-    return [sum(free[place] for place in each) for each in places]
-
-
-def _warehouses(network: Network, line: CartLine, now: datetime) -> list[tuple[str, str, str]]:
-    terms = network.terms_at(now)
-    if terms is None:
-        return [line.place]
-    return [(line.merchant, line.sku, site.warehouse) for site in terms.sites]
+    stock = {place: promisable(each.state, now) for place, each in zip(wanted, found, strict=True)}
+    shared: dict[int, Supply] = {}
+    for source, theirs in served.items():
+        places = [stock[*source.sku, each] for each in source.warehouses]
+        parts = share([line.quantity for line in theirs], places, may_wait=source.may_wait)
+        shared |= zip((line.line for line in theirs), parts, strict=True)
+    return shared
 
 
 async def networks_of(states: States, merchants: Iterable[str]) -> dict[str, Network]:
@@ -99,12 +110,6 @@ async def networks_of(states: States, merchants: Iterable[str]) -> dict[str, Net
     asked = list(dict.fromkeys(merchants))
     found = await states.load([warehouses_stream(merchant) for merchant in asked]) if asked else []
     return {merchant: each.state for merchant, each in zip(asked, found, strict=True)}
-
-
-def free_units(stock: Stock, now: datetime) -> int:
-    """What nobody holds, or holds no longer: a reservation that has expired counts as free."""
-    lapsed = (held.quantity for _, held in stock.held.items() if held.expires_at and held.expires_at <= now)
-    return stock.available + sum(lapsed)
 
 
 async def storefronts(states: States, merchants: Iterable[str]) -> dict[str, StorefrontSettings]:

@@ -28,7 +28,17 @@ from commands.cart.door import (
     token_of,
 )
 from commands.cart.offers import charges_of, sold, storefronts
-from commands.cart.view import CartView, OrderOfCart, Status, as_told, changes_in, offered, orders_of, view
+from commands.cart.view import (
+    CartView,
+    OrderOfCart,
+    Status,
+    as_told,
+    changes_in,
+    offered,
+    offered_now,
+    orders_of,
+    view,
+)
 from commands.executor import Context, Done, Executor
 from commands.fields import Id
 from commands.http import PROBLEMS, CommandRoute, Positioned, answers
@@ -289,7 +299,8 @@ async def _complete(shopper: WantedShopper, cart_id: CartId, body: bodies.Comple
     is one order a merchant, and each answer tells of the same.
 
     What is not any more as the buyer saw it (a price, units, the total) is told before it costs anything: 409
-    `as_seen` with `changes`, old and new, and `accept` to take them with. Nothing is held by a cart: stock is
+    `as_seen` with `changes`, old and new, and `accept` to take them with. Units that may wait for goods to
+    come are no change: the cart's lines say how many will (`waits`). Nothing is held by a cart: stock is
     reserved for its orders, by the rules of merchants that have some.
     """
     call = shopper.call
@@ -303,7 +314,7 @@ async def _complete(shopper: WantedShopper, cart_id: CartId, body: bodies.Comple
     # who presses again is told of the same orders, whatever became of the card since
     for merchant, subject in subjects.items() if cart.status == "open" else ():
         await check_stored(call, (each.method for each in body.payments), subject, merchant)
-    offers, charges = await offered(shopper, cart)
+    offers, charges = await offered(shopper, cart, contact.zip_prefix)
     buying = await buyers(call, contact, subjects, merchants)
     check_fit(cart.lines, buying)
     command = ClaimCheckout(
@@ -322,7 +333,8 @@ async def _complete(shopper: WantedShopper, cart_id: CartId, body: bodies.Comple
     except Problem as problem:
         if problem.members.get("rule") == "as_seen":
             cart = await shopper.cart(cart_id)
-            problem.members.update(as_told(await changes_in(shopper, cart, cart_id, body.total_cents)))
+            now = await offered_now(shopper, cart, contact.zip_prefix)
+            problem.members.update(as_told(changes_in(shopper, cart, cart_id, body.total_cents, now)))
         raise
     return await _completed(shopper, cart_id)
 

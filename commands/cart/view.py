@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
@@ -31,6 +31,10 @@ class CartLineView(BaseModel):
     unit_price_cents: int = Field(examples=[4990])
     total_cents: int = Field(examples=[9980])
     warehouse: str
+    waits: int = Field(
+        description="units that its order will wait for, with the `changes` taken; 0 once the cart is over",
+        examples=[0],
+    )
     priced_by: Literal["settings", "caller"] = Field(
         description="the merchant's prices, or the shop's program"
     )
@@ -60,6 +64,7 @@ class ChangeView(BaseModel):
     was: int = Field(examples=[4990])
     now: int = Field(examples=[5490])
     merchant: str = Field("", description="whose shipping it is")
+    waits: int = Field(0, description="units of what it is `now` that will wait for goods to come")
 
 
 class OrderOfCart(BaseModel):
@@ -91,20 +96,30 @@ class CartView(BaseModel):
     claimed_until: datetime | None = Field(description="while it is being completed")
 
 
-async def offered(shopper: Shopper, cart: Cart) -> tuple[tuple[Offer, ...], tuple[ShippingCharge, ...]]:
-    """What lines and shipping cost now."""
+Offered: TypeAlias = tuple[tuple[Offer, ...], tuple[ShippingCharge, ...]]
+
+
+async def offered(shopper: Shopper, cart: Cart, zip_prefix: str) -> Offered:
+    """What lines and shipping cost now, and what of it is there; the parcel goes to `zip_prefix`."""
     states, now = shopper.call.parts.executor.states, shopper.call.parts.clock.now()
     charges: tuple[ShippingCharge, ...] = ()
     if cart.shipping_priced_by == "settings":
         charges = await charges_of(states, cart.lines, cart.method, cart.currency)
-    return await offers_of(states, cart, now), charges
+    return await offers_of(states, cart, now, zip_prefix), charges
 
 
-async def changes_in(shopper: Shopper, cart: Cart, cart_id: str, seen_total_cents: int) -> tuple[Drift, ...]:
-    """What a buyer who saw this total would be told now."""
+async def offered_now(shopper: Shopper, cart: Cart, zip_prefix: str) -> Offered:
+    """Nothing, where the cart is over, or being completed."""
+    return await offered(shopper, cart, zip_prefix) if cart.status in ("open", "abandoned") else ((), ())
+
+
+def changes_in(
+    shopper: Shopper, cart: Cart, cart_id: str, seen_total_cents: int, now: Offered
+) -> tuple[Drift, ...]:
+    """What a buyer who saw this total would be told."""
     if cart.status not in ("open", "abandoned"):
         return ()
-    offers, charges = await offered(shopper, cart)
+    offers, charges = now
     command = ClaimCheckout(
         cart_id=cart_id,
         now=shopper.call.parts.clock.now(),
@@ -137,7 +152,9 @@ async def view(shopper: Shopper, cart: Cart, cart_id: str) -> CartView:
     contact = await contact_of(shopper.call, cart)
     items = sum(line.total_cents for line in cart.lines)
     shipping = cart.total_cents - items
-    changes = await changes_in(shopper, cart, cart_id, cart.total_cents)
+    now = await offered_now(shopper, cart, contact.zip_prefix if contact else "")
+    changes = changes_in(shopper, cart, cart_id, cart.total_cents, now)
+    waits = {offer.line: offer.waits for offer in now[0]}
     return CartView.model_validate(
         {
             "cart_id": cart_id,
@@ -145,7 +162,10 @@ async def view(shopper: Shopper, cart: Cart, cart_id: str) -> CartView:
             "currency": cart.currency,
             "channel": cart.channel,
             "guest": not cart.subject,
-            "lines": [{**asdict(line), "total_cents": line.total_cents} for line in cart.lines],
+            "lines": [
+                {**asdict(line), "total_cents": line.total_cents, "waits": waits.get(line.line, 0)}
+                for line in cart.lines
+            ],
             "contact": dict(contact) if contact else None,
             "ship_to_state": cart.ship_to_state,
             "shipping": {"method": cart.method, "amount_cents": shipping} if cart.method else None,

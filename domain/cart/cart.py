@@ -231,7 +231,8 @@ def _told(differs: Iterable[Drift]) -> str:
     def told(each: Drift) -> str:
         where = f"line {each.line}: " if each.line else ""
         unit = "units" if each.kind in ("stock", "gone") else "cents"
-        return f"{where}{each.kind} was {each.was} {unit}, is {each.now}"
+        waits = f", of which {each.waits} will wait" if each.waits else ""
+        return f"{where}{each.kind} was {each.was} {unit}, is {each.now}{waits}"
 
     return "; ".join(map(told, differs))
 

@@ -24,12 +24,17 @@ from domain.personal import Customer, Personal
 
 
 class Offer(Value):
-    """What is true of a line now: its price (None: nobody but the storefront knows one) and units for sale
-    (None: not asked)."""
+    """What is true of a line now: its price (None: nobody but the storefront knows one), units for sale
+    (`available`; None: not asked), and how many more may wait for goods to come (`room`).
+
+    `waits`: of what the line can have, the units that will wait.
+    """
 
     line: PositiveInt
     unit_price_cents: Cents | None = None
     available: int | None = None
+    room: Annotated[int, Field(ge=0)] = 0
+    waits: Annotated[int, Field(ge=0)] = 0
     on_sale: bool = True
 
 

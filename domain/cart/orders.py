@@ -50,13 +50,14 @@ class CartLine:
 @dataclass(frozen=True, slots=True)
 class Drift:
     """What is not as it was seen, in cents or units: a line's price or units, a merchant's shipping, or the
-    total of the cart; `line` is 0 where it is of no line."""
+    total of the cart; `line` is 0 where it is of no line. Of its units `now`, so many will wait for goods."""
 
     line: int
     kind: DriftKind
     was: int
     now: int
     merchant: str = ""
+    waits: int = 0
 
 
 def checkout_id_of(merchant: str, cart_id: str) -> str:
@@ -112,9 +113,18 @@ def line_drift(lines: Iterable[CartLine], offers: Iterable[Offer]) -> list[Drift
         if offer.unit_price_cents not in (None, line.unit_price_cents):
             assert offer.unit_price_cents is not None
             found.append(Drift(line.line, "price", line.unit_price_cents, offer.unit_price_cents))
-        if offer.available is not None and offer.available < line.quantity:
-            found.append(Drift(line.line, "stock", line.quantity, max(0, offer.available)))
+        if offer.available is not None:
+            had = units_to_be_had(line.quantity, offer.available, offer.room)
+            if had < line.quantity:
+                found.append(Drift(line.line, "stock", line.quantity, had, waits=offer.waits))
     return found
+
+
+def units_to_be_had(wanted: int, available: int, room: int) -> int:
+    """Of the units that are wanted: all, where so many may be had or waited for; else what is there; where
+    nothing is, as many as may wait."""
+    available = max(0, available)
+    return wanted if wanted <= available + room else available or room
 
 
 def drift_token(drift: Sequence[Drift]) -> str:

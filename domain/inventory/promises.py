@@ -7,7 +7,8 @@ order stands behind them, and after any decision nobody waits for units that are
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from domain.inventory.stock_commands import AllocateStock, ReserveStock
 from domain.inventory.stock_events import (
@@ -138,6 +139,26 @@ def _wait(command: ReserveStock, stock: Stock) -> StockEvent:
         clock=command.clock,
         **place,
     )
+
+
+class Promisable(NamedTuple):
+    """Units that an order may have, at most: `free` now, or up to `room` by waiting for all that it wants."""
+
+    free: int = 0
+    room: int = 0
+
+
+def promisable(stock: Stock, now: datetime) -> Promisable:
+    """What `reserve` would say to an order of now, which may wait: what has lapsed by then is free, and who
+    waits goes first."""
+    lapsed = (held.quantity for _, held in stock.held.items() if held.expires_at and held.expires_at <= now)
+    free, owed = stock.available + sum(lapsed), stock.backordered
+    for each in stock.waiting:
+        if free < each.quantity:
+            return Promisable(0, max(0, stock.rules.backorder_limit - owed))
+        free -= each.quantity
+        owed -= each.quantity
+    return Promisable(max(0, free), max(0, stock.rules.backorder_limit - owed))
 
 
 def _lapsed(command: ReserveStock, stock: Stock) -> int:
