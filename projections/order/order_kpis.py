@@ -152,5 +152,6 @@ ORDER_KPIS = ReadModel(
         ShipmentDelivered,
     ),
     project,
+    version=2,
     shared_rows=True,
 )

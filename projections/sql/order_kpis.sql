@@ -13,6 +13,7 @@ CREATE TABLE order_kpis_g0 (
     captured_cents bigint NOT NULL DEFAULT 0,
     refunded_cents bigint NOT NULL DEFAULT 0,
     deliveries_count bigint NOT NULL DEFAULT 0,
+    promised_deliveries_count bigint NOT NULL DEFAULT 0,
     late_count bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (merchant, quarter, currency)
 ) WITH (fillfactor = 80);
@@ -78,11 +79,15 @@ ON CONFLICT (merchant, quarter, currency) DO UPDATE SET
     refunded_cents = k.refunded_cents + excluded.refunded_cents;
 
 -- name: add_deliveries!
--- Parcels that came, and those of them that came later than the customer was told, where the order was placed.
-INSERT INTO order_kpis_g0 AS k (merchant, quarter, currency, deliveries_count, late_count)
-SELECT o.merchant, o.quarter, o.currency, count(*), count(*) FILTER (WHERE d.delivered_at > o.estimated_delivery_at)
+-- Parcels that came; those of them of which the customer was told when; and those that came later than that, where
+-- the order was placed.
+INSERT INTO order_kpis_g0 AS k (merchant, quarter, currency, deliveries_count, promised_deliveries_count, late_count)
+SELECT o.merchant, o.quarter, o.currency, count(*), count(o.estimated_delivery_at),
+    count(*) FILTER (WHERE d.delivered_at > o.estimated_delivery_at)
 FROM unnest(:merchant, :order_id, :delivered_at) AS d (merchant, order_id, delivered_at)
 JOIN kpi_orders_g0 AS o ON o.merchant = d.merchant AND o.order_id = d.order_id
 GROUP BY o.merchant, o.quarter, o.currency
 ON CONFLICT (merchant, quarter, currency) DO UPDATE SET
-    deliveries_count = k.deliveries_count + excluded.deliveries_count, late_count = k.late_count + excluded.late_count;
+    deliveries_count = k.deliveries_count + excluded.deliveries_count,
+    promised_deliveries_count = k.promised_deliveries_count + excluded.promised_deliveries_count,
+    late_count = k.late_count + excluded.late_count;

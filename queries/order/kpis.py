@@ -39,8 +39,11 @@ class Kpis(Answer):
     refunded_cents: Cents = Field(description="by the day of the refund, whenever the order was placed")
     refunded_of_orders_cents: Cents = Field(description="by order date: refunds of this period's orders")
     deliveries_count: int
+    promised_deliveries_count: int = Field(description="of which the customer was told when they come")
     late_count: int = Field(description="parcels that came later than the customer was told")
-    late_rate: float = Field(description="late of delivered parcels, 0 to 1", examples=[0.05])
+    late_rate: float | None = Field(
+        description="late of promised deliveries, 0 to 1; null where none was promised", examples=[0.05]
+    )
 
 
 class KpisAnswer(Answer):
@@ -52,14 +55,14 @@ class KpisAnswer(Answer):
 
 
 def _kpis(row: dict[str, int]) -> Kpis:
-    orders, deliveries = row["orders_count"], row["deliveries_count"]
+    orders, promised = row["orders_count"], row["promised_deliveries_count"]
     return Kpis.model_validate(
         {
             **row,
             "average_order_cents": row["ordered_cents"] // orders if orders else 0,
             "cancel_rate": row["cancelled_count"] / orders if orders else 0.0,
             "revenue_cents": row["ordered_cents"] - row["cancelled_cents"],
-            "late_rate": row["late_count"] / deliveries if deliveries else 0.0,
+            "late_rate": row["late_count"] / promised if promised else None,
         }
     )
 

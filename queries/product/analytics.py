@@ -68,7 +68,7 @@ class RunsOut(Answer):
     sku: str = Field(examples=["MUG-RED"])
     product_id: str | None = Field(description="null where it is no product's variant")
     available: int = Field(description="in all warehouses, for sale", examples=[3])
-    ordered_30_days_count: int = Field(examples=[12])
+    ordered_30_days_count: int = Field(description="but for what was called off", examples=[12])
     lasts_days: int | None = Field(
         description="at the pace of these 30 days; null if none was ordered", examples=[7]
     )
@@ -135,7 +135,7 @@ async def list_running_out(
 ) -> RunningOut:
     """SKUs with so few units for sale, in all warehouses together, but for those of archived products."""
     arguments = {"at_most": at_most, "now": at, "limit": limit}
-    models = ("stock_levels", "products", "order_lines")
+    models = ("stock_levels", "products", "orders", "order_lines")
     views = (*models, "product_variants")
     rows = (await reader.rows(models, (_QUERIES.list_running_out.sql, arguments), views=views))[0]
     return RunningOut(items=[RunsOut.model_validate({**row, "lasts_days": _lasts(row)}) for row in rows])

@@ -51,9 +51,10 @@ ORDER BY 1 DESC, 2
 LIMIT 5000;
 
 -- name: list_running_out
--- The least first; with what was ordered of it in the 30 days before, which tells how long it will last.
+-- The least first; with what was ordered of it in the 30 days before, and not called off: it tells how long it lasts.
 SELECT s.sku, v.product_id, s.available, (
     SELECT coalesce(sum(l.quantity), 0)::bigint FROM order_lines AS l
+    JOIN orders AS o ON o.merchant = :merchant AND o.order_id = l.order_id AND o.status <> 'cancelled'
     WHERE l.merchant = :merchant AND l.sku = s.sku AND l.placed_at >= :now - interval '30 days' AND l.placed_at <= :now
 ) AS ordered_30_days_count
 FROM (

@@ -32,7 +32,8 @@ SELECT date_trunc(:period, quarter AT TIME ZONE :time_zone)::date AS begins_on, 
     sum(cancelled_cents)::bigint AS cancelled_cents, sum(returned_count)::bigint AS returned_count,
     sum(captured_cents)::bigint AS captured_cents, sum(refunded_cents)::bigint AS refunded_cents,
     sum(refunded_of_orders_cents)::bigint AS refunded_of_orders_cents,
-    sum(deliveries_count)::bigint AS deliveries_count, sum(late_count)::bigint AS late_count
+    sum(deliveries_count)::bigint AS deliveries_count,
+    sum(promised_deliveries_count)::bigint AS promised_deliveries_count, sum(late_count)::bigint AS late_count
 FROM order_kpis
 WHERE merchant = :merchant
   AND quarter >= :day_from::date::timestamp AT TIME ZONE :time_zone

@@ -130,6 +130,7 @@ class Bought:
     currency: str = "BRL"
     placed_at: datetime = START
     person: str = "p1"
+    estimated_delivery_at: datetime | None = datetime(2018, 3, 10, tzinfo=UTC)
 
     @property
     def total_cents(self) -> int:
@@ -189,7 +190,7 @@ class Bought:
                 for number, (_, name, cents) in enumerate(self.payments(), 1)
             ),
             total_cents=self.total_cents,
-            estimated_delivery_at=datetime(2018, 3, 10, tzinfo=UTC),
+            estimated_delivery_at=self.estimated_delivery_at,
             terms=Terms(),
         )
         held = {"order_id": self.order_id, "sku": self.sku, "warehouse": "main", "quantity": self.quantity}

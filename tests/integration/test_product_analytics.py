@@ -97,8 +97,31 @@ async def test_low_stock_with_how_long_it_lasts(api: Api) -> None:
         for each in found["items"]
     }
     assert set(low) == {"A", "B"}
+    assert low["B"][1] == 5, "what was called off is nobody's demand"
     assert low["A"][1] == 4
     assert low["A"][2] == max(low["A"][0], 0) * 30 // 4
     assert (await api.ok("/v1/catalogue/analytics/running-out", **query | {"at_most": -(10**6)}))[
         "items"
     ] == []
+
+
+async def test_the_late_rate_is_of_deliveries_that_had_a_promise(api: Api) -> None:
+    """Nobody promised anything to who bought by a cart: such a parcel is neither late nor in time."""
+    await api.trade.append("m1", setting_up("m1"))
+    late = START + timedelta(days=30)
+    parcels = (
+        *[(Bought("m1", f"cart{at}", estimated_delivery_at=None), late) for at in range(3)],
+        (Bought("m1", "euro", currency="EUR", estimated_delivery_at=None), late),
+        (Bought("m1", "late"), late),
+        (Bought("m1", "in-time"), None),
+    )
+    for order, at in parcels:
+        steps = [*order.placing(), *order.paying(), *order.shipping(), *order.delivering(at)]
+        last = await api.trade.append("m1", steps, order.placed_at)
+    found = await api.ok("/v1/sales/kpis", at_least=last, **DAYS)
+    told = {
+        each["currency"]: (each["deliveries_count"], each["promised_deliveries_count"], each["late_count"])
+        for each in found["items"]
+    }
+    assert told == {"BRL": (5, 2, 1), "EUR": (1, 0, 0)}
+    assert {each["currency"]: each["late_rate"] for each in found["items"]} == {"BRL": 0.5, "EUR": None}

@@ -92,6 +92,7 @@ def mixed_trade(merchant: str, seed: int, orders: int = 24) -> list[tuple[int, S
             portions=chance.randint(1, 3),
             currency=chance.choice(["BRL", "BRL", "EUR"]),
             person=f"p{number % 5}",
+            estimated_delivery_at=START + timedelta(days=9) if number % 12 != 4 else None,
         )
         late = bought.delivering(START + timedelta(days=30)) if number % 3 else bought.delivering()
         ids = {"payment_id": f"{bought.order_id}.1", "order_id": bought.order_id}
