@@ -86,7 +86,8 @@ class RefundBody(Body):
 
 
 class AddPaymentBody(Body):
-    """A further payment towards an order: after a decline, for an edit, instead of one that has expired."""
+    """A further payment towards an order: it is on account, or one of its payments was reduced, could not be
+    captured, or was added and came to nothing."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -248,7 +249,8 @@ async def _add_payment(
     total (rule `payments_within_total`), as it is on account, or as one of them brought less than it was to:
     what could not be captured of one is let go, and taken no more. It is captured when the order is
     dispatched, or at once, if it was; and given back when the order is cancelled. One that is cancelled or
-    completed takes none (rule `pay_open_order`).
+    completed takes none (rule `pay_open_order`): as is an order that is not sent when a payment that it was
+    placed with is declined, voided or expires. Place it anew then.
     """
     await call.settings()
     placed, correlation = await _open_order(call, order_id)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader
@@ -78,6 +78,10 @@ class Payment(Answer):
     captured_at: datetime | None
     refunded_at: datetime | None
     voided_at: datetime | None
+    expires_at: datetime | None = Field(
+        description="when what is held of it is let go, and an order that was not sent cancelled with it; by"
+        " the order's `authorization_valid_s`, null where nothing is held"
+    )
 
 
 @router.get(
@@ -94,8 +98,13 @@ async def list_payments(
         Trouble | Literal["any"] | None, Query(description="those with this trouble, or with any")
     ] = None,
     order_id: Annotated[str | None, Query(max_length=200)] = None,
+    expires_before: Annotated[
+        AwareDatetime | None,
+        Query(description="those of which something is held that lapses before then, the soonest first"),
+    ] = None,
 ) -> PageOf[Payment]:
-    after_at, after_id = page.after("newest", as_datetime, as_str) or (None, None)
+    sort, column = ("expires_at", "expires_at") if expires_before else ("newest", "planned_at")
+    after_at, after_id = page.after(sort, as_datetime, as_str) or (None, None)
     arguments = {
         "status": status,
         "trouble": trouble,
@@ -104,8 +113,11 @@ async def list_payments(
         "after_id": after_id,
         "limit": page.limit + 1,
     }
-    rows = (await reader.rows(("payments",), (_QUERIES.list_payments.sql, arguments)))[0]
-    return page_of(Payment, rows, page, "newest", "planned_at", "payment_id")
+    statement = (_QUERIES.list_payments.sql, arguments)
+    if expires_before:
+        statement = (_QUERIES.list_lapsing_payments.sql, {**arguments, "expires_before": expires_before})
+    rows = (await reader.rows(("payments",), statement))[0]
+    return page_of(Payment, rows, page, sort, column, "payment_id")
 
 
 class PaymentMovement(Answer):

@@ -36,6 +36,10 @@ from domain.payment.state import Payment, status_of
 REVERSAL_PAUSES = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
 """After how long what was not given back, or let go, is asked for again; after that it is for a person."""
 
+_PAY_ELSE = (
+    "an order that was placed with it and is not sent is cancelled with it; to any other add another payment"
+)
+
 
 def authorize(command: RequestAuthorization) -> tuple[PaymentEvent, ...]:
     requested = AuthorizationRequested(**dict(command))
@@ -83,13 +87,9 @@ def capture_by_hand(command: CapturePayment, payment: Payment) -> tuple[PaymentE
     if command.capture_id in payment.captures:
         return ()
     if payment.is_voiding:
-        raise Refused(
-            "capture_before_void", "the payment is voided, or about to be; add another payment to the order"
-        )
+        raise Refused("capture_before_void", f"the payment is voided, or about to be: {_PAY_ELSE}")
     if payment.expired:
-        raise Refused(
-            "capture_before_expiry", "the authorisation has expired; add another payment to the order"
-        )
+        raise Refused("capture_before_expiry", f"the authorisation has expired: {_PAY_ELSE}")
     if payment.authorized_cents is None:
         state = "was declined" if payment.declined else "is not authorised yet"
         raise Refused("capture_authorized", f"the payment {state}; only an authorised one can be captured")

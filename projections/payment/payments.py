@@ -93,6 +93,16 @@ class PaymentProgress:
     captured_at: datetime | None = None
     refunded_at: datetime | None = None
     voided_at: datetime | None = None
+    held_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class TermsRow:
+    """For how long an authorisation of the order is held: its payment's agent lets go of it then."""
+
+    merchant: str
+    order_id: str
+    authorization_valid_s: int
 
 
 @dataclass(slots=True)
@@ -164,8 +174,9 @@ def _requested(payment: PaymentProgress, _: Any, fact: Fact) -> None:
     payment.requested_at = fact.occurred_at
 
 
-def _authorized(payment: PaymentProgress, event: PaymentAuthorized, _: Fact) -> None:
+def _authorized(payment: PaymentProgress, event: PaymentAuthorized, fact: Fact) -> None:
     payment.authorized = True
+    payment.held_at = fact.occurred_at
     payment.authorized_cents += event.amount_cents
     payment.provider_reference = event.provider_reference
     payment.authorized_at = event.happened_at
@@ -273,6 +284,7 @@ _FAILED: dict[type[Event], str] = {
 
 class _Batch:
     def __init__(self) -> None:
+        self.terms: list[TermsRow] = []
         self.planned: dict[tuple[str, str], PaymentRow] = {}
         self.moved: dict[tuple[str, str], PaymentProgress] = {}
         self.requests: dict[tuple[str, ...], RequestRow] = {}
@@ -320,11 +332,14 @@ def project(facts: Sequence[Fact]) -> Rows:
     for fact in facts:
         event: Any = fact.event
         if type(event) is OrderPlaced:
+            valid_s = event.terms.authorization_valid_s
+            batch.terms.append(TermsRow(fact.merchant, event.order_id, valid_s))
             for row in _planned(event, fact):
                 batch.planned[row.merchant, row.payment_id] = row
         else:
             batch.take(event, fact)
     return {
+        "remember_payment_terms": batch.terms,
         "plan_payments": list(batch.planned.values()),
         "keep_requests": list(batch.requests.values()),
         "mend_troubles": [each for each in batch.troubles.values() if each.kind is None],
@@ -335,8 +350,8 @@ def project(facts: Sequence[Fact]) -> Rows:
 
 PAYMENTS = ReadModel(
     "payments",
-    ("payments", "payment_requests", "payment_troubles"),
+    ("payments", "payment_requests", "payment_troubles", "payment_terms"),
     (OrderPlaced, *_MOVES),
     project,
-    version=5,
+    version=6,
 )

@@ -38,6 +38,10 @@ CREATE TABLE payments_g0 (
     captured_at timestamptz,
     refunded_at timestamptz,
     voided_at timestamptz,
+    held_until timestamptz,
+    expires_at timestamptz GENERATED ALWAYS AS (
+        CASE WHEN captured_cents + voided_cents + expired_cents < authorized_cents THEN held_until END
+    ) STORED,
     status text COLLATE "C" NOT NULL GENERATED ALWAYS AS (
         CASE
             WHEN refunded_cents > 0 AND refunded_cents >= captured_cents THEN 'refunded'
@@ -59,6 +63,13 @@ CREATE INDEX ON payments_g0 (merchant, order_id);
 CREATE INDEX ON payments_g0 (merchant, planned_at DESC, payment_id DESC);
 CREATE INDEX ON payments_g0 (merchant, status, planned_at DESC, payment_id DESC);
 CREATE INDEX ON payments_g0 (merchant, planned_at DESC, payment_id DESC) WHERE trouble IS NOT NULL;
+CREATE INDEX ON payments_g0 (merchant, expires_at, payment_id) WHERE expires_at IS NOT NULL;
+CREATE TABLE payment_terms_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    authorization_valid_s bigint NOT NULL,
+    PRIMARY KEY (merchant, order_id)
+);
 CREATE TABLE payment_requests_g0 (
     merchant text COLLATE "C" NOT NULL,
     payment_id text COLLATE "C" NOT NULL,
@@ -80,6 +91,10 @@ CREATE TABLE payment_troubles_g0 (
     position bigint NOT NULL,
     PRIMARY KEY (merchant, payment_id, call)
 );
+
+-- name: remember_payment_terms!
+INSERT INTO payment_terms_g0 (merchant, order_id, authorization_valid_s)
+SELECT * FROM unnest(:merchant, :order_id, :authorization_valid_s);
 
 -- name: plan_payments!
 -- The first row of a payment stays: that of its order, where there is one.
@@ -157,14 +172,18 @@ UPDATE payments_g0 AS p SET
     declined_at = coalesce(m.declined_at, p.declined_at),
     captured_at = greatest(p.captured_at, m.captured_at),
     refunded_at = greatest(p.refunded_at, m.refunded_at),
-    voided_at = coalesce(m.voided_at, p.voided_at)
+    voided_at = coalesce(m.voided_at, p.voided_at),
+    held_until = coalesce((
+        SELECT m.held_at + make_interval(secs => t.authorization_valid_s) FROM payment_terms_g0 AS t
+        WHERE m.held_at IS NOT NULL AND t.merchant = p.merchant AND t.order_id = p.order_id
+    ), p.held_until)
 FROM unnest(
     :merchant, :payment_id, :requested, :authorized, :declined, :void_requested, :voided, :expired,
     :captures_count, :authorized_cents, :captured_cents, :refunded_cents, :voided_cents, :expired_cents, :disputed_cents, :action, :action_url, :provider_reference, :decline_reason, :discrepancy,
-    :requested_at, :authorized_at, :declined_at, :captured_at, :refunded_at, :voided_at
+    :requested_at, :authorized_at, :declined_at, :captured_at, :refunded_at, :voided_at, :held_at
 ) AS m (
     merchant, payment_id, requested, authorized, declined, void_requested, voided, expired,
     captures_count, authorized_cents, captured_cents, refunded_cents, voided_cents, expired_cents, disputed_cents, action, action_url, provider_reference, decline_reason, discrepancy,
-    requested_at, authorized_at, declined_at, captured_at, refunded_at, voided_at
+    requested_at, authorized_at, declined_at, captured_at, refunded_at, voided_at, held_at
 )
 WHERE p.merchant = m.merchant AND p.payment_id = m.payment_id;

@@ -8,6 +8,17 @@ WHERE merchant = :merchant
 ORDER BY planned_at DESC, payment_id DESC
 LIMIT :limit;
 
+-- name: list_lapsing_payments
+-- Of which something is held that lapses before then, the soonest first.
+SELECT * FROM payments
+WHERE merchant = :merchant AND expires_at < :expires_before
+  AND (:status::text IS NULL OR status = :status)
+  AND (:trouble::text IS NULL OR (trouble IS NOT NULL AND :trouble IN (trouble, 'any')))
+  AND (:order_id::text IS NULL OR order_id = :order_id)
+  AND (:after_id::text IS NULL OR (expires_at, payment_id) > (:after_at, :after_id))
+ORDER BY expires_at, payment_id
+LIMIT :limit;
+
 -- name: get_payment
 SELECT * FROM payments WHERE merchant = :merchant AND payment_id = :payment_id;
 

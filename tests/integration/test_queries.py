@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -15,7 +15,16 @@ import pytest
 from fastapi import FastAPI
 from openapi_spec_validator import validate
 
-from domain.payment import PaymentProviderUnavailable, RefundFailed, RefundRequested
+from domain.order import Terms
+from domain.payment import (
+    AuthorizationExpired,
+    AuthorizationRequested,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentProviderUnavailable,
+    RefundFailed,
+    RefundRequested,
+)
 from domain.streams import payment_stream
 from eventstore.queries import load_queries
 from eventstore.tasks import end_tasks
@@ -24,7 +33,7 @@ from queries.waiting import ProjectionsWaiter
 from services.web.pagination import cursor_of
 from services.web.problems import install_problems
 from tests.integration.api_client import MEMORY_KEY, OneKeyGate
-from tests.integration.projections_trade import START, Bought, Trade, open_trade, setting_up
+from tests.integration.projections_trade import START, Bought, Step, Trade, open_trade, setting_up
 
 LISTS = (
     "/v1/orders",
@@ -359,6 +368,67 @@ async def test_what_is_asked_for_has_an_index_that_is_sorted_as_the_list(
     name, value = next(iter(asked.items()))
     wanted = "Index Scan" if value is True or value == "any" else f"({name} = '{value}'::text)"
     assert wanted in plan.split("Filter:")[0], plan
+
+
+def on_terms(bought: Bought, **changed: Any) -> list[Step]:
+    """Its placing, with other terms of holding its payments, or other fields."""
+    (order, placed), *held = bought.placing()
+    return [(order, placed.model_copy(update=changed)), *held]
+
+
+async def test_payments_that_lapse_soon_are_listed_the_soonest_first(api: Api) -> None:
+    """An order that is held for fraud is cancelled with its payment: so that somebody sees it before."""
+    await api.trade.append("m1", setting_up("m1"))
+    for order_id, hours, valid_s in (
+        ("late", 2, 7200),
+        ("soon", 1, 7200),
+        ("far", 0, 864_000),
+        ("cut", 0, 9),
+    ):
+        bought = Bought("m1", order_id)
+        await api.trade.append("m1", on_terms(bought, terms=Terms(authorization_valid_s=valid_s)), START)
+        await api.trade.append("m1", bought.paying(), START + timedelta(hours=hours))
+    taken = {"payment_id": "cut.1", "order_id": "cut", "amount_cents": 2300}
+    await api.trade.append("m1", [(payment_stream("m1", "cut.1"), PaymentCaptured(**taken, capture_id="c"))])
+    account = on_terms(Bought("m1", "account"), portions=(), on_account=True)
+    asked = AuthorizationRequested(
+        payment_id="account.two", order_id="account", amount_cents=5, currency="BRL", method="card"
+    )
+    given = PaymentAuthorized(
+        payment_id="account.two", order_id="account", amount_cents=5, provider_reference="r"
+    )
+    added = [(payment_stream("m1", "account.two"), each) for each in (asked, given)]
+    last = await api.trade.append("m1", [*account, *added], START)
+    before = (START + timedelta(hours=4)).isoformat()
+    none = await api.ok("/v1/payments", at_least=last, expires_before=START.isoformat())
+    assert none["items"] == []
+    soon = await api.walk("/v1/payments", limit=1, expires_before=before)
+    assert [(each["payment_id"], datetime.fromisoformat(each["expires_at"])) for each in soon] == [
+        ("soon.1", START + timedelta(hours=3)),
+    ]
+    more = await api.walk("/v1/payments", limit=1, expires_before=(START + timedelta(days=9)).isoformat())
+    assert [each["payment_id"] for each in more] == ["soon.1", "late.1", "account.two"]
+    filters = {"expires_before": before, "status": "declined"}
+    assert (await api.ok("/v1/payments", **filters))["items"] == []
+    assert (await api.ok("/v1/payments/cut.1"))["expires_at"] is None, "nothing of it is held"
+    lapsed = AuthorizationExpired(payment_id="soon.1", order_id="soon", amount_cents=2300)
+    last = await api.trade.append("m1", [(payment_stream("m1", "soon.1"), lapsed)])
+    assert (await api.ok("/v1/payments/soon.1", at_least=last))["expires_at"] is None
+    wrong = await api.get("/v1/payments?expires_before=tomorrow", "m1")
+    assert wrong.status_code == 422
+
+
+async def test_payments_that_lapse_soon_have_an_index_that_is_sorted_as_the_list(api: Api) -> None:
+    await api.ok("/v1/orders", at_least=await sell(api.trade))
+    text = load_queries("queries", "payment.sql").list_lapsing_payments.sql
+    asked = {"merchant": "m1", "limit": 51, "expires_before": START}
+    arguments = {**dict.fromkeys(re.findall(r"%\((\w+)\)s", text)), **asked}
+    async with api.trade.log.pool.connection() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor = await connection.execute(f"EXPLAIN {text}".encode(), arguments)
+        plan = "\n".join(row[0] for row in await cursor.fetchall())
+    assert "Sort" not in plan, plan
+    assert "expires_at < " in plan.split("Filter:")[0], plan
 
 
 async def test_a_payment_is_shown_with_its_captures_and_refunds(api: Api) -> None:

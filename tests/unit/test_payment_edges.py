@@ -218,7 +218,8 @@ def test_authorisation_expiry_told_by_the_provider() -> None:
 def test_authorisation_expiry_against_a_fraud_hold_refuses_the_capture_clearly() -> None:
     lapsed = AuthorizationExpired(**IDS, amount_cents=100)
     message = payment.given(*OPEN, lapsed).when(by_hand(None)).then_refused("capture_before_expiry")
-    assert "add another payment" in message
+    assert "not sent is cancelled with it" in message, "then none can be added"
+    assert "to any other add another payment" in message
 
 
 def test_what_a_part_capture_left_expires_alone() -> None:

@@ -26,6 +26,7 @@ _PLANNED_ANEW = {
     "list_checkouts",
     "list_disputes",
     "list_holds",
+    "list_lapsing_payments",
     "list_late_deliveries",
     "list_low_stock",
     "list_methods",
