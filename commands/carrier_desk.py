@@ -1,16 +1,19 @@
-"""What is known of carriers when one is to be chosen: their rates, its rule, their track records."""
+"""What is known when a carrier is to be chosen: rates, the rule, track records, what the parcel weighs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from commands.executor import Executor
-from domain.carrier import CarrierChosen, RebookingRequested, ShipmentRequested
+from domain.carrier import Measures, RebookingRequested, Shipment, ShipmentRequested, Weighed
 from domain.carrier.carriers import Carriers
 from domain.carrier.choice import Record
+from domain.carrier.packing import GRAMS_MAX, MILLIMETRES_MAX, weighed
 from domain.carrier.rates import Parcel
+from domain.kernel import Fact
 from domain.personal import Customer
-from domain.streams import carriers_stream, track_record_stream
+from domain.product import Product
+from domain.streams import carriers_stream, product_stream, track_record_stream
 
 
 async def carriers_of(executor: Executor, merchant: str) -> Carriers:
@@ -35,19 +38,43 @@ async def track_records(
     return {each: state.state.record for each, state in zip(services, loaded, strict=True)}
 
 
-def parcel_of(asked: ShipmentRequested | RebookingRequested | CarrierChosen, carriers: Carriers) -> Parcel:
-    """As it was measured, else as many units as are in it, one upon the other."""
-    to = asked.recipient
-    where = {"region": asked.ship_to_state, "zip_prefix": to.zip_prefix if isinstance(to, Customer) else ""}
-    units = max(1, asked.units)
-    if asked.measures:
-        return Parcel(units=units, **where, **dict(asked.measures))
-    unit = carriers.unit
-    return Parcel(
-        units=units,
-        weight_g=min(10**8, units * unit.weight_g),
-        length_mm=unit.length_mm,
-        width_mm=unit.width_mm,
-        height_mm=min(10**5, units * unit.height_mm),
-        **where,
+async def catalogue_of(executor: Executor, merchant: str, skus: Iterable[str]) -> Mapping[str, Measures]:
+    """What a packed unit of each SKU measures, as far as it is known: two reads, however many there are."""
+    wanted = sorted(set(skus))
+    loaded = await executor.states.load([product_stream(merchant, sku) for sku in wanted])
+    found: dict[str, Product] = {sku: each.state for sku, each in zip(wanted, loaded, strict=True)}
+    names = sorted({product.variant_of for product in found.values() if product.variant_of})
+    owners = await executor.states.load([product_stream(merchant, name) for name in names])
+    owned: dict[str, Product] = {name: each.state for name, each in zip(names, owners, strict=True)}
+    return {sku: _unit(sku, each, owned.get(each.variant_of, each)) for sku, each in found.items()}
+
+
+def _unit(sku: str, known: Product, owner: Product) -> Measures:
+    """By the variant, else by what an import knows."""
+    sources = [each for each in (owner.variant(sku), known.imported) if each]
+
+    def told(name: str) -> int:
+        return next((measure for each in sources if (measure := getattr(each, name))), 0)
+
+    millimetres = {name: 10 * told(f"{name}_cm") for name in ("length", "width", "height")}
+    return Measures(
+        weight_g=min(GRAMS_MAX, told("weight_g")),
+        **{f"{name}_mm": min(MILLIMETRES_MAX, each) for name, each in millimetres.items()},
     )
+
+
+async def weighed_for(
+    executor: Executor, fact: Fact, asked: ShipmentRequested | RebookingRequested, carriers: Carriers
+) -> Weighed:
+    """What a parcel is taken to measure, by what is in it now."""
+    (loaded,) = await executor.states.load([fact.stream])
+    parcel: Shipment = loaded.state
+    catalogue = await catalogue_of(executor, fact.merchant, (line.sku for line in parcel.lines))
+    return weighed(parcel.lines, max(1, asked.units), catalogue, carriers.unit, asked.measures)
+
+
+def parcel_of(asked: ShipmentRequested | RebookingRequested, measures: Measures) -> Parcel:
+    to = asked.recipient
+    zip_prefix = to.zip_prefix if isinstance(to, Customer) else ""
+    sizes = {name: getattr(measures, name) for name in Measures.model_fields}
+    return Parcel(units=max(1, asked.units), region=asked.ship_to_state, zip_prefix=zip_prefix, **sizes)

@@ -40,6 +40,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("OrderDiscrepancyResolved", 1): _as_it_was,
     ("OrderShipped", 1): _in_one_parcel,
     ("ShipmentRequested", 1): _as_it_was,
+    ("CarrierChosen", 1): _as_it_was,
     ("LabelBought", 1): _as_it_was,
     ("LabelVoidRequested", 1): _as_it_was,
     ("LabelVoided", 1): _as_it_was,

@@ -23,6 +23,7 @@ from domain.carrier import (
     ReleaseParcel,
     SplitParcel,
     VoidLabel,
+    Weighed,
 )
 from domain.carrier.carriers import (
     AddCarrier,
@@ -97,6 +98,7 @@ CARRIER_COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         booking=st.integers(1, 3),
         options=options,
         reason=st.just("it is the cheapest"),
+        weighed=st.sampled_from([None, Weighed(weight_g=900, by="catalogue")]),
         now=moments,
     ),
     HoldParcel: st.builds(HoldParcel, **_shipment),

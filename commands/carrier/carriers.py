@@ -88,7 +88,7 @@ class RateCardBody(Body):
 
 
 class ChoiceRuleBody(Body):
-    """How a carrier is chosen for a parcel, and what a unit counts as whose parcel nobody measured."""
+    """How a carrier is chosen for a parcel, and what a unit counts as that the catalogue does not know."""
 
     model_config = ConfigDict(
         json_schema_extra={

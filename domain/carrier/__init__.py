@@ -54,6 +54,7 @@ from domain.carrier.shipment_messages import (
     ShipmentScanned,
     SplitParcel,
     VoidLabel,
+    Weighed,
 )
 from domain.carrier.track_record import TRACK_RECORD
 
@@ -112,4 +113,5 @@ __all__ = [
     "ShipmentScanned",
     "SplitParcel",
     "VoidLabel",
+    "Weighed",
 ]

@@ -28,7 +28,7 @@ CARRIERS_MAX, VERSIONS_MAX = 50, 1_000
 
 
 class UnitMeasures(Value):
-    """What a unit counts as where nobody measured its parcel."""
+    """What a unit counts as where nobody measured its parcel, and the catalogue does not know it."""
 
     weight_g: Grams = 500
     length_mm: Millimetres = 0

@@ -62,6 +62,7 @@ from domain.carrier.shipment_messages import (
     ShipmentScanned,
     SplitParcel,
     VoidLabel,
+    Weighed,
 )
 from domain.kernel import Decider, Refused
 from domain.personal import Customer, Erased, Personal
@@ -100,6 +101,7 @@ class Shipment:
     units: int = 0
     lines: tuple[ParcelLine, ...] = ()
     measures: Measures | None = None
+    weighed: Weighed | None = None
     booking: int = 0
     option: Option | None = None
     rest: tuple[Option, ...] = ()
@@ -290,6 +292,7 @@ def _fall_back(
         CarrierChosen(
             **ids,
             **_asked(shipment),
+            weighed=shipment.weighed,
             booking=shipment.booking + 1,
             option=best,
             reason=f"{best.name} is the next best, as {failed.name} failed ({kind}: {reason})"[:1000],
@@ -322,6 +325,7 @@ def _choose(command: ChooseCarrier, shipment: Shipment) -> tuple[ShipmentEvent, 
         CarrierChosen(
             **ids,
             **_asked(shipment),
+            weighed=command.weighed,
             booking=command.booking,
             option=best,
             reason=command.reason,
@@ -627,6 +631,7 @@ def evolve(shipment: Shipment, event: ShipmentEvent) -> Shipment:
                 shipment,
                 booking=booking,
                 option=option,
+                weighed=event.weighed,
                 rest=event.rest,
                 chosen_at=event.chosen_at,
                 carriers={**shipment.carriers, booking: option.carrier},

@@ -45,6 +45,27 @@ class Measures(Value):
     height_mm: Millimetres = 0
 
 
+WeighedBy: TypeAlias = Literal["staff", "catalogue", "catalogue_in_part", "unit"]
+"""Whose weight it is: staff measured the parcel; the catalogue knows all, or some, of what is in it; or the
+merchant's usual unit stands for each."""
+_WEIGHED_WORDS: dict[WeighedBy, str] = {
+    "staff": "by who measured it",
+    "catalogue": "by the catalogue",
+    "catalogue_in_part": "by the catalogue, and by the usual unit where that does not know",
+    "unit": "by the usual unit",
+}
+
+
+class Weighed(Measures):
+    """What a parcel was taken to measure when its carrier was chosen, and by whose word it weighs that."""
+
+    by: WeighedBy
+
+    @property
+    def words(self) -> str:
+        return f"weighed {self.weight_g} g {_WEIGHED_WORDS[self.by]}"
+
+
 Lines = Annotated[tuple[ParcelLine, ...], Field(max_length=LINES_MAX)]
 """What is in the parcel. Empty in what was recorded before parcels had lines: then it is all of the order."""
 
@@ -112,8 +133,10 @@ class ParcelReaddressed(Event):
 
 
 class CarrierChosen(Event):
-    """The booking to make, and why with this service. `rest` are the next best, should it fail."""
+    """The booking to make, and why with this service. `rest` are the next best, should it fail. `weighed` is
+    what all of them were quoted on; None in what was recorded before."""
 
+    schema_version = 2
     shipment_id: Id
     order_id: Id
     subject: Id
@@ -121,6 +144,7 @@ class CarrierChosen(Event):
     ship_to_state: str
     units: int
     measures: Measures | None = None
+    weighed: Weighed | None = None
     booking: int
     option: Option
     reason: str
@@ -394,12 +418,14 @@ class ReaddressParcel(Command):
 
 
 class ChooseCarrier(Command):
-    """`options` are ranked, the best first; with none, `reason` says why nobody takes the parcel."""
+    """`options` are ranked, the best first, and quoted on `weighed`. With none, `reason` says why nobody
+    takes the parcel."""
 
     shipment_id: Id
     booking: int
     options: Annotated[tuple[Option, ...], Field(max_length=OPTIONS_MAX)]
     reason: str
+    weighed: Weighed | None = None
     now: AwareDatetime
 
 

@@ -101,6 +101,9 @@ class ShipmentProgress:
     fallbacks_count: int = 0
     service: str | None = None
     choice_reason: str | None = None
+    weight_g: int | None = None
+    weighed_by: str | None = None
+    billed_g: int | None = None
     quoted_cents: int | None = None
     label_cents: int | None = None
     billed_cents: int = 0
@@ -246,6 +249,9 @@ def _chosen(batch: _Batch, event: CarrierChosen, fact: Fact) -> None:
     parcel.booking, parcel.choice_reason = event.booking, event.reason
     parcel.carrier, parcel.service = option.carrier, option.service
     parcel.quoted_cents, parcel.currency = option.cents, option.currency
+    parcel.billed_g = option.billed_g
+    if event.weighed:
+        parcel.weight_g, parcel.weighed_by = event.weighed.weight_g, event.weighed.by
     parcel.promised_at = event.promised_at
     parcel.goes_on()
 
@@ -379,5 +385,5 @@ def project(facts: Sequence[Fact]) -> Rows:
 
 
 SHIPMENTS = ReadModel(
-    "shipments", ("shipments", "shipment_scans", "shipment_labels"), tuple(_CHANGES), project, version=4
+    "shipments", ("shipments", "shipment_scans", "shipment_labels"), tuple(_CHANGES), project, version=5
 )

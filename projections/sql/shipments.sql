@@ -22,6 +22,9 @@ CREATE TABLE shipments_g0 (
     fallbacks_count bigint NOT NULL DEFAULT 0,
     service text COLLATE "C",
     choice_reason text,
+    weight_g bigint,
+    weighed_by text COLLATE "C",
+    billed_g bigint,
     quoted_cents bigint,
     label_cents bigint,
     billed_cents bigint NOT NULL DEFAULT 0,
@@ -108,6 +111,9 @@ UPDATE shipments_g0 AS s SET
     fallbacks_count = s.fallbacks_count + m.fallbacks_count,
     service = coalesce(m.service, s.service),
     choice_reason = coalesce(m.choice_reason, s.choice_reason),
+    weight_g = coalesce(m.weight_g, s.weight_g),
+    weighed_by = coalesce(m.weighed_by, s.weighed_by),
+    billed_g = coalesce(m.billed_g, s.billed_g),
     quoted_cents = coalesce(m.quoted_cents, s.quoted_cents),
     label_cents = coalesce(m.label_cents, s.label_cents),
     billed_cents = s.billed_cents + m.billed_cents,
@@ -126,13 +132,15 @@ UPDATE shipments_g0 AS s SET
 FROM unnest(
     :merchant, :shipment_id, :stage, :carrier, :tracking_number, :dispatch_inferred, :scans_count,
     :dispatched_at, :delivered_at, :returned_at, :last_scan_at, :tracking_level, :tracking_status, :tracking_at,
-    :units_count, :booking, :fallbacks_count, :service, :choice_reason, :quoted_cents, :label_cents,
+    :units_count, :booking, :fallbacks_count, :service, :choice_reason, :weight_g, :weighed_by, :billed_g,
+    :quoted_cents, :label_cents,
     :billed_cents, :currency, :promised_at, :manifest_id, :unlisted, :is_held, :ship_to_state, :handed_over_at, :misdirected_count,
     :dispatched_booking, :called_off_at, :trouble, :trouble_reason, :trouble_at, :trouble_told, :anew
 ) AS m (
     merchant, shipment_id, stage, carrier, tracking_number, dispatch_inferred, scans_count, dispatched_at,
     delivered_at, returned_at, last_scan_at, tracking_level, tracking_status, tracking_at, units_count, booking,
-    fallbacks_count, service, choice_reason, quoted_cents, label_cents, billed_cents, currency, promised_at,
+    fallbacks_count, service, choice_reason, weight_g, weighed_by, billed_g, quoted_cents, label_cents,
+    billed_cents, currency, promised_at,
     manifest_id, unlisted, is_held, ship_to_state, handed_over_at, misdirected_count, dispatched_booking,
     called_off_at, trouble, trouble_reason, trouble_at, trouble_told, anew
 )

@@ -50,7 +50,9 @@ class CarrierRule(Answer):
     late_cents: int = 0
     days_max: int | None = None
     on_time_min_permille: int = 0
-    unit_weight_g: int = Field(500, description="of a unit whose parcel nobody measured, as all that follow")
+    unit_weight_g: int = Field(
+        500, description="of a unit that the catalogue does not know, as all that follow"
+    )
     unit_length_mm: int = 0
     unit_width_mm: int = 0
     unit_height_mm: int = 0

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
+from domain.carrier.shipment_messages import WeighedBy
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader
 from queries.models import Answer, PageOf, documented, page_of
@@ -65,6 +66,12 @@ class Shipment(Answer):
     fallbacks_count: int = Field(description="bookings that failed, each followed by another")
     service: str | None
     choice_reason: str | None = Field(description="why this carrier and service")
+    weight_g: int | None = Field(description="that the price was quoted on", examples=[9000])
+    weighed_by: WeighedBy | None = Field(
+        description="by whom: `staff` measured it, the `catalogue` knows all or some (`catalogue_in_part`) of"
+        " what is in it, or the merchant's usual `unit` stands for each"
+    )
+    billed_g: int | None = Field(description="what the rates count: that of the volume, if it is more")
     quoted_cents: int | None = Field(description="minor units of `currency`, as all that follow")
     label_cents: int | None = Field(description="what the carrier said that the label costs")
     billed_cents: int = Field(description="on invoices of carriers")

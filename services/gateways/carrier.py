@@ -13,6 +13,7 @@ from typing import Any
 from domain.carrier import (
     CarrierChosen,
     LabelVoidRequested,
+    Measures,
     RebookingRequested,
     RecordCarrierShipment,
     RecordUnavailable,
@@ -103,8 +104,8 @@ def _details(asked: Booking) -> dict[str, Any]:
     """What the house's carrier does not ask about."""
     option, number = _option(asked), _number(asked)
     details: dict[str, Any] = {"booking": number} if number > 1 else {}
-    if asked.measures:
-        details["measures"] = asked.measures.model_dump()
+    if measures := (asked.weighed if isinstance(asked, CarrierChosen) else None) or asked.measures:
+        details["measures"] = measures.model_dump(include=set(Measures.model_fields))
     return {**details, "service": option.service, "price_cents": option.cents} if option else details
 
 

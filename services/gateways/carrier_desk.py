@@ -1,4 +1,4 @@
-"""Which carrier gets a parcel? The merchant's carriers, rates, rule and track records, read and weighed.
+"""Which carrier gets a parcel? The merchant's carriers, rates, rule and track records, read and compared.
 
 A parcel of a merchant without rate cards is not chosen for: it goes with the house's carrier.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from commands.carrier_desk import carriers_of, parcel_of, track_records
+from commands.carrier_desk import carriers_of, parcel_of, track_records, weighed_for
 from commands.executor import Executor
 from domain.carrier import ChooseCarrier, RebookingRequested, ShipmentRequested
 from domain.carrier.carriers import Carriers, options, quotes
@@ -27,14 +27,17 @@ async def choose(fact: Fact, executor: Executor, now: datetime) -> Command | Non
     carriers = await carriers_of(executor, fact.merchant)
     if not carriers.chooses:
         return None
-    parcel = parcel_of(fact.event, carriers)
+    weighed = await weighed_for(executor, fact, fact.event, carriers)
+    parcel = parcel_of(fact.event, weighed)
     records = await track_records(executor, fact.merchant, carriers)
     found = ranked(carriers.rule, options(carriers, parcel, now, records))
+    why = reason(carriers.rule, found) if found else why_nobody(carriers, parcel, now)
     return ChooseCarrier(
         shipment_id=fact.event.shipment_id,
         booking=fact.event.booking if isinstance(fact.event, RebookingRequested) else 1,
         options=found[:OPTIONS_MAX],
-        reason=reason(carriers.rule, found) if found else why_nobody(carriers, parcel, now),
+        reason=f"{why}; {weighed.words}",
+        weighed=weighed,
         now=now,
     )
 
@@ -47,4 +50,4 @@ def why_nobody(carriers: Carriers, parcel: Parcel, now: datetime) -> str:
         if isinstance(each, NotServed)
     ]
     said = "; ".join(told) or "all are suspended, or their rates do not hold yet"
-    return f"no carrier takes the parcel: {said}"[:1000]
+    return f"no carrier takes the parcel: {said}"[:900]

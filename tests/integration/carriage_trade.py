@@ -22,6 +22,7 @@ from domain.carrier import (
     ShipmentManifested,
     ShipmentRequested,
     ShipmentScanned,
+    Weighed,
 )
 from domain.carrier.carriers import (
     CarrierAdded,
@@ -156,7 +157,10 @@ def a_parcel(
         (stream, CarrierUnavailable(**ids, call="book", attempts=3, booking=2)),
         (stream, LabelRefused(**ids, reason="not offered")),
         (stream, RebookingRequested(**ids, **asked, booking=3)),
-        (stream, CarrierChosen(**ids, **asked, booking=3, **chosen)),
+        (
+            stream,
+            CarrierChosen(**ids, **asked, booking=3, **chosen, weighed=Weighed(weight_g=1_400, by="staff")),
+        ),
         (stream, LabelBought(**ids, **label, tracking_number=f"SW-{shipment_id}", booking=3)),
         (stream, ShipmentManifested(**ids, manifest_id=manifest_id)),
         (stream, ShipmentHandedOver(**ids, manifest_id=manifest_id, happened_at=LATER)),

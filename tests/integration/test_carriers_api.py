@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from commands.executor import Context
 from domain.carrier import (
+    CarrierChosen,
     ChooseCarrier,
     LabelVoidRequested,
+    Measures,
     ParcelLine,
+    Rebook,
     RecordCarrierShipment,
     RequestShipment,
     ShipmentBilled,
     ShipmentDispatched,
+    SplitParcel,
+    VoidLabel,
 )
 from domain.carrier.choice import Option
 from domain.carrier.invoice import InvoiceDiscrepancyOpened
@@ -24,6 +29,7 @@ from domain.kernel import Command, one
 from domain.personal import Customer
 from domain.streams import shipment_stream
 from eventstore.seams import RandomIds
+from services.gateways.carrier_desk import choose
 from tests.integration.api_client import Api, problem, serving_in_memory
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -105,6 +111,113 @@ async def test_rates_are_published_and_quoted(api: Api) -> None:
     silent = (await api.post("/v1/carriers/quotes", {"weight_g": 900, "region": "SP"})).json()
     assert (silent["options"], silent["reason"]) == ([], None)
     assert (await api.post("/v1/carriers/swift/resume")).status_code == 200
+
+
+HEAVY: dict[str, Any] = {
+    **CARD,
+    "services": [
+        {
+            **CARD["services"][0],
+            "bands": [
+                {"zone": "near", "up_to_g": 5_000, "cents": 1490},
+                {"zone": "near", "up_to_g": 20_000, "cents": 4990},
+            ],
+        }
+    ],
+}
+
+
+async def weighing(api: Api) -> None:
+    """A merchant with rates, and a parcel: two anvils of 4.5 kg, one thing that an import knows to be of
+    1.2 kg, and one that is in no catalogue."""
+    await api.put("/v1/carriers/swift", {})
+    assert (await api.post("/v1/carriers/swift/rate-cards", HEAVY)).status_code == 200
+    variant = {"sku": "ANVIL-L", "weight_g": 4_500, "length_cm": 20, "width_cm": 15, "height_cm": 10}
+    draft = {"product_id": "ANVIL", "name": "Anvil", "variants": [variant]}
+    assert (await api.post("/v1/products", draft)).status_code == 201
+    assert (await api.put("/v1/products/KNOWN", {"weight_g": 1_200})).status_code == 200
+    await api.client._transport.app.state.keyring.ensure({"p1"})  # type: ignore[attr-defined]
+    units = {"ANVIL-L": 2, "KNOWN": 1, "NOWHERE": 1}
+    parcel = tuple(ParcelLine(sku=sku, warehouse="main", quantity=n) for sku, n in units.items())
+    to = Customer(customer_id="c", customer_unique_id="u", zip_prefix="01310", city="São Paulo")
+    asked: dict[str, Any] = {"subject": "p1", "recipient": to, "ship_to_state": "SP", "units": 4}
+    await say(api, RequestShipment(shipment_id="s1", order_id="o1", **asked, lines=parcel))
+
+
+async def choosing(api: Api) -> ChooseCarrier:
+    """What is made of the last request for a carrier."""
+    executor = api.client._transport.app.state.executor  # type: ignore[attr-defined]
+    facts = [each for each in await api.facts() if "Request" in type(each.event).__name__]
+    chosen = await choose(facts[-1], executor, datetime.now(UTC) + timedelta(minutes=1))
+    assert isinstance(chosen, ChooseCarrier)
+    return chosen
+
+
+async def test_a_parcel_is_quoted_on_what_the_catalogue_says_that_it_weighs(api: Api) -> None:
+    await weighing(api)
+    chosen = await choosing(api)
+    grams = 2 * 4_500 + 1_200 + 500
+    assert [(each.billed_g, each.cents) for each in chosen.options] == [(grams, 4990)]
+    assert chosen.weighed is not None
+    assert (chosen.weighed.weight_g, chosen.weighed.by) == (grams, "catalogue_in_part")
+    assert f"weighed {grams} g" in chosen.reason
+    await say(api, chosen)
+    (kept,) = await api.events(CarrierChosen)
+    assert kept.weighed == chosen.weighed
+
+
+async def test_the_catalogue_counts_as_it_is_and_the_parcel_as_it_was_split(api: Api) -> None:
+    await weighing(api)
+    heavier = {"sku": "ANVIL-L", "weight_g": 9_000}
+    assert (await api.post("/v1/products/ANVIL/variants/describe", heavier)).status_code == 200
+    light = tuple(ParcelLine(sku=sku, warehouse="main", quantity=1) for sku in ("ANVIL-L", "NOWHERE"))
+    await say(api, SplitParcel(shipment_id="s1", into="s1-b", lines=light))
+    chosen = await choosing(api)
+    assert [each.billed_g for each in chosen.options] == [9_000 + 1_200]
+
+
+async def test_what_staff_measured_counts_instead_of_the_catalogue(api: Api) -> None:
+    await weighing(api)
+    await say(
+        api,
+        await choosing(api),
+        RecordCarrierShipment(shipment_id="s1", carrier="swift", tracking_number="SW1"),
+        VoidLabel(shipment_id="s1"),
+        RecordCarrierShipment(shipment_id="s1", carrier="swift", tracking_number="SW1", voided=True),
+        Rebook(shipment_id="s1", measures=Measures(weight_g=800)),
+    )
+    chosen = await choosing(api)
+    assert [(each.billed_g, each.cents) for each in chosen.options] == [(800, 1490)]
+    assert chosen.weighed is not None
+    assert (chosen.weighed.weight_g, chosen.weighed.by) == (800, "staff")
+
+
+async def test_who_takes_no_parcel_of_that_weight_says_so(api: Api) -> None:
+    await weighing(api)
+    heavier = {"sku": "ANVIL-L", "weight_g": 19_000}
+    assert (await api.post("/v1/products/ANVIL/variants/describe", heavier)).status_code == 200
+    chosen = await choosing(api)
+    assert not chosen.options
+    assert "swift express: too_heavy" in chosen.reason
+    assert "weighed 39700 g" in chosen.reason
+
+
+async def test_a_parcel_that_is_chosen_for_reads_its_products_together(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await weighing(api)
+    states = api.client._transport.app.state.executor.states  # type: ignore[attr-defined]
+    asked: list[list[str]] = []
+    load = states.load
+
+    async def counting(streams: Any) -> Any:
+        asked.append(list(streams))
+        return await load(streams)
+
+    monkeypatch.setattr(states, "load", counting)
+    await choosing(api)
+    of_products = [each for each in asked if any(name.startswith("product-") for name in each)]
+    assert [len(each) for each in of_products] == [3, 1], "the SKUs, then the products that they are of"
 
 
 async def test_a_card_that_is_not_whole_or_late_is_refused_with_the_rule(api: Api) -> None:

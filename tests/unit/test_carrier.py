@@ -44,6 +44,7 @@ from domain.carrier import (
     ShipmentScanned,
     SplitParcel,
     VoidLabel,
+    Weighed,
 )
 from domain.carrier.choice import Option
 from domain.personal import Customer
@@ -213,7 +214,10 @@ SWIFT = Option(
 CALM = SWIFT.model_copy(update={"service": "calm", "cents": 1100, "days": 9})
 POST = SWIFT.model_copy(update={"carrier": "post", "service": "parcel", "cents": 1200, "days": 5})
 PARCEL = {"subject": "u1", "recipient": RECIPIENT, "ship_to_state": "SP", "units": 2}
-CHOOSE = ChooseCarrier(shipment_id="s1", booking=1, options=(SWIFT, CALM, POST), reason="cheapest", now=NOON)
+WEIGHED = Weighed(weight_g=900, by="catalogue")
+CHOOSE = ChooseCarrier(
+    shipment_id="s1", booking=1, options=(SWIFT, CALM, POST), reason="cheapest", weighed=WEIGHED, now=NOON
+)
 
 
 def chosen(booking: int, option: Option, rest: tuple[Option, ...], why: str) -> CarrierChosen:
@@ -221,6 +225,7 @@ def chosen(booking: int, option: Option, rest: tuple[Option, ...], why: str) -> 
     return CarrierChosen(
         **IDS,
         **PARCEL,
+        weighed=WEIGHED,
         booking=booking,
         option=option,
         reason=why,
