@@ -74,7 +74,8 @@ def why(
 ) -> None:
     """The tree of causes of something, or the events that a number in a read model is made of.
 
-    `tillroll why order m1/1001`, `tillroll why event 17`, `tillroll why stock A-1 main --merchant m1`,
+    `tillroll why order m1/1001`, `tillroll why stock A-1 main --merchant m1`, `tillroll why event 17` (of an
+    order, a cart, a scheduled price or anything else),
     `tillroll why sales_by_day --merchant m1 --day 2018-03-01 --column net_cents`. Exit 1 if a number does not
     add up.
     """

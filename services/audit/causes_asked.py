@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from uuid import UUID
 
-from domain.kernel import Fact
-from domain.streams import payment_stream, shipment_stream, stock_stream, stream_parts
+from domain.streams import order_stream, payment_stream, shipment_stream, stock_stream
 from eventstore.statements import Pool
 from projections.generations import Connection
 from services.audit.causes import Cause
 from services.audit.causes_read import TrailReader
-from services.audit.causes_trail import EVENTS_MAX, Trail, order_of
+from services.audit.causes_trail import EVENTS_MAX, Trail, is_event_id, key_of
 from services.audit.causes_tree import tree_of
 
 STOCK_EVENTS_MAX = 20
@@ -61,9 +59,10 @@ async def why_order(
 
     Like all of these, raises NothingThere.
     """
-    trail = Trail(events_max)
-    await TrailReader(connection).of_order(merchant, order_id, trail)
-    return tree_of(_found(trail, f"order {order_id}"), f"order {order_id} of {merchant}")
+    trail, key = Trail(events_max), order_stream(merchant, order_id)
+    await TrailReader(connection).follow(trail, [key])
+    own = {fact.position for fact in _found(trail, f"order {order_id}").facts.values() if key_of(fact) == key}
+    return tree_of(trail, f"order {order_id} of {merchant}", own, effects=True, marked=False)
 
 
 async def why_payment(connection: Connection, merchant: str, payment_id: str) -> Cause:
@@ -92,7 +91,7 @@ async def why_event(connection: Connection, event: str) -> Cause:
         raise NothingThere(
             f"there is no event {event}; say its position, or its id if that was made when it was recorded"
         )
-    await _read_orders(reader, trail, [fact])
+    await reader.follow(trail)
     asked = f"event {fact.position} {trail.stored[fact.position].type}"
     return tree_of(trail, asked, {fact.position}, effects=True)
 
@@ -100,27 +99,17 @@ async def why_event(connection: Connection, event: str) -> Cause:
 async def _position(reader: TrailReader, event: str) -> int | None:
     if event.isascii() and event.isdigit() and len(event) <= 18:
         return int(event)
-    try:
-        return await reader.position_of(UUID(event))
-    except (ValueError, OverflowError):
-        raise NothingThere(f"{event} is neither a position nor the id of an event") from None
+    if not is_event_id(event):
+        raise NothingThere(f"{event} is neither a position nor the id of an event")
+    return await reader.position_of(event)
 
 
 async def _why_stream(connection: Connection, stream: str, asked: str, newest: int | None = None) -> Cause:
     reader, trail = TrailReader(connection), Trail()
     facts = await (reader.newest(stream, newest, trail) if newest else reader.stream(stream, trail))
     _found(trail, asked)
-    await _read_orders(reader, trail, facts)
+    await reader.follow(trail)
     return tree_of(trail, asked, {fact.position for fact in facts})
-
-
-async def _read_orders(reader: TrailReader, trail: Trail, facts: list[Fact]) -> None:
-    """What belongs to the orders that these are about; what is about none has its causes beside it."""
-    orders = {order for fact in facts if (order := order_of(fact))}
-    for order in sorted(orders):
-        merchant, order_id = stream_parts(order)
-        await reader.of_order(merchant, order_id, trail)
-    await reader.between(trail)
 
 
 def _found(trail: Trail, asked: str) -> Trail:

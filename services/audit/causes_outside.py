@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.kernel import Fact
 from services.audit.causes import Cause
-from services.audit.causes_trail import GATEWAYS, Entry, Trail, command_of_words, request_of
+from services.audit.causes_trail import GATEWAYS, Entry, Trail, command_of_words, is_event_id, request_of
 
 FORGOTTEN = "the ledger does not know it: it keeps entries for a time only"
 
@@ -14,7 +14,7 @@ FORGOTTEN = "the ledger does not know it: it keeps entries for a time only"
 def from_outside(trail: Trail, fact: Fact) -> Cause:
     """A command that somebody gave, a webhook, or a cause that is not to be seen."""
     gateway = GATEWAYS.get(fact.actor)
-    if gateway and ((gateway.name, fact.causation) in trail.webhooks or not _is_event_id(fact.causation)):
+    if gateway and ((gateway.name, fact.causation) in trail.webhooks or not is_event_id(fact.causation)):
         return _webhook(trail, fact)
     if request := request_of(fact):
         entry = trail.ledger.get(request)
@@ -22,7 +22,7 @@ def from_outside(trail: Trail, fact: Fact) -> Cause:
         node = Cause(f"request {request}", "command", f"command of {fact.actor} over HTTP", details)
         node.missing = "" if entry else FORGOTTEN
         return node
-    if _is_event_id(fact.causation):
+    if is_event_id(fact.causation):
         return Cause(
             f"event {fact.causation}",
             "missing",
@@ -75,7 +75,3 @@ def told_by_ledger(entry: Entry | None) -> dict[str, Any]:
     if entry.first > entry.last:
         return {**told, "came_to": "nothing had to change"}
     return {**told, "first_position": entry.first, "last_position": entry.last}
-
-
-def _is_event_id(causation: str) -> bool:
-    return len(causation) == 36 and causation.count("-") == 4

@@ -1,12 +1,15 @@
-"""What is known of the causes of an order's events? All that is stored about them, read by keys alone.
+"""What is known of the causes of some events? All that is stored about them, read by keys alone.
 
-From the order's own stream it goes on to what each event led to: reactions of agents by the event's
-position, their commands by ids that are computed (the ledger says at which positions those appended), the
-streams of payments, parcels and deadlines by their names.
+Of an order, a cart or a product that an event is about all is read that its agents know: that is little. From
+there it goes on to what each event led to: reactions of agents by the event's position, their commands by ids
+that are computed (the ledger says at which positions those appended), the streams of payments, parcels and
+deadlines by their names. And back to what led to it, one cause at a time, by the id that the event tells.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,7 +18,8 @@ import orjson
 
 from domain.kernel import Fact
 from domain.order import OrderPlaced
-from domain.streams import deadline_stream, order_stream, payment_stream
+from domain.streams import deadline_stream, payment_stream, stream_parts
+from eventstore.log import StoredEvent
 from eventstore.queries import load_queries
 from projections.generations import Connection
 from services.agents.reactions import decode_groups, parker
@@ -33,12 +37,18 @@ from services.audit.causes_trail import (
     command_of_deadline,
     command_of_words,
     commands_of_gateway,
-    order_of,
+    is_event_id,
+    is_followed,
+    key_of,
     request_of,
 )
 from services.audit.stored import Unreadable, fetch
 
 ROUNDS_MAX = 12
+LONG = 500
+"""Events of a cart or a product that is not read whole any more: its events are followed one by one."""
+CAUSES_MAX = 50
+"""Events that are looked for by their ids alone, in a tree: each takes a look at many positions."""
 WINDOW, WINDOW_SECONDS = 50_000, 2
 """How far around the time that an event's id holds it is looked for: positions, and before it, seconds."""
 QUERIES = load_queries("services.audit", "causes.sql")
@@ -50,23 +60,23 @@ class TrailReader:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def of_order(self, merchant: str, order_id: str, trail: Trail) -> None:
-        """Add all events about an order to `trail`, and what is known between them."""
-        key = order_stream(merchant, order_id)
-        trail.add(await self._fetch("read_streams", streams=[key]))
-        await self._by_timeline(merchant, order_id, trail)
-        new = [fact for fact in trail.facts.values() if order_of(fact) == key]
+    async def follow(self, trail: Trail, keys: Iterable[str] = ()) -> None:
+        """Add all about these keys and those that the events are about, what came of all of them, what led to
+        them, and what is known between them."""
+        new = [*trail.facts.values(), *await self._open(trail, set(keys))]
         known: set[str] = set()
         for _ in range(ROUNDS_MAX):
+            new += await self._open(trail, {key_of(fact) for fact in new})
             if not new or trail.cut:
                 break
             await self._read_reactions(trail, new)
-            replay(trail, key)
-            streams = (_streams_of(trail, new) | _deadlines_in(trail, merchant)) - known
+            replay(trail)
+            streams = (_streams_of(trail, new) | _deadlines_in(trail)) - known - trail.whole - trail.long
             known |= streams
             rows = await self._fetch("read_streams", streams=sorted(streams)) if streams else []
             new = trail.add([*rows, *await self._read_appended(trail, new)])
         trail.cut |= bool(new)
+        await self._read_causes(trail)
         await self._read_between(trail)
 
     async def one(self, position: int, trail: Trail) -> Fact | None:
@@ -80,16 +90,14 @@ class TrailReader:
     async def stream(self, stream: str, trail: Trail) -> list[Fact]:
         return trail.add(await self._fetch("read_streams", streams=[stream]))
 
-    async def between(self, trail: Trail) -> None:
-        """What is known of events that are about no order."""
-        await self._read_reactions(trail, list(trail.facts.values()))
-        await self._read_between(trail)
-
-    async def position_of(self, event_id: UUID) -> int | None:
-        """Where the event is, by the time that its id holds; None if it is not there."""
-        made_at = datetime.fromtimestamp((event_id.int >> 80) / 1000, UTC)
+    async def position_of(self, event_id: str) -> int | None:
+        """Where the event is, by the time that its id holds; None if it is not there, or for no such id."""
+        try:
+            made_at = datetime.fromtimestamp((UUID(event_id).int >> 80) / 1000, UTC)
+        except (ValueError, OverflowError):
+            return None
         ((near,),) = await self._fetch("position_at", at=made_at - timedelta(seconds=WINDOW_SECONDS))
-        rows = await self._fetch("find_event", after=near, event_id=str(event_id), limit=WINDOW)
+        rows = await self._fetch("find_event", after=near, event_id=event_id, limit=WINDOW)
         return rows[0][0] if rows else None
 
     async def head(self) -> int:
@@ -97,11 +105,39 @@ class TrailReader:
         ((head,),) = await self._fetch("read_head")
         return int(head)
 
-    async def _by_timeline(self, merchant: str, order_id: str, trail: Trail) -> None:
-        """A shorter way to most of it, where the read model is made; what it lacks is found without it."""
-        if (await self._fetch("has_timeline"))[0][0]:
-            rows = await self._fetch("read_timeline", merchant=merchant, order_id=order_id)
-            trail.add(await self._fetch("read_positions", positions=[position for (position,) in rows]))
+    async def _open(self, trail: Trail, keys: set[str]) -> list[Fact]:
+        """Add all that stands in the streams of these keys, of those that agents have processes of."""
+        fresh = sorted(key for key in keys - trail.whole - trail.long if is_followed(key))
+        if not fresh or trail.cut:
+            return []
+        rows = [StoredEvent(*row) for row in await self._fetch("read_streams", streams=fresh)]
+        lengths = Counter(row.stream for row in rows)
+        trail.long.update(key for key in fresh if lengths[key] > LONG and not key.startswith("order-"))
+        trail.whole.update(set(fresh) - trail.long)
+        rows = [row for row in rows if row.stream in trail.whole]
+        return trail.add([*rows, *await self._by_timeline(fresh)])
+
+    async def _by_timeline(self, keys: list[str]) -> list[Any]:
+        """A shorter way to most of an order, where the read model is made; what it lacks is found without."""
+        orders = [stream_parts(key) for key in keys if key.startswith("order-")]
+        if not orders or not (await self._fetch("has_timeline"))[0][0]:
+            return []
+        merchants, ids = [merchant for merchant, _ in orders], [order_id for _, order_id in orders]
+        rows = await self._fetch("read_timeline", merchants=merchants, order_ids=ids)
+        return await self._fetch("read_positions", positions=[position for (position,) in rows])
+
+    async def _read_causes(self, trail: Trail) -> None:
+        """Add the causes of all that, and theirs, as far back as they are told; at most CAUSES_MAX."""
+        looked_for: set[str] = set()
+        new = list(trail.facts.values())
+        while new and not trail.cut:
+            wanted = dict.fromkeys(fact.causation for fact in new if is_event_id(fact.causation))
+            unknown = [each for each in wanted if each not in trail.positions and each not in looked_for]
+            unknown = unknown[: CAUSES_MAX - len(looked_for)]
+            looked_for.update(unknown)
+            found = [position for each in unknown if (position := await self.position_of(each)) is not None]
+            new = trail.add(await self._fetch("read_positions", positions=found)) if found else []
+            await self._read_reactions(trail, new)
 
     async def _read_reactions(self, trail: Trail, new: list[Fact]) -> None:
         positions = [fact.position for fact in new]
@@ -155,7 +191,7 @@ class TrailReader:
             "read_open_calls", gateways=[each.name for each in GATEWAYS.values()], positions=list(trail.facts)
         ):
             trail.open_calls[position, gateway] = OpenCall(*rest)
-        keys = sorted({key for fact in facts if (key := order_of(fact))})
+        keys = sorted(trail.whole)
         for agent, key, name, due_at in await self._fetch("read_pending", agents=list(AGENT_OF), keys=keys):
             trail.pending[agent, key, name] = due_at
         followers = {parker(name): name for name in AGENT_OF}
@@ -214,10 +250,10 @@ def _streams_of(trail: Trail, new: list[Fact]) -> set[str]:
     return streams
 
 
-def _deadlines_in(trail: Trail, merchant: str) -> set[str]:
+def _deadlines_in(trail: Trail) -> set[str]:
     return {
-        deadline_stream(merchant, agent, deadline.key, deadline.name)
-        for (_, agent), reaction in trail.replayed.items()
+        deadline_stream(trail.facts[position].merchant, agent, deadline.key, deadline.name)
+        for (position, agent), reaction in trail.replayed.items()
         for deadline in reaction.deadlines
         if deadline.due_at is not None
     }

@@ -1,4 +1,5 @@
-"""What would the agents make of an order's facts if they were asked again? They are pure, so it can be tried.
+"""What would the agents make of an order's facts, a cart's or a product's, if they were asked again? They are
+pure, so it can be tried.
 
 It tells what is recorded nowhere: which facts a reaction builds on, and the deadlines that it sets. And
 whether today's rules decide what was recorded.
@@ -13,20 +14,21 @@ import structlog
 from domain.kernel import Fact
 from services.agents.agent import Agent
 from services.agents.reactions import encode_groups
-from services.audit.causes_trail import AGENT_OF, Recorded, Replayed, Trail, order_of
+from services.audit.causes_trail import AGENT_OF, Recorded, Replayed, Trail, key_of
 
 logger = structlog.get_logger()
 
 
-def replay(trail: Trail, key: str) -> None:
-    """Ask each agent again what it makes of the order's facts, in the order of the log."""
-    facts = [
-        trail.facts[position] for position in sorted(trail.facts) if order_of(trail.facts[position]) == key
-    ]
+def replay(trail: Trail) -> None:
+    """Ask each agent again what it makes of the facts of each key that is whole, in the order of the log."""
+    facts_of: dict[str, list[Fact]] = {}
+    for position in sorted(trail.facts):
+        if (key := key_of(trail.facts[position])) in trail.whole:
+            facts_of.setdefault(key, []).append(trail.facts[position])
+    trail.replayed.clear()
     for agent in AGENT_OF.values():
-        for fact in facts:
-            trail.replayed.pop((fact.position, agent.name), None)
-        _replay_one(trail, agent, facts)
+        for facts in facts_of.values():
+            _replay_one(trail, agent, facts)
 
 
 def _replay_one(trail: Trail, agent: Agent, facts: list[Fact]) -> None:

@@ -12,16 +12,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from domain.aggregates import PARTS
 from domain.kernel import Deadline, Fact, Group
-from domain.streams import order_stream
 from eventstore.log import StoredEvent
 from eventstore.seams import derived_id, key_id
+from services.agents.agent import order_key
 from services.agents.registered import AGENTS
 from services.audit.stored import Unreadable, decoded
 from services.gateways.registered import GATEWAYS as REGISTERED
 
 EVENTS_MAX = 2_000
 """Of one order that a tree tells of; what is beyond is cut, and said to be."""
+KEYED_BY = frozenset(category for agent in AGENTS for category in agent.keyed_by)
 GATEWAYS = {each.actor: each for each in REGISTERED}
 AGENT_OF = {agent.name: agent for agent in AGENTS}
 ACTORS = tuple(dict.fromkeys((*AGENT_OF, *(each.name for each in GATEWAYS.values()))))
@@ -72,7 +74,8 @@ Whose = tuple[int, str]
 @dataclass(slots=True)
 class Trail:
     """Everything that is known about some events and what is between them; `cut`: there is more than
-    `events_max`."""
+    `events_max`. `whole` are the keys of which all was read that agents know, `long` those whose streams are
+    too long for that."""
 
     events_max: int = EVENTS_MAX
     stored: dict[int, StoredEvent] = field(default_factory=dict)
@@ -85,6 +88,8 @@ class Trail:
     open_calls: dict[Whose, OpenCall] = field(default_factory=dict)
     pending: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
     parked: set[Whose] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)
+    long: set[str] = field(default_factory=set)
     cut: bool = False
 
     def add(self, rows: Iterable[Sequence[Any]]) -> list[Fact]:
@@ -113,15 +118,15 @@ def commands_of_gateway(cause: Fact, gateway: str) -> dict[str, UUID]:
     return {what: derived_id(cause.id, "gateway", gateway, what) for what in ("outcome", "unavailable")}
 
 
-def order_of(fact: Fact) -> str | None:
-    """The stream of the order that an event is about, if it is about one."""
-    event: Any = fact.event
-    if isinstance(event, Unreadable):
-        return fact.stream if fact.category == "order" else None
-    if fact.category == "deadline":
-        return str(event.key)
-    order_id = getattr(event, "order_id", None)
-    return None if order_id is None else order_stream(fact.merchant, order_id)
+def key_of(fact: Fact) -> str:
+    """What an event is about, as agents know it: the stream of an order, or of whatever else it is of."""
+    return fact.stream if isinstance(fact.event, Unreadable) else order_key(fact)
+
+
+def is_followed(key: str) -> bool:
+    """Whether agents have processes of it: then all that they heard of it is little, and is read whole."""
+    category, _, parts = key.partition("-")
+    return category in KEYED_BY and len(parts.split(".")) == len(PARTS[category])
 
 
 def command_of_deadline(event: Any) -> UUID:
@@ -140,3 +145,7 @@ def request_of(fact: Fact) -> UUID | None:
         return UUID(text) if kind == "request" else None
     except ValueError:
         return None
+
+
+def is_event_id(causation: str) -> bool:
+    return len(causation) == 36 and causation.count("-") == 4

@@ -17,6 +17,7 @@ from services.audit.causes_trail import (
     command_of_agent,
     command_of_deadline,
     commands_of_gateway,
+    key_of,
 )
 from services.audit.causes_words import said
 from services.audit.stored import Unreadable
@@ -26,33 +27,34 @@ UNREADABLE = (
 )
 
 
-def tree_of(trail: Trail, asked: str, wanted: set[int] | None = None, *, effects: bool = False) -> Cause:
-    """The causes of the events `wanted`, with `effects` also all that they led to; None: of all, and all.
+def tree_of(
+    trail: Trail, asked: str, wanted: set[int], *, effects: bool = False, marked: bool = True
+) -> Cause:
+    """The causes of the events `wanted`, with `effects` also all that they led to.
 
-    `asked` names what was asked about.
+    `asked` names what was asked about; unless `marked` is False, the events are marked as that.
     """
     tree = _Tree(trail)
     tree.grow()
     root = Cause("asked", "asked", asked, led_to=tree.roots)
-    kept = None
-    if wanted is not None:
-        kept = tree.ancestors_of(wanted)
-        for position in wanted:
-            tree.events[position].wanted = True
-            kept |= {id(below) for _, below in tree.events[position].walk()} if effects else set()
-    _prune(root, kept)
+    kept = tree.ancestors_of(wanted)
+    for position in wanted:
+        tree.events[position].wanted = marked
+    _prune(root, kept | tree.below(wanted) if effects else kept)
+    for key in sorted(trail.long):
+        what = f"{key} is too long to be read whole: deadlines that were asked for of it are not all here"
+        root.led_to.append(Cause(f"{key} long", "missing", what, missing="long"))
     if trail.cut:
         what = f"there is more: the tree was cut after {len(trail.facts):,} events"
         root.led_to.append(Cause("cut", "missing", what, missing="cut"))
     return root
 
 
-def _prune(root: Cause, kept: set[int] | None) -> None:
+def _prune(root: Cause, kept: set[int]) -> None:
     pending = [(0, root)]
     while pending:
         depth, each = pending.pop()
-        if kept is not None:
-            each.led_to = [child for child in each.led_to if id(child) in kept]
+        each.led_to = [child for child in each.led_to if id(child) in kept]
         if depth >= DEPTH_MAX and each.led_to:
             each.led_to = [Cause(f"{each.id} cut", "missing", "the branch is cut here", missing="cut")]
         pending += [(depth + 1, child) for child in each.led_to]
@@ -88,6 +90,17 @@ class _Tree:
                 kept.add(id(node))
                 node = self._parents.get(id(node))
         return kept
+
+    def below(self, wanted: set[int]) -> set[int]:
+        """These and all that they led to."""
+        found: set[int] = set()
+        pending = [self.events[position] for position in wanted]
+        while pending:
+            node = pending.pop()
+            if id(node) not in found:
+                found.add(id(node))
+                pending += node.led_to
+        return found
 
     def _hang(self, node: Cause, parent: Cause | None) -> None:
         if parent is None:
@@ -231,6 +244,8 @@ class _Tree:
             details["rule_version"] = recorded.rule_version
             if self._cut:
                 missing = f"{self._cut}, so it was not decided again"
+            elif key_of(fact) not in self._trail.whole:
+                missing = "all that it knew is not in this tree, so it was not decided again"
             elif recorded.rule_version != rules_of(agent):
                 missing = f"today's rules are {rules_of(agent)}, so it was not decided again"
             else:

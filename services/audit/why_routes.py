@@ -115,6 +115,7 @@ async def _why_event(
     event: Annotated[str, Path(max_length=50, description="its position in the log, or its id")],
     shape: As = "json",
 ) -> Response:
+    """Of any event: of an order, of a cart or a scheduled price with its deadline, of a purchase order."""
     return await _tree(request, merchant, shape, lambda c: why_event(c, event))
 
 

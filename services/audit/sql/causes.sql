@@ -32,8 +32,12 @@ CROSS JOIN LATERAL (
 SELECT to_regclass('order_timeline') IS NOT NULL;
 
 -- name: read_timeline
--- Where in the log something happened to an order, its payments and its parcels.
-SELECT position FROM order_timeline WHERE merchant = :merchant AND order_id = :order_id ORDER BY position LIMIT :limit;
+-- Where in the log something happened to each of these orders, its payments and its parcels, at most :limit each.
+SELECT t.position FROM unnest(:merchants::text[], :order_ids::text[]) AS wanted (merchant, order_id)
+CROSS JOIN LATERAL (
+    SELECT position FROM order_timeline AS o WHERE o.merchant = wanted.merchant AND o.order_id = wanted.order_id
+    ORDER BY position LIMIT :limit
+) AS t;
 
 -- name: read_merchants
 -- Whose order, payment, parcel or stock is called so, two at most: who asks for one of several must say which.
@@ -59,7 +63,7 @@ SELECT gateway, position, attempts, next_at FROM provider_calls
 WHERE gateway = ANY(:gateways::text[]) AND position = ANY(:positions::bigint[]) LIMIT :limit;
 
 -- name: read_pending
--- Deadlines that an order's agents wait for.
+-- Deadlines that the agents wait for.
 SELECT agent, key, name, due_at FROM deadlines WHERE agent = ANY(:agents::text[]) AND key = ANY(:keys::text[]) LIMIT :limit;
 
 -- name: read_parked
