@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import ConfigDict, Field, StrictBool
 
 from commands.executor import Context, Done, Executor
-from commands.fields import Body, Id, PaymentId, PaymentName, Reason, whole
+from commands.fields import Body, Id, PaymentId, PaymentName, Reason, Text, whole
 from commands.http import PROBLEMS, Call, CommandRoute, Positioned, WantedCall, answers
 from commands.order.call import placing_of
 from commands.payment_method import check_stored
@@ -18,7 +18,7 @@ from commands.payment_method import router as methods
 from commands.personal import sealed
 from domain.kernel import Group, Target, one
 from domain.money import MOST_CENTS
-from domain.order import AddOrderPayment, Order, OrderPlaced
+from domain.order import AddOrderPayment, CancelReason, Order, OrderPlaced
 from domain.payment import (
     CapturePayment,
     Evidence,
@@ -79,10 +79,16 @@ class CaptureBody(Body):
 class RefundBody(Body):
     """What is to be given back of what was taken."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"amount_cents": 1290}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"amount_cents": 1290, "reason": "customer", "note": "the handle came off"}]
+        }
+    )
 
     amount_cents: Amount
     refund_id: Id | None = Field(None, description="your name for it; it is refunded once for each name")
+    reason: CancelReason | None = Field(None, description="why, as a cancel says it")
+    note: Text = ""
 
 
 class AddPaymentBody(Body):
@@ -225,7 +231,13 @@ async def _refund(call: WantedCall, payment_id: PaymentPath, body: RefundBody) -
     """
     await call.settings()
     refund_id = body.refund_id or str(derived_id(call.command_id, "refund"))
-    command = RequestRefund(payment_id=payment_id, refund_id=refund_id, amount_cents=body.amount_cents)
+    command = RequestRefund(
+        payment_id=payment_id,
+        refund_id=refund_id,
+        amount_cents=body.amount_cents,
+        reason=body.reason,
+        note=body.note,
+    )
     answer = {"payment_id": payment_id, "refund_id": refund_id}
     correlation = await _correlation(call, payment_id)
     return await call.carry_out(ask_payment, command, answer, correlation=correlation)

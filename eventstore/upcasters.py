@@ -53,6 +53,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("AuthorizationRequested", 1): _as_it_was,
     ("PaymentAuthorized", 1): _as_it_was,
     ("CaptureRequested", 1): _as_it_was,
+    ("RefundRequested", 1): _as_it_was,
     ("PaymentMismatchOpened", 1): _as_it_was,
     ("PaymentMethodStored", 1): _as_it_was,
     ("OrderHeld", 1): _as_it_was,

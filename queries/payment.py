@@ -128,6 +128,10 @@ class PaymentMovement(Answer):
     amount_cents: Cents | None = Field(description="unknown, of what failed before it was asked for")
     status: Literal["requested", "done", "failed"]
     reason: str | None = Field(description="why it failed")
+    refund_reason: str | None = Field(
+        description="why it was refunded, as who asked said", examples=["customer"]
+    )
+    refund_note: str | None
     requested_at: datetime | None = Field(description="unknown, of what the provider did unasked")
     settled_at: datetime | None = Field(description="by the provider's clock, where it is done")
 

@@ -559,7 +559,12 @@ COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
     RequestCapture: st.builds(RequestCapture, **_payment, capture_id=references, amount_cents=cents),
     RequestVoid: st.builds(RequestVoid, **_payment),
     RequestRefund: st.builds(
-        RequestRefund, **_payment, refund_id=references, amount_cents=cents, rest=st.booleans()
+        RequestRefund,
+        **_payment,
+        refund_id=references,
+        amount_cents=cents,
+        rest=st.booleans(),
+        reason=st.sampled_from([None, "customer"]),
     ),
     RequestReversal: st.builds(RequestReversal, **_payment),
     CapturePayment: st.builds(

@@ -8,7 +8,8 @@ from pydantic import AwareDatetime
 
 from domain.kernel import Command, ProviderId, ProviderText, Value
 from domain.money import Cents, Currency
-from domain.payment.events import Evidence, Id, Installments, Mismatch
+from domain.order.values import CancelReason
+from domain.payment.events import Evidence, Id, Installments, Mismatch, Note
 from domain.personal import Personal
 
 
@@ -45,6 +46,8 @@ class RequestRefund(Command):
     refund_id: Id
     amount_cents: Cents
     rest: bool = False
+    reason: CancelReason | None = None
+    note: Note = ""
 
 
 class RequestReversal(Command):

@@ -8,10 +8,12 @@ from pydantic import AwareDatetime, Field
 
 from domain.kernel import Event, ProviderId, ProviderText, Value
 from domain.money import Cents, Currency
+from domain.order.values import CancelReason
 from domain.personal import Personal
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 Installments = Annotated[int, Field(ge=0)]
+Note = Annotated[str, Field(max_length=1000)]
 NOT_SENT = "not-sent"
 """The provider's reference of a payment of zero, for which nobody was called."""
 Mismatch: TypeAlias = Literal[
@@ -120,10 +122,16 @@ class PaymentVoided(Event):
 
 
 class RefundRequested(Event):
+    """`reason` and `note` say why, where a person asked for it and said so: by the words of a cancel."""
+
+    schema_version: ClassVar[int] = 2
+
     payment_id: Id
     order_id: Id
     refund_id: Id
     amount_cents: Cents
+    reason: CancelReason | None = None
+    note: Note = ""
 
 
 class PaymentRefunded(Event):

@@ -144,7 +144,9 @@ def refund(command: RequestRefund, payment: Payment) -> tuple[PaymentEvent, ...]
         )
     fields = {**command.model_dump(exclude={"rest"}), "order_id": payment.order_id}
     requested = RefundRequested(**fields)
-    return (requested,) if command.amount_cents else (requested, PaymentRefunded(**fields))
+    if command.amount_cents:
+        return (requested,)
+    return (requested, PaymentRefunded(**requested.model_dump(exclude={"reason", "note"})))
 
 
 def reverse(payment_id: str, payment: Payment) -> tuple[PaymentEvent, ...]:

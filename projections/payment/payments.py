@@ -118,6 +118,8 @@ class RequestRow:
     amount_cents: int | None = None
     status: str = "requested"
     reason: str | None = None
+    refund_reason: str | None = None
+    refund_note: str | None = None
     requested_at: datetime | None = None
     settled_at: datetime | None = None
 
@@ -316,6 +318,8 @@ class _Batch:
             case CaptureRequested() | RefundRequested():
                 request.amount_cents, request.status, request.reason = event.amount_cents, "requested", None
                 request.requested_at = request.requested_at or fact.occurred_at
+                if isinstance(event, RefundRequested):
+                    request.refund_reason, request.refund_note = event.reason, event.note or None
             case PaymentCaptured() | PaymentRefunded():
                 request.amount_cents, request.status, request.reason = event.amount_cents, "done", None
                 request.settled_at = event.happened_at or fact.occurred_at
@@ -353,5 +357,5 @@ PAYMENTS = ReadModel(
     ("payments", "payment_requests", "payment_troubles", "payment_terms"),
     (OrderPlaced, *_MOVES),
     project,
-    version=6,
+    version=7,
 )

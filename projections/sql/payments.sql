@@ -78,6 +78,8 @@ CREATE TABLE payment_requests_g0 (
     amount_cents bigint,
     status text COLLATE "C" NOT NULL,
     reason text,
+    refund_reason text COLLATE "C",
+    refund_note text,
     position bigint NOT NULL,
     requested_at timestamptz,
     settled_at timestamptz,
@@ -111,15 +113,19 @@ ON CONFLICT (merchant, payment_id) DO NOTHING;
 -- name: keep_requests!
 -- A failure names no amount; what the provider did unasked was never requested.
 INSERT INTO payment_requests_g0 AS r (
-    merchant, payment_id, call, reference, amount_cents, status, reason, position, requested_at, settled_at
+    merchant, payment_id, call, reference, amount_cents, status, reason, refund_reason, refund_note, position,
+    requested_at, settled_at
 )
 SELECT * FROM unnest(
-    :merchant, :payment_id, :call, :reference, :amount_cents, :status, :reason, :position, :requested_at, :settled_at
+    :merchant, :payment_id, :call, :reference, :amount_cents, :status, :reason, :refund_reason, :refund_note, :position,
+    :requested_at, :settled_at
 )
 ON CONFLICT (merchant, payment_id, call, reference) DO UPDATE SET
     amount_cents = coalesce(excluded.amount_cents, r.amount_cents),
     status = excluded.status,
     reason = excluded.reason,
+    refund_reason = coalesce(excluded.refund_reason, r.refund_reason),
+    refund_note = coalesce(excluded.refund_note, r.refund_note),
     requested_at = coalesce(r.requested_at, excluded.requested_at),
     settled_at = coalesce(excluded.settled_at, r.settled_at);
 

@@ -88,6 +88,8 @@ async def test_no_more_is_refunded_than_is_captured_and_not_disputed(api: Api) -
         problem(await api.post(path, {"amount_cents": 1}), 409, "conflict")["rule"]
         == "refund_within_captured"
     )
+    wrong = await api.post(path, {"amount_cents": 1, "reason": "no such reason"})
+    assert problem(wrong, 422, "invalid-input")["errors"][0]["pointer"] == "#/reason"
     evidence = {"text": "signed for", "carrier": "Rollpost"}
     handed = await api.post(f"/v1/payments/{CARD}/disputes/d1/evidence", evidence)
     assert handed.status_code == 200, handed.text
@@ -95,6 +97,16 @@ async def test_no_more_is_refunded_than_is_captured_and_not_disputed(api: Api) -
     assert isinstance(asked.evidence, Sealed)
     unknown = await api.post(f"/v1/payments/{CARD}/disputes/d2/evidence", evidence)
     assert problem(unknown, 404, "not-found")["rule"] == "dispute_exists"
+
+
+async def test_why_a_refund_was_given_is_kept(api: Api) -> None:
+    await provider_says(api, captures=(moved("c1", 6290),))
+    path = f"/v1/payments/{CARD}/refund"
+    said = {"reason": "customer", "note": "the handle came off"}
+    assert (await api.post(path, {"amount_cents": 100, **said})).status_code == 200
+    assert (await api.post(path, {"amount_cents": 200})).status_code == 200
+    told = [(each.amount_cents, each.reason, each.note) for each in await api.events(RefundRequested)]
+    assert told == [(100, "customer", "the handle came off"), (200, None, "")]
 
 
 async def test_a_further_payment_is_added_to_an_open_order_alone(api: Api) -> None:

@@ -435,13 +435,18 @@ async def test_a_payment_is_shown_with_its_captures_and_refunds(api: Api) -> Non
     last = await sell(api.trade)
     ids = {"payment_id": "done.1", "order_id": "done"}
     failed = RefundFailed(**ids, refund_id="r1", reason="closed")
-    asked = RefundRequested(**ids, refund_id="r1", amount_cents=100)
+    why = {"reason": "customer", "note": "broken"}
+    asked = RefundRequested(**ids, refund_id="r1", amount_cents=100, **why)
     last = await api.trade.append("m1", [(payment_stream("m1", "done.1"), each) for each in (asked, failed)])
     shown = await api.ok("/v1/payments/done.1", at_least=last)
     told = [
         (each["call"], each["status"], each["amount_cents"], each["reason"]) for each in shown["movements"]
     ]
     assert told == [("capture", "done", shown["captured_cents"], None), ("refund", "failed", 100, "closed")]
+    assert [(each["refund_reason"], each["refund_note"]) for each in shown["movements"]] == [
+        (None, None),
+        ("customer", "broken"),
+    ]
     assert (shown["refunded_cents"], shown["disputes"]) == (0, [])
     assert (await api.get("/v1/payments/done.1", "m2")).status_code == 404
 

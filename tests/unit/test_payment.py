@@ -204,6 +204,17 @@ def test_refunds_in_parts_up_to_what_is_captured() -> None:
     )
 
 
+def test_why_it_was_refunded_stands_in_what_was_asked_for() -> None:
+    paid = (*OPEN, capture_requested(100), captured(100))
+    why: Any = {"reason": "customer", "note": "the handle came off"}
+    asked = RequestRefund(payment_id="p1", refund_id="r1", amount_cents=10, **why)
+    request = RefundRequested(**IDS, refund_id="r1", amount_cents=10, **why)
+    payment.given(*paid).when(asked).then(request)
+    nothing = asked.model_copy(update={"amount_cents": 0})
+    done = PaymentRefunded(**IDS, refund_id="r1", amount_cents=0)
+    payment.given(*paid).when(nothing).then(request.model_copy(update={"amount_cents": 0}), done)
+
+
 def test_nothing_captured_nothing_refunded() -> None:
     payment.given(*OPEN, capture_requested(100)).when(refund(1)).then_refused("refund_within_captured")
 
