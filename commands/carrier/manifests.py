@@ -102,7 +102,7 @@ ManifestId = Annotated[Id, Path(description="the manifest", examples=["2026-05-0
 )
 async def _close_manifest(call: WantedCall, manifest_id: ManifestId, body: CloseManifestBody) -> Response:
     """At the end of a day, for one carrier at one warehouse: the parcels are those of `/v1/shipments` with
-    `carrier`, `status=label_bought` and `unlisted=true`. A parcel stands in one manifest (rule
+    `carrier`, `warehouse`, `status=label_bought` and `unlisted=true`. A parcel stands in one manifest (rule
     `manifested_once`); from here on its label can't be voided.
     """
     await call.settings()

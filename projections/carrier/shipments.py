@@ -6,6 +6,7 @@ late scan of an earlier time changes nothing, and none but a return goes beyond 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from domain.carrier import (
     ParcelCalledOff,
     ParcelChanged,
     ParcelHeld,
+    ParcelLine,
     ParcelReaddressed,
     ParcelReleased,
     ParcelSplit,
@@ -179,8 +181,33 @@ class LabelVoid:
     voided_at: datetime
 
 
+@dataclass(slots=True)
+class ChangedParcel:
+    """What was in it before counts no more."""
+
+    merchant: str
+    shipment_id: str
+
+
+@dataclass(slots=True)
+class LineUnits:
+    """By how many units there are more, or fewer, in the parcel."""
+
+    merchant: str
+    shipment_id: str
+    sku: str
+    warehouse: str
+    quantity: int
+
+
+Place = tuple[str, str]
+"""A SKU, and the warehouse that it leaves from."""
+
+
 class _Batch:
     def __init__(self) -> None:
+        self.contents: dict[tuple[str, str], Counter[Place]] = {}
+        self.changed: dict[tuple[str, str], ChangedParcel] = {}
         self.requested: list[ShipmentRow] = []
         self.moved: dict[tuple[str, str], ShipmentProgress] = {}
         self.scans: list[ScanRow] = []
@@ -193,6 +220,21 @@ class _Batch:
         parcel.stage = max(parcel.stage, _STAGE[status])
         return parcel
 
+    def fill(self, event: ShipmentRequested | ParcelChanged, fact: Fact) -> None:
+        """From now on these lines are in it, and no other."""
+        self.contents[fact.merchant, event.shipment_id] = _units(event.lines)
+
+    def take_out(self, event: ParcelSplit, fact: Fact) -> None:
+        self.contents.setdefault((fact.merchant, event.shipment_id), Counter()).subtract(_units(event.lines))
+
+    def lines(self) -> list[LineUnits]:
+        return [
+            LineUnits(*parcel, *place, quantity)
+            for parcel, units in self.contents.items()
+            for place, quantity in units.items()
+            if quantity
+        ]
+
     def scan(self, parcel: ShipmentProgress, event: Any, fact: Fact, kind: str) -> None:
         parcel.scans_count += 1
         parcel.last_scan_at = latest(parcel.last_scan_at, event.happened_at)
@@ -204,7 +246,15 @@ class _Batch:
         self.scans.append(ScanRow(fact.merchant, event.shipment_id, event.scan_id, *told, **of_another))
 
 
+def _units(lines: Sequence[ParcelLine]) -> Counter[Place]:
+    units: Counter[Place] = Counter()
+    for line in lines:
+        units[line.sku, line.warehouse] += line.quantity
+    return units
+
+
 def _requested(batch: _Batch, event: ShipmentRequested, fact: Fact) -> None:
+    batch.fill(event, fact)
     batch.requested.append(
         ShipmentRow(
             fact.merchant,
@@ -238,10 +288,14 @@ def _label_voided(batch: _Batch, event: LabelVoided, fact: Fact) -> None:
 
 def _split(batch: _Batch, event: ParcelSplit, fact: Fact) -> None:
     batch.moving(event, fact).units_count = event.units_left
+    batch.take_out(event, fact)
 
 
 def _changed(batch: _Batch, event: ParcelChanged, fact: Fact) -> None:
     batch.moving(event, fact).units_count = event.units
+    key = (fact.merchant, event.shipment_id)
+    batch.changed[key] = ChangedParcel(*key)
+    batch.fill(event, fact)
 
 
 def _chosen(batch: _Batch, event: CarrierChosen, fact: Fact) -> None:
@@ -375,9 +429,13 @@ def project(facts: Sequence[Fact]) -> Rows:
     batch = _Batch()
     for fact in facts:
         _CHANGES[type(fact.event)](batch, fact.event, fact)
+    lines = batch.lines()
     return {
         "request_shipments": batch.requested,
         "move_shipments": list(batch.moved.values()),
+        "drop_shipment_lines": list(batch.changed.values()),
+        "add_shipment_lines": lines,
+        "drop_emptied_lines": [each for each in lines if each.quantity < 0],
         "insert_scans": batch.scans,
         "insert_labels": batch.labels,
         "void_labels": batch.voids,
@@ -385,5 +443,9 @@ def project(facts: Sequence[Fact]) -> Rows:
 
 
 SHIPMENTS = ReadModel(
-    "shipments", ("shipments", "shipment_scans", "shipment_labels"), tuple(_CHANGES), project, version=5
+    "shipments",
+    ("shipments", "shipment_lines", "shipment_scans", "shipment_labels"),
+    tuple(_CHANGES),
+    project,
+    version=6,
 )

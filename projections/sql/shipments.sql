@@ -54,6 +54,17 @@ CREATE INDEX ON shipments_g0 (merchant, tracking_status, requested_at DESC, ship
 CREATE INDEX ON shipments_g0 (merchant, manifest_id, requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, carrier, requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, requested_at DESC, shipment_id DESC) WHERE trouble IS NOT NULL;
+CREATE TABLE shipment_lines_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    shipment_id text COLLATE "C" NOT NULL,
+    sku text COLLATE "C" NOT NULL,
+    warehouse text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    quantity bigint NOT NULL,
+    requested_at timestamptz NOT NULL,
+    PRIMARY KEY (merchant, shipment_id, sku, warehouse)
+) WITH (fillfactor = 80);
+CREATE INDEX ON shipment_lines_g0 (merchant, warehouse, requested_at DESC, shipment_id DESC);
 CREATE TABLE shipment_scans_g0 (
     merchant text COLLATE "C" NOT NULL,
     shipment_id text COLLATE "C" NOT NULL,
@@ -145,6 +156,27 @@ FROM unnest(
     called_off_at, trouble, trouble_reason, trouble_at, trouble_told, anew
 )
 WHERE s.merchant = m.merchant AND s.shipment_id = m.shipment_id;
+
+-- name: drop_shipment_lines!
+DELETE FROM shipment_lines_g0 AS l
+USING unnest(:merchant, :shipment_id) AS c (merchant, shipment_id)
+WHERE l.merchant = c.merchant AND l.shipment_id = c.shipment_id;
+
+-- name: add_shipment_lines!
+-- Fewer where some went into another parcel.
+INSERT INTO shipment_lines_g0 AS l (merchant, shipment_id, sku, warehouse, order_id, quantity, requested_at)
+SELECT n.merchant, n.shipment_id, n.sku, n.warehouse, s.order_id, n.quantity, s.requested_at
+FROM unnest(:merchant, :shipment_id, :sku, :warehouse, :quantity)
+    AS n (merchant, shipment_id, sku, warehouse, quantity)
+JOIN shipments_g0 AS s ON s.merchant = n.merchant AND s.shipment_id = n.shipment_id
+ON CONFLICT (merchant, shipment_id, sku, warehouse) DO UPDATE SET quantity = l.quantity + excluded.quantity;
+
+-- name: drop_emptied_lines!
+DELETE FROM shipment_lines_g0 AS l
+USING unnest(:merchant, :shipment_id, :sku, :warehouse, :quantity)
+    AS n (merchant, shipment_id, sku, warehouse, quantity)
+WHERE l.merchant = n.merchant AND l.shipment_id = n.shipment_id AND l.sku = n.sku AND l.warehouse = n.warehouse
+  AND l.quantity <= 0;
 
 -- name: insert_scans!
 INSERT INTO shipment_scans_g0

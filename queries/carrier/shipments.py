@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from domain.carrier.shipment_messages import WeighedBy
 from eventstore.queries import load_queries
@@ -41,6 +41,17 @@ Trouble = Literal["no_carrier", "label_not_taken_back", "carrier_unavailable"]
 _Name = Annotated[str | None, Query(max_length=200)]
 
 
+Warehouses = Annotated[list[str], BeforeValidator(lambda known: sorted(set(known or ())))]
+
+
+class ParcelLine(Answer):
+    """Units that are in a parcel: what `POST /v1/shipments/{shipment_id}/split` may name."""
+
+    sku: str = Field(examples=["MUG-RED"])
+    warehouse: str = Field(examples=["main"])
+    quantity: int = Field(examples=[2])
+
+
 class Shipment(Answer):
     """A parcel. Its status never goes back, whatever scan comes late."""
 
@@ -51,6 +62,10 @@ class Shipment(Answer):
     tracking_number: str | None
     ship_to_state: str
     units_count: int
+    warehouses: Warehouses = Field(
+        description="that it leaves from: one, but for what was asked for before each had parcels of its own",
+        examples=[["main"]],
+    )
     dispatch_inferred: bool = Field(description="no pick-up was seen, but a later scan proves it")
     scans_count: int
     requested_at: datetime
@@ -113,7 +128,13 @@ class Label(Answer):
     voided_at: datetime | None
 
 
-class ShipmentDetail(Shipment):
+class FilledShipment(Shipment):
+    lines: list[ParcelLine] = Field(
+        description="empty where nobody kept what is in it, or nothing is any more"
+    )
+
+
+class ShipmentDetail(FilledShipment):
     scans: list[Scan] = Field(description="by their own time; those without one last")
     labels: list[Label]
 
@@ -132,6 +153,7 @@ async def list_shipments(
     tracking_status: TrackingStatus | None = None,
     carrier: _Name = None,
     manifest_id: _Name = None,
+    warehouse: Annotated[str | None, Query(max_length=200, description="that it leaves from")] = None,
     tracking_number: Annotated[
         str | None, Query(max_length=200, description="of any of its labels; carriers use numbers again")
     ] = None,
@@ -152,8 +174,11 @@ async def list_shipments(
         "after_id": after_id,
         "limit": page.limit + 1,
     }
-    statement = (_QUERIES.list_shipments.sql, arguments)
-    rows = (await reader.rows(("shipments",), statement, views=("shipments", "shipment_labels")))[0]
+    query = _QUERIES.list_shipments
+    if warehouse is not None:
+        query, arguments["warehouse"] = _QUERIES.list_shipments_of_warehouse, warehouse
+    views = ("shipments", "shipment_lines", "shipment_labels")
+    rows = (await reader.rows(("shipments",), (query.sql, arguments), views=views))[0]
     return page_of(Shipment, rows, page, "newest", "requested_at", "shipment_id")
 
 
@@ -161,16 +186,16 @@ async def list_shipments(
     "/{shipment_id}",
     operation_id="get_shipment",
     dependencies=[requires("shipments:read")],
-    summary="A parcel with its scans",
+    summary="A parcel with what is in it, and its scans",
     responses=documented(404),
 )
 async def get_shipment(
     reader: MerchantReader, shipment_id: Annotated[str, Path(max_length=200)]
 ) -> ShipmentDetail:
-    questions = (_QUERIES.get_shipment, _QUERIES.get_scans, _QUERIES.get_labels)
+    questions = (_QUERIES.get_shipment, _QUERIES.get_lines, _QUERIES.get_scans, _QUERIES.get_labels)
     statements = [(query.sql, {"shipment_id": shipment_id}) for query in questions]
-    views = ("shipments", "shipment_scans", "shipment_labels")
-    found, scans, labels = await reader.rows(("shipments",), *statements, views=views)
+    views = ("shipments", "shipment_lines", "shipment_scans", "shipment_labels")
+    found, lines, scans, labels = await reader.rows(("shipments",), *statements, views=views)
     if not found:
         raise not_found("shipment", shipment_id)
-    return ShipmentDetail.model_validate({**found[0], "scans": scans, "labels": labels})
+    return ShipmentDetail.model_validate({**found[0], "lines": lines, "scans": scans, "labels": labels})

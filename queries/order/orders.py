@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import Field
 
 from eventstore.queries import load_queries
-from queries.carrier.shipments import Shipment
+from queries.carrier.shipments import FilledShipment
 from queries.dependencies import MerchantReader, Reader, Rows
 from queries.models import Answer, Cents, PageOf, as_it_is, documented, page_of
 from queries.order.filters import Filter, FulfilmentStatus, PaymentStatus, Status
@@ -152,7 +152,7 @@ class OrderDetail(Order):
     tags: list[str] = Field(examples=[["gift"]])
     lines: list[OrderLine]
     payments: list[Payment] = Field(description="empty for who has no payments:read at the merchant")
-    shipments: list[Shipment] = Field(description="empty for who has no shipments:read at the merchant")
+    shipments: list[FilledShipment] = Field(description="empty for who has no shipments:read at the merchant")
     timeline: list[Moment] = Field(
         description="in the order of the log; of the first thousand, those that who asks may read of"
     )
@@ -221,7 +221,9 @@ async def get_order(
         "order_tags",
     )
     statements = [(getattr(_QUERIES, name).sql, {"order_id": order_id}) for name in names]
-    found, lines, payments, shipments, timeline, *handled = await reader.rows(models, *statements)
+    found, lines, payments, shipments, timeline, *handled = await reader.rows(
+        models, *statements, views=(*models, "shipment_lines")
+    )
     if not found:
         raise not_found("order", order_id)
     parts = {"lines": lines, "payments": payments, "shipments": shipments, "timeline": timeline}
@@ -245,7 +247,9 @@ async def own_order(reader: Reader, order_id: str) -> OwnOrderDetail:
     )
     models = ("orders", "order_lines", "payments", "shipments", "order_timeline")
     statements = [(getattr(_QUERIES, name).sql, {"order_id": order_id}) for name in names]
-    found, lines, payments, shipments, timeline = await reader.rows(models, *statements)
+    found, lines, payments, shipments, timeline = await reader.rows(
+        models, *statements, views=(*models, "shipment_lines")
+    )
     if not found:
         raise not_found("order", order_id)
     parts = {"lines": lines, "payments": payments, "shipments": shipments, "timeline": timeline}

@@ -88,11 +88,18 @@ class OwnPayment(Answer):
     action_url: str | None = Field(description="where the buyer does it, while it is required")
 
 
+class OwnParcelLine(Answer):
+    sku: str = Field(examples=["MUG-RED"])
+    name: str = Field(examples=["Mug"])
+    quantity: int
+
+
 class OwnShipment(Answer):
     shipment_id: str
     status: str = Field(examples=["delivered"])
     tracking_status: str | None = Field(description="the carrier's last word", examples=["in_transit"])
     units_count: int = Field(description="of the order that are in it", examples=[2])
+    lines: list[OwnParcelLine] = Field(description="what is in it; empty where nobody kept that")
     carrier: str | None
     tracking_number: str | None
     promised_at: datetime | None = Field(description="by the carrier's word when it was booked")

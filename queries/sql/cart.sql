@@ -23,7 +23,16 @@ LIMIT :limit;
 -- Orders with their parcels, newest first.
 SELECT o.*, (
     SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p.shipment_id), '[]') FROM (
-        SELECT s.* FROM shipments AS s WHERE s.merchant = o.merchant AND s.order_id = o.order_id LIMIT 100
+        SELECT s.*, (
+            SELECT coalesce(jsonb_agg(to_jsonb(l) ORDER BY l.sku), '[]') FROM (
+                SELECT l.sku, l.quantity, coalesce((
+                    SELECT n.name FROM order_lines AS n
+                    WHERE n.merchant = l.merchant AND n.order_id = l.order_id AND n.sku = l.sku ORDER BY n.line LIMIT 1
+                ), '') AS name
+                FROM shipment_lines AS l WHERE l.merchant = s.merchant AND l.shipment_id = s.shipment_id LIMIT 1000
+            ) AS l
+        ) AS lines
+        FROM shipments AS s WHERE s.merchant = o.merchant AND s.order_id = o.order_id LIMIT 100
     ) AS p
 ) AS shipments
 FROM (

@@ -47,7 +47,18 @@ SELECT * FROM order_lines WHERE merchant = :merchant AND order_id = :order_id OR
 SELECT * FROM payments WHERE merchant = :merchant AND order_id = :order_id ORDER BY portion, payment_id LIMIT 1000;
 
 -- name: get_order_shipments
-SELECT * FROM shipments WHERE merchant = :merchant AND order_id = :order_id ORDER BY shipment_id LIMIT 1000;
+SELECT s.*, contents.*
+FROM shipments AS s, LATERAL (
+    SELECT array_agg(l.warehouse) AS warehouses, coalesce(jsonb_agg(to_jsonb(l) ORDER BY l.sku, l.warehouse), '[]') AS lines
+    FROM (
+        SELECT l.sku, l.warehouse, l.quantity, coalesce((
+            SELECT o.name FROM order_lines AS o
+            WHERE o.merchant = l.merchant AND o.order_id = l.order_id AND o.sku = l.sku ORDER BY o.line LIMIT 1
+        ), '') AS name
+        FROM shipment_lines AS l WHERE l.merchant = s.merchant AND l.shipment_id = s.shipment_id LIMIT 1000
+    ) AS l
+) AS contents
+WHERE s.merchant = :merchant AND s.order_id = :order_id ORDER BY s.shipment_id LIMIT 1000;
 
 -- name: get_order_timeline
 SELECT * FROM order_timeline WHERE merchant = :merchant AND order_id = :order_id ORDER BY position LIMIT 1000;

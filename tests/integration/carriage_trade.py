@@ -13,6 +13,7 @@ from domain.carrier import (
     LabelRefused,
     LabelVoidFailed,
     ParcelCalledOff,
+    ParcelLine,
     RebookingRequested,
     ScanMisdirected,
     ShipmentBilled,
@@ -145,7 +146,10 @@ def a_parcel(
     scan = {"happened_at": LATER + timedelta(hours=1)}
     wrong = {"carrier": carrier, "tracking_number": f"OLD-{shipment_id}", "type": "delivered"}
     return [
-        (stream, ShipmentRequested(**ids, **asked)),
+        (
+            stream,
+            ShipmentRequested(**ids, **asked, lines=(ParcelLine(sku="A", warehouse="main", quantity=2),)),
+        ),
         (stream, CarrierChosen(**ids, **asked, booking=1, **chosen)),
         (
             stream,

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from domain.carrier import (
     LabelBought,
+    ParcelLine,
     ShipmentDelivered,
     ShipmentDispatched,
     ShipmentRequested,
@@ -222,6 +223,7 @@ class Bought:
             recipient=self._customer(),
             ship_to_state="SP",
             units=self.quantity,
+            lines=(ParcelLine(sku=self.sku, warehouse="main", quantity=self.quantity),),
         )
         steps: list[Step] = [
             (self.stock, StockAllocated(**held)),

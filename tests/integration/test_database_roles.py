@@ -270,7 +270,7 @@ async def test_a_reader_sees_one_merchant(found: World, role: Role) -> None:
 @module_loop
 async def test_a_reader_for_one_person_sees_its_orders_only(found: World) -> None:
     with connected(found.settings.url("query"), merchant="m1", subject="subject-p2") as connection:
-        for table in ("orders", "order_lines", "payments", "shipments", "order_timeline"):
+        for table in ("orders", "order_lines", "payments", "shipments", "shipment_lines", "order_timeline"):
             rows = connection.execute(SQL("SELECT order_id FROM {}").format(Identifier(table))).fetchall()
             assert {order for (order,) in rows} == {"m1-2"}, table
         for table in ("merchants", "sales_by_day", "products", "stock_levels", "shipment_scans"):
