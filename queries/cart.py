@@ -18,10 +18,11 @@ from queries.dependencies import MerchantReader, Reader, shown_of
 from queries.models import Answer, Cents, PageOf, documented, page_of
 from queries.order.orders import own_order
 from queries.order.orders_own import OwnOrder, OwnOrderDetail, OwnShipment
-from services.web.access import HEADER, check_name, public, requires
+from queries.storefront import STOREFRONT_ROUTERS
+from services.web.access import public, requires
+from services.web.guests import WantedShop
 from services.web.pagination import Page, as_date, as_datetime, as_str
 from services.web.positions import WantedFreshness
-from services.web.problems import merchant_required
 from services.web.rates import limit_account, limit_sign_in
 
 _QUERIES = load_queries("queries", "cart.sql")
@@ -133,22 +134,16 @@ async def look_up_order(
             alias=EMAIL_HEADER, description="the address it was ordered with", examples=["ana@example.com"]
         ),
     ],
-    tillroll_merchant: Annotated[
-        str | None, Header(alias=HEADER, description="whose storefront it is", examples=["m1"])
-    ] = None,
+    merchant: WantedShop,
 ) -> OwnOrderDetail:
     """The same 404 for a wrong address, another's order and none at all; tries are limited by address of the
     network and by order. What is read is bound to the person whom the e-mail address stands for.
     """
-    merchant = (tillroll_merchant or "").strip()
-    if not merchant:
-        raise merchant_required()
-    check_name(merchant)
     await limit_account(request, f"order {merchant} {order_id}")
     subject = customer_subject(request.app.state.keyring, merchant, guest_of(tillroll_email))
     reader = Reader(shown_of(request), merchant, freshness, response, subject)
     return await own_order(reader, order_id)
 
 
-ROUTERS = (carts, sales, account, storefront)
+ROUTERS = (carts, sales, account, storefront, *STOREFRONT_ROUTERS)
 TAGS = ({"name": "account", "description": "What a customer sees of its own."},)

@@ -16,11 +16,11 @@ from domain.cart.cart import Cart
 from domain.merchant import Merchant
 from domain.streams import cart_stream, merchant_stream, storefront_stream
 from eventstore.keyring import Keyring
-from services.web.access import HEADER, Allowed, Asked, Grant, Principal, check_name, forbidden
-from services.web.problems import merchant_required, not_found, unknown_merchant
+from services.web.access import Allowed, forbidden
+from services.web.guests import GUEST, WantedShop, as_guest
+from services.web.problems import not_found, unknown_merchant
 
 CART_HEADER = "Tillroll-Cart"
-GUEST = "guest"
 PERMISSION = "carts:write"
 
 
@@ -36,9 +36,7 @@ def digest_of(token: str) -> str:
 
 async def guest(
     request: Request,
-    tillroll_merchant: Annotated[
-        str | None, Header(alias=HEADER, description="whose storefront it is", examples=["m1"])
-    ] = None,
+    merchant: WantedShop,
     tillroll_cart: Annotated[
         str | None,
         Header(
@@ -49,12 +47,8 @@ async def guest(
     ] = None,
 ) -> None:
     """For the dependencies of routes that anybody may call: who asks is nobody, with a token perhaps."""
-    merchant = (tillroll_merchant or "").strip()
-    if not merchant:
-        raise merchant_required()
-    check_name(merchant)
     actor = f"{GUEST}:{digest_of(tillroll_cart)[:16]}" if tillroll_cart else GUEST
-    request.state.asked = Asked(Principal(actor, "user", GUEST), merchant, Grant(GUEST, frozenset()))
+    request.state.asked = as_guest(merchant, actor)
     request.state.cart_token = tillroll_cart or ""
 
 

@@ -4,5 +4,5 @@ from domain.cart.cart import CART
 from domain.cart.storefront import STOREFRONT
 
 AGGREGATES = (CART, STOREFRONT)
-PERMISSIONS = ("carts:read", "carts:write")
-CUSTOMER_PERMISSIONS = ("carts:read", "carts:write")
+PERMISSIONS = ("carts:read", "carts:write", "shop:read")
+CUSTOMER_PERMISSIONS = ("carts:read", "carts:write", "shop:read")

@@ -2,5 +2,6 @@
 
 from projections.cart.carts import CARTS
 from projections.cart.carts_by_day import CARTS_BY_DAY
+from projections.cart.storefronts import STOREFRONTS
 
-READ_MODELS = (CARTS, CARTS_BY_DAY)
+READ_MODELS = (CARTS, CARTS_BY_DAY, STOREFRONTS)

@@ -28,6 +28,7 @@ from domain.cart.events import (
     CheckoutStarted,
     ItemAdded,
 )
+from domain.cart.storefront import ShippingMethod, StorefrontSet, StorefrontSettings
 from domain.inventory import StockAllocated, StockReceived, StockReleased, StockReserved, StockShipped
 from domain.kernel import Event
 from domain.merchant import MerchantRegistered
@@ -98,6 +99,7 @@ from domain.streams import (
     product_stream,
     shipment_stream,
     stock_stream,
+    storefront_stream,
 )
 from eventstore.bus import MemoryBus
 from eventstore.codec import encode, subject_of
@@ -390,7 +392,10 @@ def some_carts(merchant: str, name: str = "") -> list[Step]:
     ids = [{"cart_id": each} for each in names]
     start = {"merchant": merchant, "currency": "BRL"}
     done = {"total_cents": 2000, "orders_count": 1}
+    ships = ShippingMethod(method="standard", name=names[0], currency="BRL", amount_cents=300)
+    settings = StorefrontSettings(guests=True, shipping=(ships,))
     return [
+        (storefront_stream(merchant), StorefrontSet(settings=settings)),
         (bought, CheckoutStarted(**ids[0], **start)),
         (bought, ItemAdded(**ids[0], line=1, merchant=merchant, sku="A", quantity=2, unit_price_cents=1000)),
         (bought, CheckoutClaimed(**ids[0], **done, claim=1, expires_at=START)),

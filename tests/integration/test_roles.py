@@ -49,6 +49,10 @@ PUBLIC = {
     ),
     "who is not signed in may shop, where the merchant lets guests in; the cart's token opens it",
 )
+PUBLIC |= dict.fromkeys(
+    ("get_shop_as_guest",),
+    "who is not signed in may look around, where the merchant lets guests in: what is shown is published",
+)
 PUBLIC["look_up_order"] = "who bought as a guest has no account: number and e-mail address say who it is"
 """What anybody may ask for, and why. Whoever adds to it must have a reason that a reviewer accepts."""
 RULES = {
@@ -94,7 +98,7 @@ RULES = {
     ("looks:read", "platform"): "list_all_looks",
     ("members:read", "merchant"): "list_users",
     ("members:write", "merchant"): "grant_role invite_user revoke_role",
-    ("merchant:read", "merchant"): "get_merchant",
+    ("merchant:read", "merchant"): "get_merchant get_storefront",
     ("merchant:write", "merchant"): "set_merchant_terms set_merchant_time_zone set_storefront",
     ("merchants:write", "merchant"): "register_merchant",
     ("orders:fulfil", "merchant"): "get_label start_preparation",
@@ -128,6 +132,7 @@ RULES = {
     ("shipments:write", "merchant"): (
         "close_manifest hand_over_manifest rebook_shipment split_parcel void_label"
     ),
+    ("shop:read", "merchant"): "get_shop",
     ("stock:read", "merchant"): (
         "get_purchase_order get_stocktake get_transfer list_backorders list_low_stock list_purchase_orders"
         " list_running_out list_stock list_stock_holds list_stock_movements list_stocktakes list_transfers"

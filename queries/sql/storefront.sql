@@ -1,0 +1,2 @@
+-- name: get_storefront
+SELECT * FROM storefronts WHERE merchant = :merchant;
