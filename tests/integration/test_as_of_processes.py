@@ -11,6 +11,7 @@ import pytest
 from domain.streams import stream_parts
 from eventstore.codec import decode
 from services.agents.agent import order_key
+from services.audit import history
 from services.audit.as_of import AGENTS
 from services.audit.desk import Asked, Desk, NotThere
 from services.audit.difference import ABSENT, applied
@@ -72,6 +73,15 @@ async def test_the_process_of_any_agent_is_what_the_agent_keeps(
             for whose, state in processes.items():
                 seen = state if stream_parts(whose[1])[0] == merchant else None
                 assert await asked(desk, head, whose) == seen, whose
+
+
+async def test_events_and_deadlines_are_found_in_steps_of_different_lengths(
+    trade: Trade, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "STEP", 2)
+    whose = "cart", BOUGHT
+    async with desk_over(database, trade, open_=False) as desk:
+        assert await asked(desk, await trade.log.head(), whose) == (await kept(trade))[whose]
 
 
 async def test_as_of_any_moment_and_what_was_never_kept_is_as_it_begins(trade: Trade, database: str) -> None:
