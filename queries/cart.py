@@ -108,8 +108,9 @@ async def list_account_orders(reader: MerchantReader, page: Page) -> PageOf[Acco
     after_at, after_id = page.after("newest", as_datetime, as_str) or (None, None)
     arguments = {"after_at": after_at, "after_id": after_id, "limit": page.limit + 1}
     statement = (_QUERIES.list_account_orders.sql, arguments)
-    models = ("orders", "order_lines", "shipments")
-    rows = (await reader.rows(models, statement, views=(*models, "shipment_lines")))[0]
+    models = ("orders", "order_lines", "shipments", "carriers")
+    views = (*models, "shipment_lines", "tracking_links")
+    rows = (await reader.rows(models, statement, views=views))[0]
     return page_of(AccountOrder, rows, page, "newest", "placed_at", "order_id")
 
 

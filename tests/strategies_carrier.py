@@ -30,6 +30,7 @@ from domain.carrier.carriers import (
     PublishRateCard,
     ResumeCarrier,
     SetChoiceRule,
+    SetTrackingLink,
     SuspendCarrier,
     UnitMeasures,
 )
@@ -146,6 +147,11 @@ CARRIER_COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         SetChoiceRule,
         rule=st.builds(ChoiceRule, prefer=st.sampled_from(["cost", "speed"])),
         unit=st.just(UnitMeasures()),
+    ),
+    SetTrackingLink: st.builds(
+        SetTrackingLink,
+        carrier=names,
+        template=st.sampled_from(["", "https://track.example/{tracking_number}"]),
     ),
     MeasureDelivery: st.builds(
         MeasureDelivery,

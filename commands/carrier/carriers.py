@@ -16,11 +16,13 @@ from domain.carrier.carriers import (
     PublishRateCard,
     ResumeCarrier,
     SetChoiceRule,
+    SetTrackingLink,
     SuspendCarrier,
     UnitMeasures,
 )
 from domain.carrier.choice import ChoiceRule
 from domain.carrier.rates import Name, RateCard, Service
+from domain.carrier.tracking import TrackingTemplate
 from domain.kernel import one
 from domain.money import Currency
 from domain.streams import carriers_stream
@@ -105,6 +107,20 @@ class ChoiceRuleBody(Body):
     unit: UnitMeasures = UnitMeasures()
 
 
+class TrackingLinkBody(Body):
+    """Where the carrier shows the way of a parcel, with `{tracking_number}` in place of its number."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"template": "https://track.swift.example/parcels/{tracking_number}"}]
+        }
+    )
+
+    template: TrackingTemplate = Field(
+        description="over https, with the placeholder once, behind the host; empty takes the link away"
+    )
+
+
 class CarrierAnswer(Positioned):
     """The carrier that it was about."""
 
@@ -159,6 +175,21 @@ async def _resume_carrier(call: WantedCall, carrier: CarrierName) -> Response:
     """Takes no body."""
     await call.settings()
     return await call.carry_out(change_carriers, ResumeCarrier(carrier=carrier), {"carrier": carrier})
+
+
+@router.put(
+    "/{carrier}/tracking-link",
+    operation_id="set_tracking_link",
+    dependencies=[requires("carriers:write")],
+    summary="Say where a carrier shows the way of parcels",
+    response_model=CarrierAnswer,
+    responses=answers(200, "Its parcels have that link, also those that are on their way"),
+)
+async def _set_tracking_link(call: WantedCall, carrier: CarrierName, body: TrackingLinkBody) -> Response:
+    """Staff and who bought it see it as the `tracking_url` of each parcel."""
+    await call.settings()
+    command = SetTrackingLink(carrier=carrier, template=body.template)
+    return await call.carry_out(change_carriers, command, {"carrier": carrier})
 
 
 @router.post(

@@ -22,6 +22,7 @@ from domain.carrier.rates import (
     quote,
     wrong_in,
 )
+from domain.carrier.tracking import TrackingTemplate
 from domain.kernel import Command, Decider, Event, Refused, Value
 
 CARRIERS_MAX, VERSIONS_MAX = 50, 1_000
@@ -67,8 +68,15 @@ class ChoiceRuleSet(Event):
     unit: UnitMeasures
 
 
+class TrackingLinkSet(Event):
+    """Where it shows the way of parcels; empty: nowhere."""
+
+    carrier: Name
+    template: TrackingTemplate
+
+
 CarriersEvent: TypeAlias = (
-    CarrierAdded | CarrierSuspended | CarrierResumed | RateCardPublished | ChoiceRuleSet
+    CarrierAdded | CarrierSuspended | CarrierResumed | RateCardPublished | ChoiceRuleSet | TrackingLinkSet
 )
 
 
@@ -100,7 +108,14 @@ class SetChoiceRule(Command):
     unit: UnitMeasures
 
 
-CarriersCommand: TypeAlias = AddCarrier | SuspendCarrier | ResumeCarrier | PublishRateCard | SetChoiceRule
+class SetTrackingLink(Command):
+    carrier: Name
+    template: TrackingTemplate
+
+
+CarriersCommand: TypeAlias = (
+    AddCarrier | SuspendCarrier | ResumeCarrier | PublishRateCard | SetChoiceRule | SetTrackingLink
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +123,7 @@ class Carrier:
     name: str = ""
     suspended: bool = False
     cards: tuple[RateCard, ...] = ()
+    tracking_link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +218,9 @@ def decide(command: CarriersCommand, state: Carriers) -> tuple[CarriersEvent, ..
             return () if state.carriers[name].suspended else (CarrierSuspended(**dict(command)),)
         case ResumeCarrier(carrier=name):
             return (CarrierResumed(carrier=name),) if state.carriers[name].suspended else ()
+        case SetTrackingLink(carrier=name, template=template):
+            same = state.carriers[name].tracking_link == template
+            return () if same else (TrackingLinkSet(carrier=name, template=template),)
         case PublishRateCard(carrier=name):
             return _publish(command, state.carriers[name])
 
@@ -221,6 +240,8 @@ def evolve(state: Carriers, event: CarriersEvent) -> Carriers:
         case RateCardPublished(carrier=carrier, card=card):
             known = state.carriers.get(carrier, Carrier())
             return with_carrier(carrier, cards=(*known.cards, card))
+        case TrackingLinkSet(carrier=carrier, template=template):
+            return with_carrier(carrier, tracking_link=template)
         case ChoiceRuleSet(rule=rule, unit=unit):
             return replace(state, rule=rule, unit=unit)
 

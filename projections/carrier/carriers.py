@@ -13,6 +13,7 @@ from domain.carrier.carriers import (
     CarrierSuspended,
     ChoiceRuleSet,
     RateCardPublished,
+    TrackingLinkSet,
 )
 from domain.kernel import Fact
 from projections.read_model import ReadModel, Rows
@@ -51,6 +52,13 @@ class RateCardRow:
 
 
 @dataclass(slots=True)
+class TrackingLink:
+    merchant: str
+    carrier: str
+    template: str
+
+
+@dataclass(slots=True)
 class RuleRow:
     merchant: str
     prefer: str
@@ -70,6 +78,7 @@ def project(facts: Sequence[Fact]) -> Rows:
     changes: dict[tuple[str, str], CarrierChange] = {}
     cards: list[RateCardRow] = []
     rules: dict[str, RuleRow] = {}
+    links: dict[tuple[str, str], TrackingLink] = {}
 
     def changing(event: Any, fact: Fact) -> CarrierChange:
         key = (fact.merchant, event.carrier)
@@ -88,6 +97,8 @@ def project(facts: Sequence[Fact]) -> Rows:
             case RateCardPublished(version=version):
                 changing(event, fact).versions_count = version
                 cards.append(_card(event, fact))
+            case TrackingLinkSet(carrier=carrier, template=template):
+                links[fact.merchant, carrier] = TrackingLink(fact.merchant, carrier, template)
             case ChoiceRuleSet():
                 rules[fact.merchant] = _rule(event, fact)
     return {
@@ -95,6 +106,7 @@ def project(facts: Sequence[Fact]) -> Rows:
         "change_carriers": list(changes.values()),
         "insert_rate_cards": cards,
         "set_rules": list(rules.values()),
+        "set_tracking_links": list(links.values()),
     }
 
 
@@ -124,7 +136,8 @@ def _rule(event: ChoiceRuleSet, fact: Fact) -> RuleRow:
 
 CARRIERS = ReadModel(
     "carriers",
-    ("carriers", "rate_cards", "carrier_rules"),
-    (CarrierAdded, CarrierSuspended, CarrierResumed, RateCardPublished, ChoiceRuleSet),
+    ("carriers", "rate_cards", "carrier_rules", "tracking_links"),
+    (CarrierAdded, CarrierSuspended, CarrierResumed, RateCardPublished, ChoiceRuleSet, TrackingLinkSet),
     project,
+    version=2,
 )

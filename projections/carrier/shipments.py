@@ -88,6 +88,7 @@ class ShipmentProgress:
     shipment_id: str
     stage: int = 0
     carrier: str | None = None
+    booked_with: str | None = None
     tracking_number: str | None = None
     dispatch_inferred: bool | None = None
     scans_count: int = 0
@@ -301,7 +302,8 @@ def _changed(batch: _Batch, event: ParcelChanged, fact: Fact) -> None:
 def _chosen(batch: _Batch, event: CarrierChosen, fact: Fact) -> None:
     parcel, option = batch.moving(event, fact), event.option
     parcel.booking, parcel.choice_reason = event.booking, event.reason
-    parcel.carrier, parcel.service = option.carrier, option.service
+    parcel.carrier = parcel.booked_with = option.carrier
+    parcel.service = option.service
     parcel.quoted_cents, parcel.currency = option.cents, option.currency
     parcel.billed_g = option.billed_g
     if event.weighed:
@@ -447,5 +449,5 @@ SHIPMENTS = ReadModel(
     ("shipments", "shipment_lines", "shipment_scans", "shipment_labels"),
     tuple(_CHANGES),
     project,
-    version=6,
+    version=7,
 )

@@ -32,6 +32,14 @@ CREATE TABLE carrier_rules_g0 (
     unit_height_mm bigint NOT NULL,
     set_at timestamptz NOT NULL
 );
+-- For who bought what a carrier brings, too.
+CREATE TABLE tracking_links_g0 (
+    merchant text COLLATE "C" NOT NULL,
+    carrier text COLLATE "C" NOT NULL,
+    template text NOT NULL,
+    for_customers boolean NOT NULL DEFAULT true,
+    PRIMARY KEY (merchant, carrier)
+);
 
 -- name: insert_carriers!
 INSERT INTO carriers_g0 (merchant, carrier, name, added_at)
@@ -62,3 +70,8 @@ ON CONFLICT (merchant) DO UPDATE SET
     days_max = excluded.days_max, on_time_min_permille = excluded.on_time_min_permille,
     unit_weight_g = excluded.unit_weight_g, unit_length_mm = excluded.unit_length_mm,
     unit_width_mm = excluded.unit_width_mm, unit_height_mm = excluded.unit_height_mm, set_at = excluded.set_at;
+
+-- name: set_tracking_links!
+INSERT INTO tracking_links_g0 (merchant, carrier, template)
+SELECT * FROM unnest(:merchant, :carrier, :template)
+ON CONFLICT (merchant, carrier) DO UPDATE SET template = excluded.template;

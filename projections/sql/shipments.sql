@@ -6,6 +6,7 @@ CREATE TABLE shipments_g0 (
     ship_to_state text NOT NULL,
     units_count bigint NOT NULL,
     carrier text,
+    booked_with text COLLATE "C",
     tracking_number text COLLATE "C",
     stage bigint NOT NULL DEFAULT 0,
     dispatch_inferred boolean NOT NULL DEFAULT false,
@@ -102,6 +103,7 @@ SELECT * FROM unnest(:merchant, :shipment_id, :order_id, :ship_to_state, :units_
 UPDATE shipments_g0 AS s SET
     stage = CASE WHEN m.anew THEN m.stage ELSE greatest(s.stage, m.stage) END,
     carrier = coalesce(m.carrier, s.carrier),
+    booked_with = coalesce(m.booked_with, s.booked_with),
     tracking_number = CASE WHEN m.anew THEN m.tracking_number ELSE coalesce(m.tracking_number, s.tracking_number) END,
     dispatch_inferred = coalesce(m.dispatch_inferred, s.dispatch_inferred),
     scans_count = s.scans_count + m.scans_count,
@@ -141,14 +143,14 @@ UPDATE shipments_g0 AS s SET
     trouble_reason = CASE WHEN m.trouble_told THEN m.trouble_reason ELSE s.trouble_reason END,
     trouble_at = CASE WHEN m.trouble_told THEN m.trouble_at ELSE s.trouble_at END
 FROM unnest(
-    :merchant, :shipment_id, :stage, :carrier, :tracking_number, :dispatch_inferred, :scans_count,
+    :merchant, :shipment_id, :stage, :carrier, :booked_with, :tracking_number, :dispatch_inferred, :scans_count,
     :dispatched_at, :delivered_at, :returned_at, :last_scan_at, :tracking_level, :tracking_status, :tracking_at,
     :units_count, :booking, :fallbacks_count, :service, :choice_reason, :weight_g, :weighed_by, :billed_g,
     :quoted_cents, :label_cents,
     :billed_cents, :currency, :promised_at, :manifest_id, :unlisted, :is_held, :ship_to_state, :handed_over_at, :misdirected_count,
     :dispatched_booking, :called_off_at, :trouble, :trouble_reason, :trouble_at, :trouble_told, :anew
 ) AS m (
-    merchant, shipment_id, stage, carrier, tracking_number, dispatch_inferred, scans_count, dispatched_at,
+    merchant, shipment_id, stage, carrier, booked_with, tracking_number, dispatch_inferred, scans_count, dispatched_at,
     delivered_at, returned_at, last_scan_at, tracking_level, tracking_status, tracking_at, units_count, booking,
     fallbacks_count, service, choice_reason, weight_g, weighed_by, billed_g, quoted_cents, label_cents,
     billed_cents, currency, promised_at,

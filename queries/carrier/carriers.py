@@ -27,6 +27,10 @@ class Carrier(Answer):
     name: str
     suspended: bool = Field(description="it gets no more parcels")
     suspended_reason: str | None = Field(description="of the last time")
+    tracking_template: str | None = Field(
+        description="where it shows the way of parcels",
+        examples=["https://track.swift.example/parcels/{tracking_number}"],
+    )
     versions_count: int = Field(description="rate cards that were published")
     added_at: datetime
 
@@ -79,7 +83,11 @@ class Reliability(Answer):
 async def list_carriers(reader: MerchantReader, page: Page) -> PageOf[Carrier]:
     (after,) = page.after("carrier", as_str) or (None,)
     arguments = {"after": after, "limit": page.limit + 1}
-    rows = (await reader.rows(("carriers",), (_QUERIES.list_carriers.sql, arguments)))[0]
+    rows = (
+        await reader.rows(
+            ("carriers",), (_QUERIES.list_carriers.sql, arguments), views=("carriers", "tracking_links")
+        )
+    )[0]
     return page_of(Carrier, rows, page, "carrier", "carrier")
 
 

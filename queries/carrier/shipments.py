@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from domain.carrier.shipment_messages import WeighedBy
 from eventstore.queries import load_queries
+from queries.carrier.tracking import Tracked
 from queries.dependencies import MerchantReader
 from queries.models import Answer, PageOf, documented, page_of
 from services.web.access import requires
@@ -52,7 +53,7 @@ class ParcelLine(Answer):
     quantity: int = Field(examples=[2])
 
 
-class Shipment(Answer):
+class Shipment(Tracked):
     """A parcel. Its status never goes back, whatever scan comes late."""
 
     shipment_id: str = Field(examples=["o1"])
@@ -60,6 +61,10 @@ class Shipment(Answer):
     status: ShipmentStatus
     carrier: str | None
     tracking_number: str | None
+    tracking_url: str | None = Field(
+        description="where its carrier shows its way, if the merchant has set a link for that carrier",
+        examples=["https://track.swift.example/parcels/SW1"],
+    )
     ship_to_state: str
     units_count: int
     warehouses: Warehouses = Field(
@@ -177,8 +182,8 @@ async def list_shipments(
     query = _QUERIES.list_shipments
     if warehouse is not None:
         query, arguments["warehouse"] = _QUERIES.list_shipments_of_warehouse, warehouse
-    views = ("shipments", "shipment_lines", "shipment_labels")
-    rows = (await reader.rows(("shipments",), (query.sql, arguments), views=views))[0]
+    views = ("shipments", "shipment_lines", "shipment_labels", "tracking_links")
+    rows = (await reader.rows(("shipments", "carriers"), (query.sql, arguments), views=views))[0]
     return page_of(Shipment, rows, page, "newest", "requested_at", "shipment_id")
 
 
@@ -194,8 +199,8 @@ async def get_shipment(
 ) -> ShipmentDetail:
     questions = (_QUERIES.get_shipment, _QUERIES.get_lines, _QUERIES.get_scans, _QUERIES.get_labels)
     statements = [(query.sql, {"shipment_id": shipment_id}) for query in questions]
-    views = ("shipments", "shipment_lines", "shipment_scans", "shipment_labels")
-    found, lines, scans, labels = await reader.rows(("shipments",), *statements, views=views)
+    views = ("shipments", "shipment_lines", "shipment_scans", "shipment_labels", "tracking_links")
+    found, lines, scans, labels = await reader.rows(("shipments", "carriers"), *statements, views=views)
     if not found:
         raise not_found("shipment", shipment_id)
     return ShipmentDetail.model_validate({**found[0], "lines": lines, "scans": scans, "labels": labels})

@@ -52,6 +52,8 @@ def list_of(sort: Sort, wanted: Mapping[str, Any]) -> str:
 
 MODELS = ("orders", "order_holds", "order_tags", "order_discrepancies", "order_lines")
 """What a list is made of: orders, and what they are found by."""
+BESIDE = ("shipment_lines", "tracking_links")
+"""Further views of theirs that an order is shown with."""
 OF_STAFF = ("held", "hold", "tag", "discrepancy")
 ELSEWHERE = ("hold", "tag", "discrepancy", "sku")
 """Conditions that another table answers."""
@@ -215,6 +217,7 @@ async def get_order(
         "order_lines",
         "payments",
         "shipments",
+        "carriers",
         "order_timeline",
         "order_holds",
         "order_notes",
@@ -222,7 +225,7 @@ async def get_order(
     )
     statements = [(getattr(_QUERIES, name).sql, {"order_id": order_id}) for name in names]
     found, lines, payments, shipments, timeline, *handled = await reader.rows(
-        models, *statements, views=(*models, "shipment_lines")
+        models, *statements, views=(*models, *BESIDE)
     )
     if not found:
         raise not_found("order", order_id)
@@ -245,10 +248,10 @@ async def own_order(reader: Reader, order_id: str) -> OwnOrderDetail:
         "get_order_shipments",
         "get_order_timeline",
     )
-    models = ("orders", "order_lines", "payments", "shipments", "order_timeline")
+    models = ("orders", "order_lines", "payments", "shipments", "carriers", "order_timeline")
     statements = [(getattr(_QUERIES, name).sql, {"order_id": order_id}) for name in names]
     found, lines, payments, shipments, timeline = await reader.rows(
-        models, *statements, views=(*models, "shipment_lines")
+        models, *statements, views=(*models, *BESIDE)
     )
     if not found:
         raise not_found("order", order_id)

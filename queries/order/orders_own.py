@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from queries.carrier.tracking import Tracked
 from queries.dependencies import Rows
 from queries.models import Answer, Cents
 
@@ -94,7 +95,7 @@ class OwnParcelLine(Answer):
     quantity: int
 
 
-class OwnShipment(Answer):
+class OwnShipment(Tracked):
     shipment_id: str
     status: str = Field(examples=["delivered"])
     tracking_status: str | None = Field(description="the carrier's last word", examples=["in_transit"])
@@ -102,6 +103,7 @@ class OwnShipment(Answer):
     lines: list[OwnParcelLine] = Field(description="what is in it; empty where nobody kept that")
     carrier: str | None
     tracking_number: str | None
+    tracking_url: str | None = Field(description="where its carrier shows its way, if that is known")
     promised_at: datetime | None = Field(description="by the carrier's word when it was booked")
     dispatched_at: datetime | None
     delivered_at: datetime | None

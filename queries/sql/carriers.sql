@@ -1,7 +1,10 @@
 -- name: list_carriers
-SELECT * FROM carriers
-WHERE merchant = :merchant AND (:after::text IS NULL OR carrier > :after)
-ORDER BY carrier LIMIT :limit;
+SELECT c.*, (
+    SELECT nullif(t.template, '') FROM tracking_links AS t WHERE t.merchant = c.merchant AND t.carrier = c.carrier
+) AS tracking_template
+FROM carriers AS c
+WHERE c.merchant = :merchant AND (:after::text IS NULL OR c.carrier > :after)
+ORDER BY c.carrier LIMIT :limit;
 
 -- name: get_carrier
 SELECT * FROM carriers WHERE merchant = :merchant AND carrier = :carrier;

@@ -31,7 +31,10 @@ SELECT o.*, (
                 ), '') AS name
                 FROM shipment_lines AS l WHERE l.merchant = s.merchant AND l.shipment_id = s.shipment_id LIMIT 1000
             ) AS l
-        ) AS lines
+        ) AS lines, (
+            SELECT t.template FROM tracking_links AS t
+            WHERE t.merchant = s.merchant AND t.carrier = coalesce(s.booked_with, s.carrier)
+        ) AS tracking_template
         FROM shipments AS s WHERE s.merchant = o.merchant AND s.order_id = o.order_id LIMIT 100
     ) AS p
 ) AS shipments

@@ -47,7 +47,10 @@ SELECT * FROM order_lines WHERE merchant = :merchant AND order_id = :order_id OR
 SELECT * FROM payments WHERE merchant = :merchant AND order_id = :order_id ORDER BY portion, payment_id LIMIT 1000;
 
 -- name: get_order_shipments
-SELECT s.*, contents.*
+SELECT s.*, contents.*, (
+    SELECT t.template FROM tracking_links AS t
+    WHERE t.merchant = s.merchant AND t.carrier = coalesce(s.booked_with, s.carrier)
+) AS tracking_template
 FROM shipments AS s, LATERAL (
     SELECT array_agg(l.warehouse) AS warehouses, coalesce(jsonb_agg(to_jsonb(l) ORDER BY l.sku, l.warehouse), '[]') AS lines
     FROM (

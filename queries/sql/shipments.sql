@@ -2,7 +2,10 @@
 SELECT s.*, (
     SELECT array_agg(l.warehouse) FROM shipment_lines AS l
     WHERE l.merchant = s.merchant AND l.shipment_id = s.shipment_id
-) AS warehouses
+) AS warehouses, (
+    SELECT t.template FROM tracking_links AS t
+    WHERE t.merchant = s.merchant AND t.carrier = coalesce(s.booked_with, s.carrier)
+) AS tracking_template
 FROM shipments AS s
 WHERE s.merchant = :merchant
   AND (:status::text IS NULL OR s.status = :status)
@@ -26,7 +29,10 @@ LIMIT :limit;
 SELECT s.*, (
     SELECT array_agg(l.warehouse) FROM shipment_lines AS l
     WHERE l.merchant = s.merchant AND l.shipment_id = s.shipment_id
-) AS warehouses
+) AS warehouses, (
+    SELECT t.template FROM tracking_links AS t
+    WHERE t.merchant = s.merchant AND t.carrier = coalesce(s.booked_with, s.carrier)
+) AS tracking_template
 FROM (
     SELECT DISTINCT requested_at, shipment_id FROM shipment_lines
     WHERE merchant = :merchant AND warehouse = :warehouse
@@ -55,7 +61,10 @@ LIMIT :limit;
 SELECT s.*, (
     SELECT array_agg(l.warehouse) FROM shipment_lines AS l
     WHERE l.merchant = s.merchant AND l.shipment_id = s.shipment_id
-) AS warehouses
+) AS warehouses, (
+    SELECT t.template FROM tracking_links AS t
+    WHERE t.merchant = s.merchant AND t.carrier = coalesce(s.booked_with, s.carrier)
+) AS tracking_template
 FROM shipments AS s WHERE s.merchant = :merchant AND s.shipment_id = :shipment_id;
 
 -- name: get_lines

@@ -30,6 +30,7 @@ from domain.carrier.carriers import (
     CarrierSuspended,
     ChoiceRuleSet,
     RateCardPublished,
+    TrackingLinkSet,
     UnitMeasures,
 )
 from domain.carrier.choice import ChoiceRule, Option
@@ -76,6 +77,7 @@ def carriers(merchant: str, name: str = "swift") -> list[Step]:
     steps += [
         (stream, CarrierSuspended(carrier=other, reason=f"strike at {other}")),
         (stream, ChoiceRuleSet(rule=RULE, unit=UNIT)),
+        (stream, TrackingLinkSet(carrier=name, template=f"https://{name}.example/{{tracking_number}}")),
     ]
     for service in ("calm", "express"):
         record = track_record_stream(merchant, name, f"{name}-{service}")

@@ -23,6 +23,7 @@ from domain.carrier import (
     SplitParcel,
     VoidLabel,
 )
+from domain.carrier.carriers import TrackingLinkSet
 from domain.carrier.choice import Option
 from domain.carrier.invoice import InvoiceDiscrepancyOpened
 from domain.kernel import Command, one
@@ -218,6 +219,17 @@ async def test_a_parcel_that_is_chosen_for_reads_its_products_together(
     await choosing(api)
     of_products = [each for each in asked if any(name.startswith("product-") for name in each)]
     assert [len(each) for each in of_products] == [3, 1], "the SKUs, then the products that they are of"
+
+
+async def test_where_a_carrier_shows_the_way_of_parcels_is_set(api: Api) -> None:
+    path, link = "/v1/carriers/swift/tracking-link", "https://track.swift.example/{tracking_number}"
+    problem(await api.put(path, {"template": link}), 404, "not-found")
+    await api.put("/v1/carriers/swift", {})
+    for template in (link, link, ""):
+        assert (await api.put(path, {"template": template})).status_code == 200
+    assert [each.template for each in await api.events(TrackingLinkSet)] == [link, ""]
+    for wrong in ("http://track.example/{tracking_number}", "https://track.example/", link * 2):
+        problem(await api.put(path, {"template": wrong}), 422, "invalid-input")
 
 
 async def test_a_card_that_is_not_whole_or_late_is_refused_with_the_rule(api: Api) -> None:

@@ -31,6 +31,7 @@ from services.up import PROCESSES
 from services.web.positions import Freshness
 from services.web.problems import Problem
 from tests.contract.appends import an_append, appended, to_stream
+from tests.integration.carriage_trade import carriers
 from tests.integration.projections_trade import Bought, setting_up
 from tests.integration.system import system, wait
 from tests.integration.walls import World, fresh_database, world
@@ -223,7 +224,7 @@ async def found(
     with fresh_database(postgres_server, migrated_template) as database:
         async with world(database, nats_server.url, directory) as opened:
             for merchant in ("m1", "m2"):
-                await opened.append(merchant, setting_up(merchant))
+                await opened.append(merchant, [*setting_up(merchant), *carriers(merchant)])
                 await opened.append(merchant, Bought(merchant, f"{merchant}-1").life())
                 await opened.append(merchant, Bought(merchant, f"{merchant}-2", person="p2").life())
                 await opened.signed_in("owner", merchant)
@@ -273,7 +274,9 @@ async def test_a_reader_for_one_person_sees_its_orders_only(found: World) -> Non
         for table in ("orders", "order_lines", "payments", "shipments", "shipment_lines", "order_timeline"):
             rows = connection.execute(SQL("SELECT order_id FROM {}").format(Identifier(table))).fetchall()
             assert {order for (order,) in rows} == {"m1-2"}, table
-        for table in ("merchants", "sales_by_day", "products", "stock_levels", "shipment_scans"):
+        links = connection.execute("SELECT merchant, carrier FROM tracking_links").fetchall()
+        assert links == [("m1", "swift")], "what is meant for customers, of their merchant"
+        for table in ("merchants", "carriers", "sales_by_day", "products", "stock_levels", "shipment_scans"):
             assert not connection.execute(SQL("SELECT FROM {}").format(Identifier(table))).fetchall(), table
     with connected(found.settings.url("query"), merchant="m2", subject="subject-p9") as connection:
         assert not connection.execute("SELECT FROM orders").fetchall()

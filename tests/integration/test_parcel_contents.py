@@ -9,6 +9,7 @@ import pytest
 
 from domain.carrier import (
     SHIPMENT,
+    LabelBought,
     ParcelChanged,
     ParcelLine,
     ParcelSplit,
@@ -17,9 +18,11 @@ from domain.carrier import (
     ShipmentRequested,
     SplitParcel,
 )
+from domain.carrier.carriers import CarrierAdded, TrackingLinkSet
 from domain.personal import Customer
-from domain.streams import shipment_stream
+from domain.streams import carriers_stream, shipment_stream
 from projections.read_models import READ_MODELS
+from tests.integration.carriage_trade import a_parcel
 from tests.integration.projections_trade import Bought, Step, Trade, open_trade, setting_up
 from tests.integration.test_projections import fetch, running, shown
 from tests.integration.test_queries import Api, api  # noqa: F401 - a fixture
@@ -154,3 +157,54 @@ async def test_an_account_page_tells_what_is_in_each_parcel(api: Api) -> None:  
         "o1-b": [{"sku": "A", "name": "", "quantity": 1}],
         "o1.2": [{"sku": "A", "name": "", "quantity": 2}],
     }
+
+
+async def test_a_parcel_with_a_label_has_its_carriers_link_wherever_it_is_shown(api: Api) -> None:  # noqa: F811
+    """Also by the carrier's name for itself, and where the link came, or went, once it was on its way."""
+    await parcels(api.trade)
+
+    def label(name: str, carrier: str, number: str) -> Step:
+        bought = LabelBought(shipment_id=name, order_id="o1", carrier=carrier, tracking_number=number)
+        return shipment_stream("m1", name), bought
+
+    def linked(carrier: str, template: str) -> Step:
+        return carriers_stream("m1"), TrackingLinkSet(carrier=carrier, template=template)
+
+    chosen = a_parcel("m1", "o1", "o1-c", "swift")[1]
+    steps = [
+        label("o1", "post", "PO 1"),
+        label("o1-b", "eagle", "EA1"),
+        (shipment_stream("m1", "o1-c"), asked("o1-c", ("A", "main", 1))),
+        chosen,
+        label("o1-c", "Swift Courier Ltd.", "SW1"),
+        *((carriers_stream("m1"), CarrierAdded(carrier=name)) for name in ("post", "eagle", "swift")),
+        linked("post", "https://post.example/{tracking_number}"),
+        linked("swift", "https://swift.example/?n={tracking_number}"),
+        linked("eagle", "https://eagle.example/{tracking_number}"),
+        linked("eagle", ""),
+    ]
+    last = await api.trade.append("m1", steps)
+    urls = {
+        "o1": "https://post.example/PO%201",
+        "o1-b": None,
+        "o1-c": "https://swift.example/?n=SW1",
+        "o1.2": None,
+    }
+
+    def shown_in(parcels: list[dict[str, Any]]) -> dict[str, str | None]:
+        return {each["shipment_id"]: each["tracking_url"] for each in parcels}
+
+    assert shown_in((await api.ok("/v1/shipments", at_least=last))["items"]) == urls
+    assert shown_in((await api.ok("/v1/shipments", warehouse="main"))["items"]) == {
+        name: url for name, url in urls.items() if name != "o1.2"
+    }
+    assert (await api.ok("/v1/shipments/o1"))["tracking_url"] == urls["o1"]
+    assert shown_in((await api.ok("/v1/orders/o1"))["shipments"]) == urls
+    (mine,) = (await api.ok("/v1/account/orders"))["items"]
+    assert shown_in(mine["shipments"]) == urls
+    known = (await api.ok("/v1/carriers"))["items"]
+    assert [(each["carrier"], each["tracking_template"]) for each in known] == [
+        ("eagle", None),
+        ("post", "https://post.example/{tracking_number}"),
+        ("swift", "https://swift.example/?n={tracking_number}"),
+    ]

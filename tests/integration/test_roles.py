@@ -72,7 +72,7 @@ RULES = {
     ),
     ("carriers:write", "merchant"): (
         "add_carrier import_carrier_invoice publish_rate_card resolve_invoice_discrepancy resume_carrier"
-        " set_carrier_rule suspend_carrier"
+        " set_carrier_rule set_tracking_link suspend_carrier"
     ),
     ("carts:read", "merchant"): "list_carts list_carts_by_day",
     ("carts:write", "merchant"): (

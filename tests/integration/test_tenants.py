@@ -159,6 +159,7 @@ BODIES: dict[str, Any] = {
         ],
     },
     "set_carrier_rule": {"rule": {}},
+    "set_tracking_link": {"template": "https://ours.example/{tracking_number}"},
     "quote_parcel": {},
     "rebook_shipment": {},
     "split_parcel": {"into": f"{MARK}-done-new", "lines": [{"sku": THEIR_SKU, "quantity": 1}]},
