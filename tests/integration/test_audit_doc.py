@@ -34,8 +34,7 @@ def test_the_page_for_auditors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert done.returncode == 0, said
     (size,) = re.findall(r"^(\d+)$", (tmp_path / "evidence/monday.checkpoint").read_text(), re.MULTILINE)
     assert f"✓ {size} events are as they were signed" in said
-    assert said.count("events are as they were signed") >= 3, "all, by the tiles, and those of one merchant"
-    assert said.count("✓ 1 event is as it was signed") == 2
+    assert len(re.findall(r"✓ [1-9]\d* events? (?:is|are) as (?:it was|they were) signed", said)) == 5
     assert "it only grew" in said
     assert int(size) > 100
     assert "OrderPlaced" in said
