@@ -13,13 +13,20 @@ from domain.carrier.rates import Parcel
 from domain.kernel import Fact
 from domain.personal import Customer
 from domain.product import Product
-from domain.streams import carriers_stream, product_stream, track_record_stream
+from domain.streams import carriers_stream, order_stream, product_stream, track_record_stream
 
 
 async def carriers_of(executor: Executor, merchant: str) -> Carriers:
     (loaded,) = await executor.states.load([carriers_stream(merchant)])
     state: Carriers = loaded.state
     return state
+
+
+async def currency_of(executor: Executor, merchant: str, order_id: str) -> str:
+    """Empty for an order that nobody placed here."""
+    (loaded,) = await executor.states.load([order_stream(merchant, order_id)])
+    currency: str = loaded.state.currency
+    return currency
 
 
 async def track_records(

@@ -13,6 +13,7 @@ from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answer
 from domain.carrier.carriers import Carriers, options, quotes
 from domain.carrier.choice import Option, ranked, reason, within
 from domain.carrier.rates import NotServed, Parcel
+from domain.money import Currency
 from services.web.access import requires
 from services.web.positions import POSITION_HEADER
 
@@ -32,6 +33,7 @@ class QuoteBody(Body):
                     "height_mm": 100,
                     "region": "SP",
                     "zip_prefix": "01310",
+                    "currency": "BRL",
                 }
             ]
         }
@@ -44,6 +46,7 @@ class QuoteBody(Body):
     height_mm: _Millimetres = 0
     region: Annotated[Text, Field(max_length=100)] = ""
     zip_prefix: Annotated[Text, Field(max_length=20)] = ""
+    currency: Currency | None = Field(None, description="of the order: who asks in it goes before all others")
 
 
 class OptionAnswer(Option):
@@ -84,9 +87,9 @@ async def _quote(call: WantedCall, body: QuoteBody) -> Response:
     await call.settings()
     executor, now = call.parts.executor, call.parts.clock.now()
     carriers = await carriers_of(executor, call.merchant)
-    parcel = Parcel(**dict(body))
+    parcel, currency = Parcel(**body.model_dump(exclude={"currency"})), body.currency or ""
     records = await track_records(executor, call.merchant, carriers)
-    found = ranked(carriers.rule, options(carriers, parcel, now, records))
+    found = ranked(carriers.rule, options(carriers, parcel, now, records), currency)
     not_served = [
         RefusedAnswer(carrier=carrier, service=told.service, why=told.why)
         for carrier, _, told in quotes(carriers, parcel, now)
@@ -96,7 +99,7 @@ async def _quote(call: WantedCall, body: QuoteBody) -> Response:
     answer = QuoteAnswer(
         position=position,
         options=[_told(carriers, each) for each in found],
-        reason=reason(carriers.rule, found) if found else None,
+        reason=reason(carriers.rule, found, currency) if found else None,
         not_served=not_served,
     )
     headers = {POSITION_HEADER: position}

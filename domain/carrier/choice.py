@@ -5,7 +5,8 @@ A choice is a pure function of quotes, rule and records; its reason is kept with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from domain.kernel import Value
 from domain.money import Cents, Currency
 
 Preference: TypeAlias = Literal["cost", "speed", "reliability", "balanced"]
+NAMED_MAX = 5
 PRIOR_ON_TIME, PRIOR_PARCELS = 9, 10
 """Nobody seen yet counts as nine of ten on time, so that one late parcel condemns no service."""
 
@@ -75,23 +77,44 @@ def within(rule: ChoiceRule, option: Option) -> bool:
     return in_days and option.on_time_permille >= rule.on_time_min_permille
 
 
-def ranked(rule: ChoiceRule, options: Sequence[Option]) -> tuple[Option, ...]:
-    """The best first; those beyond a limit of the rule come last."""
-    return tuple(sorted(options, key=lambda each: (not within(rule, each), *_keys(rule, each))))
+def ranked(rule: ChoiceRule, options: Sequence[Option], currency: str = "") -> tuple[Option, ...]:
+    """The best first; those beyond a limit of the rule come last. Currencies apart, as their amounts can't be
+    compared: those in the order's `currency` first, then those of the currency that most are in. So another
+    currency is chosen only where nobody asks for the order's, or all who do have failed.
+    """
+    offers = Counter(each.currency for each in options)
+
+    def place(each: Option) -> tuple[bool, int, str]:
+        return (each.currency != currency, -offers[each.currency], each.currency)
+
+    return tuple(sorted(options, key=lambda each: (place(each), not within(rule, each), *_keys(rule, each))))
 
 
-def reason(rule: ChoiceRule, options: Sequence[Option]) -> str:
+def reason(rule: ChoiceRule, options: Sequence[Option], currency: str = "") -> str:
     """Why the first of the ranked options, in words for the person who asks."""
     best = options[0]
+    count = sum(each.currency == best.currency for each in options)
     words = {
-        "cost": f"the cheapest of {len(options)}",
-        "speed": f"the fastest of {len(options)}",
-        "reliability": f"the most reliable of {len(options)}",
-        "balanced": f"the best of {len(options)} by price, days and late parcels together",
+        "cost": f"the cheapest of {count}",
+        "speed": f"the fastest of {count}",
+        "reliability": f"the most reliable of {count}",
+        "balanced": f"the best of {count} by price, days and late parcels together",
     }[rule.prefer]
     seen = f"{best.on_time_permille / 10:.1f} % on time, of {best.seen} seen"
-    told = f"{best.name} is {words}: {best.cents} cents, {best.days} days, {seen}"
-    return told if within(rule, best) else f"{told}; none keeps to the limits of the rule"
+    told = f"{best.name} is {words}: {best.cents} cents {best.currency}, {best.days} days, {seen}"
+    told = told if within(rule, best) else f"{told}; none keeps to the limits of the rule"
+    return "; ".join((told, *_of_other_currencies(options, currency)))
+
+
+def _of_other_currencies(options: Sequence[Option], currency: str) -> Iterator[str]:
+    best = options[0]
+    if currency and best.currency != currency:
+        yield f"nobody asks in {currency}, the order's currency"
+    others = [each for each in options if each.currency != best.currency]
+    if others:
+        names = ", ".join(f"{each.name} ({each.currency})" for each in others[:NAMED_MAX])
+        more = f" and {len(others) - NAMED_MAX} more" if len(others) > NAMED_MAX else ""
+        yield f"not compared, as in another currency: {names}{more}"
 
 
 def estimates(records: Mapping[tuple[str, str], Record], carrier: str, service: str) -> tuple[int, int]:

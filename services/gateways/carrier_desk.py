@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from commands.carrier_desk import carriers_of, parcel_of, track_records, weighed_for
+from commands.carrier_desk import carriers_of, currency_of, parcel_of, track_records, weighed_for
 from commands.executor import Executor
 from domain.carrier import ChooseCarrier, RebookingRequested, ShipmentRequested
 from domain.carrier.carriers import Carriers, options, quotes
@@ -30,8 +30,9 @@ async def choose(fact: Fact, executor: Executor, now: datetime) -> Command | Non
     weighed = await weighed_for(executor, fact, fact.event, carriers)
     parcel = parcel_of(fact.event, weighed)
     records = await track_records(executor, fact.merchant, carriers)
-    found = ranked(carriers.rule, options(carriers, parcel, now, records))
-    why = reason(carriers.rule, found) if found else why_nobody(carriers, parcel, now)
+    currency = await currency_of(executor, fact.merchant, fact.event.order_id)
+    found = ranked(carriers.rule, options(carriers, parcel, now, records), currency)
+    why = reason(carriers.rule, found, currency) if found else why_nobody(carriers, parcel, now)
     return ChooseCarrier(
         shipment_id=fact.event.shipment_id,
         booking=fact.event.booking if isinstance(fact.event, RebookingRequested) else 1,

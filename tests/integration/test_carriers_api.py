@@ -31,7 +31,7 @@ from domain.personal import Customer
 from domain.streams import shipment_stream
 from eventstore.seams import RandomIds
 from services.gateways.carrier_desk import choose
-from tests.integration.api_client import Api, problem, serving_in_memory
+from tests.integration.api_client import Api, an_order, problem, serving_in_memory
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 CARD: dict[str, Any] = {
@@ -230,6 +230,26 @@ async def test_where_a_carrier_shows_the_way_of_parcels_is_set(api: Api) -> None
     assert [each.template for each in await api.events(TrackingLinkSet)] == [link, ""]
     for wrong in ("http://track.example/{tracking_number}", "https://track.example/", link * 2):
         problem(await api.put(path, {"template": wrong}), 422, "invalid-input")
+
+
+async def test_a_carrier_that_asks_in_another_currency_is_not_compared(api: Api) -> None:
+    """A dollar is not a real, though each has a hundred cents."""
+    for carrier, currency, cents in (("swift", "BRL", 1490), ("eagle", "USD", 900)):
+        await api.put(f"/v1/carriers/{carrier}", {})
+        bands = [{"zone": "near", "up_to_g": 5_000, "cents": cents}]
+        card = {**CARD, "currency": currency, "services": [{**CARD["services"][0], "bands": bands}]}
+        assert (await api.post(f"/v1/carriers/{carrier}/rate-cards", card)).status_code == 200
+    assert (await api.post("/v1/orders", an_order(order_id="o1", currency="BRL"))).status_code == 201
+    await a_parcel(api)
+    chosen = await choosing(api)
+    assert [each.name for each in chosen.options] == ["swift express", "eagle express"]
+    assert "the cheapest of 1: 1490 cents BRL" in chosen.reason
+    assert "not compared, as in another currency: eagle express (USD)" in chosen.reason
+    parcel = {"weight_g": 900, "region": "SP"}
+    quoted = (await api.post("/v1/carriers/quotes", {**parcel, "currency": "USD"})).json()
+    assert [each["carrier"] for each in quoted["options"]] == ["eagle", "swift"]
+    elsewhere = (await api.post("/v1/carriers/quotes", {**parcel, "currency": "EUR"})).json()
+    assert "nobody asks in EUR" in elsewhere["reason"]
 
 
 async def test_a_card_that_is_not_whole_or_late_is_refused_with_the_rule(api: Api) -> None:
