@@ -77,6 +77,7 @@ class ShipmentRow:
     order_id: str
     ship_to_state: str
     units_count: int
+    warehouse: str | None
     requested_at: datetime
 
 
@@ -100,6 +101,7 @@ class ShipmentProgress:
     tracking_status: str | None = None
     tracking_at: datetime | None = None
     units_count: int | None = None
+    warehouse: str | None = None
     booking: int | None = None
     fallbacks_count: int = 0
     service: str | None = None
@@ -254,6 +256,11 @@ def _units(lines: Sequence[ParcelLine]) -> Counter[Place]:
     return units
 
 
+def _warehouse(lines: Sequence[ParcelLine]) -> str | None:
+    """That it leaves from: one, but for what was asked for before each had parcels of its own."""
+    return min((line.warehouse for line in lines), default=None)
+
+
 def _requested(batch: _Batch, event: ShipmentRequested, fact: Fact) -> None:
     batch.fill(event, fact)
     batch.requested.append(
@@ -263,6 +270,7 @@ def _requested(batch: _Batch, event: ShipmentRequested, fact: Fact) -> None:
             event.order_id,
             event.ship_to_state,
             event.units,
+            _warehouse(event.lines),
             fact.occurred_at,
         )
     )
@@ -293,7 +301,8 @@ def _split(batch: _Batch, event: ParcelSplit, fact: Fact) -> None:
 
 
 def _changed(batch: _Batch, event: ParcelChanged, fact: Fact) -> None:
-    batch.moving(event, fact).units_count = event.units
+    parcel = batch.moving(event, fact)
+    parcel.units_count, parcel.warehouse = event.units, _warehouse(event.lines) or parcel.warehouse
     key = (fact.merchant, event.shipment_id)
     batch.changed[key] = ChangedParcel(*key)
     batch.fill(event, fact)
@@ -449,5 +458,5 @@ SHIPMENTS = ReadModel(
     ("shipments", "shipment_lines", "shipment_scans", "shipment_labels"),
     tuple(_CHANGES),
     project,
-    version=7,
+    version=8,
 )

@@ -5,6 +5,7 @@ CREATE TABLE shipments_g0 (
     order_id text COLLATE "C" NOT NULL,
     ship_to_state text NOT NULL,
     units_count bigint NOT NULL,
+    warehouse text COLLATE "C",
     carrier text,
     booked_with text COLLATE "C",
     tracking_number text COLLATE "C",
@@ -54,6 +55,8 @@ CREATE INDEX ON shipments_g0 (merchant, status, requested_at DESC, shipment_id D
 CREATE INDEX ON shipments_g0 (merchant, tracking_status, requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, manifest_id, requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, carrier, requested_at DESC, shipment_id DESC);
+CREATE INDEX ON shipments_g0 (merchant, warehouse, requested_at DESC, shipment_id DESC);
+CREATE INDEX ON shipments_g0 (merchant, warehouse, status, requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, requested_at DESC, shipment_id DESC) WHERE trouble IS NOT NULL;
 CREATE TABLE shipment_lines_g0 (
     merchant text COLLATE "C" NOT NULL,
@@ -62,10 +65,8 @@ CREATE TABLE shipment_lines_g0 (
     warehouse text COLLATE "C" NOT NULL,
     order_id text COLLATE "C" NOT NULL,
     quantity bigint NOT NULL,
-    requested_at timestamptz NOT NULL,
     PRIMARY KEY (merchant, shipment_id, sku, warehouse)
 ) WITH (fillfactor = 80);
-CREATE INDEX ON shipment_lines_g0 (merchant, warehouse, requested_at DESC, shipment_id DESC);
 CREATE TABLE shipment_scans_g0 (
     merchant text COLLATE "C" NOT NULL,
     shipment_id text COLLATE "C" NOT NULL,
@@ -95,8 +96,12 @@ CREATE TABLE shipment_labels_g0 (
 CREATE INDEX ON shipment_labels_g0 (merchant, tracking_number, bought_at DESC, shipment_id DESC);
 
 -- name: request_shipments!
-INSERT INTO shipments_g0 (merchant, shipment_id, order_id, ship_to_state, units_count, requested_at)
-SELECT * FROM unnest(:merchant, :shipment_id, :order_id, :ship_to_state, :units_count, :requested_at);
+INSERT INTO shipments_g0 (
+    merchant, shipment_id, order_id, ship_to_state, units_count, warehouse, requested_at
+)
+SELECT * FROM unnest(
+    :merchant, :shipment_id, :order_id, :ship_to_state, :units_count, :warehouse, :requested_at
+);
 
 -- name: move_shipments!
 -- The tracking of the highest level and latest time stands; what is booked anew begins anew.
@@ -120,6 +125,7 @@ UPDATE shipments_g0 AS s SET
         ORDER BY t.tracking_level DESC, t.tracking_at DESC NULLS LAST, newer DESC LIMIT 1
     ),
     units_count = coalesce(m.units_count, s.units_count),
+    warehouse = coalesce(m.warehouse, s.warehouse),
     booking = coalesce(m.booking, s.booking),
     fallbacks_count = s.fallbacks_count + m.fallbacks_count,
     service = coalesce(m.service, s.service),
@@ -145,13 +151,13 @@ UPDATE shipments_g0 AS s SET
 FROM unnest(
     :merchant, :shipment_id, :stage, :carrier, :booked_with, :tracking_number, :dispatch_inferred, :scans_count,
     :dispatched_at, :delivered_at, :returned_at, :last_scan_at, :tracking_level, :tracking_status, :tracking_at,
-    :units_count, :booking, :fallbacks_count, :service, :choice_reason, :weight_g, :weighed_by, :billed_g,
+    :units_count, :warehouse, :booking, :fallbacks_count, :service, :choice_reason, :weight_g, :weighed_by, :billed_g,
     :quoted_cents, :label_cents,
     :billed_cents, :currency, :promised_at, :manifest_id, :unlisted, :is_held, :ship_to_state, :handed_over_at, :misdirected_count,
     :dispatched_booking, :called_off_at, :trouble, :trouble_reason, :trouble_at, :trouble_told, :anew
 ) AS m (
     merchant, shipment_id, stage, carrier, booked_with, tracking_number, dispatch_inferred, scans_count, dispatched_at,
-    delivered_at, returned_at, last_scan_at, tracking_level, tracking_status, tracking_at, units_count, booking,
+    delivered_at, returned_at, last_scan_at, tracking_level, tracking_status, tracking_at, units_count, warehouse, booking,
     fallbacks_count, service, choice_reason, weight_g, weighed_by, billed_g, quoted_cents, label_cents,
     billed_cents, currency, promised_at,
     manifest_id, unlisted, is_held, ship_to_state, handed_over_at, misdirected_count, dispatched_booking,
@@ -166,8 +172,8 @@ WHERE l.merchant = c.merchant AND l.shipment_id = c.shipment_id;
 
 -- name: add_shipment_lines!
 -- Fewer where some went into another parcel.
-INSERT INTO shipment_lines_g0 AS l (merchant, shipment_id, sku, warehouse, order_id, quantity, requested_at)
-SELECT n.merchant, n.shipment_id, n.sku, n.warehouse, s.order_id, n.quantity, s.requested_at
+INSERT INTO shipment_lines_g0 AS l (merchant, shipment_id, sku, warehouse, order_id, quantity)
+SELECT n.merchant, n.shipment_id, n.sku, n.warehouse, s.order_id, n.quantity
 FROM unnest(:merchant, :shipment_id, :sku, :warehouse, :quantity)
     AS n (merchant, shipment_id, sku, warehouse, quantity)
 JOIN shipments_g0 AS s ON s.merchant = n.merchant AND s.shipment_id = n.shipment_id

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from domain.carrier.shipment_messages import WeighedBy
 from eventstore.queries import load_queries
@@ -42,9 +42,6 @@ Trouble = Literal["no_carrier", "label_not_taken_back", "carrier_unavailable"]
 _Name = Annotated[str | None, Query(max_length=200)]
 
 
-Warehouses = Annotated[list[str], BeforeValidator(lambda known: sorted(set(known or ())))]
-
-
 class ParcelLine(Answer):
     """Units that are in a parcel: what `POST /v1/shipments/{shipment_id}/split` may name."""
 
@@ -67,9 +64,8 @@ class Shipment(Tracked):
     )
     ship_to_state: str
     units_count: int
-    warehouses: Warehouses = Field(
-        description="that it leaves from: one, but for what was asked for before each had parcels of its own",
-        examples=[["main"]],
+    warehouse: str | None = Field(
+        description="that it leaves from; null where nobody kept what is in it", examples=["main"]
     )
     dispatch_inferred: bool = Field(description="no pick-up was seen, but a later scan proves it")
     scans_count: int
@@ -172,6 +168,7 @@ async def list_shipments(
         "tracking_status": tracking_status,
         "carrier": carrier,
         "manifest_id": manifest_id,
+        "warehouse": warehouse,
         "tracking_number": tracking_number,
         "unlisted": unlisted or None,
         "troubled": troubled or None,
@@ -179,11 +176,9 @@ async def list_shipments(
         "after_id": after_id,
         "limit": page.limit + 1,
     }
-    query = _QUERIES.list_shipments
-    if warehouse is not None:
-        query, arguments["warehouse"] = _QUERIES.list_shipments_of_warehouse, warehouse
-    views = ("shipments", "shipment_lines", "shipment_labels", "tracking_links")
-    rows = (await reader.rows(("shipments", "carriers"), (query.sql, arguments), views=views))[0]
+    statement = (_QUERIES.list_shipments.sql, arguments)
+    views = ("shipments", "shipment_labels", "tracking_links")
+    rows = (await reader.rows(("shipments", "carriers"), statement, views=views))[0]
     return page_of(Shipment, rows, page, "newest", "requested_at", "shipment_id")
 
 

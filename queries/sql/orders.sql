@@ -52,7 +52,7 @@ SELECT s.*, contents.*, (
     WHERE t.merchant = s.merchant AND t.carrier = coalesce(s.booked_with, s.carrier)
 ) AS tracking_template
 FROM shipments AS s, LATERAL (
-    SELECT array_agg(l.warehouse) AS warehouses, coalesce(jsonb_agg(to_jsonb(l) ORDER BY l.sku, l.warehouse), '[]') AS lines
+    SELECT coalesce(jsonb_agg(to_jsonb(l) ORDER BY l.sku, l.warehouse), '[]') AS lines
     FROM (
         SELECT l.sku, l.warehouse, l.quantity, coalesce((
             SELECT o.name FROM order_lines AS o

@@ -1,8 +1,5 @@
 -- name: list_shipments
 SELECT s.*, (
-    SELECT array_agg(l.warehouse) FROM shipment_lines AS l
-    WHERE l.merchant = s.merchant AND l.shipment_id = s.shipment_id
-) AS warehouses, (
     SELECT t.template FROM tracking_links AS t
     WHERE t.merchant = s.merchant AND t.carrier = coalesce(s.booked_with, s.carrier)
 ) AS tracking_template
@@ -13,6 +10,7 @@ WHERE s.merchant = :merchant
   AND (:tracking_status::text IS NULL OR s.tracking_status = :tracking_status)
   AND (:carrier::text IS NULL OR s.carrier = :carrier)
   AND (:manifest_id::text IS NULL OR s.manifest_id = :manifest_id)
+  AND (:warehouse::text IS NULL OR s.warehouse = :warehouse)
   AND (:unlisted::boolean IS NULL OR s.manifest_id IS NULL)
   AND (:troubled::boolean IS NULL OR s.trouble IS NOT NULL)
   AND (:tracking_number::text IS NULL OR s.shipment_id IN (
@@ -24,44 +22,8 @@ WHERE s.merchant = :merchant
 ORDER BY s.requested_at DESC, s.shipment_id DESC
 LIMIT :limit;
 
--- name: list_shipments_of_warehouse
--- The same, begun at what is in the parcels: their lines stand in the order of the list, those of one together.
-SELECT s.*, (
-    SELECT array_agg(l.warehouse) FROM shipment_lines AS l
-    WHERE l.merchant = s.merchant AND l.shipment_id = s.shipment_id
-) AS warehouses, (
-    SELECT t.template FROM tracking_links AS t
-    WHERE t.merchant = s.merchant AND t.carrier = coalesce(s.booked_with, s.carrier)
-) AS tracking_template
-FROM (
-    SELECT DISTINCT requested_at, shipment_id FROM shipment_lines
-    WHERE merchant = :merchant AND warehouse = :warehouse
-      AND (:after_id::text IS NULL OR (requested_at, shipment_id) < (:after_at, :after_id))
-    ORDER BY requested_at DESC, shipment_id DESC
-) AS w CROSS JOIN LATERAL (
-    SELECT * FROM shipments WHERE merchant = :merchant AND shipment_id = w.shipment_id LIMIT 1
-) AS s
-WHERE s.merchant = :merchant
-  AND (:status::text IS NULL OR s.status = :status)
-  AND (:order_id::text IS NULL OR s.order_id = :order_id)
-  AND (:tracking_status::text IS NULL OR s.tracking_status = :tracking_status)
-  AND (:carrier::text IS NULL OR s.carrier = :carrier)
-  AND (:manifest_id::text IS NULL OR s.manifest_id = :manifest_id)
-  AND (:unlisted::boolean IS NULL OR s.manifest_id IS NULL)
-  AND (:troubled::boolean IS NULL OR s.trouble IS NOT NULL)
-  AND (:tracking_number::text IS NULL OR s.shipment_id IN (
-    SELECT l.shipment_id FROM shipment_labels AS l
-    WHERE l.merchant = :merchant AND l.tracking_number = :tracking_number
-    ORDER BY l.bought_at DESC LIMIT 1000
-  ))
-ORDER BY w.requested_at DESC, w.shipment_id DESC
-LIMIT :limit;
-
 -- name: get_shipment
 SELECT s.*, (
-    SELECT array_agg(l.warehouse) FROM shipment_lines AS l
-    WHERE l.merchant = s.merchant AND l.shipment_id = s.shipment_id
-) AS warehouses, (
     SELECT t.template FROM tracking_links AS t
     WHERE t.merchant = s.merchant AND t.carrier = coalesce(s.booked_with, s.carrier)
 ) AS tracking_template

@@ -350,7 +350,8 @@ async def test_the_right_index_serves_every_list(api: Api) -> None:
         ("inventory.sql", "list_backorders", {"order_id": "o1"}),
         ("inventory.sql", "list_movements", {"order_id": "o1"}),
         ("shipments.sql", "list_shipments", {"troubled": True}),
-        ("shipments.sql", "list_shipments_of_warehouse", {"warehouse": "main"}),
+        ("shipments.sql", "list_shipments", {"warehouse": "main"}),
+        ("shipments.sql", "list_shipments", {"warehouse": "main", "status": "label_bought"}),
         ("payment.sql", "list_payments", {"trouble": "any"}),
     ],
 )
