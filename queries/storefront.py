@@ -26,6 +26,7 @@ from services.web.positions import WantedFreshness
 
 PERMISSION = "shop:read"
 _QUERIES = load_queries("queries", "storefront.sql")
+_PRICED = ("search_prices", "search_products", "search_channels")
 _WHY = "who is not signed in may look around, where the merchant lets guests in: what is shown is published"
 _settings = APIRouter(prefix="/v1/storefront", tags=["storefront"], responses=documented())
 
@@ -58,6 +59,9 @@ class ShopAnswer(Answer):
     """What a shopper may know before there is a cart."""
 
     channel: str = Field(description="where it sells, unless a cart says another", examples=["web"])
+    currencies: list[str] = Field(
+        description="in which something is for sale there", examples=[["BRL", "EUR"]]
+    )
     shipping: Annotated[list[ShopShipping], BeforeValidator(_parsed)] = Field(
         description="ways of shipping, each with its price in each currency"
     )
@@ -69,10 +73,17 @@ class ShopAnswer(Answer):
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """Who asks has come in: what may be read of it, and how it is set."""
+    """Who asks has come in: what may be read of it, how it is set, and when that is."""
 
     reader: Reader
     settings: Storefront
+    now: datetime
+
+    async def currencies(self, channel: str) -> list[str]:
+        """In which something is for sale there, by their codes."""
+        statement = (_QUERIES.list_currencies.sql, {"channel": channel})
+        (rows,) = await self.reader.rows(("product_search",), statement, views=_PRICED)
+        return [row["currency"] for row in rows]
 
 
 async def _settings_of(reader: Reader) -> Storefront:
@@ -93,7 +104,7 @@ async def shop_of_request(
     settings = await _settings_of(reader)
     if is_guest(asked) and not settings.guests:
         raise forbidden(PERMISSION, asked.merchant)
-    return Shop(reader, settings)
+    return Shop(reader, settings, request.app.state.clock.now())
 
 
 WantedShop = Annotated[Shop, Depends(shop_of_request)]
@@ -149,12 +160,13 @@ async def get_storefront(reader: MerchantReader) -> Storefront:
 
 
 async def get_shop(shop: WantedShop) -> ShopAnswer:
-    """What shipping costs, and how long carts are kept."""
+    """What it sells in, what shipping costs, and how long carts are kept."""
     settings = shop.settings
     shown = {
         **dict(settings),
         **dict(settings.terms),
         "shipping": [dict(each) for each in settings.shipping],
+        "currencies": await shop.currencies(settings.channel),
     }
     return ShopAnswer.model_validate(shown)
 

@@ -19,6 +19,8 @@ from services.web.problems import not_found
 router = APIRouter(prefix="/v1/products", tags=["catalogue"], responses=documented())
 _QUERIES = load_queries("queries", "product_item.sql")
 READS = [requires("catalogue:read")]
+VARIANTS: str = _QUERIES.get_product_variants.sql
+PRICES: str = _QUERIES.list_product_prices.sql
 Texts = Annotated[
     list[str], BeforeValidator(lambda told: orjson.loads(told) if isinstance(told, str) else told)
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ from queries.dependencies import MerchantReader, Reader, Rows, Statement
 from queries.models import Answer, Cents, documented
 from queries.product.item import Channel, Currency
 from services.web.access import requires
-from services.web.pagination import Page, Parse, as_datetime, as_int, as_str, cursor_of, cut
+from services.web.pagination import Page, PageRequest, Parse, as_datetime, as_int, as_str, cursor_of, cut
 from services.web.problems import invalid
 
 router = APIRouter(prefix="/v1/catalogue", tags=["catalogue"], responses=documented())
@@ -87,7 +87,9 @@ class FacetCount(Answer):
 
 
 class Facets(Answer):
-    """How many of what was found have which value; of categories, brands and channels the 20 with most."""
+    """How many of what was found have which value; of categories, brands and channels the 20 with most. A
+    status, category or brand that was asked for does not narrow the counts of its own kind.
+    """
 
     matches: int = Field(description=f"how many were found; {FOUND_MAX} is that many or more", examples=[12])
     statuses: list[FacetCount]
@@ -153,17 +155,7 @@ async def search_products(
     no difference. Where nothing has all the words, words like them are looked for. Of words that more than
     five thousand products have, five thousand are ranked.
     """
-    wanted = plain_words(words or "")[:QUERY_WORDS_MAX]
-    order: Sort = sort or ("relevance" if wanted else "name")
-    _check(
-        order,
-        wanted,
-        priced=bool(channel and currency),
-        by_price=price_from is not None or price_to is not None,
-    )
-    key, parse = _SORTS[order][1], _SORTS[order][3]
-    after_key, after_id = page.after(order, parse, as_str) or (None, None)
-    arguments = {
+    filters: dict[str, Any] = {
         "status": status,
         "category": category,
         "brand": brand,
@@ -172,34 +164,63 @@ async def search_products(
         "price_from": price_from,
         "price_to": price_to,
         "in_stock": in_stock,
-        "after_key": after_key,
-        "after_id": after_id,
-        "limit": page.limit + 1,
     }
+    return await find_products(reader, page, words, sort, filters)
+
+
+async def find_products(
+    reader: Reader,
+    page: PageRequest,
+    words: str | None,
+    sort: Sort | None,
+    filters: Mapping[str, Any],
+    facets: Sequence[str] = ("status", "category", "brand"),
+) -> FoundProducts:
+    """A page of what is found by the words and `filters`: a value, or None, for each that `conditions` has.
+    Those named by `facets` don't narrow their own counts.
+
+    Raises a 422 problem where they don't go together.
+    """
+    wanted = plain_words(words or "")[:QUERY_WORDS_MAX]
+    order: Sort = sort or ("relevance" if wanted else "name")
+    _check(order, wanted, filters)
+    key, parse = _SORTS[order][1], _SORTS[order][3]
+    after_key, after_id = page.after(order, parse, as_str) or (None, None)
+    arguments = {**filters, "after_key": after_key, "after_id": after_id, "limit": page.limit + 1}
     asked = [[word] for word in wanted]
-    rows, facets = await _find(reader, order, asked, arguments, first=page.cursor is None)
+    counted = facets if page.cursor is None else None
+    rows, counts = await _find(reader, order, asked, arguments, counted)
     if wanted and not rows and not await _found_before(reader, order, asked, arguments, page.cursor):
         asked = await _alike(reader, wanted)
-        rows, facets = await _find(reader, order, asked, arguments, first=page.cursor is None)
+        rows, counts = await _find(reader, order, asked, arguments, counted)
     shown, more = cut(rows, page.limit)
     return FoundProducts(
         items=[FoundProduct.model_validate(row) for row in shown],
         next_cursor=cursor_of(order, shown[-1][key], shown[-1]["product_id"]) if more else None,
         searched_for=[word for spellings in asked for word in spellings],
-        facets=_facets(facets) if facets else None,
+        facets=_facets(counts) if counts else None,
     )
 
 
-def _check(order: Sort, words: Sequence[str], *, priced: bool, by_price: bool) -> None:
+def _check(order: Sort, words: Sequence[str], filters: Mapping[str, Any]) -> None:
     if order == "relevance" and not words:
         raise invalid("sort", "by relevance is by words: say some")
+    priced = filters["channel"] and filters["currency"]
+    by_price = filters["price_from"] is not None or filters["price_to"] is not None
     if (by_price or order in ("cheapest", "dearest")) and not priced:
         raise invalid("currency", "a price is one of a channel in a currency: say both")
 
 
 async def _find(
-    reader: Reader, order: Sort, asked: Sequence[Sequence[str]], arguments: dict[str, Any], *, first: bool
+    reader: Reader,
+    order: Sort,
+    asked: Sequence[Sequence[str]],
+    arguments: dict[str, Any],
+    facets: Sequence[str] | None = None,
 ) -> tuple[Rows, Rows]:
+    """What is found, and the counts of it; none where `facets` is None. A filter that `facets` names does not
+    narrow its own counts: so it is seen what else could be chosen.
+    """
     ranked = words_query(asked) if asked else None
     channel = arguments["channel"]
     query = document_query(reader.merchant, channel, ranked) if ranked or channel is not None else None
@@ -211,10 +232,18 @@ async def _find(
         or arguments["price_to"] is not None
     )
     statements: list[Statement] = [(RANKED[by_id] if order == "relevance" else LISTS[order], told)]
-    if first:
-        statements.append((FACETS[by_id], told))
-    found = await reader.rows(MODELS, *statements, views=VIEWS)
-    return found[0], found[1] if first else []
+    chosen = [name for name in facets or () if told[name] is not None]
+    if facets is not None:
+        statements += [(FACETS[by_id], told), *((FACETS[by_id], {**told, name: None}) for name in chosen)]
+    rows, *counts = await reader.rows(MODELS, *statements, views=VIEWS)
+    return rows, _counts(chosen, *counts) if counts else []
+
+
+def _counts(chosen: Sequence[str], narrow: Rows, *wide: Rows) -> Rows:
+    """All counts; those of which a value was chosen from where that filter was left out."""
+    kept = [row for row in narrow if row["facet"] not in chosen]
+    others = (row for name, rows in zip(chosen, wide, strict=True) for row in rows if row["facet"] == name)
+    return [*kept, *others]
 
 
 async def _found_before(
@@ -224,7 +253,7 @@ async def _found_before(
     if cursor is None:
         return False
     whole = {**arguments, "after_key": None, "after_id": None, "limit": 1}
-    rows, _ = await _find(reader, order, asked, whole, first=False)
+    rows, _ = await _find(reader, order, asked, whole)
     return bool(rows)
 
 

@@ -97,6 +97,19 @@ async def test_filters_facets_and_sorting(api: Api) -> None:
     assert "say both" in problem(refused, 422, "invalid-input")["detail"]
 
 
+async def test_what_else_could_be_chosen_is_counted_beside_what_was(api: Api) -> None:
+    """A filter narrows all counts but those of its own kind."""
+    await set_up(api)
+    facets = (await shown(api, "/v1/catalogue/search", words="mug", category="kitchen"))["facets"]
+    assert facets["matches"] == 2
+    assert facets["categories"] == [{"value": "kitchen", "count": 2}, {"value": "travel", "count": 1}]
+    assert facets["brands"] == [{"value": "Casa", "count": 1}, {"value": "Olaria", "count": 1}]
+    facets = (await shown(api, "/v1/catalogue/search", status="active", brand="Casa"))["facets"]
+    assert {each["value"]: each["count"] for each in facets["statuses"]} == {"active": 1, "draft": 1}
+    assert facets["brands"] == [{"value": "Olaria", "count": 2}, {"value": "Casa", "count": 1}]
+    assert facets["categories"] == [{"value": "kitchen", "count": 1}]
+
+
 @pytest.mark.parametrize("query", [{"words": "mug"}, {"sort": "name"}, {"words": "mugg"}, {"sort": "newest"}])
 async def test_page_by_page_it_is_the_same(api: Api, query: dict[str, Any]) -> None:
     await set_up(api)

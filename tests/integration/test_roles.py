@@ -50,7 +50,7 @@ PUBLIC = {
     "who is not signed in may shop, where the merchant lets guests in; the cart's token opens it",
 )
 PUBLIC |= dict.fromkeys(
-    ("get_shop_as_guest",),
+    ("get_shop_as_guest", "search_shop_as_guest", "get_shop_product_as_guest"),
     "who is not signed in may look around, where the merchant lets guests in: what is shown is published",
 )
 PUBLIC["look_up_order"] = "who bought as a guest has no account: number and e-mail address say who it is"
@@ -132,7 +132,7 @@ RULES = {
     ("shipments:write", "merchant"): (
         "close_manifest hand_over_manifest rebook_shipment split_parcel void_label"
     ),
-    ("shop:read", "merchant"): "get_shop",
+    ("shop:read", "merchant"): "get_shop get_shop_product search_shop",
     ("stock:read", "merchant"): (
         "get_purchase_order get_stocktake get_transfer list_backorders list_low_stock list_purchase_orders"
         " list_running_out list_stock list_stock_holds list_stock_movements list_stocktakes list_transfers"

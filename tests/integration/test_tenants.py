@@ -28,7 +28,8 @@ from domain.inventory.transfer import TransferLine, TransferPlanned
 from domain.kernel import Event
 from domain.order import OrderConfirmed, OrderDiscrepancyOpened, OrderTagged
 from domain.permissions import PLATFORM
-from domain.streams import order_stream, stock_stream, stream_name
+from domain.product import PriceSet
+from domain.streams import order_stream, product_stream, stock_stream, stream_name
 from domain.user import JoinUser
 from services.embedded import NatsServer, PostgresServer
 from services.web.pagination import cursor_of
@@ -259,8 +260,11 @@ def their_setting_up() -> list[Step]:
             for stream, event in setting_up("m2", sku)
         ]
         steps += [(stream, _in_category(event, THEIR_CATEGORY + sku[-1])) for stream, event in renamed]
-    for number in range(2):
-        steps += a_product("m2", f"{MARK}-P{number or ''}", f"{THEIR_CATEGORY}A")
+    for product_id in (f"{MARK}-P", f"{MARK}-P1"):
+        steps += a_product("m2", product_id, f"{THEIR_CATEGORY}A")
+        price = {"sku": f"{product_id}-1", "channel": "web", "currency": THEIR_CURRENCY, "price_cents": 76543}
+        priced = PriceSet(product_id=product_id, **price, valid_from=START, set_at=START)
+        steps.append((product_stream("m2", product_id), priced))
     steps += carriers("m2", f"{MARK}-swift")
     steps += manifests("m2", f"{MARK}-M", f"{MARK}-swift")
     steps += invoices("m2", f"{MARK}-I", f"{MARK}-swift")
