@@ -65,6 +65,11 @@ Sku = Annotated[str, Field(min_length=1, max_length=SKU_BYTES_MAX, pattern=_TRIM
 
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 
+Country = Annotated[str, Field(max_length=2, pattern=r"^([A-Z]{2})?$")]
+"""ISO 3166-1, two letters; empty where nobody said."""
+
+Phone = Annotated[Text, Field(max_length=50)]
+
 Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
 """Why somebody lets something stand: not only white space."""
 

@@ -9,9 +9,11 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool
 from commands.fields import (
     LINE_UNITS_MAX,
     Body,
+    Country,
     Id,
     Moment,
     PaymentName,
+    Phone,
     Sku,
     Text,
     Warehouse,
@@ -24,10 +26,22 @@ from domain.personal import Customer, Personal
 
 LINES_MAX, PAYMENTS_MAX, ADJUSTMENTS_MAX = 1000, 50, 50
 _Amount = Annotated[int, whole(0, MOST_CENTS)]
+_Short = Annotated[Text, Field(max_length=200)]
+_EMAIL_OR_NONE = r"^([^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+)?$"
 _PLACE_EXAMPLE: dict[str, Any] = {
     "order_id": "1001",
     "checkout_id": "checkout-77",
-    "customer": {"customer_id": "c-4711", "zip_prefix": "01310", "city": "São Paulo"},
+    "customer": {
+        "customer_id": "c-4711",
+        "name": "Ana Souza",
+        "street": "Rua Augusta 1000\napto 21",
+        "zip_prefix": "01310",
+        "city": "São Paulo",
+        "country": "BR",
+        "phone": "+55 11 91234-5678",
+        "email": "ana@example.com",
+        "note": "ring twice",
+    },
     "channel": "shop",
     "ship_to_state": "SP",
     "currency": "BRL",
@@ -57,19 +71,27 @@ class CustomerBody(Body):
         None, description="the person, where `customer_id` differs from order to order"
     )
     zip_prefix: Annotated[Text, Field(max_length=20)] = Field(examples=["01310"])
-    city: Annotated[Text, Field(max_length=200)] = Field(examples=["São Paulo"])
+    city: _Short = Field(examples=["São Paulo"])
+    name: _Short = Field("", description="of who gets the parcel", examples=["Ana Souza"])
+    street: _Short = Field(
+        "", description="and all that stands with it, in lines", examples=["Rua Augusta 1000\napto 21"]
+    )
+    country: Country = Field("", description="ISO 3166-1, two letters", examples=["BR"])
+    phone: Phone = Field("", examples=["+55 11 91234-5678"])
+    email: Annotated[str, Field(max_length=254, pattern=_EMAIL_OR_NONE)] = Field(
+        "", examples=["ana@example.com"]
+    )
+    note: Text = Field(
+        "", description="what is asked of who brings it; it is on the label", examples=["ring twice"]
+    )
 
     @property
     def person(self) -> str:
         return self.customer_unique_id or self.customer_id
 
     def to_domain(self) -> Customer:
-        return Customer(
-            customer_id=self.customer_id,
-            customer_unique_id=self.person,
-            zip_prefix=self.zip_prefix,
-            city=self.city,
-        )
+        told = self.model_dump(include=set(Customer.model_fields))
+        return Customer(**{**told, "customer_unique_id": self.person})
 
 
 class LineBody(Body):

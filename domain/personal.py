@@ -53,12 +53,22 @@ No two forms have a field in common, so the first that fits is the only one."""
 
 
 class Customer(Value):
-    """Who bought, and where the parcel goes; the state (region) is not personal and stands apart."""
+    """Who bought, and where the parcel goes; the state (region) is not personal and stands apart.
+
+    `name` is of who gets it, `street` may have several lines, `country` is two letters of ISO 3166-1, `note`
+    is what is asked of who brings it. What nobody said is empty.
+    """
 
     customer_id: str
     customer_unique_id: str
     zip_prefix: str
     city: str
+    name: str = ""
+    street: str = ""
+    country: str = ""
+    phone: str = ""
+    email: str = ""
+    note: str = ""
 
 
 class EmailAddress(Value):

@@ -6,7 +6,18 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StrictBool
 
-from commands.fields import LINE_UNITS_MAX, Body, Id, PaymentName, Sku, Text, Warehouse, whole
+from commands.fields import (
+    LINE_UNITS_MAX,
+    Body,
+    Country,
+    Id,
+    PaymentName,
+    Phone,
+    Sku,
+    Text,
+    Warehouse,
+    whole,
+)
 from commands.payment_method import EXAMPLE_METHOD, MethodBody, ReturnUrl
 from domain.cart.commands import Payment
 from domain.cart.events import CartTerms, Contact, ShippingCharge, guest_of
@@ -90,6 +101,7 @@ class ContactBody(Body):
         street="Rua Augusta 1000",
         zip_prefix="01310",
         city="São Paulo",
+        country="BR",
         ship_to_state="SP",
     )
 
@@ -99,25 +111,21 @@ class ContactBody(Body):
     customer_unique_id: Id | None = None
     email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$")]
     name: _Short = ""
-    phone: Annotated[Text, Field(max_length=50)] = ""
-    street: _Short = ""
+    phone: Phone = ""
+    street: _Short = Field("", description="and all that stands with it, in lines")
     zip_prefix: Annotated[Text, Field(max_length=20)] = ""
     city: _Short = ""
+    country: Country = Field("", description="ISO 3166-1, two letters")
     ship_to_state: Annotated[Text, Field(max_length=100)] = Field(
         "", description="the region that the parcel goes to; not personal"
     )
-    note: Text = Field("", description="what the buyer asks for")
+    note: Text = Field("", description="what the buyer asks for; it is on the label")
 
     def to_domain(self) -> Contact:
         person = self.customer_id or guest_of(self.email)
-        kept = {name: getattr(self, name) for name in ("email", "name", "phone", "street", "zip_prefix")}
-        return Contact(
-            customer_id=person,
-            customer_unique_id=self.customer_unique_id or person,
-            city=self.city,
-            note=self.note,
-            **kept,
-        )
+        told = self.model_dump(include=set(Contact.model_fields))
+        unique = self.customer_unique_id or person
+        return Contact(**{**told, "customer_id": person, "customer_unique_id": unique})
 
 
 class ChargeBody(Body):

@@ -48,6 +48,7 @@ class ContactView(BaseModel):
     street: str
     zip_prefix: str
     city: str
+    country: str
     note: str
 
 

@@ -96,7 +96,9 @@ class ChangeBody(Body):
 
 
 class AddressBody(CustomerBody):
-    """Where the parcel goes instead: personal, kept encrypted as with the order."""
+    """Where the parcel goes instead, whole: what is not said here is empty from then on. Personal, kept
+    encrypted as with the order.
+    """
 
     ship_to_state: Annotated[Text, Field(max_length=100)] = Field("", examples=["RJ"])
 

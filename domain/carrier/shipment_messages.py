@@ -71,7 +71,7 @@ Lines = Annotated[tuple[ParcelLine, ...], Field(max_length=LINES_MAX)]
 
 
 class ShipmentRequested(Event):
-    schema_version = 2
+    schema_version = 3
     shipment_id: Id
     order_id: Id
     subject: Id
@@ -125,6 +125,7 @@ class ParcelCalledOff(Event):
 class ParcelReaddressed(Event):
     """It goes elsewhere, and is listed in no manifest any more: its label is of the former address."""
 
+    schema_version = 2
     shipment_id: Id
     order_id: Id
     subject: Id
@@ -168,6 +169,7 @@ class BookingFailed(Event):
 class RebookingRequested(Event):
     """A person wants another label, as there is none any more: it is chosen and booked anew."""
 
+    schema_version = 2
     shipment_id: Id
     order_id: Id
     booking: int

@@ -45,16 +45,12 @@ class Contact(Value):
     street: Text = ""
     zip_prefix: Text = ""
     city: Text = ""
+    country: Text = ""
     note: Text = ""
 
     def customer(self) -> Customer:
         """What an order keeps of it."""
-        return Customer(
-            customer_id=self.customer_id,
-            customer_unique_id=self.customer_unique_id,
-            zip_prefix=self.zip_prefix,
-            city=self.city,
-        )
+        return Customer(**dict(self))
 
 
 def guest_of(email: str) -> str:
@@ -116,6 +112,8 @@ class ItemRemoved(CartEvent):
 
 
 class ContactSet(CartEvent):
+    schema_version = 2
+
     subject: Id
     contact: Personal[Contact]
     ship_to_state: str = ""
@@ -160,7 +158,7 @@ class _CheckoutOrder(CartEvent):
     where the cart was filled; empty in events of before, which did not say.
     """
 
-    schema_version = 3
+    schema_version = 4
 
     claim: PositiveInt
     merchant: Id
@@ -210,6 +208,8 @@ class CheckoutReleased(CartEvent):
 
 class CartAbandoned(CartEvent):
     """Nobody touched it for a while. `subject` and `contact` tell whom to remind, where that is known."""
+
+    schema_version = 2
 
     subject: str = ""
     contact: Personal[Contact] = Erased()

@@ -36,7 +36,7 @@ from domain.personal import Customer, Personal
 class OrderPlaced(Event):
     """`allocation`: by which rules its warehouses are chosen; None where its lines name them."""
 
-    schema_version = 3
+    schema_version = 4
     order_id: Id
     checkout_id: Id
     subject: Id
@@ -223,6 +223,7 @@ class OrderEditProposed(Event):
 class OrderAddressProposed(Event):
     """Where the parcel would go, as a part of the change set."""
 
+    schema_version = 2
     order_id: Id
     change_set_id: Id
     subject: Id
@@ -260,6 +261,7 @@ class OrderEdited(Event):
 
 
 class OrderAddressChanged(Event):
+    schema_version = 2
     order_id: Id
     change_set_id: Id
     subject: Id

@@ -50,7 +50,19 @@ from domain.payment import (
 from domain.personal import Customer
 from projections.read_model import ReadModel, Rows
 
-Person = tuple[str | None, str | None, str | None, str | None]
+PERSON = {
+    "customer_id": "customer_id",
+    "customer_unique_id": "customer_unique_id",
+    "ship_to_name": "name",
+    "ship_to_street": "street",
+    "ship_to_zip_prefix": "zip_prefix",
+    "ship_to_city": "city",
+    "ship_to_country": "country",
+    "ship_to_phone": "phone",
+    "ship_to_email": "email",
+    "ship_to_note": "note",
+}
+"""Personal column -> what it shows of the customer; NULL once that is erased."""
 
 
 @dataclass(slots=True)
@@ -104,8 +116,14 @@ class OrderRow:
     subject: str
     customer_id: str | None
     customer_unique_id: str | None
+    ship_to_name: str | None
+    ship_to_street: str | None
     ship_to_zip_prefix: str | None
     ship_to_city: str | None
+    ship_to_country: str | None
+    ship_to_phone: str | None
+    ship_to_email: str | None
+    ship_to_note: str | None
     ship_to_state: str
     currency: str
     channel: str
@@ -129,8 +147,14 @@ class AddressRow(NamedTuple):
     order_id: str
     customer_id: str | None
     customer_unique_id: str | None
+    ship_to_name: str | None
+    ship_to_street: str | None
     ship_to_zip_prefix: str | None
     ship_to_city: str | None
+    ship_to_country: str | None
+    ship_to_phone: str | None
+    ship_to_email: str | None
+    ship_to_note: str | None
     ship_to_state: str
 
 
@@ -149,24 +173,21 @@ class ErasedSubject(NamedTuple):
     subject: str
 
 
-def _person(known: Any) -> Person:
-    if isinstance(known, Customer):
-        return known.customer_id, known.customer_unique_id, known.zip_prefix, known.city
-    return None, None, None, None  # the person is erased
+def _person(known: Any) -> dict[str, Any]:
+    """By column."""
+    if not isinstance(known, Customer):
+        return dict.fromkeys(PERSON)
+    return {column: getattr(known, name) for column, name in PERSON.items()}
 
 
 def _row(event: OrderPlaced, fact: Fact) -> OrderRow:
-    person = _person(event.customer)
     lines = event.lines
     return OrderRow(
         merchant=fact.merchant,
         order_id=event.order_id,
         checkout_id=event.checkout_id,
         subject=event.subject,
-        customer_id=person[0],
-        customer_unique_id=person[1],
-        ship_to_zip_prefix=person[2],
-        ship_to_city=person[3],
+        **_person(event.customer),
         ship_to_state=event.ship_to_state,
         currency=event.currency,
         channel=event.channel,
@@ -360,7 +381,7 @@ def addressed(facts: Sequence[Fact]) -> list[AddressRow]:
         event = fact.event
         if isinstance(event, OrderAddressChanged):
             key = (fact.merchant, event.order_id)
-            last[key] = AddressRow(*key, *_person(event.customer), event.ship_to_state)
+            last[key] = AddressRow(*key, **_person(event.customer), ship_to_state=event.ship_to_state)
     return list(last.values())
 
 
@@ -409,8 +430,6 @@ ORDERS = ReadModel(
         *MOVES,
     ),
     project=project,
-    version=7,
-    personal={
-        "orders": ("customer_id", "customer_unique_id", "ship_to_zip_prefix", "ship_to_city"),
-    },
+    version=8,
+    personal={"orders": tuple(PERSON)},
 )

@@ -6,8 +6,14 @@ CREATE TABLE orders_g0 (
     subject text COLLATE "C" NOT NULL,
     customer_id text,
     customer_unique_id text,
+    ship_to_name text,
+    ship_to_street text,
     ship_to_zip_prefix text,
     ship_to_city text,
+    ship_to_country text,
+    ship_to_phone text,
+    ship_to_email text,
+    ship_to_note text,
     ship_to_state text NOT NULL,
     currency text COLLATE "C" NOT NULL,
     status text COLLATE "C" NOT NULL DEFAULT 'placed',
@@ -101,15 +107,16 @@ CREATE INDEX ON orders_g0 (subject);
 -- name: place_orders!
 -- An order is placed once; a second row of it would be our mistake, and fails.
 INSERT INTO orders_g0 (
-    merchant, order_id, checkout_id, subject, customer_id, customer_unique_id, ship_to_zip_prefix, ship_to_city,
-    ship_to_state, currency, channel, imported, on_account, lines_count, units_count, payments_count, items_cents,
-    shipping_cents, adjustment_cents, total_cents, placed_at, estimated_delivery_at
+    merchant, order_id, checkout_id, subject, customer_id, customer_unique_id, ship_to_name, ship_to_street,
+    ship_to_zip_prefix, ship_to_city, ship_to_country, ship_to_phone, ship_to_email, ship_to_note, ship_to_state,
+    currency, channel, imported, on_account, lines_count, units_count, payments_count, items_cents, shipping_cents,
+    adjustment_cents, total_cents, placed_at, estimated_delivery_at
 )
 SELECT * FROM unnest(
-    :merchant, :order_id, :checkout_id, :subject, :customer_id, :customer_unique_id, :ship_to_zip_prefix,
-    :ship_to_city, :ship_to_state, :currency, :channel, :imported, :on_account, :lines_count, :units_count,
-    :payments_count, :items_cents, :shipping_cents, :adjustment_cents, :total_cents, :placed_at,
-    :estimated_delivery_at
+    :merchant, :order_id, :checkout_id, :subject, :customer_id, :customer_unique_id, :ship_to_name, :ship_to_street,
+    :ship_to_zip_prefix, :ship_to_city, :ship_to_country, :ship_to_phone, :ship_to_email, :ship_to_note,
+    :ship_to_state, :currency, :channel, :imported, :on_account, :lines_count, :units_count, :payments_count,
+    :items_cents, :shipping_cents, :adjustment_cents, :total_cents, :placed_at, :estimated_delivery_at
 );
 
 -- name: move_orders!
@@ -167,11 +174,17 @@ WHERE o.merchant = m.merchant AND o.order_id = m.order_id;
 -- name: readdress_orders!
 -- Where orders go from now on.
 UPDATE orders_g0 AS o SET
-    customer_id = a.customer_id, customer_unique_id = a.customer_unique_id,
-    ship_to_zip_prefix = a.ship_to_zip_prefix, ship_to_city = a.ship_to_city, ship_to_state = a.ship_to_state
+    customer_id = a.customer_id, customer_unique_id = a.customer_unique_id, ship_to_name = a.ship_to_name,
+    ship_to_street = a.ship_to_street, ship_to_zip_prefix = a.ship_to_zip_prefix, ship_to_city = a.ship_to_city,
+    ship_to_country = a.ship_to_country, ship_to_phone = a.ship_to_phone, ship_to_email = a.ship_to_email,
+    ship_to_note = a.ship_to_note, ship_to_state = a.ship_to_state
 FROM unnest(
-    :merchant, :order_id, :customer_id, :customer_unique_id, :ship_to_zip_prefix, :ship_to_city, :ship_to_state
-) AS a (merchant, order_id, customer_id, customer_unique_id, ship_to_zip_prefix, ship_to_city, ship_to_state)
+    :merchant, :order_id, :customer_id, :customer_unique_id, :ship_to_name, :ship_to_street, :ship_to_zip_prefix,
+    :ship_to_city, :ship_to_country, :ship_to_phone, :ship_to_email, :ship_to_note, :ship_to_state
+) AS a (
+    merchant, order_id, customer_id, customer_unique_id, ship_to_name, ship_to_street, ship_to_zip_prefix,
+    ship_to_city, ship_to_country, ship_to_phone, ship_to_email, ship_to_note, ship_to_state
+)
 WHERE o.merchant = a.merchant AND o.order_id = a.order_id;
 
 -- name: contradict_orders!
@@ -189,6 +202,11 @@ WHERE o.merchant = c.merchant AND o.order_id = c.order_id;
 -- name: erase_orders!
 -- Whoever was erased leaves no plain text. All rows of the subject, whichever partition they are in: each worker
 -- does so where it meets the erasure in the log, so that none that it wrote before stays. :subject text[]
-UPDATE orders_g0 SET customer_id = NULL, customer_unique_id = NULL, ship_to_zip_prefix = NULL, ship_to_city = NULL
-WHERE subject = ANY(:subject)
-    AND (customer_id, customer_unique_id, ship_to_zip_prefix, ship_to_city) IS DISTINCT FROM (NULL, NULL, NULL, NULL);
+UPDATE orders_g0 SET
+    customer_id = NULL, customer_unique_id = NULL, ship_to_name = NULL, ship_to_street = NULL,
+    ship_to_zip_prefix = NULL, ship_to_city = NULL, ship_to_country = NULL, ship_to_phone = NULL,
+    ship_to_email = NULL, ship_to_note = NULL
+WHERE subject = ANY(:subject) AND coalesce(
+    customer_id, customer_unique_id, ship_to_name, ship_to_street, ship_to_zip_prefix, ship_to_city, ship_to_country,
+    ship_to_phone, ship_to_email, ship_to_note
+) IS NOT NULL;

@@ -7,8 +7,11 @@ byte for byte, until its recipient is erased.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import islice
+from textwrap import wrap
 
 from reportlab.graphics.barcode.code128 import Code128
 from reportlab.lib.units import mm
@@ -18,20 +21,27 @@ WIDTH_MM, HEIGHT_MM = 100, 150
 DOTS_PER_MM = 8
 """203 dpi, what label printers have."""
 BARS_DOTS_MAX = WIDTH_MM * DOTS_PER_MM - 2 * 60
+LINES_MAX, CHARACTERS_MAX = 22, 38
+"""Of text above the bars: as many capital letters as fit the width."""
 _NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]")
 _ZPL_SPECIAL = re.compile(r"[\^~\\_\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What stands on it. `recipient` is empty where the person was erased."""
+    """What stands on it. `recipient` is who gets it and where, in lines, the place last; it is empty, as
+    `phone` and `note` are, where the person was erased.
+    """
 
     shipment_id: str
     order_id: str
     carrier: str
     service: str
     tracking_number: str
-    recipient: str
+    sender: str
+    recipient: tuple[str, ...]
+    phone: str
+    note: str
     bought_on: str
     voided: bool
 
@@ -42,15 +52,26 @@ class Label:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        void = ("VOID: this label was given back",) if self.voided else ()
-        return (
-            *void,
-            f"{self.carrier} {self.service}".strip(),
-            f"To: {self.recipient or '(erased)'}",
-            f"Parcel: {self.shipment_id}",
-            f"Order: {self.order_id}",
+        """What is too long is cut, and of the note what there is no room for."""
+        first, *rest = self.recipient or ("(erased)",)
+        *to, place = (f"To: {first}", *rest)
+        told = (
+            *(("VOID: this label was given back",) if self.voided else ()),
+            *_wrapped((f"{self.carrier} {self.service}".strip(),), 1),
+            *_wrapped((f"From: {self.sender}",), 2),
+            *_wrapped(to, 6),
+            *_wrapped((place,), 2),
+            *_wrapped((f"Phone: {self.phone}",) if self.phone else (), 2),
+            *_wrapped((f"Parcel: {self.shipment_id}",), 2),
+            *_wrapped((f"Order: {self.order_id}",), 2),
             f"Label of {self.bought_on}",
         )
+        note = (f"Note: {self.note}",) if self.note else ()
+        return (*told, *_wrapped(note, LINES_MAX - len(told)))
+
+
+def _wrapped(lines: Iterable[str], most: int) -> tuple[str, ...]:
+    return tuple(islice((part for line in lines for part in wrap(line, CHARACTERS_MAX)), most))
 
 
 def pdf(label: Label) -> bytes:
@@ -59,12 +80,11 @@ def pdf(label: Label) -> bytes:
     canvas = Canvas(file, pagesize=(WIDTH_MM * mm, HEIGHT_MM * mm), invariant=1)
     canvas.setTitle(f"Label {label.tracking_number}")
     for number, line in enumerate(label.lines):
-        canvas.setFont("Helvetica-Bold" if number == 0 else "Helvetica", 12)
-        canvas.drawString(6 * mm, (HEIGHT_MM - 14 - 8 * number) * mm, _latin(line)[:60])
+        canvas.setFont("Helvetica-Bold" if number == 0 else "Helvetica", 10)
+        canvas.drawString(6 * mm, (HEIGHT_MM - 9 - 4.5 * number) * mm, _latin(line))
     bars = _bars(label.barcode)
-    bars.drawOn(canvas, (WIDTH_MM * mm - bars.width) / 2, 30 * mm)
-    canvas.setFont("Helvetica", 10)
-    canvas.drawCentredString(WIDTH_MM * mm / 2, 22 * mm, label.barcode)
+    bars.drawOn(canvas, (WIDTH_MM * mm - bars.width) / 2, 14 * mm)
+    canvas.drawCentredString(WIDTH_MM * mm / 2, 7 * mm, label.barcode)
     canvas.showPage()
     canvas.save()
     return file.getvalue()
@@ -87,12 +107,12 @@ def _latin(text: str) -> str:
 def zpl(label: Label) -> bytes:
     """For a printer of 203 dpi; text is UTF-8 (`^CI28`), special characters are escaped (`^FH`)."""
     fields = [
-        f"^FO40,{40 + 50 * number}^A0N,34,34^FH^FD{_field(line[:60])}^FS"
+        f"^FO40,{40 + 36 * number}^A0N,28,28^FH^FD{_field(line)}^FS"
         for number, line in enumerate(label.lines)
     ]
     modules = 11 * (len(label.barcode) + 2) + 13  # start, a symbol a character, check, stop
     module = max(1, min(3, BARS_DOTS_MAX // modules))
-    bars = f"^FO60,600^BY{module}^BCN,200,Y,N,N,N^FH^FD{_field(label.barcode)}^FS"
+    bars = f"^FO60,880^BY{module}^BCN,200,Y,N,N,N^FH^FD{_field(label.barcode)}^FS"
     size = f"^PW{WIDTH_MM * DOTS_PER_MM}^LL{HEIGHT_MM * DOTS_PER_MM}"
     return "\n".join(["^XA", "^CI28", size, *fields, bars, "^XZ", ""]).encode()
 

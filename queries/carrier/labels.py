@@ -47,10 +47,12 @@ async def get_label(
     ] = "pdf",
     booking: Annotated[int | None, Query(ge=1, le=10**6, description="the present one, if left out")] = None,
 ) -> Response:
-    """With the recipient's place, until that person is erased. A label that was given back says so."""
+    """With who gets it and where, until that person is erased, and whom it is from. A label that was given
+    back says so.
+    """
     statement: Statement = (_QUERIES.get_label.sql, {"shipment_id": shipment_id, "booking": booking})
-    views = ("shipments", "shipment_labels", "orders")
-    rows = (await reader.rows(("shipments", "orders"), statement, views=views))[0]
+    models = ("shipments", "orders", "warehouses", "merchants")
+    rows = (await reader.rows(models, statement, views=(*models, "shipment_labels")))[0]
     if not rows:
         raise not_found("label of shipment", shipment_id)
     make, media_type = _MAKERS[kind]
@@ -59,7 +61,6 @@ async def get_label(
 
 
 def _label(row: dict[str, Any]) -> Label:
-    place = (row["ship_to_zip_prefix"], row["ship_to_city"], row["ship_to_state"])
     erased = row["ship_to_city"] is None
     return Label(
         shipment_id=row["shipment_id"],
@@ -67,7 +68,20 @@ def _label(row: dict[str, Any]) -> Label:
         carrier=row["carrier"],
         service=row["service"],
         tracking_number=row["tracking_number"],
-        recipient="" if erased else " ".join(part for part in place if part),
+        sender=", ".join(part for part in (row["sender"], _place(row, "sender")) if part),
+        recipient=() if erased else _recipient(row),
+        phone="" if erased else row["ship_to_phone"],
+        note="" if erased else row["ship_to_note"],
         bought_on=f"{row['bought_at']:%Y-%m-%d}",
         voided=row["voided_at"] is not None,
     )
+
+
+def _recipient(row: dict[str, Any]) -> tuple[str, ...]:
+    lines = (row["ship_to_name"], *row["ship_to_street"].splitlines(), _place(row, "ship_to"))
+    return tuple(line for line in lines if line)
+
+
+def _place(row: dict[str, Any], of: str) -> str:
+    parts = (row[f"{of}_{name}"] for name in ("zip_prefix", "city", "state", "country"))
+    return " ".join(part for part in parts if part)

@@ -13,7 +13,7 @@ from eventstore.queries import load_queries
 from queries.carrier.tracking import Tracked
 from queries.dependencies import MerchantReader
 from queries.models import Answer, PageOf, documented, page_of
-from services.web.access import requires
+from services.web.access import Allowed, requires
 from services.web.pagination import Page, as_datetime, as_str
 from services.web.problems import not_found
 
@@ -129,6 +129,20 @@ class Label(Answer):
     voided_at: datetime | None
 
 
+class Recipient(Answer):
+    """Who gets it, as it stands with the order."""
+
+    name: str
+    street: str = Field(description="in lines")
+    zip_prefix: str
+    city: str
+    state: str
+    country: str = Field(description="ISO 3166-1, two letters", examples=["BR"])
+    phone: str
+    email: str
+    note: str = Field(description="what is asked of who brings it")
+
+
 class FilledShipment(Shipment):
     lines: list[ParcelLine] = Field(
         description="empty where nobody kept what is in it, or nothing is any more"
@@ -136,6 +150,9 @@ class FilledShipment(Shipment):
 
 
 class ShipmentDetail(FilledShipment):
+    ship_to: Recipient | None = Field(
+        description="null once the person is erased, and for who has no orders:read at the merchant"
+    )
     scans: list[Scan] = Field(description="by their own time; those without one last")
     labels: list[Label]
 
@@ -190,12 +207,26 @@ async def list_shipments(
     responses=documented(404),
 )
 async def get_shipment(
-    reader: MerchantReader, shipment_id: Annotated[str, Path(max_length=200)]
+    reader: MerchantReader, asked: Allowed, shipment_id: Annotated[str, Path(max_length=200)]
 ) -> ShipmentDetail:
-    questions = (_QUERIES.get_shipment, _QUERIES.get_lines, _QUERIES.get_scans, _QUERIES.get_labels)
+    questions = (
+        _QUERIES.get_shipment,
+        _QUERIES.get_recipient,
+        _QUERIES.get_lines,
+        _QUERIES.get_scans,
+        _QUERIES.get_labels,
+    )
     statements = [(query.sql, {"shipment_id": shipment_id}) for query in questions]
-    views = ("shipments", "shipment_lines", "shipment_scans", "shipment_labels", "tracking_links")
-    found, lines, scans, labels = await reader.rows(("shipments", "carriers"), *statements, views=views)
+    views = ("shipments", "shipment_lines", "shipment_scans", "shipment_labels", "tracking_links", "orders")
+    models = ("shipments", "carriers", "orders")
+    found, known, lines, scans, labels = await reader.rows(models, *statements, views=views)
     if not found:
         raise not_found("shipment", shipment_id)
-    return ShipmentDetail.model_validate({**found[0], "lines": lines, "scans": scans, "labels": labels})
+    may_see = asked.grant is not None and "orders:read" in asked.grant.permissions
+    told = {
+        "ship_to": known[0] if known and may_see else None,
+        "lines": lines,
+        "scans": scans,
+        "labels": labels,
+    }
+    return ShipmentDetail.model_validate({**found[0], **told})

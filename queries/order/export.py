@@ -24,7 +24,8 @@ COLUMNS = (
     "order_id", "checkout_id", "channel", "placed_at", "status", "held", "payment_status",
     "fulfilment_status", "cancel_reason", "currency", "lines_count", "units_count", "items_cents",
     "shipping_cents", "adjustment_cents", "total_cents", "authorized_cents", "captured_cents",
-    "refunded_cents", "customer_id", "ship_to_zip_prefix", "ship_to_city", "ship_to_state",
+    "refunded_cents", "customer_id", "ship_to_name", "ship_to_street", "ship_to_zip_prefix", "ship_to_city",
+    "ship_to_state", "ship_to_country", "ship_to_phone", "ship_to_email", "ship_to_note",
     "dispatched_at", "delivered_at", "cancelled_at",
 )  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")

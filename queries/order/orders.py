@@ -86,8 +86,14 @@ class Order(Answer):
     refunded_cents: Cents
     voided_cents: Cents
     customer_id: str | None = Field(description="null once the person is erased, as all that is personal")
+    ship_to_name: str | None
+    ship_to_street: str | None = Field(description="in lines")
     ship_to_zip_prefix: str | None
     ship_to_city: str | None
+    ship_to_country: str | None = Field(description="ISO 3166-1, two letters", examples=["BR"])
+    ship_to_phone: str | None
+    ship_to_email: str | None
+    ship_to_note: str | None = Field(description="what is asked of who brings it")
     ship_to_state: str
     placed_at: datetime
     approved_at: datetime | None = Field(description="by the provider's clock; null where unknown")

@@ -53,8 +53,14 @@ class OwnOrder(Answer):
     total_cents: Cents = Field(examples=[2300])
     captured_cents: Cents
     refunded_cents: Cents
+    ship_to_name: str | None
+    ship_to_street: str | None = Field(description="in lines")
     ship_to_zip_prefix: str | None
     ship_to_city: str | None
+    ship_to_country: str | None = Field(description="ISO 3166-1, two letters", examples=["BR"])
+    ship_to_phone: str | None
+    ship_to_email: str | None
+    ship_to_note: str | None = Field(description="what is asked of who brings it")
     ship_to_state: str
     placed_at: datetime
     dispatched_at: datetime | None

@@ -85,10 +85,10 @@ def request(fact: Fact, _: object = None) -> Request:
 
 
 def _booking(fact: Fact, asked: Booking) -> dict[str, Any]:
-    """The carrier is told where to, and no more of the recipient; of one who is erased, the state only."""
+    """The carrier is told who gets it and where, not who bought it; of one who is erased, the state only."""
     ship_to = {"state": asked.ship_to_state}
     if isinstance(asked.recipient, Customer):
-        ship_to |= {"zip_prefix": asked.recipient.zip_prefix, "city": asked.recipient.city}
+        ship_to |= _where_to(asked.recipient)
     return {
         "shipment_id": fact.stream,
         "order_id": asked.order_id,
@@ -98,6 +98,13 @@ def _booking(fact: Fact, asked: Booking) -> dict[str, Any]:
         "units": asked.units,
         **_details(asked),
     }
+
+
+def _where_to(to: Customer) -> dict[str, str]:
+    """What nobody said is left out: what was booked before anybody could is asked again word for word."""
+    more = ("name", "street", "country", "phone", "email", "note")
+    said = {name: getattr(to, name) for name in more if getattr(to, name)}
+    return {"zip_prefix": to.zip_prefix, "city": to.city, **said}
 
 
 def _details(asked: Booking) -> dict[str, Any]:

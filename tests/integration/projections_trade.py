@@ -167,6 +167,12 @@ class Bought:
             customer_unique_id=self.person,
             zip_prefix="01310",
             city="São Paulo",
+            name=f"Ana {self.order_id}",
+            street="Rua Augusta 1000\napto 21",
+            country="BR",
+            phone="+55 11 91234-5678",
+            email="ana@example.com",
+            note="ring twice",
         )
 
     def placing(self) -> list[Step]:

@@ -142,8 +142,16 @@ TOLD = {
     "city": CITY,
     "note": "Marker of a wish 0815",
 }
-NOTED, BRAND, ELSEWHERE = "Marker of a note 0815", "marker brand 0815", "Marker of a place elsewhere 0815"
-ALL_MARKERS = (*TOLD.values(), NOTED, BRAND, ELSEWHERE)
+NOTED, BRAND = "Marker of a note 0815", "marker brand 0815"
+ELSEWHERE = {
+    "email": "marker-elsewhere-0815@example.com",
+    "name": "Marker of a neighbour 0815",
+    "phone": "marker phone elsewhere 0815",
+    "street": "Marker street elsewhere 0815",
+    "city": "Marker of a place elsewhere 0815",
+    "note": "Marker of a wish elsewhere 0815",
+}
+ALL_MARKERS = (*TOLD.values(), NOTED, BRAND, *ELSEWHERE.values())
 
 
 def sent(shop: Shop, method: str, path: str, **body: Any) -> Any:
@@ -165,7 +173,7 @@ def buy_by_cart(shop: Shop) -> tuple[str, str]:
 def tell_more(shop: Shop, order: str) -> None:
     """While it is held: a note, another place, a payment method that the customer keeps."""
     sent(shop, "POST", f"/v1/orders/{order}/notes", text=NOTED)
-    address = {"customer_id": NAME, "zip_prefix": "20040", "city": ELSEWHERE}
+    address = {"customer_id": NAME, "zip_prefix": "20040", "country": "BR", **ELSEWHERE}
     sent(shop, "POST", f"/v1/orders/{order}/changes", change_set_id="move", address=address)
     sent(shop, "POST", f"/v1/orders/{order}/changes/move/confirm")
     kept = {"token": "cus_1/pm_1", "brand": BRAND, "last4": "4242", "expires": "2029-04"}
@@ -175,6 +183,12 @@ def tell_more(shop: Shop, order: str) -> None:
 def all_that_is_shown(shop: Shop, cart: str, order: str) -> str:
     paths = (f"/v1/carts/{cart}", f"/v1/orders/{order}", "/v1/payment-methods", "/v1/orders", "/v1/shipments")
     return "".join(json.dumps(shop.client.get(path).json(), ensure_ascii=False) for path in paths)
+
+
+def all_of_the_parcel(shop: Shop, order: str) -> str:
+    """As staff see it, and as it is printed."""
+    shown = json.dumps(shop.client.get(f"/v1/shipments/{order}").json(), ensure_ascii=False)
+    return shown + shop.client.get(f"/v1/shipments/{order}/label?format=zpl").text
 
 
 def test_all_that_a_person_told_is_gone(tmp_path: Path) -> None:
@@ -187,6 +201,7 @@ def test_all_that_a_person_told_is_gone(tmp_path: Path) -> None:
         cart, order = buy_by_cart(opened)
         sent(opened, "POST", f"/v1/orders/{order}/holds", hold_id="h1", reason="address")
         opened.until(order, "confirmed")
+        wait(lambda: all(marker in opened.client.get(f"/v1/orders/{order}").text for marker in TOLD.values()))
         tell_more(opened, order)
 
         def shows_all() -> bool:
@@ -195,19 +210,23 @@ def test_all_that_a_person_told_is_gone(tmp_path: Path) -> None:
 
         wait(shows_all)
         write_pages(data_dir)
-        for marker in (NOTED, BRAND, ELSEWHERE):
+        for marker in (NOTED, BRAND, *ELSEWHERE.values()):
             assert "postgres" in files_with(data_dir, marker), "else this test looks for nothing"
         sent(opened, "POST", f"/v1/orders/{order}/holds/h1/release")
         opened.until(order, "completed")
+        parcel = all_of_the_parcel(opened, order)
+        assert [marker for marker in ELSEWHERE.values() if marker not in parcel] == []
         code, told = erase(opened)
         assert (code, told["erased"], told["followed"]) == (0, True, True)
-        left = all_that_is_shown(opened, cart, order)
+        left = all_that_is_shown(opened, cart, order) + all_of_the_parcel(opened, order)
         assert [marker for marker in ALL_MARKERS if marker in left] == []
         code, said = run(data_dir, opened.environment, "scrub")
         assert code == 0, said
         wait(lambda: set(files_with(data_dir, *ALL_MARKERS)) <= {CARRIER})
-        for marker in {*ALL_MARKERS} - {CITY, ELSEWHERE}:
+        for marker in (NOTED, BRAND):
             assert not files_with(data_dir, marker), f"nobody was told {marker}"
+        for marker in ELSEWHERE.values():
+            assert set(files_with(data_dir, marker)) == {CARRIER}, "it brought the parcel there"
         code, verdict = tillroll(opened.environment, "verify")
         assert code == 0, verdict
 

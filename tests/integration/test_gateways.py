@@ -229,7 +229,14 @@ class System:
 
     async def book(self, shipment_id: str) -> str:
         stream = self.shipment_stream(shipment_id)
-        city = Customer(customer_id="x", customer_unique_id="x", zip_prefix="01310", city="Sao Paulo")
+        city = Customer(
+            customer_id="x",
+            customer_unique_id="x",
+            zip_prefix="01310",
+            city="Sao Paulo",
+            name="Ana Souza",
+            street="Rua Augusta 1",
+        )
         request = RequestShipment(
             shipment_id=shipment_id, order_id="o1", subject="s1", recipient=city, ship_to_state="SP", units=2
         )
@@ -429,7 +436,8 @@ async def test_a_live_parcel_is_booked_and_its_scans_come_by_webhook(system: Sys
     assert facts[-1].correlation == system.checkout
     await system.at_rest()
     (booked,) = system.journal(system.carrier, "shipment_booked")
-    assert '"ship_to":{"state":"SP","zip_prefix":"01310","city":"Sao Paulo"}' in booked
+    to = '{"state":"SP","zip_prefix":"01310","city":"Sao Paulo","name":"Ana Souza","street":"Rua Augusta 1"}'
+    assert f'"ship_to":{to}' in booked
 
 
 async def test_a_label_is_given_back_unless_the_carrier_has_the_parcel(system: System) -> None:

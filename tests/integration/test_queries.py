@@ -6,15 +6,16 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from openapi_spec_validator import validate
 
+from domain.erasure import SubjectErased
 from domain.order import Terms
 from domain.payment import (
     AuthorizationExpired,
@@ -25,11 +26,13 @@ from domain.payment import (
     RefundFailed,
     RefundRequested,
 )
-from domain.streams import payment_stream
+from domain.streams import erasure_stream, payment_stream, warehouses_stream
+from domain.warehouse.network import WarehouseRegistered
 from eventstore.queries import load_queries
 from eventstore.tasks import end_tasks
 from queries import routers
 from queries.waiting import ProjectionsWaiter
+from services.web.access import Grant, Principal
 from services.web.pagination import cursor_of
 from services.web.problems import install_problems
 from tests.integration.api_client import MEMORY_KEY, OneKeyGate
@@ -241,6 +244,58 @@ async def test_a_parcel_is_shown_with_its_scans(api: Api) -> None:
     parcel = await api.ok("/v1/shipments/returned", at_least=last)
     assert parcel["status"] == "returned"
     assert [scan["type"] for scan in parcel["scans"]] == ["collected", "returned"]
+    assert parcel["warehouse"] == "main"
+
+
+WHERE_TO = {
+    "name": "Ana returned",
+    "street": "Rua Augusta 1000\napto 21",
+    "zip_prefix": "01310",
+    "city": "São Paulo",
+    "state": "SP",
+    "country": "BR",
+    "phone": "+55 11 91234-5678",
+    "email": "ana@example.com",
+    "note": "ring twice",
+}
+
+
+ERASED = SubjectErased(subject="subject-p1", reason="asked for")
+
+
+class ParcelsOnly(OneKeyGate):
+    """Somebody of the staff who may look at parcels, and not at orders."""
+
+    async def principal_of(self, request: Request) -> Principal:
+        known = await super().principal_of(request)
+        return replace(known, platform=Grant("staff", frozenset({"shipments:read"})))
+
+
+async def test_who_gets_a_parcel_is_told_to_who_may_read_its_order(api: Api) -> None:
+    last = await sell(api.trade)
+    order = await api.ok("/v1/orders/returned", at_least=last)
+    assert {name: order[f"ship_to_{name}"] for name in WHERE_TO} == WHERE_TO
+    assert (await api.ok("/v1/shipments/returned", at_least=last))["ship_to"] == WHERE_TO
+    api.app.state.gate = ParcelsOnly()
+    assert (await api.ok("/v1/shipments/returned"))["ship_to"] is None
+    assert "Ana" not in (await api.get("/v1/shipments")).text
+
+
+async def test_a_label_says_whom_it_is_from_and_who_gets_it(api: Api) -> None:
+    last = await sell(api.trade)
+    path = "/v1/shipments/returned/label"
+    label = (await api.get(path, at_least=last, format="zpl")).text
+    for line in ("From: main, 01310 São Paulo SP", "To: Ana returned", "apto 21", "01310 São Paulo SP BR"):
+        assert f"^FD{line}^FS" in label
+    north = WarehouseRegistered(warehouse="main", name="North", state="RJ", zip_prefix="20000", country="BR")
+    last = await api.trade.append("m1", [(warehouses_stream("m1"), north)])
+    label = (await api.get(path, at_least=last, format="zpl")).text
+    assert "^FDFrom: North, 20000 RJ BR^FS" in label
+    last = await api.trade.append("m1", [(erasure_stream("subject-p1"), ERASED)])
+    label = (await api.get(path, at_least=last, format="zpl")).text
+    assert "^FDTo: (erased)^FS" in label
+    assert (await api.ok("/v1/shipments/returned"))["ship_to"] is None
+    assert not [told for told in WHERE_TO.values() if told in label and told not in ("SP", "BR")]
 
 
 async def test_a_read_waits_for_the_position_that_is_asked_for(api: Api) -> None:

@@ -12,7 +12,16 @@ import zxingcpp
 from PIL import Image, ImageDraw
 from reportlab.graphics.barcode.code128 import Code128
 
-from queries.carrier.label_documents import DOTS_PER_MM, HEIGHT_MM, WIDTH_MM, Label, pdf, zpl
+from queries.carrier.label_documents import (
+    CHARACTERS_MAX,
+    DOTS_PER_MM,
+    HEIGHT_MM,
+    LINES_MAX,
+    WIDTH_MM,
+    Label,
+    pdf,
+    zpl,
+)
 
 LABEL = Label(
     shipment_id="1001",
@@ -20,7 +29,10 @@ LABEL = Label(
     carrier="swift",
     service="express",
     tracking_number="SW000000000017TR",
-    recipient="01310 São Paulo SP",
+    sender="North, 20000 RJ BR",
+    recipient=("Ana Souza", "Rua Augusta 1000", "apto 21", "01310 São Paulo SP BR"),
+    phone="+55 11 91234-5678",
+    note="ring twice",
     bought_on="2026-05-04",
     voided=False,
 )
@@ -63,16 +75,41 @@ def test_a_reprint_is_identical() -> None:
 
 def test_the_label_says_what_it_is_for() -> None:
     text = text_of(pdf(LABEL))
-    for part in ("swift express", "01310 São Paulo SP", "Parcel: 1001", "2026-05-04", "SW000000000017TR"):
+    for part in ("swift express", "Parcel: 1001", "2026-05-04", "SW000000000017TR"):
         assert part in text
         assert part in zpl(LABEL).decode()
-    assert "(erased)" in text_of(pdf(replace(LABEL, recipient="")))
+    assert "(erased)" in text_of(pdf(replace(LABEL, recipient=())))
     assert "VOID" in text_of(pdf(replace(LABEL, voided=True)))
     assert "VOID" not in text
 
 
+def test_the_label_says_whom_it_is_for_and_whom_it_is_from() -> None:
+    text = text_of(pdf(LABEL)).splitlines()
+    told = ("From: North, 20000 RJ BR", "To: Ana Souza", *LABEL.recipient[1:], "Phone: +55 11 91234-5678")
+    for line in (*told, "Note: ring twice"):
+        assert line in text
+        assert line in [content for _, content in printed_fields(zpl(LABEL).decode())]
+    erased = replace(LABEL, recipient=(), phone="", note="")
+    assert not {"Phone", "Note"} & {line.partition(":")[0] for line in erased.lines}
+
+
+def test_however_much_was_said_the_place_is_on_the_label_and_nothing_runs_into_the_bars() -> None:
+    place = "01310 São Paulo SP BR"
+    long = replace(
+        LABEL, recipient=("A" * 200, "street " * 28, "42 " * 60, place), note="n " * 500, voided=True
+    )
+    assert place in long.lines
+    assert len(long.lines) == LINES_MAX
+    assert all(len(line) <= CHARACTERS_MAX for line in long.lines)
+    assert place in text_of(pdf(long))
+    *texts, (bars, _) = printed_fields(zpl(long).decode())
+    assert max(each["y"] for each, _ in texts) + 28 < bars["y"]
+    assert scanned(printed(zpl(long).decode()))
+    assert scanned(page_of(pdf(long), dots_per_mm=12))
+
+
 def test_what_means_something_to_the_printer_is_escaped() -> None:
-    sly = replace(LABEL, recipient="^XZ~JA_1\\ town", tracking_number="A^B~C")
+    sly = replace(LABEL, recipient=("^XZ~JA_1\\ town",), tracking_number="A^B~C")
     text = zpl(sly).decode()
     assert (text.count("^XZ"), text.count("~")) == (1, 0)
     assert "_5EXZ_7EJA_5F1_5C town" in text

@@ -59,6 +59,14 @@ CAPTURE = CaptureRequested(**IDS, capture_id="k 1", amount_cents=700)
 REFUND = RefundRequested(**IDS, refund_id="r1", amount_cents=500)
 VOID = VoidRequested(**IDS)
 CUSTOMER = Customer(customer_id="c", customer_unique_id="u", zip_prefix="01310", city="São Paulo")
+TOLD = {
+    "name": "Ana Souza",
+    "street": "Rua Augusta 1000\napto 21",
+    "country": "BR",
+    "phone": "+55 11 91234-5678",
+    "email": "ana@example.com",
+    "note": "ring twice",
+}
 SHIPMENT_REQUESTED = ShipmentRequested(**PARCEL, subject="x", recipient=CUSTOMER, ship_to_state="SP", units=2)
 LABEL_VOID = LabelVoidRequested(**PARCEL)
 
@@ -119,7 +127,10 @@ def test_each_request_is_a_call_with_a_key_of_its_own() -> None:
 def test_the_carrier_learns_where_to_and_no_more() -> None:
     body = CARRIER_GATEWAY.request(fact(SHIPMENT_REQUESTED), None).body
     assert body["ship_to"] == {"state": "SP", "zip_prefix": "01310", "city": "São Paulo"}
-    erased = SHIPMENT_REQUESTED.model_copy(update={"recipient": Erased()})
+    known = SHIPMENT_REQUESTED.model_copy(update={"recipient": CUSTOMER.model_copy(update=TOLD)})
+    where_to = {"state": "SP", "zip_prefix": "01310", "city": "São Paulo", **TOLD}
+    assert CARRIER_GATEWAY.request(fact(known), None).body["ship_to"] == where_to
+    erased = known.model_copy(update={"recipient": Erased()})
     assert CARRIER_GATEWAY.request(fact(erased), None).body["ship_to"] == {"state": "SP"}
 
 
