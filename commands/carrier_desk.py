@@ -10,10 +10,17 @@ from domain.carrier.carriers import Carriers
 from domain.carrier.choice import Record
 from domain.carrier.packing import GRAMS_MAX, MILLIMETRES_MAX, weighed
 from domain.carrier.rates import Parcel
+from domain.cart.storefront import StorefrontSettings
 from domain.kernel import Fact
 from domain.personal import Customer
 from domain.product import Product
-from domain.streams import carriers_stream, order_stream, product_stream, track_record_stream
+from domain.streams import (
+    carriers_stream,
+    order_stream,
+    product_stream,
+    storefront_stream,
+    track_record_stream,
+)
 
 
 async def carriers_of(executor: Executor, merchant: str) -> Carriers:
@@ -27,6 +34,15 @@ async def currency_of(executor: Executor, merchant: str, order_id: str) -> str:
     (loaded,) = await executor.states.load([order_stream(merchant, order_id)])
     currency: str = loaded.state.currency
     return currency
+
+
+async def services_for(executor: Executor, merchant: str, method: str) -> frozenset[tuple[str, str]]:
+    """Carrier and service of those that the merchant names for a way of shipping now; none: any may do."""
+    if not method:
+        return frozenset()
+    (loaded,) = await executor.states.load([storefront_stream(merchant)])
+    settings: StorefrontSettings = loaded.state.settings
+    return settings.services(method)
 
 
 async def track_records(

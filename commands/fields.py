@@ -68,6 +68,9 @@ Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 Country = Annotated[str, Field(max_length=2, pattern=r"^([A-Z]{2})?$")]
 """ISO 3166-1, two letters; empty where nobody said."""
 
+MethodName = Annotated[Text, Field(max_length=100)]
+"""By its name in the merchant's storefront; empty where nobody said."""
+
 Phone = Annotated[Text, Field(max_length=50)]
 
 Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]

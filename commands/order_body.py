@@ -11,6 +11,7 @@ from commands.fields import (
     Body,
     Country,
     Id,
+    MethodName,
     Moment,
     PaymentName,
     Phone,
@@ -43,6 +44,7 @@ _PLACE_EXAMPLE: dict[str, Any] = {
         "note": "ring twice",
     },
     "channel": "shop",
+    "shipping_method": "express",
     "ship_to_state": "SP",
     "currency": "BRL",
     "lines": [
@@ -169,6 +171,12 @@ class PlaceOrderBody(Body):
     channel: Annotated[Text, Field(max_length=100)] = Field(
         "", description="where it was bought: a shop, a market place", examples=["shop"]
     )
+    shipping_method: MethodName = Field(
+        "",
+        description="the way of shipping that was paid for: a parcel goes by the services that the storefront"
+        " names for it, where it names any",
+        examples=["express"],
+    )
     ship_to_state: Annotated[Text, Field(max_length=100)] = Field(
         "", description="the region that the parcel goes to; not personal", examples=["SP"]
     )
@@ -194,6 +202,7 @@ class PlaceOrderBody(Body):
             subject=subject,
             customer=customer,
             channel=self.channel,
+            shipping_method=self.shipping_method,
             ship_to_state=self.ship_to_state,
             currency=self.currency,
             lines=tuple(line.to_domain(place) for place, line in enumerate(self.lines, 1)),

@@ -28,7 +28,12 @@ from domain.cart.commands import (
 )
 from domain.cart.events import CartTerms, Contact, ShippingCharge
 from domain.cart.orders import checkout_id_of, order_number
-from domain.cart.storefront import SetStorefront, ShippingMethod, StorefrontSettings
+from domain.cart.storefront import (
+    SetStorefront,
+    ShippingMethod,
+    ShippingService,
+    StorefrontSettings,
+)
 from domain.kernel import Command
 from domain.personal import Erased, Sealed
 
@@ -119,6 +124,7 @@ CART_COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
                     method=st.sampled_from(["std", "express"]),
                     currency=st.just("BRL"),
                     amount_cents=cents,
+                    services=st.sampled_from([(), (ShippingService(carrier="swift", service="express"),)]),
                 ),
                 max_size=2,
             ).map(tuple),

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from commands.carrier_desk import carriers_of, track_records
-from commands.fields import Body, Text, whole
+from commands.carrier_desk import carriers_of, services_for, track_records
+from commands.fields import Body, MethodName, Text, whole
 from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
 from domain.carrier.carriers import Carriers, options, quotes
-from domain.carrier.choice import Option, ranked, reason, within
+from domain.carrier.choice import Option, fulfilling, ranked, reason, within
 from domain.carrier.rates import NotServed, Parcel
 from domain.money import Currency
 from services.web.access import requires
@@ -47,6 +47,7 @@ class QuoteBody(Body):
     region: Annotated[Text, Field(max_length=100)] = ""
     zip_prefix: Annotated[Text, Field(max_length=20)] = ""
     currency: Currency | None = Field(None, description="of the order: who asks in it goes before all others")
+    shipping_method: MethodName = Field("", description="the way of shipping that was paid for")
 
 
 class OptionAnswer(Option):
@@ -87,9 +88,14 @@ async def _quote(call: WantedCall, body: QuoteBody) -> Response:
     await call.settings()
     executor, now = call.parts.executor, call.parts.clock.now()
     carriers = await carriers_of(executor, call.merchant)
-    parcel, currency = Parcel(**body.model_dump(exclude={"currency"})), body.currency or ""
+    method = body.shipping_method
+    parcel = Parcel(**body.model_dump(exclude={"currency", "shipping_method"}))
+    currency = body.currency or ""
+    named = await services_for(executor, call.merchant, method)
     records = await track_records(executor, call.merchant, carriers)
-    found = ranked(carriers.rule, options(carriers, parcel, now, records), currency)
+    found = ranked(
+        carriers.rule, fulfilling(method, named, options(carriers, parcel, now, records)), currency
+    )
     not_served = [
         RefusedAnswer(carrier=carrier, service=told.service, why=told.why)
         for carrier, _, told in quotes(carriers, parcel, now)
@@ -99,7 +105,7 @@ async def _quote(call: WantedCall, body: QuoteBody) -> Response:
     answer = QuoteAnswer(
         position=position,
         options=[_told(carriers, each) for each in found],
-        reason=reason(carriers.rule, found, currency) if found else None,
+        reason=reason(carriers.rule, found, currency, method if named else "") if found else None,
         not_served=not_served,
     )
     headers = {POSITION_HEADER: position}

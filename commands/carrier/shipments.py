@@ -54,6 +54,7 @@ def both_parcels(merchant: str, command: SplitParcel, parcel: Shipment) -> Group
         ship_to_state=parcel.ship_to_state,
         units=sum(line.quantity for line in command.lines),
         lines=command.lines,
+        shipping_method=parcel.shipping_method,
     )
     into = Target(shipment_stream(merchant, command.into), request)
     return Group((Target(stream, command), into))

@@ -21,7 +21,7 @@ from commands.fields import (
 from commands.payment_method import EXAMPLE_METHOD, MethodBody, ReturnUrl
 from domain.cart.commands import Payment
 from domain.cart.events import CartTerms, Contact, ShippingCharge, guest_of
-from domain.cart.storefront import ShippingMethod, StorefrontSettings
+from domain.cart.storefront import SERVICES_MAX, ShippingMethod, StorefrontSettings
 from domain.money import MOST_CENTS, Currency
 from domain.product import Channel
 
@@ -207,6 +207,13 @@ class AssignBody(Body):
     customer: Id | None = Field(None, description="your id of the person; who asks, if it is a customer")
 
 
+class ShippingServiceBody(Body):
+    """What a carrier offers, by the names of its rate card."""
+
+    carrier: Id
+    service: Annotated[Text, Field(min_length=1, max_length=200)]
+
+
 class ShippingMethodBody(Body):
     """A way of shipping, and what it costs an order in that currency."""
 
@@ -214,6 +221,15 @@ class ShippingMethodBody(Body):
     name: _Short = ""
     currency: Currency
     amount_cents: _Amount
+    services: list[ShippingServiceBody] = Field(
+        default=[],
+        max_length=SERVICES_MAX,
+        description="those that fulfil it: others carry its parcels only where none of these takes one. With"
+        " none, the rule of the merchant's carriers chooses among all",
+    )
+
+    def to_domain(self) -> ShippingMethod:
+        return ShippingMethod.model_validate(self.model_dump())
 
 
 class StorefrontBody(Body):
@@ -221,7 +237,16 @@ class StorefrontBody(Body):
 
     model_config = _example(
         guests=True,
-        shipping=[{"method": "standard", "name": "3 to 5 days", "currency": "BRL", "amount_cents": 1300}],
+        shipping=[
+            {"method": "standard", "name": "3 to 5 days", "currency": "BRL", "amount_cents": 1300},
+            {
+                "method": "express",
+                "name": "tomorrow",
+                "currency": "BRL",
+                "amount_cents": 2900,
+                "services": [{"carrier": "swift", "service": "express"}],
+            },
+        ],
     )
 
     channel: Channel = StorefrontSettings().channel
@@ -234,5 +259,5 @@ class StorefrontBody(Body):
             channel=self.channel,
             guests=self.guests,
             terms=self.terms.to_domain(),
-            shipping=tuple(ShippingMethod(**dict(each)) for each in self.shipping),
+            shipping=tuple(each.to_domain() for each in self.shipping),
         )

@@ -6,7 +6,7 @@ A choice is a pure function of quotes, rule and records; its reason is kept with
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
@@ -36,7 +36,8 @@ class ChoiceRule(Value):
 class Option(Value):
     """A service that would take the parcel: its price, its promise, and what we saw of it.
 
-    `on_time_permille` is an estimate from `seen` parcels of ours.
+    `on_time_permille` is an estimate from `seen` parcels of ours. `fulfils` is the way of shipping that was
+    paid for, where the merchant named this service for it.
     """
 
     carrier: Name
@@ -49,6 +50,7 @@ class Option(Value):
     days: int
     on_time_permille: int
     seen: int
+    fulfils: Annotated[str, Field(max_length=200)] = ""
 
     @property
     def name(self) -> str:
@@ -77,32 +79,46 @@ def within(rule: ChoiceRule, option: Option) -> bool:
     return in_days and option.on_time_permille >= rule.on_time_min_permille
 
 
+def fulfilling(method: str, services: Set[tuple[str, str]], options: Iterable[Option]) -> tuple[Option, ...]:
+    """The options; marked are those of the `services` (carrier, service) named for this way of shipping."""
+    return tuple(
+        each.model_copy(update={"fulfils": method}) if (each.carrier, each.service) in services else each
+        for each in options
+    )
+
+
 def ranked(rule: ChoiceRule, options: Sequence[Option], currency: str = "") -> tuple[Option, ...]:
-    """The best first; those beyond a limit of the rule come last. Currencies apart, as their amounts can't be
-    compared: those in the order's `currency` first, then those of the currency that most are in. So another
-    currency is chosen only where nobody asks for the order's, or all who do have failed.
+    """The best first: those that fulfil what was paid for before the others. Of each, currencies apart, as
+    their amounts can't be compared: those in the order's `currency` first, then those of the currency that
+    most are in. So another currency is chosen only where nobody asks for the order's, or all who do have
+    failed. Those beyond a limit of the rule come last.
     """
     offers = Counter(each.currency for each in options)
 
-    def place(each: Option) -> tuple[bool, int, str]:
-        return (each.currency != currency, -offers[each.currency], each.currency)
+    def place(each: Option) -> tuple[bool, bool, int, str]:
+        return (not each.fulfils, each.currency != currency, -offers[each.currency], each.currency)
 
     return tuple(sorted(options, key=lambda each: (place(each), not within(rule, each), *_keys(rule, each))))
 
 
-def reason(rule: ChoiceRule, options: Sequence[Option], currency: str = "") -> str:
-    """Why the first of the ranked options, in words for the person who asks."""
+def reason(rule: ChoiceRule, options: Sequence[Option], currency: str = "", wanted: str = "") -> str:
+    """Why the first of the ranked options, in words for the person who asks. `wanted`: the way of shipping
+    that was paid for, where services are named for it.
+    """
     best = options[0]
-    count = sum(each.currency == best.currency for each in options)
+    count = sum((each.fulfils, each.currency) == (best.fulfils, best.currency) for each in options)
+    among = f"{count} that fulfil {best.fulfils}" if best.fulfils else f"{count}"
     words = {
-        "cost": f"the cheapest of {count}",
-        "speed": f"the fastest of {count}",
-        "reliability": f"the most reliable of {count}",
-        "balanced": f"the best of {count} by price, days and late parcels together",
+        "cost": f"the cheapest of {among}",
+        "speed": f"the fastest of {among}",
+        "reliability": f"the most reliable of {among}",
+        "balanced": f"the best of {among} by price, days and late parcels together",
     }[rule.prefer]
     seen = f"{best.on_time_permille / 10:.1f} % on time, of {best.seen} seen"
     told = f"{best.name} is {words}: {best.cents} cents {best.currency}, {best.days} days, {seen}"
     told = told if within(rule, best) else f"{told}; none keeps to the limits of the rule"
+    if wanted and not best.fulfils:
+        told = f"{told}; no service that fulfils {wanted} takes the parcel"
     return "; ".join((told, *_of_other_currencies(options, currency)))
 
 

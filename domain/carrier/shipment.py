@@ -102,6 +102,7 @@ class Shipment:
     lines: tuple[ParcelLine, ...] = ()
     measures: Measures | None = None
     weighed: Weighed | None = None
+    shipping_method: str = ""
     booking: int = 0
     option: Option | None = None
     rest: tuple[Option, ...] = ()
@@ -280,6 +281,7 @@ def _fall_back(
     if not rest or failed is None or shipment.chosen_at is None or shipment.void != "no":
         return ()
     best = rest[0]
+    unlike = f", though it is not named for {failed.fulfils}," if failed.fulfils and not best.fulfils else ","
     return (
         BookingFailed(
             **ids,
@@ -295,7 +297,7 @@ def _fall_back(
             weighed=shipment.weighed,
             booking=shipment.booking + 1,
             option=best,
-            reason=f"{best.name} is the next best, as {failed.name} failed ({kind}: {reason})"[:1000],
+            reason=f"{best.name} is the next best{unlike} as {failed.name} failed ({kind}: {reason})"[:1000],
             rest=rest[1:],
             chosen_at=shipment.chosen_at,
             promised_at=_promised(shipment.chosen_at, best),
@@ -305,7 +307,7 @@ def _fall_back(
 
 def _asked(shipment: Shipment) -> dict[str, Any]:
     """What a carrier needs to know of the parcel."""
-    names = ("subject", "recipient", "ship_to_state", "units", "measures")
+    names = ("subject", "recipient", "ship_to_state", "units", "measures", "shipping_method")
     return {name: getattr(shipment, name) for name in names}
 
 
@@ -609,7 +611,7 @@ def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent,
 def evolve(shipment: Shipment, event: ShipmentEvent) -> Shipment:
     match event:
         case ShipmentRequested():
-            names = ("order_id", "subject", "recipient", "ship_to_state", "units", "lines", "measures")
+            names = ShipmentRequested.model_fields.keys() - {"shipment_id"}
             return replace(shipment, **{name: getattr(event, name) for name in names}, booking=1)
         case ParcelSplit(lines=lines, units_left=units, into=into):
             left = _without(shipment.lines, lines)

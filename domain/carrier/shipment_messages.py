@@ -66,12 +66,14 @@ class Weighed(Measures):
         return f"weighed {self.weight_g} g {_WEIGHED_WORDS[self.by]}"
 
 
+MethodName = Annotated[str, Field(max_length=200)]
+"""The way of shipping that was paid for; empty where nobody said."""
 Lines = Annotated[tuple[ParcelLine, ...], Field(max_length=LINES_MAX)]
 """What is in the parcel. Empty in what was recorded before parcels had lines: then it is all of the order."""
 
 
 class ShipmentRequested(Event):
-    schema_version = 3
+    schema_version = 4
     shipment_id: Id
     order_id: Id
     subject: Id
@@ -80,6 +82,7 @@ class ShipmentRequested(Event):
     units: int
     lines: Lines = ()
     measures: Measures | None = None
+    shipping_method: MethodName = ""
 
 
 class ParcelSplit(Event):
@@ -137,7 +140,7 @@ class CarrierChosen(Event):
     """The booking to make, and why with this service. `rest` are the next best, should it fail. `weighed` is
     what all of them were quoted on; None in what was recorded before."""
 
-    schema_version = 2
+    schema_version = 3
     shipment_id: Id
     order_id: Id
     subject: Id
@@ -146,6 +149,7 @@ class CarrierChosen(Event):
     units: int
     measures: Measures | None = None
     weighed: Weighed | None = None
+    shipping_method: MethodName = ""
     booking: int
     option: Option
     reason: str
@@ -169,7 +173,7 @@ class BookingFailed(Event):
 class RebookingRequested(Event):
     """A person wants another label, as there is none any more: it is chosen and booked anew."""
 
-    schema_version = 2
+    schema_version = 3
     shipment_id: Id
     order_id: Id
     booking: int
@@ -178,6 +182,7 @@ class RebookingRequested(Event):
     ship_to_state: str
     units: int
     measures: Measures | None = None
+    shipping_method: MethodName = ""
 
 
 class LabelBought(Event):
@@ -385,6 +390,7 @@ class RequestShipment(Command):
     units: int
     lines: Lines = ()
     measures: Measures | None = None
+    shipping_method: MethodName = ""
 
 
 class SplitParcel(Command):

@@ -273,6 +273,7 @@ def _claimed(command: ClaimCheckout, cart: Cart) -> tuple[CartEvents, ...]:
         checkout_id=checkout_id_of(cart.merchant, command.cart_id),
         currency=cart.currency,
         channel=cart.channel,
+        shipping_method=cart.method,
         ship_to_state=cart.ship_to_state,
         lines=cart.lines,
         charges=cart.charges,

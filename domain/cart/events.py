@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field, PositiveInt
 from domain.allocation.rules import AllocationTerms
 from domain.kernel import Event, Quantity, Value
 from domain.money import Cents, Currency
-from domain.order import Line, Portion, Terms
+from domain.order import Line, MethodName, Portion, Terms
 from domain.personal import Customer, Erased, Personal
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
@@ -155,16 +155,18 @@ class CheckoutClaimed(CartEvent):
 
 class _CheckoutOrder(CartEvent):
     """`allocation`: by which rules its warehouses are chosen; None where its lines name them. `channel`:
-    where the cart was filled; empty in events of before, which did not say.
+    where the cart was filled; empty in events of before, which did not say. `shipping_method`: as it was
+    chosen, if it was.
     """
 
-    schema_version = 4
+    schema_version = 5
 
     claim: PositiveInt
     merchant: Id
     order_id: Id
     checkout_id: Id
     channel: Annotated[str, Field(max_length=60)] = ""
+    shipping_method: MethodName = ""
     subject: Id
     customer: Personal[Customer]
     ship_to_state: str = ""

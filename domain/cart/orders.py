@@ -208,6 +208,7 @@ class Planning:
     checkout_id: str
     currency: str
     channel: str
+    shipping_method: str
     ship_to_state: str
     lines: Sequence[CartLine]
     charges: Sequence[ShippingCharge]
@@ -247,6 +248,7 @@ class Planning:
             order_id=order_id,
             checkout_id=self.checkout_id,
             channel=self.channel,
+            shipping_method=self.shipping_method,
             subject=buyer.subject,
             customer=buyer.customer,
             ship_to_state=self.ship_to_state,
@@ -275,6 +277,7 @@ def place_order_of(order: CheckoutOrderPlanned | CheckoutOrderRequested) -> Plac
         order_id=order.order_id,
         checkout_id=order.checkout_id,
         channel=order.channel,
+        shipping_method=order.shipping_method,
         subject=order.subject,
         customer=order.customer,
         ship_to_state=order.ship_to_state,

@@ -11,16 +11,26 @@ from domain.cart.events import CHANNEL, CartTerms, Channel
 from domain.kernel import Command, Decider, Event, Refused, Value
 from domain.money import Cents, Currency
 
+SERVICES_MAX = 50
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class ShippingService(Value):
+    """What one of the merchant's carriers offers."""
+
+    carrier: Id
+    service: Id
+
+
 class ShippingMethod(Value):
-    """A way of shipping, and what it costs an order in that currency."""
+    """A way of shipping, and what it costs an order in that currency. `services` fulfil it: with none, any
+    may."""
 
     method: Id
     name: Annotated[str, Field(max_length=200)] = ""
     currency: Currency
     amount_cents: Cents
+    services: Annotated[tuple[ShippingService, ...], Field(max_length=SERVICES_MAX)] = ()
 
 
 class StorefrontSettings(Value):
@@ -36,9 +46,16 @@ class StorefrontSettings(Value):
         found = (e.amount_cents for e in self.shipping if (e.method, e.currency) == (method, currency))
         return next(found, None)
 
+    def services(self, method: str) -> frozenset[tuple[str, str]]:
+        """Carrier and service of those that are named for the method, in any currency."""
+        ways = (each.services for each in self.shipping if each.method == method)
+        return frozenset((each.carrier, each.service) for services in ways for each in services)
+
 
 class StorefrontSet(Event):
     """From now on carts are started, and shipping is priced, by these settings."""
+
+    schema_version = 2
 
     settings: StorefrontSettings
 

@@ -21,6 +21,7 @@ from domain.order.values import (
     Id,
     Line,
     LineQuantity,
+    MethodName,
     NoteText,
     ParcelUnits,
     Portion,
@@ -48,6 +49,7 @@ class PlaceOrder(Command):
     terms: Terms = Terms()
     imported: bool = False
     channel: Channel = ""
+    shipping_method: MethodName = ""
     allocation: AllocationTerms | None = None
 
 

@@ -20,6 +20,7 @@ from domain.order.values import (
     Id,
     Line,
     LineCut,
+    MethodName,
     NoteText,
     ParcelUnits,
     PaymentChange,
@@ -36,7 +37,7 @@ from domain.personal import Customer, Personal
 class OrderPlaced(Event):
     """`allocation`: by which rules its warehouses are chosen; None where its lines name them."""
 
-    schema_version = 4
+    schema_version = 5
     order_id: Id
     checkout_id: Id
     subject: Id
@@ -52,6 +53,7 @@ class OrderPlaced(Event):
     terms: Terms
     imported: bool = False
     channel: Channel = ""
+    shipping_method: MethodName = ""
     allocation: AllocationTerms | None = None
 
 

@@ -28,6 +28,10 @@ Channel = Annotated[str, Field(max_length=200)]
 """Where an order was placed: a shop, a market place; empty where nobody said."""
 
 
+MethodName = Annotated[str, Field(max_length=200)]
+"""The way of shipping that was paid for, by the merchant's storefront; empty where nobody said."""
+
+
 class Line(Value):
     """Equal units of one product; what may change later (name, price, category) is snapshotted here."""
 

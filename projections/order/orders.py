@@ -127,6 +127,7 @@ class OrderRow:
     ship_to_state: str
     currency: str
     channel: str
+    shipping_method: str
     imported: bool
     on_account: bool
     lines_count: int
@@ -191,6 +192,7 @@ def _row(event: OrderPlaced, fact: Fact) -> OrderRow:
         ship_to_state=event.ship_to_state,
         currency=event.currency,
         channel=event.channel,
+        shipping_method=event.shipping_method,
         imported=event.imported,
         on_account=event.on_account,
         lines_count=len(lines),
@@ -430,6 +432,6 @@ ORDERS = ReadModel(
         *MOVES,
     ),
     project=project,
-    version=8,
+    version=9,
     personal={"orders": tuple(PERSON)},
 )

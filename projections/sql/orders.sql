@@ -22,6 +22,7 @@ CREATE TABLE orders_g0 (
     preparing boolean NOT NULL DEFAULT false,
     discrepancies text COLLATE "C" NOT NULL DEFAULT '',
     channel text COLLATE "C" NOT NULL,
+    shipping_method text NOT NULL,
     holds_count bigint NOT NULL DEFAULT 0,
     imported boolean NOT NULL,
     on_account boolean NOT NULL,
@@ -109,14 +110,14 @@ CREATE INDEX ON orders_g0 (subject);
 INSERT INTO orders_g0 (
     merchant, order_id, checkout_id, subject, customer_id, customer_unique_id, ship_to_name, ship_to_street,
     ship_to_zip_prefix, ship_to_city, ship_to_country, ship_to_phone, ship_to_email, ship_to_note, ship_to_state,
-    currency, channel, imported, on_account, lines_count, units_count, payments_count, items_cents, shipping_cents,
-    adjustment_cents, total_cents, placed_at, estimated_delivery_at
+    currency, channel, shipping_method, imported, on_account, lines_count, units_count, payments_count, items_cents,
+    shipping_cents, adjustment_cents, total_cents, placed_at, estimated_delivery_at
 )
 SELECT * FROM unnest(
     :merchant, :order_id, :checkout_id, :subject, :customer_id, :customer_unique_id, :ship_to_name, :ship_to_street,
     :ship_to_zip_prefix, :ship_to_city, :ship_to_country, :ship_to_phone, :ship_to_email, :ship_to_note,
-    :ship_to_state, :currency, :channel, :imported, :on_account, :lines_count, :units_count, :payments_count,
-    :items_cents, :shipping_cents, :adjustment_cents, :total_cents, :placed_at, :estimated_delivery_at
+    :ship_to_state, :currency, :channel, :shipping_method, :imported, :on_account, :lines_count, :units_count,
+    :payments_count, :items_cents, :shipping_cents, :adjustment_cents, :total_cents, :placed_at, :estimated_delivery_at
 );
 
 -- name: move_orders!

@@ -21,7 +21,7 @@ from services.web.work import check_room_to_rest, resting
 
 PAGE = 1000
 COLUMNS = (
-    "order_id", "checkout_id", "channel", "placed_at", "status", "held", "payment_status",
+    "order_id", "checkout_id", "channel", "shipping_method", "placed_at", "status", "held", "payment_status",
     "fulfilment_status", "cancel_reason", "currency", "lines_count", "units_count", "items_cents",
     "shipping_cents", "adjustment_cents", "total_cents", "authorized_cents", "captured_cents",
     "refunded_cents", "customer_id", "ship_to_name", "ship_to_street", "ship_to_zip_prefix", "ship_to_city",

@@ -65,6 +65,9 @@ class Order(Answer):
     order_id: str = Field(examples=["o1"])
     checkout_id: str
     channel: str = Field(description="where it was bought; empty where nobody said", examples=["shop"])
+    shipping_method: str = Field(
+        description="the way of shipping that was paid for; empty where nobody said", examples=["express"]
+    )
     status: Status
     held: bool = Field(description="it is not fulfilled until its holds are released")
     payment_status: PaymentStatus

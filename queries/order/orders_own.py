@@ -40,6 +40,9 @@ class OwnOrder(Answer):
 
     order_id: str = Field(examples=["o1"])
     checkout_id: str
+    shipping_method: str = Field(
+        description="the way of shipping that was paid for; empty where nobody said", examples=["express"]
+    )
     status: str = Field(examples=["completed"])
     payment_status: str = Field(examples=["captured"])
     fulfilment_status: str = Field(examples=["delivered"])

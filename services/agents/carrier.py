@@ -79,6 +79,7 @@ class ShippingProcess(Value):
     subject: str = ""
     recipient: Sealed | Erased = Erased()
     ship_to_state: str = ""
+    shipping_method: str = ""
     lines: tuple[ParcelLine, ...] = ()
     allocated: bool = False
     requested: bool = False
@@ -115,6 +116,7 @@ def _placed(event: OrderPlaced) -> ShippingProcess:
         subject=event.subject,
         recipient=recipient,
         ship_to_state=event.ship_to_state,
+        shipping_method=event.shipping_method,
         lines=() if event.allocation else _together(event.lines),
         allocated=event.allocation is not None,
     )
@@ -224,6 +226,7 @@ def _request(process: ShippingProcess, name: str, lines: tuple[ParcelLine, ...])
         ship_to_state=process.ship_to_state,
         units=sum(line.quantity for line in lines),
         lines=lines,
+        shipping_method=process.shipping_method,
     )
 
 
@@ -357,7 +360,7 @@ CARRIER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=7,
+    rule_version=8,
 )
 
 AGENTS = (CARRIER_AGENT,)

@@ -1,4 +1,5 @@
-"""Which carrier gets a parcel? The merchant's carriers, rates, rule and track records, read and compared.
+"""Which carrier gets a parcel? The merchant's carriers, rates, rule and track records, and the services that
+it names for the way of shipping that was paid for, read and compared.
 
 A parcel of a merchant without rate cards is not chosen for: it goes with the house's carrier.
 """
@@ -7,11 +8,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from commands.carrier_desk import carriers_of, currency_of, parcel_of, track_records, weighed_for
+from commands.carrier_desk import (
+    carriers_of,
+    currency_of,
+    parcel_of,
+    services_for,
+    track_records,
+    weighed_for,
+)
 from commands.executor import Executor
 from domain.carrier import ChooseCarrier, RebookingRequested, ShipmentRequested
 from domain.carrier.carriers import Carriers, options, quotes
-from domain.carrier.choice import ranked, reason
+from domain.carrier.choice import fulfilling, ranked, reason
 from domain.carrier.rates import NotServed, Parcel
 from domain.carrier.shipment_messages import OPTIONS_MAX
 from domain.kernel import Command, Fact
@@ -30,9 +38,13 @@ async def choose(fact: Fact, executor: Executor, now: datetime) -> Command | Non
     weighed = await weighed_for(executor, fact, fact.event, carriers)
     parcel = parcel_of(fact.event, weighed)
     records = await track_records(executor, fact.merchant, carriers)
+    method = fact.event.shipping_method
+    named = await services_for(executor, fact.merchant, method)
     currency = await currency_of(executor, fact.merchant, fact.event.order_id)
-    found = ranked(carriers.rule, options(carriers, parcel, now, records), currency)
-    why = reason(carriers.rule, found, currency) if found else why_nobody(carriers, parcel, now)
+    offered = fulfilling(method, named, options(carriers, parcel, now, records))
+    found = ranked(carriers.rule, offered, currency)
+    wanted = method if named else ""
+    why = reason(carriers.rule, found, currency, wanted) if found else why_nobody(carriers, parcel, now)
     return ChooseCarrier(
         shipment_id=fact.event.shipment_id,
         booking=fact.event.booking if isinstance(fact.event, RebookingRequested) else 1,

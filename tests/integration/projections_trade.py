@@ -191,6 +191,7 @@ class Bought:
             subject=f"subject-{self.person}",
             customer=self._customer(),
             ship_to_state="SP",
+            shipping_method="express",
             currency=self.currency,
             lines=(line,),
             adjustments=self.adjustments,

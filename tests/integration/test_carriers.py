@@ -12,7 +12,8 @@ from domain.carrier import CarrierChosen, LabelBought, ShipmentDispatched
 from domain.carrier.carriers import AddCarrier, PublishRateCard, SetChoiceRule, SuspendCarrier, UnitMeasures
 from domain.carrier.choice import ChoiceRule, Preference
 from domain.carrier.rates import Band, RateCard, Service, Zone
-from domain.streams import carriers_stream
+from domain.cart.storefront import SetStorefront, ShippingMethod, ShippingService, StorefrontSettings
+from domain.streams import carriers_stream, storefront_stream
 from tests.integration.test_gateways import System, Worlds
 
 LONG_AGO = datetime(2016, 1, 1, tzinfo=UTC)
@@ -80,6 +81,49 @@ async def test_the_rule_chooses_and_the_chosen_carrier_carries(
     assert isinstance(bought, LabelBought)
     carrier, name = best.split()
     assert (bought.carrier, bought.service, bought.cents) == (carrier, name, cents)
+    await system.at_rest()
+
+
+async def with_methods(system: System, *named: tuple[str, str]) -> None:
+    services = tuple(ShippingService(carrier=carrier, service=each) for carrier, each in named)
+    method = ShippingMethod(method="fast", currency="BRL", amount_cents=2_500, services=services)
+    settings = StorefrontSettings(shipping=(method,))
+    await system.command(storefront_stream(system.merchant), SetStorefront(settings=settings))
+
+
+async def why(system: System, stream: str) -> list[str]:
+    facts = await system.facts(stream)
+    return [fact.event.reason for fact in facts if isinstance(fact.event, CarrierChosen)]
+
+
+async def test_a_parcel_goes_by_the_way_of_shipping_that_was_paid_for(system: System) -> None:
+    await with_carriers(system)
+    await with_methods(system, ("swift", "express"))
+    paid, unpaid = await system.book("s1", "fast"), await system.book("s2", "by balloon")
+    for stream in (paid, unpaid):
+        await system.until(stream, "ShipmentRequested", "CarrierChosen", "LabelBought", *DELIVERED)
+    assert await chosen(system, paid) == ["swift express"]
+    assert (await why(system, paid))[0].startswith("swift express is the cheapest of 1 that fulfil fast:")
+    assert await chosen(system, unpaid) == ["swift calm"]
+    await system.at_rest()
+
+
+async def test_where_nothing_fulfils_the_paid_way_of_shipping_the_parcel_goes_all_the_same(
+    system: System,
+) -> None:
+    await with_carriers(system)
+    await with_methods(system, ("swift", "express"))
+    await system.call(system.carrier, "PUT", "/control/carriers", {"refused": ["swift/express"]})
+    refused = await system.book("s1", "fast")
+    again = ("CarrierChosen", "BookingFailed", "CarrierChosen", "LabelBought")
+    await system.until(refused, "ShipmentRequested", *again, *DELIVERED)
+    assert await chosen(system, refused) == ["swift express", "swift calm"]
+    assert "though it is not named for fast" in (await why(system, refused))[1]
+    await with_methods(system, ("nobody", "express"))
+    unserved = await system.book("s2", "fast")
+    await system.until(unserved, "ShipmentRequested", "CarrierChosen", "LabelBought", *DELIVERED)
+    assert await chosen(system, unserved) == ["swift calm"]
+    assert (await why(system, unserved))[0].endswith("no service that fulfils fast takes the parcel")
     await system.at_rest()
 
 

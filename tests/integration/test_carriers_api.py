@@ -89,6 +89,7 @@ async def a_parcel(api: Api, shipment_id: str = "s1", cents: int = 1490) -> None
             recipient=to,
             ship_to_state="SP",
             units=3,
+            shipping_method="express",
             lines=(ParcelLine(sku="MUG", warehouse="main", quantity=3),),
         ),
         ChooseCarrier(shipment_id=shipment_id, booking=1, options=(option,), reason="only it", now=NOON),
@@ -105,6 +106,12 @@ async def test_rates_are_published_and_quoted(api: Api) -> None:
         ("swift", "express", 1490)
     ]
     assert "the cheapest of 1" in quoted["reason"]
+    fast = {"method": "fast", "currency": "BRL", "amount_cents": 2900}
+    named = {**fast, "services": [{"carrier": "swift", "service": "express"}]}
+    assert (await api.put("/v1/storefront", {"shipping": [named]})).status_code == 200
+    paid = {"weight_g": 900, "region": "SP", "shipping_method": "fast"}
+    quoted = (await api.post("/v1/carriers/quotes", paid)).json()
+    assert (quoted["options"][0]["fulfils"], "that fulfil fast" in quoted["reason"]) == ("fast", True)
     heavy = (await api.post("/v1/carriers/quotes", {"weight_g": 9000, "region": "SP"})).json()
     assert heavy["options"] == []
     assert heavy["not_served"] == [{"carrier": "swift", "service": "express", "why": "too_heavy"}]
@@ -305,6 +312,7 @@ async def test_a_parcel_is_split_and_no_unit_is_in_two(api: Api) -> None:
     loaded = await states.load([shipment_stream("m1", each) for each in ("s1", "s1-b")])
     assert [each.state.units for each in loaded] == [2, 1]
     assert [each.state.order_id for each in loaded] == ["o1", "o1"]
+    assert [each.state.shipping_method for each in loaded] == ["express", "express"]
     too_many = {"into": "s1-c", "lines": [{"sku": "MUG", "quantity": 5}]}
     told = problem(await api.post("/v1/shipments/s1/split", too_many), 409, "conflict")
     assert told["rule"] == "split_what_is_there"

@@ -133,6 +133,7 @@ async def test_one_checkout_over_several_merchants_is_an_order_of_each(api: Api)
     placed = [fact for fact in await api.facts() if isinstance(fact.event, OrderPlaced)]
     assert {fact.merchant for fact in placed} == {"m1", "m2"}
     assert {fact.correlation for fact in placed} == {done["checkout_id"]}
+    assert {fact.event.shipping_method for fact in placed} == {"std"}  # type: ignore[attr-defined]
     assert len({fact.event.subject for fact in placed}) == 2, "two merchants' customers are two people"  # type: ignore[attr-defined]
     (completed,) = await api.events(CheckoutCompleted)
     assert (completed.total_cents, completed.orders_count) == (2652, 2)
@@ -207,6 +208,7 @@ async def test_a_guest_completes_a_cart(api: Api) -> None:
     assert done["total_cents"] == 2350
     (placed,) = await api.events(OrderPlaced)
     assert sum(line.quantity * line.unit_shipping_cents for line in placed.lines) == 350
+    assert placed.shipping_method == "std"
 
 
 async def test_a_guest_pays_with_a_card_that_is_entered_now(api: Api) -> None:

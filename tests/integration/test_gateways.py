@@ -227,7 +227,7 @@ class System:
         command = StorePaymentMethod(method_id=method_id, subject=subject, token=kept)
         await self.command(payment_method_stream(self.merchant, method_id), command)
 
-    async def book(self, shipment_id: str) -> str:
+    async def book(self, shipment_id: str, shipping_method: str = "") -> str:
         stream = self.shipment_stream(shipment_id)
         city = Customer(
             customer_id="x",
@@ -238,7 +238,13 @@ class System:
             street="Rua Augusta 1",
         )
         request = RequestShipment(
-            shipment_id=shipment_id, order_id="o1", subject="s1", recipient=city, ship_to_state="SP", units=2
+            shipment_id=shipment_id,
+            order_id="o1",
+            subject="s1",
+            recipient=city,
+            ship_to_state="SP",
+            units=2,
+            shipping_method=shipping_method,
         )
         await self.command(stream, request)
         return stream

@@ -142,6 +142,7 @@ async def test_an_order_shows_its_statuses_money_and_story(api: Api) -> None:
     assert [payment["status"] for payment in order["payments"]] == ["voided", "voided"]
     assert order["approved_at"] == "2018-03-01T13:10:00Z"
     assert order["customer_id"] == "customer-cancelled"
+    assert order["shipping_method"] == "express"
     told = [moment["type"] for moment in order["timeline"]]
     assert told[:2] == ["OrderPlaced", "OrderReserved"]
     assert told[-1] == "PaymentVoided"

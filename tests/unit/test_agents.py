@@ -584,6 +584,10 @@ ELSEWHERE = OrderAddressChanged(
         ([placed(), OrderConfirmed(order_id="o1"), DISPATCHED, ELSEWHERE], []),
         ([placed(), ELSEWHERE, OrderConfirmed(order_id="o1")], [LABEL.model_copy(update=TO)]),
         ([placed(), HELD, OrderConfirmed(order_id="o1"), CANCELLED, LET_GO], []),
+        (
+            [placed().model_copy(update={"shipping_method": "express"}), OrderConfirmed(order_id="o1")],
+            [LABEL.model_copy(update={"shipping_method": "express"})],
+        ),
     ],
 )
 def test_the_shipping_agent(heard: list[Event], then: list[Command]) -> None:

@@ -270,6 +270,25 @@ def test_the_booked_service_fails_and_the_next_best_is_booked() -> None:
     shipment.given(REQUESTED, CHOSEN, next_best).when(refused).then_nothing()
 
 
+def test_where_the_services_of_a_paid_way_of_shipping_fail_another_carries_and_says_so() -> None:
+    paid = SWIFT.model_copy(update={"fulfils": "fast"})
+    refused = swift(tracking_number="", booking_refused="not offered")
+    why = (
+        "post parcel is the next best, though it is not named for fast,"
+        " as swift express failed (refused: not offered)"
+    )
+    next_best = chosen(2, POST, (), why)
+    first = chosen(1, paid, (POST,), "cheapest")
+    shipment.given(REQUESTED, first).when(refused).then(failed("refused", "not offered"), next_best)
+
+
+def test_a_parcel_that_is_booked_anew_keeps_its_way_of_shipping() -> None:
+    asked = REQUESTED.model_copy(update={"shipping_method": "fast"})
+    voided = LabelVoided(**IDS)
+    rebooked = shipment.given(asked, BOUGHT, VOID, voided).when(Rebook(shipment_id="s1")).events
+    assert [each.shipping_method for each in rebooked if isinstance(each, RebookingRequested)] == ["fast"]
+
+
 def test_the_last_service_fails_and_a_person_must_look() -> None:
     last = chosen(3, POST, (), "last")
     refused = told(tracking_number="", booking_refused="no", booking=3)

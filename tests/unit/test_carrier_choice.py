@@ -25,7 +25,7 @@ from domain.carrier.carriers import (
     options,
     quotes,
 )
-from domain.carrier.choice import ChoiceRule, Option, Preference, ranked, reason
+from domain.carrier.choice import ChoiceRule, Option, Preference, fulfilling, ranked, reason
 from domain.carrier.rates import (
     AddedCharge,
     Band,
@@ -163,6 +163,26 @@ def test_what_is_beyond_a_limit_is_taken_only_where_nothing_is_within() -> None:
     left = ranked(rule, (FAST, CHEAP))
     assert left == (CHEAP, FAST)
     assert "none keeps to the limits" in reason(rule, left)
+
+
+def test_a_paid_way_of_shipping_goes_by_the_services_that_fulfil_it() -> None:
+    rule = ChoiceRule()
+    found = ranked(rule, fulfilling("express", {("b", "s"), ("c", "s")}, (CHEAP, FAST, SURE)))
+    assert [each.carrier for each in found] == ["c", "b", "a"]
+    assert [each.fulfils for each in found] == ["express", "express", ""]
+    assert reason(rule, found, "express").startswith(
+        "c s is the cheapest of 2 that fulfil express: 900 cents"
+    )
+
+
+def test_where_no_service_that_fulfils_it_takes_the_parcel_the_rule_chooses_and_says_so() -> None:
+    rule = ChoiceRule()
+    found = ranked(rule, fulfilling("express", {("other", "s")}, (FAST, CHEAP)))
+    assert found == (CHEAP, FAST)
+    why = reason(rule, found, "express")
+    assert why.startswith("a s is the cheapest of 2: ")
+    assert why.endswith("; no service that fulfils express takes the parcel")
+    assert "express" not in reason(rule, found)
 
 
 def test_a_card_is_published_on_the_one_before_it() -> None:

@@ -176,6 +176,15 @@ def test_an_order_is_of_the_channel_of_its_cart() -> None:
     assert place_order_of(order).channel == "market-place"
 
 
+def test_an_order_keeps_the_way_of_shipping_that_was_paid_for() -> None:
+    chosen = ShippingChosen(
+        cart_id="k1", method="express", charges=(ShippingCharge(merchant="m1", amount_cents=0),)
+    )
+    _, order = cart.given(*READY, chosen).when(claim(2000)).events
+    assert isinstance(order, CheckoutOrderPlanned)
+    assert place_order_of(order).shipping_method == "express"
+
+
 def test_double_click_on_place_order_gives_one_order() -> None:
     once = claimed(*READY)
     cart.given(*once).when(claim(2000)).then_nothing()

@@ -223,7 +223,7 @@ ORDER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=14,
+    rule_version=15,
 )
 
 
