@@ -14,6 +14,7 @@ from services.simulation.plan import (
     CartFate,
     Change,
     EditPaid,
+    OfferKind,
     ParcelFate,
     PaymentFate,
     Plan,
@@ -24,8 +25,10 @@ from services.simulation.plan import (
     PlannedHandling,
     PlannedLine,
     PlannedManifest,
+    PlannedOffer,
     PlannedOrder,
     PlannedRefusal,
+    PlannedShopping,
 )
 
 SKUS = 4
@@ -46,6 +49,8 @@ PICK_RATE = 0.3
 """Of those of a merchant with rules."""
 SHORT_RATE, HANDLING_RATE = 0.4, 0.25
 """Of those that are picked, and of those that the carrier leaves here for a while."""
+THINKING_SECONDS = (1.0, 5.0)
+ACCEPTING_RATE, REPRICED_RATE = 0.75, 0.8
 MANIFESTS = 3
 RULES = 4
 """Times that they change, while orders come."""
@@ -63,7 +68,8 @@ def plan_of(random: Random, orders: int, staff: float = 0.0) -> Plan:
         manifests=tuple(_manifests(random)),
         rules_change_every_s=orders * ARRIVAL_SECONDS / RULES,
     )
-    return plan.model_copy(update={"orders": tuple(_handled(random, order, staff) for order in plan.orders)})
+    plan = plan.model_copy(update={"orders": tuple(_handled(random, order, staff) for order in plan.orders)})
+    return _at_prices(random, plan)
 
 
 def _handled(random: Random, order: PlannedOrder, staff: float) -> PlannedOrder:
@@ -78,6 +84,72 @@ def _handled(random: Random, order: PlannedOrder, staff: float) -> PlannedOrder:
             "handling": PlannedHandling(kind=kind, after_s=after_s) if handled and able else None,
         }
     )
+
+
+def _at_prices(random: Random, plan: Plan) -> Plan:
+    """With what merchants sell at prices of their own, and who buys so. Drawn after all else, too."""
+    shopping: dict[str, PlannedShopping | None] = {}
+    for order in plan.orders:
+        if order.cart and order.checkout not in shopping:
+            shopping[order.checkout] = _shopping(random, order) if order.cart.fate != "abandoned" else None
+    orders = tuple(_shopped(order, shopping.get(order.checkout)) for order in plan.orders)
+    end_s = len(orders) * ARRIVAL_SECONDS
+    return plan.model_copy(update={"orders": orders, "offers": tuple(_other_changes(random, end_s))})
+
+
+def _shopping(random: Random, order: PlannedOrder) -> PlannedShopping:
+    thinks_s = random.uniform(*THINKING_SECONDS)
+    repriced = random.random() < REPRICED_RATE
+    return PlannedShopping(
+        thinks_s=thinks_s,
+        meanwhile=(_repriced(random, order, thinks_s),) if repriced else (),
+        accepts=random.random() < ACCEPTING_RATE,
+        wavers=random.random() < 0.5,
+        ships=random.random() < 0.5,
+    )
+
+
+def _shopped(order: PlannedOrder, shopping: PlannedShopping | None) -> PlannedOrder:
+    """Nobody knows yet what it will cost, or of how many units it will be: one payment is of all, and no list
+    is made by hand."""
+    if order.cart is None or shopping is None:
+        return order
+    return order.model_copy(
+        update={
+            "cart": order.cart.model_copy(update={"shopping": shopping}),
+            "parts": (order.total_cents,),
+            "short_units": order.short_units if order.merchant == BY_RULES else 0,
+        }
+    )
+
+
+def _repriced(random: Random, order: PlannedOrder, thinks_s: float) -> PlannedOffer:
+    """Of something of the order, while its buyer thinks."""
+    kinds: tuple[OfferKind, ...] = ("now", "later", "later", "withdrawn")
+    return PlannedOffer(
+        name=f"price {order.order_id}",
+        kind=random.choice(kinds),
+        merchant=order.merchant,
+        at_s=random.uniform(0.0, thinks_s / 2),
+        sku=random.choice(order.lines).sku,
+        price_cents=random.randrange(100, 9_000),
+        in_s=random.uniform(0.0, thinks_s / 2),
+    )
+
+
+def _other_changes(random: Random, end_s: float) -> Iterator[PlannedOffer]:
+    kinds: tuple[OfferKind, ...] = ("described", "unpublished", "archived", "removed", "shipping")
+    for merchant in ("m1", "m2"):
+        for kind in kinds:
+            yield PlannedOffer(
+                name=f"{kind} {merchant}",
+                kind=kind,
+                merchant=merchant,
+                at_s=random.uniform(0.0, end_s),
+                sku=f"sku{random.randint(1, SKUS)}",
+                price_cents=random.randrange(300, 1_900),
+                in_s=random.uniform(0.2, 2.0),
+            )
 
 
 def _manifests(random: Random) -> Iterator[PlannedManifest]:

@@ -41,7 +41,7 @@ def terms_of(order: PlannedOrder) -> Terms:
 
 async def placing(node: Node, order: PlannedOrder) -> Group:
     subject = subject_of(node.keyring, order.merchant, order.order_id)
-    person = _contact(order.order_id).customer()
+    person = contact_of(order.order_id).customer()
     place = PlaceOrder(
         order_id=order.order_id,
         checkout_id=order.checkout,
@@ -65,11 +65,11 @@ async def placing(node: Node, order: PlannedOrder) -> Group:
 
 def filling(orders: Sequence[PlannedOrder]) -> Step:
     """The cart with all that these orders are of. Of a line with several units, one was put in at first."""
-    cart = _cart_of(orders)
+    cart = cart_of(orders)
 
     async def step(node: Node) -> Group:
         subject = subject_of(node.keyring, cart.merchant, cart.cart_id)
-        contact = await sealed(node.keyring, node.ids, subject, _contact(cart.cart_id))
+        contact = await sealed(node.keyring, node.ids, subject, contact_of(cart.cart_id))
         ids = {"cart_id": cart.cart_id}
         commands: list[Command] = [
             StartCheckout(
@@ -91,10 +91,10 @@ def filling(orders: Sequence[PlannedOrder]) -> Step:
 
 def claiming(orders: Sequence[PlannedOrder], *, misread: bool = False) -> Step:
     """Its shopper presses: all is to be paid as planned. Who has `misread` the total is told."""
-    cart = _cart_of(orders)
+    cart = cart_of(orders)
 
     async def step(node: Node) -> Group:
-        person = _contact(cart.cart_id).customer()
+        person = contact_of(cart.cart_id).customer()
         parts = orders[0].parts
         last = None if len(orders) > 1 else parts[-1]
         amounts = (*parts[:-1], last)
@@ -122,7 +122,7 @@ async def finish(node: Node, cart: PlannedCart) -> None:
     await checkout.finish(call, cart.cart_id)
 
 
-def _cart_of(orders: Sequence[PlannedOrder]) -> PlannedCart:
+def cart_of(orders: Sequence[PlannedOrder]) -> PlannedCart:
     cart = orders[0].cart
     assert cart, "these orders come of a cart"
     return cart
@@ -134,5 +134,5 @@ async def _buyer(node: Node, order: PlannedOrder, person: Customer) -> Buyer:
     return Buyer(merchant=order.merchant, subject=subject, customer=customer, terms=terms_of(order))
 
 
-def _contact(name: str) -> Contact:
+def contact_of(name: str) -> Contact:
     return Contact(customer_id=name, customer_unique_id=name, zip_prefix="01310", city="São Paulo")

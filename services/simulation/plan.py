@@ -20,6 +20,9 @@ lets it lapse, or takes it back and then decides."""
 CartFate: TypeAlias = Literal["pressed", "pressed_twice", "left", "abandoned"]
 """How the checkout of a cart is completed: by its shopper; or, once it is claimed, by nobody but the agents;
 or not at all."""
+OfferKind: TypeAlias = Literal[
+    "now", "later", "withdrawn", "described", "unpublished", "archived", "removed", "shipping"
+]
 ALWAYS = 99
 """Times."""
 BY_RULES = "m2"
@@ -41,12 +44,41 @@ class PlannedLine(Value):
     unit_price_cents: int
 
 
+class PlannedOffer(Value):
+    """What staff does with what is for sale; `name` is unique. A price is set `now`, for `later`, which comes
+    `in_s` seconds after, or so and then withdrawn; a product is described anew, or not sold for a while. Of
+    shipping the price changes for all."""
+
+    name: str
+    kind: OfferKind
+    merchant: str
+    at_s: float
+    sku: str = ""
+    price_cents: int = 0
+    in_s: float = 0.0
+
+
+class PlannedShopping(Value):
+    """A shopper who pays what merchants ask, and thinks for `thinks_s` before he presses. Told that something
+    is not any more as he saw it, he `accepts` it as it is, or goes. If he `wavers`, he puts in one thing that
+    he takes out again; if it `ships`, he chooses how. `meanwhile` staff sets prices, counted from when the
+    cart is filled."""
+
+    thinks_s: float
+    meanwhile: tuple[PlannedOffer, ...] = ()
+    accepts: bool = True
+    wavers: bool = False
+    ships: bool = False
+
+
 class PlannedCart(Value):
-    """The cart that an order comes of; one of `merchant`, with lines of one or two."""
+    """The cart that an order comes of; one of `merchant`, with lines of one or two. Without `shopping` a
+    shop's program fills it, at the prices of the plan."""
 
     cart_id: str
     merchant: str
     fate: CartFate = "pressed"
+    shopping: PlannedShopping | None = None
 
 
 class PlannedEdit(Value):
@@ -196,4 +228,5 @@ class Plan(Value):
     orders: tuple[PlannedOrder, ...]
     goods: tuple[PlannedGoods, ...] = ()
     manifests: tuple[PlannedManifest, ...] = ()
+    offers: tuple[PlannedOffer, ...] = ()
     rules_change_every_s: float = 0.0

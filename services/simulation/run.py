@@ -22,7 +22,7 @@ from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.gateway import Account
 from services.gateways.payment import PAYMENT_GATEWAY
 from services.gateways.payment_words import account_of
-from services.simulation import commerce, invariants, kept, oracles, promised
+from services.simulation import commerce, invariants, kept, oracles, priced, promised
 from services.simulation.clock import SeededRandom
 from services.simulation.draw import plan_of
 from services.simulation.faults import Faults
@@ -117,7 +117,7 @@ async def _play(system: System, plan: Plan, outcome: Outcome) -> None:
         await shop.see_to(evening)
         system.pass_by(hours * 3600)
         await _rest(system, outcome)
-    for order in _open_orders(system, plan):
+    for order in _open_orders(system, plan, shop):
         if order.parcel_fate != "never":
             outcome.violations.append(f"{order.order_id} does not end by itself")
         await shop.call_off(order)
@@ -151,8 +151,9 @@ async def _replay(system: System, outcome: Outcome) -> None:
     outcome.violations += [f"a replay calls the provider: {each}" for each in calls]
 
 
-def _open_orders(system: System, plan: Plan) -> Iterator[PlannedOrder]:
+def _open_orders(system: System, plan: Plan, shop: Shop) -> Iterator[PlannedOrder]:
     history = History(system.server.log.events)
+    plan = priced.as_it_went(history, plan, shop.minds)
     for order in _sound(plan, _spoilt(system, history)).orders:
         state = history.states.get(order_stream(order.merchant, order.order_id), Order())
         if order.is_placed and state.status not in ENDED and not state.discrepancies:
@@ -218,6 +219,7 @@ def _left(system: System, horizon: datetime) -> Iterator[str]:
 
 def _violations(system: System, plan: Plan, shop: Shop) -> Iterator[str]:
     history = History(system.server.log.events)
+    plan = priced.as_it_went(history, plan, shop.minds)
     spoilt = _spoilt(system, history)
     sound = _sound(plan, spoilt)
     payments = system.outsides["payment-world"].world.state
@@ -238,6 +240,7 @@ def _violations(system: System, plan: Plan, shop: Shop) -> Iterator[str]:
     yield from oracles.deliveries_stand(history, shipments)
     yield from _as_the_events_say(system, history, plan)
     yield from _of_commerce(history, sound, spoilt)
+    yield from _of_prices(history, shop, spoilt)
     yield from _promises(system, history, shop)
     yield from kept.all_is_known(history, PAYMENT_GATEWAY, payments.payments.items(), _shown)
     yield from kept.all_is_known(history, CARRIER_GATEWAY, parcels, carrier.render)
@@ -276,6 +279,12 @@ def _of_commerce(history: History, sound: Plan, spoilt: Collection[Key]) -> Iter
     yield from commerce.parcels_are_handed_over_once(history)
     yield from commerce.parcels_find_a_carrier(history)
     yield from promised.stock_follows_its_order(history)
+
+
+def _of_prices(history: History, shop: Shop, spoilt: Collection[Key]) -> Iterator[str]:
+    yield from priced.orders_are_as_shown(history, shop.minds)
+    yield from priced.prices_told_hold(history, shop.answered)
+    yield from priced.prices_are_applied_at_their_time(history, spoilt)
 
 
 def _read_models(system: System, history: History) -> Iterator[str]:

@@ -26,7 +26,7 @@ from domain.streams import carriers_stream, order_stream, payment_stream, stock_
 from eventstore.log import LogUnavailable
 from eventstore.seams import key_id
 from eventstore.tasks import TaskGroup
-from services.simulation import changes, dispatch, handling, placing, rules, scenarios
+from services.simulation import catalogue, changes, dispatch, handling, placing, rules, scenarios, shopping
 from services.simulation.acts import Act, Look, Step, as_it_is, at_once, made_once
 from services.simulation.clock import START
 from services.simulation.early import early_event
@@ -34,7 +34,15 @@ from services.simulation.faults import Faults
 from services.simulation.goods import steps_of
 from services.simulation.node import Node
 from services.simulation.outside import Outside
-from services.simulation.plan import BY_RULES, Plan, PlannedDelivery, PlannedGoods, PlannedOrder
+from services.simulation.plan import (
+    BY_RULES,
+    Plan,
+    PlannedDelivery,
+    PlannedGoods,
+    PlannedOffer,
+    PlannedOrder,
+    PlannedShopping,
+)
 from services.simulation.scenarios import CARRIER_WORLD, PAYMENT_WORLD, Request
 from services.worlds.webhooks import Post
 
@@ -83,6 +91,8 @@ class Shop:
         self._doors = doors
         self._choose = choose
         self.answered = Answered()
+        self.minds: dict[str, list[shopping.Mind]] = {}
+        """What shoppers were shown, by checkout: of each of their pages."""
 
     async def trade(self, faults: Faults) -> None:
         """Until all that was planned is sent and answered."""
@@ -98,6 +108,13 @@ class Shop:
                 tasks.create_task(self._check_out(orders))
             for goods in self._plan.goods:
                 tasks.create_task(self._handle(goods))
+            if self._plan.offers:
+                for merchant in ("m1", "m2"):
+                    tasks.create_task(
+                        self._play(catalogue.opening(merchant), merchant, merchant, "checkout-offers")
+                    )
+            for offer in self._plan.offers:
+                tasks.create_task(self._offer(offer))
             for manifest in self._plan.manifests:
                 acts = dispatch.acts_of(manifest, self._plan.orders)
                 tasks.create_task(self._play(acts, manifest.name, manifest.merchant, manifest.name))
@@ -169,19 +186,26 @@ class Shop:
                 return
             await asyncio.sleep(self._choose())
 
+    async def _offer(self, offer: PlannedOffer) -> None:
+        await asyncio.sleep(offer.at_s)
+        await self._play(catalogue.acts_of(offer), offer.name, offer.merchant, f"checkout-{offer.name}")
+
     # ---- what customers do, and staff with their orders
 
     async def _check_out(self, orders: Sequence[PlannedOrder]) -> None:
         await asyncio.sleep(orders[0].at_s)
         for order in orders:
             await self._tell_worlds(order)
-        if not orders[0].cart:
+        bought = {order.merchant for order in orders if order.is_placed}
+        if not (cart := orders[0].cart):
             await self._place(orders[0])
-        else:
+        elif cart.shopping is None:
             await self._complete_cart(orders)
+        else:
+            bought = await self._go_shopping(orders, cart.shopping)
         async with TaskGroup() as tasks:
             for order in orders:
-                if order.is_placed:
+                if order.merchant in bought:
                     tasks.create_task(self._live(order))
 
     async def _place(self, order: PlannedOrder) -> None:
@@ -210,6 +234,32 @@ class Shop:
         async with TaskGroup() as tasks:
             for name in presses:
                 tasks.create_task(press(name))
+
+    async def _go_shopping(self, orders: Sequence[PlannedOrder], plan: PlannedShopping) -> set[str]:
+        """Of which merchants something was bought. Who presses twice does so on two pages."""
+        cart, checkout = orders[0].cart, orders[0].checkout
+        assert cart
+        till = _Till(self, cart.cart_id, cart.merchant, checkout)
+        await self._wait_for(partial(shopping.is_open, orders=orders), LOOK_SECONDS / 2)
+        mind = await shopping.fill(till, orders, plan)
+        bought: set[str] = set()
+
+        async def page(number: int) -> None:
+            mine = mind.copy()
+            self.minds.setdefault(checkout, []).append(mine)
+            await asyncio.sleep(plan.thinks_s + self._choose())
+            if not await shopping.press(till, orders, mine, f"claim {number}", accepts=plan.accepts):
+                return
+            bought.update(mine.merchants)
+            if cart.fate != "left":
+                await self._insist(self._any_door, partial(placing.finish, cart=cart))
+
+        async with TaskGroup() as tasks:
+            for offer in plan.meanwhile:
+                tasks.create_task(self._offer(offer))
+            for number in range(2 if cart.fate == "pressed_twice" else 1):
+                tasks.create_task(page(number))
+        return bought
 
     async def _live(self, order: PlannedOrder) -> None:
         async with TaskGroup() as tasks:
@@ -328,6 +378,22 @@ class Shop:
             assert status in (200, 500), content
 
         await self._insist(lambda: world, work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Till:
+    """See `shopping.Till`."""
+
+    shop: Shop
+    cart_id: str
+    merchant: str
+    checkout: str
+
+    async def tell(self, name: str, step: Step) -> Done:
+        return await self.shop._send(f"{name} {self.cart_id}", self.merchant, self.checkout, step)
+
+    async def look(self, work: Callable[[Node], Awaitable[T]]) -> T:
+        return await self.shop._insist(self.shop._any_door, work)
 
 
 _ANYWHERE = (Zone(zone="all", regions=("*",)),)

@@ -1,4 +1,4 @@
-"""What is the shortest history that still goes wrong? Orders, deliveries and other goods are left out."""
+"""What is the shortest history that still goes wrong? Orders, deliveries, offers and goods are left out."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ def shortened(plan: Plan, fails: Callable[[Plan], bool], tries: int = TRIES_MAX)
     plan = plan.model_copy(update={"deliveries": deliveries})
     if plan.manifests and still_fails(plan.model_copy(update={"manifests": ()})):
         plan = plan.model_copy(update={"manifests": ()})
+    if plan.offers and still_fails(plan.model_copy(update={"offers": ()})):
+        plan = plan.model_copy(update={"offers": ()})
     if plan.goods and still_fails(plan.model_copy(update={"goods": ()})):
         return plan.model_copy(update={"goods": ()})
     goods = _minimized(plan.goods, lambda kept: still_fails(plan.model_copy(update={"goods": kept})))
