@@ -170,7 +170,7 @@ def test_a_paid_way_of_shipping_goes_by_the_services_that_fulfil_it() -> None:
     found = ranked(rule, fulfilling("express", {("b", "s"), ("c", "s")}, (CHEAP, FAST, SURE)))
     assert [each.carrier for each in found] == ["c", "b", "a"]
     assert [each.fulfils for each in found] == ["express", "express", ""]
-    assert reason(rule, found, "express").startswith(
+    assert reason(rule, found, wanted="express").startswith(
         "c s is the cheapest of 2 that fulfil express: 900 cents"
     )
 
@@ -179,7 +179,7 @@ def test_where_no_service_that_fulfils_it_takes_the_parcel_the_rule_chooses_and_
     rule = ChoiceRule()
     found = ranked(rule, fulfilling("express", {("other", "s")}, (FAST, CHEAP)))
     assert found == (CHEAP, FAST)
-    why = reason(rule, found, "express")
+    why = reason(rule, found, wanted="express")
     assert why.startswith("a s is the cheapest of 2: ")
     assert why.endswith("; no service that fulfils express takes the parcel")
     assert "express" not in reason(rule, found)
