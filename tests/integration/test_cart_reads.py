@@ -12,10 +12,12 @@ from uuid import uuid4
 import httpx
 
 from commands.executor import Context
+from domain.carrier import ParcelLine, RecordCarrierShipment, RequestShipment
 from domain.kernel import one
 from domain.payment import RecordProviderPayment, RequestAuthorization
 from domain.payment.commands import CustomerAction
-from domain.streams import payment_stream
+from domain.personal import Erased
+from domain.streams import payment_stream, shipment_stream
 from eventstore.bus import MemoryBus
 from eventstore.feed import Feed
 from eventstore.postgres import make_pool
@@ -96,10 +98,37 @@ async def test_guest_order_look_up_answers_alike_for_wrong_and_unknown(
         await bank_asks(api, order["order_id"], found["payments"][0]["payment_id"])
         (payment,) = (await ok(look(path, "ana@example.com")))["payments"]
         assert (payment["action"], payment["action_url"]) == ("required", "https://bank.example/3ds")
+        await is_sent(api, order["order_id"])
+        (parcel,) = (await ok(look(path, "ana@example.com")))["shipments"]
+        assert [(line["sku"], line["quantity"]) for line in parcel["lines"]] == [("A-1", 2)]
+        assert "warehouse" not in str(parcel)
+        assert parcel["tracking_url"] == "https://track.swift.example/SW1"
         wrong = problem(await look(path, "eve@example.com"), 404, "not-found")
         unknown = problem(await look("/v1/storefront/orders/none", "ana@example.com"), 404, "not-found")
         assert wrong["detail"].replace(order["order_id"], "none") == unknown["detail"]
         assert set(wrong) == set(unknown)
+
+
+async def is_sent(api: Api, order_id: str) -> None:
+    """Its parcel has a label of a carrier that shows the way of parcels."""
+    assert api.context is not None
+    await api.put("/v1/carriers/swift", {})
+    link = {"template": "https://track.swift.example/{tracking_number}"}
+    assert (await api.put("/v1/carriers/swift/tracking-link", link)).status_code == 200
+    lines = (ParcelLine(sku="A-1", warehouse="main", quantity=2),)
+    asked = RequestShipment(
+        shipment_id=order_id,
+        order_id=order_id,
+        subject="p1",
+        recipient=Erased(),
+        ship_to_state="SP",
+        units=2,
+        lines=lines,
+    )
+    label = RecordCarrierShipment(shipment_id=order_id, carrier="swift", tracking_number="SW1")
+    for command in (asked, label):
+        context = Context(uuid4(), "m1", "test", "c1", "test", datetime.now(UTC))
+        await api.context.executor.execute(one(shipment_stream("m1", order_id), command), context)
 
 
 async def bank_asks(api: Api, order_id: str, payment_id: str) -> None:
