@@ -524,6 +524,20 @@ async def test_what_one_reads_is_its_own(two: Two) -> None:
     await check_reads(two)
 
 
+async def test_customers_and_guests_see_what_is_for_sale_in_that_shop_alone(two: Two) -> None:
+    """Rows that are no person's are hidden from customers elsewhere; what is published is for everybody."""
+    customer = await two.world.signed_in("customer", "m2", subject=f"{MARK}-shopper")
+    for path in ("", "/products", f"/products/{MARK}-P"):
+        as_customer = await two.world.ask("GET", f"/v1/shop{path}", customer)
+        as_guest = await two.world.ask("GET", f"/v1/storefront/shop{path}", merchant="m2")
+        assert as_customer.status_code == as_guest.status_code == 200
+        assert as_customer.json() == as_guest.json()
+        assert leaks(as_guest, (MARK,)) == [MARK]
+        assert (await two.world.ask("GET", f"/v1/shop{path}", customer, "m1")).status_code == 403
+        assert (await two.world.ask("GET", f"/v1/storefront/shop{path}", merchant="m1")).status_code == 403
+    assert (await two.world.ask("GET", "/v1/products", customer)).status_code == 403
+
+
 def with_ids(two: Two, operation: Operation) -> str:
     return operation.at(**two.ids)
 
