@@ -27,6 +27,7 @@ from services.simulation.plan import (
     PlannedManifest,
     PlannedOffer,
     PlannedOrder,
+    PlannedPause,
     PlannedRefusal,
     PlannedShopping,
 )
@@ -69,7 +70,8 @@ def plan_of(random: Random, orders: int, staff: float = 0.0) -> Plan:
         rules_change_every_s=orders * ARRIVAL_SECONDS / RULES,
     )
     plan = plan.model_copy(update={"orders": tuple(_handled(random, order, staff) for order in plan.orders)})
-    return _at_prices(random, plan)
+    plan = _at_prices(random, plan)
+    return plan.model_copy(update={"pauses": tuple(_pauses(random))})
 
 
 def _handled(random: Random, order: PlannedOrder, staff: float) -> PlannedOrder:
@@ -149,6 +151,25 @@ def _other_changes(random: Random, end_s: float) -> Iterator[PlannedOffer]:
                 sku=f"sku{random.randint(1, SKUS)}",
                 price_cents=random.randrange(300, 1_900),
                 in_s=random.uniform(0.2, 2.0),
+            )
+
+
+def _pauses(random: Random) -> Iterator[PlannedPause]:
+    """Of the merchant that has several warehouses and carriers."""
+    kinds: dict[Literal["warehouse", "carrier"], tuple[str, ...]] = {
+        "warehouse": ("north", "main"),
+        "carrier": ("swift", "post"),
+    }
+    for kind, names in kinds.items():
+        for what in names:
+            yield PlannedPause(
+                name=what,
+                kind=kind,
+                merchant=BY_RULES,
+                what=what,
+                after_s=random.uniform(0.5, 3.0),
+                for_s=random.uniform(2.0, 8.0),
+                prefer=random.choice(("cost", "speed")),
             )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from domain.carrier.choice import Preference
 from domain.cart.orders import checkout_id_of
 from domain.kernel import Value
 
@@ -208,6 +209,19 @@ class PlannedGoods(Value):
     odd: int = 0
 
 
+class PlannedPause(Value):
+    """A merchant's warehouse is closed, or its carrier suspended, `after_s` seconds after the one before of
+    that kind came back, and for `for_s`. Meanwhile carriers come to be chosen as it `prefer`s."""
+
+    name: str
+    kind: Literal["warehouse", "carrier"]
+    merchant: str
+    what: str
+    after_s: float
+    for_s: float
+    prefer: Preference = "cost"
+
+
 class PlannedManifest(Value):
     """Staff lists parcels for the carrier that has most of them, and hands them over; `name` is unique.
 
@@ -229,4 +243,5 @@ class Plan(Value):
     goods: tuple[PlannedGoods, ...] = ()
     manifests: tuple[PlannedManifest, ...] = ()
     offers: tuple[PlannedOffer, ...] = ()
+    pauses: tuple[PlannedPause, ...] = ()
     rules_change_every_s: float = 0.0

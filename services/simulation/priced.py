@@ -144,29 +144,41 @@ def _price_at(points: Sequence[Point], position: float, now: datetime) -> int | 
 
 
 def prices_are_applied_at_their_time(history: History, stuck: Collection[Key]) -> Iterator[str]:
-    """A price that was set for later is said to hold once, and not before, unless it was withdrawn, or
-    another held by then. Nobody says it of products that the product agent is stuck with."""
+    """A price that was set for later is said to hold once its time has come, and not again, unless it was
+    withdrawn, or another held by then. Nobody says it of products that the product agent is stuck with."""
     points = points_of(history)
-    applied: Counter[tuple[Price, datetime]] = Counter()
-    scheduled: dict[tuple[Price, datetime], tuple[Fact, int]] = {}
+    waiting: dict[tuple[Price, datetime], Fact] = {}
+    said: dict[Price, datetime] = {}
     reached: dict[str, datetime] = {}
     for fact in history.facts:
         match fact.event:
-            case PriceSet(valid_from=valid_from, set_at=set_at, price_cents=cents) if valid_from > set_at:
-                scheduled[_price(fact), valid_from] = fact, cents
-            case PriceApplied(valid_from=valid_from, sku=sku, price_cents=cents):
-                key = _price(fact), valid_from
-                applied[key] += 1
-                if key not in scheduled or scheduled[key][1] != cents:
-                    yield f"position {fact.position}: {sku} costs {cents} cents, which nobody has set"
-                if fact.causation not in reached or reached[fact.causation] < valid_from:
-                    yield f"position {fact.position}: the price of {sku} holds before {valid_from}"
+            case PriceSet(valid_from=valid_from, set_at=set_at):
+                if valid_from > set_at:
+                    waiting[_price(fact), valid_from] = fact
+                else:
+                    said[_price(fact)] = valid_from
+            case PriceApplied(valid_from=valid_from) as event:
+                due_at = reached.get(fact.causation)
+                yield from _wrong_in(fact, event, points[_price(fact)], said.get(_price(fact)), due_at)
+                said[_price(fact)] = valid_from
+                waiting.pop((_price(fact), valid_from), None)
             case DeadlineReached(due_at=due_at):
                 reached[fact.event_id] = due_at
-    for (price, valid_from), (fact, _) in scheduled.items():
-        times = applied[price, valid_from]
+    for (price, valid_from), fact in waiting.items():
         later = any(each.valid_from > valid_from for each in points[price])
         gone = any(each.valid_from == valid_from and each.until < float("inf") for each in points[price])
-        excused = later or gone or ("product", fact.stream) in stuck
-        if times > 1 or not (times or excused):
-            yield f"position {fact.position}: the price of {price[1]} is said to hold {times} times"
+        if not (later or gone or ("product", fact.stream) in stuck):
+            yield f"position {fact.position}: nobody says that the price of {price[1]} holds"
+
+
+def _wrong_in(
+    fact: Fact, said: PriceApplied, points: Sequence[Point], before: datetime | None, due_at: datetime | None
+) -> Iterator[str]:
+    """`before`: since when the price holds that was said to hold last."""
+    name, valid_from = f"position {fact.position}: the price of {said.sku}", said.valid_from
+    if (valid_from, said.price_cents) not in {(each.valid_from, each.cents) for each in points}:
+        yield f"{name} is said to be {said.price_cents} cents, which nobody has set"
+    if before is not None and before >= valid_from:
+        yield f"{name} is said to hold from {valid_from}, as it was, or another, before"
+    if due_at is None or due_at < valid_from:
+        yield f"{name} holds before {valid_from}"

@@ -26,7 +26,17 @@ from domain.streams import carriers_stream, order_stream, payment_stream, stock_
 from eventstore.log import LogUnavailable
 from eventstore.seams import key_id
 from eventstore.tasks import TaskGroup
-from services.simulation import catalogue, changes, dispatch, handling, placing, rules, scenarios, shopping
+from services.simulation import (
+    catalogue,
+    changes,
+    dispatch,
+    handling,
+    pauses,
+    placing,
+    rules,
+    scenarios,
+    shopping,
+)
 from services.simulation.acts import Act, Look, Step, as_it_is, at_once, made_once
 from services.simulation.clock import START
 from services.simulation.early import early_event
@@ -41,6 +51,7 @@ from services.simulation.plan import (
     PlannedGoods,
     PlannedOffer,
     PlannedOrder,
+    PlannedPause,
     PlannedShopping,
 )
 from services.simulation.scenarios import CARRIER_WORLD, PAYMENT_WORLD, Request
@@ -115,6 +126,8 @@ class Shop:
                     )
             for offer in self._plan.offers:
                 tasks.create_task(self._offer(offer))
+            for kind in ("warehouse", "carrier"):
+                tasks.create_task(self._pause([each for each in self._plan.pauses if each.kind == kind]))
             for manifest in self._plan.manifests:
                 acts = dispatch.acts_of(manifest, self._plan.orders)
                 tasks.create_task(self._play(acts, manifest.name, manifest.merchant, manifest.name))
@@ -189,6 +202,10 @@ class Shop:
     async def _offer(self, offer: PlannedOffer) -> None:
         await asyncio.sleep(offer.at_s)
         await self._play(catalogue.acts_of(offer), offer.name, offer.merchant, f"checkout-{offer.name}")
+
+    async def _pause(self, paused: Sequence[PlannedPause]) -> None:
+        for pause in paused:
+            await self._play(pauses.acts_of(pause), pause.name, pause.merchant, f"checkout-{pause.name}")
 
     # ---- what customers do, and staff with their orders
 

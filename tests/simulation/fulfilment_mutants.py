@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from domain.allocation import allocation
-from domain.carrier import LabelVoided, shipment
+from domain.carrier import LabelVoided, carriers, shipment
 from domain.inventory import ReleaseStock
 from domain.kernel import Fact, Group, Reaction, Target
 from domain.streams import stock_stream
+from domain.warehouse.network import Network
 from services.agents import warehouse
 from services.agents.inventory import INVENTORY_AGENT, InventoryProcess
 from services.simulation.system import Parts
@@ -78,5 +79,17 @@ FULFILMENT_MUTANTS = (
         planted=changed(
             shipment, "_booking_refused", "return instead or (LabelRefused", "return (LabelRefused"
         ),
+    ),
+    Mutant(
+        "a suspended carrier is asked all the same",
+        Parts(),
+        "mild",
+        planted=changed(carriers, "quotes", "None if carrier.suspended else ", ""),
+    ),
+    Mutant(
+        "a closed warehouse is chosen all the same",
+        Parts(),
+        "mild",
+        planted=changed(Network, "terms_at", " if place.is_open", ""),
     ),
 )

@@ -65,16 +65,6 @@ NEVER = {
         "AllocationFailed",
         "AllocationChangeFailed",
     ),
-    "a merchant's warehouses stay as they are": (
-        "WarehouseChanged",
-        "WarehouseClosed",
-        "WarehouseOpened",
-    ),
-    "a merchant's carriers, and its rule for them, stay as they are": (
-        "CarrierSuspended",
-        "CarrierResumed",
-        "ChoiceRuleSet",
-    ),
     "a manifest leaves with all that it lists": ("ShipmentLeftBehind",),
     "an order is cut or cancelled as a whole, and seldom once a parcel of it is on its way": (
         "OrderParcelUnwanted",
