@@ -71,7 +71,8 @@ def plan_of(random: Random, orders: int, staff: float = 0.0) -> Plan:
     )
     plan = plan.model_copy(update={"orders": tuple(_handled(random, order, staff) for order in plan.orders)})
     plan = _at_prices(random, plan)
-    return plan.model_copy(update={"pauses": tuple(_pauses(random))})
+    goods = (*plan.goods, *_called_off(random, plan.goods))
+    return plan.model_copy(update={"pauses": tuple(_pauses(random)), "goods": goods})
 
 
 def _handled(random: Random, order: PlannedOrder, staff: float) -> PlannedOrder:
@@ -152,6 +153,14 @@ def _other_changes(random: Random, end_s: float) -> Iterator[PlannedOffer]:
                 price_cents=random.randrange(300, 1_900),
                 in_s=random.uniform(0.2, 2.0),
             )
+
+
+def _called_off(random: Random, goods: tuple[PlannedGoods, ...]) -> Iterator[PlannedGoods]:
+    """Of each kind one at each merchant."""
+    for merchant in ("m1", "m2"):
+        for kind in GOODS:
+            like = random.choice([each for each in goods if (each.kind, each.merchant) == (kind, merchant)])
+            yield like.model_copy(update={"name": f"no {kind}-{merchant}", "called_off": True})
 
 
 def _pauses(random: Random) -> Iterator[PlannedPause]:

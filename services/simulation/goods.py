@@ -19,14 +19,17 @@ from domain.inventory import (
     WriteOffStock,
 )
 from domain.inventory.purchase_order import (
+    CancelPurchaseOrder,
     ClosePurchaseOrder,
     PlacePurchaseOrder,
     PurchaseLine,
     ReceivedItem,
     ReceivePurchase,
+    ResolvePurchaseDiscrepancy,
 )
-from domain.inventory.stocktake import FinishStocktake, RecordCount, StartStocktake
+from domain.inventory.stocktake import CancelStocktake, FinishStocktake, RecordCount, StartStocktake
 from domain.inventory.transfer import (
+    CancelTransfer,
     PlanTransfer,
     ReceiveTransfer,
     ResolveTransferDiscrepancy,
@@ -46,6 +49,8 @@ WAITING = StockRules(backorder_limit=9, backorder_days=1)
 def steps_of(goods: PlannedGoods) -> Iterator[Step]:
     """One after the other; each is made when its turn comes."""
     match goods.kind:
+        case "purchase" | "transfer" | "stocktake" if goods.called_off:
+            yield from map(as_it_is, _called_off(goods))
         case "backorders":
             rules = SetStockRules(sku=goods.sku, warehouse=MAIN, rules=WAITING)
             yield as_it_is(Group((_stock(goods, rules),)))
@@ -65,14 +70,51 @@ def _together(goods: PlannedGoods, stream: str, first: Command, *stocks: Command
     return Group((Target(stream, first), *(_stock(goods, each) for each in stocks)))
 
 
-def _purchase(goods: PlannedGoods) -> Iterator[Group]:
-    stream, name = purchase_stream(goods.merchant, goods.name), goods.name
-    place = {"sku": goods.sku, "warehouse": MAIN}
+def _called_off(goods: PlannedGoods) -> Iterator[Group]:
+    """What is begun, and its end."""
+    name, place = goods.name, {"sku": goods.sku, "warehouse": MAIN}
+    match goods.kind:
+        case "purchase":
+            yield _ordered(goods)
+            gone = CancelExpectedStock(**place, reference=name)
+            stream = purchase_stream(goods.merchant, name)
+            yield _together(goods, stream, CancelPurchaseOrder(purchase_id=name), gone)
+        case "transfer":
+            yield _planned(goods)
+            stream = transfer_stream(goods.merchant, name)
+            yield _together(goods, stream, CancelTransfer(transfer_id=name))
+        case "stocktake":
+            yield _started(goods)
+            stream, count = stocktake_stream(goods.merchant, name), {**place, "stocktake_id": name}
+            yield _together(goods, stream, CancelStocktake(stocktake_id=name), CancelCount(**count))
+
+
+def _ordered(goods: PlannedGoods) -> Group:
+    name, place = goods.name, {"sku": goods.sku, "warehouse": MAIN}
     line = PurchaseLine(sku=goods.sku, quantity=goods.quantity)
     order = PlacePurchaseOrder(
         purchase_id=name, supplier="ACME", warehouse=MAIN, currency="BRL", lines=(line,)
     )
-    yield _together(goods, stream, order, ExpectStock(**place, reference=name, quantity=goods.quantity))
+    expected = ExpectStock(**place, reference=name, quantity=goods.quantity)
+    return _together(goods, purchase_stream(goods.merchant, name), order, expected)
+
+
+def _planned(goods: PlannedGoods) -> Group:
+    name, lines = goods.name, (TransferLine(sku=goods.sku, quantity=goods.quantity),)
+    plan = PlanTransfer(transfer_id=name, source=MAIN, target=NORTH, lines=lines)
+    return _together(goods, transfer_stream(goods.merchant, name), plan)
+
+
+def _started(goods: PlannedGoods) -> Group:
+    start = StartStocktake(stocktake_id=goods.name, warehouse=MAIN, skus=(goods.sku,))
+    count = StartCount(sku=goods.sku, warehouse=MAIN, stocktake_id=goods.name)
+    return _together(goods, stocktake_stream(goods.merchant, goods.name), start, count)
+
+
+def _purchase(goods: PlannedGoods) -> Iterator[Group]:
+    stream, name = purchase_stream(goods.merchant, goods.name), goods.name
+    place = {"sku": goods.sku, "warehouse": MAIN}
+    yield _ordered(goods)
     half = goods.quantity // 2
     for receipt, units, damaged in (("1", half, 0), ("2", goods.quantity - half + goods.odd - 1, 1)):
         item = ReceivedItem(sku=goods.sku, quantity=units, damaged=damaged)
@@ -84,14 +126,15 @@ def _purchase(goods: PlannedGoods) -> Iterator[Group]:
     close = ClosePurchaseOrder(purchase_id=name)
     yield _together(goods, stream, close, CancelExpectedStock(**place, reference=name))
     gone = WriteOffStock(**place, quantity=1, source="damaged", note=name)
-    yield Group((_stock(goods, gone),))
+    returned = {"kind": "damaged", "quantity": 1, "resolution": "returned"}
+    resolve = ResolvePurchaseDiscrepancy(purchase_id=name, sku=goods.sku, **returned)
+    yield _together(goods, stream, resolve, gone)
 
 
 def _transfer(goods: PlannedGoods) -> Iterator[Group]:
     stream, name = transfer_stream(goods.merchant, goods.name), goods.name
     units = {"sku": goods.sku, "quantity": goods.quantity, "reference": name}
-    lines = (TransferLine(sku=goods.sku, quantity=goods.quantity),)
-    yield _together(goods, stream, PlanTransfer(transfer_id=name, source=MAIN, target=NORTH, lines=lines))
+    yield _planned(goods)
     yield _together(
         goods,
         stream,
@@ -117,8 +160,7 @@ def _transfer(goods: PlannedGoods) -> Iterator[Group]:
 def _stocktake(goods: PlannedGoods) -> Iterator[Step]:
     stream, name = stocktake_stream(goods.merchant, goods.name), goods.name
     place = {"sku": goods.sku, "warehouse": MAIN, "stocktake_id": name}
-    start = StartStocktake(stocktake_id=name, warehouse=MAIN, skus=(goods.sku,))
-    yield as_it_is(_together(goods, stream, start, StartCount(**place)))
+    yield as_it_is(_started(goods))
 
     async def count(node: Node) -> Group:
         (loaded,) = await node.executor.states.load([stock_stream(goods.merchant, goods.sku, MAIN)])

@@ -173,6 +173,8 @@ def goods_are_accounted_for(history: History, plan: Plan) -> Iterator[str]:
             },
             "transfer": {"came": sent - lost, "sent": sent, "arrived": sent - lost, "lost": lost},
         }.get(goods.kind, dict.fromkeys(of, 0))
+        if goods.called_off:
+            right = dict.fromkeys(of, 0) | ({"lost": goods.quantity} if goods.kind == "purchase" else {})
         if of != right:
             yield f"of {goods.name} {of} units are told, where it should be {right}"
 

@@ -198,6 +198,7 @@ class PlannedGoods(Value):
     and `odd` more, of which one is damaged, and written off. transfer: `quantity` go north, `odd` of them are
     lost on the way.
     stocktake: `odd` fewer are counted than the books say, while trade goes on.
+    `called_off`: what is begun is cancelled before anything has come, is sent, or is settled.
     """
 
     name: str
@@ -207,6 +208,7 @@ class PlannedGoods(Value):
     sku: str
     quantity: int = 0
     odd: int = 0
+    called_off: bool = False
 
 
 class PlannedPause(Value):

@@ -47,19 +47,10 @@ def _check_worth(found: list[Summary]) -> None:
 NOT_TRADE = ("user", "api_key", "mail", "parked", "erasure")
 """Contexts that are about people and operation, not about what is bought and sold."""
 NEVER = {
-    "nobody corrects stock but by counting it, and every count is settled": (
-        "StockAdjusted",
-        "StockCountCancelled",
-    ),
+    "nobody corrects stock but by counting it": ("StockAdjusted",),
     "seldom does stock lapse, go to another, and then get paid for": (
         "StockAllocationRefused",
         "ReservationRestored",
-    ),
-    "what staff begins with goods it ends, and leaves what was wrong of a purchase open": (
-        "PurchaseDiscrepancyResolved",
-        "PurchaseOrderCancelled",
-        "TransferCancelled",
-        "StocktakeCancelled",
     ),
     "orders may wait for what is short, or are shipped in part": (
         "AllocationFailed",
