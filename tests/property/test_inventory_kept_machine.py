@@ -182,8 +182,9 @@ class InventoryMachine(AggregateMachine):
 
         Units that left before say what becomes of a hold that is back, so they must be as these are.
         """
-        units, allocated = self.held.get(order, (0, True))
-        if not units or self.left.get(order, (0, allocated))[1] != allocated:
+        units, _ = self.held.get(order, (0, True))
+        held, left = self.state.held.get(order), dict(self.state.left).get(order)
+        if not units or (left and held and left.expires_at != held.expires_at):
             return
         before, ship = self.state, ShipStock(order_id=order, quantity=units, **PLACE)
         for _ in range(2):
