@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 from commands.executor import Context, Done, Executor
 from commands.fields import Body, Id, Text, whole
 from commands.http import PROBLEMS, CommandRoute, Positioned, WantedCall, answers
+from commands.states import States
 from domain.carrier import BillShipment, Shipment
 from domain.carrier.invoice import (
     LINES_MAX,
@@ -36,17 +37,22 @@ async def import_carrier_invoice(
 
     Refused (rule `billed_as_read`) where another invoice billed one of them meanwhile.
     """
-    stream = carrier_invoice_stream(context.merchant, command.carrier, command.invoice_id)
+    group = await with_parcels(executor.states, context.merchant, command)
+    return await executor.execute(group, context, answer)
+
+
+async def with_parcels(states: States, merchant: str, command: ImportCarrierInvoice) -> Group:
+    """The invoice with what does not fit of it by now, and a bill for each parcel that it is about."""
+    stream = carrier_invoice_stream(merchant, command.carrier, command.invoice_id)
     wanted = sorted({line.shipment_id for line in command.lines if line.shipment_id})
-    streams = [shipment_stream(context.merchant, each) for each in wanted]
-    invoice, *loaded = await executor.states.load([stream, *streams])
+    streams = [shipment_stream(merchant, each) for each in wanted]
+    invoice, *loaded = await states.load([stream, *streams])
     if invoice.state.lines:
-        return await executor.execute(one(stream, command), context, answer)  # it is there, or another is
+        return one(stream, command)  # it is there, or another is
     shipments = {each: state.state for each, state in zip(wanted, loaded, strict=True)}
     found = matched(command.carrier, command.currency, command.lines, shipments)
-    targets = _bills(context.merchant, command, shipments)
-    whole_invoice = command.model_copy(update={"found": found})
-    return await executor.execute(Group((Target(stream, whole_invoice), *targets)), context, answer)
+    targets = _bills(merchant, command, shipments)
+    return Group((Target(stream, command.model_copy(update={"found": found})), *targets))
 
 
 def _bills(merchant: str, command: ImportCarrierInvoice, shipments: Mapping[str, Shipment]) -> list[Target]:

@@ -237,6 +237,17 @@ class PlannedManifest(Value):
     one_is_cancelled: bool = False
 
 
+class PlannedInvoice(Value):
+    """A carrier's invoice of the parcels that have its label by then, in one line each: every third is dearer
+    than it was quoted, and one more is of no parcel of ours. Staff settles the first that does not fit. A
+    later one of the same carrier has the same parcels once more."""
+
+    name: str
+    merchant: str
+    carrier: str
+    look_after_s: float
+
+
 class Plan(Value):
     """`rules_change_every_s`: by which the orders of one merchant are allocated, several times."""
 
@@ -246,4 +257,5 @@ class Plan(Value):
     manifests: tuple[PlannedManifest, ...] = ()
     offers: tuple[PlannedOffer, ...] = ()
     pauses: tuple[PlannedPause, ...] = ()
+    invoices: tuple[PlannedInvoice, ...] = ()
     rules_change_every_s: float = 0.0

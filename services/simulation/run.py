@@ -22,7 +22,7 @@ from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.gateway import Account
 from services.gateways.payment import PAYMENT_GATEWAY
 from services.gateways.payment_words import account_of
-from services.simulation import closed, commerce, invariants, kept, oracles, priced, promised
+from services.simulation import billed, closed, commerce, invariants, kept, oracles, priced, promised
 from services.simulation.clock import SeededRandom
 from services.simulation.draw import plan_of
 from services.simulation.faults import Faults
@@ -282,6 +282,7 @@ def _of_commerce(history: History, sound: Plan, spoilt: Collection[Key]) -> Iter
 
 
 def _of_prices(history: History, shop: Shop, spoilt: Collection[Key]) -> Iterator[str]:
+    yield from billed.what_does_not_fit_is_found(history, shop.answered)
     yield from closed.suspended_carriers_get_no_parcel(history)
     yield from closed.closed_warehouses_get_no_order(history, shop.answered)
     yield from priced.orders_are_as_shown(history, shop.minds)

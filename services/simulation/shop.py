@@ -7,7 +7,7 @@ that the end can tell whether the log kept its word.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -27,6 +27,7 @@ from eventstore.log import LogUnavailable
 from eventstore.seams import key_id
 from eventstore.tasks import TaskGroup
 from services.simulation import (
+    billing,
     catalogue,
     changes,
     dispatch,
@@ -128,9 +129,8 @@ class Shop:
                 tasks.create_task(self._offer(offer))
             for kind in ("warehouse", "carrier"):
                 tasks.create_task(self._pause([each for each in self._plan.pauses if each.kind == kind]))
-            for manifest in self._plan.manifests:
-                acts = dispatch.acts_of(manifest, self._plan.orders)
-                tasks.create_task(self._play(acts, manifest.name, manifest.merchant, manifest.name))
+            for acts, name, merchant in self._of_parcels():
+                tasks.create_task(self._play(acts, name, merchant, name))
 
     def _checkouts(self) -> Iterable[list[PlannedOrder]]:
         """The orders of each: one, or one a merchant."""
@@ -206,6 +206,13 @@ class Shop:
     async def _pause(self, paused: Sequence[PlannedPause]) -> None:
         for pause in paused:
             await self._play(pauses.acts_of(pause), pause.name, pause.merchant, f"checkout-{pause.name}")
+
+    def _of_parcels(self) -> Iterator[tuple[Iterator[Act], str, str]]:
+        """Manifests and invoices: acts, a name, and whose they are."""
+        for manifest in self._plan.manifests:
+            yield dispatch.acts_of(manifest, self._plan.orders), manifest.name, manifest.merchant
+        for invoice in self._plan.invoices:
+            yield billing.acts_of(invoice, self._plan.orders), invoice.name, invoice.merchant
 
     # ---- what customers do, and staff with their orders
 

@@ -36,6 +36,8 @@ def shortened(plan: Plan, fails: Callable[[Plan], bool], tries: int = TRIES_MAX)
         plan = plan.model_copy(update={"offers": ()})
     if plan.pauses and still_fails(plan.model_copy(update={"pauses": ()})):
         plan = plan.model_copy(update={"pauses": ()})
+    if plan.invoices and still_fails(plan.model_copy(update={"invoices": ()})):
+        plan = plan.model_copy(update={"invoices": ()})
     if plan.goods and still_fails(plan.model_copy(update={"goods": ()})):
         return plan.model_copy(update={"goods": ()})
     goods = _minimized(plan.goods, lambda kept: still_fails(plan.model_copy(update={"goods": kept})))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from domain.allocation import allocation
-from domain.carrier import LabelVoided, carriers, shipment
+from domain.carrier import LabelVoided, carriers, invoice, shipment
 from domain.inventory import ReleaseStock
 from domain.kernel import Fact, Group, Reaction, Target
 from domain.streams import stock_stream
@@ -79,6 +79,13 @@ FULFILMENT_MUTANTS = (
         planted=changed(
             shipment, "_booking_refused", "return instead or (LabelRefused", "return (LabelRefused"
         ),
+    ),
+    Mutant(
+        "a parcel that is billed again fits",
+        Parts(),
+        "mild",
+        planted=changed(invoice, "_wrong", "if times:", "if False:"),
+        orders=80,  # two invoices must have it
     ),
     Mutant(
         "a suspended carrier is asked all the same",

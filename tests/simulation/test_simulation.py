@@ -63,12 +63,6 @@ NEVER = {
     "an order is paid for as it was placed, or as a change set says": ("OrderPaymentAdded",),
     "seldom is a later capture alone refused": ("OrderPaymentReduced",),
     "the carrier knows its parcels": ("ScanMisdirected",),
-    "no carrier sends an invoice": (
-        "ShipmentBilled",
-        "CarrierInvoiceImported",
-        "InvoiceDiscrepancyOpened",
-        "InvoiceDiscrepancyResolved",
-    ),
     "the bank's customer does come": ("CustomerActionExpired",),
     "whoever fills a cart was known before": ("CartAssigned", "CartMerged"),
     "categories have the names that they come with": ("CategoryTranslated",),
