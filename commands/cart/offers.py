@@ -34,11 +34,11 @@ async def sold(
 ) -> list[Sold]:
     """Each product (merchant, SKU) as it is sold on the channel now."""
     found = await states.load([product_stream(*product) for product in products])
-    owners = {
+    owners = dict.fromkeys(
         (merchant, each.state.variant_of)
         for (merchant, _), each in zip(products, found, strict=True)
         if each.state.variant_of
-    }
+    )
     loaded = await states.load([product_stream(*owner) for owner in owners]) if owners else []
     owned = dict(zip(owners, (each.state for each in loaded), strict=True))
     return [
