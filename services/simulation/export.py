@@ -21,6 +21,7 @@ from services.simulation.plan import (
     PlannedManifest,
     PlannedOrder,
     PlannedRefusal,
+    PlannedShopping,
 )
 from services.simulation.run import simulate
 

@@ -244,7 +244,8 @@ def _order_is_paid(order: PlannedOrder, status: str, wanted: Ordered, payments: 
         held = bool(theirs and theirs.status == "authorized" and not theirs.voided_at and _is_open(theirs))
         paid += kept
         disputed += theirs.disputed_cents if theirs else 0
-        if held or not (kept == due or (wanted.came_back and 0 <= kept < due)):
+        taken_back = theirs is not None and 0 < kept <= theirs.disputed_cents  # by a bank: no refund is left
+        if held or not (kept == due or (wanted.came_back and 0 <= kept < due) or (taken_back and kept > due)):
             yield f"{order.order_id} is {status}: {kept} of {due} cents of {payment_id} are kept ({held=})"
     if status == "completed" and wanted.came_back and not 0 < paid < wanted.total_cents + disputed:
         yield f"{order.order_id} is completed, some came back: {paid} of {wanted.total_cents} cents are kept"
