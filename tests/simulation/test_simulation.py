@@ -56,6 +56,7 @@ NEVER = {
         "AllocationFailed",
         "AllocationChangeFailed",
     ),
+    "seldom does an order end that waits for stock": ("BackorderCancelled",),
     "a manifest leaves with all that it lists": ("ShipmentLeftBehind",),
     "an order is cut or cancelled as a whole, and seldom once a parcel of it is on its way": (
         "OrderParcelUnwanted",
