@@ -29,7 +29,9 @@ async def whole_steps(
     async for step in history.streams(searches, 0, position):
         found.update(event.stream for event in step.events)
         yield step
-    names = {wanted.order for wanted in searches if wanted.order is not None}
+    # a search for the deadlines of a cart or a product names these, and no order
+    asked = {wanted.order for wanted in searches if wanted.order is not None}
+    names = {name for name in asked if name.startswith("order-")}
     if not names:
         return
     named = (stream_name(category, *stream_parts(name)) for name in names for category in _OF_ITS_NAME)

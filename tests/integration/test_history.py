@@ -455,6 +455,17 @@ async def test_a_process_is_asked_for_by_what_it_is_of(found: World) -> None:
             assert "names no process of the agent" in str(said)
 
 
+async def test_a_process_is_not_missed_events_of_an_order_that_has_the_same_id(found: World) -> None:
+    await found.append("m1", Bought(merchant="m1", order_id="same", person="p-m1").placing())
+    await found.append("m1", some_carts("m1", "same"))
+    await found.append("m1", Bought(merchant="m1", order_id="samecart0", person="p-m1").placing())
+    owner = await found.signed_in("owner", "m1")
+    for agent, key in (("cart", "cart-m1.samecart0"), ("product", "product-m1.same")):
+        for path in ("/v1/audit/state/process", "/v1/audit/difference/process"):
+            answer = await ask(found, path, owner, agent=agent, key=key)
+            assert answer.status_code == 200, answer.text
+
+
 _STREAM = "order-m1.of-m1"
 NOT_ENCODED: tuple[tuple[str, dict[str, str]], ...] = (
     ("/v1/audit/events", {"stream": _STREAM}),
