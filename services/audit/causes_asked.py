@@ -13,6 +13,7 @@ from services.audit.causes import Cause
 from services.audit.causes_read import TrailReader
 from services.audit.causes_trail import EVENTS_MAX, Trail, is_event_id, key_of
 from services.audit.causes_tree import tree_of
+from services.audit.stored import Unreadable
 
 STOCK_EVENTS_MAX = 20
 """The last ones of a stock item, each with its causes."""
@@ -61,7 +62,10 @@ async def why_order(
     """
     trail, key = Trail(events_max), order_stream(merchant, order_id)
     await TrailReader(connection).follow(trail, [key])
-    own = {fact.position for fact in _found(trail, f"order {order_id}").facts.values() if key_of(fact) == key}
+    facts = _found(trail, f"order {order_id}").facts.values()
+    own = {fact.position for fact in facts if key_of(fact) == key}
+    # which order these are about nobody can tell any more: rather another's than one of its own too few
+    own |= {fact.position for fact in facts if isinstance(fact.event, Unreadable)}
     return tree_of(trail, f"order {order_id} of {merchant}", own, effects=True, marked=False)
 
 

@@ -76,7 +76,8 @@ class TrailReader:
             rows = await self._fetch("read_streams", streams=sorted(streams)) if streams else []
             new = trail.add([*rows, *await self._read_appended(trail, new)])
         trail.cut |= bool(new)
-        await self._read_causes(trail)
+        if any(key_of(cause) in trail.whole for cause in await self._read_causes(trail)):
+            replay(trail)
         await self._read_between(trail)
 
     async def one(self, position: int, trail: Trail) -> Fact | None:
@@ -126,8 +127,9 @@ class TrailReader:
         rows = await self._fetch("read_timeline", merchants=merchants, order_ids=ids)
         return await self._fetch("read_positions", positions=[position for (position,) in rows])
 
-    async def _read_causes(self, trail: Trail) -> None:
+    async def _read_causes(self, trail: Trail) -> list[Fact]:
         """Add the causes of all that, and theirs, as far back as they are told; at most CAUSES_MAX."""
+        causes: list[Fact] = []
         looked_for: set[str] = set()
         new = list(trail.facts.values())
         while new and not trail.cut:
@@ -137,7 +139,9 @@ class TrailReader:
             looked_for.update(unknown)
             found = [position for each in unknown if (position := await self.position_of(each)) is not None]
             new = trail.add(await self._fetch("read_positions", positions=found)) if found else []
+            causes += new
             await self._read_reactions(trail, new)
+        return causes
 
     async def _read_reactions(self, trail: Trail, new: list[Fact]) -> None:
         positions = [fact.position for fact in new]

@@ -32,6 +32,8 @@ from services.audit.causes_asked import (
     why_shipment,
     why_stock,
 )
+from services.audit.causes_read import TrailReader
+from services.audit.causes_tree import UNREADABLE
 from services.audit.drawing import ASKED_ABOUT, LEGEND, OTHERWISE, as_rich, as_svg
 from services.audit.why_shown import CauseNode, tree_as_json
 from services.scheduler import Scheduler
@@ -141,6 +143,34 @@ async def test_a_reaction_that_somebody_changed_is_seen(trade: Trade, pool: Pool
     changed = [e for e in nodes(tree, "reaction") if e.details.get("same_if_decided_again") is False]
     assert [each.led_to[0].title for each in changed] == ["CompleteOrder order-m.1"]
     assert as_svg(tree).decode().count(OTHERWISE) == 1, "and everybody who sees the picture sees it"
+
+
+async def test_a_cause_that_its_id_alone_tells_is_decided_again_with_all_others(
+    trade: Trade, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(TrailReader, "_read_appended", nothing)
+    tree = await of_order(pool, "1")
+    assert "StockReserved" in events(tree).values()
+    assert [e.title for e in nodes(tree, "reaction") if e.details.get("same_if_decided_again") is False] == []
+
+
+async def test_an_event_of_an_order_that_somebody_altered_is_still_there(
+    trade: Trade, pool: Pool, database: str
+) -> None:
+    kinds = {"PaymentCaptured", "ShipmentDelivered", "StockAllocated"}
+    before = await of_order(pool, "1")
+    altered = {position for position, kind in events(before).items() if kind in kinds}
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        await connection.execute("ALTER TABLE events DISABLE TRIGGER USER")
+        change = "UPDATE events SET data = 'no JSON' WHERE position = ANY(%s)"
+        await connection.execute(change.encode(), (list(altered),))
+    tree = await of_order(pool, "1")
+    unreadable = {each.position for each in nodes(tree, "event") if each.missing == UNREADABLE}
+    assert unreadable == altered
+    assert len(altered) == len(kinds)
 
 
 async def test_a_command_that_was_refused_or_changed_nothing_is_told(trade: Trade, pool: Pool) -> None:
