@@ -13,8 +13,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from domain.aggregates import PARTS
-from domain.streams import stream_parts
 from eventstore.keyring import Keyring
 from eventstore.seams import WallClock
 from eventstore.statements import Pool
@@ -27,7 +25,7 @@ from services.audit.filters import EventFilter
 from services.audit.folding import columns_of
 from services.audit.history import History, Reach
 from services.audit.marks import changes_shown, resolved
-from services.audit.named import NotThere, named
+from services.audit.named import NotThere, merchant_asked, named
 from services.audit.shown import Opening, envelopes
 
 CHANGES = 500
@@ -47,11 +45,7 @@ class Asked:
     @property
     def merchant(self) -> str:
         """Whose it is, if the name of the stream or of the key tells it."""
-        if "/" in self.key:
-            return self.key.partition("/")[0]
-        of = self.stream or self.key
-        whose = PARTS.get(of.partition("-")[0], ("",))[0]
-        return stream_parts(of)[0] if whose == "merchant" else ""
+        return merchant_asked({"stream": self.stream, "key": self.key})
 
     def subject(self) -> Subject:
         return StreamState(self.stream) if self.stream else ProcessState(self.agent, self.key)

@@ -133,6 +133,10 @@ class Looks:
         try:
             rows = await self._fetch("record_looks", columns)
         except AWAY as error:
+            if isinstance(error, psycopg.DataError) and len(batch) > 1:
+                for each in batch:  # what no column holds takes no other along
+                    await self._write_batch([each])
+                return
             for _, told in batch:
                 if not told.done():
                     told.set_exception(NotRecorded(type(error).__name__))

@@ -71,17 +71,29 @@ def _is_stream(name: str) -> bool:
 
 
 def merchant_asked(told: Mapping[str, str]) -> str:
-    """Whose data these parameters ask for: that of `merchant`, or of the `order`, `stream` or `key` that they
-    name; '' where that tells nobody's."""
-    if merchant := told.get("merchant"):
-        return merchant
-    for name in ("order", "stream", "key"):
-        of, slash, _ = told.get(name, "").partition("/")
-        if slash:
-            return of
-        if PARTS.get(of.partition("-")[0], ("",))[0] == "merchant":
-            return stream_parts(of)[0]
-    return ""
+    """Whose data these parameters ask for: that of `merchant`, also where a `column` of that name has the
+    `value`, or that of the `order`, `stream` or `key` that they name.
+
+    '' where that tells nobody's, or two merchants: neither may read what was asked of the other.
+    """
+    merchant = told.get("merchant", "")
+    column = told.get("value", "") if told.get("column") == "merchant" else ""
+    order = told.get("order", "")
+    bare = merchant and "/" not in order and not _is_stream(order)  # the id alone, whatever it looks like
+    names = ("" if bare else order, told.get("stream", ""), told.get("key", ""))
+    asked = {merchant, column, *map(_merchant_in, names)} - {""}
+    whose = asked.pop() if len(asked) == 1 else ""
+    return "" if "\0" in whose else whose
+
+
+def _merchant_in(name: str) -> str:
+    """Whose it is that is named so, if the name tells it."""
+    of, slash, _ = name.partition("/")
+    if slash:
+        return of
+    category, parts = of.partition("-")[0], stream_parts(of)
+    wanted = PARTS.get(category, ("",))
+    return parts[0] if wanted[0] == "merchant" and len(parts) >= len(wanted) else ""
 
 
 def type_named(name: str) -> str:

@@ -30,6 +30,7 @@ from services.audit.causes_asked import (
 )
 from services.audit.causes_read import TrailReader
 from services.audit.drawing import as_svg
+from services.audit.named import merchant_asked
 from services.audit.numbers import explain
 from services.audit.numbers_table import CannotExplain, CannotRead
 from services.audit.why_shown import CauseNode, NumberExplained, number_as_json, tree_as_json
@@ -202,6 +203,7 @@ async def _why_number_of_platform(
     after: After = 0, whole: Whole = False,
 ) -> Response:  # fmt: skip
     """Such as a checkout of several merchants; with `merchant` also what is one's."""
+    request.state.about = merchant_asked({"merchant": of or ""})
     named = {"merchant": of, **key} if of else key
     return await _number(request, Bound(), table, named, column, after=after, whole=whole)
 

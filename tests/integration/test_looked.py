@@ -29,7 +29,7 @@ from services.embedded import NatsServer, PostgresServer
 from services.limit_settings import LimitSettings
 from services.limits import harden
 from services.web.access import Grant, Principal, install_rules, requires
-from services.web.looked import Look
+from services.web.looked import Look, NotRecorded
 from services.web.problems import install_problems
 from tests.integration.api_client import problem
 from tests.integration.projections_trade import Bought, setting_up
@@ -129,6 +129,8 @@ async def test_what_is_a_look(
         "events?stream=order-m1.o1",
         "state/stream?stream=stock-m1.A.main",
         "state/rows?table=orders&key=m1/o1",
+        "state/rows?table=orders&column=merchant&value=m1",
+        "platform/why/numbers/orders?merchant=m1&order_id=o1&column=captured_cents",
         "state/process?agent=order&key=m1/o1",
     ],
 )
@@ -136,11 +138,11 @@ async def test_who_reaches_all_is_seen_by_the_owner_of_what_is_asked_for(found: 
     """Without the header that names a merchant, too."""
     auditor, owner = await found.signed_in("auditor", PLATFORM), await found.signed_in("owner", "m1")
     assert (await found.ask("GET", f"/v1/audit/{asked}", auditor)).status_code == 200
-    route, _, _ = asked.partition("?")
+    path, _, _ = asked.partition("?")
     (newest, *_) = (await found.ask("GET", "/v1/audit/looks", owner)).json()["items"]
-    assert (newest["actor"], newest["route"]) == (
+    assert (newest["actor"], newest["path"]) == (
         f"user:{await found.user('auditor', PLATFORM)}",
-        f"/v1/audit/{route}",
+        f"/v1/audit/{path}",
     )
 
 
@@ -149,6 +151,26 @@ async def test_what_names_no_merchant_is_no_owners_to_see(found: World) -> None:
     for asked in ("events?type=OrderPlaced", "events?stream=user-u1"):
         assert (await found.ask("GET", f"/v1/audit/{asked}", auditor)).status_code == 200
     assert [each["merchant"] for each in await looks(found) if each["number"] > before] == ["", ""]
+
+
+async def test_what_names_two_merchants_is_neither_owners_to_see(found: World) -> None:
+    auditor, before = await found.signed_in("auditor", PLATFORM), await newest(found)
+    answer = await found.ask("GET", "/v1/audit/events?merchant=m2&order=m1/o1", auditor)
+    assert answer.json()["items"] == []
+    assert [each["merchant"] for each in await looks(found) if each["number"] > before] == [""]
+
+
+async def test_a_look_that_no_column_holds_takes_no_other_along(found: World) -> None:
+    now, recorder = datetime.now(UTC), found.app.state.looks
+    told = await asyncio.gather(
+        *(recorder.record(a_look(now, merchant=each)) for each in ("m7", "\0", "m8")), return_exceptions=True
+    )
+    assert [isinstance(each, NotRecorded) for each in told] == [False, True, False]
+    kept = {each["number"]: each["merchant"] for each in await looks(found)}
+    assert (kept[told[0]], kept[told[2]]) == ("m7", "m8")
+    auditor = await found.signed_in("auditor", PLATFORM)
+    odd = await found.ask("GET", "/v1/audit/events?stream=order-%2500.1", auditor)
+    assert odd.status_code == 200, "it is recorded, as of nobody"
 
 
 async def test_what_is_none(found: World) -> None:

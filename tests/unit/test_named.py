@@ -17,7 +17,7 @@ from projections.read_model import ReadModel
 from projections.warehouse.pick_lists import PICK_LISTS
 from services.audit.as_of_models import key_named
 from services.audit.filters import EventFilter
-from services.audit.named import NotThere, checked
+from services.audit.named import NotThere, checked, merchant_asked
 
 
 @pytest.mark.parametrize("named", ["demo/o-1", "order-demo.o%2D1"])
@@ -98,6 +98,31 @@ def test_rows_of_orders_that_other_events_touch_are_not_asked_by_key() -> None:
     mixed = ReadModel("mixed", ("mixed",), (OrderPlaced, StockReceived), lambda _: {})
     with pytest.raises(ValueError, match="rows of mixed are of orders, and of what is of none: ask without"):
         key_named(mixed, "demo/o-1")
+
+
+@pytest.mark.parametrize(
+    ("told", "whose"),
+    [
+        ({"merchant": "demo", "order": "o-1"}, "demo"),
+        ({"merchant": "demo", "order": "order-42"}, "demo"),
+        ({"merchant": "demo", "order": "demo/o-1"}, "demo"),
+        ({"order": "order-demo.o%2D1"}, "demo"),
+        ({"agent": "cart", "key": "cart-demo.c1"}, "demo"),
+        ({"table": "orders", "column": "merchant", "value": "demo"}, "demo"),
+        ({"table": "orders", "column": "status", "value": "placed"}, ""),
+        ({"stream": "user-u1"}, ""),
+        ({}, ""),
+        # of two nothing is found, and neither is told what was asked of the other
+        ({"merchant": "other", "order": "demo/o-1"}, ""),
+        ({"merchant": "other", "stream": "order-demo.o%2D1"}, ""),
+        ({"key": "demo/o-1", "column": "merchant", "value": "other"}, ""),
+        # what no merchant can be called
+        ({"stream": "order-%00.1"}, ""),
+        ({"merchant": "a\0b"}, ""),
+    ],
+)
+def test_whose_data_is_asked_for_is_told_by_what_is_named(told: dict[str, str], whose: str) -> None:
+    assert merchant_asked(told) == whose
 
 
 def test_what_has_no_names_is_as_it_was() -> None:
