@@ -25,7 +25,7 @@ from services.audit.filters import EventFilter
 from services.audit.follow import News, coming
 from services.audit.history import Reach
 from services.audit.looked_console import Shown, looking, words_of
-from services.audit.named import NotThere, checked
+from services.audit.named import NotThere, checked, merchant_asked
 from services.console import console, counted, plain, results, telling_progress
 from services.context import ProcessContext, open_context
 from services.processes import end_with_the_epoch
@@ -45,13 +45,13 @@ async def desk_of(
     **words: Any,
 ) -> AsyncIterator[tuple[Desk, ProcessContext, Shown]]:
     """A desk over the running system, of one merchant or of all; `words` are those of the command, `about`
-    the merchant that they tell, if they do."""
+    the one merchant that they tell of, if they do."""
     said = words_of(**words, personal=open_)
     async with (
         open_context(settings, "audit", "project", follow=False) as context,
         make_pool(settings.url("audit"), max_size=2) as reading,
         make_pool(settings.url("audit"), max_size=2) as folding,
-        looking(settings, command, said, merchant or about) as shown,
+        looking(settings, command, said, about) as shown,
     ):
         yield Desk(reading, folding, context.keyring, Reach(merchant), open_=open_), context, shown
 
@@ -83,7 +83,7 @@ async def show_events(
 ) -> None:
     """All that fit, or the first `limit` of them."""
     words = _words(wanted) | {"after": after, "until": until, "limit": limit}
-    async with desk_of(settings, "history", open_=open_, **words) as (desk, _, shown):
+    async with desk_of(settings, "history", open_=open_, about=_about(wanted), **words) as (desk, _, shown):
         left = limit
         last = await moment(desk, until, "until")
         async for events, _reached in desk.stream_of_events(checked(wanted), after, last):
@@ -104,6 +104,10 @@ def _words(wanted: EventFilter) -> dict[str, Any]:
     return asdict(wanted) | {"merchant": wanted.merchant or ""}
 
 
+def _about(wanted: EventFilter) -> str:
+    return merchant_asked({name: told for name, told in asdict(wanted).items() if isinstance(told, str)})
+
+
 async def follow_events(
     settings: Settings,
     wanted: EventFilter,
@@ -116,7 +120,11 @@ async def follow_events(
     """Until Ctrl-C, or up to a position. From where on is said at once: what was appended before is not
     shown."""
     words = _words(wanted) | {"after": after, "until": until}
-    async with desk_of(settings, "follow", open_=open_, **words) as (desk, context, shown):
+    async with desk_of(settings, "follow", open_=open_, about=_about(wanted), **words) as (
+        desk,
+        context,
+        shown,
+    ):
         wanted = checked(wanted)
         began = await desk.position(after, None, "after")
         console.print(f"following from position {began}", highlight=False)
@@ -174,11 +182,8 @@ async def show_rows(
 ) -> None:
     """All rows, a JSON object a line: there may be many."""
     words = asdict(asked) | {"at": at, "where": where}
-    async with desk_of(settings, "state rows", open_=open_, about=asked.merchant, **words) as (
-        desk,
-        _,
-        shown,
-    ):
+    about = merchant_asked({"key": asked.key, "merchant": (where or {}).get("merchant", "")})
+    async with desk_of(settings, "state rows", open_=open_, about=about, **words) as (desk, _, shown):
         position = await moment(desk, at)
         async for page in desk.all_rows(asked, position, where):
             shown.rows += len(page["items"])
@@ -241,7 +246,7 @@ async def write_export(
 ) -> None:
     """Of all that fits; where nothing is asked for, all of the log."""
     words = _words(wanted) | {"to": target, "format": format_, "from_": first, "until": until}
-    async with desk_of(settings, "export", **words) as (desk, context, shown):
+    async with desk_of(settings, "export", about=_about(wanted), **words) as (desk, context, shown):
         last, wanted = await moment(desk, until, "until"), checked(wanted)
         searched = None if wanted == EventFilter() else Searched(desk.history, wanted)
         with telling_progress() as tell:

@@ -24,7 +24,7 @@ from services.audit.causes_asked import ASKED, Bound, NothingThere, bound, why_e
 from services.audit.causes_read import QUERIES
 from services.audit.drawing import LEGEND, as_rich, as_svg
 from services.audit.looked_console import Shown, looking, words_of
-from services.audit.named import order_named
+from services.audit.named import merchant_asked, order_named
 from services.audit.numbers import Explained, explain
 from services.audit.numbers_table import MODEL_OF, CannotExplain, told
 from services.audit.why_shown import number_as_json, tree_as_json
@@ -56,7 +56,9 @@ async def why_causes(
     """Print the tree of an order, payment, shipment, stock item or event, or write its picture to `svg`."""
     if svg:
         _refuse_unwritable(svg)
-    async with _opened(settings, merchant, what=what, names=" ".join(names), svg=svg) as (connection, shown):
+    about = merchant or merchant_asked({"order": names[0] if what == "order" and names else ""})
+    words = {"what": what, "names": " ".join(names), "svg": svg}
+    async with _opened(settings, merchant, about, **words) as (connection, shown):
         root = await _causes(connection, what, names, merchant)
         shown.rows = 1
     if svg:
@@ -111,7 +113,7 @@ async def why_number(
         "after": after,
         "whole": whole,
     }
-    async with _opened(settings, **words) as (connection, shown):
+    async with _opened(settings, about=merchant, **words) as (connection, shown):
         explained = await explain(connection, table, key, column, after=after, whole=whole)
         shown.rows = len(explained.parts)
     if as_json:
@@ -126,13 +128,16 @@ def is_table(what: str) -> bool:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, merchant: str, **words: Any) -> AsyncIterator[tuple[Connection, Shown]]:
-    """As the role for audits; whose data is read is that of the merchant that was named, if one was."""
+async def _opened(
+    settings: Settings, merchant: str, about: str, **words: Any
+) -> AsyncIterator[tuple[Connection, Shown]]:
+    """As the role for audits; whose data is read is that of the merchant that was named, if one was. `about`
+    is the one that is seen to be looked at."""
     url = settings.url("audit")
     await check_database(url)
     async with (
         make_pool(url, max_size=1, statement_seconds=STATEMENT_SECONDS) as pool,
-        looking(settings, "why", words_of(**words), merchant) as shown,
+        looking(settings, "why", words_of(**words), about) as shown,
         bound(pool, Bound(merchant)) as connection,
     ):
         try:

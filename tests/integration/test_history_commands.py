@@ -182,10 +182,16 @@ async def test_a_look_at_what_is_a_merchants_is_recorded_with_it(
     lines(environment, "state", "rows", "orders", "--key", "m1/1001")
     lines(environment, "diff", "stream", BOUGHT.order)
     lines(environment, "state", "rows", "orders")
+    lines(environment, "state", "rows", "orders", "--column", "merchant", "--value", "m1")
+    lines(environment, "history", "--order", "m1/1001")
+    lines(environment, "history", "--order", "m1/1001", "--merchant", "m2")
+    lines(environment, "why", "order", BOUGHT.order)
     (shown,) = lines(environment, "looked", "--since", "2020-01-01")
     found = [(each["route"], each["merchant"]) for each in shown if each["route"] != "tillroll looked"]
     assert sorted(found) == [
-        ("tillroll diff", "m1"), ("tillroll state rows", ""), ("tillroll state rows", "m1"),
+        ("tillroll diff", "m1"), ("tillroll history", ""), ("tillroll history", "m1"),
+        ("tillroll state rows", ""), ("tillroll state rows", "m1"), ("tillroll state rows", "m1"),
+        ("tillroll why", "m1"),
     ]  # fmt: skip
 
 
