@@ -78,7 +78,8 @@ def request(fact: Fact, _: object = None) -> Request:
         case ShipmentRequested() | CarrierChosen() | RebookingRequested() as asked:
             booking = _booking(fact, asked)
             account = account_id(fact.stream, _number(asked))
-            return Request("book", shipments_path(asked), booking, account, REFUSALS - {NOT_FOUND})
+            refusals, personal = REFUSALS - {NOT_FOUND}, _personal(booking["ship_to"])
+            return Request("book", shipments_path(asked), booking, account, refusals, personal)
         case LabelVoidRequested():
             return Request("void", f"{located(fact)}/void", {}, fact.event_id)
     raise AssertionError(f"nobody is called for {type(fact.event).__name__}")
@@ -105,6 +106,10 @@ def _where_to(to: Customer) -> dict[str, str]:
     more = ("name", "street", "country", "phone", "email", "note")
     said = {name: getattr(to, name) for name in more if getattr(to, name)}
     return {"zip_prefix": to.zip_prefix, "city": to.city, **said}
+
+
+def _personal(ship_to: dict[str, str]) -> tuple[str, ...]:
+    return tuple(value for name, value in ship_to.items() if name != "state")
 
 
 def _details(asked: Booking) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Request:
     """A call that asks for something: its name, its path, its body, and the key that makes it safe to repeat.
 
     `refusals` are the statuses by which the provider says no; after any other failure it is tried again.
+    `personal` is what the body tells of a person, which no reason or error repeats.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Request:
     body: dict[str, Any]
     key: str
     refusals: frozenset[int] = REFUSALS
+    personal: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from yarl import URL
 
 from services.gateways.breaker import Breaker
 from services.gateways.gateway import REFUSALS, Account, LeftAlone, Request, Unavailable
+from services.gateways.masking import masked
 
 CONNECTIONS_MAX = 128
 _AUTOMATIC = ("Accept", "Accept-Encoding", "User-Agent")
@@ -32,10 +33,13 @@ def open_http() -> aiohttp.ClientSession:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a provider answered: a yes (2xx) with the account, or a no with a problem document."""
+    """What a provider answered: a yes (2xx) with the account, or a no with a problem document. `personal` is
+    what the request told of a person.
+    """
 
     status: int
     body: Account
+    personal: tuple[str, ...] = ()
 
     @property
     def is_yes(self) -> bool:
@@ -43,9 +47,9 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """Why not, in the provider's words."""
+        """Why not, in the provider's words, less what it repeats of a person: it is recorded in plain."""
         words = (str(self.body.get(member) or "") for member in ("code", "detail"))
-        return ": ".join(filter(None, words)) or f"status {self.status}"
+        return masked(": ".join(filter(None, words)), self.personal) or f"status {self.status}"
 
 
 class Exchange(Protocol):
@@ -96,6 +100,7 @@ class Provider:
     async def call(self, request: Request) -> Answer:
         """Have it carried out, or refused; raises Unavailable if that is unknown."""
         answer = await self._send("POST", request.path, request.body, request.key)
+        answer = replace(answer, personal=request.personal)
         if not answer.is_yes and answer.status not in request.refusals:
             raise Unavailable(f"POST {request.path}: {answer.reason}")
         return answer

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +50,9 @@ from services.gateways.calls import Call, OpenCalls
 from services.gateways.carrier import CARRIER_GATEWAY
 from services.gateways.gateway import REFUSALS, Gateway, LeftAlone, Unavailable
 from services.gateways.lanes import Lanes
+from services.gateways.masking import masked
 from services.gateways.payment import PAYMENT_GATEWAY
+from services.gateways.provider import Provider
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PAID, SENT = payment_stream("m1", "p/1"), shipment_stream("m1", "s1")
@@ -132,6 +136,42 @@ def test_the_carrier_learns_where_to_and_no_more() -> None:
     assert CARRIER_GATEWAY.request(fact(known), None).body["ship_to"] == where_to
     erased = known.model_copy(update={"recipient": Erased()})
     assert CARRIER_GATEWAY.request(fact(erased), None).body["ship_to"] == {"state": "SP"}
+
+
+@pytest.mark.parametrize("status", [404, 422])
+def test_a_refusal_that_repeats_who_gets_it_is_told_without(status: int) -> None:
+    """Neither the reason that is recorded nor the error that is logged is reached by an erasure."""
+    known = CUSTOMER.model_copy(update=TOLD)
+    request = CARRIER_GATEWAY.request(fact(SHIPMENT_REQUESTED.model_copy(update={"recipient": known})), None)
+    words = f"no number: {TOLD['phone']} of {known.name.upper()}, {TOLD['street']}, SP"
+
+    async def exchange(*_: object) -> tuple[int, bytes]:
+        return status, orjson.dumps({"code": "bad_address", "detail": words})
+
+    async def refused() -> str:
+        try:
+            return (await Provider(exchange).call(request)).reason
+        except Unavailable as error:
+            return str(error)
+
+    told = asyncio.run(refused())
+    assert told.endswith("bad_address: no number: +… of …, …, SP")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("phone +55 11 91234-5678 is no number", "phone +… is no number"),
+        ("5511912345678 is no phone in br", "… is no phone in …"),
+        ("APTO 21 is not in são  paulo-01310", "… is not in …-…"),
+        ("ana, souza of ANA@example.com", "… of …"),
+        ("Analysis of a brown parcel failed", "Analysis of a brown parcel failed"),
+    ],
+)
+def test_what_is_personal_is_masked_however_it_is_written(text: str, told: str) -> None:
+    values = ("01310", "São Paulo", *TOLD.values(), "", "!")
+    assert masked(text, values) == told
+    assert masked(text, ("", "-")) == masked(text, ()) == text
 
 
 def test_what_the_decision_answered_itself_is_answered() -> None:
