@@ -608,16 +608,21 @@ def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent,
             return _bill(command, shipment)
 
 
+def _holding(shipment: Shipment, lines: tuple[ParcelLine, ...], units: int) -> Shipment:
+    """Something else than before: what was measured or weighed says nothing of it."""
+    return replace(shipment, lines=lines, units=units, measures=None, weighed=None)
+
+
 def evolve(shipment: Shipment, event: ShipmentEvent) -> Shipment:
     match event:
         case ShipmentRequested():
             names = ShipmentRequested.model_fields.keys() - {"shipment_id"}
             return replace(shipment, **{name: getattr(event, name) for name in names}, booking=1)
         case ParcelSplit(lines=lines, units_left=units, into=into):
-            left = _without(shipment.lines, lines)
-            return replace(shipment, units=units, lines=left, split_into=shipment.split_into | {into})
+            split_into = shipment.split_into | {into}
+            return _holding(replace(shipment, split_into=split_into), _without(shipment.lines, lines), units)
         case ParcelChanged(lines=lines, units=units):
-            return replace(shipment, units=units, lines=lines)
+            return _holding(shipment, lines, units)
         case ParcelHeld() | ParcelReleased():
             return replace(shipment, held=isinstance(event, ParcelHeld))
         case ParcelCalledOff():
@@ -679,7 +684,7 @@ SHIPMENT: Decider[ShipmentCommand, ShipmentEvent, Shipment] = Decider(
     Shipment(),
     events=ShipmentEvent.__args__,
     commands=ShipmentCommand.__args__,
-    evolve_version=2,
+    evolve_version=3,
     parts=("merchant", "shipment_id"),
     of_order=True,
 )

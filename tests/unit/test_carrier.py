@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,9 @@ from domain.carrier import (
     LabelVoided,
     LabelVoidFailed,
     LabelVoidRequested,
+    Measures,
     ParcelCalledOff,
+    ParcelChanged,
     ParcelLine,
     ParcelSplit,
     PutOnManifest,
@@ -395,6 +398,21 @@ def test_a_parcel_is_split_and_each_says_what_is_in_it() -> None:
     shipment.given(IN_PARCEL, split, BOUGHT).when(told(scan("t1", "collected"))).then(
         DISPATCHED.model_copy(update={"units": 1, "lines": (ONE_MUG,)}), scanned("t1", "collected")
     )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ParcelSplit(**IDS, into="s2", lines=(ONE_MUG,), units_left=1),
+        ParcelChanged(**IDS, lines=(ONE_MUG,), units=1),
+    ],
+)
+def test_what_was_weighed_says_nothing_of_a_parcel_that_holds_something_else_now(
+    change: ParcelSplit | ParcelChanged,
+) -> None:
+    before = replace(SHIPMENT.fold((IN_PARCEL,)), measures=Measures(weight_g=900))
+    now = SHIPMENT.fold((change,), replace(before, weighed=Weighed(weight_g=900, by="staff")))
+    assert (now.units, now.lines, now.measures, now.weighed) == (1, (ONE_MUG,), None, None)
 
 
 @pytest.mark.parametrize(
