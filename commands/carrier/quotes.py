@@ -46,7 +46,7 @@ class QuoteBody(Body):
     height_mm: _Millimetres = 0
     region: Annotated[Text, Field(max_length=100)] = ""
     zip_prefix: Annotated[Text, Field(max_length=20)] = ""
-    currency: Currency | None = Field(None, description="of the order: who asks in it goes before all others")
+    currency: Currency | None = Field(None, description="of the order: who asks in it goes before the others")
     shipping_method: MethodName = Field("", description="the way of shipping that was paid for")
 
 

@@ -90,8 +90,8 @@ def fulfilling(method: str, services: Set[tuple[str, str]], options: Iterable[Op
 def ranked(rule: ChoiceRule, options: Sequence[Option], currency: str = "") -> tuple[Option, ...]:
     """The best first: those that fulfil what was paid for before the others. Of each, currencies apart, as
     their amounts can't be compared: those in the order's `currency` first, then those of the currency that
-    most are in. So another currency is chosen only where nobody asks for the order's, or all who do have
-    failed. Those beyond a limit of the rule come last.
+    most are in. So among those that fulfil, as among the others, another currency is chosen only where
+    nobody asks for the order's, or all who do have failed. Those beyond a limit of the rule come last.
     """
     offers = Counter(each.currency for each in options)
 
@@ -125,7 +125,9 @@ def reason(rule: ChoiceRule, options: Sequence[Option], currency: str = "", want
 def _of_other_currencies(options: Sequence[Option], currency: str) -> Iterator[str]:
     best = options[0]
     if currency and best.currency != currency:
-        yield f"nobody asks in {currency}, the order's currency"
+        all_are = all(each.currency != currency for each in options)
+        who = "nobody" if all_are else f"nobody who fulfils {best.fulfils}"
+        yield f"{who} asks in {currency}, the order's currency"
     others = [each for each in options if each.currency != best.currency]
     if others:
         names = ", ".join(f"{each.name} ({each.currency})" for each in others[:NAMED_MAX])

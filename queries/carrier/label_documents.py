@@ -1,7 +1,7 @@
 """What does a parcel's label look like, for a printer? PDF, or ZPL for a label printer; both with a bar code.
 
-A label is made of what was recorded when it was bought, and of nothing else: printed again it is the same,
-byte for byte, until its recipient is erased.
+Number, service and bar code are as they were booked. Who gets it is printed as it stands with the order now,
+until that person is erased, and the sender as its warehouse is called now.
 """
 
 from __future__ import annotations

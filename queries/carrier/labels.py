@@ -21,7 +21,7 @@ _PRINTED: dict[int | str, dict[str, Any]] = {
     **_READ,
     200: {
         **_READ[200],
-        "description": "The label, byte for byte as at the first time",
+        "description": "The label, with who gets it and whom it is from as they are now",
         "content": {
             kind: {"schema": {"type": "string", "format": "binary"}, "example": example}
             for (_, kind), example in zip(_MAKERS.values(), ("%PDF-1.4 …", "^XA … ^XZ"), strict=True)

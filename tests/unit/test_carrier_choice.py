@@ -277,3 +277,14 @@ def test_a_service_that_disappoints_us_is_chosen_no_more() -> None:
     assert ranked(rule, options(state, PARCEL, NOON, {}))[0].service == "slow"  # as good, and cheaper
     mended = {("swift", "express"): (100, 100), ("swift", "slow"): (80, 100)}
     assert ranked(rule, options(state, PARCEL, NOON, mended))[0].service == "express"
+
+
+def test_the_reason_says_who_asks_in_another_currency_than_the_order_and_who_does_not() -> None:
+    ask = {"card_version": 1, "zone": "z", "billed_g": 1, "days": 2, "on_time_permille": 900, "seen": 0}
+    swift = Option(carrier="swift", service="express", cents=900, currency="EUR", fulfils="express", **ask)
+    post = Option(carrier="post", service="slow", cents=500, currency="BRL", **ask)
+    told = reason(ChoiceRule(), ranked(ChoiceRule(), (post, swift), "BRL"), "BRL", "express")
+    assert "nobody who fulfils express asks in BRL, the order's currency" in told
+    assert "nobody asks in" not in told
+    assert "not compared, as in another currency: post slow (BRL)" in told
+    assert "nobody asks in BRL" in reason(ChoiceRule(), (swift,), "BRL", "express")
