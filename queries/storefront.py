@@ -78,6 +78,8 @@ class Shop:
     reader: Reader
     settings: Storefront
     now: datetime
+    at_the_door: bool = False
+    """Whether it is a guest who asks."""
 
     async def currencies(self, channel: str) -> list[str]:
         """In which something is for sale there, by their codes."""
@@ -104,7 +106,7 @@ async def shop_of_request(
     settings = await _settings_of(reader)
     if is_guest(asked) and not settings.guests:
         raise forbidden(PERMISSION, asked.merchant)
-    return Shop(reader, settings, request.app.state.clock.now())
+    return Shop(reader, settings, request.app.state.clock.now(), is_guest(asked))
 
 
 WantedShop = Annotated[Shop, Depends(shop_of_request)]

@@ -86,7 +86,12 @@ class ShopProduct(Answer):
 
 
 async def _where(shop: Shop, channel: str | None, currency: str | None) -> tuple[str, str | None]:
-    """Channel and currency: those asked for, else the shop's own and the first of those that it sells in."""
+    """Channel and currency: those asked for, else the shop's own and the first of those that it sells in.
+
+    Raises a 404 problem for a guest who asks for another channel: its prices may be for some only.
+    """
+    if shop.at_the_door and channel not in (None, shop.settings.channel):
+        raise not_found("channel", str(channel))
     channel = channel or shop.settings.channel
     return channel, currency or next(iter(await shop.currencies(channel)), None)
 
@@ -174,7 +179,7 @@ def _availability(row: dict[str, Any]) -> Availability:
 
 
 DOORS = doors()
-shop_route(DOORS, "/products", search_shop, ShopProducts, "search_shop", "Search what is for sale")
+shop_route(DOORS, "/products", search_shop, ShopProducts, "search_shop", "Search what is for sale", 404)
 shop_route(
     DOORS,
     "/products/{product_id:path}",

@@ -148,7 +148,11 @@ async def test_a_guest_finds_what_is_published_and_nothing_else(api: Api) -> Non
     assert await found(api, words="teapit") == ["POT"], "mistyped"
     assert await found(api, sort="cheapest") == ["MUG", "POT"]
     assert await found(api, sort="dearest", price_to=2000) == ["MUG"]
-    assert await found(api, channel="app") == ["S"], "a cart may be of that channel, too"
+    elsewhere = await ok(get(api, "/v1/shop/products?channel=app"))
+    assert [each["product_id"] for each in elsewhere["items"]] == ["S"], "a cart may be of that channel, too"
+    for path in ("/products", "/products/S"):
+        problem(await at_the_door(api, path, channel="app"), 404, "not-found")
+    assert await found(api, channel="web")
     assert await found(api, currency="JPY") == []
     whole = await ok(at_the_door(api, "/products", currency="EUR"))
     assert whole["items"][0] == {
