@@ -611,6 +611,7 @@ CLOSED = {
     "day_from",
     "day_to",
     "days_late_min",
+    "expires_before",
     "limit",
     "cursor",
 }
