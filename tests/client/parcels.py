@@ -18,6 +18,7 @@ from tillroll_client.api.picking import (
 from tillroll_client.models import (
     CloseManifestBody,
     CustomerBody,
+    FilledShipmentStatus,
     HandOverManifestBody,
     HandOverPickListBody,
     LineBody,
@@ -32,7 +33,6 @@ from tillroll_client.models import (
     PickShortBody,
     PickShortBodyReason,
     PlaceOrderBody,
-    ShipmentStatus,
     StageBody,
 )
 
@@ -79,7 +79,7 @@ def place(shop: Shop) -> None:
 
 def labelled(order: OrderDetail) -> list[str]:
     """Its parcels that have a label and have not left."""
-    return [each.shipment_id for each in order.shipments if each.status is ShipmentStatus.LABEL_BOUGHT]
+    return [each.shipment_id for each in order.shipments if each.status is FilledShipmentStatus.LABEL_BOUGHT]
 
 
 def check_plan(shop: Shop) -> None:
@@ -136,7 +136,7 @@ def send(shop: Shop, warehouse: str) -> None:
 def check_sent(shop: Shop, order: OrderDetail) -> None:
     """All parcels are delivered, and each was paid for when it left."""
     sent = {each.shipment_id: (each.status, each.units_count) for each in order.shipments}
-    delivered = ShipmentStatus.DELIVERED
+    delivered = FilledShipmentStatus.DELIVERED
     assert sent == {ORDER: (delivered, 46), SECOND: (delivered, 14)}, order
     assert order.captured_cents == order.total_cents == UNITS * PRICE_CENTS, order
     (paid,) = order.payments
