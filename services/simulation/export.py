@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from services.simulation.plan import Plan
 from services.simulation.run import Outcome
 
 _FILE = '''"""{title}
@@ -12,35 +15,14 @@ What was wrong when this was exported:
 
 from services.simulation.faults import Faults
 from services.simulation.plan import (
-    Plan,
-    PlannedCart,
-    PlannedDelivery,
-    PlannedEdit,
-    PlannedGoods,
-    PlannedLine,
-    PlannedManifest,
-    PlannedOrder,
-    PlannedRefusal,
-    PlannedShopping,
+{names}
 )
 from services.simulation.run import simulate
 
 
 def test_seed_{seed}() -> None:
     given = Plan(
-        deliveries=(
-{deliveries}
-        ),
-        orders=(
-{orders}
-        ),
-        goods=(
-{goods}
-        ),
-        manifests=(
-{manifests}
-        ),
-        rules_change_every_s={every_s!r},
+{fields}
     )
     when = Faults.parse("{faults}")
     then = simulate({seed}, faults=when, plan=given)
@@ -51,17 +33,23 @@ def test_seed_{seed}() -> None:
 def exported(outcome: Outcome, faults: str) -> str:
     """The text of a pytest file that fails as `outcome` did."""
     plan = outcome.plan
+    fields = "\n".join(_field(name, getattr(plan, name)) for name in Plan.model_fields)
+    names = {Plan.__name__, *re.findall(r"\bPlanned\w+(?=\()", fields)}
     return _FILE.format(
         title=f"Seed {outcome.seed} of the simulation, shortened to {len(plan.orders)} orders.",
         violations="\n".join(f"- {_plain(each)}" for each in outcome.violations),
+        names="\n".join(f"    {name}," for name in sorted(names)),
         seed=outcome.seed,
         faults=faults,
-        deliveries="\n".join(f"            {each!r}," for each in plan.deliveries),
-        orders="\n".join(f"            {each!r}," for each in plan.orders),
-        goods="\n".join(f"            {each!r}," for each in plan.goods),
-        every_s=plan.rules_change_every_s,
-        manifests="\n".join(f"            {each!r}," for each in plan.manifests),
+        fields=fields,
     )
+
+
+def _field(name: str, value: object) -> str:
+    if not isinstance(value, tuple):
+        return f"        {name}={value!r},"
+    lines = "".join(f"            {each!r},\n" for each in value)
+    return f"        {name}=(\n{lines}        ),"
 
 
 def _plain(violation: str) -> str:

@@ -30,14 +30,10 @@ def shortened(plan: Plan, fails: Callable[[Plan], bool], tries: int = TRIES_MAX)
         plan.deliveries, lambda kept: still_fails(plan.model_copy(update={"deliveries": kept}))
     )
     plan = plan.model_copy(update={"deliveries": deliveries})
-    if plan.manifests and still_fails(plan.model_copy(update={"manifests": ()})):
-        plan = plan.model_copy(update={"manifests": ()})
-    if plan.offers and still_fails(plan.model_copy(update={"offers": ()})):
-        plan = plan.model_copy(update={"offers": ()})
-    if plan.pauses and still_fails(plan.model_copy(update={"pauses": ()})):
-        plan = plan.model_copy(update={"pauses": ()})
-    if plan.invoices and still_fails(plan.model_copy(update={"invoices": ()})):
-        plan = plan.model_copy(update={"invoices": ()})
+    for name in ("manifests", "offers", "pauses", "invoices"):
+        without = plan.model_copy(update={name: ()})
+        if getattr(plan, name) and still_fails(without):
+            plan = without
     if plan.goods and still_fails(plan.model_copy(update={"goods": ()})):
         return plan.model_copy(update={"goods": ()})
     goods = _minimized(plan.goods, lambda kept: still_fails(plan.model_copy(update={"goods": kept})))

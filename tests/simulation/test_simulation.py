@@ -64,6 +64,7 @@ NEVER = {
     "an order is paid for as it was placed, or as a change set says": ("OrderPaymentAdded",),
     "seldom is a later capture alone refused": ("OrderPaymentReduced",),
     "the carrier knows its parcels": ("ScanMisdirected",),
+    "where a carrier lets its parcels be followed was said before, if at all": ("TrackingLinkSet",),
     "the bank's customer does come": ("CustomerActionExpired",),
     "whoever fills a cart was known before": ("CartAssigned", "CartMerged"),
     "categories have the names that they come with": ("CategoryTranslated",),
