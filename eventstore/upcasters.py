@@ -69,6 +69,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("OrderHeld", 1): _as_it_was,
     ("OrderReleased", 1): _as_it_was,
     ("ManifestHandedOver", 1): _as_it_was,
+    ("PickShorted", 1): _as_it_was,
     ("PickListHandedOver", 1): _as_it_was,
     ("PickListHandedOver", 2): _as_it_was,
     ("DeadlineReached", 1): _as_it_was,

@@ -237,11 +237,13 @@ class ReviseAllocation(Command):
 
 
 class RemoveShortPick(Command):
-    """These units of the plan were not found."""
+    """These units of the plan were not found; so many of the product are fetched there all the same (`left`),
+    if that is known."""
 
     order_id: Id
     short_id: Annotated[Id, Field(pattern=f"^{SHORT_PICK}")]
     pick: Pick
+    left: Annotated[int, Field(ge=0)] = 0
 
 
 AllocationCommand: TypeAlias = (

@@ -59,12 +59,21 @@ def remove_short(command: RemoveShortPick, allocation: Allocation) -> tuple[Allo
     where they were let go before: then none of the plan is short."""
     if allocation.status not in ("planned", "settled") or command.short_id in allocation.shorts:
         return ()
-    pick = command.pick
-    planned = _at(allocation.picks)[pick.line, pick.sku, pick.warehouse]
-    short = (pick.model_copy(update={"quantity": min(pick.quantity, planned)}),) if planned else ()
+    short = _picks(_not_there(command, _at(allocation.picks)))
     now = _picks(_at(allocation.picks) - _at(short))
     ids = {"order_id": command.order_id, "cause": command.short_id}
     return (AllocationRevised(**ids, picks=now, short=short),)
+
+
+def _not_there(command: RemoveShortPick, planned: Counter[At]) -> Counter[At]:
+    """Of its own line first; but by now the plan may give the units to another line of the product."""
+    pick, short = command.pick, Counter[At]()
+    here = [at for at in planned if at[1:] == (pick.sku, pick.warehouse)]
+    rest = min(pick.quantity, sum(planned[at] for at in here) - command.left)
+    for at in sorted(here, key=lambda each: (each[0] != pick.line, -each[0])):
+        short[at] = max(0, min(rest, planned[at]))
+        rest -= short[at]
+    return short
 
 
 def settle_change(command: SettleAllocationChange, allocation: Allocation) -> tuple[AllocationEvent, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from domain.kernel import Refused
 from domain.order.changing import (
@@ -27,6 +27,8 @@ from domain.order.events import (
 from domain.order.state import UNSHIPPED, Order
 from domain.order.values import DeclineReason, Line, LineCut, LineQuantity
 
+Goods = tuple[str, str]
+"""SKU, and the warehouse that it must come from, if any."""
 ALLOCATION_CUT = "allocation"
 """The `cancel_id` by which an order that is allocated by rules loses the units that its first plan lacks."""
 
@@ -129,30 +131,43 @@ def _cut_off(command: CancelOrderLines, order: Order, cuts: tuple[LineCut, ...])
 
 def _as_far_as_left(command: CancelOrderLines, order: Order) -> CancelOrderLines:
     """Nothing where the order is shipped, or over: then nobody misses them any more. What its own line does
-    not lack, another of the same product may, the last one first."""
-    lacks, cut = _lacks(command, order), Counter[int]()
+    not lack, another of the same product may, the last one first; or what was had for that left as its own.
+    """
+    goods = _goods(command, order)
+    lacks, cut = _lacks(command, order, goods), Counter[int]()
     for told in command.lines if order.status in UNSHIPPED else ():
-        sku, units = command.skus.get(told.line), told.quantity
-        others = [number for number in sorted(order.lines, reverse=True) if order.lines[number].sku == sku]
-        for number in dict.fromkeys((told.line, *others)):
+        mine, units = goods.get(told.line) if told.line in command.skus else None, told.quantity
+        others = [number for number in sorted(order.lines, reverse=True) if goods[number] == mine]
+        had = [(number, command.had.get(number, 0)) for number in dict.fromkeys((told.line, *others))]
+        for number, there in (*had, *((each, 0) for each in others)):
             if number in order.lines:
-                beyond = order.lines[number].quantity - command.had.get(number, 0)
+                beyond = order.lines[number].quantity - there
                 part = min(units, beyond - cut[number], order.left(number) - cut[number])
-                part = max(0, part if sku is None else min(part, lacks[sku]))
+                part = max(0, part if mine is None else min(part, lacks[mine]))
                 cut[number] += part
                 units -= part
-                lacks[sku or ""] -= part
+                lacks[goods[number]] -= part
     lines = tuple(LineQuantity(line=number, quantity=some) for number, some in sorted(cut.items()) if some)
     return command.model_copy(update={"lines": lines})
 
 
-def _lacks(command: CancelOrderLines, order: Order) -> Counter[str]:
-    """Units of each product that the order wants beyond those that can be had."""
-    lacks = Counter[str]()
-    for line in order.lines.values():
-        lacks[line.sku] += line.quantity
-    for number, sku in command.skus.items():
-        lacks[sku] -= command.had.get(number, 0)
+def _goods(command: CancelOrderLines, order: Order) -> dict[int, Goods]:
+    """By line, also of lines that are cut off by now: a unit of a product does for another, in any warehouse
+    where a plan says which, and else in its own."""
+    lines = {
+        number: (line.sku, "" if order.allocated else line.warehouse) for number, line in order.lines.items()
+    }
+    return {**{number: (sku, "") for number, sku in command.skus.items() if order.allocated}, **lines}
+
+
+def _lacks(command: CancelOrderLines, order: Order, goods: Mapping[int, Goods]) -> Counter[Goods]:
+    """Units of each that the order wants beyond those that can be had."""
+    lacks = Counter[Goods]()
+    for number, line in order.lines.items():
+        lacks[goods[number]] += line.quantity
+    for number, units in command.had.items():
+        if number in goods:
+            lacks[goods[number]] -= units
     return lacks
 
 

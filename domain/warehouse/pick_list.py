@@ -53,7 +53,10 @@ class LinePicked(Event):
 
 
 class PickShorted(Event):
-    """`quantity` units of the line were not where they should be, or can't be sold."""
+    """`quantity` units of the line were not where they should be, or can't be sold. `left`: what the list has
+    of the product all the same, by line; of short picks of before nobody knows."""
+
+    schema_version = 2
 
     pick_list_id: Id
     order_id: Id
@@ -63,6 +66,7 @@ class PickShorted(Event):
     quantity: Quantity
     reason: ShortReason
     note: Text = ""
+    left: tuple[PickLine, ...] | None = None
 
 
 class OrderPacked(Event):
@@ -206,12 +210,14 @@ class ResumePickList(Command):
 
 
 class CutPickLine(Command):
-    """So many units of the line are not wanted any more; `cause` says what for, once."""
+    """So many units of the line are not wanted any more, as long as `left` stay: some may not have been found
+    meanwhile. `cause` says what for, once."""
 
     pick_list_id: Id
     cause: Id
     line: PositiveInt
     quantity: Quantity
+    left: Annotated[int, Field(ge=0)] = 0
 
 
 class CancelPickList(Command):
@@ -325,8 +331,17 @@ def _shorten(command: ShortPick, found: PickList) -> tuple[PickListEvent, ...]:
         quantity=command.short - before,
         reason=command.reason,
         note=command.note,
+        left=_left_of(found, line.sku, {**found.short, command.line: command.short}),
     )
     return (shorted,)
+
+
+def _left_of(found: PickList, sku: str, short: Mapping[int, int]) -> tuple[PickLine, ...]:
+    return tuple(
+        line.model_copy(update={"quantity": units})
+        for number, line in found.lines.items()
+        if line.sku == sku and (units := line.quantity - short.get(number, 0))
+    )
 
 
 def _pack(command: PackOrder, found: PickList) -> tuple[PickListEvent, ...]:
@@ -370,8 +385,8 @@ def _cut(command: CutPickLine, found: PickList, ids: dict[str, str]) -> tuple[Pi
     if late or line is None:
         return ()
     picked, short = found.picked.get(command.line, 0), found.short.get(command.line, 0)
-    quantity = min(command.quantity, line.quantity - short)
-    if not quantity:
+    quantity = min(command.quantity, line.quantity - short - command.left)
+    if quantity <= 0:
         return ()
     if sum(each.quantity for each in found.lines.values()) - sum(found.short.values()) == quantity:
         over = CancelPickList(pick_list_id=command.pick_list_id, reason="order_cancelled")

@@ -463,9 +463,15 @@ def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> 
     if process.allocated:
         return Reaction(process.model_copy(update={"shorts": (*process.shorts, short)}))
     waits = f"{event.sku} {event.warehouse}" in process.waits_for
-    units = Counter[Place]() if waits else _by_place([item]) & process.units
+    units = Counter[Place]() if waits else _by_place([item]) & _not_left(process, event)
     process = process.model_copy(update={"items": _items(process.units - units)})
     return Reaction(process, _record(process, short, units, fact))
+
+
+def _not_left(process: InventoryProcess, event: PickShorted) -> Counter[Place]:
+    """Of what is held, what the list does not have: what was not found may have been let go before."""
+    left = sum(line.quantity for line in event.left or ())
+    return process.units - _by_place(process.gone) - Counter({(event.sku, event.warehouse): left})
 
 
 def _replanned(
@@ -573,7 +579,7 @@ INVENTORY_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=10,
+    rule_version=11,
 )
 
 AGENTS = (INVENTORY_AGENT,)

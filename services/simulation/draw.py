@@ -126,15 +126,14 @@ def _shopping(random: Random, order: PlannedOrder) -> PlannedShopping:
 
 def _shopped(order: PlannedOrder, shopping: PlannedShopping | None) -> PlannedOrder:
     """Nobody knows yet what it will cost, or of how many units it will be: one payment is of all, and no list
-    is made by hand. Shipping makes two lines of one product, of which no picker misses any: what is cut then
-    may be the line that left (docs/simulation.md)."""
+    is made by hand."""
     if order.cart is None or shopping is None:
         return order
     return order.model_copy(
         update={
             "cart": order.cart.model_copy(update={"shopping": shopping}),
             "parts": (order.total_cents,),
-            "short_units": 0,
+            "short_units": order.short_units if order.merchant == BY_RULES else 0,
         }
     )
 

@@ -342,13 +342,13 @@ def left(quantity: int, cancel_id: str = "c1") -> OrderLinesCancelled:
         ([BY_HAND, HELD, LET_GO], [ResumePickList(**MINE)]),
         ([BY_HAND, CANCELLED], [CancelPickList(**MINE, reason="order_cancelled")]),
         ([CANCELLED, BY_HAND], [CancelPickList(**MINE, reason="order_cancelled")]),
-        ([BY_HAND, left(2)], [CutPickLine(**MINE, cause="c1", line=1, quantity=1)]),
-        ([BY_HAND, left(2), left(1, "c2")], [CutPickLine(**MINE, cause="c2", line=1, quantity=1)]),
+        ([BY_HAND, left(2)], [CutPickLine(**MINE, cause="c1", line=1, quantity=1, left=2)]),
+        ([BY_HAND, left(2), left(1, "c2")], [CutPickLine(**MINE, cause="c2", line=1, quantity=1, left=1)]),
         ([BY_HAND, left(3)], []),
         ([BY_HAND, NOT_FOUND, left(2)], []),  # the unit that is called off is the one that was not found
         (
             [BY_HAND, NO_MORE, AGAIN, left(2)],
-            [CutPickLine(pick_list_id="again", cause="c1", line=1, quantity=1)],
+            [CutPickLine(pick_list_id="again", cause="c1", line=1, quantity=1, left=2)],
         ),
         ([BY_HAND, NO_MORE, HELD], []),
         ([BY_HAND, BY_HAND, HELD], [HoldPickList(**MINE)]),
@@ -366,9 +366,10 @@ def test_a_list_by_hand_follows_a_change_of_its_order() -> None:
     )
     fewer = OrderEdited(**names, lines=(line,), lines_change=0, **sums)
     removed = OrderEdited(**names, removed=(1,), lines_change=-1, **sums)
-    cut = CutPickLine(**MINE, cause="e1", line=1, quantity=2)
+    cut = CutPickLine(**MINE, cause="e1", line=1, quantity=2, left=1)
     assert commands_of(WAREHOUSE_AGENT, BY_HAND, fewer) == [cut]
-    assert commands_of(WAREHOUSE_AGENT, BY_HAND, removed) == [cut.model_copy(update={"quantity": 3})]
+    gone = cut.model_copy(update={"quantity": 3, "left": 0})
+    assert commands_of(WAREHOUSE_AGENT, BY_HAND, removed) == [gone]
 
 
 SHORTED = PickShorted(

@@ -164,7 +164,7 @@ MINE, AGAIN = released("mine", A1), released("again", A1)
         # a person who makes a list may not know of the change
         (
             [cut(1, "A", 1), MINE2],
-            [CutPickLine(pick_list_id="mine", cause=fact(MINE2, 2).event_id, line=1, quantity=1)],
+            [CutPickLine(pick_list_id="mine", cause=fact(MINE2, 2).event_id, line=1, quantity=1, left=1)],
         ),
         ([cut(1, "A", 1), MINE2, parcel("p1", ("A", "w0", 1))], [concluded({"pick_list_id": "mine"}, "p1")]),
         ([cut(1, "A", 2), MINE2], []),

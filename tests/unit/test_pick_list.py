@@ -145,7 +145,7 @@ def test_the_carriers_word_may_come_too_late(given: list[PickListEvent]) -> None
 def test_pick_short() -> None:
     """The list goes on with what there is, and says who lacks what."""
     given = pick_list.given(RELEASED, STARTED, ALL_A)
-    given.when(ShortPick(**ID, line=2, short=1)).then(SHORT_B)
+    given.when(ShortPick(**ID, line=2, short=1)).then(SHORT_B.model_copy(update={"left": ()}))
     packed = pick_list.given(RELEASED, STARTED, ALL_A, SHORT_B).when(PackOrder(**ID, packages=2))
     packed.then(OrderPacked(**IDS, packages=2, units=3))
 
@@ -154,8 +154,24 @@ def test_short_in_parts_tells_only_what_is_more() -> None:
     one = PickShorted(**IDS, warehouse="north", line=1, sku="A-1", quantity=1, reason="damaged")
     given = pick_list.given(RELEASED, STARTED, one)
     given.when(ShortPick(**ID, line=1, short=3)).then(
-        PickShorted(**IDS, warehouse="north", line=1, sku="A-1", quantity=2, reason="missing")
+        PickShorted(**IDS, warehouse="north", line=1, sku="A-1", quantity=2, reason="missing", left=())
     )
+
+
+def test_a_short_pick_says_what_is_left_of_the_product() -> None:
+    """On all lines of it, as one unit does for another."""
+    lines = (*LINES, PickLine(line=3, sku="A-1", quantity=2))
+    given = pick_list.given(RELEASED.model_copy(update={"lines": lines}), STARTED)
+    (event,) = given.when(ShortPick(**ID, line=1, short=1)).events
+    assert event.left == (PickLine(line=1, sku="A-1", quantity=2), lines[-1])
+
+
+def test_what_is_called_off_and_what_is_not_found_may_be_the_same_units() -> None:
+    """Nothing that was found is cut for what is short already."""
+    short = PickShorted(**IDS, warehouse="north", line=1, sku="A-1", quantity=1, reason="missing")
+    given = pick_list.given(RELEASED, STARTED, short)
+    given.when(CutPickLine(**ID, **CUT, quantity=1, left=2)).then_nothing()
+    given.when(CutPickLine(**ID, **CUT, quantity=2, left=1)).then(cut_of(1))
 
 
 def test_all_short_is_nothing_to_pack() -> None:

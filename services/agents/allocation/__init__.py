@@ -139,7 +139,7 @@ ALLOCATION_AGENT = Agent(
         OrderShipped,
     ),
     react=react,
-    rule_version=5,
+    rule_version=6,
 )
 
 AGENTS = (ALLOCATION_AGENT,)

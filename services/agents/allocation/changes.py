@@ -120,7 +120,9 @@ def shorted(process: AllocationProcess, event: PickShorted, fact: Fact) -> React
     short_id = f"{SHORT_PICK}{fact.event_id}"
     unfound = (*process.unfound, Unfound(short_id=short_id, pick=pick))
     process = process.model_copy(update={"unfound": unfound})
-    asked = ask(process, fact, RemoveShortPick(order_id=process.order_id, short_id=short_id, pick=pick))
+    left = sum(line.quantity for line in event.left or ())
+    remove = RemoveShortPick(order_id=process.order_id, short_id=short_id, pick=pick, left=left)
+    asked = ask(process, fact, remove)
     if process.shipped:
         sent = revise(process, _sent_cause(fact), fact).commands if is_sent_anyway(process) else ()
         return Reaction(process, (*asked.commands, *sent))

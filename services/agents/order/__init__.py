@@ -78,7 +78,7 @@ from services.agents.order.ending import arrived, contradicted, counted, dispatc
 from services.agents.order.goods import (
     change_planned,
     cut_missing,
-    of_pick,
+    picked_short,
     placed,
     planned,
     replanned,
@@ -119,8 +119,7 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
         case OrderReleased(hold_id=hold_id) if hold_id.startswith(SHORT_PICK):
             return cut_missing(process, hold_id, fact)
         case PickShorted() as event if not process.allocated:
-            missing = process.missing.now_told([event])
-            return cut_missing(process.model_copy(update={"missing": missing}), of_pick(fact), fact)
+            return picked_short(process, event, fact)
         case OrderReserved() if process.is_authorized:
             return now(process, fact, ConfirmOrder(order_id=order_id))
         case OrderPaymentAdded() | OrderPaymentReduced() | OrderPaymentDropped() as event:
@@ -223,7 +222,7 @@ ORDER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=15,
+    rule_version=16,
 )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from domain.allocation import (
     SENT_ANYWAY,
@@ -24,6 +26,7 @@ from domain.order import (
     OrderPlaced,
 )
 from domain.order.missing import by_line, skus_of
+from domain.warehouse.pick_list import PickShorted
 from services.agents.order.change_sets import came, decline
 from services.agents.order.ending import contradicted
 from services.agents.order.process import PLAN, TO_PLAN, OrderProcess, now
@@ -112,6 +115,15 @@ def of_pick(fact: Fact) -> str:
     return f"{SHORT_PICK}{fact.event_id}"
 
 
+def picked_short(process: OrderProcess, event: PickShorted, fact: Fact) -> Reaction[OrderProcess]:
+    """Where no plan says what can be had instead, it is what the list has yet."""
+    told = (LineQuantity(line=event.line, quantity=event.quantity),)
+    if event.left is None:
+        return _cut(process, told, of_pick(fact), fact)
+    skus = dict.fromkeys((event.line, *by_line(event.left)), event.sku)
+    return _cut(process, told, of_pick(fact), fact, had=by_line(event.left), skus=skus)
+
+
 def cut_missing(process: OrderProcess, cancel_id: str, fact: Fact) -> Reaction[OrderProcess]:
     """All that was told: the order knows best what of it is still wanted."""
     missing = process.missing
@@ -119,6 +131,18 @@ def cut_missing(process: OrderProcess, cancel_id: str, fact: Fact) -> Reaction[O
     lines = tuple(LineQuantity(line=line, quantity=some) for line, some in sorted(missing.told.items()))
     if not lines:
         return Reaction(process)
-    what = {"lines": lines, "unfound": True, "had": missing.had, "skus": missing.skus}
+    return _cut(process, lines, cancel_id, fact, had=missing.had, skus=missing.skus)
+
+
+def _cut(
+    process: OrderProcess,
+    told: tuple[LineQuantity, ...],
+    cancel_id: str,
+    fact: Fact,
+    *,
+    had: Mapping[int, int] = MappingProxyType({}),
+    skus: Mapping[int, str] = MappingProxyType({}),
+) -> Reaction[OrderProcess]:
     ids = {"order_id": process.order_id, "cancel_id": cancel_id}
+    what = {"lines": told, "unfound": True, "had": had, "skus": skus}
     return now(process, fact, CancelOrderLines(**ids, reason="stock", **what))

@@ -33,16 +33,15 @@ from domain.warehouse.pick_list import (
 from services.agents.agent import Agent
 from services.agents.warehouse.fetched import concluded, dispatched, handed_over, known_as_missing, not_found
 from services.agents.warehouse.process import (
+    Place,
     ToPick,
     WarehouseProcess,
     each_list,
     id_of,
     last_first,
+    listed,
     lists_there,
 )
-
-At = tuple[int, str]
-"""Line and warehouse."""
 
 
 def _lists(order_id: str, picks: Iterable[Pick], before: int = 0) -> tuple[ToPick, ...]:
@@ -88,14 +87,14 @@ def _by_hand(process: WarehouseProcess, event: PickListReleased, fact: Fact) -> 
     cuts: list[Group] = []
     for line, units in process.wanted.items():
         if (beyond := found.units(line) - units) > 0:
-            found = found.without(line, beyond)
             cuts.append(_cut(fact, found, fact.event_id, line, beyond))
+            found = found.without(line, beyond)
     changed = process.model_copy(update={"by_hand": (*process.by_hand, found)})
     return Reaction(changed, (*cuts, *(each_list(fact, [found], _hold) if process.held else ())))
 
 
 def _cut(fact: Fact, each: ToPick, cause: str, line: int, units: int) -> Group:
-    cut = CutPickLine(**id_of(each), cause=cause, line=line, quantity=units)
+    cut = CutPickLine(**id_of(each), cause=cause, line=line, quantity=units, left=each.units(line) - units)
     return one(pick_list_stream(fact.merchant, each.pick_list_id), cut)
 
 
@@ -122,9 +121,16 @@ def _not_listed(
 
 
 def _after(each: ToPick, event: PickListCancelled | PickShorted) -> ToPick:
-    if isinstance(event, PickShorted):
+    """What was cut meanwhile, and what was not found, may be the same units: the list says what is left."""
+    if isinstance(event, PickListCancelled):
+        return each.model_copy(update={"lines": ()})
+    if event.left is None:
         return each.without(event.line, event.quantity)
-    return each.model_copy(update={"lines": ()})
+    left = {line.line: line.quantity for line in event.left}
+    for line in each.lines:
+        if line.sku == event.sku:
+            each = each.without(line.line, line.quantity - left.get(line.line, 0))
+    return each
 
 
 def _cut_by_hand(
@@ -149,40 +155,41 @@ def _cut_by_hand(
     return Reaction(process.model_copy(update=update), tuple(cuts))
 
 
-def _units(picks: Iterable[Pick]) -> Counter[At]:
-    units: Counter[At] = Counter()
+def _units(picks: Iterable[Pick]) -> Counter[Place]:
+    units: Counter[Place] = Counter()
     for pick in picks:
-        units[pick.line, pick.warehouse] += pick.quantity
+        units[pick.sku, pick.warehouse] += pick.quantity
     return units
 
 
-def _beyond(process: WarehouseProcess, lists: Iterable[ToPick], picks: Iterable[Pick]) -> Counter[At]:
-    """Units on these lists, and those by hand, beyond the plan, which does not know yet of all that was not
-    found."""
-    wanted = _units(picks)
-    for short in process.shorts.values():
-        wanted[short.line, short.warehouse] -= min(short.quantity, wanted[short.line, short.warehouse])
-    listed: Counter[At] = Counter()
-    for each in (*lists, *process.by_hand):
-        for line in each.lines:
-            listed[line.line, each.warehouse] += line.quantity
-    return listed - wanted
-
-
 def _without(
-    lists: tuple[ToPick, ...], units: Counter[At]
+    lists: tuple[ToPick, ...], units: Counter[Place]
 ) -> tuple[tuple[ToPick, ...], list[tuple[ToPick, int, int]]]:
-    """The lists without these units, and which of them loses how much of which line: the last lists first."""
+    """The lists without these units, and which of them loses how much of which line: the last lists first,
+    and of each the last lines."""
     left = {each.pick_list_id: each for each in lists}
     taken = []
     beyond = Counter(units)
-    for line, warehouse in units:
-        for each in last_first(left.values()):
-            if each.warehouse == warehouse and (part := min(beyond[line, warehouse], each.units(line))):
-                left[each.pick_list_id] = left[each.pick_list_id].without(line, part)
-                taken.append((each, line, part))
-                beyond[line, warehouse] -= part
+    for each in last_first(lists):
+        for line in reversed(each.lines):
+            place = (line.sku, each.warehouse)
+            if part := min(beyond[place], line.quantity):
+                left[each.pick_list_id] = left[each.pick_list_id].without(line.line, part)
+                taken.append((each, line.line, part))
+                beyond[place] -= part
     return tuple(left.values()), taken
+
+
+def _come(event: AllocationRevised) -> tuple[Pick, ...]:
+    """Units that are to be fetched beside those of before: of what only goes to another line, none."""
+    moved, come = _units(event.removed), []
+    for pick in event.added:
+        place = (pick.sku, pick.warehouse)
+        same = min(moved[place], pick.quantity)
+        moved[place] -= same
+        if pick.quantity > same:
+            come.append(pick.model_copy(update={"quantity": pick.quantity - same}))
+    return tuple(come)
 
 
 def _revised(process: WarehouseProcess, event: AllocationRevised, fact: Fact) -> Reaction[WarehouseProcess]:
@@ -190,7 +197,8 @@ def _revised(process: WarehouseProcess, event: AllocationRevised, fact: Fact) ->
     by lists of its own. Before the first lists are released, they are simply others.
 
     What is listed is compared with the plan, each time: a cut may have come too late for what was not found
-    meanwhile, so what is planned and what is called off does not add up to what is there.
+    meanwhile, so what is planned and what is called off does not add up to what is there. Lists are about
+    goods: to which line of the order a unit belongs may change while it is fetched, or has left.
     """
     known = event.cause in process.shorts
     if known:
@@ -203,8 +211,8 @@ def _revised(process: WarehouseProcess, event: AllocationRevised, fact: Fact) ->
     before = process.to_pick
     if not known:  # a process of before did not keep what it heard of short picks
         before, _ = _without(before, _units(event.short))
-    lists = (*before, *_lists(process.order_id, event.added, before=len(before)))
-    lists, taken = _without(lists, _beyond(process, lists, event.picks))
+    lists = (*before, *_lists(process.order_id, _come(event), before=len(before)))
+    lists, taken = _without(lists, listed((*lists, *process.by_hand)) - _units(event.picks))
     released = {each.pick_list_id for each in before}
     cuts = tuple(
         _cut(fact, each, event.cause, line, units)
@@ -275,7 +283,7 @@ WAREHOUSE_AGENT = Agent(
         ShipmentDispatched,
     ),
     react=react,
-    rule_version=7,
+    rule_version=8,
 )
 
 AGENTS = (WAREHOUSE_AGENT,)

@@ -31,7 +31,9 @@ class ToPick(Value):
 
     def without(self, line: int, units: int) -> ToPick:
         left = (
-            each.model_copy(update={"quantity": max(0, each.quantity - units)}) if each.line == line else each
+            each.model_copy(update={"quantity": max(0, each.quantity - max(0, units))})
+            if each.line == line
+            else each
             for each in self.lines
         )
         return self.model_copy(update={"lines": tuple(each for each in left if each.quantity)})
