@@ -432,6 +432,6 @@ ORDERS = ReadModel(
         *MOVES,
     ),
     project=project,
-    version=9,
+    version=10,
     personal={"orders": tuple(PERSON)},
 )

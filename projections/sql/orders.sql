@@ -99,6 +99,7 @@ CREATE INDEX ON orders_g0 (merchant, fulfilment_status, placed_at DESC, order_id
 CREATE INDEX ON orders_g0 (merchant, channel, placed_at DESC, order_id DESC);
 CREATE INDEX ON orders_g0 (merchant, placed_at DESC, order_id DESC) WHERE held;
 CREATE INDEX ON orders_g0 (merchant, placed_at DESC, order_id DESC) WHERE discrepancy IS NOT NULL;
+CREATE INDEX ON orders_g0 (merchant, cancel_reason, placed_at DESC, order_id DESC) WHERE cancel_reason IS NOT NULL;
 CREATE INDEX ON orders_g0 (merchant, total_cents DESC, order_id DESC);
 CREATE INDEX ON orders_g0 (merchant, customer_id);
 CREATE INDEX ON orders_g0 (merchant, checkout_id);

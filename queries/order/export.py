@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from queries.dependencies import MerchantReader, Reader, Rows
 from queries.models import documented
 from queries.order.filters import Filter
-from queries.order.orders import MODELS, list_of
+from queries.order.orders import MODELS, VIEWS, list_of
 from services.web.access import asked_of, requires
 from services.web.problems import Problem, problem_responses
 from services.web.work import check_room_to_rest, resting
@@ -55,7 +55,7 @@ def lines_of(rows: Iterable[Mapping[str, Any]]) -> bytes:
 async def _page(reader: Reader, wanted: Mapping[str, Any], after: Mapping[str, Any] | None) -> Rows:
     begin = {"after_key": after and after["placed_at"], "after_id": after and after["order_id"]}
     arguments = {**wanted, **begin, "limit": PAGE}
-    return (await reader.rows(MODELS, (list_of("newest", wanted), arguments)))[0]
+    return (await reader.rows(MODELS, (list_of("newest", wanted), arguments), views=VIEWS))[0]
 
 
 async def _lines(

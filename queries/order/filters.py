@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Query
 from pydantic import AwareDatetime
 
-from domain.order import DiscrepancyKind
+from domain.order import CancelReason, DiscrepancyKind
 from services.web.problems import invalid
 
 Status = Literal["placed", "reserved", "confirmed", "shipped", "completed", "cancelled"]
@@ -49,6 +49,7 @@ async def filter_of_request(
     status: Status | None = None,
     payment_status: PaymentStatus | None = None,
     fulfilment_status: FulfilmentStatus | None = None,
+    cancel_reason: Annotated[CancelReason | None, Query(description="cancelled for this reason")] = None,
     held: Annotated[bool | None, Query(description="held up by anything, or by nothing")] = None,
     hold: Annotated[HoldReason | None, Query(description="held up for this reason")] = None,
     tag: Annotated[str | None, _text("which has this tag", "gift")] = None,
@@ -63,6 +64,9 @@ async def filter_of_request(
     total_max: Annotated[_Cents, Query(description="of so many minor units at most")] = None,
     currency: Annotated[str | None, Query(pattern="^[A-Z]{3}$", description="ISO 4217")] = None,
     sku: Annotated[str | None, _text("with a line of this product", "MUG-RED")] = None,
+    tracking_number: Annotated[
+        str | None, _text("with a parcel that has, or had, a label of this number", "MT123456785BR")
+    ] = None,
     customer: Annotated[str | None, _text("your id of the customer", "c-4711")] = None,
     checkout: Annotated[str | None, Query(max_length=200)] = None,
     q: Annotated[
@@ -77,6 +81,7 @@ async def filter_of_request(
         "status": status,
         "payment_status": payment_status,
         "fulfilment_status": fulfilment_status,
+        "cancel_reason": cancel_reason,
         "held": held,
         "hold": hold,
         "tag": tag,
@@ -88,6 +93,7 @@ async def filter_of_request(
         "total_max": total_max,
         "currency": currency,
         "sku": sku,
+        "tracking_number": tracking_number,
         "customer": customer,
         "checkout": checkout,
         "q": q,

@@ -50,12 +50,13 @@ def list_of(sort: Sort, wanted: Mapping[str, Any]) -> str:
     return text
 
 
-MODELS = ("orders", "order_holds", "order_tags", "order_discrepancies", "order_lines")
+MODELS = ("orders", "order_holds", "order_tags", "order_discrepancies", "order_lines", "shipments")
 """What a list is made of: orders, and what they are found by."""
+VIEWS = (*MODELS, "shipment_labels")
 BESIDE = ("shipment_lines", "tracking_links")
 """Further views of theirs that an order is shown with."""
-OF_STAFF = ("held", "hold", "tag", "discrepancy")
-ELSEWHERE = ("hold", "tag", "discrepancy", "sku")
+OF_STAFF = ("held", "hold", "tag", "discrepancy", "tracking_number")
+ELSEWHERE = ("hold", "tag", "discrepancy", "sku", "tracking_number")
 """Conditions that another table answers."""
 
 
@@ -183,14 +184,14 @@ async def list_orders(
     sort: Sort = "newest",
 ) -> Response:
     """All conditions hold at once. A customer sees its own, and less of them; what is the merchant's own
-    affair (`held`, `hold`, `tag`, `discrepancy`) is no condition for it.
+    affair (`held`, `hold`, `tag`, `discrepancy`, `tracking_number`) is no condition for it.
     """
     if reader.subject and (asked_for := [each for each in OF_STAFF if wanted[each] is not None]):
         raise forbidden(f"orders:manage for the condition {asked_for[0]}", reader.merchant)
     key, _, _, parse = _SORTS[sort]
     after_key, after_id = page.after(sort, parse, as_str) or (None, None)
     arguments = {**wanted, "after_key": after_key, "after_id": after_id, "limit": page.limit + 1}
-    rows = (await reader.rows(MODELS, (list_of(sort, wanted), arguments)))[0]
+    rows = (await reader.rows(MODELS, (list_of(sort, wanted), arguments), views=VIEWS))[0]
     keys = (key, "order_id")
     if reader.subject:
         return as_it_is(reader, page_of(OwnOrder, rows, page, sort, *keys))

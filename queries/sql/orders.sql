@@ -7,6 +7,7 @@ WHERE merchant = :merchant
   AND (:status::text IS NULL OR status = :status)
   AND (:payment_status::text IS NULL OR payment_status = :payment_status)
   AND (:fulfilment_status::text IS NULL OR fulfilment_status = :fulfilment_status)
+  AND (:cancel_reason::text IS NULL OR cancel_reason = :cancel_reason)
   AND (:placed_from::timestamptz IS NULL OR placed_at >= :placed_from)
   AND (:placed_to::timestamptz IS NULL OR placed_at < :placed_to)
   AND (:channel::text IS NULL OR channel = :channel)
@@ -29,6 +30,10 @@ WHERE merchant = :merchant
   ))
   AND (:sku::text IS NULL OR order_id IN (
       SELECT l.order_id FROM order_lines AS l WHERE l.merchant = :merchant AND l.sku = :sku
+  ))
+  AND (:tracking_number::text IS NULL OR order_id IN (
+      SELECT s.order_id FROM shipments AS s JOIN shipment_labels AS l USING (merchant, shipment_id)
+      WHERE s.merchant = :merchant AND l.tracking_number = :tracking_number
   ))
   AND (:q::text IS NULL OR order_id >= :q AND order_id < :q_end OR checkout_id >= :q AND checkout_id < :q_end)
   AND (:after_id::text IS NULL OR ({key}, order_id) {beyond} (:after_key, :after_id))

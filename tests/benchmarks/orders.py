@@ -51,7 +51,15 @@ from tests.integration.projections_trade import Bought, Step, setting_up
 ORDERS, ASKED = 100_000, 60
 GOAL_MS = 100.0
 MERCHANT, PEOPLE, SKUS = "merchant0", 10_000, 500
-MODELS = ("merchants", "orders", "order_lines", "order_holds", "order_tags", "order_discrepancies")
+MODELS = (
+    "merchants",
+    "orders",
+    "order_lines",
+    "order_holds",
+    "order_tags",
+    "order_discrepancies",
+    "shipments",
+)
 
 
 def _life(number: int) -> tuple[Bought, list[Step]]:
@@ -156,6 +164,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "tag, rare": {"tag": "rare"},
     "discrepancy, any": {"discrepancy": "any"},
     "discrepancy, rare": {"discrepancy": "not_voided"},
+    "cancelled, by reason": {"cancel_reason": "customer"},
+    "parcel": {"tracking_number": "T000000000777"},
     "product": {"sku": "sku1"},
     "customer": {"customer": "customer-000000000777"},
     "days": {"placed_from": "2018-03-02T00:00:00Z", "placed_to": "2018-03-03T00:00:00Z"},

@@ -49,6 +49,10 @@ async def test_a_list_finds_by_every_condition(shop: Api) -> None:
     assert await found(shop, discrepancy="not_captured") == [], "it was resolved"
     assert await found(shop, sku="B") == ["=changed"]
     assert sorted(await found(shop, sku="A")) == sorted(everything)
+    assert await found(shop, cancel_reason="customer") == ["cancelled"]
+    assert await found(shop, cancel_reason="fraud") == []
+    assert await found(shop, tracking_number="Tdone") == ["done"]
+    assert await found(shop, tracking_number="T") == []
     assert await found(shop, customer="customer-done") == ["done"]
     assert await found(shop, q="=ch") == ["=changed"]
     assert await found(shop, q="checkout-don") == ["done"]

@@ -590,6 +590,7 @@ CLOSED = {
     "status",
     "payment_status",
     "fulfilment_status",
+    "cancel_reason",
     "held",
     "hold",
     "discrepancy",
