@@ -85,6 +85,8 @@ NO_A1 = PickShorted(**SECOND, order_id="o1", warehouse="w1", line=1, sku="A", qu
 NOT_A = PickShorted(
     pick_list_id="mine", order_id="o1", warehouse="w0", line=1, sku="A", quantity=1, reason="missing"
 )
+ONE_A = NOT_A.model_copy(update={"left": (A1,)})
+ONE = parcel("p1", ("A", "w0", 1))
 LESS_A = PICKS[0].model_copy(update={"quantity": 1})
 MINE2, MINE_AB = released("mine", A2), released("both", A2, B1)
 MINE, AGAIN = released("mine", A1), released("again", A1)
@@ -168,6 +170,12 @@ MINE, AGAIN = released("mine", A1), released("again", A1)
         ),
         ([cut(1, "A", 1), MINE2, parcel("p1", ("A", "w0", 1))], [concluded({"pick_list_id": "mine"}, "p1")]),
         ([cut(1, "A", 2), MINE2], []),
+        # of an order without a plan its parcels know what was not found once it does
+        ([MINE2, ONE_A, cut(1, "A", 1), ONE], [concluded({"pick_list_id": "mine"}, "p1")]),
+        ([MINE2, ONE_A, PART], [concluded({"pick_list_id": "mine"}, "p1")]),
+        ([MINE2, ONE_A, ONE], []),  # perhaps it was made of both
+        # and what was called off before is not missed
+        ([MINE2, cut(1, "A", 1), ONE_A, ONE], [concluded({"pick_list_id": "mine"}, "p1")]),
         ([cut(1, "A", 1), MINE, PART, AGAIN], []),  # what takes the place of goods that are gone
         # what a carrier has is neither held nor called off
         ([*BEGUN, ALL, HELD], [HoldPickList(**SECOND)]),

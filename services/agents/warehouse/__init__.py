@@ -4,7 +4,7 @@ and once a carrier has fetched what is on them."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from domain.allocation import SHORT_PICK, AllocationPlanned, AllocationRevised, Pick
 from domain.carrier import ParcelLine, ShipmentDispatched
@@ -108,16 +108,40 @@ def _not_listed(
             _after(each, event) if each.pick_list_id == event.pick_list_id else each for each in lists
         )
 
-    shorts = process.shorts
-    if isinstance(event, PickShorted):
-        what = {"sku": event.sku, "warehouse": event.warehouse, "quantity": event.quantity}
-        shorts = {**shorts, f"{SHORT_PICK}{fact.event_id}": Pick(line=event.line, **what)}
-        process = not_found(process, ParcelLine(**what))
     by_hand = left(process.by_hand)
     if isinstance(event, PickListCancelled):
         by_hand = tuple(each for each in by_hand if each.pick_list_id != event.pick_list_id)
-    found = {"by_hand": by_hand, "to_pick": left(process.to_pick), "shorts": shorts}
-    return Reaction(process.model_copy(update=found))
+    else:
+        process = _short(process, event, listed(process.by_hand) - listed(by_hand), fact)
+    return Reaction(process.model_copy(update={"by_hand": by_hand, "to_pick": left(process.to_pick)}))
+
+
+def _short(
+    process: WarehouseProcess, event: PickShorted, lost: Counter[Place], fact: Fact
+) -> WarehouseProcess:
+    """Parcels may not know of it. Without a plan, which says so later, it is what lists have `lost` by it."""
+    units = event.quantity if process.is_planned else lost[event.sku, event.warehouse]
+    if not units:
+        return process
+    what = {"sku": event.sku, "warehouse": event.warehouse, "quantity": units}
+    shorts = {**process.shorts, f"{SHORT_PICK}{fact.event_id}": Pick(line=event.line, **what)}
+    return not_found(process.model_copy(update={"shorts": shorts}), ParcelLine(**what))
+
+
+def _made_good(process: WarehouseProcess, wanted: Mapping[int, int]) -> WarehouseProcess:
+    """Without a plan the order itself says what it does not want any more: so much less is missed of what was
+    not found, and parcels that have not left follow."""
+    shorts, known = dict(process.shorts), Counter[Place]()
+    for line, units in wanted.items() if not process.is_planned else ():
+        lacks = max(0, units - sum(each.units(line) for each in process.by_hand))
+        for name, short in [(name, short) for name, short in shorts.items() if short.line == line]:
+            missed = min(short.quantity, lacks)
+            lacks -= missed
+            known[short.sku, short.warehouse] += short.quantity - missed
+            del shorts[name]
+            if missed:
+                shorts[name] = short.model_copy(update={"quantity": missed})
+    return known_as_missing(process.model_copy(update={"shorts": shorts}), known)
 
 
 def _after(each: ToPick, event: PickListCancelled | PickShorted) -> ToPick:
@@ -152,7 +176,7 @@ def _cut_by_hand(
                 cuts.append(_cut(fact, each, cause, line, part))
                 beyond -= part
     update = {"by_hand": tuple(left.values()), "wanted": {**process.wanted, **wanted}}
-    return Reaction(process.model_copy(update=update), tuple(cuts))
+    return Reaction(_made_good(process.model_copy(update=update), wanted), tuple(cuts))
 
 
 def _units(picks: Iterable[Pick]) -> Counter[Place]:
@@ -233,7 +257,7 @@ def _react(process: WarehouseProcess, fact: Fact) -> Reaction[WarehouseProcess]:
         case AllocationPlanned(order_id=order_id) as event if not (process.released or process.over):
             changed = {"order_id": order_id, "to_pick": _lists(order_id, event.picks)}
             return Reaction(process.model_copy(update=changed))
-        case AllocationRevised() as event if process.order_id and not process.over:
+        case AllocationRevised() as event if process.is_planned and not process.over:
             return _revised(process, event, fact)
         case OrderConfirmed() if process.to_pick and not process.released:
             commands = _release(process, fact, process.to_pick)

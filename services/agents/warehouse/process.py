@@ -64,6 +64,11 @@ class WarehouseProcess(Value):
     held: bool = False
     over: bool = False
 
+    @property
+    def is_planned(self) -> bool:
+        """By rules; else people alone make its lists."""
+        return bool(self.order_id)
+
     @model_validator(mode="before")
     @classmethod
     def _of_before(cls, kept: Any) -> Any:
