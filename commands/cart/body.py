@@ -20,7 +20,7 @@ from commands.fields import (
 )
 from commands.payment_method import EXAMPLE_METHOD, MethodBody, ReturnUrl
 from domain.cart.commands import Payment
-from domain.cart.events import CartTerms, Contact, ShippingCharge, guest_of
+from domain.cart.events import UNNAMED, CartTerms, Contact, ShippingCharge, guest_of
 from domain.cart.storefront import SERVICES_MAX, ShippingMethod, StorefrontSettings
 from domain.money import MOST_CENTS, Currency
 from domain.product import Channel
@@ -72,7 +72,7 @@ class ItemBody(Body):
     sku: Sku
     quantity: Annotated[int, whole(1, LINE_UNITS_MAX)] = 1
     merchant: Merchant | None = Field(None, description="who sells it, where that is another merchant")
-    warehouse: Warehouse = "main"
+    warehouse: Warehouse = UNNAMED
     name: Text = Field("", examples=["Mug, red"])
     category: Sku | None = Field(None, examples=["kitchen"])
     unit_price_cents: _Amount | None = Field(

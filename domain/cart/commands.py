@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, PositiveInt
 from domain.allocation.rules import AllocationTerms
 from domain.cart.events import (
     CHANNEL,
+    UNNAMED,
     CartTerms,
     Channel,
     Contact,
@@ -81,7 +82,7 @@ class AddItem(CartCommand):
     category: str | None = None
     quantity: Quantity
     unit_price_cents: Cents
-    warehouse: Id = "main"
+    warehouse: Id = UNNAMED
     priced_by: PricedBy = "caller"
 
 

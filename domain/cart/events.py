@@ -21,6 +21,8 @@ Seconds = Annotated[int, Field(gt=0, le=10 * 366 * 86400)]
 Channel = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
 CHANNEL = "web"
 """Where a storefront sells, unless it says so."""
+UNNAMED = "main"
+"""The warehouse of a line that names none, where no rules choose."""
 PricedBy: TypeAlias = Literal["settings", "caller"]
 """The merchant's own prices, or whoever was trusted to say them: a storefront's program."""
 ReleaseReason: TypeAlias = Literal["order_refused", "unfinished"]
@@ -98,7 +100,7 @@ class ItemAdded(CartEvent):
     category: str | None = None
     quantity: Quantity
     unit_price_cents: Cents
-    warehouse: Id = "main"
+    warehouse: Id = UNNAMED
     priced_by: PricedBy = "caller"
 
 

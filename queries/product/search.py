@@ -164,6 +164,7 @@ async def search_products(
         "price_from": price_from,
         "price_to": price_to,
         "in_stock": in_stock,
+        "warehouses": None,
     }
     return await find_products(reader, page, words, sort, filters)
 

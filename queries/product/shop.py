@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from fastapi import Query
 from pydantic import Field
 
+from domain.cart.events import UNNAMED
 from domain.product.values import PRICES_MAX
 from domain.product.words import plain_words
 from eventstore.queries import load_queries
@@ -23,7 +24,8 @@ from services.web.pagination import Page
 from services.web.problems import not_found
 
 _QUERIES = load_queries("queries", "product_shop.sql")
-_MODELS = ("products", "product_prices", "stock_levels", "warehouses", "allocation_rules")
+_SERVING = ("warehouses", "allocation_rules")
+_MODELS = ("products", "product_prices", "stock_levels")
 _VIEWS = (*_MODELS, "product_channels", "product_variants", "stock_holds")
 Availability: TypeAlias = Literal["in_stock", "may_wait", "sold_out"]
 
@@ -96,6 +98,13 @@ async def _where(shop: Shop, channel: str | None, currency: str | None) -> tuple
     return channel, currency or next(iter(await shop.currencies(channel)), None)
 
 
+async def _serving(shop: Shop) -> dict[str, Any]:
+    """The `warehouses` that serve a cart's line which names none, and whether it `may_wait` there."""
+    statement = (_QUERIES.get_serving.sql, {"now": shop.now, "unnamed": UNNAMED})
+    (rows,) = await shop.reader.rows(_SERVING, statement)
+    return rows[0]
+
+
 async def search_shop(
     shop: WantedShop,
     page: Page,
@@ -124,6 +133,7 @@ async def search_shop(
         "price_from": price_from,  # whatever has none is not for sale
         "price_to": price_to,
         "in_stock": in_stock,
+        "warehouses": None if in_stock is None else (await _serving(shop))["warehouses"],
     }
     found = await find_products(shop.reader, page, words, sort, filters, ("category", "brand"))
     # not the words that were looked for instead: the catalogue's, which are also of what is not published
@@ -145,13 +155,14 @@ async def get_shop_product(
         "currency": currency,
         "limit": PRICES_MAX,
     }
+    serving = await _serving(shop)
     unbound = dict.fromkeys(("sku", "after_sku", "after_channel", "after_currency"))
     found, variants, prices, stock = await shop.reader.rows(
         _MODELS,
         (_QUERIES.get_shop_product.sql, at),
         (item.VARIANTS, at),
         (item.PRICES, {**unbound, **priced}),
-        (_QUERIES.list_availability.sql, at),
+        (_QUERIES.list_availability.sql, {**at, **serving}),
         views=_VIEWS,
     )
     shown = _variants(variants, prices, stock) if currency else []

@@ -69,6 +69,7 @@ s.merchant = :merchant
   AND (:in_stock::boolean IS NULL OR EXISTS (
     SELECT FROM stock_levels AS l
     WHERE l.merchant = :merchant AND l.sku = ANY (string_to_array(s.skus, E'\n')) AND l.available > 0
+      AND (:warehouses::text[] IS NULL OR l.warehouse = ANY (:warehouses))
   ) = :in_stock);
 
 -- name: like_words

@@ -234,7 +234,8 @@ async def test_what_is_not_published_is_not_there(api: Api) -> None:
 
 
 async def test_rules_say_from_which_warehouses_it_can_be_had(api: Api) -> None:
-    """As in a cart: from those that are open; and it waits where the rules have it wait."""
+    """As in a cart: without rules from `main`, by rules from those that are open; and it waits where the rules
+    have it wait."""
     await fill(api)
     for name in ("north", "south"):
         await ok(api.post("/v1/warehouses", {"warehouse": name}), 201)
@@ -246,12 +247,24 @@ async def test_rules_say_from_which_warehouses_it_can_be_had(api: Api) -> None:
         shown = await ok(at_the_door(api, "/products/MUG", currency="EUR"))
         return {each["sku"]: each["availability"] for each in shown["variants"]}
 
-    assert await to_be_had() == {"MUG-BLUE": "may_wait", "MUG-GREEN": "sold_out", "MUG-RED": "in_stock"}
+    async def found_in_stock() -> list[str]:
+        found = await ok(at_the_door(api, "/products", currency="EUR", in_stock="true"))
+        return [each["product_id"] for each in found["items"]]
+
+    async def sold_by_a_cart() -> bool:
+        cart_id = (await ok(api.post("/v1/carts", {"currency": "EUR"}), 201))["cart_id"]
+        await ok(api.post(f"/v1/carts/{cart_id}/items", {"sku": "MUG-RED"}))
+        return not (await ok(api.send("GET", f"/v1/carts/{cart_id}")))["changes"]
+
+    assert await to_be_had() == dict.fromkeys(("MUG-BLUE", "MUG-GREEN", "MUG-RED"), "sold_out")
+    assert (await found_in_stock(), await sold_by_a_cart()) == ([], False)
     rules = {"rules": [{"kind": "fewest_splits"}], "when_short": "all_or_nothing"}
     await ok(api.put("/v1/allocation-rules", rules))
-    assert (await to_be_had())["MUG-BLUE"] == "sold_out"
+    assert await to_be_had() == {"MUG-BLUE": "sold_out", "MUG-GREEN": "sold_out", "MUG-RED": "in_stock"}
+    assert (await found_in_stock(), await sold_by_a_cart()) == (["MUG"], True)
     await ok(api.put("/v1/allocation-rules", {**rules, "when_short": "backorder"}))
     await ok(api.post("/v1/warehouses/north/close", {}))
+    assert (await found_in_stock(), await sold_by_a_cart()) == ([], False)
     assert await to_be_had() == {"MUG-BLUE": "may_wait", "MUG-GREEN": "sold_out", "MUG-RED": "sold_out"}
 
 
