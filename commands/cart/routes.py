@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import orjson
@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
 from commands.cart import body as bodies
-from commands.cart.checkout import buyers, check_fit, finish, give_method, known_contact
+from commands.cart.checkout import buyers, check_fit, contact_of, finish, give_method, known_contact
 from commands.cart.door import (
     PERMISSION,
     Shopper,
@@ -27,7 +27,7 @@ from commands.cart.door import (
     guests_cart,
     token_of,
 )
-from commands.cart.offers import charges_of, sold, storefronts
+from commands.cart.offers import charges_of, for_sale, sold, storefronts
 from commands.cart.view import (
     CartView,
     OrderOfCart,
@@ -45,6 +45,7 @@ from commands.http import PROBLEMS, CommandRoute, Positioned, answers
 from commands.names import Named, Source
 from commands.payment_method import check_stored
 from commands.personal import sealed
+from domain.cart.cart import Cart, lines_after
 from domain.cart.commands import (
     AddItem,
     AssignCart,
@@ -190,15 +191,31 @@ async def _add_item(shopper: WantedShopper, cart_id: CartId, body: bodies.ItemBo
         warehouse=body.warehouse,
         priced_by="settings" if body.unit_price_cents is None else "caller",
     )
-    return await _tell(shopper, command)
+    return await _tell(shopper, await _as_shown(shopper, cart, command))
 
 
 async def _change_quantity(
     shopper: WantedShopper, cart_id: CartId, line: LineInPath, body: bodies.QuantityBody
 ) -> Response:
     """The price stays that at which it was put in."""
-    await shopper.cart(cart_id)
-    return await _tell(shopper, ChangeItemQuantity(cart_id=cart_id, line=line, quantity=body.quantity))
+    cart = await shopper.cart(cart_id)
+    command = ChangeItemQuantity(cart_id=cart_id, line=line, quantity=body.quantity)
+    return await _tell(shopper, await _as_shown(shopper, cart, command))
+
+
+_Put = TypeVar("_Put", AddItem, ChangeItemQuantity)
+
+
+async def _as_shown(shopper: Shopper, cart: Cart, command: _Put) -> _Put:
+    """With how many units of its line will wait, as the cart's page shows it next."""
+    lines, number = lines_after(command, cart)
+    if not number:
+        return command
+    contact = await contact_of(shopper.call, cart)
+    states, now = shopper.call.parts.executor.states, shopper.call.parts.clock.now()
+    zip_prefix = contact.zip_prefix if contact else ""
+    units = await for_sale(states, lines, cart.ship_to_state, now, zip_prefix)
+    return command.model_copy(update={"waits": units[number].waits})
 
 
 async def _set_contact(shopper: WantedShopper, cart_id: CartId, body: bodies.ContactBody) -> Response:
@@ -298,10 +315,10 @@ async def _complete(shopper: WantedShopper, cart_id: CartId, body: bodies.Comple
     """Place the cart's orders, one a merchant. Pressed twice, sent again, or broken off in the middle: there
     is one order a merchant, and each answer tells of the same.
 
-    What is not any more as the buyer saw it (a price, units, the total) is told before it costs anything: 409
-    `as_seen` with `changes`, old and new, and `accept` to take them with. Units that may wait for goods to
-    come are no change: the cart's lines say how many will (`waits`). Nothing is held by a cart: stock is
-    reserved for its orders, by the rules of merchants that have some.
+    What is not any more as the buyer saw it (a price, units, more of them that wait, the total) is told
+    before it costs anything: 409 `as_seen` with `changes`, old and new, and `accept` to take them with. Units
+    that waited for goods to come when they were put in are no change: the lines say how many will (`waits`).
+    Nothing is held by a cart: stock is reserved for its orders, by the rules of merchants that have some.
     """
     call = shopper.call
     cart = await shopper.cart(cart_id)

@@ -58,10 +58,11 @@ class ShippingView(BaseModel):
 
 
 class ChangeView(BaseModel):
-    """What is not as it was put into the cart. Cents of a price, shipping or total; units of stock."""
+    """What is not as it was put into the cart. Cents of a price, shipping or total; units of stock, or
+    of those that wait."""
 
     line: int = Field(description="0 where it is of no line")
-    kind: Literal["price", "stock", "gone", "shipping", "total"]
+    kind: Literal["price", "stock", "waits", "gone", "shipping", "total"]
     was: int = Field(examples=[4990])
     now: int = Field(examples=[5490])
     merchant: str = Field("", description="whose shipping it is")

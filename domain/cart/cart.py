@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import reduce
 from typing import Literal, TypeAlias
 
 from domain.cart.commands import (
@@ -171,7 +172,7 @@ def _with_item(cart: Cart, added: ItemAdded) -> tuple[CartLine, ...]:
 def _with_changes(cart: Cart, changes: Iterable[LineChange]) -> tuple[CartLine, ...]:
     changed = {each.line: each for each in changes}
     lines = (
-        replace(line, unit_price_cents=new.unit_price_cents, quantity=new.quantity)
+        replace(line, unit_price_cents=new.unit_price_cents, quantity=new.quantity, waits=new.waits)
         if (new := changed.get(line.line))
         else line
         for line in cart.lines
@@ -185,6 +186,16 @@ def _add(command: AddItem, cart: Cart) -> tuple[CartEvents, ...]:
     added = ItemAdded(line=known, **dict(command))
     _within_limits(_with_item(cart, added), cart.charges)
     return (added,)
+
+
+def lines_after(command: AddItem | ChangeItemQuantity, cart: Cart) -> tuple[tuple[CartLine, ...], int]:
+    """The lines as the command would leave them, and which of them it is of; 0 where it would do nothing."""
+    try:
+        events = decide(command, cart)
+    except Refused:
+        return cart.lines, 0
+    numbers = [each.line for each in events if isinstance(each, ItemAdded | ItemQuantityChanged)]
+    return reduce(evolve, events, cart).lines, next(iter(numbers), 0)
 
 
 def _change_quantity(command: ChangeItemQuantity, cart: Cart) -> tuple[CartEvents, ...]:
@@ -230,8 +241,8 @@ def _merge(command: MergeCart, cart: Cart) -> tuple[CartEvents, ...]:
 def _told(differs: Iterable[Drift]) -> str:
     def told(each: Drift) -> str:
         where = f"line {each.line}: " if each.line else ""
-        unit = "units" if each.kind in ("stock", "gone") else "cents"
-        waits = f", of which {each.waits} will wait" if each.waits else ""
+        unit = "units" if each.kind in ("stock", "waits", "gone") else "cents"
+        waits = f", of which {each.waits} will wait" if each.waits and each.kind == "stock" else ""
         return f"{where}{each.kind} was {each.was} {unit}, is {each.now}{waits}"
 
     return "; ".join(map(told, differs))
@@ -432,8 +443,10 @@ def _touched(cart: Cart, event: CartEvents) -> Cart:
             return Cart("open", merchant, currency, event.channel, subject, event.token_digest, terms)
         case ItemAdded(line=line):
             return replace(cart, lines=_with_item(cart, event), last_line=max(line, cart.last_line))
-        case ItemQuantityChanged(line=number, quantity=quantity):
-            lines = (replace(e, quantity=quantity) if e.line == number else e for e in cart.lines)
+        case ItemQuantityChanged(line=number, quantity=quantity, waits=waits):
+            lines = (
+                replace(e, quantity=quantity, waits=waits) if e.line == number else e for e in cart.lines
+            )
             return replace(cart, lines=tuple(lines))
         case ItemRemoved(line=number):
             return replace(cart, lines=tuple(line for line in cart.lines if line.line != number))

@@ -17,6 +17,7 @@ from domain.cart.events import (
     PricedBy,
     ReleaseReason,
     ShippingCharge,
+    Waits,
 )
 from domain.kernel import Command, Quantity, Value
 from domain.money import Cents, Currency
@@ -84,6 +85,7 @@ class AddItem(CartCommand):
     unit_price_cents: Cents
     warehouse: Id = UNNAMED
     priced_by: PricedBy = "caller"
+    waits: Waits = None
 
 
 class ChangeItemQuantity(CartCommand):
@@ -91,6 +93,7 @@ class ChangeItemQuantity(CartCommand):
 
     line: PositiveInt
     quantity: Annotated[int, Field(ge=0, le=10**9)]
+    waits: Waits = None
 
 
 class SetContact(CartCommand):

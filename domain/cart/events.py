@@ -25,6 +25,8 @@ UNNAMED = "main"
 """The warehouse of a line that names none, where no rules choose."""
 PricedBy: TypeAlias = Literal["settings", "caller"]
 """The merchant's own prices, or whoever was trusted to say them: a storefront's program."""
+Waits: TypeAlias = Annotated[int, Field(ge=0)] | None
+"""Units of a line that will wait for goods to come, as it was shown; None where nobody knows."""
 ReleaseReason: TypeAlias = Literal["order_refused", "unfinished"]
 
 
@@ -68,11 +70,13 @@ class ShippingCharge(Value):
 
 
 class LineChange(Value):
-    """What a line is from now on; no units: it is gone."""
+    """What a line is from now on; no units: it is gone. `waits`: units that its buyer was told
+    will wait."""
 
     line: PositiveInt
     unit_price_cents: Cents
     quantity: Annotated[int, Field(ge=0, le=10**9)]
+    waits: Waits = None
 
 
 class CartEvent(Event):
@@ -91,7 +95,9 @@ class CheckoutStarted(CartEvent):
 
 
 class ItemAdded(CartEvent):
-    """Of a line that is there already, it adds to that, at the price of now."""
+    """Of a line that is there already, it adds to that, at the price of now. `waits` is of all its units."""
+
+    schema_version = 2
 
     line: PositiveInt
     merchant: Id
@@ -102,11 +108,15 @@ class ItemAdded(CartEvent):
     unit_price_cents: Cents
     warehouse: Id = UNNAMED
     priced_by: PricedBy = "caller"
+    waits: Waits = None
 
 
 class ItemQuantityChanged(CartEvent):
+    schema_version = 2
+
     line: PositiveInt
     quantity: Quantity
+    waits: Waits = None
 
 
 class ItemRemoved(CartEvent):
@@ -141,6 +151,8 @@ class CartMerged(CartEvent):
 
 class DriftAccepted(CartEvent):
     """The buyer was told what is not any more as it was seen, and takes it as it is."""
+
+    schema_version = 2
 
     changes: tuple[LineChange, ...] = ()
     charges: tuple[ShippingCharge, ...] = ()

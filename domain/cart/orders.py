@@ -18,15 +18,18 @@ from domain.kernel import Refused
 from domain.money import split_by_largest_remainder
 from domain.order import Line, PlaceOrder, Portion
 
-DriftKind: TypeAlias = Literal["price", "stock", "gone", "shipping", "total"]
+DriftKind: TypeAlias = Literal["price", "stock", "waits", "gone", "shipping", "total"]
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _NUMBER_LENGTH, _GROUP = 16, 4
 CHECKOUT = "cart~"
+_CHANGED = {"price": "unit_price_cents", "waits": "waits"}
+"""Which field of a line is as it was not, where it is not its units."""
 
 
 @dataclass(frozen=True, slots=True)
 class CartLine:
-    """Equal units of one product, at the price that the buyer saw."""
+    """Equal units of one product, at the price that the buyer saw; `waits`: units that they saw will
+    wait, None where nobody knows."""
 
     line: int
     merchant: str
@@ -37,6 +40,7 @@ class CartLine:
     unit_price_cents: int
     warehouse: str
     priced_by: str
+    waits: int | None = None
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -49,8 +53,9 @@ class CartLine:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What is not as it was seen, in cents or units: a line's price or units, a merchant's shipping, or the
-    total of the cart; `line` is 0 where it is of no line. Of its units `now`, so many will wait for goods."""
+    """What is not as it was seen, in cents or units: a line's price, its units or those that wait, the
+    shipping of a merchant, or the total of the cart; `line` is 0 where it is of no line. Of its units `now`,
+    so many `waits` for goods."""
 
     line: int
     kind: DriftKind
@@ -117,6 +122,8 @@ def line_drift(lines: Iterable[CartLine], offers: Iterable[Offer]) -> list[Drift
             had = units_to_be_had(line.quantity, offer.available, offer.room)
             if had < line.quantity:
                 found.append(Drift(line.line, "stock", line.quantity, had, waits=offer.waits))
+            elif line.waits is not None and offer.waits > line.waits:
+                found.append(Drift(line.line, "waits", line.waits, offer.waits, waits=offer.waits))
     return found
 
 
@@ -131,21 +138,30 @@ def drift_token(drift: Sequence[Drift]) -> str:
     """What a buyer who was told exactly this hands back to take it; empty where nothing differs."""
     if not drift:
         return ""
-    told = json.dumps([[each.line, each.kind, each.was, each.now, each.merchant] for each in drift])
+    told = json.dumps(
+        [[each.line, each.kind, each.was, each.now, each.merchant, each.waits] for each in drift]
+    )
     return sha256(told.encode()).hexdigest()[:16]
 
 
 def changes_of(lines: Sequence[CartLine], drift: Sequence[Drift]) -> tuple[LineChange, ...]:
     """The lines as they are once the drift is accepted."""
     changes = {
-        line.line: {"line": line.line, "unit_price_cents": line.unit_price_cents, "quantity": line.quantity}
+        line.line: {
+            "line": line.line,
+            "unit_price_cents": line.unit_price_cents,
+            "quantity": line.quantity,
+            "waits": line.waits,
+        }
         for line in lines
     }
     touched: dict[int, None] = {}
     for each in drift:
         if each.line:
             touched[each.line] = None
-            changes[each.line]["unit_price_cents" if each.kind == "price" else "quantity"] = each.now
+            changes[each.line][_CHANGED.get(each.kind, "quantity")] = each.now
+            if each.kind == "stock":
+                changes[each.line]["waits"] = each.waits
     return tuple(LineChange(**changes[line]) for line in touched)
 
 

@@ -58,6 +58,37 @@ async def test_what_is_there_does_not_wait(api: Api) -> None:
     assert await seen(api, await a_cart(api)) == ([0], [])
 
 
+async def test_units_that_begin_to_wait_are_told_before_they_cost_and_can_be_accepted(api: Api) -> None:
+    await stocked(api, 2, 3)
+    cart_id = await a_cart(api)
+    await ok(api.post("/v1/stock/adjust", {"sku": "A-1", "delta": -1, "reason": "damage"}))
+    assert await seen(api, cart_id) == ([2], [("waits", 0, 2, 2)])
+    told = problem(await press(api, cart_id), 409, "conflict")
+    assert (told["rule"], [each["kind"] for each in told["changes"]]) == ("as_seen", ["waits"])
+    assert "line 1: waits was 0 units, is 2" in told["detail"]
+    assert await api.events(OrderPlaced) == []
+    first, again = [await ok(press(api, cart_id, accept=told["accept"])) for _ in range(2)]
+    assert first["orders"] == again["orders"]
+    assert len(await api.events(OrderPlaced)) == 1
+
+
+async def test_what_came_meanwhile_is_no_change(api: Api) -> None:
+    await stocked(api, 0, 3)
+    cart_id = await a_cart(api)
+    await stocked(api, 2, 0)
+    assert await seen(api, cart_id) == ([0], [])
+    await ok(press(api, cart_id))
+
+
+async def test_of_more_units_it_is_shown_anew_how_many_wait(api: Api) -> None:
+    await stocked(api, 2, 4)
+    cart_id = await a_cart(api)
+    await ok(api.put(f"/v1/carts/{cart_id}/items/1", {"quantity": 3}))
+    assert await seen(api, cart_id) == ([3], [])
+    await ok(api.post(f"/v1/carts/{cart_id}/items", {"sku": "A-1", "unit_price_cents": 1000}))
+    assert await seen(api, cart_id) == ([4], [])
+
+
 async def test_more_than_may_wait_is_told_and_may_be_had_in_part(api: Api) -> None:
     await stocked(api, 0, 1)
     cart_id = await a_cart(api)

@@ -234,8 +234,8 @@ async def test_what_is_not_published_is_not_there(api: Api) -> None:
 
 
 async def test_rules_say_from_which_warehouses_it_can_be_had(api: Api) -> None:
-    """As in a cart: without rules from `main`, by rules from those that are open; and it waits where the rules
-    have it wait."""
+    """As in a cart: without rules from `main`, by rules from those that are open; and it waits where
+    the rules have it wait."""
     await fill(api)
     for name in ("north", "south"):
         await ok(api.post("/v1/warehouses", {"warehouse": name}), 201)

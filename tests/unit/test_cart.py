@@ -318,12 +318,49 @@ def test_stock_drift_between_view_and_completion_is_told_with_old_and_new() -> N
     assert "line 1: stock was 2 units, is 1" in message
 
 
+def test_units_that_began_to_wait_since_they_were_shown_are_told_and_can_be_accepted() -> None:
+    shown = item(1, "A", 2).model_copy(update={"waits": 0})
+    now = Offer(line=1, available=1, room=5, waits=2)
+    pressed = cart.given(STARTED, shown, CONTACT)
+    message = pressed.when(claim(2000, now)).then_refused("as_seen")
+    assert "line 1: waits was 0 units, is 2" in message
+    token = drift_token((Drift(1, "waits", 0, 2, waits=2),))
+    accepted, taken, order = pressed.when(claim(2000, now, accept=token)).events
+    change = LineChange(line=1, unit_price_cents=1000, quantity=2, waits=2)
+    assert accepted == DriftAccepted(cart_id="k1", changes=(change,))
+    assert isinstance(taken, CheckoutClaimed)
+    assert isinstance(order, CheckoutOrderPlanned)
+    assert [line.quantity for line in order.lines] == [2]
+
+
+@pytest.mark.parametrize("shown", [3, 2, None])
+def test_as_many_or_fewer_that_wait_than_were_shown_are_no_change(shown: int | None) -> None:
+    """Nor is it where nobody knows what was shown: as in carts of before."""
+    line = item(1, "A", 3).model_copy(update={"waits": shown})
+    done = cart.given(STARTED, line, CONTACT).when(claim(3000, Offer(line=1, available=1, room=5, waits=2)))
+    assert isinstance(done.events[0], CheckoutClaimed)
+
+
+def test_a_quantity_that_is_changed_is_shown_with_what_of_it_waits() -> None:
+    shown = item(1, "A", 2).model_copy(update={"waits": 0})
+    changed = ItemQuantityChanged(cart_id="k1", line=1, quantity=3, waits=1)
+    (line,) = cart.given(STARTED, shown, changed).state.lines
+    assert (line.quantity, line.waits) == (3, 1)
+
+
+def test_what_was_accepted_with_fewer_that_wait_is_told_again_where_more_do() -> None:
+    token = drift_token((Drift(1, "stock", 2, 1, waits=0),))
+    waits = Offer(line=1, available=0, room=1, waits=1)
+    message = cart.given(*READY).when(claim(2000, waits, accept=token)).then_refused("as_seen")
+    assert "since it was accepted" in message
+
+
 def test_drift_that_is_accepted_is_what_is_ordered() -> None:
     now = Offer(line=1, unit_price_cents=1100, available=1)
     token = drift_token((Drift(1, "price", 1000, 1100), Drift(1, "stock", 2, 1)))
     done = cart.given(*READY).when(claim(2000, now, accept=token))
     accepted, taken, order = done.events
-    change = LineChange(line=1, unit_price_cents=1100, quantity=1)
+    change = LineChange(line=1, unit_price_cents=1100, quantity=1, waits=0)
     assert accepted == DriftAccepted(cart_id="k1", changes=(change,))
     assert isinstance(taken, CheckoutClaimed)
     assert isinstance(order, CheckoutOrderPlanned)
