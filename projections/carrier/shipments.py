@@ -38,6 +38,7 @@ from domain.carrier import (
     ShipmentRequested,
     ShipmentReturned,
     ShipmentScanned,
+    Weighed,
 )
 from domain.kernel import Event, Fact
 from projections.order.orders import latest
@@ -126,10 +127,16 @@ class ShipmentProgress:
     trouble_reason: str | None = None
     trouble_at: datetime | None = None
     trouble_told: bool = False
+    weight_told: bool = False
     anew: bool = False
 
     def has_trouble(self, kind: str, reason: str, at: datetime) -> None:
         self.trouble, self.trouble_reason, self.trouble_at, self.trouble_told = kind, reason, at, True
+
+    def weighs(self, weighed: Weighed | None) -> None:
+        """None where nothing that was weighed says anything of it."""
+        self.weight_g, self.weighed_by = (weighed.weight_g, weighed.by) if weighed else (None, None)
+        self.weight_told = True
 
     def goes_on(self) -> None:
         """Whatever kept it is over."""
@@ -296,13 +303,16 @@ def _label_voided(batch: _Batch, event: LabelVoided, fact: Fact) -> None:
 
 
 def _split(batch: _Batch, event: ParcelSplit, fact: Fact) -> None:
-    batch.moving(event, fact).units_count = event.units_left
+    parcel = batch.moving(event, fact)
+    parcel.units_count = event.units_left
+    parcel.weighs(None)
     batch.take_out(event, fact)
 
 
 def _changed(batch: _Batch, event: ParcelChanged, fact: Fact) -> None:
     parcel = batch.moving(event, fact)
     parcel.units_count, parcel.warehouse = event.units, _warehouse(event.lines) or parcel.warehouse
+    parcel.weighs(None)
     key = (fact.merchant, event.shipment_id)
     batch.changed[key] = ChangedParcel(*key)
     batch.fill(event, fact)
@@ -315,8 +325,7 @@ def _chosen(batch: _Batch, event: CarrierChosen, fact: Fact) -> None:
     parcel.service = option.service
     parcel.quoted_cents, parcel.currency = option.cents, option.currency
     parcel.billed_g = option.billed_g
-    if event.weighed:
-        parcel.weight_g, parcel.weighed_by = event.weighed.weight_g, event.weighed.by
+    parcel.weighs(event.weighed)
     parcel.promised_at = event.promised_at
     parcel.goes_on()
 
@@ -458,5 +467,5 @@ SHIPMENTS = ReadModel(
     ("shipments", "shipment_lines", "shipment_scans", "shipment_labels"),
     tuple(_CHANGES),
     project,
-    version=8,
+    version=9,
 )

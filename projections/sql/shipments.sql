@@ -54,7 +54,7 @@ CREATE INDEX ON shipments_g0 (merchant, requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, status, requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, tracking_status, requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, manifest_id, requested_at DESC, shipment_id DESC);
-CREATE INDEX ON shipments_g0 (merchant, carrier, requested_at DESC, shipment_id DESC);
+CREATE INDEX ON shipments_g0 (merchant, (coalesce(booked_with, carrier)), requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, warehouse, requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, warehouse, status, requested_at DESC, shipment_id DESC);
 CREATE INDEX ON shipments_g0 (merchant, requested_at DESC, shipment_id DESC) WHERE trouble IS NOT NULL;
@@ -130,8 +130,8 @@ UPDATE shipments_g0 AS s SET
     fallbacks_count = s.fallbacks_count + m.fallbacks_count,
     service = coalesce(m.service, s.service),
     choice_reason = coalesce(m.choice_reason, s.choice_reason),
-    weight_g = coalesce(m.weight_g, s.weight_g),
-    weighed_by = coalesce(m.weighed_by, s.weighed_by),
+    weight_g = CASE WHEN m.weight_told THEN m.weight_g ELSE s.weight_g END,
+    weighed_by = CASE WHEN m.weight_told THEN m.weighed_by ELSE s.weighed_by END,
     billed_g = coalesce(m.billed_g, s.billed_g),
     quoted_cents = coalesce(m.quoted_cents, s.quoted_cents),
     label_cents = coalesce(m.label_cents, s.label_cents),
@@ -154,14 +154,14 @@ FROM unnest(
     :units_count, :warehouse, :booking, :fallbacks_count, :service, :choice_reason, :weight_g, :weighed_by, :billed_g,
     :quoted_cents, :label_cents,
     :billed_cents, :currency, :promised_at, :manifest_id, :unlisted, :is_held, :ship_to_state, :handed_over_at, :misdirected_count,
-    :dispatched_booking, :called_off_at, :trouble, :trouble_reason, :trouble_at, :trouble_told, :anew
+    :dispatched_booking, :called_off_at, :trouble, :trouble_reason, :trouble_at, :trouble_told, :weight_told, :anew
 ) AS m (
     merchant, shipment_id, stage, carrier, booked_with, tracking_number, dispatch_inferred, scans_count, dispatched_at,
     delivered_at, returned_at, last_scan_at, tracking_level, tracking_status, tracking_at, units_count, warehouse, booking,
     fallbacks_count, service, choice_reason, weight_g, weighed_by, billed_g, quoted_cents, label_cents,
     billed_cents, currency, promised_at,
     manifest_id, unlisted, is_held, ship_to_state, handed_over_at, misdirected_count, dispatched_booking,
-    called_off_at, trouble, trouble_reason, trouble_at, trouble_told, anew
+    called_off_at, trouble, trouble_reason, trouble_at, trouble_told, weight_told, anew
 )
 WHERE s.merchant = m.merchant AND s.shipment_id = m.shipment_id;
 

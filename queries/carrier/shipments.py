@@ -56,7 +56,12 @@ class Shipment(Tracked):
     shipment_id: str = Field(examples=["o1"])
     order_id: str
     status: ShipmentStatus
-    carrier: str | None
+    carrier: str | None = Field(description="as its label says it, once there is one")
+    booked_with: str | None = Field(
+        description="the merchant's carrier that it was given to, which `carrier` finds it by; null where"
+        " none was chosen",
+        examples=["swift"],
+    )
     tracking_number: str | None
     tracking_url: str | None = Field(
         description="where its carrier shows its way, if the merchant has set a link for that carrier",
@@ -82,7 +87,9 @@ class Shipment(Tracked):
     fallbacks_count: int = Field(description="bookings that failed, each followed by another")
     service: str | None
     choice_reason: str | None = Field(description="why this carrier and service")
-    weight_g: int | None = Field(description="that the price was quoted on", examples=[9000])
+    weight_g: int | None = Field(
+        description="that the price was quoted on; null where something else is in it by now", examples=[9000]
+    )
     weighed_by: WeighedBy | None = Field(
         description="by whom: `staff` measured it, the `catalogue` knows all or some (`catalogue_in_part`) of"
         " what is in it, or the merchant's usual `unit` stands for each"
@@ -169,7 +176,12 @@ async def list_shipments(
     status: ShipmentStatus | None = None,
     order_id: _Name = None,
     tracking_status: TrackingStatus | None = None,
-    carrier: _Name = None,
+    carrier: Annotated[
+        str | None,
+        Query(
+            max_length=200, description="that it was booked with; where none was chosen, that of its label"
+        ),
+    ] = None,
     manifest_id: _Name = None,
     warehouse: Annotated[str | None, Query(max_length=200, description="that it leaves from")] = None,
     tracking_number: Annotated[

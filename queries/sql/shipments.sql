@@ -8,7 +8,7 @@ WHERE s.merchant = :merchant
   AND (:status::text IS NULL OR s.status = :status)
   AND (:order_id::text IS NULL OR s.order_id = :order_id)
   AND (:tracking_status::text IS NULL OR s.tracking_status = :tracking_status)
-  AND (:carrier::text IS NULL OR s.carrier = :carrier)
+  AND (:carrier::text IS NULL OR coalesce(s.booked_with, s.carrier) = :carrier)
   AND (:manifest_id::text IS NULL OR s.manifest_id = :manifest_id)
   AND (:warehouse::text IS NULL OR s.warehouse = :warehouse)
   AND (:unlisted::boolean IS NULL OR s.manifest_id IS NULL)

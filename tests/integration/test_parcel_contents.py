@@ -9,6 +9,7 @@ import pytest
 
 from domain.carrier import (
     SHIPMENT,
+    CarrierChosen,
     LabelBought,
     ParcelChanged,
     ParcelLine,
@@ -103,6 +104,38 @@ async def test_the_lines_of_a_parcel_are_those_of_its_state(
     assert known == [(state.units, leaves_from)]
 
 
+UNWEIGHED, *_, BY_STAFF = [
+    event for _, event in a_parcel("m1", "o1", "o1") if isinstance(event, CarrierChosen)
+]
+WEIGHED: dict[str, Sequence[ShipmentEvent]] = {
+    "weighed": [FIRST, BY_STAFF],
+    "weighed, then changed": [FIRST, BY_STAFF, changed(("A", "main", 1))],
+    "weighed, then split": [FIRST, BY_STAFF, split("o1-b", 3, ("A", "main", 3))],
+    "changed, then weighed": [FIRST, UNWEIGHED, changed(("A", "main", 1)), BY_STAFF],
+    "changed, and the next best takes it": [FIRST, BY_STAFF, changed(("A", "main", 1)), UNWEIGHED],
+    "changed, then weighed anew": [FIRST, BY_STAFF, changed(("A", "main", 1)), BY_STAFF],
+}
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["one by one", "at once"])
+@pytest.mark.parametrize("life", WEIGHED.values(), ids=WEIGHED.keys())
+async def test_a_parcel_weighs_what_its_state_says(
+    trade: Trade, life: Sequence[ShipmentEvent], apart: bool
+) -> None:
+    """What was weighed says nothing of a parcel that holds something else."""
+    steps: list[Step] = [(shipment_stream("m1", "o1"), event) for event in life]
+    if not apart:
+        last = await trade.append("m1", steps)
+    async with running(trade, models=[READ_MODELS["shipments"]]):
+        for step in steps if apart else ():
+            last = await trade.append("m1", [step])
+            await shown(trade, last, models=1)
+        await shown(trade, last, models=1)
+    weighed = SHIPMENT.fold(life).weighed
+    wanted = (weighed.weight_g, weighed.by) if weighed else (None, None)
+    assert await fetch(trade, "SELECT weight_g, weighed_by FROM shipments") == [wanted]
+
+
 async def parcels(trade: Trade) -> int:
     """An order that leaves from two warehouses, whose first parcel a person has split."""
     two = asked("o1", ("A", "main", 3), ("B", "main", 2))
@@ -162,7 +195,8 @@ async def test_an_account_page_tells_what_is_in_each_parcel(api: Api) -> None:  
 
 
 async def test_a_parcel_with_a_label_has_its_carriers_link_wherever_it_is_shown(api: Api) -> None:  # noqa: F811
-    """Also by the carrier's name for itself, and where the link came, or went, once it was on its way."""
+    """Also by the carrier's name for itself, and where the link came, or went, once it was on its way. It is
+    found by the name that its merchant booked it by, whatever its label says."""
     await parcels(api.trade)
 
     def label(name: str, carrier: str, number: str) -> Step:
@@ -201,6 +235,10 @@ async def test_a_parcel_with_a_label_has_its_carriers_link_wherever_it_is_shown(
         name: url for name, url in urls.items() if name != "o1.2"
     }
     assert (await api.ok("/v1/shipments/o1"))["tracking_url"] == urls["o1"]
+    for carrier, found in {"swift": "o1-c", "post": "o1", "Swift Courier Ltd.": None}.items():
+        listed = (await api.ok("/v1/shipments", carrier=carrier))["items"]
+        assert {each["booked_with"] for each in listed} <= {carrier, None}
+        assert [each["shipment_id"] for each in listed] == ([found] if found else []), carrier
     assert shown_in((await api.ok("/v1/orders/o1"))["shipments"]) == urls
     (mine,) = (await api.ok("/v1/account/orders"))["items"]
     assert shown_in(mine["shipments"]) == urls
