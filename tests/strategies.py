@@ -315,6 +315,7 @@ tracks = st.builds(
     voided=st.booleans(),
     void_refused=st.sampled_from(["", "collected"]),
     scans=st.lists(scans, max_size=4).map(tuple),
+    suspended=st.sampled_from([(), ("swift",), ("post", "swift")]),
 )
 
 skus = st.sampled_from(["A-1", "B.2"])

@@ -207,7 +207,7 @@ def _record(told: RecordCarrierShipment, shipment: Shipment) -> tuple[ShipmentEv
             LabelBought(**ids, **bought, booking=told.booking, service=told.service, cents=told.cents)
         )
     elif told.booking_refused and told.booking == shipment.booking:
-        news += _booking_refused(told.booking_refused, shipment, ids)
+        news += _booking_refused(told, shipment, ids)
     known = _after(shipment, news)
     for scan in told.scans:
         if scan.scan_id not in known.scans:
@@ -247,37 +247,44 @@ def _surplus(booking: int, now: Shipment, ids: dict[str, str]) -> tuple[Shipment
     )
 
 
-def _booking_refused(reason: str, shipment: Shipment, ids: dict[str, str]) -> tuple[ShipmentEvent, ...]:
+def _booking_refused(
+    told: RecordCarrierShipment, shipment: Shipment, ids: dict[str, str]
+) -> tuple[ShipmentEvent, ...]:
     if shipment.tracking_number or shipment.label_refused:
         return ()
-    instead = _fall_back(shipment.rest, "refused", reason, shipment, ids)
+    reason = told.booking_refused
+    instead = _fall_back(told.suspended, "refused", reason, shipment, ids)
     return instead or (LabelRefused(**ids, reason=reason),)
 
 
 def _unavailable(command: RecordUnavailable, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
     """Beyond our patience another carrier gets the parcel. What the first may have done is taken back."""
     ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
-    told = CarrierUnavailable(**dict(command), order_id=shipment.order_id)
+    fields = dict(command)
+    del fields["suspended"]
+    told = CarrierUnavailable(**fields, order_id=shipment.order_id)
     waits = command.call == "book" and command.booking == shipment.booking and shipment.option
     if not waits or shipment.tracking_number or shipment.label_refused or not shipment.option:
         return (told,)
     carrier = shipment.option.carrier
-    others = tuple(each for each in shipment.rest if each.carrier != carrier)
     reason = f"no answer in {command.attempts} attempts"
-    instead = _fall_back(others, "unavailable", reason, shipment, ids)
+    instead = _fall_back((carrier, *command.suspended), "unavailable", reason, shipment, ids)
     taken_back = LabelVoidRequested(**ids, booking=command.booking, carrier=carrier)
     return (told, *instead, taken_back) if instead else (told,)
 
 
 def _fall_back(
-    rest: tuple[Option, ...],
+    without: tuple[str, ...],
     kind: Literal["refused", "unavailable"],
     reason: str,
     shipment: Shipment,
     ids: dict[str, str],
 ) -> tuple[ShipmentEvent, ...]:
-    """The next best instead; nothing where there is none, or where no label is wanted any more."""
+    """The next best instead, `without` the services of these carriers; nothing where there is none, or where
+    no label is wanted any more.
+    """
     failed = shipment.option
+    rest = tuple(each for each in shipment.rest if each.carrier not in without)
     if not rest or failed is None or shipment.chosen_at is None or shipment.void != "no":
         return ()
     best = rest[0]

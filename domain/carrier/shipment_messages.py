@@ -484,7 +484,8 @@ class Scan(Value):
 
 
 class RecordCarrierShipment(Command):
-    """All, or some, of what the carrier says of one booking: an answer or a webhook."""
+    """All, or some, of what the carrier says of one booking: an answer or a webhook. `suspended` are the
+    merchant's carriers that get nothing new."""
 
     shipment_id: Id
     carrier: ProviderText
@@ -496,13 +497,17 @@ class RecordCarrierShipment(Command):
     voided: bool = False
     void_refused: ProviderText = ""
     scans: tuple[Scan, ...] = ()
+    suspended: tuple[str, ...] = ()
 
 
 class RecordUnavailable(Command):
+    """`suspended` are the merchant's carriers that get nothing new."""
+
     shipment_id: Id
     call: str
     attempts: int
     booking: int = 1
+    suspended: tuple[str, ...] = ()
 
 
 class BillShipment(Command):

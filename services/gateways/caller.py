@@ -165,6 +165,7 @@ class Caller:
     async def _record(
         self, fact: Fact, command: Command, occurred_at: datetime, what: str, failed_tries: int = 0
     ) -> None:
+        command = await self._gateway.informed(fact, command, self._executor)
         context = Context(
             command_id=derived_id(UUID(fact.event_id), "gateway", self._gateway.name, what),
             merchant=fact.merchant,

@@ -25,7 +25,7 @@ from domain.carrier.choice import Option
 from domain.kernel import Command, Event, Fact
 from domain.personal import Customer
 from domain.streams import stream_parts
-from services.gateways.carrier_desk import choose
+from services.gateways.carrier_desk import choose, knowing_who_is_suspended
 from services.gateways.gateway import NOT_FOUND, REFUSALS, Account, Gateway, Request, account_path, gone
 
 PATH = "/v1/shipments"
@@ -200,6 +200,7 @@ CARRIER_GATEWAY = Gateway(
     told=told,
     located=located,
     prepare=choose,
+    informed=knowing_who_is_suspended,
 )
 
 GATEWAYS = (CARRIER_GATEWAY,)

@@ -17,7 +17,13 @@ from commands.carrier_desk import (
     weighed_for,
 )
 from commands.executor import Executor
-from domain.carrier import ChooseCarrier, RebookingRequested, ShipmentRequested
+from domain.carrier import (
+    ChooseCarrier,
+    RebookingRequested,
+    RecordCarrierShipment,
+    RecordUnavailable,
+    ShipmentRequested,
+)
 from domain.carrier.carriers import Carriers, options, quotes
 from domain.carrier.choice import fulfilling, ranked, reason
 from domain.carrier.rates import NotServed, Parcel
@@ -53,6 +59,16 @@ async def choose(fact: Fact, executor: Executor, now: datetime) -> Command | Non
         weighed=weighed,
         now=now,
     )
+
+
+async def knowing_who_is_suspended(fact: Fact, command: Command, executor: Executor) -> Command:
+    """What may have the parcel booked with the next best, chosen a while ago: with who gets nothing new."""
+    refused = isinstance(command, RecordCarrierShipment) and command.booking_refused
+    if not (refused or (isinstance(command, RecordUnavailable) and command.call == "book")):
+        return command
+    carriers = (await carriers_of(executor, fact.merchant)).carriers
+    suspended = tuple(sorted(name for name, each in carriers.items() if each.suspended))
+    return command.model_copy(update={"suspended": suspended})
 
 
 def why_nobody(carriers: Carriers, parcel: Parcel, now: datetime) -> str:

@@ -39,6 +39,11 @@ def gone(stream: str) -> Unavailable:
 
 
 Prepare = Callable[[Fact, Executor, datetime], Awaitable[Command | None]]
+Informed = Callable[[Fact, Command, Executor], Awaitable[Command]]
+
+
+async def _as_it_is(_fact: Fact, command: Command, _executor: Executor) -> Command:
+    return command
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class Gateway:
     the state is None where it is not known.
     `prepare(fact, executor, now)`: the command that decides about the request before anybody is called, by
     what else is in the log; None where there is nothing to decide. What it leads to is called for instead.
+    `informed(fact, command, executor)`: the command with what else is in the log, which its decision needs.
     """
 
     name: str
@@ -104,6 +110,7 @@ class Gateway:
     read: Callable[[Account], Account] = lambda message: message["data"]
     wire: Literal["own", "stripe"] = "own"
     prepare: Prepare | None = None
+    informed: Informed = _as_it_is
     secret: Callable[[Fact], str] = lambda _: ""
     with_secret: Callable[[Request, MethodToken | None], dict[str, Any]] = lambda request, _: request.body
     differences: Callable[[str, Account | None, Any], Command | None] = lambda *_: None

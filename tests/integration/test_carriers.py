@@ -14,6 +14,7 @@ from domain.carrier.choice import ChoiceRule, Preference
 from domain.carrier.rates import Band, RateCard, Service, Zone
 from domain.cart.storefront import SetStorefront, ShippingMethod, ShippingService, StorefrontSettings
 from domain.streams import carriers_stream, storefront_stream
+from services.gateways.carrier_desk import choose
 from tests.integration.test_gateways import System, Worlds
 
 LONG_AGO = datetime(2016, 1, 1, tzinfo=UTC)
@@ -191,6 +192,24 @@ async def test_a_suspended_carrier_is_not_chosen(system: System) -> None:
     stream = await system.book("s1")
     await system.until(stream, "ShipmentRequested", "CarrierChosen", "LabelBought", *DELIVERED)
     assert await chosen(system, stream) == ["post parcel"]
+
+
+async def test_a_carrier_that_is_suspended_after_the_choice_is_not_fallen_back_to(system: System) -> None:
+    """Not even where nobody else is left: then a person must look."""
+    await with_carriers(system)
+    await system.call(system.carrier, "PUT", "/control/carriers", {"refused": ["swift"]})
+    await system.gateways.kill()
+    stream = await system.book("s1")
+    (asked,) = await system.facts(stream)
+    choice = await choose(asked, system.executor, datetime.now(UTC))
+    assert choice
+    await system.command(stream, choice)
+    await system.command(carriers_stream(system.merchant), SuspendCarrier(carrier="post"))
+    await system.start()
+    failed = ("BookingFailed", "CarrierChosen", "LabelRefused")
+    await system.until(stream, "ShipmentRequested", "CarrierChosen", *failed)
+    assert await chosen(system, stream) == ["swift calm", "swift express"]
+    await system.at_rest()
 
 
 async def test_carriers_use_their_numbers_again_and_no_parcel_takes_the_scan_of_another(

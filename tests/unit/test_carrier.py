@@ -273,6 +273,18 @@ def test_the_booked_service_fails_and_the_next_best_is_booked() -> None:
     shipment.given(REQUESTED, CHOSEN, next_best).when(refused).then_nothing()
 
 
+def test_who_is_suspended_meanwhile_is_passed_over() -> None:
+    why = "post parcel is the next best, as swift express failed (refused: not offered)"
+    refused = swift(tracking_number="", booking_refused="not offered", suspended=("swift",))
+    passed_over = chosen(2, POST, (), why)
+    shipment.given(REQUESTED, CHOSEN).when(refused).then(failed("refused", "not offered"), passed_over)
+    nobody = refused.model_copy(update={"suspended": ("post", "swift")})
+    shipment.given(REQUESTED, CHOSEN).when(nobody).then(LabelRefused(**IDS, reason="not offered"))
+    down = RecordUnavailable(shipment_id="s1", call="book", attempts=6, suspended=("post",))
+    unavailable = CarrierUnavailable(**IDS, call="book", attempts=6)
+    shipment.given(REQUESTED, CHOSEN).when(down).then(unavailable)
+
+
 def test_where_the_services_of_a_paid_way_of_shipping_fail_another_carries_and_says_so() -> None:
     paid = SWIFT.model_copy(update={"fulfils": "fast"})
     refused = swift(tracking_number="", booking_refused="not offered")
