@@ -70,9 +70,9 @@ def _is_stream(name: str) -> bool:
         return False
 
 
-def merchant_asked(told: Mapping[str, str]) -> str:
+def merchant_asked(told: Mapping[str, str], bound: str = "") -> str:
     """Whose data these parameters ask for: that of `merchant`, also where a `column` of that name has the
-    `value`, or that of the `order`, `stream` or `key` that they name.
+    `value`, or that of the `order`, `stream` or `key` that they name; or all of `bound`, who alone is read.
 
     '' where that tells nobody's, or two merchants: neither may read what was asked of the other.
     """
@@ -81,7 +81,7 @@ def merchant_asked(told: Mapping[str, str]) -> str:
     order = told.get("order", "")
     bare = merchant and "/" not in order and not _is_stream(order)  # the id alone, whatever it looks like
     names = ("" if bare else order, told.get("stream", ""), told.get("key", ""))
-    asked = {merchant, column, *map(_merchant_in, names)} - {""}
+    asked = {bound, merchant, column, *map(_merchant_in, names)} - {""}
     whose = asked.pop() if len(asked) == 1 else ""
     return "" if "\0" in whose else whose
 

@@ -87,7 +87,7 @@ async def closed_desk_of_request(request: Request, asked: Allowed) -> Desk:
 
 
 def _desk(request: Request, asked: Asked, *, open_: bool) -> Desk:
-    request.state.about = merchant_asked(request.query_params)
+    request.state.about = merchant_asked(request.query_params, asked.merchant)
     state = request.app.state
     return Desk(state.audit_pool, state.folding_pool, state.keyring, Reach(asked.merchant), open_=open_)
 

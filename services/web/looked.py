@@ -40,9 +40,9 @@ class NotRecorded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Who looked, as whom, at what. `merchant` is the one that was asked about: by the header or, at the
-    desk, by what was asked for (`request.state.about`); '' for what spans them all, and where who asked may
-    not ask about it.
+    """Who looked, as whom, at what. `merchant` is the one that was asked about: by the header and, at the
+    desk, by what was asked for (`request.state.about`); '' for what spans them all, where these two differ,
+    and where who asked may not ask about it.
 
     `rows` counts items of a page, lines or events of a stream, one for any other answer; None: not known yet.
     """
@@ -167,7 +167,7 @@ class _Watched:
             looked_at=self._state.clock.now(),
             actor=principal.actor,
             role=grant.role if grant else "",
-            merchant=(asked.merchant or state.get("about", "")) if asked else "",
+            merchant=state.get("about", asked.merchant) if asked else "",
             permission=rule.permission,
             method=self._scope["method"],
             route=state["route"],

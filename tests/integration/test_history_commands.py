@@ -177,7 +177,7 @@ async def test_where_nothing_fits_it_is_said_so(trade: Trade, environment: dict[
 
 
 async def test_a_look_at_what_is_a_merchants_is_recorded_with_it(
-    trade: Trade, environment: dict[str, str]
+    trade: Trade, environment: dict[str, str], tmp_path: Path
 ) -> None:
     lines(environment, "state", "rows", "orders", "--key", "m1/1001")
     lines(environment, "diff", "stream", BOUGHT.order)
@@ -185,11 +185,21 @@ async def test_a_look_at_what_is_a_merchants_is_recorded_with_it(
     lines(environment, "state", "rows", "orders", "--column", "merchant", "--value", "m1")
     lines(environment, "history", "--order", "m1/1001")
     lines(environment, "history", "--order", "m1/1001", "--merchant", "m2")
+    lines(environment, "history", "--stream", BOUGHT.order)
+    following = ("follow", "--after", "0", "--until", str(await trade.log.head()))
+    lines(environment, *following, "--order", "m1/1001")
+    lines(environment, *following, "--stream", BOUGHT.order)
+    lines(environment, *following, "--merchant", "m1", "--stream", "order-m2.1001")
+    for number, named in enumerate((("--order", "m1/1001"), ("--stream", BOUGHT.order), ("--until", "2"))):
+        lines(environment, "export", "--to", str(tmp_path / f"{number}.ndjson"), *named)
     refused(environment, "why", "order", BOUGHT.order)  # no read model is made: a look is recorded before
     (shown,) = lines(environment, "looked", "--since", "2020-01-01")
     found = [(each["route"], each["merchant"]) for each in shown if each["route"] != "tillroll looked"]
     assert sorted(found) == [
-        ("tillroll diff", "m1"), ("tillroll history", ""), ("tillroll history", "m1"),
+        ("tillroll diff", "m1"),
+        ("tillroll export", ""), ("tillroll export", "m1"), ("tillroll export", "m1"),
+        ("tillroll follow", ""), ("tillroll follow", "m1"), ("tillroll follow", "m1"),
+        ("tillroll history", ""), ("tillroll history", "m1"), ("tillroll history", "m1"),
         ("tillroll state rows", ""), ("tillroll state rows", "m1"), ("tillroll state rows", "m1"),
         ("tillroll why", "m1"),
     ]  # fmt: skip

@@ -160,6 +160,30 @@ async def test_what_names_two_merchants_is_neither_owners_to_see(found: World) -
     assert [each["merchant"] for each in await looks(found) if each["number"] > before] == [""]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "events?order=m1/o1",
+        "events?merchant=m2&order=m1/o1",
+        "events/export?stream=order-m1.o1",
+        "state/rows?table=orders&key=m1/o1",
+        "state/rows?table=orders&column=merchant&value=m1",
+    ],
+)
+async def test_what_is_asked_of_one_merchant_and_names_another_is_neither_owners_to_see(
+    found: World, asked: str
+) -> None:
+    """Nothing is shown of either, and neither may read what was asked of the other."""
+    auditor, before = await found.signed_in("auditor", PLATFORM), await newest(found)
+    answer = await found.ask("GET", f"/v1/audit/{asked}", auditor, "m2")
+    assert answer.status_code == 200
+    assert b"o1" not in answer.content
+    own = await found.ask("GET", "/v1/audit/events?stream=order-m2.o1", auditor, "m2")
+    assert own.json()["items"]
+    looked_at = [each["merchant"] for each in await looks(found) if each["number"] > before]
+    assert looked_at == ["m2", ""]
+
+
 async def test_a_look_that_no_column_holds_takes_no_other_along(found: World) -> None:
     now, recorder = datetime.now(UTC), found.app.state.looks
     told = await asyncio.gather(
