@@ -49,8 +49,8 @@ verifier key (NAME+ID+KEY) or a file that holds it.
     --json              print the verdict as JSON
 
 Exit code 0: nothing was altered up to the checkpoint. 1: something was, and where; or the export ends before
-the checkpoint. 2: it could not be checked, as what was given is something else. Events after the last
-checkpoint are counted, and by nothing proved.
+the checkpoint, or inside of a line. 2: it could not be checked, as what was given is something else. Events
+after the last checkpoint are counted, and by nothing proved.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ ENDS_BEFORE = (
     "the export ends before them, and they were signed: they were taken away, or it was made before this"
     " checkpoint: export anew"
 )
+BROKEN_OFF = "the export is broken off inside this line, the last one: export anew"
 TEXTS = ("stream", "type", "merchant", "correlation", "causation")
 NUMBERS = ("position", "version", "schema")
 MEMBERS = {
@@ -210,8 +211,26 @@ def like_an_event(line: str | bytes) -> bool:
 def position_in(line: str | bytes) -> int:
     """The position that a line tells which is no event any more; 0 where it tells none."""
     raw = line.encode() if isinstance(line, str) else line
-    found = re.search(rb'"position": ?(\d{1,19})\b', raw)
+    found = re.search(rb'"position": ?(\d{1,19})\b.', raw)  # at the end of a line it may go on
     return int(found[1]) if found else 0
+
+
+def broken_off(line: str | bytes) -> bool:
+    """Whether it is the beginning of a JSON object without a line's end: what is there may be as it was.
+
+    A line that is whole, or that goes wrong before its end, is none.
+    """
+    raw = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
+    if not raw.startswith(b"{") or raw.endswith(b"\n"):
+        return False
+    text = raw.decode("utf-8", "ignore")
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(text) or error.msg.startswith("Unterminated string")
+    except ValueError:  # a number of more digits than Python takes
+        return False
+    return False
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -470,6 +489,7 @@ class Check:
         self._aligned = not partial
         self._expected = 1
         self._an_export = False
+        self._ended = True
 
     def _refuse_split_views(self) -> None:
         for one, other in pairwise(self._due):
@@ -507,10 +527,13 @@ class Check:
             self._refuse_other_files(line)
             # whole, an export has one place for each line; with gaps only the line tells its own
             position = max(self._expected, position_in(line)) if self._partial else self._expected
-            self._find(position, str(malformed))
+            ends_here = self._ended and broken_off(line)
+            self._find(position, BROKEN_OFF if ends_here else str(malformed))
             self._aligned = False
-            self._expected += 1
+            self._expected += not ends_here
             return
+        finally:
+            self._ended = line[-1:] in ("\n", b"\n")  # where lines are given without, none is the last
         self._an_export = True
         self._check_place(event.position)
         self._check_event(event)
@@ -792,7 +815,7 @@ def _in_words(verdict: Verdict, given: argparse.Namespace) -> Iterator[str]:
     for each in verdict.findings:
         yield f"✗ {each}"
     if first := verdict.first:
-        what = "not there" if first.what == ENDS_BEFORE else "altered"
+        what = {ENDS_BEFORE: "not there", BROKEN_OFF: "broken off"}.get(first.what, "altered")
         yield f"✗ {what}, from position {first.position} on"
         return
     if given.export is not None:

@@ -83,6 +83,52 @@ def test_an_export_of_before_the_checkpoint_is_told_apart(auditor: Auditor) -> N
     assert "✗ altered, from position 1 on" in said
 
 
+LINES = b"".join(map(line_of, TRUE.events[:8]))
+LAST = line_of(TRUE.events[7])
+
+
+@pytest.mark.parametrize("left", [1, 2, 12, 13, 14, 40, 200, len(LAST) - 2])
+def test_an_export_that_is_broken_off_inside_a_line_is_not_called_altered(
+    auditor: Auditor, left: int
+) -> None:
+    torn = LINES[: len(LINES) - len(LAST) + left]
+    code, said = auditor.run(auditor.file("torn.ndjson", torn), *held(auditor, TRUE.note(10)))
+    assert code == 1
+    assert "✗ line 8, position 8: the export is broken off inside this line" in said
+    assert "✗ broken off, from position 8 on" in said
+    assert "altered" not in said
+
+
+@pytest.mark.parametrize("left", [13, 40, 200, len(LAST) - 2])
+def test_a_partial_export_that_is_broken_off_is_not_called_altered(auditor: Auditor, left: int) -> None:
+    """As the API's is, where the connection is lost: of the lines before it all is said as ever."""
+    proofs = [auditor.file(f"{n}.proof", TRUE.inclusion(n, 10)) for n in (3, 8)]
+    asked = [*held(auditor, TRUE.note(10)), "--partial", *(w for each in proofs for w in ("--proof", each))]
+    torn = line_of(TRUE.events[2]) + LAST[:left]
+    code, said = auditor.run(auditor.file("torn.ndjson", torn), *asked)
+    assert (code, "✗ broken off, from position" in said, "altered" in said) == (1, True, False), said
+    forged = line_of(FORKED.events[4]) + LAST[:left]
+    asked[-3] = auditor.file("5.proof", TRUE.inclusion(5, 10))
+    _, said = auditor.run(auditor.file("forged.ndjson", forged), *asked)
+    assert "✗ altered, from position 5 on" in said
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        LAST[:40] + b"\n",  # a line that ends is whole
+        LAST[:20] + b"\x00" + LAST[21:60],
+        LAST[:-2] + b"x",
+        LAST[:-1].replace(b'"version":1', b'"version":2'),
+        LAST[1:40],
+    ],
+)
+def test_what_is_wrong_before_its_end_is_not_called_broken_off(auditor: Auditor, last: bytes) -> None:
+    torn = LINES[: len(LINES) - len(LAST)] + last
+    code, said = auditor.run(auditor.file("torn.ndjson", torn), *held(auditor, TRUE.note(10)))
+    assert (code, "✗ altered, from position 8 on" in said) == (1, True), said
+
+
 NO_PROOFS = ("[]", "{}", "no json", '{"first":1,"second":2,"proof":[]}', str(TRUE.note(20)))
 
 
