@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from domain.aggregates import OF_AN_ORDER
 from domain.streams import order_stream, payment_stream, shipment_stream, stock_stream
 from eventstore.statements import Pool
 from projections.generations import Connection
@@ -60,7 +61,8 @@ async def why_order(
 
     Like all of these, raises NothingThere.
     """
-    trail, key = Trail(events_max), order_stream(merchant, order_id)
+    key = order_stream(merchant, order_id)
+    trail = Trail(events_max, key)
     await TrailReader(connection).follow(trail, [key])
     facts = _found(trail, f"order {order_id}").facts.values()
     own = {fact.position for fact in facts if key_of(fact) == key}
@@ -112,6 +114,8 @@ async def _why_stream(connection: Connection, stream: str, asked: str, newest: i
     reader, trail = TrailReader(connection), Trail()
     facts = await (reader.newest(stream, newest, trail) if newest else reader.stream(stream, trail))
     _found(trail, asked)
+    if facts and facts[0].category in OF_AN_ORDER:
+        trail.order = key_of(facts[0])
     await reader.follow(trail)
     return tree_of(trail, asked, {fact.position for fact in facts})
 

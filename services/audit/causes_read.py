@@ -16,6 +16,7 @@ from uuid import UUID
 
 import orjson
 
+from domain.aggregates import OF_AN_ORDER
 from domain.kernel import Fact
 from domain.order import OrderPlaced
 from domain.streams import deadline_stream, payment_stream, stream_parts
@@ -62,7 +63,7 @@ class TrailReader:
 
     async def follow(self, trail: Trail, keys: Iterable[str] = ()) -> None:
         """Add all about these keys and those that the events are about, what came of all of them, what led to
-        them, and what is known between them."""
+        them, and what is known between them. In the story of one order no other is followed."""
         new = [*trail.facts.values(), *await self._open(trail, set(keys))]
         known: set[str] = set()
         for _ in range(ROUNDS_MAX):
@@ -78,6 +79,7 @@ class TrailReader:
         trail.cut |= bool(new)
         if any(key_of(cause) in trail.whole for cause in await self._read_causes(trail)):
             replay(trail)
+        trail.add_aside()
         await self._read_between(trail)
 
     async def one(self, position: int, trail: Trail) -> Fact | None:
@@ -138,7 +140,8 @@ class TrailReader:
             unknown = unknown[: CAUSES_MAX - len(looked_for)]
             looked_for.update(unknown)
             found = [position for each in unknown if (position := await self.position_of(each)) is not None]
-            new = trail.add(await self._fetch("read_positions", positions=found)) if found else []
+            rows = await self._fetch("read_positions", positions=found) if found else []
+            new = trail.add(rows, of_others=True)
             causes += new
             await self._read_reactions(trail, new)
         return causes
@@ -169,6 +172,7 @@ class TrailReader:
             for ordinal, group in enumerate(recorded.groups):
                 entry = trail.ledger.get(command_of_agent(fact, agent, ordinal))
                 if entry:
+                    trail.cut |= entry.last - entry.first > EVENTS_MAX
                     positions += range(entry.first, min(entry.last, entry.first + EVENTS_MAX) + 1)
                 else:
                     streams += [target.stream for target in group.targets]
@@ -240,17 +244,17 @@ def _other_commands(trail: Trail) -> list[UUID]:
 
 
 def _streams_of(trail: Trail, new: list[Fact]) -> set[str]:
-    """Streams that are about one order alone: of its payments and its parcels."""
+    """Streams that are about one order alone, such as those of its payments and its parcels."""
     streams: set[str] = set()
     for fact in new:
-        if fact.category in ("order", "payment", "shipment"):
+        if fact.category in OF_AN_ORDER:
             streams.add(fact.stream)
         if isinstance(fact.event, OrderPlaced):
             streams |= {payment_stream(fact.merchant, each.payment_id) for each in fact.event.portions}
         for name in AGENT_OF:
             recorded = trail.recorded.get((fact.position, name))
             for group in recorded.groups if recorded else ():
-                streams |= {t.stream for t in group.targets if not t.stream.startswith("stock-")}
+                streams |= {t.stream for t in group.targets if t.stream.partition("-")[0] in OF_AN_ORDER}
     return streams
 
 

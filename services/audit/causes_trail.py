@@ -75,9 +75,14 @@ Whose = tuple[int, str]
 class Trail:
     """Everything that is known about some events and what is between them; `cut`: there is more than
     `events_max`. `whole` are the keys of which all was read that agents know, `long` those whose streams are
-    too long for that."""
+    too long for that.
+
+    With `order`, the key of one, it is the story of that alone: events of other orders that it shares a
+    decision with are put `aside`, until all of its own is there.
+    """
 
     events_max: int = EVENTS_MAX
+    order: str = ""
     stored: dict[int, StoredEvent] = field(default_factory=dict)
     facts: dict[int, Fact] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
@@ -90,22 +95,38 @@ class Trail:
     parked: set[Whose] = field(default_factory=set)
     whole: set[str] = field(default_factory=set)
     long: set[str] = field(default_factory=set)
+    aside: dict[int, StoredEvent] = field(default_factory=dict)
     cut: bool = False
 
-    def add(self, rows: Iterable[Sequence[Any]]) -> list[Fact]:
+    def add(self, rows: Iterable[Sequence[Any]], *, of_others: bool = False) -> list[Fact]:
         """Those of the stored events that were not known yet, as far as there is room."""
         new = []
         for stored in sorted(StoredEvent(*row) for row in rows):
             if stored.position in self.facts:
                 continue
+            fact = decoded(stored)
+            if not of_others and self.is_of_another(fact):
+                self.aside[stored.position] = stored
+                continue
             if len(self.facts) >= self.events_max:
                 self.cut = True
                 break
-            fact = decoded(stored)
             self.stored[fact.position], self.facts[fact.position] = stored, fact
             self.positions[fact.event_id] = fact.position
             new.append(fact)
         return new
+
+    def add_aside(self) -> None:
+        """What was put aside, as far as there is room: it leads no further, so nothing is cut without it."""
+        room = self.events_max - len(self.facts)
+        fitting = sorted(self.aside.keys() - self.facts.keys())[: max(0, room)]
+        self.add([self.aside[position] for position in fitting], of_others=True)
+        self.aside = {position: row for position, row in self.aside.items() if position not in self.facts}
+
+    def is_of_another(self, fact: Fact) -> bool:
+        """Whether it is told in the story of an order, and is another order's."""
+        key = key_of(fact)
+        return bool(self.order) and key.startswith("order-") and key != self.order
 
 
 def command_of_agent(fact: Fact, agent: str, ordinal: int) -> UUID:

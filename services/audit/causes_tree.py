@@ -44,6 +44,11 @@ def tree_of(
     for key in sorted(trail.long):
         what = f"{key} is too long to be read whole: deadlines that were asked for of it are not all here"
         root.led_to.append(Cause(f"{key} long", "missing", what, missing="long"))
+    if trail.aside:
+        what = (
+            f"events of other orders that came of the same decisions, and are not here: {len(trail.aside):,}"
+        )
+        root.led_to.append(Cause("others", "missing", what, missing="cut"))
     if trail.cut:
         what = f"there is more: the tree was cut after {len(trail.facts):,} events"
         root.led_to.append(Cause("cut", "missing", what, missing="cut"))
@@ -78,8 +83,12 @@ class _Tree:
             node = Cause(f"event {position}", "event", title, details, position, fact.occurred_at)
             if isinstance(fact.event, Unreadable):
                 node.missing = UNREADABLE
-            self._hang(node, self._cause_of(fact, node))
+            above = self._cause_of(fact, node)
+            self._hang(node, above)
             self.events[position] = node
+            if self._trail.is_of_another(fact):
+                node.details["other_order"] = key_of(fact)
+                above.details["other_orders"] = above.details.get("other_orders", 0) + 1
             self._lead_on(fact)
 
     def ancestors_of(self, wanted: set[int]) -> set[int]:

@@ -159,6 +159,10 @@ def _words(cause: Cause) -> Iterator[str]:
         earlier = "…, " if len(facts) > FACTS_MAX else ""
         events = "event" if len(facts) == 1 else "events"
         yield f"because of {events} {earlier}{', '.join(map(str, facts[-FACTS_MAX:]))}"
+    if other := details.get("other_order"):
+        yield f"of another order, {other}: why it went on is to be asked of that"
+    if others := details.get("other_orders"):
+        yield f"concerns {others} other order{'' if others == 1 else 's'}, too"
     if came_to := details.get("came_to"):
         yield str(came_to)
     if tries := details.get("failed_tries"):

@@ -13,9 +13,11 @@ import pytest
 from rich.console import Console
 
 from commands.executor import Context
+from domain.inventory import SetStockRules, StockRules
 from domain.kernel import Command, one
+from domain.order import CancelOrder
 from domain.payment import AuthorizationRequested, Movement, RecordProviderPayment, RecordUnavailable
-from domain.streams import payment_stream
+from domain.streams import order_stream, payment_stream, stock_stream
 from eventstore.codec import decode
 from eventstore.postgres import make_pool
 from eventstore.seams import WallClock, derived_id
@@ -323,6 +325,67 @@ async def test_a_large_tree_is_cut_with_a_word(trade: Trade, pool: Pool) -> None
     tree = await of_order(pool, "1", events_max=5)
     assert len(events(tree)) == 5
     assert tree.led_to[-1].title == "there is more: the tree was cut after 5 events"
+
+
+async def waiting_for_one(trade: Trade) -> None:
+    """Three orders wait for what a fourth has, and lets go: one decision fills all three."""
+    stock = stock_stream(MERCHANT, "c", "main")
+    rules = StockRules(backorder_limit=9, backorder_days=9)
+    await trade.command(stock, SetStockRules(sku="c", warehouse="main", rules=rules))
+    await trade.stock("c", 3)
+    await trade.place("has", sku="c", quantity=3)
+    await trade.rest()
+    for order_id in ("w1", "w2", "w3"):
+        await trade.place(order_id, sku="c")
+        await trade.rest()
+    await trade.command(order_stream(MERCHANT, "has"), CancelOrder(order_id="has", reason="customer"))
+    await trade.rest()
+
+
+async def test_a_decision_that_orders_share_is_there_and_their_stories_are_not(
+    trade: Trade, pool: Pool
+) -> None:
+    await waiting_for_one(trade)
+    tree = await of_order(pool, "has")
+    others = [e for e in nodes(tree, "event") if e.details["data"].get("order_id", "has") != "has"]
+    assert {each.details["type"] for each in others} == {"BackorderFilled"}
+    assert [each.details["other_order"] for each in others] == [
+        order_stream(MERCHANT, order_id) for order_id in ("w1", "w2", "w3")
+    ]
+    assert not any(each.led_to for each in others)
+    (shared,) = [each for each in nodes(tree, "command") if each.details.get("other_orders")]
+    assert (shared.details["other_orders"], shared.title) == (3, "ReleaseStock stock-m.c.main")
+    assert "concerns 3 other orders, too" in as_svg(tree).decode()
+    assert (await about(trade, "has")).keys() <= events(tree).keys()
+    waited = await of_order(pool, "w1")
+    assert path(waited, "BackorderFilled")[-4:] == [
+        "OrderCancelled",
+        "reaction",
+        "command",
+        "BackorderFilled",
+    ]
+    assert {each.details["stream"] for each in nodes(waited, "event")}.isdisjoint(
+        {"order-m.w2", "order-m.w3"}
+    )
+
+
+async def test_other_orders_take_no_room_from_its_own_story(trade: Trade, pool: Pool) -> None:
+    await waiting_for_one(trade)
+    own = await about(trade, "has")
+    tree = await of_order(pool, "has", events_max=len(own) + 1)
+    assert own.items() <= events(tree).items()
+    assert len(events(tree)) == len(own) + 1
+    left_out = "events of other orders that came of the same decisions, and are not here: 2"
+    assert tree.led_to[-1].title == left_out
+    assert "the tree was cut" not in tree_as_json(tree).decode()
+
+
+async def test_where_the_tree_is_cut_everybody_is_told(trade: Trade, pool: Pool) -> None:
+    tree, said = await of_order(pool, "1", events_max=5), "there is more: the tree was cut after 5 events"
+    with (console := Console(width=300)).capture() as told:
+        console.print(as_rich(tree))
+    for shown in (told.get(), as_svg(tree).decode(), tree_as_json(tree).decode()):
+        assert said in shown
 
 
 async def test_where_the_trail_is_cut_nobody_is_said_to_have_decided_otherwise(
