@@ -3,8 +3,11 @@ difference."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +21,7 @@ diff_app = typer.Typer(
     help="What changed between two moments, and the event that changed it.", no_args_is_help=True
 )
 
+_NAMED = Parameter.KEYWORD_ONLY
 _MOMENT = "A position, or a time with a zone such as 2026-03-01T12:00:00Z; default: now."
 At = Annotated[str, typer.Option("--at", help=_MOMENT)]
 From = Annotated[
@@ -83,21 +87,50 @@ Time = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", hel
 Until = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="Exclusive; with a zone.")]
 
 
+CONDITIONS: dict[str, Any] = {
+    "stream": Text,
+    "type": Type,
+    "merchant": Merchant,
+    "actor": Actor,
+    "correlation": Correlation,
+    "causation": Causation,
+    "subject": Subject,
+    "order": Order,
+    "occurred_from": Time,
+    "occurred_until": Until,
+    "recorded_from": Time,
+    "recorded_until": Until,
+}
+"""The options of every command that takes conditions, by the names that an `EventFilter` has for them."""
+
+
+def filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for each condition, in place of its parameter `wanted`, an `EventFilter`."""
+
+    @wraps(command)
+    def of_conditions(**given: Any) -> None:
+        from services.audit.filters import EventFilter  # noqa: PLC0415
+
+        wanted = EventFilter(**{name: given.pop(name) for name in CONDITIONS})
+        command(wanted=wanted, **given)
+
+    parameters: dict[str, Parameter] = {}
+    for name, own in signature(command, eval_str=True).parameters.items():
+        if name == "wanted":
+            parameters |= {
+                option: Parameter(option, _NAMED, default=None, annotation=kind)
+                for option, kind in CONDITIONS.items()
+            }
+        else:
+            parameters[name] = own.replace(kind=_NAMED)
+    of_conditions.__signature__ = Signature(list(parameters.values()))  # type: ignore[attr-defined]
+    of_conditions.__annotations__ = {name: each.annotation for name, each in parameters.items()}
+    return of_conditions
+
+
+@filtered
 def history(
-    stream: Text = None,
-    type_: Annotated[
-        str | None, typer.Option("--type", help="Of this type, for example OrderPlaced.")
-    ] = None,
-    merchant: Merchant = None,
-    actor: Actor = None,
-    correlation: Correlation = None,
-    causation: Causation = None,
-    subject: Subject = None,
-    order: Order = None,
-    occurred_from: Time = None,
-    occurred_until: Until = None,
-    recorded_from: Time = None,
-    recorded_until: Until = None,
+    wanted: Any,
     after: After = 0,
     until: Annotated[str, typer.Option(help=_MOMENT)] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many; default: all.")] = None,
@@ -105,31 +138,14 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Events of the log, in order: all that fit every condition. With --json a line of JSON each."""
-    from services.audit.filters import EventFilter  # noqa: PLC0415
     from services.audit.history_console import show_events  # noqa: PLC0415
 
-    wanted = EventFilter(
-        stream, type_, merchant, actor, correlation, causation, subject, order, occurred_from, occurred_until,
-        recorded_from, recorded_until,
-    )  # fmt: skip
     run(show_events(Settings.load(), wanted, after, until, limit, open_=personal, as_json=as_json))
 
 
+@filtered
 def follow(
-    stream: Text = None,
-    type_: Annotated[
-        str | None, typer.Option("--type", help="Of this type, for example OrderPlaced.")
-    ] = None,
-    merchant: Merchant = None,
-    actor: Actor = None,
-    correlation: Correlation = None,
-    causation: Causation = None,
-    subject: Subject = None,
-    order: Order = None,
-    occurred_from: Time = None,
-    occurred_until: Until = None,
-    recorded_from: Time = None,
-    recorded_until: Until = None,
+    wanted: Any,
     after: Annotated[int | None, typer.Option(min=0, help="Begin after this position; default: now.")] = None,
     until: Annotated[
         int | None, typer.Option(min=0, help="End at this position, also one to come; default: never.")
@@ -138,48 +154,27 @@ def follow(
     as_json: AsJson = False,
 ) -> None:
     """Events as they come, until Ctrl-C, or up to a position."""
-    from services.audit.filters import EventFilter  # noqa: PLC0415
     from services.audit.history_console import follow_events  # noqa: PLC0415
 
-    wanted = EventFilter(
-        stream, type_, merchant, actor, correlation, causation, subject, order, occurred_from, occurred_until,
-        recorded_from, recorded_until,
-    )  # fmt: skip
     run(follow_events(Settings.load(), wanted, after, until, open_=personal, as_json=as_json))
 
 
+@filtered
 def export(
+    *,
     to: Annotated[Path, typer.Option(help="The file; its manifest comes beside it.")],
     format_: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.NDJSON,
-    stream: Text = None,
-    type_: Annotated[
-        str | None, typer.Option("--type", help="Of this type, for example OrderPlaced.")
-    ] = None,
-    merchant: Merchant = None,
-    actor: Actor = None,
-    correlation: Correlation = None,
-    causation: Causation = None,
-    subject: Subject = None,
-    order: Order = None,
-    occurred_from: Time = None,
-    occurred_until: Until = None,
-    recorded_from: Time = None,
-    recorded_until: Until = None,
+    wanted: Any,
     first: Annotated[int, typer.Option("--from", min=1, help="The first position.")] = 1,
     until: Annotated[str, typer.Option(help=_MOMENT)] = "",
     as_json: AsJson = False,
 ) -> None:
     """Every stored byte of the log, of a range of it, or of what fits every condition, with a manifest that
     holds its root hash and says what is left out."""
-    from services.audit.filters import EventFilter  # noqa: PLC0415
     from services.audit.history_console import write_export  # noqa: PLC0415
 
     if str(to) == "-":
         raise typer.BadParameter("an export is a file, as its manifest comes beside it", param_hint="--to")
-    wanted = EventFilter(
-        stream, type_, merchant, actor, correlation, causation, subject, order, occurred_from, occurred_until,
-        recorded_from, recorded_until,
-    )  # fmt: skip
     run(write_export(Settings.load(), to, format_.value, wanted, first, until, as_json=as_json))
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from typer.testing import CliRunner
 
 from projections.read_models import READ_MODELS
+from services.audit.filters import EventFilter
 from services.cli import app
 from services.cli_help import PANELS, keys_of_tables
+from services.cli_history import CONDITIONS
 
 
 def printed(*arguments: str, code: int = 2) -> str:
@@ -33,6 +37,13 @@ def printed(*arguments: str, code: int = 2) -> str:
 )  # fmt: skip
 def test_why_refuses_what_it_would_ignore(arguments: tuple[str, ...], said: str) -> None:
     assert said in printed("why", *arguments)
+
+
+@pytest.mark.parametrize("command", ["history", "follow", "export"])
+def test_every_condition_is_an_option(command: str) -> None:
+    assert list(CONDITIONS) == [each.name for each in fields(EventFilter)]
+    said = printed(command, "--help", code=0)
+    assert all(f"--{name.replace('_', '-')} " in said for name in CONDITIONS)
 
 
 def test_an_export_is_no_stream() -> None:
