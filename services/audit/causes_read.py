@@ -48,6 +48,8 @@ from services.audit.stored import Unreadable, fetch
 ROUNDS_MAX = 12
 LONG = 500
 """Events of a cart or a product that is not read whole any more: its events are followed one by one."""
+READ_MAX = 10_000
+"""Events that are read of all streams that are opened at once."""
 CAUSES_MAX = 50
 """Events that are looked for by their ids alone, in a tree: each takes a look at many positions."""
 WINDOW, WINDOW_SECONDS = 50_000, 2
@@ -75,6 +77,7 @@ class TrailReader:
             streams = (_streams_of(trail, new) | _deadlines_in(trail)) - known - trail.whole - trail.long
             known |= streams
             rows = await self._fetch("read_streams", streams=sorted(streams)) if streams else []
+            trail.cut |= len(rows) == READ_MAX
             new = trail.add([*rows, *await self._read_appended(trail, new)])
         trail.cut |= bool(new)
         if any(key_of(cause) in trail.whole for cause in await self._read_causes(trail)):
@@ -95,13 +98,16 @@ class TrailReader:
 
     async def position_of(self, event_id: str) -> int | None:
         """Where the event is, by the time that its id holds; None if it is not there, or for no such id."""
-        try:
-            made_at = datetime.fromtimestamp((UUID(event_id).int >> 80) / 1000, UTC)
-        except (ValueError, OverflowError):
-            return None
-        ((near,),) = await self._fetch("position_at", at=made_at - timedelta(seconds=WINDOW_SECONDS))
-        rows = await self._fetch("find_event", after=near, event_id=event_id, limit=WINDOW)
-        return rows[0][0] if rows else None
+        return next(iter(await self._positions_of([event_id])), None)
+
+    async def _positions_of(self, event_ids: Iterable[str]) -> list[int]:
+        """Of those that are there; all are looked for at once."""
+        made = {each: at for each in event_ids if (at := _made_at(each))}
+        if not made:
+            return []
+        since = [at - timedelta(seconds=WINDOW_SECONDS) for at in made.values()]
+        rows = await self._fetch("find_events", ids=list(made), ats=since, window=WINDOW)
+        return [position for (position,) in rows]
 
     async def head(self) -> int:
         """Up to where in the log all of this looks."""
@@ -114,6 +120,7 @@ class TrailReader:
         if not fresh or trail.cut:
             return []
         rows = [StoredEvent(*row) for row in await self._fetch("read_streams", streams=fresh)]
+        trail.cut |= len(rows) == READ_MAX
         lengths = Counter(row.stream for row in rows)
         trail.long.update(key for key in fresh if lengths[key] > LONG and not key.startswith("order-"))
         trail.whole.update(set(fresh) - trail.long)
@@ -139,7 +146,7 @@ class TrailReader:
             unknown = [each for each in wanted if each not in trail.positions and each not in looked_for]
             unknown = unknown[: CAUSES_MAX - len(looked_for)]
             looked_for.update(unknown)
-            found = [position for each in unknown if (position := await self.position_of(each)) is not None]
+            found = await self._positions_of(unknown)
             rows = await self._fetch("read_positions", positions=found) if found else []
             new = trail.add(rows, of_others=True)
             causes += new
@@ -215,8 +222,16 @@ class TrailReader:
             trail.ledger[command_id] = Entry(first, last, _object(answer), recorded_at)
 
     async def _fetch(self, query: str, **arguments: Any) -> list[Any]:
-        limited = {"limit": EVENTS_MAX + 1, **arguments}
+        limited = {"limit": EVENTS_MAX + 1, "all_limit": READ_MAX, **arguments}
         return list(await fetch(self._connection, getattr(QUERIES, query).sql, limited))
+
+
+def _made_at(event_id: str) -> datetime | None:
+    """The time that an id holds; None for no such id."""
+    try:
+        return datetime.fromtimestamp((UUID(event_id).int >> 80) / 1000, UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _object(answer: bytes) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from eventstore.postgres import make_pool
 from eventstore.seams import WallClock, derived_id
 from eventstore.statements import Pool
 from services.agents.order import ORDER_AGENT
+from services.audit import causes_read
 from services.audit.causes import Cause
 from services.audit.causes_asked import (
     Bound,
@@ -378,6 +379,15 @@ async def test_other_orders_take_no_room_from_its_own_story(trade: Trade, pool: 
     left_out = "events of other orders that came of the same decisions, and are not here: 2"
     assert tree.led_to[-1].title == left_out
     assert "the tree was cut" not in tree_as_json(tree).decode()
+
+
+async def test_what_is_read_of_many_streams_at_once_is_bounded_and_said_to_be(
+    trade: Trade, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(causes_read, "READ_MAX", 1)
+    tree = await of_order(pool, "1")
+    assert tree.led_to[-1].title == f"there is more: the tree was cut after {len(events(tree))} events"
+    assert len(events(tree)) < len(await about(trade, "1"))
 
 
 async def test_where_the_tree_is_cut_everybody_is_told(trade: Trade, pool: Pool) -> None:

@@ -1,11 +1,12 @@
 -- name: read_streams
--- Streams from their beginning, at most :limit events of each.
+-- Streams from their beginning, at most :limit events of each, and at most :all_limit of all.
 SELECT e.* FROM unnest(:streams::text[]) AS wanted (stream)
 CROSS JOIN LATERAL (
     SELECT position, stream, version, type, schema, data, merchant, correlation, causation, metadata, event_id,
            occurred_at, recorded_at, leaf_hash
     FROM events WHERE events.stream = wanted.stream ORDER BY events.version LIMIT :limit
-) AS e;
+) AS e
+LIMIT :all_limit;
 
 -- name: read_newest
 -- The last :limit events of a stream.
@@ -71,13 +72,15 @@ SELECT agent, key, name, due_at FROM deadlines WHERE agent = ANY(:agents::text[]
 SELECT follower, position FROM left_out
 WHERE follower = ANY(:followers::text[]) AND position = ANY(:positions::bigint[]) LIMIT :limit;
 
--- name: find_event
--- By its id, which holds the time when it was made: near that time.
-SELECT position FROM events
-WHERE position > :after AND position <= :after + :limit AND event_id = CAST(:event_id AS uuid) LIMIT 1;
-
--- name: position_at
-SELECT position_at(:at);
+-- name: find_events
+-- By their ids, each of which holds the time when it was made: near that time, in at most :window positions.
+SELECT found.position FROM unnest(:ids::uuid[], :ats::timestamptz[]) AS wanted (event_id, made_at)
+CROSS JOIN LATERAL (SELECT position_at(wanted.made_at) AS near) AS begun
+CROSS JOIN LATERAL (
+    SELECT position FROM events
+    WHERE position > begun.near AND position <= begun.near + :window AND events.event_id = wanted.event_id LIMIT 1
+) AS found
+LIMIT :limit;
 
 -- name: read_head
 -- Up to where the log is seen in this transaction.
