@@ -43,6 +43,7 @@ MERCHANTS = ("m1", "m2")
 
 cents = st.sampled_from([0, 1, 99, 100])
 quantities = st.integers(1, 4)
+waits = st.none() | st.integers(0, 2)
 subjects = st.sampled_from(["p1", "p2"])
 contacts = st.sampled_from([CONTACT, Sealed(sealed="bm9uY2U="), Erased()])
 charges = st.lists(
@@ -81,9 +82,10 @@ CART_COMMANDS: dict[type[Command], SearchStrategy[Any]] = {
         sku=st.sampled_from(["A-1", "B.2"]),
         quantity=quantities,
         unit_price_cents=cents,
+        waits=waits,
     ),
     ChangeItemQuantity: st.builds(
-        ChangeItemQuantity, **_cart, line=st.integers(1, 3), quantity=st.integers(0, 3)
+        ChangeItemQuantity, **_cart, line=st.integers(1, 3), quantity=st.integers(0, 3), waits=waits
     ),
     SetContact: st.builds(SetContact, **_cart, subject=subjects, contact=contacts),
     ChooseShipping: st.builds(ChooseShipping, **_cart, method=st.just("std"), charges=charges),

@@ -38,7 +38,7 @@ from domain.kernel import Refused
 from domain.order import ORDER, Order, PlaceOrder
 from domain.personal import Sealed
 from tests.property.machine import AggregateMachine
-from tests.strategies_cart import BUYERS, NOON
+from tests.strategies_cart import BUYERS, NOON, waits
 
 SEALED = Sealed(sealed="bm9uY2U=")
 PLACED = Order(status="placed")
@@ -54,6 +54,8 @@ class CartMachine(AggregateMachine):
         self.now = NOON
         self.placed: dict[tuple[str, str], PlaceOrder] = {}
         self.prices: dict[int, int] = {}
+        self.waiting: dict[int, int] = {}
+        """Units of a line that would wait."""
         self.accepted_cents = -1
         self.known: list[CheckoutOrderPlanned | CheckoutOrderRequested] = []
         """What somebody, who may have slept since, means to place."""
@@ -62,32 +64,43 @@ class CartMachine(AggregateMachine):
     def begin(self) -> None:
         self.send(StartCheckout(cart_id="k1", merchant="m1", currency="BRL", token_digest="d"))
         self.send(SetContact(cart_id="k1", subject="p1", contact=SEALED))
-        self.add("m1", "A-1", 2, 100)
+        self.add("m1", "A-1", 2, 100, waits=0)
 
     @rule(merchant=merchants, sku=st.sampled_from(["A-1", "B.2"]), quantity=st.integers(1, 3),
-          cents=st.sampled_from([0, 99, 100]))  # fmt: skip
-    def add(self, merchant: str, sku: str, quantity: int, cents: int) -> None:
+          cents=st.sampled_from([0, 99, 100]), waits=waits)  # fmt: skip
+    def add(self, merchant: str, sku: str, quantity: int, cents: int, waits: int | None = None) -> None:
         before = self.state
-        came = self.send(
-            AddItem(cart_id="k1", merchant=merchant, sku=sku, quantity=quantity, unit_price_cents=cents)
-        )
+        what = {"merchant": merchant, "sku": sku, "quantity": quantity, "unit_price_cents": cents}
+        came = self.send(AddItem(cart_id="k1", **what, waits=waits))
         if before.status in ("open", "abandoned"):
             assert came[-1] == "ItemAdded"
         else:
             assert came == "cart_open"
 
-    @rule(line=st.integers(1, 3), quantity=st.integers(0, 3))
-    def change(self, line: int, quantity: int) -> None:
-        self.send(ChangeItemQuantity(cart_id="k1", line=line, quantity=quantity))
+    @rule(line=st.integers(1, 3), quantity=st.integers(0, 3), waits=waits)
+    def change(self, line: int, quantity: int, waits: int | None) -> None:
+        self.send(ChangeItemQuantity(cart_id="k1", line=line, quantity=quantity, waits=waits))
 
     @rule(line=st.integers(1, 3), cents=st.sampled_from([99, 100, 101]))
     def the_shop_sets_a_price(self, line: int, cents: int) -> None:
         self.prices[line] = cents
 
+    @rule(line=st.integers(1, 3), units=st.integers(0, 2))
+    def goods_run_short(self, line: int, units: int) -> None:
+        self.waiting[line] = units
+
     @rule(accepts=st.booleans(), stale=st.booleans())
     def press(self, accepts: bool, stale: bool) -> None:
         before, seen = self.state, self.state.total_cents + (1 if stale else 0)
-        offers = tuple(Offer(line=line, unit_price_cents=cents) for line, cents in self.prices.items())
+        offers = tuple(
+            Offer(
+                line=line,
+                unit_price_cents=self.prices.get(line),
+                available=99,
+                waits=self.waiting.get(line, 0),
+            )
+            for line in sorted({*self.prices, *self.waiting})
+        )
         differs = line_drift(before.lines, offers)
         token = drift_token(differs) if accepts and not stale else ""
         came = self.send(
@@ -110,6 +123,9 @@ class CartMachine(AggregateMachine):
     def claimed(self, before: Cart, differs: tuple[Drift, ...]) -> None:
         """What was accepted is what is planned, to the cent."""
         changed = {each.line: each for each in changes_of(before.lines, differs)}
+        for line in self.state.lines:
+            knew = next(each.waits for each in before.lines if each.line == line.line)
+            assert knew is None or self.waiting.get(line.line, 0) <= (line.waits or 0)
         wanted = {
             (line.merchant, line.sku): line.quantity
             * (changed[line.line].unit_price_cents if line.line in changed else line.unit_price_cents)
