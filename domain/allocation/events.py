@@ -237,13 +237,13 @@ class ReviseAllocation(Command):
 
 
 class RemoveShortPick(Command):
-    """These units of the plan were not found; so many of the product are fetched there all the same (`left`),
-    if that is known."""
+    """These units of the plan were not found. `left` of the product are fetched there all the same; None
+    where nobody knows: then the line's own units are meant."""
 
     order_id: Id
     short_id: Annotated[Id, Field(pattern=f"^{SHORT_PICK}")]
     pick: Pick
-    left: Annotated[int, Field(ge=0)] = 0
+    left: Annotated[int, Field(ge=0)] | None = None
 
 
 AllocationCommand: TypeAlias = (

@@ -68,8 +68,9 @@ def remove_short(command: RemoveShortPick, allocation: Allocation) -> tuple[Allo
 def _not_there(command: RemoveShortPick, planned: Counter[At]) -> Counter[At]:
     """Of its own line first; but by now the plan may give the units to another line of the product."""
     pick, short = command.pick, Counter[At]()
-    here = [at for at in planned if at[1:] == (pick.sku, pick.warehouse)]
-    rest = min(pick.quantity, sum(planned[at] for at in here) - command.left)
+    place, known = (pick.sku, pick.warehouse), command.left is not None
+    here = [at for at in planned if at[1:] == place and (known or at[0] == pick.line)]
+    rest = min(pick.quantity, sum(planned[at] for at in here) - (command.left or 0))
     for at in sorted(here, key=lambda each: (each[0] != pick.line, -each[0])):
         short[at] = max(0, min(rest, planned[at]))
         rest -= short[at]

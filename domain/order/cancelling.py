@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from domain.kernel import Refused
 from domain.order.changing import (
@@ -130,25 +130,36 @@ def _cut_off(command: CancelOrderLines, order: Order, cuts: tuple[LineCut, ...])
 
 
 def _as_far_as_left(command: CancelOrderLines, order: Order) -> CancelOrderLines:
-    """Nothing where the order is shipped, or over: then nobody misses them any more. What its own line does
-    not lack, another of the same product may, the last one first; or what was had for that left as its own.
-    """
+    """Nothing where the order is shipped, or over: then nobody misses them any more."""
     goods = _goods(command, order)
     lacks, cut = _lacks(command, order, goods), Counter[int]()
     for told in command.lines if order.status in UNSHIPPED else ():
-        mine, units = goods.get(told.line) if told.line in command.skus else None, told.quantity
-        others = [number for number in sorted(order.lines, reverse=True) if goods[number] == mine]
-        had = [(number, command.had.get(number, 0)) for number in dict.fromkeys((told.line, *others))]
-        for number, there in (*had, *((each, 0) for each in others)):
-            if number in order.lines:
-                beyond = order.lines[number].quantity - there
-                part = min(units, beyond - cut[number], order.left(number) - cut[number])
-                part = max(0, part if mine is None else min(part, lacks[mine]))
-                cut[number] += part
-                units -= part
-                lacks[goods[number]] -= part
+        units = told.quantity
+        for number, beyond in _where(told.line, command, order, goods):
+            part = min(units, beyond - cut[number], order.left(number) - cut[number])
+            if told.line in command.skus:
+                part = min(part, lacks[goods[number]])
+            cut[number] += max(0, part)
+            units -= max(0, part)
+            lacks[goods[number]] -= max(0, part)
     lines = tuple(LineQuantity(line=number, quantity=some) for number, some in sorted(cut.items()) if some)
     return command.model_copy(update={"lines": lines})
+
+
+def _where(
+    told: int, command: CancelOrderLines, order: Order, goods: Mapping[int, Goods]
+) -> Iterator[tuple[int, int]]:
+    """Lines that may lack what is told of one, and how many units each wants beyond those that can be had for
+    it: the line itself, then others of the product, the last one first. Then any of them in full: what could
+    be had for it may have left as another's.
+    """
+    known = told in command.skus
+    others = [line for line in sorted(order.lines, reverse=True) if known and goods[line] == goods.get(told)]
+    for line in dict.fromkeys((told, *others)):
+        if line in order.lines:
+            yield line, order.lines[line].quantity - command.had.get(line, 0)
+    for line in others:
+        yield line, order.lines[line].quantity
 
 
 def _goods(command: CancelOrderLines, order: Order) -> dict[int, Goods]:
@@ -157,7 +168,8 @@ def _goods(command: CancelOrderLines, order: Order) -> dict[int, Goods]:
     lines = {
         number: (line.sku, "" if order.allocated else line.warehouse) for number, line in order.lines.items()
     }
-    return {**{number: (sku, "") for number, sku in command.skus.items() if order.allocated}, **lines}
+    warehouse = "" if order.allocated else command.warehouse or ""
+    return {**{number: (sku, warehouse) for number, sku in command.skus.items()}, **lines}
 
 
 def _lacks(command: CancelOrderLines, order: Order, goods: Mapping[int, Goods]) -> Counter[Goods]:

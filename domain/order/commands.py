@@ -174,7 +174,8 @@ class CancelOrderLines(Command):
 
     `unfound`: it is a fact that they can't be had. Then it is of what is left of them, and a change under way
     is over. `had` are the units of lines that can: as many stay, whatever else was called off meanwhile. What
-    was told of one of the lines in `skus` may be another's of the same product by now.
+    was told of one of the lines in `skus` may be another's of the same product by now; of one that comes
+    from the same `warehouse`, where no plan says from where.
     """
 
     order_id: Id
@@ -185,6 +186,7 @@ class CancelOrderLines(Command):
     unfound: bool = False
     had: Mapping[PositiveInt, NonNegativeInt] = Field(default_factory=dict)
     skus: Mapping[PositiveInt, Id] = Field(default_factory=dict)
+    warehouse: Id | None = None
 
 
 class ProposeOrderEdit(Command):

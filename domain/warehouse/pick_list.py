@@ -7,7 +7,7 @@ the list goes on with what there is. Once a carrier has what is on it, it is han
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, TypeAlias
 
@@ -210,8 +210,8 @@ class ResumePickList(Command):
 
 
 class CutPickLine(Command):
-    """So many units of the line are not wanted any more, as long as `left` stay: some may not have been found
-    meanwhile. `cause` says what for, once."""
+    """So many units of the line are not wanted any more, or as many of its product on other lines, as long as
+    `left` of the product stay: some may not have been found meanwhile. `cause` says what for."""
 
     pick_list_id: Id
     cause: Id
@@ -253,7 +253,6 @@ class PickList:
     lines: Mapping[int, PickLine] = field(default_factory=dict)
     picked: Mapping[int, int] = field(default_factory=dict)
     short: Mapping[int, int] = field(default_factory=dict)
-    cuts: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def open_units(self) -> int:
@@ -331,17 +330,16 @@ def _shorten(command: ShortPick, found: PickList) -> tuple[PickListEvent, ...]:
         quantity=command.short - before,
         reason=command.reason,
         note=command.note,
-        left=_left_of(found, line.sku, {**found.short, command.line: command.short}),
+        left=tuple(_left(replace(found, short={**found.short, command.line: command.short}), line.sku)),
     )
     return (shorted,)
 
 
-def _left_of(found: PickList, sku: str, short: Mapping[int, int]) -> tuple[PickLine, ...]:
-    return tuple(
-        line.model_copy(update={"quantity": units})
-        for number, line in found.lines.items()
-        if line.sku == sku and (units := line.quantity - short.get(number, 0))
-    )
+def _left(found: PickList, sku: str) -> Iterator[PickLine]:
+    """What the list has of the product, found or yet to be found."""
+    for number, line in found.lines.items():
+        if line.sku == sku and (units := line.quantity - found.short.get(number, 0)):
+            yield line.model_copy(update={"quantity": units})
 
 
 def _pack(command: PackOrder, found: PickList) -> tuple[PickListEvent, ...]:
@@ -378,22 +376,42 @@ def _in_hand(found: PickList) -> tuple[PickLine, ...]:
 
 
 def _cut(command: CutPickLine, found: PickList, ids: dict[str, str]) -> tuple[PickListEvent, ...]:
-    """The agents ask, so what came too late is nobody's mistake. What nobody has picked is cut first; without
-    anything left to fetch the list is over."""
+    """The agents ask, so what came too late is nobody's mistake. Without anything left to fetch the list is
+    over."""
     line = found.lines.get(command.line)
-    late = found.status in ("handed_over", "cancelled") or (command.cause, command.line) in found.cuts
-    if late or line is None:
+    if found.status in ("handed_over", "cancelled") or line is None:
         return ()
-    picked, short = found.picked.get(command.line, 0), found.short.get(command.line, 0)
-    quantity = min(command.quantity, line.quantity - short - command.left)
+    there = sum(each.quantity for each in _left(found, line.sku))
+    quantity = min(command.quantity, there - command.left)
     if quantity <= 0:
         return ()
     if sum(each.quantity for each in found.lines.values()) - sum(found.short.values()) == quantity:
         over = CancelPickList(pick_list_id=command.pick_list_id, reason="order_cancelled")
         return _cancel(over, found)
-    back = max(0, quantity - (line.quantity - short - picked))
-    cut = {"cause": command.cause, "line": command.line, "sku": line.sku}
-    return (PickLineCut(**ids, **cut, quantity=quantity, put_back=back),)
+    cut = {"cause": command.cause, "sku": line.sku}
+    return tuple(
+        PickLineCut(**ids, **cut, line=number, quantity=units, put_back=back)
+        for number, (units, back) in _to_cut(command.line, quantity, found).items()
+    )
+
+
+def _to_cut(first: int, quantity: int, found: PickList) -> dict[int, tuple[int, int]]:
+    """By line of the product: units that are cut, and how many of them are put back. What nobody has picked
+    is cut first; of this line first, and then of the last one."""
+    sku = found.lines[first].sku
+    open_units: dict[int, int] = {}
+    picked: dict[int, int] = {}
+    alike = [number for number in sorted(found.lines, reverse=True) if found.lines[number].sku == sku]
+    numbers = list(dict.fromkeys((first, *alike)))
+    for number in numbers:
+        there = found.lines[number].quantity - found.short.get(number, 0) - found.picked.get(number, 0)
+        open_units[number] = min(quantity, there)
+        quantity -= open_units[number]
+    for number in numbers:
+        picked[number] = min(quantity, found.picked.get(number, 0))
+        quantity -= picked[number]
+    units = {number: (open_units[number] + picked[number], picked[number]) for number in numbers}
+    return {number: each for number, each in units.items() if each[0]}
 
 
 def _conclude(command: ConcludePickList, found: PickList, ids: dict[str, str]) -> tuple[PickListEvent, ...]:
@@ -471,7 +489,6 @@ def _after_cut(found: PickList, event: PickLineCut) -> PickList:
         status="picking" if opened else found.status,
         lines=lines,
         picked=_added(found.picked, event.line, -event.put_back),
-        cuts=found.cuts | {(event.cause, event.line)},
     )
 
 

@@ -65,13 +65,15 @@ class Item(Value):
 
 
 class Short(Value):
-    """Units of a line that were not found; the plan does not know of that yet."""
+    """Units of a line that were not found; the plan does not know of that yet. Of the product the list has
+    `left` all the same."""
 
     short_id: str
     line: int
     item: Item
     reason: str = "missing"
     note: str = ""
+    left: int = 0
 
 
 NO_GROWTH: dict[str, object] = {
@@ -360,20 +362,13 @@ def _record(process: InventoryProcess, told: Short, units: Counter[Place], fact:
     )
 
 
-def _by_line(picks: Iterable[Pick]) -> Counter[tuple[int, Place]]:
-    units: Counter[tuple[int, Place]] = Counter()
-    for pick in picks:
-        units[pick.line, (pick.sku, pick.warehouse)] += pick.quantity
-    return units
-
-
 def _pending(process: InventoryProcess) -> Iterator[tuple[Short, Counter[Place]]]:
     """What of the plan is known as not found, before the plan says so."""
-    left = _by_line(process.picks)
+    planned = _by_place(process.picks)
     for each in process.shorts:
         place = (each.item.sku, each.item.warehouse)
-        units = min(each.item.quantity, left[each.line, place])
-        left[each.line, place] -= units
+        units = max(0, min(each.item.quantity, planned[place] - each.left))
+        planned[place] -= units
         yield each, Counter({place: units})
 
 
@@ -459,19 +454,21 @@ def _picked_short(process: InventoryProcess, event: PickShorted, fact: Fact) -> 
         item=item,
         reason=event.reason,
         note=event.note,
+        left=sum(line.quantity for line in event.left or ()),
     )
     if process.allocated:
         return Reaction(process.model_copy(update={"shorts": (*process.shorts, short)}))
     waits = f"{event.sku} {event.warehouse}" in process.waits_for
-    units = Counter[Place]() if waits else _by_place([item]) & _not_left(process, event)
+    units = Counter[Place]() if waits else _by_place([item]) & _not_there(process, short)
     process = process.model_copy(update={"items": _items(process.units - units)})
     return Reaction(process, _record(process, short, units, fact))
 
 
-def _not_left(process: InventoryProcess, event: PickShorted) -> Counter[Place]:
-    """Of what is held, what the list does not have: what was not found may have been let go before."""
-    left = sum(line.quantity for line in event.left or ())
-    return process.units - _by_place(process.gone) - Counter({(event.sku, event.warehouse): left})
+def _not_there(process: InventoryProcess, short: Short) -> Counter[Place]:
+    """Of what is held, what the list has not, or had not before it left: what was not found may have been let
+    go before."""
+    left = Counter({(short.item.sku, short.item.warehouse): short.left})
+    return (process.units - left) & (process.units - _by_place(process.gone))
 
 
 def _replanned(

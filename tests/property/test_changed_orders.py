@@ -32,6 +32,8 @@ STEPS = st.lists(
         st.tuples(st.just("cut both"), st.just(0), st.just(0)),
         st.tuples(st.just("edit both"), st.integers(0, 3), st.integers(0, 3)),
         st.tuples(st.just("short"), st.integers(1, 4), st.integers(1, 2)),
+        st.tuples(st.just("short line"), st.integers(1, 2), st.integers(1, 2)),
+        st.tuples(st.just("pick"), st.integers(1, 2), st.integers(1, 2)),
         st.tuples(st.just("receive"), st.integers(0, 2), st.integers(1, 2)),
         st.tuples(st.just("release"), st.just(0), st.just(0)),
         st.tuples(st.just("cancel"), st.just(0), st.just(0)),
@@ -46,6 +48,7 @@ STEPS = st.lists(
     stock=st.lists(st.integers(0, 3), min_size=1, max_size=3),
     units=st.integers(1, 4),
     when_short=st.sampled_from(["all_or_nothing", "ship_available"]),
+    second=st.integers(0, 2),
     steps=STEPS,
     seed=st.integers(0, 2**16),
     settled=st.booleans(),
@@ -55,11 +58,12 @@ def test_order_plan_stock_and_pick_lists_agree_whatever_becomes_of_the_order(
     stock: list[int],
     units: int,
     when_short: WhenShort,
+    second: int,
     steps: list[tuple[str, int, int]],
     seed: int,
     settled: bool,
 ) -> None:
-    shop = played(stock, units, when_short, seed, *steps, settled=settled)
+    shop = played(stock, units, when_short, seed, *steps, settled=settled, second=second)
     all_agree(shop)
     for number in range(len(stock)):
         assert shop.stock(f"w{number}").available >= 0

@@ -65,14 +65,16 @@ from domain.warehouse.pick_list import (
     PickLine,
     PickLineCut,
     PickList,
+    PickShorted,
     PickUnits,
     ReleasePickList,
     ShortPick,
     StartPicking,
 )
+from services.agents.order import ORDER_AGENT
 from tests.specification import Specification
 from tests.unit.test_agents import NOW
-from tests.unit.test_allocation_agents import Shop, a_shop, placed, terms
+from tests.unit.test_allocation_agents import Shop, a_shop, commands_of, placed, terms
 
 allocation = Specification(ALLOCATION)
 
@@ -479,6 +481,18 @@ def try_short(shop: Shop, pick_list_id: str, units: int) -> None:
         ask_of(shop, stream, ShortPick(pick_list_id=pick_list_id, line=line, short=units))
 
 
+def at_the_shelf(shop: Shop, name: str, which: int, units: int, pick_list_id: str) -> None:
+    """All lines of a list short, or what became of one line of this list, if there is one."""
+    if name == "short":
+        try_short(shop, f"o1.{which}", units)
+        return
+    ids = {"pick_list_id": pick_list_id, "line": which}
+    if (stream := pick_list_stream("m", pick_list_id)) in shop.streams:
+        ask_of(shop, stream, StartPicking(pick_list_id=pick_list_id))
+        done = PickUnits(**ids, picked=units) if name == "pick" else ShortPick(**ids, short=units)
+        ask_of(shop, stream, done)
+
+
 def step(shop: Shop, name: str, which: int, units: int, number: int) -> None:
     stream, order, place = order_stream("m", "o1"), order_of(shop), {"sku": "A", "warehouse": f"w{which}"}
     match name:
@@ -492,8 +506,8 @@ def step(shop: Shop, name: str, which: int, units: int, number: int) -> None:
             ask_of(shop, stream, CancelOrderLines(**ids, reason="customer", lines=both))
         case "edit both":
             try_edit(shop, change_of(order, 1, which), change_of(order, 2, units), change_set_id=f"e{number}")
-        case "short":
-            try_short(shop, f"o1.{which}", units)
+        case "short" | "short line" | "pick":
+            at_the_shelf(shop, name, which, units, f"o1.{1 + number % 2}")
         case "receive":
             ask_of(shop, stock_stream("m", **place), ReceiveStock(**place, quantity=units))
         case "release":
@@ -509,12 +523,21 @@ Step = tuple[str, int, int]
 
 
 def played(
-    stock: list[int], units: int, when_short: WhenShort, seed: int, *steps: Step, settled: bool = True
+    stock: list[int],
+    units: int,
+    when_short: WhenShort,
+    seed: int,
+    *steps: Step,
+    settled: bool = True,
+    second: int = 0,
 ) -> Shop:
-    """An order of line 1, and what becomes of it; at rest. Changes come at any time: also while others are
-    under way, and the agents are late."""
+    """An order of line 1, or of as many units as `second` on a line 2 of the product too, and what becomes of
+    it; at rest. Changes come at any time: also while others are under way, and the agents are late."""
     shop = a_shop(*stock, seed=seed)
-    shop.place(placed("o1", units, terms(when_short, sites=len(stock))))
+    first = Line(line=1, sku="A", quantity=units, unit_price_cents=500)
+    lines = (first, first.model_copy(update={"line": 2, "quantity": second}))[: 2 if second else 1]
+    of_all = placed("o1", units + second, terms(when_short, sites=len(stock)))
+    shop.place(of_all.model_copy(update={"lines": lines}))
     if settled:
         shop.run()
     for number, (name, which, some) in enumerate(steps):
@@ -693,6 +716,165 @@ def test_a_line_whose_unit_left_as_another_lines_is_made_good_by_that(seed: int,
     assert [line.quantity for line in order_of(shop).lines.values()] == [1]
     assert len(lists_of(shop)) == 1
     assert shop.stock("w0").held == {}
+
+
+def two_lines(first: int, second: int, seed: int, *, planned: bool) -> Shop:
+    """Two lines of one product, which one list has."""
+    shop = a_shop(first + second, seed=seed)
+    line = Line(line=1, sku="A", warehouse="w0", quantity=first, unit_price_cents=500)
+    lines = (line, line.model_copy(update={"line": 2, "quantity": second}))
+    bought = placed("o1", first + second, terms("ship_available", sites=1))
+    update = {"lines": lines} if planned else {"lines": lines, "allocation": None}
+    shop.place(bought.model_copy(update=update))
+    shop.run()
+    if not planned:
+        listed = tuple(PickLine(line=each.line, sku="A", quantity=each.quantity) for each in lines)
+        mine = ReleasePickList(pick_list_id="o1.1", order_id="o1", warehouse="w0", lines=listed)
+        assert ask_of(shop, pick_list_stream("m", "o1.1"), mine)
+        shop.run()
+    return shop
+
+
+@pytest.mark.parametrize("pace", range(8))
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_unit_that_is_found_stays_whichever_line_of_its_product_is_called_off(
+    planned: bool, seed: int, pace: int
+) -> None:
+    """The buyer takes the second line off while its unit is found, and that of the first is not."""
+    shop = two_lines(1, 1, seed, planned=planned)
+    assert ask_of(shop, order_stream("m", "o1"), cut(1, line=2))
+    shop.run(pace)
+    stream = pick_list_stream("m", "o1.1")
+    assert ask_of(shop, stream, StartPicking(pick_list_id="o1.1"))
+    found = ask_of(shop, stream, PickUnits(pick_list_id="o1.1", line=2, picked=1))
+    assert ask_of(shop, stream, ShortPick(pick_list_id="o1.1", line=1, short=1))
+    shop.run()
+    order = order_of(shop)
+    assert {number: line.quantity for number, line in order.lines.items()} == {1: 1}
+    assert order.status == ("confirmed" if found else "cancelled")
+    assert to_fetch(shop) == Counter({"w0": 1} if found else {})
+
+
+@pytest.mark.parametrize("pace", range(8))
+@pytest.mark.parametrize("seed", range(8))
+def test_without_a_plan_a_list_is_cut_by_goods_as_its_order_is(seed: int, pace: int) -> None:
+    """One unit of the second line is called off, two of the first are not found: three are left of five."""
+    shop = two_lines(2, 3, seed, planned=False)
+    assert ask_of(shop, order_stream("m", "o1"), cut(1, line=2))
+    shop.run(pace)
+    stream = pick_list_stream("m", "o1.1")
+    assert ask_of(shop, stream, StartPicking(pick_list_id="o1.1"))
+    assert ask_of(shop, stream, ShortPick(pick_list_id="o1.1", line=1, short=2))
+    shop.run()
+    wanted = sum(line.quantity for line in order_of(shop).lines.values())
+    assert to_fetch(shop) == Counter({"w0": wanted})
+    assert shop.stock("w0").held["o1"].quantity == wanted
+
+
+@pytest.mark.parametrize("units", [2, 3])
+def test_what_is_not_found_after_a_parcel_took_the_rest_is_off_the_books(units: int) -> None:
+    shop = one_warehouse(units, seed=0)
+    stream = pick_list_stream("m", "o1.1")
+    assert ask_of(shop, stream, StartPicking(pick_list_id="o1.1"))
+    assert ask_of(shop, stream, PickUnits(pick_list_id="o1.1", line=1, picked=units - 1))
+    carrier_takes(shop, "p1", w0=units - 1)
+    shop.run()
+    assert ask_of(shop, stream, ShortPick(pick_list_id="o1.1", line=1, short=1))
+    shop.run()
+    assert (order_of(shop).status, shop.stock("w0").on_hand, shop.stock("w0").held) == ("shipped", 0, {})
+    assert [each.status for each in lists_of(shop)] == ["handed_over"]
+
+
+@pytest.mark.parametrize("pace", range(6))
+@pytest.mark.parametrize("seed", range(8))
+def test_a_found_unit_that_leaves_before_the_plan_knows_of_the_other_is_booked_out(
+    seed: int, pace: int
+) -> None:
+    shop = confirmed_shop(2, units=2, seed=seed)
+    assert ask_of(shop, order_stream("m", "o1"), cut(1))
+    shop.run(pace)
+    stream = pick_list_stream("m", "o1.1")
+    assert ask_of(shop, stream, StartPicking(pick_list_id="o1.1"))
+    assert ask_of(shop, stream, PickUnits(pick_list_id="o1.1", line=1, picked=1))
+    ask_of(shop, stream, ShortPick(pick_list_id="o1.1", line=1, short=1))
+    shop.run(pace)
+    carrier_takes(shop, "p1", w0=1)
+    shop.run()
+    assert (order_of(shop).status, shop.stock("w0").held) == ("shipped", {})
+    assert [each.status for each in lists_of(shop)] == ["handed_over"]
+
+
+@pytest.mark.parametrize("pace", range(8))
+@pytest.mark.parametrize("seed", range(8))
+def test_a_line_that_another_of_its_product_replaced_is_missed_as_that(seed: int, pace: int) -> None:
+    """The list goes on under the line that it was made for; nobody fetches anything anew."""
+    shop = confirmed_shop(2, units=2, seed=seed)
+    new = Line(line=2, sku="A", quantity=2, unit_price_cents=700)
+    edit(shop, RemoveLine(line=1), AddLine(line=new))
+    assert len(lists_of(shop)) == 1
+    stream = pick_list_stream("m", "o1.1")
+    assert ask_of(shop, stream, StartPicking(pick_list_id="o1.1"))
+    assert ask_of(shop, stream, ShortPick(pick_list_id="o1.1", line=1, short=1))
+    shop.run(pace)
+    assert ask_of(shop, order_stream("m", "o1"), CancelOrder(order_id="o1", reason="customer"))
+    shop.run()
+    assert (shop.stock("w0").on_hand, shop.stock("w0").held) == (1, {})
+
+
+def test_a_list_by_hand_goes_on_when_its_line_is_replaced_by_another_of_the_product() -> None:
+    shop = confirmed_shop(5, units=2)
+    assert ask_of(shop, pick_list_stream("m", "o1.1"), CancelPickList(pick_list_id="o1.1", reason="staff"))
+    shop.run()
+    lines = (PickLine(line=1, sku="A", quantity=2),)
+    mine = ReleasePickList(pick_list_id="o1.2", order_id="o1", warehouse="w0", lines=lines)
+    assert ask_of(shop, pick_list_stream("m", "o1.2"), mine)
+    shop.run()
+    edit(shop, RemoveLine(line=1), AddLine(line=Line(line=2, sku="A", quantity=2, unit_price_cents=700)))
+    all_agree(shop)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_change_that_is_over_does_not_take_its_order_along(seed: int) -> None:
+    """It wanted a unit more while one was not found, and stock answers it late."""
+    shop = one_warehouse(2, seed)
+    stream = pick_list_stream("m", "o1.1")
+    try_edit(shop, SetQuantity(line=1, quantity=3), change_set_id="e1")
+    assert ask_of(shop, stream, StartPicking(pick_list_id="o1.1"))
+    assert ask_of(shop, stream, ShortPick(pick_list_id="o1.1", line=1, short=1))
+    shop.run()
+    assert order_of(shop).status == "confirmed"
+    assert {number: line.quantity for number, line in order_of(shop).lines.items()} == {1: 1}
+
+
+def test_of_a_short_pick_of_before_it_is_not_known_what_can_be_had() -> None:
+    """Without a plan it is taken off the line that it tells of."""
+    lines = (Line(line=1, sku="A", warehouse="w0", quantity=2, unit_price_cents=500),)
+    bought = placed().model_copy(update={"allocation": None, "lines": lines})
+    short = PickShorted(
+        pick_list_id="p1", order_id="o1", warehouse="w0", line=1, sku="A", quantity=1, reason="missing"
+    )
+    (command,) = commands_of(ORDER_AGENT, bought, short)
+    assert (command.had, command.skus, command.warehouse) == ({}, {}, None)
+    (command,) = commands_of(ORDER_AGENT, bought, short.model_copy(update={"left": lines_of(1)}))
+    assert (command.had, command.skus, command.warehouse) == ({1: 1}, {1: "A"}, "w0")
+
+
+def lines_of(quantity: int) -> tuple[PickLine, ...]:
+    return (PickLine(line=1, sku="A", quantity=quantity),)
+
+
+def test_of_a_short_pick_of_before_only_its_own_line_is_meant() -> None:
+    """It does not say what the list has yet."""
+    plan = planned(pick("w0", 1, 2))
+    old = RemoveShortPick(order_id="o1", short_id="short-1", pick=pick("w0"))
+    (revised,) = allocation.given(plan, SETTLED).when(old).events
+    assert isinstance(revised, AllocationRevised)
+    assert revised.short == ()
+    knows = old.model_copy(update={"left": 0})
+    (revised,) = allocation.given(plan, SETTLED).when(knows).events
+    assert isinstance(revised, AllocationRevised)
+    assert [each.line for each in revised.short] == [2]
 
 
 @pytest.mark.parametrize("pace", range(16))

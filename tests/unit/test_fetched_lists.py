@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from domain.allocation import AllocationPlanned, AllocationRevised, Pick
+from domain.allocation import SHORT_PICK, AllocationPlanned, AllocationRevised, Pick
 from domain.carrier import ParcelLine, ShipmentDispatched
 from domain.kernel import Event
-from domain.order import LineCut, OrderCancelled, OrderConfirmed, OrderHeld, OrderLinesCancelled
+from domain.order import LineCut, OrderCancelled, OrderConfirmed, OrderHeld, OrderLinesCancelled, OrderShipped
 from domain.warehouse.pick_list import (
     CancelPickList,
     ConcludePickList,
@@ -65,6 +65,12 @@ def cut(line: int, sku: str, left: int) -> OrderLinesCancelled:
     return CUT.model_copy(update={"cancel_id": "c1", "lines": (line_cut,)})
 
 
+def cut_for(short: PickShorted, position: int, left: int = 1) -> OrderLinesCancelled:
+    """The order goes without what was not found."""
+    update = {"cancel_id": f"{SHORT_PICK}{fact(short, position).event_id}"}
+    return cut(1, "A", left).model_copy(update=update)
+
+
 def concluded(ids: dict[str, str], shipment_id: str) -> ConcludePickList:
     return ConcludePickList(**ids, shipment_id=shipment_id)
 
@@ -86,6 +92,11 @@ NOT_A = PickShorted(
     pick_list_id="mine", order_id="o1", warehouse="w0", line=1, sku="A", quantity=1, reason="missing"
 )
 ONE_A = NOT_A.model_copy(update={"left": (A1,)})
+A3 = PickLine(line=3, sku="A", quantity=1)
+TWICE_A = released("mine", A1, B1, A3)
+FIRST_A = NOT_A.model_copy(update={"left": (A3,)})
+NOT_THE_THIRD = cut(3, "A", 0).model_copy(update={"cancel_id": cut_for(FIRST_A, 2).cancel_id})
+SENT = OrderShipped(order_id="o1", shipment_id="p1")
 ONE = parcel("p1", ("A", "w0", 1))
 LESS_A = PICKS[0].model_copy(update={"quantity": 1})
 MINE2, MINE_AB = released("mine", A2), released("both", A2, B1)
@@ -171,9 +182,18 @@ MINE, AGAIN = released("mine", A1), released("again", A1)
         ([cut(1, "A", 1), MINE2, parcel("p1", ("A", "w0", 1))], [concluded({"pick_list_id": "mine"}, "p1")]),
         ([cut(1, "A", 2), MINE2], []),
         # of an order without a plan its parcels know what was not found once it does
-        ([MINE2, ONE_A, cut(1, "A", 1), ONE], [concluded({"pick_list_id": "mine"}, "p1")]),
+        ([MINE2, ONE_A, cut_for(ONE_A, 2), ONE], [concluded({"pick_list_id": "mine"}, "p1")]),
+        ([MINE2, ONE_A, cut_for(ONE_A, 2, left=4), ONE], [concluded({"pick_list_id": "mine"}, "p1")]),
         ([MINE2, ONE_A, PART], [concluded({"pick_list_id": "mine"}, "p1")]),
+        # what was not found of one line is wanted yet when another of the product is called off
+        ([TWICE_A, FIRST_A, cut(3, "A", 0)], []),
+        (
+            [TWICE_A, FIRST_A, NOT_THE_THIRD, cut(2, "B", 0)],
+            [CutPickLine(pick_list_id="mine", cause="c1", line=2, quantity=1)],
+        ),
         ([MINE2, ONE_A, ONE], []),  # perhaps it was made of both
+        ([MINE2, ONE_A, ONE, SENT], [concluded({"pick_list_id": "mine"}, "p1")]),  # then it was not
+        ([MINE2, STOPPED.model_copy(update={"pick_list_id": "mine"}), ONE, SENT], []),
         # and what was called off before is not missed
         ([MINE2, cut(1, "A", 1), ONE_A, ONE], [concluded({"pick_list_id": "mine"}, "p1")]),
         ([cut(1, "A", 1), MINE, PART, AGAIN], []),  # what takes the place of goods that are gone

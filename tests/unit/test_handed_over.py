@@ -97,6 +97,7 @@ def test_what_a_carrier_was_given_is_sold_to_nobody_else(heard: list[Event], com
         ([short(1), left(1)], [ship(1)]),
         ([short(1), left(2), returned(2)], [ReturnStock(**PLACE, quantity=1)]),
         ([CANCELLED, left(2)], [ship(2)]),
+        ([left(2), short(1)], []),  # it is not held any more
     ],
 )
 def test_what_left_is_booked_out_though_nobody_wants_it_any_more(

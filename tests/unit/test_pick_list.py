@@ -201,14 +201,31 @@ def cut_of(quantity: int, put_back: int = 0) -> PickLineCut:
 
 
 def test_units_that_are_called_off_are_not_picked() -> None:
-    """What nobody has fetched yet is taken off first; once for each cause."""
+    """What nobody has fetched yet is taken off first; said again, it takes off no more."""
     some = LinePicked(**IDS, line=1, sku="A-1", quantity=2)
-    command = CutPickLine(**ID, **CUT, quantity=1)
+    command = CutPickLine(**ID, **CUT, quantity=1, left=2)
     pick_list.given(RELEASED).when(command).then(cut_of(1))
     pick_list.given(RELEASED, STARTED, some).when(command).then(cut_of(1))
     pick_list.given(RELEASED, STARTED, some, cut_of(1)).when(command).then_nothing()
     given = pick_list.given(RELEASED, STARTED, some, cut_of(1))
     given.when(PickUnits(**ID, line=1, picked=3)).then_refused("pick_what_is_wanted")
+
+
+def test_a_unit_of_another_line_is_called_off_where_that_line_has_none() -> None:
+    """One unit does for another: what nobody has picked goes first, whichever line it is of."""
+    two = (LINES[0], PickLine(line=3, sku="A-1", quantity=2))
+    given = (RELEASED.model_copy(update={"lines": two}), STARTED)
+    short = PickShorted(**IDS, warehouse="north", line=1, sku="A-1", quantity=2, reason="missing")
+    picked = LinePicked(**IDS, line=1, sku="A-1", quantity=1)
+    other = {"cause": "c1", "line": 3, "sku": "A-1"}
+    cut = pick_list.given(*given, short, picked).when(CutPickLine(**ID, **CUT, quantity=2, left=1))
+    cut.then(PickLineCut(**IDS, **other, quantity=2, put_back=0))
+    both = pick_list.given(*given, short, picked).when(CutPickLine(**ID, **CUT, quantity=3, left=0))
+    both.then(
+        PickListCancelled(
+            **IDS, reason="order_cancelled", put_back=(LINES[0].model_copy(update={"quantity": 1}),)
+        )
+    )
 
 
 def test_what_is_packed_is_opened_for_units_that_are_called_off() -> None:

@@ -120,7 +120,7 @@ def shorted(process: AllocationProcess, event: PickShorted, fact: Fact) -> React
     short_id = f"{SHORT_PICK}{fact.event_id}"
     unfound = (*process.unfound, Unfound(short_id=short_id, pick=pick))
     process = process.model_copy(update={"unfound": unfound})
-    left = sum(line.quantity for line in event.left or ())
+    left = None if event.left is None else sum(line.quantity for line in event.left)
     remove = RemoveShortPick(order_id=process.order_id, short_id=short_id, pick=pick, left=left)
     asked = ask(process, fact, remove)
     if process.shipped:

@@ -148,6 +148,8 @@ def react(process: OrderProcess, fact: Fact) -> Reaction[OrderProcess]:
             process, f"{sku} {warehouse}", wanted, fact
         ):
             return decline(process, fact, "stock")
+        case StockAllocationRefused() if fact.causation in process.asked_before:
+            return Reaction(process)  # so did what it was asked for
         case StockReservationRefused() | StockAllocationRefused():
             return now(process, fact, CancelOrder(order_id=order_id, reason="stock"))
         case BackorderCancelled(reason=reason) if reason != "released":

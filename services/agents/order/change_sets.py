@@ -44,7 +44,8 @@ def carried_on(before: OrderProcess, process: OrderProcess, fact: Fact) -> React
 
 def settled(process: OrderProcess) -> OrderProcess:
     none = {"change": "", "awaited_units": {}, "asked_by": "", "awaited_money": {}}
-    return process.model_copy(update=none)
+    before = process.asked_before | ({process.asked_by} - {""})
+    return process.model_copy(update={**none, "asked_before": before})
 
 
 def deadline(fact: Fact, change_set_id: str, due_at: datetime | None) -> tuple[Deadline, ...]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 from domain.allocation import (
     SENT_ANYWAY,
@@ -121,7 +119,8 @@ def picked_short(process: OrderProcess, event: PickShorted, fact: Fact) -> React
     if event.left is None:
         return _cut(process, told, of_pick(fact), fact)
     skus = dict.fromkeys((event.line, *by_line(event.left)), event.sku)
-    return _cut(process, told, of_pick(fact), fact, had=by_line(event.left), skus=skus)
+    known = {"had": by_line(event.left), "skus": skus, "warehouse": event.warehouse}
+    return _cut(process, told, of_pick(fact), fact, **known)
 
 
 def cut_missing(process: OrderProcess, cancel_id: str, fact: Fact) -> Reaction[OrderProcess]:
@@ -139,10 +138,8 @@ def _cut(
     told: tuple[LineQuantity, ...],
     cancel_id: str,
     fact: Fact,
-    *,
-    had: Mapping[int, int] = MappingProxyType({}),
-    skus: Mapping[int, str] = MappingProxyType({}),
+    **known: object,
 ) -> Reaction[OrderProcess]:
+    """`known`: what can be had all the same, as the command says it."""
     ids = {"order_id": process.order_id, "cancel_id": cancel_id}
-    what = {"lines": told, "unfound": True, "had": had, "skus": skus}
-    return now(process, fact, CancelOrderLines(**ids, reason="stock", **what))
+    return now(process, fact, CancelOrderLines(**ids, lines=told, reason="stock", unfound=True, **known))

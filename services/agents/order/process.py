@@ -30,7 +30,8 @@ class OrderProcess(Value):
     `parcels` those that left, and how far they came; `counted` those of them that have something of the
     order, as it says; `shipped`: with them nothing is left to be sent. While the change set `change` is
     carried out, as its event `asked_by` says, `awaited_units` are those that must be allocated for it, and
-    `awaited_money` is what must be authorised, by payment id. `missing`: which units are nowhere; `beside` is
+    `awaited_money` is what must be authorised, by payment id; `asked_before` are such events of change sets
+    that are over. `missing`: which units are nowhere; `beside` is
     the last event of the plan that asked for units beside those of the order. `not_voided` are payments that
     the provider would not let go, and holds still; `not_refunded` refunds that failed, and were not made good
     since, by payment.
@@ -53,6 +54,7 @@ class OrderProcess(Value):
     change: str = ""
     awaited_units: dict[str, int] = Field(default_factory=dict)
     asked_by: str = ""
+    asked_before: frozenset[str] = frozenset()
     awaited_money: dict[str, int] = Field(default_factory=dict)
     confirmed: bool = False
     added: frozenset[str] = frozenset()

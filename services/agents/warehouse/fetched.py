@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
-from domain.carrier import ParcelLine, ShipmentDispatched
+from domain.carrier import ShipmentDispatched
 from domain.kernel import Command, Fact, Reaction
+from domain.order import OrderShipped
 from domain.warehouse.pick_list import ConcludePickList, PickListHandedOver
 from services.agents.warehouse.process import (
-    Place,
     ToPick,
     WarehouseProcess,
     by_place,
@@ -57,16 +56,6 @@ def handed_over(process: WarehouseProcess, event: PickListHandedOver) -> Warehou
     return _given(process.model_copy(update=kept), {each.pick_list_id})
 
 
-def not_found(process: WarehouseProcess, units: ParcelLine) -> WarehouseProcess:
-    missing = by_place(process.missing) + by_place([units])
-    return process.model_copy(update={"missing": parcel_lines(missing)})
-
-
-def known_as_missing(process: WarehouseProcess, units: Counter[Place]) -> WarehouseProcess:
-    """The plan is without them now, and parcels that have not left follow it."""
-    return process.model_copy(update={"missing": parcel_lines(by_place(process.missing) - units)})
-
-
 def concluded(reaction: Reaction[WarehouseProcess], fact: Fact) -> Reaction[WarehouseProcess]:
     """With the lists handed over of which nothing is left here. What parcels have of no open list is
     forgotten: a list that comes later is of other goods."""
@@ -79,18 +68,28 @@ def concluded(reaction: Reaction[WarehouseProcess], fact: Fact) -> Reaction[Ware
         if (wanted := listed([each])) <= left:
             left -= wanted
             over.append(each)
-    ids = {each.pick_list_id for each in over}
-    process = _given(process, ids)
-    still_open = listed(each for each in there if each.pick_list_id not in ids)
+    still_open = listed(each for each in there if each not in over)
+    process = process.model_copy(update={"fetched": parcel_lines(left & still_open)})
+    ended = _conclude(process, over, process.parcel, fact)
+    return replace(ended, deadlines=reaction.deadlines, commands=(*reaction.commands, *ended.commands))
 
+
+def all_sent(process: WarehouseProcess, event: OrderShipped, fact: Fact) -> Reaction[WarehouseProcess]:
+    """Nothing is left to be sent, so nothing is left to be fetched, whatever parcels knew of what was not
+    found."""
+    parcel = process.parcel or event.shipment_id
+    there = [each for each in lists_there(process) if each.lines]
+    return _conclude(process, there, parcel, fact) if parcel and process.infers else Reaction(process)
+
+
+def _conclude(
+    process: WarehouseProcess, lists: Sequence[ToPick], parcel: str, fact: Fact
+) -> Reaction[WarehouseProcess]:
     def conclude(each: ToPick) -> Command:
-        return ConcludePickList(**id_of(each), shipment_id=process.parcel)
+        return ConcludePickList(**id_of(each), shipment_id=parcel)
 
-    return replace(
-        reaction,
-        process=process.model_copy(update={"fetched": parcel_lines(left & still_open)}),
-        commands=(*reaction.commands, *each_list(fact, over, conclude)),
-    )
+    ended = _given(process, {each.pick_list_id for each in lists})
+    return Reaction(ended, each_list(fact, lists, conclude))
 
 
 def _given(process: WarehouseProcess, ids: Container[str]) -> WarehouseProcess:

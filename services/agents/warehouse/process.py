@@ -29,14 +29,22 @@ class ToPick(Value):
     def units(self, line: int) -> int:
         return sum(each.quantity for each in self.lines if each.line == line)
 
-    def without(self, line: int, units: int) -> ToPick:
+    def units_of(self, sku: str) -> int:
+        return sum(each.quantity for each in self.lines if each.sku == sku)
+
+    def without(self, first: PickLine, units: int) -> ToPick:
+        """So many units less of the line's product: of this line first, then of the last one."""
+        rest, taken = max(0, units), Counter[int]()
+        alike = [each for each in reversed(self.lines) if each.sku == first.sku]
+        for each in sorted(alike, key=lambda each: each.line != first.line):
+            taken[each.line] = min(rest, each.quantity)
+            rest -= taken[each.line]
         left = (
-            each.model_copy(update={"quantity": max(0, each.quantity - max(0, units))})
-            if each.line == line
-            else each
+            each.model_copy(update={"quantity": each.quantity - taken[each.line]})
             for each in self.lines
+            if each.quantity > taken[each.line]
         )
-        return self.model_copy(update={"lines": tuple(each for each in left if each.quantity)})
+        return self.model_copy(update={"lines": tuple(left)})
 
 
 class WarehouseProcess(Value):
