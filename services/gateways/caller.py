@@ -13,12 +13,13 @@ import structlog
 from commands.executor import Context, Executor
 from domain.kernel import Command, Fact, one
 from domain.payment.method import MethodToken, PaymentMethod
-from domain.personal import Sealed
+from domain.personal import Customer, Sealed
 from eventstore.codec import opened, subject_of
 from eventstore.keyring import Keyring
 from eventstore.seams import Clock, derived_id
 from services.gateways.calls import Call
 from services.gateways.gateway import Account, Gateway, LeftAlone, Request, Unavailable
+from services.gateways.masking import said_of
 from services.gateways.moments import Moments
 from services.gateways.provider import Provider
 
@@ -106,6 +107,7 @@ class Caller:
             if decided is not None:
                 return decided
         request = await self._with_token(fact, gateway.request(fact, state))
+        request = await self._with_addressee(request, state)
         self._check_held()  # whoever leads now may have taken for never asked what we are about to ask for
         before, call.doubtful = call.doubtful, True
         try:
@@ -136,6 +138,15 @@ class Caller:
             return request
         token = await self._token(stream, fact.event.subject)  # type: ignore[attr-defined]
         return replace(request, body=self._gateway.with_secret(request, token))
+
+    async def _with_addressee(self, request: Request, state: Any) -> Request:
+        """With what the provider may repeat though the request does not tell it."""
+        subject, recipient = self._gateway.addressee(state)
+        if request.personal or not subject:
+            return request
+        await self._keyring.load((subject,))
+        known = self._keyring.open(subject, recipient, Customer) if isinstance(recipient, Sealed) else None
+        return replace(request, personal=said_of(known)) if isinstance(known, Customer) else request
 
     async def _token(self, stream: str, subject: str) -> MethodToken | None:
         """What a stored payment method is charged by; None where it is gone, or is somebody else's."""

@@ -7,6 +7,7 @@ own there, known by the shipment's stream, and from the second one on by its num
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ from services.gateways.carrier_desk import choose, knowing_who_is_suspended
 from services.gateways.gateway import NOT_FOUND, REFUSALS, Account, Gateway, Request, account_path, gone
 
 PATH = "/v1/shipments"
+_CODE = re.compile("[a-z]+(_[a-z]+)*")
+"""A carrier's word for something, no sentence and no name: `address_unknown`."""
 SCANS = frozenset(Scan.model_fields["type"].annotation.__args__)  # type: ignore[union-attr]
 Booking = ShipmentRequested | CarrierChosen | RebookingRequested
 _BOOKINGS = (ShipmentRequested, CarrierChosen, RebookingRequested)
@@ -143,10 +146,15 @@ def scans(told: Sequence[Account]) -> tuple[Scan, ...]:
 
 
 def _scan(told: Account) -> Scan:
-    """A kind of scan that we do not know is an exception for a person, with the carrier's own word for it."""
-    if told["type"] in SCANS:
-        return Scan.model_validate(told)
-    return Scan.model_validate({**told, "type": "exception", "detail": str(told["type"])})
+    """A kind of scan that we do not know is an exception for a person, with the carrier's own word for it.
+
+    Nothing that a carrier writes in words is kept: it may be of a person, also of another parcel's, and no
+    erasure would reach it.
+    """
+    known = told["type"] in SCANS
+    word = str((told.get("detail") if known else told["type"]) or "")
+    kept = {"type": told["type"] if known else "exception", "detail": word if _CODE.fullmatch(word) else ""}
+    return Scan.model_validate({**told, **kept})
 
 
 def refused(fact: Fact, shipment: Shipment, account: Account | None, reason: str) -> Command | None:
@@ -201,6 +209,7 @@ CARRIER_GATEWAY = Gateway(
     located=located,
     prepare=choose,
     informed=knowing_who_is_suspended,
+    addressee=lambda shipment: (shipment.subject, shipment.recipient),
 )
 
 GATEWAYS = (CARRIER_GATEWAY,)

@@ -89,6 +89,8 @@ class Gateway:
     the state is None where it is not known.
     `prepare(fact, executor, now)`: the command that decides about the request before anybody is called, by
     what else is in the log; None where there is nothing to decide. What it leads to is called for instead.
+    `addressee(state)`: of whom the provider knows already, where the request itself tells of nobody: the data
+    subject, and its sealed `Customer`.
     `informed(fact, command, executor)`: the command with what else is in the log, which its decision needs.
     """
 
@@ -111,6 +113,7 @@ class Gateway:
     wire: Literal["own", "stripe"] = "own"
     prepare: Prepare | None = None
     informed: Informed = _as_it_is
+    addressee: Callable[[Any], tuple[str, Any]] = lambda _: ("", None)
     secret: Callable[[Fact], str] = lambda _: ""
     with_secret: Callable[[Request, MethodToken | None], dict[str, Any]] = lambda request, _: request.body
     differences: Callable[[str, Account | None, Any], Command | None] = lambda *_: None

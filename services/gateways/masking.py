@@ -5,9 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from domain.personal import Customer
+
 MASK = "…"
 WHOLE_WORDS_MAX = 3
 """Of letters and digits: so short a value, a country say, is masked only where it stands alone."""
+
+
+def said_of(person: Customer) -> tuple[str, ...]:
+    """What a provider may know of them, and repeat; their ids are ours alone."""
+    return tuple(
+        value
+        for name, value in dict(person).items()
+        if value and name not in ("customer_id", "customer_unique_id")
+    )
 
 
 def masked(text: str, values: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ there is one of it: it bears the label of the latest booking, unless it was coll
 name tells of each label as soon as it is bought: who has given up on an answer hears of it all the same.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -109,11 +110,13 @@ class VoidShipment:
 class SetCarriers(Model):
     """What `PUT /control/carriers` takes. `down`: carriers that answer nothing but errors. `refused`: what
     takes no parcel (`CARRIER` or `CARRIER/SERVICE`). `numbers`: how many tracking numbers a carrier has.
+    `repeats`: what they refuse says to whom the parcel goes.
     """
 
     down: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
     refused: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
     numbers: Annotated[int, Field(ge=1, le=NUMBERS)] = NUMBERS
+    repeats: bool = False
 
 
 def _known_type(fact: Fact) -> Fact:
@@ -282,7 +285,10 @@ def _book(command: BookShipment, state: Shipments, now: datetime) -> tuple[Line,
         return ()
     refused = {command.carrier, f"{command.carrier}/{command.service}"} & set(state.carriers.refused)
     if refused or befalls(state.stage.faults, "service_refused", command.label, command.service):
-        raise Refused(422, "service_refused", f"{command.service or 'this service'} is not offered for it")
+        whose = _repeated(command.ship_to, state)
+        raise Refused(
+            422, "service_refused", f"{command.service or 'this service'} is not offered for it{whose}"
+        )
     scenario = scenario_for(command.shipment_id, command.checkout, state.stage)
     facts = scenario.facts if scenario is not None else _live_facts(state, now)
     if not _is_borne(command, state):
@@ -332,7 +338,15 @@ def _void(label: str, state: Shipments, now: datetime) -> tuple[Line, ...]:
         case "label_bought":
             return (ShipmentVoided(shipment_id=label, at=now),)
         case status:
-            raise Refused(409, "shipment_collected", f"the shipment is {status}: too late to void its label")
+            whose = _repeated(shipment.request.ship_to, state)
+            raise Refused(
+                409, "shipment_collected", f"the shipment is {status}: too late to void its label{whose}"
+            )
+
+
+def _repeated(ship_to: Mapping[str, Any], state: Shipments) -> str:
+    said = (str(value) for name, value in ship_to.items() if name != "state")
+    return f", to {', '.join(said)}" if state.carriers.repeats else ""
 
 
 # ---- evolution

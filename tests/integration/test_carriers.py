@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.carrier import CarrierChosen, LabelBought, ShipmentDispatched
+from domain.carrier import BookingFailed, CarrierChosen, LabelBought, LabelRefused, ShipmentDispatched
 from domain.carrier.carriers import AddCarrier, PublishRateCard, SetChoiceRule, SuspendCarrier, UnitMeasures
 from domain.carrier.choice import ChoiceRule, Preference
 from domain.carrier.rates import Band, RateCard, Service, Zone
@@ -192,6 +192,21 @@ async def test_a_suspended_carrier_is_not_chosen(system: System) -> None:
     stream = await system.book("s1")
     await system.until(stream, "ShipmentRequested", "CarrierChosen", "LabelBought", *DELIVERED)
     assert await chosen(system, stream) == ["post parcel"]
+
+
+async def test_what_a_carrier_repeats_of_who_gets_the_parcel_is_not_kept(system: System) -> None:
+    """It was booked with the name and the address, so it may say both as it refuses."""
+    await with_carriers(system)
+    repeating = {"refused": ["swift", "post"], "repeats": True}
+    await system.call(system.carrier, "PUT", "/control/carriers", repeating)
+    stream = await system.book("s1")
+    again = ("BookingFailed", "CarrierChosen")
+    facts = await system.until(stream, "ShipmentRequested", "CarrierChosen", *again, *again, "LabelRefused")
+    refusals = [each.event for each in facts if isinstance(each.event, BookingFailed | LabelRefused)]
+    reasons = [each.reason for each in refusals]
+    assert len(reasons) == 3
+    assert all(reason.endswith(", to …, …, …, …") for reason in reasons)
+    await system.at_rest()
 
 
 async def test_a_carrier_that_is_suspended_after_the_choice_is_not_fallen_back_to(system: System) -> None:

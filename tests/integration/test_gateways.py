@@ -455,6 +455,7 @@ async def test_a_label_is_given_back_unless_the_carrier_has_the_parcel(system: S
     await system.until(kept, *BOOKED, "ParcelCalledOff", "LabelVoidRequested", "LabelVoided")
     # collected, while its webhook does not get through: so the request is made, and refused
     await system.faults(system.carrier, webhook_drop=1)
+    await system.call(system.carrier, "PUT", "/control/carriers", {"repeats": True})
     await system.move_clock(system.carrier, T1)
     await system.command(gone, RequestLabelVoid(shipment_id="gone"))
     asked = ("ParcelCalledOff", "LabelVoidRequested")
@@ -462,6 +463,9 @@ async def test_a_label_is_given_back_unless_the_carrier_has_the_parcel(system: S
         gone, *BOOKED, *asked, "ShipmentDispatched", "ShipmentScanned", "LabelVoidFailed"
     )
     assert "shipment_collected" in facts[-1].event.reason  # type: ignore[attr-defined]
+    # what the carrier repeats of who gets the parcel is not kept in plain
+    assert facts[-1].event.reason.endswith(", to …, …, …, …")  # type: ignore[attr-defined]
+    await system.call(system.carrier, "PUT", "/control/carriers", {})
     await system.faults(system.carrier)
     await system.at_rest()  # the webhook comes, and brings nothing new
     assert len(await system.facts(gone)) == len(facts)

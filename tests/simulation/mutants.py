@@ -203,6 +203,7 @@ MUTANTS = (
         "a refund that was refused is asked for under its old name",
         Parts(),
         planted=changed(requests, "_fresh", "if name not in payment.refunds", ""),
+        orders=80,
     ),
     Mutant(
         "what has lapsed is not let go",

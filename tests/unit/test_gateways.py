@@ -360,6 +360,25 @@ def test_a_webhook_of_the_carrier_carries_one_scan() -> None:
     assert [(each.type, each.detail) for each in command.scans] == [("exception", "held_at_customs")]
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ({"type": "exception", "detail": "address_unknown"}, ("exception", "address_unknown")),
+        ({"type": "exception", "detail": "left with Ana Souza, Rua Augusta 1"}, ("exception", "")),
+        ({"type": "delivered", "detail": "Ana"}, ("delivered", "")),
+        ({"type": "handed to Ana Souza"}, ("exception", "")),
+        ({"type": "held_at_customs", "detail": "for Ana"}, ("exception", "held_at_customs")),
+        ({"type": "exception", "detail": None}, ("exception", "")),
+    ],
+)
+def test_of_a_scan_its_codes_are_kept_and_no_words(told: dict[str, Any], kept: tuple[str, str]) -> None:
+    """A carrier's words may be of who gets a parcel, and no erasure would reach them."""
+    scan = {"scan_id": "1", "happened_at": None, **told}
+    command = CARRIER_GATEWAY.told(SENT, {"carrier": "R", "tracking_number": "T", "scan": scan})
+    assert isinstance(command, RecordCarrierShipment)
+    assert [(each.type, each.detail) for each in command.scans] == [kept]
+
+
 def test_unavailable_names_the_call() -> None:
     payment = PAYMENT_GATEWAY.unavailable(fact(CAPTURE), 6)
     assert payment == PaymentUnavailable(payment_id="p/1", call="capture", attempts=6)
