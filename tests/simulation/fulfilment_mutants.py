@@ -12,8 +12,8 @@ from domain.inventory import ReleaseStock
 from domain.kernel import Fact, Group, Reaction, Target
 from domain.streams import stock_stream
 from domain.warehouse.network import Network
-from services.agents import warehouse
 from services.agents.inventory import INVENTORY_AGENT, InventoryProcess
+from services.agents.warehouse import fetched
 from services.simulation.system import Parts
 from tests.simulation.mutants import _agents
 from tests.simulation.planting import Mutant, changed
@@ -70,7 +70,7 @@ FULFILMENT_MUTANTS = (
         "nobody tells a pick list that the carrier has its goods",
         Parts(),
         "all,staff=1",
-        planted=changed(warehouse, "concluded", "if not left:", "if True:"),
+        planted=changed(fetched, "_conclude", ", each_list(fact, lists, conclude))", ")"),
     ),
     Mutant(
         "a carrier that refuses has the last word",
