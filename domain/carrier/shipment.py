@@ -121,7 +121,7 @@ class Shipment:
     returned: bool = False
     scans: frozenset[str] = frozenset()
     bills: frozenset[str] = frozenset()
-    split_into: frozenset[str] = frozenset()
+    split_into: Mapping[str, tuple[ParcelLine, ...]] = field(default_factory=dict)
 
     @property
     def tracking_number(self) -> str:
@@ -459,11 +459,16 @@ def _split(command: SplitParcel, shipment: Shipment) -> tuple[ShipmentEvent, ...
     )
 
 
-def _change(shipment_id: str, lines: tuple[ParcelLine, ...], shipment: Shipment) -> tuple[ShipmentEvent, ...]:
-    if shipment.dispatched or _without(lines, shipment.lines) == _without(shipment.lines, lines) == ():
+def _change(command: ChangeParcel, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
+    lines = command.lines
+    for into, taken in shipment.split_into.items() if command.beside is not None else ():
+        if into not in (command.beside or ()):
+            lines = _without(lines, taken)
+    same = _without(lines, shipment.lines) == _without(shipment.lines, lines) == ()
+    if shipment.dispatched or same or not lines:
         return ()
-    units = sum(line.quantity for line in lines)
-    return (ParcelChanged(shipment_id=shipment_id, order_id=shipment.order_id, lines=lines, units=units),)
+    ids = {"shipment_id": command.shipment_id, "order_id": shipment.order_id}
+    return (ParcelChanged(**ids, lines=lines, units=sum(line.quantity for line in lines)),)
 
 
 def _hold(command: HoldParcel | ReleaseParcel, shipment: Shipment) -> tuple[ShipmentEvent, ...]:
@@ -587,8 +592,8 @@ def decide(command: ShipmentCommand, shipment: Shipment) -> tuple[ShipmentEvent,
     match command:
         case SplitParcel():
             return _split(command, shipment)
-        case ChangeParcel(lines=lines):
-            return _change(command.shipment_id, lines, shipment)
+        case ChangeParcel():
+            return _change(command, shipment)
         case HoldParcel() | ReleaseParcel():
             return _hold(command, shipment)
         case ReaddressParcel():
@@ -626,7 +631,7 @@ def evolve(shipment: Shipment, event: ShipmentEvent) -> Shipment:
             names = ShipmentRequested.model_fields.keys() - {"shipment_id"}
             return replace(shipment, **{name: getattr(event, name) for name in names}, booking=1)
         case ParcelSplit(lines=lines, units_left=units, into=into):
-            split_into = shipment.split_into | {into}
+            split_into = {**shipment.split_into, into: lines}
             return _holding(replace(shipment, split_into=split_into), _without(shipment.lines, lines), units)
         case ParcelChanged(lines=lines, units=units):
             return _holding(shipment, lines, units)

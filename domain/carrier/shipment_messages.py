@@ -402,10 +402,12 @@ class SplitParcel(Command):
 
 
 class ChangeParcel(Command):
-    """The order was changed: this is what goes into its parcel. What is on its way stays as it is."""
+    """The order was changed: this is what goes into its parcel. What is on its way stays as it is; what was
+    put into a parcel of its own stays there. `beside` are the parcels that whoever asks knows of."""
 
     shipment_id: Id
     lines: Lines
+    beside: frozenset[Id] | None = None
 
 
 class HoldParcel(Command):

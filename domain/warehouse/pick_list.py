@@ -211,7 +211,7 @@ class ResumePickList(Command):
 
 class CutPickLine(Command):
     """So many units of the line are not wanted any more, or as many of its product on other lines, as long as
-    `left` of the product stay: some may not have been found meanwhile. `cause` says what for."""
+    `left` of the product stay: some may not have been found meanwhile. `cause` says what for, once."""
 
     pick_list_id: Id
     cause: Id
@@ -253,6 +253,8 @@ class PickList:
     lines: Mapping[int, PickLine] = field(default_factory=dict)
     picked: Mapping[int, int] = field(default_factory=dict)
     short: Mapping[int, int] = field(default_factory=dict)
+    cuts: frozenset[tuple[str, str]] = frozenset()
+    """Of which product something was called off, and what for."""
 
     @property
     def open_units(self) -> int:
@@ -379,7 +381,11 @@ def _cut(command: CutPickLine, found: PickList, ids: dict[str, str]) -> tuple[Pi
     """The agents ask, so what came too late is nobody's mistake. Without anything left to fetch the list is
     over."""
     line = found.lines.get(command.line)
-    if found.status in ("handed_over", "cancelled") or line is None:
+    if (
+        line is None
+        or found.status in ("handed_over", "cancelled")
+        or (command.cause, line.sku) in found.cuts
+    ):
         return ()
     there = sum(each.quantity for each in _left(found, line.sku))
     quantity = min(command.quantity, there - command.left)
@@ -489,6 +495,7 @@ def _after_cut(found: PickList, event: PickLineCut) -> PickList:
         status="picking" if opened else found.status,
         lines=lines,
         picked=_added(found.picked, event.line, -event.put_back),
+        cuts=found.cuts | {(event.cause, event.sku)},
     )
 
 

@@ -209,7 +209,7 @@ def _arranged(process: ShippingProcess, fact: Fact) -> Reaction[ShippingProcess]
         elif not lines:
             process, command = process.parcel(name, emptied=True), RequestLabelVoid(shipment_id=name)
         elif lines != known.lines:
-            command = ChangeParcel(shipment_id=name, lines=lines)
+            command = _change(process, name, lines)
         else:
             continue
         process = process.parcel(name, lines=lines)
@@ -228,6 +228,10 @@ def _request(process: ShippingProcess, name: str, lines: tuple[ParcelLine, ...])
         lines=lines,
         shipping_method=process.shipping_method,
     )
+
+
+def _change(process: ShippingProcess, name: str, lines: tuple[ParcelLine, ...]) -> Command:
+    return ChangeParcel(shipment_id=name, lines=lines, beside=frozenset(process.parcels))
 
 
 def _changed(
@@ -256,7 +260,7 @@ def _split(process: ShippingProcess, event: ParcelSplit, fact: Fact) -> Reaction
     lines, stream = _lines(left), shipment_stream(fact.merchant, event.shipment_id)
     if not lines or any(target.stream == stream for group in arranged.commands for target in group.targets):
         return arranged
-    again = one(stream, ChangeParcel(shipment_id=event.shipment_id, lines=lines))
+    again = one(stream, _change(process, event.shipment_id, lines))
     return replace(arranged, commands=(*arranged.commands, again))
 
 
@@ -360,7 +364,7 @@ CARRIER_AGENT = Agent(
         ShipmentReturned,
     ),
     react=react,
-    rule_version=8,
+    rule_version=9,
 )
 
 AGENTS = (CARRIER_AGENT,)

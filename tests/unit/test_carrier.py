@@ -14,6 +14,7 @@ from domain.carrier import (
     BookingFailed,
     CarrierChosen,
     CarrierUnavailable,
+    ChangeParcel,
     ChooseCarrier,
     HandOver,
     LabelBought,
@@ -410,6 +411,18 @@ def test_a_parcel_is_split_and_each_says_what_is_in_it() -> None:
     shipment.given(IN_PARCEL, split, BOUGHT).when(told(scan("t1", "collected"))).then(
         DISPATCHED.model_copy(update={"units": 1, "lines": (ONE_MUG,)}), scanned("t1", "collected")
     )
+
+
+def test_a_change_that_crosses_a_split_leaves_what_was_split_off_in_its_own_parcel() -> None:
+    """Who asks for a third mug does not know yet that one goes by itself."""
+    split = ParcelSplit(**IDS, into="s2", lines=(ONE_MUG,), units_left=1)
+    three = (MUGS.model_copy(update={"quantity": 3}),)
+    ask = ChangeParcel(shipment_id="s1", lines=three, beside=frozenset({"s1"}))
+    shipment.given(IN_PARCEL, split).when(ask).then(ParcelChanged(**IDS, lines=(MUGS,), units=2))
+    knows = ask.model_copy(update={"beside": frozenset({"s1", "s2"})})
+    shipment.given(IN_PARCEL, split).when(knows).then(ParcelChanged(**IDS, lines=three, units=3))
+    only_that = ask.model_copy(update={"lines": (ONE_MUG,)})
+    shipment.given(IN_PARCEL, split).when(only_that).then_nothing()
 
 
 @pytest.mark.parametrize(
