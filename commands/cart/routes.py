@@ -211,10 +211,12 @@ async def _as_shown(shopper: Shopper, cart: Cart, command: _Put) -> _Put:
     lines, number = lines_after(command, cart)
     if not number:
         return command
+    product = next((line.merchant, line.sku) for line in lines if line.line == number)
+    alike = [line for line in lines if (line.merchant, line.sku) == product]  # no others share its stock
     contact = await contact_of(shopper.call, cart)
     states, now = shopper.call.parts.executor.states, shopper.call.parts.clock.now()
     zip_prefix = contact.zip_prefix if contact else ""
-    units = await for_sale(states, lines, cart.ship_to_state, now, zip_prefix)
+    units = await for_sale(states, alike, cart.ship_to_state, now, zip_prefix)
     return command.model_copy(update={"waits": units[number].waits})
 
 

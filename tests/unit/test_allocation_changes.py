@@ -641,17 +641,21 @@ def carrier_takes(shop: Shop, shipment_id: str = "o1", **units: int) -> None:
     shop.append(shipment_stream("m", shipment_id), [sent])
 
 
-def one_warehouse(units: int, seed: int) -> Shop:
-    """An order without rules, and the list that a person makes of it."""
-    shop = a_shop(units, seed=seed)
-    line = Line(line=1, sku="A", warehouse="w0", quantity=units, unit_price_cents=500)
-    shop.place(placed("o1", units).model_copy(update={"allocation": None, "lines": (line,)}))
+def listed_by_hand(shop: Shop, *lines: Line) -> Shop:
+    """An order of these lines without rules, and the list that a person makes of it."""
+    bought = placed("o1", sum(line.quantity for line in lines))
+    shop.place(bought.model_copy(update={"allocation": None, "lines": lines}))
     shop.run()
-    lines = (PickLine(line=1, sku="A", quantity=units),)
-    mine = ReleasePickList(pick_list_id="o1.1", order_id="o1", warehouse="w0", lines=lines)
+    listed = tuple(PickLine(line=each.line, sku="A", quantity=each.quantity) for each in lines)
+    mine = ReleasePickList(pick_list_id="o1.1", order_id="o1", warehouse="w0", lines=listed)
     assert ask_of(shop, pick_list_stream("m", "o1.1"), mine)
     shop.run()
     return shop
+
+
+def one_warehouse(units: int, seed: int) -> Shop:
+    line = Line(line=1, sku="A", warehouse="w0", quantity=units, unit_price_cents=500)
+    return listed_by_hand(a_shop(units, seed=seed), line)
 
 
 @pytest.mark.parametrize("pace", range(8))
@@ -723,15 +727,11 @@ def two_lines(first: int, second: int, seed: int, *, planned: bool) -> Shop:
     shop = a_shop(first + second, seed=seed)
     line = Line(line=1, sku="A", warehouse="w0", quantity=first, unit_price_cents=500)
     lines = (line, line.model_copy(update={"line": 2, "quantity": second}))
-    bought = placed("o1", first + second, terms("ship_available", sites=1))
-    update = {"lines": lines} if planned else {"lines": lines, "allocation": None}
-    shop.place(bought.model_copy(update=update))
-    shop.run()
     if not planned:
-        listed = tuple(PickLine(line=each.line, sku="A", quantity=each.quantity) for each in lines)
-        mine = ReleasePickList(pick_list_id="o1.1", order_id="o1", warehouse="w0", lines=listed)
-        assert ask_of(shop, pick_list_stream("m", "o1.1"), mine)
-        shop.run()
+        return listed_by_hand(shop, *lines)
+    bought = placed("o1", first + second, terms("ship_available", sites=1))
+    shop.place(bought.model_copy(update={"lines": lines}))
+    shop.run()
     return shop
 
 
