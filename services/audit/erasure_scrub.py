@@ -17,7 +17,7 @@ from services.context import open_context
 from services.embedded import owner_of_embedded
 from services.settings import NotRunning, Settings
 
-REWRITTEN = ("data_keys", "credentials", "email_digests", "sessions", "pg_statistic")
+REWRITTEN = ("data_keys", "credentials", "email_digests", "sessions", "webhook_inbox", "pg_statistic")
 _LOG_IS_REMOVED = (
     "ALTER SYSTEM SET wal_recycle = off",
     "SELECT pg_reload_conf()",

@@ -104,6 +104,8 @@ class System:
         self.network = Network(loop, self.processes, random, faults)
         self.journals: dict[str, list[bytes]] = {name: [] for name in WORLDS}
         self.refusals = {name: Refusals() for name in WORLDS}
+        self.told: dict[tuple[str, str], bytes] = {}
+        """Webhooks by provider and id, as sent: of those that are matched the inbox keeps no body."""
         self.posts = {core.kind: _Post(self, core.kind) for core in WORLDS.values()}
         self.outsides: dict[str, Outside] = {}
         self.nodes: dict[str, Node] = {}
@@ -177,7 +179,8 @@ class System:
         inbox = self.server.tables.inbox.rows
         self.server.tables = self.parts.tables(self.server.log, self.clock)
         for key, row in inbox.items():
-            self.server.tables.inbox.put(key, row._replace(attempts=0, next_at=START, matched=False))
+            again = row._replace(body=self.told[key], attempts=0, next_at=START, matched=False)
+            self.server.tables.inbox.put(key, again)
         self.server.tables.sync()
 
     def _bury(self, process: Process) -> None:
@@ -295,12 +298,13 @@ class _Post:
         if not names:
             return False
         name = names[int(self._system.random.stream("webhooks").random() * len(names))]
+        body = self._system.told[self._provider, webhook.id] = webhook.body()
 
         async def work(_: Node) -> None:
             inbox = self._system.inboxes.get(name)
             if inbox is None:
                 raise Unreachable(f"{name} does not listen yet")
-            await inbox.receive(self._provider, webhook.id, webhook.body())
+            await inbox.receive(self._provider, webhook.id, body)
 
         try:
             await self._system.ask(name, work, ACKNOWLEDGE_SECONDS)

@@ -406,7 +406,7 @@ class Tables(Projected):
         for provider, webhook_id, tried, pause_s in postponed:
             self._settle((provider, webhook_id), attempts=tried, next_at=self._in(pause_s))
         for key in zip(matched_providers, matched_ids, strict=True):
-            self._settle(key, matched=True)
+            self._settle(key, matched=True, body=b"")
         return (("off",),)
 
     def _settle(self, key: tuple[str, str], **changes: Any) -> None:

@@ -43,7 +43,7 @@ DECLARED: dict[str, str] = {
     "pseudonyms, by a key that is not in the database": "data_keys.subject erasures.subject",
     "personal values, where there are any, only as ciphertext, under the key that an erasure destroys": """
         events.data agent_processes.state reactions.commands snapshots.state
-        commands.answer webhook_inbox.body""",
+        commands.answer""",
     "that key": "data_keys.wrapped_key",
     "hashes of ciphertext and of nothing else": """
         events.leaf_hash snapshots.leaf_hash seal_checkpoints.root seal_checkpoints.note
@@ -67,6 +67,7 @@ KEPT = (
     "parked.error",
     "parked_answers.error",
     "rates.key",
+    "webhook_inbox.body",
 )
 """What may still say something of a person: the page names each, and until when."""
 

@@ -348,6 +348,11 @@ class System:
 
         await self._eventually(tried, lambda: self.fetch("SELECT * FROM webhook_inbox"))
 
+    async def bodies(self) -> list[tuple[Any, ...]]:
+        """Of the checkout's webhooks, whether what their provider wrote is gone: of each, once."""
+        question = f"SELECT DISTINCT body = '' FROM webhook_inbox WHERE correlation = '{self.checkout}'"
+        return await self.fetch(question)
+
     async def until_attempts(self, least: int) -> int:
         """Wait until the one open call has failed so often; how often it has."""
         question = "SELECT coalesce(max(attempts), 0) FROM provider_calls"
@@ -871,6 +876,7 @@ async def test_a_webhook_before_its_stream_is_kept_and_matched_later(system: Sys
     await system.act(INTENTS, stream, **charge(stream, system.checkout))
     await system.move_clock(system.payment, T0)
     await system.until_tried(1)
+    assert await system.bodies() == [(False,)]
     await eventually(partial(system.acknowledged, system.payment))
     await system.gateways.kill()  # what is not matched outlives us
     await system.start()
@@ -881,6 +887,7 @@ async def test_a_webhook_before_its_stream_is_kept_and_matched_later(system: Sys
     assert next(f for f in facts if "Authorized" in type(f.event).__name__).causation.startswith("evt_")
     await system.faults(system.payment)
     await system.at_rest()
+    assert await system.bodies() == [(True,)]  # what the provider wrote is kept no longer
 
 
 async def _post(system: System, path: str, body: bytes | io.BytesIO, **headers: str) -> tuple[int, Any]:

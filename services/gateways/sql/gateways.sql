@@ -62,9 +62,10 @@ RETURNING w.provider, w.webhook_id, w.stream, w.correlation, w.body, w.attempts;
 UPDATE webhook_inbox SET next_at = now() WHERE matched_at IS NULL AND next_at > now();
 
 -- name: settle_webhooks
--- What came of webhooks: matched, or to be tried again after `pauses` seconds.
+-- What came of webhooks: matched, or to be tried again after `pauses` seconds. What is matched is not read again: what
+-- its provider wrote goes, since it may say more of somebody than we keep.
 WITH matched AS (
-    UPDATE webhook_inbox AS w SET matched_at = now()
+    UPDATE webhook_inbox AS w SET matched_at = now(), body = ''
     FROM unnest(:matched_providers::text[], :matched_ids::text[]) AS m (provider, webhook_id)
     WHERE w.provider = m.provider AND w.webhook_id = m.webhook_id
 ), postponed AS (
