@@ -177,6 +177,22 @@ def test_what_is_not_found_is_cut_down_to_what_there_is() -> None:
     order.given(*TO_CONFIRMED, *fewer).when(two).then_nothing()
 
 
+def test_what_is_not_found_of_a_line_that_has_left_is_cut_of_another_of_its_product() -> None:
+    """Of three units of a product two were found, and have left as those of the first line."""
+    more = Line(line=2, sku="A-1", quantity=1, unit_price_cents=700)
+    portion = Portion(payment_id="p1", method="card", amount_cents=2900)
+    ordered = placed(place(lines=(TOPS.model_copy(update={"quantity": 2}), more), portions=(portion,)), 2900)
+    history = (ordered, *TO_CONFIRMED[1:])
+    parcel = (ParcelUnits(sku="A-1", warehouse="main", quantity=2),)
+    left = order.given(*history).when(RecordDispatch(order_id="o1", shipment_id="s1", units=parcel)).events
+    told = {"had": {1: 1, 2: 1}, "skus": {1: "A-1"}, "warehouse": "main"}
+    short = unfound((1, 1)).model_copy(update=told)
+    event, shipped = order.given(*history, *left).when(short).events
+    assert isinstance(event, OrderLinesCancelled)
+    assert [(each.line, each.quantity) for each in event.lines] == [(2, 1)]
+    assert isinstance(shipped, OrderShipped)
+
+
 def test_what_is_not_found_ends_a_change_that_is_under_way() -> None:
     history = proposed(SetQuantity(line=1, quantity=4))
     confirmed = order.given(*history).when(confirm()).events
