@@ -147,6 +147,10 @@ def test_a_planted_bug_is_found(mutant: Mutant) -> None:
     pytest.fail(f"{SEEDS_OF_A_MUTANT} histories ended well, though {mutant.name}")
 
 
+def test_what_found_a_planted_bug_is_told_of_bugs_that_there_are() -> None:
+    assert set(FOUND_BY) <= {mutant.name for mutant in ALL_MUTANTS}
+
+
 _DIGEST = """
 from services.simulation.faults import Faults
 from services.simulation.run import simulate
