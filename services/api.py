@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import importlib.metadata
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 import psycopg
@@ -50,6 +50,7 @@ from services.web.connections import guarded
 from services.web.parameters import refuse_unknown_parameters
 from services.web.problems import install_problems, try_later
 from services.web.rates import RatedGate
+from services.web.serving import Server, serve
 
 STOP_SECONDS = 10
 READ_CONNECTIONS, ACCESS_CONNECTIONS = 8, 4
@@ -207,13 +208,7 @@ def _install_unavailable(app: FastAPI) -> None:
         app.add_exception_handler(kind, answer)
 
 
-class _Server(uvicorn.Server):
-    """Signals are for who runs us: it cancels, and then what is in hand gets its answer."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
+class _Server(Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Who follows the log is told that it ends: no answer of theirs would."""
         if news := getattr(self.config.app.state, "news", None):  # type: ignore[union-attr]
@@ -230,13 +225,7 @@ async def run_api(context: ProcessContext) -> None:
     await until_followed(context.pool, erasures_of(context))
     listener = listen(context.settings.api_host, context.settings.api_port, API)
     async with running_app(context) as app:
-        server = make_server(app, context.settings)
-        serving = asyncio.create_task(server.serve([listener]))
-        try:
-            await asyncio.shield(serving)
-        finally:
-            server.should_exit = True
-            await serving
+        await serve(make_server(app, context.settings), listener)
 
 
 def make_server(app: FastAPI, settings: LimitSettings | None = None) -> uvicorn.Server:

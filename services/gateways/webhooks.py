@@ -5,9 +5,7 @@ Who sends is known only once the body is there. So connections and bodies have t
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import orjson
@@ -22,6 +20,7 @@ from services.listening import WEBHOOKS, listen
 from services.web.asgi import Receive, Scope, Send
 from services.web.bodies import Bodies
 from services.web.connections import guarded
+from services.web.serving import Server, serve
 
 BODY_BYTES_MAX = 2**20
 STOP_WITHIN_S = 5
@@ -115,7 +114,7 @@ class WebhookServer:
         self.url = f"http://{address[0]}:{address[1]}"
 
     async def run(self) -> None:
-        server = _Server(
+        server = Server(
             uvicorn.Config(
                 self._application,
                 http=self._protocol,
@@ -130,17 +129,4 @@ class WebhookServer:
                 timeout_graceful_shutdown=STOP_WITHIN_S,
             )
         )
-        serving = asyncio.ensure_future(server.serve([self._listener]))
-        try:
-            await asyncio.shield(serving)
-        finally:
-            server.should_exit = True
-            await serving
-
-
-class _Server(uvicorn.Server):
-    """Signals are the process's own business."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+        await serve(server, self._listener)

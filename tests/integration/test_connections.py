@@ -14,9 +14,11 @@ import orjson
 import pytest
 from fastapi import FastAPI, Request
 
+from services.api import make_server
 from services.limit_settings import LimitSettings
 from services.limits import harden
 from services.web.problems import install_problems
+from services.web.serving import serve
 from tests.integration.api_client import listening
 
 SHORT = 0.05
@@ -79,6 +81,7 @@ class Served:
     def __init__(self) -> None:
         self.url = ""
         self.seen: list[bytes] = []
+        self.called = asyncio.Event()
         self.door = asyncio.Event()
         self.app = FastAPI()
         install_problems(self.app)
@@ -94,6 +97,7 @@ class Served:
         return "x" * 4_000_000
 
     async def slow(self) -> dict[str, str]:
+        self.called.set()
         await self.door.wait()
         return {"is": "slow"}
 
@@ -357,3 +361,39 @@ async def test_who_is_idle_makes_room_and_who_works_does_not() -> None:
                 assert (await fourth.answer())[0] == 503
             served.door.set()
             assert (await third.answer())[2] == (await working.answer())[2] == {"is": "slow"}
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_comes_in_the_last_moment_is_not_left_behind(turns: int) -> None:
+    """Some turns of the loop pass until a server knows whom it has taken; it is stopped after each."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = make_server(Served().app, LimitSettings(head_seconds=60))
+    serving = asyncio.create_task(server.serve([listener]))
+    while not server.started:
+        await asyncio.sleep(0)
+    with socket.create_connection(listener.getsockname()) as connection:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await server.shutdown([listener])
+        with suppress(ConnectionResetError):  # nobody had taken it yet
+            assert connection.recv(1, socket.MSG_DONTWAIT) == b""
+    server.started, server.should_exit = False, True  # it was shut down already
+    await serving
+
+
+async def test_who_insists_that_a_server_ends_still_lets_it_answer() -> None:
+    served = Served()
+    listener = socket.create_server(("127.0.0.1", 0))
+    served.url = "http://{}:{}".format(*listener.getsockname())
+    serving = asyncio.create_task(serve(make_server(served.app), listener))
+    async with served.client() as client:
+        await client.send(b"GET /slow HTTP/1.1\r\nHost: api\r\n\r\n")
+        await served.called.wait()
+        for _ in range(3):
+            serving.cancel()
+            await asyncio.sleep(SHORT)
+        served.door.set()
+        status, headers, _ = await client.answer()
+        assert (status, headers["connection"]) == (200, "close")
+    await asyncio.wait([serving])
+    assert serving.cancelled()
