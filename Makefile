@@ -22,6 +22,7 @@ help: ## what can be made
 
 venv: .venv/.built ## the virtual environment, from the lock file
 .venv/.built: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11, 3) or sys.exit("Tillroll needs Python 3.11.3 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": name another one, as in make PYTHON=python3.12")'
 	@echo "building .venv: some minutes the first time"
 	@if command -v uv >/dev/null; then \
 	  uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
