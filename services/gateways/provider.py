@@ -95,7 +95,7 @@ class Provider:
             return answer.body
         if answer.status == 404:
             return None
-        raise Unavailable(f"it would not say: {answer.reason}")
+        raise Unavailable(f"it would not say: status {answer.status}")  # its words may be of a person
 
     async def call(self, request: Request) -> Answer:
         """Have it carried out, or refused; raises Unavailable if that is unknown."""

@@ -158,6 +158,14 @@ def test_a_refusal_that_repeats_who_gets_it_is_told_without(status: int) -> None
     assert told.endswith("bad_address: no number: +… of …, …, SP")
 
 
+def test_who_would_not_say_is_not_quoted() -> None:
+    async def exchange(*_: object) -> tuple[int, bytes]:
+        return 422, orjson.dumps({"code": "closed", "detail": "the account of Ana Souza is closed"})
+
+    with pytest.raises(Unavailable, match=r"^it would not say: status 422$"):
+        asyncio.run(Provider(exchange).ask("/v1/x"))
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
