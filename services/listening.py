@@ -25,10 +25,13 @@ class CannotListen(Exception):
 def listen(host: str, port: int, chosen_by: tuple[str, str]) -> socket.socket:
     """A socket that takes connections from now on; port 0 takes a free one. Raises CannotListen."""
     try:
-        return socket.create_server((host, port), backlog=BACKLOG)
+        listener = socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:
         settings = ", ".join(chosen_by)
         raise CannotListen(f"cannot listen on {host}:{port} ({settings}): {error.strerror}") from error
+    # its connections have it, too: else the body of an answer may wait 40 ms until its head is acknowledged
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def check_free(host: str, port: int, chosen_by: tuple[str, str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from services.access.composition import Access
 from services.api import create_app, make_server, running_app, share
 from services.context import ProcessContext, open_context
 from services.limit_settings import LimitSettings
+from services.listening import API, listen
 from services.settings import Settings
 from services.web.access import Asked, Grant, Principal, unauthenticated
 
@@ -129,7 +129,7 @@ async def a_key(app: FastAPI, merchant: str = PLATFORM, *permissions: str) -> st
 @asynccontextmanager
 async def listening(app: FastAPI, settings: LimitSettings | None = None) -> AsyncIterator[str]:
     """The address at which the app is served."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0, API)
     server = make_server(app, settings)
     serving = asyncio.create_task(server.serve([listener]))
     try:

@@ -16,14 +16,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import uvicorn
 from mcp import Client, StdioServerParameters, types
 
 from domain.permissions import PLATFORM
 from services.audit import assistant
 from services.audit.looked import Wanted
 from services.embedded import NatsServer, PostgresServer
-from services.listening import API, listen
+from tests.integration.api_client import listening
 from tests.integration.projections_trade import Bought, setting_up
 from tests.integration.sealed import sealed
 from tests.integration.system import TILLROLL
@@ -62,23 +61,8 @@ async def desk(
                 last = await found.append(merchant, [*setting_up(merchant), *Bought(merchant, "o1").life()])
             await found.shown(await found.key(PLATFORM), last)
             await log.seal()
-            async with serving(found) as url:
+            async with listening(found.app) as url:
                 yield Desk(found, url)
-
-
-@asynccontextmanager
-async def serving(found: World) -> AsyncIterator[str]:
-    """The API of the world, over HTTP."""
-    socket = listen("127.0.0.1", 0, API)
-    server = uvicorn.Server(uvicorn.Config(found.app, lifespan="off", log_config=None, ws="none"))
-    task = asyncio.create_task(server.serve(sockets=[socket]))
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
 
 
 async def ask(client: Client, tool: str, **arguments: Any) -> Any:

@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from services.api import make_server
 from services.limit_settings import LimitSettings
 from services.limits import harden
+from services.listening import API, listen
 from services.web.problems import install_problems
 from services.web.serving import serve
 from tests.integration.api_client import listening
@@ -366,7 +367,7 @@ async def test_who_is_idle_makes_room_and_who_works_does_not() -> None:
 @pytest.mark.parametrize("turns", range(6))
 async def test_who_comes_in_the_last_moment_is_not_left_behind(turns: int) -> None:
     """Some turns of the loop pass until a server knows whom it has taken; it is stopped after each."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0, API)
     server = make_server(Served().app, LimitSettings(head_seconds=60))
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started:
@@ -383,7 +384,7 @@ async def test_who_comes_in_the_last_moment_is_not_left_behind(turns: int) -> No
 
 async def test_who_insists_that_a_server_ends_still_lets_it_answer() -> None:
     served = Served()
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0, API)
     served.url = "http://{}:{}".format(*listener.getsockname())
     serving = asyncio.create_task(serve(make_server(served.app), listener))
     async with served.client() as client:
@@ -397,3 +398,10 @@ async def test_who_insists_that_a_server_ends_still_lets_it_answer() -> None:
         assert (status, headers["connection"]) == (200, "close")
     await asyncio.wait([serving])
     assert serving.cancelled()
+
+
+async def test_the_body_of_an_answer_does_not_wait_until_its_head_is_acknowledged() -> None:
+    with listen("127.0.0.1", 0, API) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
