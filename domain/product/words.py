@@ -38,3 +38,8 @@ def trigrams(word: str) -> list[str]:
 
 def all_words(texts: Iterable[str]) -> set[str]:
     return {word for text in texts for word in text.split()}
+
+
+def one_line(text: str) -> str:
+    """The text with single spaces: no tab, and no line's end."""
+    return " ".join(text.split())

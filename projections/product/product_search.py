@@ -1,4 +1,4 @@
-"""What is found in a catalogue, by which words, on which channel, at which price?
+"""What is found in a catalogue, by which words and options, on which channel, at which price?
 
 Prices here are those that hold: one that is scheduled comes with `PriceApplied`, when its time has come.
 """
@@ -25,7 +25,7 @@ from domain.product import (
     VariantDescribed,
     VariantRemoved,
 )
-from domain.product.words import plain, plain_code
+from domain.product.words import one_line, plain, plain_code
 from projections.read_model import ReadModel, Rows
 
 
@@ -41,6 +41,7 @@ class SearchChange:
     category: str | None = None
     title: str | None = None
     body: str | None = None
+    option_names: str | None = None
     status: str | None = None
     drafted_at: datetime | None = None
 
@@ -51,6 +52,7 @@ class SearchVariant:
     product_id: str
     sku: str
     words: str
+    options: str
 
 
 @dataclass(slots=True)
@@ -101,6 +103,7 @@ def _described(batch: _Batch, event: ProductDrafted | ProductDescribed, fact: Fa
     row.name, row.brand, row.category = details.name, details.brand, details.category
     row.title = plain(details.name)
     row.body = plain(details.brand, details.category or "", details.description)
+    row.option_names = "\n".join(map(one_line, details.options))
     if isinstance(event, ProductDrafted):
         row.status, row.drafted_at = "draft", fact.occurred_at
 
@@ -129,7 +132,7 @@ def _variant(batch: _Batch, event: VariantAdded | VariantDescribed, fact: Fact) 
     each = event.variant
     key = (fact.merchant, event.product_id, each.sku)
     words = " ".join(filter(None, (plain_code(each.sku), plain(*each.options), each.gtin)))
-    batch.variants[key] = SearchVariant(*key, words)
+    batch.variants[key] = SearchVariant(*key, words, "\t".join(map(one_line, each.options)))
 
 
 def _removed(batch: _Batch, event: VariantRemoved, fact: Fact) -> None:
@@ -162,11 +165,14 @@ def project(facts: Sequence[Fact]) -> Rows:
     batch = _Batch()
     for fact in facts:
         _CHANGES[type(fact.event)](batch, fact.event, fact)
+    described = [key for key, row in batch.products.items() if row.described]
     touched = [
-        ProductKey(*key) for key in dict.fromkeys(key[:2] for key in (*batch.variants, *batch.channels))
+        ProductKey(*key)
+        for key in dict.fromkeys(key[:2] for key in (*described, *batch.variants, *batch.channels))
     ]
     repriced = [
-        ProductKey(*key) for key in dict.fromkeys(key[:2] for key in (*batch.variants, *batch.offers))
+        ProductKey(*key)
+        for key in dict.fromkeys(key[:2] for key in (*described, *batch.variants, *batch.offers))
     ]
     return {
         "change_products": list(batch.products.values()),
@@ -186,5 +192,5 @@ PRODUCT_SEARCH = ReadModel(
     ("search_products", "search_variants", "search_channels", "search_offers", "search_prices"),
     tuple(_CHANGES),
     project,
-    version=2,
+    version=3,
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from itertools import zip_longest
+from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from domain.product.words import plain_words
+from domain.product.values import OPTIONS_MAX
+from domain.product.words import one_line, plain_words
 from eventstore.queries import load_queries
 from queries.dependencies import MerchantReader, Reader, Rows, Statement
 from queries.models import Answer, Cents, documented
@@ -27,9 +30,21 @@ VIEWS = (
     "search_trigrams",
     "stock_levels",
 )
+TAB = "\t"
 QUERY_WORDS_MAX, LIKE_LENGTH_MIN = 10, 3
 FOUND_MAX = 5_000
 """Of what more products have, so many are ranked by words, and counted: all of a big catalogue takes long."""
+OPTION_VALUES_MAX = 30
+OPTIONS = [f"option_{number}" for number in range(1, OPTIONS_MAX + 1)]
+Chosen: TypeAlias = Annotated[
+    list[Annotated[str, StringConstraints(max_length=125)]],
+    Query(
+        max_length=OPTION_VALUES_MAX,
+        description="`NAME:VALUE`, as often as wanted: one variant has each option that is named, in one of"
+        " the values that stand there for it",
+        examples=[["colour:red", "colour:blue", "size:M"]],
+    ),
+]
 Sort = Literal["relevance", "name", "newest", "cheapest", "dearest"]
 _SORTS: dict[Sort, tuple[str, str, str, Parse]] = {
     # sort: the expression, its column, its direction, the parser of its cursor key
@@ -39,14 +54,50 @@ _SORTS: dict[Sort, tuple[str, str, str, Parse]] = {
     "cheapest": ("p.price_cents", "price_cents", "ASC", as_int),
     "dearest": ("p.price_cents", "price_cents", "DESC", as_int),
 }
-_CONDITIONS: str = _QUERIES.conditions.sql.rstrip(";")
 
 
-def _sorted(sort: Sort) -> str:
+Kind = Literal["plain", "priced", "chosen"]
+"""Of a search: whether it asks for a price; whether for options, which makes it another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is filled into the statements of a kind. `skus` are whose stock counts: all that the product has,
+    those with a price, those that were chosen. Two of these may have an option in common, which counts once
+    (`distinct`).
+    """
+
+    chosen: str
+    skus: str
+    options: str = "coalesce(p.options, s.options)"
+    distinct: str = "*"
+
+
+PARTS: dict[Kind, Parts] = {
+    "plain": Parts("", "s.skus"),
+    "priced": Parts("", "p.skus"),
+    "chosen": Parts(_QUERIES.chosen.sql.rstrip(";"), "v.skus", "v.options", "DISTINCT m.product_id"),
+}
+
+
+def _kind_of(arguments: Mapping[str, Any]) -> Kind:
+    if arguments["options"]:
+        return "chosen"
+    by_price = arguments["price_from"] is not None or arguments["price_to"] is not None
+    return "priced" if by_price else "plain"
+
+
+def _filled(statement: str, parts: Parts, **more: str) -> str:
+    conditions = _QUERIES.conditions.sql.rstrip(";").format(skus=parts.skus)
+    text: str = getattr(_QUERIES, statement).sql
+    return text.format(**asdict(parts), conditions=conditions, **more)
+
+
+def _sorted(sort: Sort, parts: Parts) -> str:
     key, _, direction, _ = _SORTS[sort]
-    text: str = _QUERIES.search_products.sql
-    return text.format(
-        conditions=_CONDITIONS,
+    return _filled(
+        "search_products",
+        parts,
         key=key,
         direction=direction,
         beyond=">" if direction == "ASC" else "<",
@@ -54,17 +105,22 @@ def _sorted(sort: Sort) -> str:
     )
 
 
-def bounded(statement: str) -> dict[bool, str]:
-    """By whether the first that are found are those with the first ids, or any."""
-    text: str = getattr(_QUERIES, statement).sql
+def bounded(statement: str) -> dict[tuple[Kind, bool], str]:
+    """By the kind, and whether the first that are found are those with the first ids, or any."""
     orders = {True: "ORDER BY s.product_id", False: ""}
     return {
-        by_id: text.format(conditions=_CONDITIONS, most=FOUND_MAX, order=order)
+        (kind, by_id): _filled(statement, parts, most=str(FOUND_MAX), order=order)
+        for kind, parts in PARTS.items()
         for by_id, order in orders.items()
     }
 
 
-LISTS = {sort: _sorted(sort) for sort in _SORTS if sort != "relevance"}
+LISTS = {
+    (kind, sort): _sorted(sort, parts)
+    for kind, parts in PARTS.items()
+    for sort in _SORTS
+    if sort != "relevance"
+}
 RANKED, FACETS = bounded("rank_products"), bounded("count_facets")
 
 
@@ -86,9 +142,19 @@ class FacetCount(Answer):
     count: int = Field(examples=[12])
 
 
+class OptionFacet(Answer):
+    """How many have a variant with which value of an option; the 20 with most. Where a product has a price in
+    `channel` and `currency`, variants without one do not count.
+    """
+
+    name: str = Field(examples=["colour"])
+    values: list[FacetCount]
+
+
 class Facets(Answer):
-    """How many of what was found have which value; of categories, brands and channels the 20 with most. A
-    status, category or brand that was asked for does not narrow the counts of its own kind.
+    """How many of what was found have which value; of categories, brands and channels the 20 with most, and
+    the ten options that most have. A status, category, brand or option that was asked for does not narrow the
+    counts of its own kind.
     """
 
     matches: int = Field(description=f"how many were found; {FOUND_MAX} is that many or more", examples=[12])
@@ -96,6 +162,7 @@ class Facets(Answer):
     categories: list[FacetCount]
     brands: list[FacetCount]
     channels: list[FacetCount]
+    options: list[OptionFacet]
     price_from_cents: Cents | None
     price_to_cents: Cents | None
 
@@ -124,11 +191,34 @@ def words_query(words: Sequence[Sequence[str]]) -> str:
     )
 
 
-def document_query(merchant: str, channel: str | None, words: str | None) -> str:
-    """The same in documents of the merchant, and on the channel: names may hold anything, and are quoted."""
-    names = [f"={merchant}", *([f"#{channel}"] if channel is not None else [])]
-    quoted = ["'" + name.replace("\\", "\\\\").replace("'", "''") + "'" for name in names]
-    return " & ".join([*quoted, *([words] if words else [])])
+def document_query(
+    merchant: str, channel: str | None, words: str | None, options: Mapping[str, Sequence[str]]
+) -> str:
+    """The same in documents of the merchant, on the channel, and with one value of each option that is named.
+
+    Names may hold anything, and are quoted.
+    """
+    wanted = [f"={merchant}", *([f"#{channel}"] if channel is not None else [])]
+    chosen = [" | ".join(_quoted(f"~{name}{TAB}{value}") for value in options[name]) for name in options]
+    parts = [*map(_quoted, wanted), *(f"({each})" for each in chosen), *([words] if words else [])]
+    return " & ".join(parts)
+
+
+def _quoted(name: str) -> str:
+    return "'" + name.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def options_of(chosen: Sequence[str]) -> dict[str, list[str]]:
+    """The values that will do, by the option's name. Raises a 422 problem where that can't be told."""
+    options: dict[str, list[str]] = {}
+    for each in chosen:
+        name, colon, value = each.partition(":")
+        if not colon:
+            raise invalid("option", f"{each!r} is no NAME:VALUE, such as colour:red")
+        options.setdefault(one_line(name), []).append(one_line(value))
+    if len(options) > OPTIONS_MAX:
+        raise invalid("option", f"a product has at most {OPTIONS_MAX} options: name no more of them")
+    return options
 
 
 @router.get(
@@ -148,6 +238,7 @@ async def search_products(
     currency: Currency = None,
     price_from: Annotated[int | None, Query(ge=0, lt=2**53, description="in minor units")] = None,
     price_to: Annotated[int | None, Query(ge=0, lt=2**53, description="in minor units")] = None,
+    option: Chosen = [],  # noqa: B006 - FastAPI makes a new one each time
     in_stock: bool | None = None,
     sort: Annotated[Sort | None, Query(description="by relevance if there are words, else by name")] = None,
 ) -> FoundProducts:
@@ -163,6 +254,7 @@ async def search_products(
         "currency": currency,
         "price_from": price_from,
         "price_to": price_to,
+        "options": options_of(option) or None,
         "in_stock": in_stock,
         "warehouses": None,
     }
@@ -219,31 +311,65 @@ async def _find(
     arguments: dict[str, Any],
     facets: Sequence[str] | None = None,
 ) -> tuple[Rows, Rows]:
-    """What is found, and the counts of it; none where `facets` is None. A filter that `facets` names does not
-    narrow its own counts: so it is seen what else could be chosen.
+    """What is found, and the counts of it; none where `facets` is None. A filter that `facets` names, or an
+    option, does not narrow its own counts: so it is seen what else could be chosen.
     """
-    ranked = words_query(asked) if asked else None
-    channel = arguments["channel"]
-    query = document_query(reader.merchant, channel, ranked) if ranked or channel is not None else None
-    told = {**arguments, "query": query, "ranked": ranked}
+    kind, told = _kind_of(arguments), _told(reader.merchant, asked, arguments)
     # stock is looked up for each: not for all that there are. By price, any would be the cheapest.
     by_id = (
         arguments["in_stock"] is None
+        or kind == "priced"
         or arguments["price_from"] is not None
         or arguments["price_to"] is not None
     )
-    statements: list[Statement] = [(RANKED[by_id] if order == "relevance" else LISTS[order], told)]
-    chosen = [name for name in facets or () if told[name] is not None]
+    statements: list[Statement] = [
+        (RANKED[kind, by_id] if order == "relevance" else LISTS[kind, order], told)
+    ]
+    wider = {} if facets is None else _wider(arguments, facets)
     if facets is not None:
-        statements += [(FACETS[by_id], told), *((FACETS[by_id], {**told, name: None}) for name in chosen)]
+        statements += [
+            (FACETS[_kind_of(each), by_id], _told(reader.merchant, asked, each))
+            for each in (arguments, *wider.values())
+        ]
     rows, *counts = await reader.rows(MODELS, *statements, views=VIEWS)
-    return rows, _counts(chosen, *counts) if counts else []
+    return rows, _counts(list(wider), *counts) if counts else []
+
+
+def _told(merchant: str, asked: Sequence[Sequence[str]], arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the statements are told."""
+    options: Mapping[str, Sequence[str]] = arguments["options"] or {}
+    ranked = words_query(asked) if asked else None
+    channel = arguments["channel"]
+    by_document = ranked or options or channel is not None
+    groups = [[f"{name}{TAB}{value}" for value in values] for name, values in options.items()]
+    return {
+        **arguments,
+        "query": document_query(merchant, channel, ranked, options) if by_document else None,
+        "ranked": ranked,
+        **dict(zip_longest(OPTIONS, groups)),
+    }
+
+
+def _wider(arguments: dict[str, Any], facets: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By the kind of what was chosen, the arguments without it."""
+    options = arguments["options"] or {}
+    wider = {name: {**arguments, name: None} for name in facets if arguments[name] is not None}
+    for name in options:
+        others = {other: values for other, values in options.items() if other != name}
+        wider[f"option {name}"] = {**arguments, "options": others or None}
+    return wider
+
+
+def _kind(row: Mapping[str, Any]) -> str:
+    """What a count is of: of an option, that option."""
+    facet: str = row["facet"]
+    return f"option {row['value'].partition(TAB)[0]}" if facet == "option" else facet
 
 
 def _counts(chosen: Sequence[str], narrow: Rows, *wide: Rows) -> Rows:
     """All counts; those of which a value was chosen from where that filter was left out."""
-    kept = [row for row in narrow if row["facet"] not in chosen]
-    others = (row for name, rows in zip(chosen, wide, strict=True) for row in rows if row["facet"] == name)
+    kept = [row for row in narrow if _kind(row) not in chosen]
+    others = (row for kind, rows in zip(chosen, wide, strict=True) for row in rows if _kind(row) == kind)
     return [*kept, *others]
 
 
@@ -272,6 +398,10 @@ def _facets(rows: Rows) -> Facets:
     by: dict[str, list[FacetCount]] = {}
     for row in rows:
         by.setdefault(row["facet"], []).append(FacetCount(value=row["value"], count=row["count"]))
+    options: dict[str, list[FacetCount]] = {}
+    for each in by.get("option", []):
+        name, _, value = each.value.partition(TAB)
+        options.setdefault(name, []).append(FacetCount(value=value, count=each.count))
     price = {name: int(by[name][0].value) for name in ("price_from", "price_to") if name in by}
     return Facets(
         matches=by["matches"][0].count,
@@ -279,6 +409,7 @@ def _facets(rows: Rows) -> Facets:
         categories=by.get("category", []),
         brands=by.get("brand", []),
         channels=by.get("channel", []),
+        options=[OptionFacet(name=name, values=values) for name, values in options.items()],
         price_from_cents=price.get("price_from"),
         price_to_cents=price.get("price_to"),
     )

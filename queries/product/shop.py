@@ -18,7 +18,15 @@ from queries.dependencies import Rows
 from queries.models import Answer, Cents
 from queries.product import item
 from queries.product.item import Channel, Currency, ProductId, Texts
-from queries.product.search import QUERY_WORDS_MAX, FacetCount, Sort, find_products
+from queries.product.search import (
+    QUERY_WORDS_MAX,
+    Chosen,
+    FacetCount,
+    OptionFacet,
+    Sort,
+    find_products,
+    options_of,
+)
 from queries.storefront import Shop, WantedShop, doors, shop_route
 from services.web.pagination import Page
 from services.web.problems import not_found
@@ -40,13 +48,14 @@ class ShopFound(Answer):
 
 
 class ShopFacets(Answer):
-    """How many of what was found have which value; the category or brand that was asked for does not narrow
-    the counts of its own kind.
+    """How many of what was found have which value; the category, brand or option that was asked for does not
+    narrow the counts of its own kind.
     """
 
     matches: int = Field(examples=[12])
     categories: list[FacetCount]
     brands: list[FacetCount]
+    options: list[OptionFacet]
     price_from_cents: Cents | None
     price_to_cents: Cents | None
 
@@ -115,6 +124,7 @@ async def search_shop(
     currency: Currency = None,
     price_from: Annotated[int, Query(ge=0, lt=2**53, description="in minor units")] = 0,
     price_to: Annotated[int | None, Query(ge=0, lt=2**53, description="in minor units")] = None,
+    option: Chosen = [],  # noqa: B006 - FastAPI makes a new one each time
     in_stock: bool | None = None,
     sort: Annotated[Sort | None, Query(description="by relevance if there are words, else by name")] = None,
 ) -> ShopProducts:
@@ -132,6 +142,7 @@ async def search_shop(
         "currency": currency,
         "price_from": price_from,  # whatever has none is not for sale
         "price_to": price_to,
+        "options": options_of(option) or None,
         "in_stock": in_stock,
         "warehouses": None if in_stock is None else (await _serving(shop))["warehouses"],
     }

@@ -1,9 +1,10 @@
 -- name: search_products
--- {conditions}, {key}, {beyond}, {direction} and {only} are filled in for each way of sorting.
+-- {chosen}, {conditions}, {key}, {beyond}, {direction} and {only} are filled in for each way of sorting.
 SELECT s.product_id, s.name, s.brand, s.category, s.status, s.drafted_at, s.title, p.currency, p.price_cents
 FROM search_products AS s
 LEFT JOIN search_prices AS p
     ON p.merchant = :merchant AND p.product_id = s.product_id AND p.channel = :channel AND p.currency = :currency
+{chosen}
 WHERE {conditions}
   AND (:after_id::text IS NULL OR ({key}, s.product_id) {beyond} (:after_key, :after_id))
   {only}
@@ -11,7 +12,7 @@ ORDER BY {key} {direction}, s.product_id {direction}
 LIMIT :limit;
 
 -- name: rank_products
--- {conditions}, {order} and {most} are filled in.
+-- {chosen}, {conditions}, {order} and {most} are filled in.
 -- By the words alone: the merchant, which all documents have, would hide the differences.
 WITH matched AS MATERIALIZED (
     SELECT
@@ -20,6 +21,7 @@ WITH matched AS MATERIALIZED (
     FROM search_products AS s
     LEFT JOIN search_prices AS p
         ON p.merchant = :merchant AND p.product_id = s.product_id AND p.channel = :channel AND p.currency = :currency
+    {chosen}
     WHERE {conditions}
     {order}
     LIMIT {most}
@@ -30,11 +32,13 @@ ORDER BY rank DESC, product_id DESC
 LIMIT :limit;
 
 -- name: count_facets
+-- {options}, {distinct}, {chosen}, {conditions}, {order} and {most} are filled in.
 WITH matched AS MATERIALIZED (
-    SELECT s.product_id, s.status, s.category, s.brand, s.channels, p.price_cents
+    SELECT s.product_id, s.status, s.category, s.brand, s.channels, {options} AS options, p.price_cents
     FROM search_products AS s
     LEFT JOIN search_prices AS p
         ON p.merchant = :merchant AND p.product_id = s.product_id AND p.channel = :channel AND p.currency = :currency
+    {chosen}
     WHERE {conditions}
     {order}
     LIMIT {most}
@@ -53,12 +57,43 @@ UNION ALL
     GROUP BY c.channel ORDER BY n DESC, c.channel LIMIT 20
 )
 UNION ALL
+(
+    SELECT 'option', o.option, o.n
+    FROM (
+        SELECT
+            c.option, c.name, c.n, sum(c.n) OVER (PARTITION BY c.name) AS products,
+            row_number() OVER (PARTITION BY c.name ORDER BY c.n DESC, c.option) AS place
+        FROM (
+            SELECT l.option, split_part(l.option, E'\t', 1) AS name, count({distinct}) AS n
+            FROM matched AS m CROSS JOIN LATERAL string_to_table(m.options, E'\n') AS l (option)
+            GROUP BY l.option
+        ) AS c
+    ) AS o
+    WHERE o.place <= 20
+    ORDER BY o.products DESC, o.name, o.place LIMIT 200
+)
+UNION ALL
 SELECT 'price_from', min(price_cents)::text, count(price_cents) FROM matched HAVING count(price_cents) > 0
 UNION ALL
 SELECT 'price_to', max(price_cents)::text, count(price_cents) FROM matched HAVING count(price_cents) > 0;
 
+-- name: chosen
+-- Filled in if options are asked for: in `v` the variants that have all of them, each in one of the values that will
+-- do. There are at most three; the planner would think a loop over them dear, and walk through all products.
+CROSS JOIN LATERAL (
+    SELECT
+        string_agg(split_part(e.variant, E'\n', 1), E'\n') AS skus,
+        string_agg(substr(e.variant, strpos(e.variant, E'\n') + 1), E'\n') AS options
+    FROM string_to_table(coalesce(p.variants, s.variants), E'\x1e') AS e (variant)
+    WHERE string_to_array(e.variant, E'\n') && :option_1::text[]
+      AND (:option_2::text[] IS NULL OR string_to_array(e.variant, E'\n') && :option_2::text[])
+      AND (:option_3::text[] IS NULL OR string_to_array(e.variant, E'\n') && :option_3::text[])
+    HAVING count(*) > 0
+) AS v;
+
 -- name: conditions
--- What all of them look for, of a product `s` with its price `p`; a channel is asked for by the query.
+-- What all of them look for; a channel is asked for by the query, and so are options. {skus} are those of the
+-- variants that are meant, one a line: where the product has a price, of those that have one.
 s.merchant = :merchant
   AND (:query::text IS NULL OR s.document @@ :query::tsquery)
   AND (:status::text IS NULL OR s.status = :status)
@@ -68,22 +103,33 @@ s.merchant = :merchant
   AND (:price_to::bigint IS NULL OR p.price_cents <= :price_to)
   AND (:in_stock::boolean IS NULL OR EXISTS (
     SELECT FROM stock_levels AS l
-    WHERE l.merchant = :merchant AND l.sku = ANY (string_to_array(s.skus, E'\n')) AND l.available > 0
+    WHERE l.merchant = :merchant AND l.sku = ANY (string_to_array({skus}, E'\n')) AND l.available > 0
       AND (:warehouses::text[] IS NULL OR l.warehouse = ANY (:warehouses))
   ) = :in_stock);
 
 -- name: like_words
 -- Words that share most trigrams with one that was asked for, by what they share of all that both have.
+-- Who shares so many that it counts (2 of a word of three letters, 3 of one of five) shares more than the first or the
+-- first two, which very many words have, as codes begin alike: those are not looked up, but seen in the word itself.
 SELECT a.asked, l.word
-FROM (SELECT DISTINCT u.asked FROM unnest(CAST(:asked AS text[])) AS u (asked)) AS a
+FROM (
+    SELECT DISTINCT u.asked, CASE WHEN length(u.asked) < 5 THEN 1 ELSE 2 END AS seen
+    FROM unnest(CAST(:asked AS text[])) AS u (asked)
+) AS a
 CROSS JOIN LATERAL (
-    SELECT t.word, count(*) AS shared
-    FROM search_trigrams AS t
-    WHERE t.merchant = :merchant AND t.trigram = ANY (
-        SELECT DISTINCT substr('  ' || a.asked || ' ', n, 3) FROM generate_series(1, length(a.asked) + 1) AS n
-    ) AND abs(length(t.word) - length(a.asked)) <= 3
-    GROUP BY t.word
-    ORDER BY count(*)::numeric / (length(t.word) + 1 + length(a.asked) + 1 - count(*)) DESC, t.word
+    SELECT c.word, c.shared
+    FROM (
+        SELECT t.word, count(*)
+            + CASE WHEN left(t.word, 1) = left(a.asked, 1) THEN 1 ELSE 0 END
+            + CASE WHEN a.seen = 2 AND left(t.word, 2) = left(a.asked, 2) THEN 1 ELSE 0 END AS shared
+        FROM search_trigrams AS t
+        WHERE t.merchant = :merchant AND t.trigram = ANY (
+            SELECT DISTINCT substr('  ' || a.asked || ' ', n, 3)
+            FROM generate_series(1 + a.seen, length(a.asked) + 1) AS n
+        ) AND abs(length(t.word) - length(a.asked)) <= 3
+        GROUP BY t.word
+    ) AS c
+    ORDER BY c.shared::numeric / (length(c.word) + 1 + length(a.asked) + 1 - c.shared) DESC, c.word
     LIMIT 5
 ) AS l
 WHERE l.shared * 10 >= 3 * (length(l.word) + length(a.asked) + 2 - l.shared);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_origin
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
@@ -12,8 +12,8 @@ from services.web.problems import Problem, field_error
 
 SPARED = "sign-in"
 """Other providers send their browsers here with whatever else they please."""
-_KNOWN: dict[Any, list[str]] = {}
-"""The names of each route's parameters, by its endpoint: they never change."""
+_KNOWN: dict[Any, dict[str, bool]] = {}
+"""Each route's parameters, and whether they may be repeated, by its endpoint: they never change."""
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
@@ -22,7 +22,8 @@ async def refuse_unknown_parameters(request: Request) -> None:
     if not request.query_params or SPARED in route.tags:
         return
     known = _known(request)
-    twice = [name for name in known if len(request.query_params.getlist(name)) > 1]
+    once = (name for name, repeats in known.items() if not repeats)
+    twice = [name for name in once if len(request.query_params.getlist(name)) > 1]
     if twice:
         errors = [field_error(("query", name), "it stands there more than once") for name in twice]
         raise Problem(422, "invalid-input", f"{twice[0]}: {errors[0]['detail']}", errors=errors)
@@ -33,14 +34,16 @@ async def refuse_unknown_parameters(request: Request) -> None:
         raise Problem(422, "invalid-input", f"{unknown[0]}: {errors[0]['detail']}", errors=errors)
 
 
-def _known(request: Request) -> list[str]:
+def _known(request: Request) -> dict[str, bool]:
     endpoint = request.scope["endpoint"]
     if endpoint not in _KNOWN:
-        _KNOWN[endpoint] = list(dict.fromkeys(_names(request.scope["route"].dependant)))
+        _KNOWN[endpoint] = dict(_names(request.scope["route"].dependant))
     return _KNOWN[endpoint]
 
 
-def _names(dependant: Dependant) -> Iterator[str]:
-    yield from (field.alias for field in dependant.query_params)
+def _names(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    yield from (
+        (field.alias, get_origin(field.field_info.annotation) is list) for field in dependant.query_params
+    )
     for inner in dependant.dependencies:
         yield from _names(inner)

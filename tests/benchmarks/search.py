@@ -1,7 +1,8 @@
 """How long does a shopper wait for a search of 100,000 products? Over HTTP, in each way of asking.
 
 The products are made of seeded words, as often as words are in a language: a few stand in very many names,
-most in few. Their events are appended, and the projector makes its own read models of them.
+most in few. Half of them come in three variants, each of a colour and a size. Their events are appended, and
+the projector makes its own read models of them.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ GOAL_P99_MS = 100
 IN_FLIGHT = 256
 CATEGORIES = [f"category {number}" for number in range(40)]
 BRANDS = [f"brand {number}" for number in range(200)]
+COLOURS = [f"colour {number}" for number in range(12)]
+SIZES = ["XS", "S", "M", "L", "XL", "XXL"]
+DRESSED = list(itertools.product(COLOURS, SIZES))
 SYLLABLES = [c + v for c in "bcdfgklmnprstvz" for v in "aeiou"]
 
 
@@ -75,33 +79,36 @@ class Catalogue:
     def appends(self) -> Iterator[dict[str, list[Event]]]:
         """By stream, what happened to each product."""
         for number in range(self.products):
-            product_id = f"P{number}"
-            yield self._product(product_id, f"{product_id}-1")
+            yield self._product(f"P{number}")
 
-    def _product(self, product_id: str, sku: str) -> dict[str, list[Event]]:
+    def _product(self, product_id: str) -> dict[str, list[Event]]:
         chance = self._chance
+        dressed = chance.random() < 0.5
         details = Details(
             name=" ".join(self.words(4)),
             description=" ".join(self.words(30)),
             brand=chance.choice(BRANDS),
             category=chance.choice(CATEGORIES),
+            options=("colour", "size") if dressed else (),
         )
-        price = {"product_id": product_id, "sku": sku, "channel": "web", "currency": "EUR"}
-        cents = chance.randint(100, 100_000)
-        events: list[Event] = [
-            ProductDrafted(product_id=product_id, details=details),
-            VariantAdded(product_id=product_id, variant=Variant(sku=sku)),
-            PriceSet(**price, price_cents=cents, valid_from=START, set_at=START),
+        events: list[Event] = [ProductDrafted(product_id=product_id, details=details)]
+        streams = {product_stream(MERCHANT, product_id): events}
+        for number, options in enumerate(chance.sample(DRESSED, 3) if dressed else [()], 1):
+            sku = f"{product_id}-{number}"
+            price = {"product_id": product_id, "sku": sku, "channel": "web", "currency": "EUR"}
+            cents = chance.randint(100, 100_000)
+            events += [
+                VariantAdded(product_id=product_id, variant=Variant(sku=sku, options=options)),
+                PriceSet(**price, price_cents=cents, valid_from=START, set_at=START),
+            ]
+            streams[product_stream(MERCHANT, sku)] = [SkuAssigned(sku=sku, product_id=product_id)]
+            if chance.random() < 0.7:
+                received = StockReceived(sku=sku, warehouse="main", quantity=5, reference="opening")
+                streams[stock_stream(MERCHANT, sku, "main")] = [received]
+        events += [
             ProductPublished(product_id=product_id, channel="web"),
             ProductActivated(product_id=product_id),
         ]
-        streams: dict[str, list[Event]] = {
-            product_stream(MERCHANT, product_id): events,
-            product_stream(MERCHANT, sku): [SkuAssigned(sku=sku, product_id=product_id)],
-        }
-        if chance.random() < 0.7:
-            received = StockReceived(sku=sku, warehouse="main", quantity=5, reference="opening")
-            streams[stock_stream(MERCHANT, sku, "main")] = [received]
         return streams
 
     def mistyped(self) -> str:
@@ -122,6 +129,10 @@ class Catalogue:
                 "words": self.words(1)[0],
                 "in_stock": "true",
                 "channel": "web",
+            },
+            "a word, in a colour and a size": lambda: {
+                "words": self.words(1)[0],
+                "option": [f"colour:{self._chance.choice(COLOURS)}", f"size:{self._chance.choice(SIZES)}"],
             },
             "a word, in a price range, the cheapest first": lambda: {
                 "words": self.words(1)[0],

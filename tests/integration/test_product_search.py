@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from domain.product.words import trigrams
 from queries.product import search
 from tests.integration.api_client import Api, problem, serving
 from tests.integration.test_product_api import done, projecting, shown
@@ -110,6 +113,90 @@ async def test_what_else_could_be_chosen_is_counted_beside_what_was(api: Api) ->
     assert facets["categories"] == [{"value": "kitchen", "count": 1}]
 
 
+def shirt(product_id: str, *variants: tuple[str, str], name: str = "Shirt", **more: Any) -> dict[str, Any]:
+    """A price each; in what colours and sizes it comes."""
+    price = {"channel": "web", "currency": "EUR", "price_cents": 1990}
+    made = [
+        {"sku": f"{product_id}-{number}", "options": list(each), "prices": [price]}
+        for number, each in enumerate(variants, 1)
+    ]
+    return {"product_id": product_id, "name": name, "options": ["colour", "size"], "variants": made, **more}
+
+
+async def dress_up(api: Api) -> None:
+    await set_up(api)
+    for body in (
+        shirt("S1", ("red", "M"), ("blue", "L")),
+        shirt("S2", ("red", "L"), ("red", "M"), category="travel"),
+        shirt("S3", ("green  light", "M"), name="Blouse"),
+    ):
+        await done(api, "/v1/products", body)
+        await done(api, f"/v1/products/{body['product_id']}/activate")
+        await done(api, f"/v1/products/{body['product_id']}/publish", {"channel": "web"})
+    await done(api, "/v1/stock/receive", {"sku": "S2-2", "quantity": 3})
+
+
+def counts(facet: dict[str, Any]) -> dict[str, int]:
+    return {each["value"]: each["count"] for each in facet["values"]}
+
+
+async def test_one_variant_has_all_the_options_that_are_asked_for(api: Api) -> None:
+    await dress_up(api)
+    assert await found(api, option="colour:red") == ["S1", "S2"]
+    assert await found(api, option=["colour:red", "size:L"]) == ["S2"], "S1 comes in L, but not in red"
+    assert await found(api, option=["colour:blue", "colour:green light", "sort:none"], words="shirt") == []
+    assert await found(api, option=["colour:blue", "colour:green light"]) == ["S3", "S1"], "either will do"
+    assert await found(api, option="colour:red", words="shirt", category="travel") == ["S2"]
+    assert await found(api, option=["colour:red", "size:M"], in_stock="true") == ["S2"]
+    assert await found(api, option=["colour:red", "size:L"], in_stock="true") == [], "what is there is an M"
+    assert await found(api, option=["colour:red", "size:L"], in_stock="false") == ["S2"]
+    for odd in ("colour:'", "colour:\\", "':x", "a:b:c", "colour:& | !", "colour:", ":red", "colour:red%"):
+        assert await found(api, option=odd) == []
+    for wrong, why in (
+        ("option=red", "NAME:VALUE"),
+        ("option=a:1&option=b:1&option=c:1&option=d:1", "at most 3"),
+        ("option=a:1&brand=Casa&brand=Olaria", "brand: it stands there more than once"),
+    ):
+        refused = await api.send("GET", f"/v1/catalogue/search?{wrong}")
+        assert why in problem(refused, 422, "invalid-input")["detail"]
+
+
+async def test_options_are_counted_with_what_else_could_be_chosen(api: Api) -> None:
+    await dress_up(api)
+    facets = (await shown(api, "/v1/catalogue/search"))["facets"]
+    assert facets["options"] == [
+        {"name": "size", "values": [{"value": "M", "count": 3}, {"value": "L", "count": 2}]},
+        {
+            "name": "colour",
+            "values": [
+                {"value": "red", "count": 2},
+                {"value": "blue", "count": 1},
+                {"value": "green light", "count": 1},
+            ],
+        },
+    ]
+    red = await shown(api, "/v1/catalogue/search", option="colour:red")
+    by = {each["name"]: counts(each) for each in red["facets"]["options"]}
+    assert red["facets"]["matches"] == 2
+    assert by == {"colour": {"red": 2, "blue": 1, "green light": 1}, "size": {"M": 2, "L": 1}}, (
+        "S1 in L is blue"
+    )
+    both = await shown(api, "/v1/catalogue/search", option=["colour:red", "size:L"])
+    by = {each["name"]: counts(each) for each in both["facets"]["options"]}
+    assert by == {"colour": {"red": 1, "blue": 1}, "size": {"M": 2, "L": 1}}
+
+
+async def test_options_change_with_the_product(api: Api) -> None:
+    await dress_up(api)
+    await done(api, "/v1/products/S1/describe", {"name": "Shirt", "options": ["color", "size"]})
+    await done(api, "/v1/products/S2/variants/remove", {"sku": "S2-1"})
+    await done(api, "/v1/products/S3/variants/describe", {"sku": "S3-1", "options": ["white", "S"]})
+    assert await found(api, option="colour:red") == ["S2"]
+    assert await found(api, option="color:red") == ["S1"]
+    assert await found(api, option=["colour:red", "size:L"]) == []
+    assert await found(api, option="size:S") == ["S3"]
+
+
 @pytest.mark.parametrize("query", [{"words": "mug"}, {"sort": "name"}, {"words": "mugg"}, {"sort": "newest"}])
 async def test_page_by_page_it_is_the_same(api: Api, query: dict[str, Any]) -> None:
     await set_up(api)
@@ -162,6 +249,43 @@ async def test_what_changes_is_found_anew(api: Api) -> None:
     euro = {"channel": "web", "currency": "EUR"}
     assert await found(api, **euro, sort="cheapest", status="active") == ["P3"]
     assert await found(api, status="archived") == ["P1"]
+
+
+async def test_words_are_alike_by_the_trigrams_that_they_share(api: Api, database: str) -> None:
+    """As by comparing with every word there is."""
+    chance = random.Random(7)
+    syllables = ("ka", "lo", "mi", "pu", "re", "51", "0")
+    words = sorted({"".join(chance.choices(syllables, k=chance.randint(2, 5))) for _ in range(600)})
+    await done(api, "/v1/products", draft("P1", "one", 1, description=" ".join(words)))
+    await shown(api, "/v1/catalogue/search", words="one")
+    asked = [mistaken(chance.choice(words), chance) for _ in range(80)]
+    with psycopg.connect(database) as connection:
+        connection.execute("SELECT set_config('tillroll.merchant', %s, true)", (api.merchant,))
+        like = {"asked": asked, "merchant": api.merchant}
+        found = connection.execute(search._QUERIES.like_words.sql, like).fetchall()
+        known = [row[0] for row in connection.execute("SELECT word FROM search_words")]
+    assert set(words) <= set(known)
+    assert set(found) == {(each, word) for each in asked for word in alike(each, known)}
+    assert len(found) > len(asked)
+
+
+def mistaken(word: str, chance: random.Random) -> str:
+    at = chance.randrange(len(word))
+    return chance.choice(
+        (word[:at] + "x" + word[at + 1 :], word[:at] + "x" + word[at:], word[:4], word[1:] + "ka")
+    )
+
+
+def alike(asked: str, known: list[str]) -> list[str]:
+    def shared(word: str) -> int:
+        return len({*trigrams(asked)} & {*trigrams(word)})
+
+    def part(word: str) -> Fraction:
+        return Fraction(shared(word), len(word) + len(asked) + 2 - shared(word))
+
+    near = [word for word in known if abs(len(word) - len(asked)) <= 3 and shared(word)]
+    best = sorted(near, key=lambda word: (-part(word), word))[:5]
+    return [word for word in best if part(word) >= Fraction(3, 10)]
 
 
 async def test_the_index_answers_although_rows_are_hidden_by_policies(api: Api) -> None:

@@ -165,11 +165,37 @@ async def test_a_guest_finds_what_is_published_and_nothing_else(api: Api) -> Non
     }
     facets = whole["facets"]
     assert (facets["matches"], facets["price_from_cents"], facets["price_to_cents"]) == (2, 1790, 4990)
-    assert facets.keys() == {"matches", "categories", "brands", "price_from_cents", "price_to_cents"}
+    assert facets.keys() == {
+        "matches",
+        "categories",
+        "brands",
+        "options",
+        "price_from_cents",
+        "price_to_cents",
+    }
     page = await ok(at_the_door(api, "/products", currency="EUR", limit=1))
     rest = await ok(at_the_door(api, "/products", currency="EUR", limit=1, cursor=page["next_cursor"]))
     assert [each["product_id"] for each in page["items"] + rest["items"]] == ["MUG", "POT"]
     assert (await ok(get(api, "/v1/shop/products?currency=EUR"))) == whole, "who is signed in sees the same"
+
+
+async def test_a_guest_chooses_among_the_options_of_what_is_for_sale(api: Api) -> None:
+    """Golden mugs are sold in Brazil only."""
+    await fill(api)
+    colours = {"name": "colour", "values": [{"value": each, "count": 1} for each in ("blue", "green", "red")]}
+    sizes = {"name": "size", "values": [{"value": "big", "count": 1}]}
+    whole = await ok(at_the_door(api, "/products", currency="EUR"))
+    assert whole["facets"]["options"] == [colours, sizes]
+    red = await ok(at_the_door(api, "/products", currency="EUR", option=["colour:red", "colour:gold"]))
+    assert [each["product_id"] for each in red["items"]] == ["MUG"]
+    assert red["facets"]["options"] == [colours]
+    assert await found(api, option="colour:gold") == []
+    assert await found(api, option="colour:gold", currency="BRL") == ["MUG"]
+    assert await found(api, option=["colour:red", "size:big"]) == [], "no product has both"
+    await ok(api.post("/v1/stock/receive", {"sku": "MUG-GOLD", "quantity": 3}))
+    assert await found(api, option="colour:red", in_stock=True) == []
+    await ok(api.post("/v1/stock/receive", {"sku": "MUG-RED", "quantity": 3}))
+    assert await found(api, option="colour:red", in_stock=True) == ["MUG"]
 
 
 async def test_a_mistyped_word_brings_no_word_to_light_that_is_not_published(api: Api) -> None:

@@ -568,6 +568,7 @@ FILTERS = {
     "subject": (f"{MARK}-p", "%"),
     "words": (MARK,),
     "brand": (MARK,),
+    "option": ("colour:red",),
     "channel": ("web",),
     "supplier": (MARK,),
     "tag": (f"{MARK}-tag",),
