@@ -64,7 +64,7 @@ def test_its_processes_end_with_it() -> None:
             assert run.poll() is None
             time.sleep(0.05)
         run.kill()
-    _, alive = psutil.wait_procs(workers, timeout=30)
+    _, alive = psutil.wait_procs(workers, timeout=120)
     assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
 
 
