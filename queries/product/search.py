@@ -41,7 +41,8 @@ Chosen: TypeAlias = Annotated[
     Query(
         max_length=OPTION_VALUES_MAX,
         description="`NAME:VALUE`, as often as wanted: one variant has each option that is named, in one of"
-        " the values that stand there for it",
+        " the values that stand there for it; what is in stock is such a variant. A price is still that of"
+        " the product's cheapest",
         examples=[["colour:red", "colour:blue", "size:M"]],
     ),
 ]
@@ -83,8 +84,11 @@ PARTS: dict[Kind, Parts] = {
 def _kind_of(arguments: Mapping[str, Any]) -> Kind:
     if arguments["options"]:
         return "chosen"
-    by_price = arguments["price_from"] is not None or arguments["price_to"] is not None
-    return "priced" if by_price else "plain"
+    return "priced" if _by_price(arguments) else "plain"
+
+
+def _by_price(arguments: Mapping[str, Any]) -> bool:
+    return arguments["price_from"] is not None or arguments["price_to"] is not None
 
 
 def _filled(statement: str, parts: Parts, **more: str) -> str:
@@ -316,12 +320,7 @@ async def _find(
     """
     kind, told = _kind_of(arguments), _told(reader.merchant, asked, arguments)
     # stock is looked up for each: not for all that there are. By price, any would be the cheapest.
-    by_id = (
-        arguments["in_stock"] is None
-        or kind == "priced"
-        or arguments["price_from"] is not None
-        or arguments["price_to"] is not None
-    )
+    by_id = arguments["in_stock"] is None or _by_price(arguments)
     statements: list[Statement] = [
         (RANKED[kind, by_id] if order == "relevance" else LISTS[kind, order], told)
     ]
