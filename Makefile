@@ -10,12 +10,13 @@ SEED ?= 1
 MINUTES ?= 10
 ROUNDS ?= 1000
 RUNS ?= 1000
+WITHIN ?=
 FAULTS ?= all
 NIGHTLY_MINUTES ?= 60
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lock check format test nightly simulate chaos races misbehave bench demo clean
+.PHONY: help venv lock lint check format test nightly simulate chaos races misbehave bench demo clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,11 +42,13 @@ lock: ## pin all dependencies with hashes (needs uv)
 format: venv ## rewrite the code in the common format
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix-only --quiet .
 
-check: venv ## format, lint, types, import contracts, unit and property tests: two minutes
+lint: venv ## format, lint, types, import contracts
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint ## `lint`, then unit and property tests: two minutes
 	$(BIN)/pytest -q tests/unit tests/property
 
 test: venv ## every test, WORKERS=4 files at a time; those on real data run where TILLROLL_OLIST_DIR is set
@@ -62,8 +65,8 @@ nightly: venv ## more made-up requests, 10,000 histories, 4,000 races, 10,000 mi
 	$(MAKE) misbehave SEED=$$(date +%Y%m%d) ORDERS=10000
 	$(MAKE) chaos SEED=$$(date +%Y%m%d) MINUTES=$(NIGHTLY_MINUTES)
 
-simulate: venv ## the whole system on simulated time, a history a seed: RUNS=1000 SEED=1 FAULTS=all (80 orders each)
-	$(BIN)/tillroll simulate --seed $(SEED) --runs $(RUNS) --faults $(FAULTS)
+simulate: venv ## the whole system on simulated time, a history a seed: RUNS=1000 SEED=1 FAULTS=all (80 orders each); WITHIN=20 minutes at most
+	$(BIN)/tillroll simulate --seed $(SEED) --runs $(RUNS) --faults $(FAULTS) $(if $(WITHIN),--minutes $(WITHIN))
 
 chaos: venv ## real faults on real processes while trade is played: SEED=1 MINUTES=10 ORDERS=1000 (a round)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --orders $(ORDERS)

@@ -233,6 +233,10 @@ def world(kind: Annotated[World, typer.Argument(help="Whose world.")]) -> None:
 def simulate(
     seed: Annotated[int, typer.Option(help="The first seed; the same seed makes the same history.")] = 1,
     runs: Annotated[int, typer.Option(min=1, help="How many seeds, from the first on.")] = 1,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="Begin no history after so long; how many were played is told."),
+    ] = None,
     orders: Annotated[int, typer.Option(min=1, help="Orders in each history.")] = 80,
     faults: Annotated[
         str, typer.Option(help="none, mild, all, or rates such as all,crash=0.1; `help` lists them.")
@@ -251,7 +255,9 @@ def simulate(
         return
     seeds = range(seed, seed + runs)
     asked = Asked(orders, faults)
-    raise typer.Exit(run_simulations(asked, seeds, jobs=jobs, export=export, as_json=as_json))
+    raise typer.Exit(
+        run_simulations(asked, seeds, jobs=jobs, export=export, as_json=as_json, minutes=minutes)
+    )
 
 
 def _process(name: str, about: str, role: Role = "write", *, follow: bool = True) -> None:

@@ -1,4 +1,7 @@
-"""Each process of ours, from its settings to its end: what runs in it, and how it outlives its servers."""
+"""Each process of ours, from its settings to its end: what runs in it, and how it outlives its servers.
+
+A process imports what it alone needs when it begins: nine of them start at once on a machine.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import psycopg
 import structlog
@@ -14,30 +18,16 @@ from psycopg_pool import PoolTimeout
 
 from eventstore.checkpoints import LeaseLost
 from eventstore.log import EpochChanged
-from eventstore.postgres import make_pool
 from eventstore.roles import Role
 from eventstore.tasks import TaskGroup
-from projections.runner import ProjectionRunner
-from projections.session import PostgresReadModels
-from services.access.forgetting import keep_forgetting
-from services.agents.registered import AGENTS
-from services.agents.runner import AgentRunner
-from services.audit.as_of_kept import KeptStates
-from services.audit.erasure import Erasures, erase_again, keep_saying
-from services.audit.erasure_list import ErasureList
-from services.audit.history_index import HistoryIndex
-from services.audit.looked import Looks, keep_forgetting_looks
 from services.collector import spare_the_collector
-from services.context import ProcessContext, open_context
-from services.ledger import keep_sweeping
 from services.logs import say_where_tasks_wait
-from services.parked_keys import PROJECTION, ParkedKeys, keep_answering
-from services.relay import NotifiedCommits, Relay
-from services.restored import refuse_older_log
-from services.scheduler import Scheduler
 from services.settings import Settings
 
-Main = Callable[[ProcessContext], Awaitable[None]]
+if TYPE_CHECKING:
+    from services.context import ProcessContext
+
+Main = Callable[["ProcessContext"], Awaitable[None]]
 RETRY_SECONDS = 0.5
 EPOCH_SECONDS = 1.0
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, LeaseLost, OSError, TimeoutError)
@@ -82,6 +72,9 @@ async def end_with_the_epoch(context: ProcessContext) -> None:
 
 async def erase_whoever_was(context: ProcessContext) -> None:
     """Before it serves: a log that was restored may know a person who was erased since."""
+    from services.audit.erasure import erase_again  # noqa: PLC0415
+    from services.audit.erasure_list import ErasureList  # noqa: PLC0415
+
     async with context.pool.connection() as connection:
         await erase_again(connection, ErasureList(context.settings.erasures()))
 
@@ -105,6 +98,8 @@ def run_process(
 
     Raises EpochChanged when the log begins a new epoch: whoever supervises us starts us again, in that one.
     """
+    from services.context import open_context  # noqa: PLC0415
+    from services.restored import refuse_older_log  # noqa: PLC0415
 
     async def process() -> None:
         task = asyncio.current_task()
@@ -130,11 +125,17 @@ def _cancel_once(task: asyncio.Task[None]) -> None:
 
 
 async def relay(context: ProcessContext) -> None:
+    from services.relay import NotifiedCommits, Relay  # noqa: PLC0415
+
     commits = NotifiedCommits(context.database_url)
     await persist("relay", Relay(context.log, context.bus, context.log.database, commits).run)
 
 
 async def agents(context: ProcessContext) -> None:
+    from services.agents.registered import AGENTS  # noqa: PLC0415
+    from services.agents.runner import AgentRunner  # noqa: PLC0415
+    from services.parked_keys import PROJECTION  # noqa: PLC0415
+
     runner = AgentRunner(AGENTS, context.feed, context.executor, context.log.database, context.clock)
     async with TaskGroup() as tasks:
         tasks.create_task(_answering(context, lambda follower: not follower.startswith(PROJECTION)))
@@ -142,6 +143,12 @@ async def agents(context: ProcessContext) -> None:
 
 
 async def scheduler(context: ProcessContext) -> None:
+    from eventstore.postgres import make_pool  # noqa: PLC0415
+    from services.access.forgetting import keep_forgetting  # noqa: PLC0415
+    from services.audit.looked import Looks, keep_forgetting_looks  # noqa: PLC0415
+    from services.ledger import keep_sweeping  # noqa: PLC0415
+    from services.scheduler import Scheduler  # noqa: PLC0415
+
     run = Scheduler(context.executor, context.log.database, context.clock).run
     knowing = make_pool(context.settings.url("access"), max_size=1)
     async with knowing, TaskGroup() as tasks:
@@ -154,18 +161,27 @@ async def scheduler(context: ProcessContext) -> None:
 
 
 async def _saying_erasures(context: ProcessContext) -> None:
+    from services.audit.erasure import Erasures, keep_saying  # noqa: PLC0415
+    from services.audit.erasure_list import ErasureList  # noqa: PLC0415
+
     noted = ErasureList(context.settings.erasures())
     erasures = Erasures(context.pool, context.executor, context.keyring, noted)
     await persist("erasures", lambda: keep_saying(erasures, context.pool, noted))
 
 
 async def sealer(context: ProcessContext) -> None:
-    from services.audit.sealer import run_sealer  # noqa: PLC0415 - only this process needs it
+    from services.audit.sealer import run_sealer  # noqa: PLC0415
 
     await run_sealer(context, persist)
 
 
 async def projector(context: ProcessContext) -> None:
+    from projections.runner import ProjectionRunner  # noqa: PLC0415
+    from projections.session import PostgresReadModels  # noqa: PLC0415
+    from services.audit.as_of_kept import KeptStates  # noqa: PLC0415
+    from services.audit.history_index import HistoryIndex  # noqa: PLC0415
+    from services.parked_keys import PROJECTION  # noqa: PLC0415
+
     runner = ProjectionRunner(context.feed, PostgresReadModels(context.pool), context.keyring)
     async with TaskGroup() as tasks:
         tasks.create_task(_answering(context, lambda follower: follower.startswith(PROJECTION)))
@@ -176,25 +192,28 @@ async def projector(context: ProcessContext) -> None:
 
 async def _answering(context: ProcessContext, mine: Callable[[str], bool]) -> None:
     """Carry out what people ask of the parked keys of those whom this process moves."""
+    from services.agents.registered import AGENTS  # noqa: PLC0415
+    from services.parked_keys import ParkedKeys, keep_answering  # noqa: PLC0415
+
     keys = ParkedKeys(context.pool, context.log, context.keyring, AGENTS)
     await persist("parked", lambda: keep_answering(keys, mine))
 
 
 async def gateways(context: ProcessContext) -> None:
-    from services.gateways.composition import run_gateways  # noqa: PLC0415 - only this process needs it
+    from services.gateways.composition import run_gateways  # noqa: PLC0415
 
     await run_gateways(context, persist)
 
 
 async def api(context: ProcessContext) -> None:
-    from services.api import run_api  # noqa: PLC0415 - only this process needs it
+    from services.api import run_api  # noqa: PLC0415
 
     await run_api(context)
 
 
 def world(kind: str, settings: Settings) -> None:
     """The payment provider's or the carrier's world."""
-    from services.worlds.server import run  # noqa: PLC0415 - only this process needs it
+    from services.worlds.server import run  # noqa: PLC0415
 
     payment = kind == "payment"
     run(

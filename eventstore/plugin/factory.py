@@ -9,27 +9,30 @@ application has stands in the schema `<application>_events`.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 from eventsourcing import persistence
 from eventsourcing.persistence import InfrastructureFactory, Transcoder
 from eventsourcing.utils import resolve_topic, strtobool
 
-from eventstore.plugin.aggregates import AggregateRecorder
-from eventstore.plugin.application import ApplicationRecorder
 from eventstore.plugin.errors import library_errors
-from eventstore.plugin.mapper import Mapper
-from eventstore.plugin.process import ProcessRecorder
 from eventstore.plugin.recorder import IdType, Recorder
-from eventstore.plugin.tables import create_tables, in_schema, schema_of
 from eventstore.plugin.tracking import TrackingRecorder
+
+if TYPE_CHECKING:
+    from eventstore.plugin.aggregates import AggregateRecorder
+    from eventstore.plugin.application import ApplicationRecorder
+    from eventstore.plugin.process import ProcessRecorder
 
 DATABASE_URL = "TILLROLL_DATABASE_URL"
 R = TypeVar("R", bound=Recorder)
 
 
 class Factory(InfrastructureFactory[TrackingRecorder]):
-    """Gives applications a mapper and recorders; what it opened is closed with it."""
+    """Gives applications a mapper and recorders; what it opened is closed with it.
+
+    It imports what it gives when it gives it: all that imports `eventstore` imports this class.
+    """
 
     def __init__(self, env: Any) -> None:
         super().__init__(env)
@@ -44,14 +47,20 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
         transcoder: Transcoder | None = None,
         mapper_class: type[persistence.Mapper[Any]] | None = None,
     ) -> persistence.Mapper[Any]:
+        from eventstore.plugin.mapper import Mapper  # noqa: PLC0415
+
         if mapper_class is None and not self.env.get(self.MAPPER_TOPIC):
             mapper_class = Mapper
         return super().mapper(transcoder, mapper_class)
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
+        from eventstore.plugin.aggregates import AggregateRecorder  # noqa: PLC0415
+
         return self._make(AggregateRecorder, purpose=purpose)
 
     def application_recorder(self) -> ApplicationRecorder:
+        from eventstore.plugin.application import ApplicationRecorder  # noqa: PLC0415
+
         return self._make(self._named(self.APPLICATION_RECORDER_TOPIC, ApplicationRecorder))
 
     def tracking_recorder(
@@ -61,6 +70,8 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
         return self._make(kind)
 
     def process_recorder(self) -> ProcessRecorder:
+        from eventstore.plugin.process import ProcessRecorder  # noqa: PLC0415
+
         return self._make(self._named(self.PROCESS_RECORDER_TOPIC, ProcessRecorder))
 
     def close(self) -> None:
@@ -85,6 +96,8 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
         return named
 
     def _make(self, kind: type[R], **arguments: Any) -> R:
+        from eventstore.plugin.tables import create_tables, in_schema, schema_of  # noqa: PLC0415
+
         id_type = self.env.get("ORIGINATOR_ID_TYPE", "uuid").lower()
         if id_type not in get_args(IdType):
             raise OSError(f"ORIGINATOR_ID_TYPE is {id_type!r}, and must be one of {get_args(IdType)}")

@@ -6,12 +6,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-import nats.errors
-import nats.js.errors
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-
-from services.nats_client import NatsClient
 
 CONNECT_TIMEOUT_S = 5
 
@@ -51,6 +47,11 @@ def _database_address(parts: Mapping[str, object]) -> str:
 
 async def check_nats(url: str, setting: str = "TILLROLL_NATS_URL") -> None:
     """Connect to NATS (one address, or several with commas) and ask for JetStream, or raise `Unreachable`."""
+    import nats.errors  # noqa: PLC0415 - half a second, which no command line must wait for that asks no NATS
+    import nats.js.errors  # noqa: PLC0415
+
+    from services.nats_client import NatsClient  # noqa: PLC0415
+
     remedy = f"Start that server, correct {setting}, or unset it to use the embedded NATS."
     address = ",".join(_without_password(part) for part in url.split(","))
     reasons: list[str] = []

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from itertools import islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
@@ -87,8 +89,16 @@ def summary_of(seed: int, asked: Asked) -> Summary:
     return summary
 
 
-def run_simulations(asked: Asked, seeds: range, *, jobs: int, export: Path | None, as_json: bool) -> int:
-    """0 if all histories are as they must be, else 1."""
+def run_simulations(
+    asked: Asked,
+    seeds: range,
+    *,
+    jobs: int,
+    export: Path | None,
+    as_json: bool,
+    minutes: float | None = None,
+) -> int:
+    """0 if all histories are as they must be, else 1. None begins once the `minutes` are over."""
     try:
         Faults.parse(asked.faults)
     except ValueError as error:
@@ -98,7 +108,7 @@ def run_simulations(asked: Asked, seeds: range, *, jobs: int, export: Path | Non
     found: list[Summary] = []
     with progressing() as progress:
         bar = progress.add_task("histories", total=len(seeds))
-        for each in _summaries(asked, seeds, jobs):
+        for each in _summaries(asked, _while_there_is_time(seeds, minutes), min(jobs, len(seeds))):
             found.append(each)
             if each.violations:  # at once: the run may be ended before it is over
                 progress.console.print(f"seed {each.seed} failed: {each.violations[0]}", markup=False)
@@ -112,6 +122,10 @@ def run_simulations(asked: Asked, seeds: range, *, jobs: int, export: Path | Non
         sys.stdout.write(orjson.dumps(found).decode() + "\n")
     else:
         _tell(asked, found, failed_ones)
+        if len(found) < len(seeds):
+            results.print(
+                f"the {minutes:g} minutes were over before {len(seeds) - len(found):,} more histories"
+            )
     if failed_ones and (export or not as_json):
         _tell_shortest(asked, failed_ones[0].seed, export, quiet=as_json)
     elif export:
@@ -126,15 +140,29 @@ def _check_place(export: Path) -> None:
         raise NowhereToExport(f"{export} can't be written: name a file in a directory that is there")
 
 
-def _summaries(asked: Asked, seeds: range, jobs: int) -> Iterator[Summary]:
-    if jobs == 1 or len(seeds) == 1:
+def _while_there_is_time(seeds: range, minutes: float | None) -> Iterator[int]:
+    """The first always: who has no time at all has asked for something all the same."""
+    until = math.inf if minutes is None else time.monotonic() + 60 * minutes
+    for seed in seeds:
+        if seed != seeds.start and time.monotonic() > until:
+            return
+        yield seed
+
+
+def _summaries(asked: Asked, seeds: Iterable[int], jobs: int) -> Iterator[Summary]:
+    """As they are done. A seed is taken when a process is free for it."""
+    if jobs == 1:
         yield from (summary_of(seed, asked) for seed in seeds)
         return
     spawn = get_context("spawn")
+    waiting = iter(seeds)
     with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin_worker) as pool:
-        running = [pool.submit(summary_of, seed, asked) for seed in seeds]
         try:
-            yield from (each.result() for each in as_completed(running))
+            running = {pool.submit(summary_of, seed, asked) for seed in islice(waiting, jobs)}
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                running |= {pool.submit(summary_of, seed, asked) for seed in islice(waiting, len(done))}
+                yield from (each.result() for each in done)
         except BrokenProcessPool:
             raise WorkerDied(
                 "a process that played histories was ended from outside (for its memory?): what it played is"

@@ -21,7 +21,8 @@ POLLS_MAX = 600
 POLL_INTERVAL_S = 0.05
 # An interpreter may lie where only root can read: load what the script needs first, and become the user then.
 BECOME = """
-import asyncio, concurrent.futures.thread, encodings.idna, os, psycopg, services.embedded
+import asyncio, concurrent.futures.thread, encodings.idna, os
+import nats, psycopg, services.embedded, services.nats_client
 os.setgroups([]); os.setgid({group}); os.setuid({user})
 """
 

@@ -41,6 +41,23 @@ def test_it_tells_of_each_history() -> None:
     assert all(each["violations"] == [] for each in found)
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_history_begins_once_its_time_is_over(jobs: int, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = Asked(3, "none")
+    assert run_simulations(asked, range(1, 10**9), jobs=jobs, export=None, as_json=False, minutes=0) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("1 history of 3 orders")
+    assert "the 0 minutes were over before 999,999,998 more histories" in said
+
+
+def test_all_are_played_while_there_is_time(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = Asked(2, "none")
+    assert run_simulations(asked, range(1, 6), jobs=2, export=None, as_json=False, minutes=600) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("5 histories of 2 orders")
+    assert "were over" not in said
+
+
 def test_a_history_leaves_nothing_in_memory() -> None:
     """Left to a collector in no haste, 1,000 of them took 12 GB a process."""
 
