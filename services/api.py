@@ -7,12 +7,14 @@ import contextlib
 import importlib.metadata
 import socket
 from collections.abc import AsyncIterator, Sequence
+from functools import cache
 from typing import Protocol
 
 import psycopg
 import structlog
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from starlette.routing import BaseRoute
 
 import commands
 import queries
@@ -107,10 +109,24 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # an empty id is no way to ask for the whole list
         dependencies=[Depends(refuse_unknown_parameters)],
+        routes=[*_routes()],
     )
     install_problems(app)
     _install_unavailable(app)
     share(app, parts)
+    for router in further:
+        app.include_router(router)
+    install_rules(app)
+    harden(app, settings or LimitSettings())
+    return app
+
+
+@cache
+def _routes() -> Sequence[BaseRoute]:
+    """Those that are the same in all applications of a process: to make them of what they declare takes a
+    second, and a process of tests makes hundreds of applications.
+    """
+    router = APIRouter(dependencies=[Depends(refuse_unknown_parameters)])
     ours = (
         health_router,
         *commands.routers(),
@@ -119,11 +135,9 @@ def create_app(
         *ACCESS_ROUTERS,
         *AUDIT_ROUTERS,
     )
-    for router in (*ours, *further):
-        app.include_router(router)
-    install_rules(app)
-    harden(app, settings or LimitSettings())
-    return app
+    for each in ours:
+        router.include_router(each)
+    return router.routes
 
 
 @contextlib.asynccontextmanager
