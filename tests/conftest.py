@@ -102,7 +102,8 @@ def modules_database(postgres_server: PostgresServer, migrated_template: str) ->
 @contextmanager
 def _copied(server: PostgresServer, template: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    _on_server(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    # by way of the log, as is the default, it takes 15 times as long
+    _on_server(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield server.dsn_for(name)
     _on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
 

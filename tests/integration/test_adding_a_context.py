@@ -37,7 +37,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tree)
-    if (ROOT / ".mypy_cache").is_dir():  # what was found of these files is found of their copies, too: a minute
+    if (
+        ROOT / ".mypy_cache"
+    ).is_dir():  # what was found of these files is found of their copies, too: a minute
         shutil.copytree(ROOT / ".mypy_cache", tree / ".mypy_cache")
     files = FILE.findall(DOC)
     for name, text in files:

@@ -27,7 +27,7 @@ def test_the_page_for_auditors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
     said = done.stdout

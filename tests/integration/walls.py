@@ -159,7 +159,7 @@ def fresh_database(server: PostgresServer, template: str) -> Iterator[str]:
     """As the fixture `database`, for a whole module."""
     name = f"walls_{next(_numbers)}"
     with psycopg.connect(server.dsn_for("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
         yield server.dsn_for(name)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 

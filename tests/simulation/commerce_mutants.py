@@ -100,6 +100,7 @@ COMMERCE_MUTANTS = (
             'return _dispute_rank(payment, reference) < DISPUTE_RANK["won"]',
             "return False",
         ),
+        orders=40,
     ),
     Mutant(
         "what a part capture leaves is let go as a whole",

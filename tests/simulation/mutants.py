@@ -120,13 +120,27 @@ MUTANTS = (
     Mutant("a follower trusts a jump", Parts(node=TrustingNode)),
     Mutant("decided commands are not resumed", Parts(agent_runner=ForgetfulRunner)),
     Mutant("a resumed command has a new id", Parts(agent_runner=FreshIdsRunner)),
-    Mutant("a page and a renewal name no range", Parts(tables=RangelessTables), "all,pause=0.6,crash=0.1"),
+    Mutant(
+        "a page and a renewal name no range",
+        Parts(tables=RangelessTables),
+        "all,pause=0.6,crash=0.1",
+        orders=40,
+    ),
     Mutant("a worker takes the facts of others", Parts(agent_runner=GreedyRunner)),
     Mutant("what others left is not resumed", Parts(agent_runner=SelfishRunner), "all,crash=0.2"),
     Mutant("no answer is taken for a no", Parts(gateway_runner=HastyGateway)),
     Mutant("webhooks are acknowledged before they are kept", Parts(inbox=DroppingInbox)),
-    Mutant("webhooks are settled whatever came of them", Parts(inbox=SettlingInbox), "none,refuse=0.15"),
-    Mutant("captured money is voided", Parts(agents=_agents(replace(PAYMENT_AGENT, react=_void_always)))),
+    Mutant(
+        "webhooks are settled whatever came of them",
+        Parts(inbox=SettlingInbox),
+        "none,refuse=0.15",
+        orders=40,
+    ),
+    Mutant(
+        "captured money is voided",
+        Parts(agents=_agents(replace(PAYMENT_AGENT, react=_void_always))),
+        orders=40,
+    ),
     Mutant(
         "a cancelled order keeps its stock",
         Parts(agents=_agents(replace(INVENTORY_AGENT, react=_keep_stock))),
@@ -209,5 +223,6 @@ MUTANTS = (
         "what has lapsed is not let go",
         Parts(),
         planted=changed(requests, "void", _LAPSED, "payment.expired"),
+        orders=40,
     ),
 )

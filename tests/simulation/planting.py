@@ -21,7 +21,7 @@ class Mutant:
     parts: Parts
     faults: str = "all"
     planted: Callable[[], AbstractContextManager[Any]] = nullcontext
-    orders: int = 40
+    orders: int = 16
 
 
 @contextmanager

@@ -60,7 +60,9 @@ PRICE_MUTANTS = (
         ),
     ),
     Mutant(
-        "a price is said to hold before its time", Parts(agents=_agents(replace(PRODUCT_AGENT, react=_early)))
+        "a price is said to hold before its time",
+        Parts(agents=_agents(replace(PRODUCT_AGENT, react=_early))),
+        orders=40,
     ),
     Mutant("nobody says that a price holds", Parts(agents=_agents(replace(PRODUCT_AGENT, react=_deaf)))),
 )

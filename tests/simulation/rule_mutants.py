@@ -106,6 +106,7 @@ RULE_MUTANTS = (
         "what is shipped can be cancelled",
         Parts(),
         planted=changed(order, "cancel", '"completed" if returned', '"completed"'),
+        orders=40,
     ),
     Mutant(
         "money is taken before anything is sent",
