@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Annotated, Any, Literal, TypeAlias
 
+import orjson
 from fastapi import APIRouter, Query
 from pydantic import Field, StringConstraints
 
@@ -57,6 +58,7 @@ _SORTS: dict[Sort, tuple[str, str, str, Parse]] = {
 }
 
 
+BY_PRICE = ("cheapest", "dearest")
 Kind = Literal["plain", "priced", "chosen"]
 """Of a search: whether it asks for a price; whether for options, which makes it another one."""
 
@@ -92,40 +94,65 @@ def _by_price(arguments: Mapping[str, Any]) -> bool:
 
 
 def _filled(statement: str, parts: Parts, **more: str) -> str:
-    conditions = _QUERIES.conditions.sql.rstrip(";").format(skus=parts.skus)
-    text: str = getattr(_QUERIES, statement).sql
-    return text.format(**asdict(parts), conditions=conditions, **more)
+    conditions = _sql("conditions").format(skus=parts.skus)
+    return _sql(statement).format(**asdict(parts), conditions=conditions, **more)
 
 
-def _sorted(sort: Sort, parts: Parts) -> str:
-    key, _, direction, _ = _SORTS[sort]
-    return _filled(
-        "search_products",
-        parts,
-        key=key,
-        direction=direction,
-        beyond=">" if direction == "ASC" else "<",
-        only="AND p.price_cents IS NOT NULL" if sort in ("cheapest", "dearest") else "",
-    )
+def _sql(name: str) -> str:
+    text: str = getattr(_QUERIES, name).sql
+    return text.rstrip(";")
 
 
-def bounded(statement: str) -> dict[tuple[Kind, bool], str]:
-    """By the kind, and whether the first that are found are those with the first ids, or any."""
-    orders = {True: "ORDER BY s.product_id", False: ""}
-    return {
-        (kind, by_id): _filled(statement, parts, most=str(FOUND_MAX), order=order)
-        for kind, parts in PARTS.items()
-        for by_id, order in orders.items()
-    }
+@dataclass(frozen=True)
+class Statements:
+    """By the kind of a search, its order, and whether those that are looked at are those with the first ids
+    (`by_id`), or any. No more than `most` are looked at.
+    """
+
+    most: int = FOUND_MAX
+
+    def listed(self, kind: Kind, sort: Sort) -> str:
+        """A page, of all that there are."""
+        key, _, direction, _ = _SORTS[sort]
+        return _filled(
+            "search_products",
+            PARTS[kind],
+            key=key,
+            direction=direction,
+            beyond=">" if direction == "ASC" else "<",
+            only="AND p.price_cents IS NOT NULL" if sort in BY_PRICE else "",
+        )
+
+    def ranked(self, kind: Kind, *, by_id: bool) -> str:
+        """A page by relevance."""
+        return _sql("rank_products").format(matched=self._matched(kind, by_id=by_id, ranked=True))
+
+    def counted(self, kind: Kind, *, by_id: bool) -> str:
+        matched = self._matched(kind, by_id=by_id, ranked=False)
+        return _sql("count_facets").format(matched=matched, counts=_filled("counts", PARTS[kind]))
+
+    def first(self, kind: Kind, sort: Sort, *, by_id: bool) -> str:
+        """The first page, and the counts."""
+        _, column, direction, _ = _SORTS[sort]
+        return _sql("find_and_count").format(
+            matched=self._matched(kind, by_id=by_id, ranked=sort == "relevance"),
+            key=column,
+            direction=direction,
+            only="WHERE m.price_cents IS NOT NULL" if sort in BY_PRICE else "",
+            counts=_filled("counts", PARTS[kind]),
+        )
+
+    def _matched(self, kind: Kind, *, by_id: bool, ranked: bool) -> str:
+        return _filled(
+            "matched",
+            PARTS[kind],
+            rank=_sql("rank") if ranked else "",
+            order="ORDER BY s.product_id" if by_id else "",
+            most=str(self.most),
+        )
 
 
-LISTS = {
-    (kind, sort): _sorted(sort, parts)
-    for kind, parts in PARTS.items()
-    for sort in _SORTS
-    if sort != "relevance"
-}
-RANKED, FACETS = bounded("rank_products"), bounded("count_facets")
+STATEMENTS = Statements()
 
 
 class FoundProduct(Answer):
@@ -304,7 +331,7 @@ def _check(order: Sort, words: Sequence[str], filters: Mapping[str, Any]) -> Non
         raise invalid("sort", "by relevance is by words: say some")
     priced = filters["channel"] and filters["currency"]
     by_price = filters["price_from"] is not None or filters["price_to"] is not None
-    if (by_price or order in ("cheapest", "dearest")) and not priced:
+    if (by_price or order in BY_PRICE) and not priced:
         raise invalid("currency", "a price is one of a channel in a currency: say both")
 
 
@@ -321,17 +348,34 @@ async def _find(
     kind, told = _kind_of(arguments), _told(reader.merchant, asked, arguments)
     # stock is looked up for each: not for all that there are. By price, any would be the cheapest.
     by_id = arguments["in_stock"] is None or _by_price(arguments)
-    statements: list[Statement] = [
-        (RANKED[kind, by_id] if order == "relevance" else LISTS[kind, order], told)
+    make = STATEMENTS
+    by_rank = order == "relevance"
+    listed = make.ranked(kind, by_id=by_id) if by_rank else make.listed(kind, order)
+    if facets is None:
+        (rows,) = await reader.rows(MODELS, (listed, told), views=VIEWS)
+        return rows, []
+    wider = _wider(arguments, facets)
+    wide: list[Statement] = [
+        (make.counted(_kind_of(each), by_id=by_id), _told(reader.merchant, asked, each))
+        for each in wider.values()
     ]
-    wider = {} if facets is None else _wider(arguments, facets)
-    if facets is not None:
-        statements += [
-            (FACETS[_kind_of(each), by_id], _told(reader.merchant, asked, each))
-            for each in (arguments, *wider.values())
-        ]
-    rows, *counts = await reader.rows(MODELS, *statements, views=VIEWS)
-    return rows, _counts(list(wider), *counts) if counts else []
+    if asked:
+        first = make.first(kind, order, by_id=by_id)
+        both, *counts = await reader.rows(MODELS, (first, told), *wide, views=VIEWS)
+        rows, narrow = _parted(both)
+        (matches,) = (row["count"] for row in narrow if row["facet"] == "matches")
+        if by_rank or matches < make.most:
+            return rows, _counts(list(wider), narrow, *counts)
+    # of so many the first are others than the first of those that were looked at; their order has an index
+    narrowed = make.counted(kind, by_id=by_id)
+    rows, *counts = await reader.rows(MODELS, (listed, told), (narrowed, told), *wide, views=VIEWS)
+    return rows, _counts(list(wider), *counts)
+
+
+def _parted(both: Rows) -> tuple[Rows, Rows]:
+    """The products, in their order, and the counts."""
+    found = sorted((row for row in both if row["facet"] == "found"), key=lambda row: row["count"])
+    return [orjson.loads(row["value"]) for row in found], [row for row in both if row["facet"] != "found"]
 
 
 def _told(merchant: str, asked: Sequence[Sequence[str]], arguments: dict[str, Any]) -> dict[str, Any]:

@@ -11,38 +11,52 @@ WHERE {conditions}
 ORDER BY {key} {direction}, s.product_id {direction}
 LIMIT :limit;
 
--- name: rank_products
--- {chosen}, {conditions}, {order} and {most} are filled in.
+-- name: matched
+-- {options}, {rank}, {chosen}, {conditions}, {order} and {most} are filled in.
+SELECT
+    s.product_id, s.name, s.brand, s.category, s.status, s.drafted_at, s.title, s.channels,
+    {options} AS options, p.currency, p.price_cents{rank}
+FROM search_products AS s
+LEFT JOIN search_prices AS p
+    ON p.merchant = :merchant AND p.product_id = s.product_id AND p.channel = :channel AND p.currency = :currency
+{chosen}
+WHERE {conditions}
+{order}
+LIMIT {most};
+
+-- name: rank
 -- By the words alone: the merchant, which all documents have, would hide the differences.
-WITH matched AS MATERIALIZED (
-    SELECT
-        s.product_id, s.name, s.brand, s.category, s.status, s.drafted_at, s.title, p.currency, p.price_cents,
-        (ts_rank(s.document, :ranked::tsquery) * 1000000)::bigint AS rank
-    FROM search_products AS s
-    LEFT JOIN search_prices AS p
-        ON p.merchant = :merchant AND p.product_id = s.product_id AND p.channel = :channel AND p.currency = :currency
-    {chosen}
-    WHERE {conditions}
-    {order}
-    LIMIT {most}
-)
+, (ts_rank(s.document, :ranked::tsquery) * 1000000)::bigint AS rank;
+
+-- name: rank_products
+WITH matched AS MATERIALIZED ({matched})
 SELECT * FROM matched
 WHERE :after_id::text IS NULL OR (rank, product_id) < (:after_key, :after_id)
 ORDER BY rank DESC, product_id DESC
 LIMIT :limit;
 
+-- name: find_and_count
+-- The first page and the counts: all is looked up once. A product is JSON, and `count` is its place on the page.
+-- {key}, {direction} and {only} are filled in as in `search_products`.
+WITH matched AS MATERIALIZED ({matched})
+SELECT
+    'found' AS facet, to_json(f)::text AS value,
+    row_number() OVER (ORDER BY f.{key} {direction}, f.product_id {direction}) AS count
+FROM (
+    SELECT m.* FROM matched AS m
+    {only}
+    ORDER BY m.{key} {direction}, m.product_id {direction}
+    LIMIT :limit
+) AS f
+UNION ALL
+{counts};
+
 -- name: count_facets
--- {options}, {distinct}, {chosen}, {conditions}, {order} and {most} are filled in.
-WITH matched AS MATERIALIZED (
-    SELECT s.product_id, s.status, s.category, s.brand, s.channels, {options} AS options, p.price_cents
-    FROM search_products AS s
-    LEFT JOIN search_prices AS p
-        ON p.merchant = :merchant AND p.product_id = s.product_id AND p.channel = :channel AND p.currency = :currency
-    {chosen}
-    WHERE {conditions}
-    {order}
-    LIMIT {most}
-)
+WITH matched AS MATERIALIZED ({matched})
+{counts};
+
+-- name: counts
+-- {distinct} is filled in.
 SELECT 'matches' AS facet, '' AS value, count(*) AS count FROM matched
 UNION ALL
 SELECT 'status', status, count(*) FROM matched GROUP BY status

@@ -216,9 +216,7 @@ async def test_of_what_more_have_so_many_are_ranked_and_counted(
 ) -> None:
     """Pages end with them: those with the first ids, unless stock is asked for. By name, all are listed."""
     await set_up(api)
-    monkeypatch.setattr(search, "FOUND_MAX", 2)
-    for name, statement in (("RANKED", "rank_products"), ("FACETS", "count_facets")):
-        monkeypatch.setattr(search, name, search.bounded(statement))
+    monkeypatch.setattr(search, "STATEMENTS", search.Statements(most=2))
     assert await found(api, words="mug") == ["P2", "P1"], "and P3 is not looked at"
     first = await shown(api, "/v1/catalogue/search", words="mug", limit=1)
     last = await shown(api, "/v1/catalogue/search", words="mug", limit=1, cursor=first["next_cursor"])
@@ -229,6 +227,8 @@ async def test_of_what_more_have_so_many_are_ranked_and_counted(
     assert await found(api, words="mug", in_stock="true") == ["P1"]
     by_name = await shown(api, "/v1/catalogue/search", sort="name")
     assert (len(by_name["items"]), by_name["facets"]["matches"]) == (4, 2)
+    mugs = await shown(api, "/v1/catalogue/search", words="mug", sort="name")
+    assert (len(mugs["items"]), mugs["facets"]["matches"]) == (3, 2)
 
 
 async def test_what_changes_is_found_anew(api: Api) -> None:
