@@ -345,7 +345,7 @@ async def test_a_hundred_random_numbers_of_the_miniature_add_up(database: str, p
         await check_random_numbers(pool, seed=7)
 
 
-CHECKOUTS = int(os.environ.get("TILLROLL_OLIST_CHECKOUTS", "300"))
+CHECKOUTS = int(os.environ.get("TILLROLL_OLIST_CHECKOUTS", "100"))
 
 
 @pytest.mark.olist
