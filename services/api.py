@@ -26,11 +26,11 @@ from eventstore.log import EpochChanged, Log, LogUnavailable
 from eventstore.postgres import make_pool
 from eventstore.seams import Clock, Ids
 from queries.waiting import ProjectionsWaiter
-from services.access.composition import ROUTERS as ACCESS_ROUTERS
-from services.access.composition import TAGS as ACCESS_TAGS
 from services.access.composition import access_of
 from services.access.oidc import open_oidc
 from services.access.oidc_routes import make_router as make_oidc_router
+from services.access.routers import ROUTERS as ACCESS_ROUTERS
+from services.access.routers import TAGS as ACCESS_TAGS
 from services.access.sign_in_by import SignInBy
 from services.audit.composition import ROUTERS as AUDIT_ROUTERS
 from services.audit.composition import TAGS as AUDIT_TAGS

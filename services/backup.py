@@ -9,11 +9,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from services.console import console, migrate_database, results
+from services.console import console, results
 from services.embedded import ServerFailed, owner_of_embedded
 from services.embedded.copies import is_copy, put_copy, take_copy
 from services.embedded.directory import make_private, sync_directory
 from services.embedded.restoring import begin_restore
+from services.migrate_console import migrate_database
 from services.runfile import read_run
 from services.settings import NotRunning, Settings
 

@@ -71,7 +71,7 @@ def main() -> None:
 @app.command()
 def up(echo: Annotated[bool, typer.Option(help="Show every process's log here, too.")] = False) -> None:
     """Start everything on this machine (Postgres, NATS, all processes) and stay until Ctrl-C."""
-    from services.console import stay_up  # noqa: PLC0415
+    from services.up_console import stay_up  # noqa: PLC0415
 
     run(stay_up(Settings(), echo=echo))
 
@@ -113,7 +113,7 @@ def migrate(
     as_json: AsJson = False,
 ) -> None:
     """Bring the database of TILLROLL_DATABASE_URL (or of the running `up`) to the present schema."""
-    from services.console import migrate_database  # noqa: PLC0415
+    from services.migrate_console import migrate_database  # noqa: PLC0415
 
     run(migrate_database(Settings.load(), new_epoch=new_epoch, as_json=as_json))
 
@@ -163,7 +163,7 @@ def verify(
     """
     from services.audit.against import checkpoints_of  # noqa: PLC0415
     from services.books import Books  # noqa: PLC0415
-    from services.console import verify_all  # noqa: PLC0415
+    from services.verify_console import verify_all  # noqa: PLC0415
 
     if checkpoint and not key:
         raise typer.BadParameter(

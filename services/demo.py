@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from services.console import console, print_addresses, verify_all
+from services.console import console, print_addresses
 from services.demo_people import FILE, PEOPLE, let_people_in
 from services.play.catalogue import TRIAL
 from services.play.claim import OtherTrade
@@ -17,6 +17,7 @@ from services.play.command import Trade, olist_trade, play_trade, synthetic_trad
 from services.settings import Settings
 from services.supervisor import Status
 from services.up import running
+from services.verify_console import verify_all
 
 STOPPED_BEFORE_THE_END = 130
 

@@ -76,6 +76,8 @@ class Parts:
     distinct: str = "*"
 
 
+RANK = "(ts_rank(s.document, %(ranked)s::tsquery) * 1000000)::bigint"
+"""By the words alone: the merchant, which all documents have, would hide the differences."""
 PARTS: dict[Kind, Parts] = {
     "plain": Parts("", "s.skus"),
     "priced": Parts("", "p.skus"),
@@ -146,7 +148,7 @@ class Statements:
         return _filled(
             "matched",
             PARTS[kind],
-            rank=_sql("rank") if ranked else "",
+            rank=f", {RANK} AS rank" if ranked else "",
             order="ORDER BY s.product_id" if by_id else "",
             most=str(self.most),
         )

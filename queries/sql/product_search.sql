@@ -24,10 +24,6 @@ WHERE {conditions}
 {order}
 LIMIT {most};
 
--- name: rank
--- By the words alone: the merchant, which all documents have, would hide the differences.
-, (ts_rank(s.document, :ranked::tsquery) * 1000000)::bigint AS rank;
-
 -- name: rank_products
 WITH matched AS MATERIALIZED ({matched})
 SELECT * FROM matched
@@ -53,7 +49,7 @@ UNION ALL
 
 -- name: count_facets
 WITH matched AS MATERIALIZED ({matched})
-{counts};
+SELECT c.facet, c.value, c.count FROM ({counts}) AS c;
 
 -- name: counts
 -- {distinct} is filled in.

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 import psycopg
 import structlog
 from psycopg.rows import dict_row
@@ -163,3 +164,8 @@ async def keep_forgetting_looks(looks: Looks, clock: Clock, days: int) -> None:
         except AWAY as error:
             logger.warning("looks_not_forgotten", error=str(error))
         await asyncio.sleep(SWEEP_SECONDS)
+
+
+def told(row: dict[str, Any]) -> dict[str, Any]:
+    """A look as it is shown."""
+    return row | {"parameters": orjson.loads(row["parameters"])}

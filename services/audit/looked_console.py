@@ -17,8 +17,7 @@ import orjson
 from eventstore.postgres import make_pool
 from eventstore.seams import WallClock
 from services.access.console import ACTOR
-from services.audit.looked import Looks, Wanted
-from services.audit.looked_routes import told
+from services.audit.looked import Looks, Wanted, told
 from services.console import counted, plain, results
 from services.embedded import check_database
 from services.settings import Settings

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, Field
 
 from queries.models import Answer, PageOf, documented, page_of
-from services.audit.looked import FIRST, Looks, Wanted
+from services.audit.looked import FIRST, Looks, Wanted, told
 from services.web.access import Merchant, requires
 from services.web.pagination import Page, PageRequest, as_int
 
@@ -87,8 +86,3 @@ async def _page(request: Request, page: PageRequest, wanted: Wanted) -> PageOf[L
     looks: Looks = request.app.state.looks
     rows = await looks.seen(replace(wanted, before=int(str(before))), page.limit + 1)
     return page_of(Look, [told(row) for row in rows], page, "number", "number")
-
-
-def told(row: dict[str, Any]) -> dict[str, Any]:
-    """A look as it is shown."""
-    return row | {"parameters": orjson.loads(row["parameters"])}

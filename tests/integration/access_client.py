@@ -22,9 +22,10 @@ from eventstore.codec import decode
 from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds
-from services.access.composition import TAGS, Access
+from services.access.composition import Access
 from services.access.facts import SYSTEM
 from services.access.policy import Policy
+from services.access.routers import ROUTERS, TAGS
 from services.access.users import Wanted
 from services.limit_settings import LimitSettings
 from services.limits import harden
@@ -155,7 +156,7 @@ def make_app(access: Access) -> FastAPI:
     app = FastAPI(title="Doors", openapi_tags=TAGS)
     install_problems(app)
     access.install(app)
-    for router in (*access.routers, work):
+    for router in (*ROUTERS, work):
         app.include_router(router)
     install_rules(app)
     harden(app, LimitSettings(**dict.fromkeys(RATES, "100000/minute")))

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
-from services.console import migrate_database
 from services.context import open_context
 from services.master_key import KeyRefused, prove_master_key
+from services.migrate_console import migrate_database
 from services.settings import Settings
 
 
