@@ -24,7 +24,7 @@ from tests.chaos.ground import dying_with_us
 
 TILLROLL = (sys.executable, "-m", "services.cli")
 LOOK_SECONDS = 0.05
-UP_SECONDS_MAX = 180.0
+UP_SECONDS_MAX = 600.0
 STOP_SECONDS_MAX = 120.0
 COMMAND_SECONDS_MAX = 600.0
 LAZY = ("relay", "gateway:mail")

@@ -220,7 +220,7 @@ async def test_who_can_not_ask_at_all_is_told_in_a_line(
         env=environment,
         input=b"",
         capture_output=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 2

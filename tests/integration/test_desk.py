@@ -76,7 +76,7 @@ class TheDesk:
 
 async def run(code: int, command: list[str], **more: Any) -> bytes:
     done = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, timeout=120, check=False, **more
+        subprocess.run, command, capture_output=True, timeout=600, check=False, **more
     )
     assert done.returncode == code, (done.stdout[-2000:], done.stderr[-2000:])
     return done.stdout  # type: ignore[no-any-return]

@@ -83,7 +83,7 @@ class Outsider:
         file = self.file("events.ndjson", export)
         command = [sys.executable, "-I", verifier.__file__, file, "--partial", "--json"]
         done = await asyncio.to_thread(
-            subprocess.run, [*command, *self.options, *options], capture_output=True, check=False, timeout=60
+            subprocess.run, [*command, *self.options, *options], capture_output=True, check=False, timeout=600
         )
         assert done.returncode in (0, 1), done.stderr
         return done.returncode, json.loads(done.stdout)

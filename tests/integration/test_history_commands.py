@@ -34,7 +34,7 @@ from tests.integration.projections_trade import (
 from tests.integration.system import TILLROLL
 
 BOUGHT = Bought(merchant="m1", order_id="1001", person="p1")
-SECONDS_MAX = 60
+SECONDS_MAX = 600
 
 
 @pytest.fixture

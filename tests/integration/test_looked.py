@@ -307,7 +307,7 @@ def looked(found: World, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """`tillroll looked`, in a process of its own."""
     environment = found.settings.environment() | {"PATH": "/usr/bin:/bin"}
     return subprocess.run(
-        [*TILLROLL, "looked", *arguments], env=environment, capture_output=True, timeout=60, check=False
+        [*TILLROLL, "looked", *arguments], env=environment, capture_output=True, timeout=600, check=False
     )
 
 

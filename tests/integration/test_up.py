@@ -78,7 +78,7 @@ def stopped(data_dir: Path, begun: Callable[[], bool], then: Callable[[], None])
         wait(begun, up)
         up.send_signal(signal.SIGINT)
         then()
-        assert up.wait(timeout=60) == 0, (data_dir / "up.log").read_text()[-3000:]
+        assert up.wait(timeout=300) == 0, (data_dir / "up.log").read_text()[-3000:]
     finally:
         up.kill()
         up.wait()
