@@ -136,6 +136,7 @@ async def agents(context: ProcessContext) -> None:
     from services.agents.runner import AgentRunner  # noqa: PLC0415
     from services.parked_keys import PROJECTION  # noqa: PLC0415
 
+    spare_the_collector()  # of what was just imported, too
     runner = AgentRunner(AGENTS, context.feed, context.executor, context.log.database, context.clock)
     async with TaskGroup() as tasks:
         tasks.create_task(_answering(context, lambda follower: not follower.startswith(PROJECTION)))
@@ -182,6 +183,7 @@ async def projector(context: ProcessContext) -> None:
     from services.audit.history_index import HistoryIndex  # noqa: PLC0415
     from services.parked_keys import PROJECTION  # noqa: PLC0415
 
+    spare_the_collector()  # of what was just imported, too
     runner = ProjectionRunner(context.feed, PostgresReadModels(context.pool), context.keyring)
     async with TaskGroup() as tasks:
         tasks.create_task(_answering(context, lambda follower: follower.startswith(PROJECTION)))
