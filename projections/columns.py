@@ -13,7 +13,7 @@ from operator import attrgetter
 from struct import Struct, pack
 from typing import Any
 
-import psycopg
+from psycopg import AsyncConnection
 from psycopg.adapt import Dumper, PyFormat
 from psycopg.pq import Format
 
@@ -141,4 +141,6 @@ class ColumnDumper(Dumper):
         return obj.data
 
 
-psycopg.adapters.register_dumper(Column, ColumnDumper)
+def take_columns(connection: AsyncConnection[Any]) -> None:
+    """So that this connection does. Said to all at once, it would miss those that are open already."""
+    connection.adapters.register_dumper(Column, ColumnDumper)

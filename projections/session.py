@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import psycopg
 
 from eventstore.statements import Database, PostgresDatabase, Rows
+from projections.columns import take_columns
 from projections.generations import Connection, drop_others, make_missing, run, sole_builder, sql_of
 from projections.read_model import ReadModel, statement
 
@@ -65,6 +66,7 @@ class PostgresSession:
     """See `Session`; on a connection in autocommit mode."""
 
     def __init__(self, connection: Connection) -> None:
+        take_columns(connection)
         self._connection = connection
 
     async def make_ready(self, models: Iterable[ReadModel]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -224,7 +225,7 @@ def incidents(
 @app.command()
 def world(kind: Annotated[World, typer.Argument(help="Whose world.")]) -> None:
     """The payment provider's or carrier's world: a process of its own, over HTTP."""
-    from services.processes import world as run_world  # noqa: PLC0415
+    from services.processes.world import run_world  # noqa: PLC0415
 
     run_world(kind.value, Settings.load())
 
@@ -263,9 +264,10 @@ def simulate(
 def _process(name: str, about: str, role: Role = "write", *, follow: bool = True) -> None:
     @app.command(name=name, help=about)
     def command() -> None:
-        from services import processes  # noqa: PLC0415
+        from services.processes.running import run_process  # noqa: PLC0415
 
-        processes.run_process(name, Settings.load(), getattr(processes, name), role, follow=follow)
+        main = import_module(f"services.processes.{name}").main
+        run_process(name, Settings.load(), main, role, follow=follow)
 
 
 _process("api", "The HTTP API: commands and queries.", follow=False)

@@ -28,7 +28,7 @@ from services.audit.looked_console import Shown, looking, words_of
 from services.audit.named import NotThere, checked, merchant_asked
 from services.console import console, counted, plain, results, telling_progress
 from services.context import ProcessContext, open_context
-from services.processes import end_with_the_epoch
+from services.processes.lasting import end_with_the_epoch
 from services.settings import Settings
 
 _COLORS = {"was": "red", "now": "green"}

@@ -18,7 +18,7 @@ from psycopg.sql import SQL, Identifier
 from domain.kernel import Fact
 from eventstore.log import StoredEvent
 from projections.advance import HANDLERS_OWN, said
-from projections.columns import columns
+from projections.columns import columns, take_columns
 from projections.generations import Connection
 from projections.read_model import Rows, statement, table_of
 from services.audit.numbers_found import Found
@@ -111,6 +111,7 @@ async def merge(
     after: int = 0,
 ) -> Merged:
     """In the caller's transaction, which must be rolled back: then nothing stays of it."""
+    take_columns(connection)
     await connection.execute(_PREPARE)
     await connection.execute(statement(shape.model.name, "create_tables", TEMPORARY))
     await _check_columns(connection, shape)

@@ -25,7 +25,7 @@ from services.gateways.provider import Provider
 from services.gateways.registered import GATEWAYS
 from services.gateways.runner import GatewayRunner
 from services.gateways.stripe_provider import StripeProvider
-from services.processes import AWAY, persist
+from services.processes.lasting import AWAY, persist
 from services.relay import Relay
 from services.scheduler import Scheduler
 from services.simulation.bus import Broker, SimulatedBus

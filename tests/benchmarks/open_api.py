@@ -20,7 +20,7 @@ from services.api import READ_CONNECTIONS, share
 from services.context import ProcessContext
 from services.health import router as health_router
 from services.logs import configure_logs
-from services.processes import run_process
+from services.processes.running import run_process
 from services.settings import Settings
 from services.web.access import Grant, Principal
 from services.web.problems import install_problems

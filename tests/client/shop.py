@@ -24,7 +24,7 @@ from tillroll_client.models import (
 )
 from tillroll_client.types import UNSET
 
-SECONDS_MAX = 120
+SECONDS_MAX = 900
 MERCHANT, CHANNEL = "typed", "web"
 PERMISSIONS = (
     "allocations:read carriers:read carriers:write carts:read carts:write catalogue:read catalogue:write"

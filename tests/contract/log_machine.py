@@ -25,8 +25,8 @@ from tests.contract.log_followers import Follower, Relay
 from tests.contract.log_model import Model, explain, library_event
 from tests.contract.log_plan import FED, QUIET_ROUNDS, READERS, ROUNDS, Caller, Fault, Look, Round, Steps
 from tests.contract.log_views import Sight, check_page, check_whole, look
+from tests.patience import HANGS
 
-HANGS_SECONDS = 120
 """Longer than anything takes: a round that is not over by then never ends."""
 
 
@@ -284,7 +284,7 @@ class LogMachine(RuleBasedStateMachine):
 
 
 async def _bounded(work: Coroutine[Any, Any, None]) -> None:
-    async with asyncio.timeout(HANGS_SECONDS):
+    async with asyncio.timeout(HANGS):
         await work
 
 

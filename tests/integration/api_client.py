@@ -30,6 +30,7 @@ from services.limit_settings import LimitSettings
 from services.listening import API, listen
 from services.settings import Settings
 from services.web.access import Asked, Grant, Principal, unauthenticated
+from tests.patience import HANGS
 
 MERCHANT = "m1"
 MEMORY_KEY = "everything"
@@ -108,7 +109,7 @@ async def serving(database: str, nats_url: str, directory: Path, **changes: Any)
         open_context(settings, "test", follow=False) as context,
         running_app(context) as app,
         listening(app, settings) as url,
-        httpx.AsyncClient(base_url=url, timeout=30) as client,
+        httpx.AsyncClient(base_url=url, timeout=HANGS) as client,
     ):
         key = await a_key(app)
         api = Api(client, context.log, key=key, began=await context.log.head(), context=context)

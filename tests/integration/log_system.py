@@ -26,10 +26,10 @@ from services.embedded import PostgresServer
 from tests.contract.appends import StillClock
 from tests.contract.log_calls import POISON_TYPE, Key
 from tests.integration.log_door import Gone, RemoteLog
+from tests.patience import HANGS
 
 TEMPLATE = "model_template"
 REMOTE = (2, 3)
-RESTARTS_SECONDS = 60
 _numbers = itertools.count(1)
 _ROWS = """
 SELECT position, stream, version, type, schema, data, merchant, correlation, causation, metadata, event_id,
@@ -151,7 +151,7 @@ class PostgresSystem:
 
     async def _fetch(self, query: str, arguments: Sequence[Any] = ()) -> list[TupleRow]:
         """Read beside the doors; while Postgres recovers, wait for it."""
-        async with asyncio.timeout(RESTARTS_SECONDS):
+        async with asyncio.timeout(HANGS):
             while True:
                 try:
                     async with await self._connect(self._name) as connection:

@@ -15,6 +15,7 @@ from services.access.oidc import Identity, OidcProvider
 from services.access.oidc_routes import make_router
 from services.web.access import install_rules
 from services.web.problems import install_problems
+from tests.patience import HANGS
 
 SECRET = b"s" * 32
 
@@ -46,7 +47,7 @@ class Site:
     def browser(self) -> httpx.AsyncClient:
         """With cookies of its own; it follows no redirect. Without a socket if there is no `url`."""
         if self.url:
-            return httpx.AsyncClient(base_url=self.url, timeout=30)
+            return httpx.AsyncClient(base_url=self.url, timeout=HANGS)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         return httpx.AsyncClient(base_url="http://127.0.0.1", transport=transport)
 

@@ -17,8 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-POLLS_MAX = 600
+from tests.patience import HANGS
+
 POLL_INTERVAL_S = 0.05
+POLLS_MAX = int(HANGS / POLL_INTERVAL_S)
 # An interpreter may lie where only root can read: load what the script needs first, and become the user then.
 BECOME = """
 import asyncio, concurrent.futures.thread, encodings.idna, os
@@ -90,7 +92,7 @@ class Starter:
 
     def wait(self) -> int:
         """Its exit code, once it ended."""
-        return self._process.wait(timeout=POLLS_MAX * POLL_INTERVAL_S)
+        return self._process.wait(timeout=HANGS)
 
     def __enter__(self) -> Starter:
         return self

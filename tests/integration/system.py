@@ -17,8 +17,8 @@ import httpx
 
 from services.runfile import read_run
 from services.up import PROCESSES, WORLDS
+from tests.patience import HANGS
 
-SECONDS_MAX = 900
 TILLROLL = (sys.executable, "-m", "services.cli")
 EVERYTHING = ("postgres", "nats", *(f"world-{kind}" for kind in WORLDS), *PROCESSES)
 
@@ -34,12 +34,12 @@ def system(data_dir: Path) -> Iterator[dict[str, str]]:
         yield environment
     finally:
         up.send_signal(signal.SIGINT)
-        assert up.wait(timeout=180) == 0, (data_dir / "up.log").read_text()[-3000:]
+        assert up.wait(timeout=HANGS) == 0, (data_dir / "up.log").read_text()[-3000:]
 
 
 def wait(reached: Callable[[], bool], *alive: subprocess.Popen[bytes]) -> None:
     """Until it is reached; fails if one of the processes ends meanwhile."""
-    deadline = time.monotonic() + SECONDS_MAX
+    deadline = time.monotonic() + HANGS
     while not reached():
         assert time.monotonic() < deadline, "it takes too long"
         for process in alive:
@@ -53,7 +53,7 @@ def tillroll(environment: dict[str, str], *arguments: str) -> tuple[int, Any]:
         [*TILLROLL, *arguments, "--json"],
         env=environment,
         capture_output=True,
-        timeout=SECONDS_MAX,
+        timeout=HANGS,
         check=False,
     )
     assert done.stdout, done.stderr.decode()[-3000:]

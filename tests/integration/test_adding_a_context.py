@@ -18,7 +18,8 @@ import httpx
 import pytest
 
 from services.runfile import Run, read_run
-from tests.integration.system import SECONDS_MAX, system, tillroll, token_of_admin, wait
+from tests.integration.system import system, tillroll, token_of_admin, wait
+from tests.patience import HANGS
 
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs/adding-a-context.md").read_text()
@@ -58,7 +59,13 @@ def run(tree: Path, *arguments: str) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PYTHONPATH": str(tree), "PATH": path}
     done = subprocess.run(
-        arguments, cwd=tree, env=environment, capture_output=True, text=True, timeout=SECONDS_MAX, check=False
+        arguments,
+        cwd=tree,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=HANGS,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
@@ -72,7 +79,7 @@ def running(data_dir: Path) -> Run:
 
 def owner_of_m1(environment: dict[str, str], api: str) -> str:
     """The access token of who owns a merchant that is registered."""
-    with httpx.Client(base_url=api, timeout=30) as client:
+    with httpx.Client(base_url=api, timeout=HANGS) as client:
         admin = {"Authorization": f"Bearer {token_of_admin(environment, client)}", "Tillroll-Merchant": "m1"}
         assert client.post("/v1/merchant", json={}, headers=admin).status_code == 201
         address = ("owner@example.com", "--role", "owner", "--merchant", "m1", "--generate-password")

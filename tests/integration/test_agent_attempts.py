@@ -23,6 +23,7 @@ from services.agents.runner import FOLLOWER, AgentRunner
 from services.parked_keys import ParkedKeys
 from services.supervisor import Supervisor
 from tests.integration.trade import MERCHANT, Trade, agents_running, trading
+from tests.patience import HANGS
 
 KILLER, OTHERS = "killer", [f"o{number}" for number in range(30)]
 KEY = order_stream(MERCHANT, KILLER)
@@ -42,7 +43,7 @@ from eventstore.seams import RandomIds, WallClock
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.runner import AgentRunner
 from services.agents.registered import AGENTS
-from services.processes import persist
+from services.processes.lasting import persist
 
 database, where = sys.argv[1:]
 
@@ -107,7 +108,7 @@ async def test_what_ends_the_process_is_parked_and_the_rest_goes_on(
         found = Counter(await trade.types())
         return found["StockReserved"] == found["OrderReserved"] == len(OTHERS) and bool(await parked(trade))
 
-    async with asyncio.timeout(120), deadly(database, where, tmp_path) as supervisor:
+    async with asyncio.timeout(HANGS), deadly(database, where, tmp_path) as supervisor:
         while not await others_reserved():
             await asyncio.sleep(0.1)
         restarts = supervisor.status()["agents"]["restarts"]

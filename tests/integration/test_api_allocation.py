@@ -24,6 +24,7 @@ from services.agents.runner import AgentRunner
 from services.agents.warehouse import WAREHOUSE_AGENT
 from tests.integration.api_client import Api, an_order, problem, serving
 from tests.integration.test_product_api import done, projecting, shown
+from tests.patience import HANGS
 
 AGENTS = (ORDER_AGENT, INVENTORY_AGENT, ALLOCATION_AGENT, WAREHOUSE_AGENT)
 SHOPPERS = 32
@@ -60,7 +61,7 @@ async def two_warehouses(api: Api, *units: int, **rules: Any) -> None:
 
 
 async def heard(api: Api, count: int, *kinds: type[Event]) -> list[Any]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANGS):
         while len(events := await api.events(*kinds)) < count:
             await asyncio.sleep(0.1)
     return events
@@ -85,7 +86,7 @@ async def test_an_order_is_split_and_picked_in_both_warehouses(api: Api) -> None
     }
     (listed,) = (await shown(api, "/v1/allocations", is_split="true"))["items"]
     assert listed["order_id"] == "o1"
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANGS):
         while len(lists := (await shown(api, "/v1/pick-lists", order_id="o1"))["items"]) < 2:
             await asyncio.sleep(0.1)
     assert [(each["pick_list_id"], each["warehouse"], each["units"]) for each in lists] == [
@@ -108,7 +109,7 @@ async def _pick(api: Api) -> None:
     picked = await shown(api, "/v1/pick-lists/o1.1")
     assert (picked["status"], picked["picked_units"], picked["short_units"]) == ("handed_over", 2, 1)
     await done(api, "/v1/orders/o1/cancel", {"reason": "customer"})
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANGS):
         while (await shown(api, "/v1/pick-lists/o1.2"))["status"] != "cancelled":
             await asyncio.sleep(0.1)
     waiting = await shown(api, "/v1/pick-lists", warehouse="north", status="released")
@@ -135,7 +136,7 @@ async def test_a_list_by_hand_is_of_an_order_that_waits_and_stops_with_it(api: A
     assert first.status_code == 201, first.text
     for order_id in ("o1", "o2"):
         await done(api, f"/v1/orders/{order_id}/cancel", {"reason": "customer"})
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANGS):
         while (await shown(api, "/v1/pick-lists/o1.1"))["status"] != "cancelled":
             await asyncio.sleep(0.1)
     assert await refused("o2.1", "o2") == "pick_what_is_to_be_sent"

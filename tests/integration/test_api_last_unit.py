@@ -12,6 +12,7 @@ from eventstore.tasks import end_tasks
 from services.agents.inventory import INVENTORY_AGENT
 from services.agents.runner import AgentRunner
 from tests.integration.api_client import an_order, serving
+from tests.patience import HANGS
 
 SHOPPERS = 32
 
@@ -31,7 +32,7 @@ async def test_one_last_unit_is_sold_once(database: str, nats_url: str, tmp_path
                     *(api.post("/v1/orders", an_order(), key=f"shopper {n}") for n in range(SHOPPERS))
                 )
                 assert {each.status_code for each in placed} == {201}
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(HANGS):
                     while len(decided := await api.events(StockReserved, StockReservationRefused)) < SHOPPERS:
                         await asyncio.sleep(0.1)
             finally:

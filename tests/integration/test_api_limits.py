@@ -12,6 +12,7 @@ import pytest
 
 from eventstore.postgres import make_pool
 from tests.integration.api_client import an_order, app_in_memory, problem, serving
+from tests.patience import HANGS
 
 
 async def test_two_processes_limit_together(database: str, nats_url: str, tmp_path: Path) -> None:
@@ -20,7 +21,7 @@ async def test_two_processes_limit_together(database: str, nats_url: str, tmp_pa
         serving(database, nats_url, tmp_path / "one", **limited) as first,
         serving(database, nats_url, tmp_path / "two", **limited) as second,
     ):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             while (await first.post("/v1/merchant", {})).status_code != 429:
                 pass
             while (await second.post("/v1/merchant", {})).status_code != 429:

@@ -14,11 +14,12 @@ from services.context import open_context
 from services.listening import CannotListen, free_port
 from services.settings import Settings
 from tests.integration.api_client import a_key
+from tests.patience import HANGS
 
 
 async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection, once somebody listens."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS):
         while True:
             try:
                 return await asyncio.open_connection("127.0.0.1", port)
@@ -46,7 +47,7 @@ async def test_what_is_in_hand_gets_its_answer_and_no_more_is_taken(
         writer.write(head.encode())
         assert (await reader.readline()).startswith(b"HTTP/1.1 100")  # it waits for the body now
         serving.cancel()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS):
             while True:
                 try:
                     _, other = await asyncio.open_connection("127.0.0.1", port)

@@ -27,6 +27,7 @@ from tests.integration.projections_trade import Bought, setting_up
 from tests.integration.sealed import sealed
 from tests.integration.system import TILLROLL
 from tests.integration.walls import World, fresh_database, world
+from tests.patience import HANGS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -220,7 +221,7 @@ async def test_who_can_not_ask_at_all_is_told_in_a_line(
         env=environment,
         input=b"",
         capture_output=True,
-        timeout=600,
+        timeout=HANGS,
         check=False,
     )
     assert done.returncode == 2

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_readme import BLOCK, ROOT, demo
+from tests.patience import HANGS
 
 pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs/audit.md"
@@ -27,7 +28,7 @@ def test_the_page_for_auditors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=HANGS,
             check=False,
         )
     said = done.stdout

@@ -13,6 +13,7 @@ from eventstore.postgres import PostgresLog
 from services.bus import NatsBus
 from services.restored import refuse_older_log
 from tests.contract.appends import an_append, to_stream
+from tests.patience import HANGS
 
 OURS, OTHERS = UUID(int=1 << 100), UUID(int=2 << 100)
 
@@ -62,7 +63,7 @@ async def test_a_message_of_another_epoch_is_dropped_though_the_stream_has_taken
     try:
         await new.ensure_stream()
         doubted = asyncio.Event()
-        async with new.subscribe(hear, doubted.set), asyncio.timeout(30):
+        async with new.subscribe(hear, doubted.set), asyncio.timeout(HANGS):
             await doubted.wait()
             await old.publish([lost])
             await new.publish([event])
@@ -112,7 +113,7 @@ async def test_who_gives_up_on_a_server_that_hangs_leaves_no_connection_behind(g
         connecting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await connecting
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS):
             await left.wait()
 
 
@@ -142,7 +143,7 @@ async def test_an_attempt_to_come_back_that_fails_leaves_no_connection_behind() 
         bus = NatsBus(f"nats://127.0.0.1:{port}", LogIdentity(OURS, 1), "test")
         try:
             await bus.jetstream()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANGS):
                 await third.wait()
             assert left == 2
         finally:

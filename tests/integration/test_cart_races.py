@@ -25,13 +25,14 @@ from domain.personal import Sealed
 from eventstore.seams import key_id
 from tests.integration.api_client import Api, serving
 from tests.integration.test_cart import CARD, CONTACT, ok, press
+from tests.patience import HANGS
 from tests.races.run import agents
 
 SHOPPERS = 32
 
 
 async def until(api: Api, count: int, *kinds: type[Event]) -> list[Any]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANGS):
         while len(found := await api.events(*kinds)) < count:
             await asyncio.sleep(0.1)
     return found

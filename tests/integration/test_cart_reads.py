@@ -27,6 +27,7 @@ from projections.session import PostgresReadModels
 from tests.integration.api_client import Api, problem, serving
 from tests.integration.test_cart import a_cart, ok, press
 from tests.integration.test_cart_races import agents
+from tests.patience import HANGS
 
 
 @asynccontextmanager
@@ -161,7 +162,7 @@ async def test_an_account_page_has_orders_and_where_their_parcels_are(
     async with serving(database, nats_url, tmp_path) as api, projecting(api), agents(api):
         await api.post("/v1/stock/receive", {"sku": "A-1", "quantity": 9})
         (order,) = (await ok(press(api, await a_cart(api))))["orders"]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANGS):
             while True:
                 (mine,) = (await ok(get(api, "/v1/account/orders")))["items"]
                 if mine["status"] == "reserved":

@@ -21,6 +21,7 @@ from services.listening import API, listen
 from services.web.problems import install_problems
 from services.web.serving import serve
 from tests.integration.api_client import listening
+from tests.patience import HANGS
 
 SHORT = 0.05
 LARGE, TAKEN = 16_000_000, 2**16
@@ -111,7 +112,7 @@ class Served:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
         host, port = self.url.removeprefix("http://").split(":")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             with socket.socket() as connection:
                 connection.setblocking(False)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, TAKEN)

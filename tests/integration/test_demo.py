@@ -15,7 +15,8 @@ from services.demo_people import let_people_in
 from services.runfile import read_run
 from services.settings import Settings
 from tests.integration.api_client import an_order
-from tests.integration.system import SECONDS_MAX, TILLROLL, system, tillroll, wait
+from tests.integration.system import TILLROLL, system, tillroll, wait
+from tests.patience import HANGS
 
 MINIATURE = Path(__file__).parents[1] / "fixtures" / "olist_miniature"
 pytestmark = pytest.mark.slow
@@ -31,7 +32,7 @@ def test_a_demo_that_is_stopped_by_a_signal_before_its_end_is_no_success(tmp_pat
         assert read_run(tmp_path), "other commands find it there"
     finally:
         demo.send_signal(signal.SIGINT)
-        code = demo.wait(timeout=SECONDS_MAX)
+        code = demo.wait(timeout=HANGS)
     assert code == 130, (tmp_path / "demo.log").read_text()[-3000:]
 
 
@@ -42,7 +43,7 @@ def demo(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=SECONDS_MAX,
+        timeout=HANGS,
         check=False,
     )
 

@@ -32,6 +32,7 @@ from tests.integration.projections_trade import Bought, setting_up
 from tests.integration.sealed import Sealed, sealed
 from tests.integration.system import TILLROLL
 from tests.integration.walls import World, fresh_database, world
+from tests.patience import HANGS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 FLIPS, BY_SCRIPT = 200, 3
@@ -76,7 +77,7 @@ class TheDesk:
 
 async def run(code: int, command: list[str], **more: Any) -> bytes:
     done = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, timeout=600, check=False, **more
+        subprocess.run, command, capture_output=True, timeout=HANGS, check=False, **more
     )
     assert done.returncode == code, (done.stdout[-2000:], done.stderr[-2000:])
     return done.stdout  # type: ignore[no-any-return]

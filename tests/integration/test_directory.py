@@ -19,6 +19,7 @@ from services.audit.outside import NotCopied
 from services.audit.proofs import State, read_state
 from services.audit.tree import Tile
 from tests.integration.sealed import Sealed, as_superuser, copies_of, sealed
+from tests.patience import HANGS
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ async def test_what_a_place_holds_does_not_depend_on_the_others(
             await log.sealer.seal()
             assert (await state(log)).uncovered_events == count
             copies.wake()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(HANGS):
                 while (await state(log)).outside < log.sealer.size:
                     await asyncio.sleep(0.02)
         assert f"\n{log.sealer.size}\n" in posted[-1]

@@ -15,7 +15,8 @@ import pytest
 
 from services.demo_people import let_people_in
 from services.settings import Settings
-from tests.integration.system import SECONDS_MAX, system, wait
+from tests.integration.system import system, wait
+from tests.patience import HANGS
 
 DOCS = Path(__file__).parents[2] / "docs"
 DEMO = "var/demo-1000-1"
@@ -43,7 +44,7 @@ class Demo:
             ["bash", "-euo", "pipefail", "-c", lines],
             cwd=self.directory,
             capture_output=True,
-            timeout=SECONDS_MAX,
+            timeout=HANGS,
             check=False,
         )
         said = done.stdout.decode()

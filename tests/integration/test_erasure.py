@@ -35,6 +35,7 @@ from tests.integration.projections_trade import MASTER_KEY, Bought, Trade, open_
 from tests.integration.test_projections import contents, fetch, no_differences, running, shown, until
 from tests.integration.test_shares import LEAST, divided, worker
 from tests.integration.walls import projecting
+from tests.patience import HANGS
 
 PLAIN = ("customer-o1", "01310", "São Paulo")
 CUT_OFF = """
@@ -256,7 +257,7 @@ async def test_nobody_serves_before_the_read_models_have_followed(trade: Trade, 
     await asyncio.sleep(0.5)
     assert not serving.done()
     async with running(trade):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             await serving
         assert await plain_columns(trade) == []
 
@@ -345,7 +346,7 @@ async def test_while_nobody_can_be_asked_no_key_is_believed(
         await keyring.load(["subject-p1"])
         await fetch(trade, CUT_OFF)
         await erase(trade, tmp_path)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS):
             while not keyring.is_erased("subject-p1"):
                 await keyring.load(["subject-p1"])
                 await asyncio.sleep(0.05)
@@ -362,7 +363,7 @@ async def test_a_database_that_answers_no_more_is_one_that_cannot_be_asked(
         await keyring.load(["subject-p1"])
         await other.execute("LOCK TABLE erasures")
         await fetch(trade, "UPDATE data_keys SET wrapped_key = NULL, erased_at = now() RETURNING 1")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while not keyring.is_erased("subject-p1"):
                 await keyring.load(["subject-p1"])
                 await asyncio.sleep(0.05)

@@ -25,6 +25,7 @@ from services.gateways.mail import mail_subject
 from tests.integration.api_client import an_order, problem
 from tests.integration.projections_trade import setting_up
 from tests.integration.walls import EVERYTHING, World, fresh_database, world
+from tests.patience import HANGS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATH = "/v1/audit/erasures"
@@ -179,7 +180,7 @@ async def test_a_user_is_disabled_and_erased_and_the_address_is_free_again(
     assert (told["erased"], told["of_address"]) == (True, before)
     user = await access.facts.user(user_id)
     assert user.disabled
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS):
         while await access.addresses.of_user(user_id):
             await asyncio.sleep(0.05)
     assert [path.name for path in mails.iterdir()] == ["anothers.eml"]

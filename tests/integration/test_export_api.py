@@ -28,6 +28,7 @@ from tests.integration.sealed import Sealed, sealed
 from tests.integration.test_desk import an_order_of
 from tests.integration.test_looked import looks
 from tests.integration.walls import World, world
+from tests.patience import HANGS
 
 EXPORT = "/v1/audit/events/export"
 FLIPS, ORDERS = 12, 16
@@ -83,7 +84,11 @@ class Outsider:
         file = self.file("events.ndjson", export)
         command = [sys.executable, "-I", verifier.__file__, file, "--partial", "--json"]
         done = await asyncio.to_thread(
-            subprocess.run, [*command, *self.options, *options], capture_output=True, check=False, timeout=600
+            subprocess.run,
+            [*command, *self.options, *options],
+            capture_output=True,
+            check=False,
+            timeout=HANGS,
         )
         assert done.returncode in (0, 1), done.stderr
         return done.returncode, json.loads(done.stdout)
@@ -121,7 +126,7 @@ async def shop(database: str, nats_url: str, tmp_path: Path) -> AsyncIterator[Sh
                 await opened.append(merchant, Bought(merchant, f"ø-{number}", person=f"p{number}").life())
         async with (
             listening(opened.app) as url,
-            httpx.AsyncClient(base_url=url, timeout=30) as client,
+            httpx.AsyncClient(base_url=url, timeout=HANGS) as client,
         ):
             opened.client = client
             yield Shop(opened, log, tmp_path)

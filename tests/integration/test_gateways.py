@@ -62,7 +62,6 @@ from services.worlds.webhooks import Webhook, stripe_signature
 from tests.integration.between import Between
 from tests.integration.test_worlds import (
     INTENTS,
-    PATIENCE_S,
     SECRET,
     Process,
     at,
@@ -72,6 +71,7 @@ from tests.integration.test_worlds import (
     intent,
     journey,
 )
+from tests.patience import HANGS
 
 VERIFIERS = {"payment": signatures.stripe(SECRET), "carrier": signatures.standard(SECRET)}
 PATIENCE = Patience(timeout_s=0.3, attempts=4, pause_s_first=0.02, pause_s_max=0.2)
@@ -114,7 +114,7 @@ class Gateways:
         """Return or raise as that follower does, by itself."""
         run = self._runs[follower]
         self._tasks.remove(run)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(HANGS):
             await run
 
     async def kill(self) -> None:

@@ -27,6 +27,7 @@ from services.settings import Settings
 from tests.integration.api_client import listening, problem
 from tests.integration.projections_trade import START, Bought, Trade, open_trade, setting_up, some_carts
 from tests.integration.walls import World, world
+from tests.patience import HANGS
 
 ALL = ".*"
 
@@ -283,7 +284,7 @@ async def found(database: str, nats_url: str, tmp_path: Path) -> AsyncIterator[W
         await opened.shown(await opened.key(PLATFORM), last)
         async with (
             listening(opened.app) as url,
-            httpx.AsyncClient(base_url=url, timeout=30) as client,
+            httpx.AsyncClient(base_url=url, timeout=HANGS) as client,
         ):
             opened.client = client
             yield opened
@@ -527,7 +528,7 @@ class Followed:
     async def next(self) -> dict[str, Any] | None:
         """The next event; None for a heart-beat."""
         data: str | None = None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             async for line in self._lines:
                 if line.startswith("id: "):
                     self.last_id = line[4:]
@@ -596,7 +597,7 @@ async def test_a_server_that_stops_does_not_wait_for_who_follows(found: World) -
     owner = await found.signed_in("owner", "m1")
     loop = asyncio.get_running_loop()
     headers = {"Authorization": f"Bearer {owner}"}
-    async with httpx.AsyncClient(timeout=30) as client, AsyncExitStack() as server:
+    async with httpx.AsyncClient(timeout=HANGS) as client, AsyncExitStack() as server:
         url = await server.enter_async_context(listening(found.app))
         async with client.stream("GET", f"{url}/v1/audit/events/follow", headers=headers) as answer:
             lines = answer.aiter_lines()

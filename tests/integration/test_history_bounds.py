@@ -26,6 +26,7 @@ from tests.integration.api_client import listening, problem
 from tests.integration.projections_trade import START, Bought, setting_up
 from tests.integration.test_history import Followed, reading
 from tests.integration.walls import World, world
+from tests.patience import HANGS
 
 NDJSON = {"Accept": "application/x-ndjson"}
 LINES = ("/v1/audit/events", "/v1/audit/events/export")
@@ -40,7 +41,10 @@ async def found(database: str, nats_url: str, tmp_path: Path) -> AsyncIterator[W
         for number in range(3):
             last = await opened.append("m1", Bought("m1", f"o{number}").life())
         await opened.shown(await opened.key(PLATFORM), last)
-        async with listening(opened.app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+        async with (
+            listening(opened.app) as url,
+            httpx.AsyncClient(base_url=url, timeout=HANGS) as client,
+        ):
             opened.client = client
             yield opened
 
@@ -105,7 +109,7 @@ async def test_lines_break_off_when_who_reads_them_may_no_more(found: World, pat
     with psycopg.connect(found.database) as held, psycopg.connect(found.database, autocommit=True) as beside:
         held.execute("LOCK TABLE history_blocks IN ACCESS EXCLUSIVE MODE")
         reading_lines = asyncio.create_task(read())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             while beside.execute(WAITING).fetchone() is None:
                 await asyncio.sleep(0.05)
         await found.access.sessions.end(user_id, session_id)
@@ -161,7 +165,7 @@ async def test_nobody_takes_all_the_streams(found: World) -> None:
         assert (await found.ask("GET", "/v1/audit/events", owner)).status_code == 200, "a page is no stream"
         async with following(found, other) as followed:
             assert await followed.next()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while (await found.ask("GET", "/v1/audit/events", owner, headers=NDJSON)).status_code == 429:
             await asyncio.sleep(0.1)
 

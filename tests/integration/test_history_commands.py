@@ -32,9 +32,9 @@ from tests.integration.projections_trade import (
     some_carts,
 )
 from tests.integration.system import TILLROLL
+from tests.patience import HANGS
 
 BOUGHT = Bought(merchant="m1", order_id="1001", person="p1")
-SECONDS_MAX = 600
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def lines(environment: dict[str, str], *arguments: str) -> list[Any]:
         [*TILLROLL, *arguments, "--json"],
         env=environment,
         capture_output=True,
-        timeout=SECONDS_MAX,
+        timeout=HANGS,
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()[-2000:]
@@ -71,7 +71,7 @@ def lines(environment: dict[str, str], *arguments: str) -> list[Any]:
 def told(environment: dict[str, str], *arguments: str) -> tuple[str, str]:
     """What a command prints, and what it says beside."""
     done = subprocess.run(
-        [*TILLROLL, *arguments], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+        [*TILLROLL, *arguments], env=environment, capture_output=True, timeout=HANGS, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.decode(), done.stderr.decode()
@@ -80,7 +80,7 @@ def told(environment: dict[str, str], *arguments: str) -> tuple[str, str]:
 def refused(environment: dict[str, str], *arguments: str) -> str:
     """What a command says that can't do what it was asked for."""
     done = subprocess.run(
-        [*TILLROLL, *arguments], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+        [*TILLROLL, *arguments], env=environment, capture_output=True, timeout=HANGS, check=False
     )
     assert done.returncode == 2, done.stdout
     assert b"Traceback" not in done.stderr
@@ -279,7 +279,7 @@ async def test_follow_prints_events_as_they_come(trade: Trade, following: subpro
     last = await trade.append("m1", other.placing())
     assert [orjson.loads(following.stdout.readline())["position"] for _ in range(last - head)][-1] == last
     following.send_signal(signal.SIGINT)
-    assert following.wait(timeout=SECONDS_MAX) == 130
+    assert following.wait(timeout=HANGS) == 130
     assert b"Traceback" not in following.stderr.read()
 
 
@@ -292,9 +292,9 @@ async def test_follow_ends_though_what_it_waits_for_misses_that_it_is_cancelled(
     async def misses_it_once(*_: Any, **__: Any) -> AsyncIterator[tuple[list[Any], int]]:
         with suppress(asyncio.CancelledError):
             waits.set()
-            await asyncio.sleep(SECONDS_MAX)
+            await asyncio.sleep(HANGS)
         yield [], 0
-        await asyncio.sleep(SECONDS_MAX)
+        await asyncio.sleep(HANGS)
 
     monkeypatch.setattr(history_console, "coming", misses_it_once)
     for name, value in environment.items():
@@ -304,7 +304,7 @@ async def test_follow_ends_though_what_it_waits_for_misses_that_it_is_cancelled(
     )
     await waits.wait()
     following.cancel()
-    await asyncio.wait([following], timeout=SECONDS_MAX / 2)
+    await asyncio.wait([following], timeout=HANGS)
     assert following.cancelled()
 
 
@@ -348,7 +348,7 @@ async def test_follow_ends_with_the_epoch(
     assert following.stderr is not None
     assert following.stdout.readline()
     migrate(database, new_epoch=True)
-    assert await asyncio.to_thread(following.wait, SECONDS_MAX) not in {0, None}
+    assert await asyncio.to_thread(following.wait, HANGS) not in {0, None}
     said = following.stderr.read().decode()
     assert "this process ends with it" in said
     assert "Traceback" not in said

@@ -22,6 +22,7 @@ from services.gateways.signatures import stripe
 from services.gateways.stripe_provider import StripeProvider
 from services.gateways.webhooks import WebhookServer
 from services.limit_settings import LimitSettings
+from tests.patience import HANGS
 from tests.unit.test_payment_wire import PAID, charge, dispute, event, intent
 
 LONG_ID = random.Random(1).randbytes(4_000).hex()
@@ -129,7 +130,7 @@ async def test_half_a_webhook_has_a_time(sent: bytes) -> None:
     async with serving(body_pause_seconds=SHORT, head_seconds=SHORT) as where:
         reader, writer = await asyncio.open_connection(*where)
         writer.write(sent)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             answer = await reader.read()
         writer.close()
     assert answer.startswith(b"HTTP/1.1 408 ")
@@ -141,7 +142,7 @@ async def test_an_address_has_so_many_connections() -> None:
         for _, writer in first:
             writer.write(HEAD)
         reader, one_too_many = await asyncio.open_connection(*where)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
         for writer in (one_too_many, *(writer for _, writer in first)):
             writer.close()
@@ -154,7 +155,7 @@ async def test_all_bodies_together_have_a_bound() -> None:
         await first.drain()
         reader, second = await asyncio.open_connection(*where)
         second.write(HEAD + b"x" * 900)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             assert (await reader.readline()).startswith(b"HTTP/1.1 503 ")
         first.close()
         second.close()

@@ -17,7 +17,8 @@ import psycopg
 import pytest
 
 from services.runfile import read_run
-from tests.integration.system import EVERYTHING, SECONDS_MAX, TILLROLL, system, tillroll, wait
+from tests.integration.system import EVERYTHING, TILLROLL, system, tillroll, wait
+from tests.patience import HANGS
 
 ORDERS = 500
 EVENTS_AN_ORDER = 16
@@ -60,7 +61,7 @@ def test_kill_9_of_anything_in_the_middle_of_a_play(tmp_path: Path) -> None:
         for number, victim in enumerate(victims, 1):
             wait(lambda due=before + number * step: _head(tmp_path) >= due, play)
             _kill(tmp_path, victim)
-        out, err = play.communicate(timeout=SECONDS_MAX)
+        out, err = play.communicate(timeout=HANGS)
         assert out, err.decode()[-3000:]
         played = json.loads(out)
         wrong = [each for each in played["oracles"] if not each["good"] and not each["reason"]]

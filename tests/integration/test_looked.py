@@ -35,6 +35,7 @@ from tests.integration.api_client import problem
 from tests.integration.projections_trade import Bought, setting_up
 from tests.integration.system import TILLROLL
 from tests.integration.walls import EVERYTHING, World, fresh_database, world
+from tests.patience import HANGS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -307,7 +308,7 @@ def looked(found: World, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """`tillroll looked`, in a process of its own."""
     environment = found.settings.environment() | {"PATH": "/usr/bin:/bin"}
     return subprocess.run(
-        [*TILLROLL, "looked", *arguments], env=environment, capture_output=True, timeout=600, check=False
+        [*TILLROLL, "looked", *arguments], env=environment, capture_output=True, timeout=HANGS, check=False
     )
 
 

@@ -25,9 +25,10 @@ from services.gateways.mail_runner import MailRunner
 from services.gateways.mail_secrets import MailSeal, PostgresMailSecrets
 from services.gateways.mail_sender import MailSender
 from services.gateways.mail_transport import Delivery, FileTransport, SmtpTransport, Transport
-from services.processes import persist
+from services.processes.lasting import persist
 from tests.integration.smtp_server import smtp_running
 from tests.integration.trade import Trade, trading
+from tests.patience import HANGS
 
 TO, TOKEN = "address-marker@example.com", "secret-marker-81"
 VALUES = {"valid": "value-marker-82"}
@@ -83,7 +84,7 @@ class Desk:
 
 
 async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS):
         while not await check():
             await asyncio.sleep(0.02)
 

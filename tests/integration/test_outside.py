@@ -25,6 +25,7 @@ from services.audit.outside import bucket_of
 from services.runfile import read_run
 from tests.integration.sealed import copies_of, sealed
 from tests.integration.system import TILLROLL, system, tillroll
+from tests.patience import HANGS
 
 
 async def holds(jetstream: JetStreamContext, bucket: str, note: str) -> bool:
@@ -75,16 +76,17 @@ async def test_the_latest_checkpoint_reaches_nats_and_the_webhook(
                 await log.grow(count)
                 await log.sealer.seal()
                 copies.wake()
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(HANGS):
                     while not posted or f"\n{log.sealer.size}\n" not in posted[-1]:
                         await asyncio.sleep(0.02)
             kv: KeyValue = await client.jetstream().key_value(bucket)
-            async with asyncio.timeout(10):  # each place is filled by itself
+            async with asyncio.timeout(HANGS):  # each place is filled by itself
                 while (await kv.get("checkpoint")).value != posted[-1].encode() or log.size_outside() != 403:
                     await asyncio.sleep(0.02)
             assert posted[-1] == str(log.note())
             await client.jetstream().delete_key_value(bucket)
-            async with asyncio.timeout(10):  # NATS was wiped: it is told again, though nothing new was sealed
+            # NATS was wiped: it is told again, though nothing new was sealed
+            async with asyncio.timeout(HANGS):
                 while not await holds(client.jetstream(), bucket, posted[-1]):
                     await asyncio.sleep(0.02)
         finally:
@@ -124,7 +126,7 @@ def add_admin(environment: dict[str, str], address: str) -> None:
 
 def _checkpoint(environment: dict[str, str], after: int = 0) -> dict[str, Any]:
     """Once there is one beyond a size that covers all events."""
-    deadline = time.monotonic() + 180  # only so that it ends
+    deadline = time.monotonic() + HANGS  # only so that it ends
     while True:
         done = subprocess.run(
             [*TILLROLL, "checkpoint", "--json"], env=environment, capture_output=True, check=False

@@ -20,6 +20,7 @@ from services.web.problems import install_problems
 from services.web.rate_counts import RateCounts
 from services.web.work import resting
 from tests.integration.api_client import app_in_memory, listening, problem
+from tests.patience import HANGS
 
 
 class Served:
@@ -60,7 +61,7 @@ class Served:
         return asyncio.create_task(self.client.get(path, headers=headers))
 
     async def until_begun(self, count: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             while self.begun < count:
                 await asyncio.sleep(0.01)
 
@@ -72,7 +73,7 @@ async def serving(**changes: Any) -> AsyncIterator[Served]:
     harden(served.app, settings)
     async with (
         listening(served.app, settings) as url,
-        httpx.AsyncClient(base_url=url, timeout=30) as served.client,
+        httpx.AsyncClient(base_url=url, timeout=HANGS) as served.client,
     ):
         yield served
         served.go_on.set()
@@ -84,7 +85,7 @@ async def test_one_too_many_is_refused_at_once_and_the_rest_is_done() -> None:
         working = [served.ask() for _ in range(2)]
         await served.until_begun(2)
         others = {served.ask() for _ in range(21)}
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS):
             while sum(each.done() for each in others) < 20:
                 await asyncio.sleep(0.01)
         (waiting,) = [each for each in others if not each.done()]
@@ -131,7 +132,10 @@ async def test_what_takes_too_long_is_given_up_and_its_place_is_free() -> None:
     settings = LimitSettings.model_construct(request_seconds=0.1, working_max=1)
     served = Served()
     harden(served.app, settings)
-    async with listening(served.app) as url, httpx.AsyncClient(base_url=url, timeout=30) as served.client:
+    async with (
+        listening(served.app) as url,
+        httpx.AsyncClient(base_url=url, timeout=HANGS) as served.client,
+    ):
         problem(await served.ask(), 503, "took-too-long")
         assert served.cancelled == 1
         served.go_on.set()

@@ -34,6 +34,7 @@ from tests.integration.projections_trade import Bought, Trade, open_trade
 from tests.integration.test_parked import FOLLOWER, KEY, failing_at, positions
 from tests.integration.test_projections import fetch, lives, shown
 from tests.integration.walls import settings_of
+from tests.patience import HANGS
 
 PARKED = "/v1/operator/parked"
 BROKEN = {"follower": FOLLOWER, "key": KEY}
@@ -60,7 +61,7 @@ class Operator:
         return {"Authorization": f"Bearer {secret or self.secret}"}
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANGS):
             while not await condition():
                 await asyncio.sleep(0.05)
 
@@ -97,7 +98,9 @@ async def operator(database: str, nats_url: str, tmp_path: Path) -> AsyncIterato
         running_app(context) as app,
         open_trade(settings.url("write")) as trade,
         projecting(settings.url("project"), trade, models),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", timeout=60) as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://test", timeout=HANGS
+        ) as client,
     ):
         await shown(trade, await trade.append("m1", lives()))
         yield Operator(client, trade, await a_key(app, PLATFORM), await a_key(app, "m1"), models)

@@ -16,6 +16,7 @@ from services.supervisor import Supervisor
 from tests.integration.projections_trade import Trade
 from tests.integration.test_parked import FOLLOWER, KEY, ask, ask_to_skip, failing_at, parked, positions
 from tests.integration.test_projections import fetch
+from tests.patience import HANGS
 
 DEADLY_PROCESS = """
 import asyncio, os, sys
@@ -49,7 +50,7 @@ asyncio.run(main())
 async def answered_by_the_deadly(database: str, deadly: str, trade: Trade, asked: int, data: Path) -> int:
     """How often its process was started anew until it had answered, and lived."""
     argv = [sys.executable, "-c", DEADLY_PROCESS, database, deadly]
-    async with asyncio.timeout(120), Supervisor(data) as supervisor:
+    async with asyncio.timeout(HANGS), Supervisor(data) as supervisor:
         await supervisor.add("projector", argv, os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
         while not await fetch(trade, f"SELECT request FROM parked_answers WHERE request = {asked}"):
             await asyncio.sleep(0.1)

@@ -16,7 +16,8 @@ from eventstore.roles import ROLES
 from services.embedded import owner_of_embedded
 from services.runfile import read_run
 from services.up import PROCESSES, WORLDS
-from tests.integration.system import SECONDS_MAX, TILLROLL, system, tillroll, token_of_admin
+from tests.integration.system import TILLROLL, system, tillroll, token_of_admin
+from tests.patience import HANGS
 
 MINIATURE = Path(__file__).parent.parent / "fixtures" / "olist_miniature"
 OLIST = os.environ.get("TILLROLL_OLIST_DIR")
@@ -27,9 +28,7 @@ pytestmark = pytest.mark.slow
 
 def play(environment: dict[str, str], directory: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
     arguments = [*TILLROLL, "play", "olist", str(directory), *options, "--json"]
-    return subprocess.run(
-        arguments, env=environment, capture_output=True, timeout=20 * SECONDS_MAX, check=False
-    )
+    return subprocess.run(arguments, env=environment, capture_output=True, timeout=20 * HANGS, check=False)
 
 
 def ask_the_api(environment: dict[str, str], data_dir: Path) -> None:
@@ -106,7 +105,7 @@ def test_the_miniature_with_all_its_oddities_then_bad_input_then_a_rebuild(tmp_p
             [*TILLROLL, "play", "synthetic", "--orders", "3"],
             env=environment,
             capture_output=True,
-            timeout=SECONDS_MAX,
+            timeout=HANGS,
             check=False,
         )
         assert (other.returncode, b"holds other trade" in other.stderr) == (2, True), other.stderr.decode()
@@ -116,7 +115,7 @@ def test_the_miniature_with_all_its_oddities_then_bad_input_then_a_rebuild(tmp_p
             [*TILLROLL, "rebuild", "orders", "--json"],
             env=environment,
             capture_output=True,
-            timeout=SECONDS_MAX,
+            timeout=HANGS,
             check=False,
         )
         assert rebuilt.returncode == 0, rebuilt.stderr.decode()[-3000:]

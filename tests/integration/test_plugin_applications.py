@@ -27,6 +27,7 @@ from eventsourcing.utils import Environment
 from domain.inventory import STOCK, ReceiveStock, ReserveStock, Stock, StockReceived
 from domain.kernel import Event
 from eventstore.plugin import ApplicationRecorder, Factory, Recorded, TrackingRecorder
+from tests.patience import HANGS
 
 Variables = dict[str, str]
 KEPT = {"sku": "mug", "warehouse": "main"}
@@ -139,7 +140,7 @@ def test_a_system_of_applications_runs(variables: Variables, runner_class: type)
         for other in others:
             tills.sell(other.id, 5)
         last = tills.recorder.max_notification_id()
-        takings.recorder.wait("Tills", last, timeout=30)
+        takings.recorder.wait("Tills", last, timeout=HANGS)
         total = takings.total()
         assert total is not None
         assert total.sold_cents == 100
@@ -203,7 +204,7 @@ def test_our_deciders_run_in_a_projection_that_is_resumed(texts: Variables) -> N
             application_class=Deliveries, projection_class=Shop, env=texts
         ) as runner:
             runner.app.receive(100)
-            runner.wait(runner.app.receive(50), timeout=30)
+            runner.wait(runner.app.receive(50), timeout=HANGS)
             shelf = runner.projection.stock(Shop.SHELF)
             assert shelf is not None
             assert shelf.available == number * 135

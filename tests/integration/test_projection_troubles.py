@@ -25,6 +25,7 @@ from projections.rebuild import rebuild
 from projections.session import PostgresReadModels, PostgresSession
 from tests.integration.projections_trade import Bought, Trade, open_trade, setting_up
 from tests.integration.test_projections import fetch, no_differences, running, shown, until
+from tests.patience import HANGS
 
 IN_THE_MIDDLE = "SELECT 1 FROM checkpoints WHERE follower = 'projection:merchants:g1' FOR UPDATE"
 KILLED_IN_ITS_FIRST_PAGE = """
@@ -138,7 +139,7 @@ async def test_a_switch_gives_way_to_a_reader_who_wants_the_views_the_other_way_
 
 async def test_nobody_waits_for_who_reads_a_generation_that_was_replaced(trade: Trade) -> None:
     await begun(trade)
-    async with asyncio.timeout(15), trade.log.pool.connection() as reader, reader.transaction():
+    async with asyncio.timeout(HANGS), trade.log.pool.connection() as reader, reader.transaction():
         await reader.execute("SELECT 1 FROM orders_g1")  # as `verify` does, for long
         await rebuild(trade.log.pool, trade.log, trade.keyring, "orders")
         last = await trade.append("m1", Bought("m1", "one").life())
@@ -196,6 +197,6 @@ async def test_a_handler_that_fails_on_all_it_gets_does_not_hold_up_the_others(
     last = await trade.append("m1", setting_up("m1"))
     for number in range(20):
         last = await trade.append("m1", Bought("m1", f"o{number}").placing())
-    async with asyncio.timeout(20), running(trade, models=models.values()):
+    async with asyncio.timeout(HANGS), running(trade, models=models.values()):
         await shown(trade, last)
         assert await fetch(trade, "SELECT count(DISTINCT key) FROM parked") == [(20,)]

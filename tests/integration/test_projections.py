@@ -37,6 +37,7 @@ from tests.integration.projections_trade import (
     some_carts,
 )
 from tests.integration.projections_warehouse import warehousing
+from tests.patience import HANGS
 
 EMPTY = ("late_deliveries",)  # after these lives
 TABLES = [table for model in READ_MODELS.values() for table in model.tables]
@@ -66,7 +67,7 @@ async def fetch(trade: Trade, query: str, *arguments: Any) -> list[tuple[Any, ..
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANGS):
         while not await condition():
             await asyncio.sleep(0.02)
 
@@ -249,7 +250,7 @@ async def test_a_handler_that_ends_its_process_is_found_by_counting(
     while not await fetch(trade, "SELECT 1 FROM parked") and starts < 40:
         starts += 1
         with suppress(Killed):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(HANGS):
                 async with running(trade, models=models.values(), page=16) as task:
                     while not task.done() and not await fetch(trade, "SELECT 1 FROM parked"):
                         await asyncio.sleep(0.01)

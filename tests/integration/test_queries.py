@@ -37,6 +37,7 @@ from services.web.pagination import cursor_of
 from services.web.problems import install_problems
 from tests.integration.api_client import MEMORY_KEY, OneKeyGate
 from tests.integration.projections_trade import START, Bought, Step, Trade, open_trade, setting_up
+from tests.patience import HANGS
 
 LISTS = (
     "/v1/orders",
@@ -535,7 +536,7 @@ async def test_a_false_word_of_the_projector_ends_one_wait_and_no_more(api: Api)
         assert waiter.shown(("orders",)) == last
         for word in (f'{{"orders": [[41, 63, {last + 9}]]}}', f'{{"orders": {last + 1_000_000}}}'):
             await connection.execute("SELECT pg_notify('tillroll_projections', %s)", (word,))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS):
         while waiter.shown(("orders",)) < last + 1_000_000:  # both of them are heard
             await asyncio.sleep(0.005)
     assert waiter.shown(("nobody",)) == 0

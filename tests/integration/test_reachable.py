@@ -18,6 +18,7 @@ from services.embedded import (
 )
 from services.embedded.binaries import nats_program
 from tests.integration.processes import Starter, appeared
+from tests.patience import HANGS
 
 NOBODY_LISTENS = "127.0.0.1:1"
 
@@ -91,7 +92,7 @@ async def test_who_stops_to_ask_a_silent_nats_hangs_up() -> None:
     async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         asking = asyncio.create_task(check_nats(f"nats://127.0.0.1:{port}"))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS):
             await connected.wait()
             await asyncio.sleep(0.2)  # so that it waits for a word by now
             asking.cancel()

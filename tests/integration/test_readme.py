@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.system import SECONDS_MAX, TILLROLL, system, wait
+from tests.integration.system import TILLROLL, system, wait
+from tests.patience import HANGS
 
 ROOT = Path(__file__).parents[2]
 PRINTED = "var/demo-1000-1"
@@ -40,7 +41,7 @@ def run(lines: str, directory: Path) -> str:
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=HANGS,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
@@ -65,7 +66,7 @@ def demo(directory: Path, log: Path) -> Iterator[str]:
         yield CONTROL.sub("", log.read_text())
     finally:
         process.send_signal(signal.SIGINT)
-        code = process.wait(timeout=SECONDS_MAX)
+        code = process.wait(timeout=HANGS)
     assert code == 0, log.read_text()[-3000:]
 
 

@@ -21,7 +21,8 @@ from services.gateways.payment_calls import search_path
 from services.runfile import read_run
 from services.settings import Settings
 from tests.integration.api_client import an_order, problem
-from tests.integration.system import SECONDS_MAX, TILLROLL, system, tillroll, wait
+from tests.integration.system import TILLROLL, system, tillroll, wait
+from tests.patience import HANGS
 
 pytestmark = pytest.mark.slow
 
@@ -72,13 +73,13 @@ def shop(data_dir: Path) -> Iterator[Shop]:
         known = asyncio.run(let_people_in(Settings.load(data_dir=data_dir)))
         headers = {"Authorization": f"Bearer {known['DEMO_KEY']}"}
         url = f"http://127.0.0.1:{run.settings['api_port']}"
-        with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+        with httpx.Client(base_url=url, headers=headers, timeout=HANGS) as client:
             yield Shop(environment, client, known["PAYMENT"], data_dir)
 
 
 def run(data_dir: Path, environment: dict[str, str], *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
-        [*TILLROLL, *arguments], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+        [*TILLROLL, *arguments], env=environment, capture_output=True, timeout=HANGS, check=False
     )
     return done.returncode, done.stdout.decode() + done.stderr.decode()
 

@@ -18,7 +18,8 @@ from services.embedded import PostgresServer
 from services.embedded.copies import take_copy
 from services.embedded.directory import make_private
 from services.settings import Settings
-from tests.integration.system import SECONDS_MAX, TILLROLL
+from tests.integration.system import TILLROLL
+from tests.patience import HANGS
 
 pytestmark = pytest.mark.slow
 
@@ -56,14 +57,14 @@ class Ground:
             [*TILLROLL, *arguments],
             env=self._environment,
             capture_output=True,
-            timeout=SECONDS_MAX,
+            timeout=HANGS,
             check=False,
         )
         return done.returncode, done.stdout.decode() + done.stderr.decode()
 
     def kill_restore(self, copy: Path, when: Callable[[], bool]) -> None:
         restoring = subprocess.Popen([*TILLROLL, "restore", str(copy)], env=self._environment)
-        deadline = time.monotonic() + SECONDS_MAX
+        deadline = time.monotonic() + HANGS
         while not when():
             assert restoring.poll() is None, "it ended before it could be killed"
             assert time.monotonic() < deadline

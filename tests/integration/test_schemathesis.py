@@ -36,14 +36,14 @@ from services.access.users import Wanted
 from services.api import running_app
 from services.context import open_context
 from services.play.command import caught_up
-from services.processes import projector as projector_of
+from services.processes.projector import main as projector_of
 from services.settings import Settings
 from services.web.access import Grant
 from tests.integration.api_client import MERCHANT, a_key, listening
+from tests.patience import HANGS
 
 # Imported above, as Python up to 3.11.7 may fail to parse what is imported later, while the API's thread
 # runs: pytest-dev/pytest#10874.
-SECONDS_MAX = 60.0
 """A request that stands still this long is lost; one that is slow, on a machine that is busy, is not."""
 FEW = 2
 EXAMPLES = int(os.environ.get("TILLROLL_FUZZ_EXAMPLES", str(FEW)))
@@ -52,6 +52,7 @@ SPARSE = ("owner",)
 NO_RATES = dict.fromkeys(
     ("rate_address", "rate_principal", "rate_sign_in_address", "rate_sign_in_account"), "100000000 per minute"
 )
+
 EVERYTHING = Grant("admin", on_platform())
 ROLES = {
     "admin": (PLATFORM, Wanted("admin")),
@@ -121,7 +122,7 @@ def served(database: str, nats_url: str, tmp_path: Path) -> Iterator[Served]:
             key = await a_key(app)
             headers = {"Authorization": f"Bearer {key}", "Tillroll-Merchant": MERCHANT}
             answer = await asyncio.to_thread(
-                requests.post, f"{url}/v1/merchant", json={}, headers=headers, timeout=30
+                requests.post, f"{url}/v1/merchant", json={}, headers=headers, timeout=HANGS
             )
             assert answer.status_code == 201, answer.text
             await caught_up(context)
@@ -198,7 +199,7 @@ def test_every_answer_is_one_that_the_document_has(served: Served) -> None:
                     sent += 1
                     try:
                         case.call_and_validate(
-                            base_url=served.url, session=session, headers=headers[role], timeout=SECONDS_MAX
+                            base_url=served.url, session=session, headers=headers[role], timeout=HANGS
                         )
                     except FailureGroup as failures:
                         wrong.append(f"{role}: {case.operation.label}: {failures.message}")

@@ -22,6 +22,7 @@ from services.audit.sealer import KeyRefused, LogAltered, signer_of
 from services.audit.tiles import fetch, read_tiles, tile_path
 from services.audit.tree import TILE
 from tests.integration.sealed import Sealed, as_superuser, sealed
+from tests.patience import HANGS
 
 TABLES = ("seal_tiles", "seal_checkpoints", "seal_keys", "seal_cosignatures", "seal_halts")
 
@@ -263,7 +264,7 @@ async def halts(log: Sealed) -> list[tuple[int, str]]:
 
 
 async def until(condition: Callable[[], Awaitable[object]], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(HANGS):
         while not await condition():
             await asyncio.sleep(0.02)
 

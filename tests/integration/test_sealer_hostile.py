@@ -20,6 +20,7 @@ from services.audit.altered import LogAltered
 from services.audit.directory import Unreadable
 from services.audit.proofs import State, read_state
 from tests.integration.sealed import Sealed, as_superuser, sealed
+from tests.patience import HANGS
 
 OTHER = "UPDATE events SET leaf_hash = sha256(leaf_hash) WHERE position = {}"
 TILE_TOO = """UPDATE seal_tiles SET hashes = overlay(hashes PLACING
@@ -237,7 +238,7 @@ async def test_a_tile_that_was_put_there_before_its_time_is_no_loop(
         log.database, "INSERT INTO seal_tiles SELECT 0, 2, root, hashes FROM seal_tiles WHERE number = 1"
     )
     await log.grow(100)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS):
         while not (halt := (await state(log)).halt):
             await asyncio.sleep(0.02)
     await end_tasks(running)

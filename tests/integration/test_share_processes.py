@@ -26,7 +26,7 @@ from eventstore.keyring import Keyring, PostgresKeyStore
 from eventstore.postgres import PostgresLog
 from projections.runner import ProjectionRunner
 from projections.session import PostgresReadModels
-from services.processes import persist
+from services.processes.lasting import persist
 
 async def main(database):
     async with await PostgresLog.connect(database) as log:

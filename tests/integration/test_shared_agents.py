@@ -29,7 +29,7 @@ from eventstore.sharing import Sharing
 from eventstore.tasks import end_tasks
 from services.agents.registered import AGENTS
 from services.agents.runner import FOLLOWER, AgentRunner
-from services.processes import persist
+from services.processes.lasting import persist
 from tests.integration.test_projections import until
 from tests.integration.trade import MERCHANT, NOW, Trade, trading
 
@@ -269,7 +269,7 @@ from eventstore.postgres import PostgresLog
 from eventstore.seams import RandomIds, WallClock
 from services.agents.runner import AgentRunner
 from services.agents.registered import AGENTS
-from services.processes import persist
+from services.processes.lasting import persist
 
 async def main(database):
     async with await PostgresLog.connect(database) as log:

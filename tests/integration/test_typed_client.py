@@ -20,7 +20,8 @@ import pytest
 
 from services.runfile import read_run
 from tests.integration.api_client import app_in_memory
-from tests.integration.system import SECONDS_MAX, system, tillroll, wait
+from tests.integration.system import system, tillroll, wait
+from tests.patience import HANGS
 
 ROOT = Path(__file__).parents[2]
 FLOW = "tests.client.flow"
@@ -37,7 +38,7 @@ def run(*command: str | Path, **variables: str) -> subprocess.CompletedProcess[s
         env=os.environ | variables,
         capture_output=True,
         text=True,
-        timeout=SECONDS_MAX,
+        timeout=HANGS,
         check=False,
     )
 
@@ -55,7 +56,7 @@ def generated(document: bytes, directory: Path) -> Path:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=SECONDS_MAX,
+        timeout=HANGS,
         check=False,
     )
     assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-3000:]
@@ -116,7 +117,7 @@ def test_it_drives_the_whole_flow(tmp_path: Path) -> None:
         assert found is not None
         address = f"http://127.0.0.1:{found.settings['api_port']}"
         wait(lambda: is_up(address))
-        client = generated(httpx.get(f"{address}/openapi.json", timeout=60).content, tmp_path)
+        client = generated(httpx.get(f"{address}/openapi.json", timeout=HANGS).content, tmp_path)
         options = ("--role", "admin", "--generate-password")
         code, admin = tillroll(environment, "user", "add", "admin@example.com", *options)
         assert code == 0

@@ -21,15 +21,14 @@ from services.runfile import read_run
 from services.settings import Settings
 from services.up import PROCESSES
 from tests.integration.processes import is_running
-from tests.integration.system import EVERYTHING, SECONDS_MAX, TILLROLL, system, tillroll, wait
+from tests.integration.system import EVERYTHING, TILLROLL, system, tillroll, wait
+from tests.patience import HANGS
 
 
 def refused(data_dir: Path, **variables: str) -> str:
     """What `up` says when it ends at once; it has started nothing."""
     environment = os.environ | {"TILLROLL_DATA_DIR": str(data_dir), "TILLROLL_API_PORT": "0"} | variables
-    done = subprocess.run(
-        [*TILLROLL, "up"], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
-    )
+    done = subprocess.run([*TILLROLL, "up"], env=environment, capture_output=True, timeout=HANGS, check=False)
     assert done.returncode == 2, done
     assert not (data_dir / "postgres").exists()
     said = done.stdout.decode() + done.stderr.decode()
@@ -78,7 +77,7 @@ def stopped(data_dir: Path, begun: Callable[[], bool], then: Callable[[], None])
         wait(begun, up)
         up.send_signal(signal.SIGINT)
         then()
-        assert up.wait(timeout=300) == 0, (data_dir / "up.log").read_text()[-3000:]
+        assert up.wait(timeout=HANGS) == 0, (data_dir / "up.log").read_text()[-3000:]
     finally:
         up.kill()
         up.wait()
@@ -118,7 +117,7 @@ def test_gateways_that_can_not_listen_say_so_in_a_line(data_dir: Path, environme
     run = read_run(data_dir)
     assert run
     done = subprocess.run(
-        [*TILLROLL, "gateways"], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+        [*TILLROLL, "gateways"], env=environment, capture_output=True, timeout=HANGS, check=False
     )
     assert done.returncode == 2
     assert "TILLROLL_WEBHOOK_PORT" in done.stderr.decode().splitlines()[-1]
@@ -182,7 +181,7 @@ def test_results_are_on_standard_output_and_nothing_else_is(environment: dict[st
     }
     for arguments, result in said.items():
         done = subprocess.run(
-            [*TILLROLL, *arguments], env=environment, capture_output=True, timeout=SECONDS_MAX, check=False
+            [*TILLROLL, *arguments], env=environment, capture_output=True, timeout=HANGS, check=False
         )
         assert done.returncode == 0, done
         assert result in done.stdout.decode(), done

@@ -29,6 +29,7 @@ from services.settings import Settings
 from services.stragglers import NOTHING_RUNS
 from services.verify import verify
 from tests.integration.trade import Trade, agents_running, trading
+from tests.patience import HANGS
 
 EVERYBODY = ("agents", "gateway:payment", "gateway:carrier", "gateway:mail", "projector")
 
@@ -77,7 +78,7 @@ async def _others_done(trade: Trade, stopped: str) -> None:
     """Wait until all but this one are done with the whole log, so that patience is needed for nobody else."""
     behind = "SELECT count(*) FROM checkpoints WHERE done < %s AND NOT starts_with(follower, %s)"
     name = "projection" if stopped == "projector" else stopped
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANGS):
         while True:
             head = await trade.log.head()
             async with trade.log.pool.connection() as connection:

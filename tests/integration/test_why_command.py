@@ -13,7 +13,8 @@ import pytest
 from domain.streams import order_stream
 from services.runfile import read_run
 from services.settings import Settings
-from tests.integration.system import SECONDS_MAX, TILLROLL, system, tillroll
+from tests.integration.system import TILLROLL, system, tillroll
+from tests.patience import HANGS
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +23,7 @@ def said(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPr
     """What a person sees."""
     return subprocess.run(
         [*TILLROLL, "why", *arguments],
-        env=environment, capture_output=True, timeout=SECONDS_MAX, check=False, text=True,
+        env=environment, capture_output=True, timeout=HANGS, check=False, text=True,
     )  # fmt: skip
 
 

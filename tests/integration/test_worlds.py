@@ -20,6 +20,7 @@ from standardwebhooks import Webhook
 from eventstore.tasks import TaskGroup
 from services.gateways.payment_calls import search_path
 from services.worlds.stage import stable_id
+from tests.patience import HANGS
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 START = (
@@ -27,10 +28,10 @@ START = (
     "run(sys.argv[1], data_dir=Path(sys.argv[2]), host='127.0.0.1', port=0, webhook_url=sys.argv[3], "
     f"webhook_secret='{SECRET}', api_key=sys.argv[4], collect_after_s=0.05, deliver_after_s=0.1)"
 )
+
 INTENTS = "/v1/payment_intents"
 AUTHORIZED = "payment_intent.amount_capturable_updated"
 INVALID, STATE = "invalid_request_error", "payment_intent_unexpected_state"
-PATIENCE_S = 30  # how long to wait for what must happen
 T0, T1, T2 = "2017-10-02T10:56:33Z", "2017-10-03T00:00:00Z", "2017-10-04T00:00:00Z"
 
 
@@ -93,11 +94,11 @@ class Process:
     def end(self, with_signal: signal.Signals) -> tuple[int, str]:
         if self._process.poll() is None:
             self._process.send_signal(with_signal)
-            _, self._errors = self._process.communicate(timeout=PATIENCE_S)
+            _, self._errors = self._process.communicate(timeout=HANGS)
         return self._process.returncode, self._errors
 
     def refuses_to_start(self) -> str:
-        ended = subprocess.run(self._command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        ended = subprocess.run(self._command, capture_output=True, text=True, timeout=HANGS, check=False)
         assert ended.returncode == 1
         assert ended.stdout == ""
         return ended.stderr
@@ -208,7 +209,7 @@ def seconds(at: str) -> int:
 
 
 async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(HANGS):
         while not await check():
             await asyncio.sleep(0.01)
 

@@ -25,7 +25,8 @@ from eventstore.seams import RandomIds, WallClock, key_id
 from eventstore.tasks import end_tasks
 from services.agents.registered import AGENTS
 from services.agents.runner import AgentRunner
-from services.processes import persist
+from services.processes.lasting import persist
+from tests.patience import HANGS
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MERCHANT = "m"
@@ -100,7 +101,7 @@ class Trade:
 
     async def rest(self) -> None:
         """Wait until every agent is done with the whole log."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS):
             while not await self._at_rest():
                 await asyncio.sleep(0.02)
 

@@ -36,6 +36,7 @@ from services.web.access import Grant
 from tests.integration.access_client import RATES
 from tests.integration.api_client import a_key
 from tests.integration.projections_trade import MASTER_KEY, START, Trade, open_trade
+from tests.patience import HANGS
 
 EVERYTHING = Grant("admin", frozenset(possible_at(PLATFORM)))
 WAIT = {"Prefer": "wait=20"}
@@ -173,7 +174,9 @@ async def world(database: str, nats_url: str, directory: Path) -> AsyncIterator[
         running_app(context) as app,
         open_trade(settings.url("write")) as trade,
         projecting(settings, trade),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", timeout=60) as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://test", timeout=HANGS
+        ) as client,
     ):
         yield World(client, app, trade, settings, database)
 

@@ -12,9 +12,9 @@ from domain.order import OrderCancelled, OrderConfirmed, OrderPlaced
 from eventstore.codec import decode
 from eventstore.log import Log
 from eventstore.tasks import end_tasks
+from tests.patience import HANGS
 
 PAGE = 2000
-SECONDS_MAX = 120.0
 
 
 class Outcomes:
@@ -61,7 +61,7 @@ class Outcomes:
         await self._until(lambda: order_id in self.reserved)
 
     async def _until(self, reached: Callable[[], bool]) -> None:
-        async with asyncio.timeout(SECONDS_MAX):
+        async with asyncio.timeout(HANGS):
             while not reached():
                 await self._moved.wait()
 

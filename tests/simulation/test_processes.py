@@ -13,6 +13,7 @@ from services.simulation.failures import Deadlock, RunFailed
 from services.simulation.loop import BOOT_SECONDS, SimulatedLoop
 from services.simulation.process import Process
 from services.simulation.processes import Processes
+from tests.patience import HANGS
 
 SEEDS = range(20)
 Play = Callable[[SimulatedLoop, Processes], Coroutine[Any, Any, None]]
@@ -46,7 +47,7 @@ class Ticker:
         try:
             while True:
                 loop.call_later(0.05, self.called)
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(HANGS):
                     await asyncio.sleep(0.1)
                 self.ticks += 1
         finally:

@@ -19,6 +19,7 @@ from services.simulation.export import exported
 from services.simulation.faults import Faults
 from services.simulation.run import simulate
 from services.simulation.system import System
+from tests.patience import HANGS
 from tests.simulation.rule_mutants import RULE_MUTANTS
 
 BUG = next(each for each in RULE_MUTANTS if each.name == "of each product one is reserved")
@@ -81,7 +82,7 @@ def test_its_processes_end_with_it() -> None:
             assert run.poll() is None
             time.sleep(0.05)
         run.kill()
-    _, alive = psutil.wait_procs(workers, timeout=120)
+    _, alive = psutil.wait_procs(workers, timeout=HANGS)
     assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
 
 

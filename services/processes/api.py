@@ -1,0 +1,7 @@
+"""The HTTP API."""
+
+from __future__ import annotations
+
+from services.api import run_api
+
+main = run_api
