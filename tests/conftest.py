@@ -26,7 +26,26 @@ from services.settings import Settings
 
 T = TypeVar("T")
 TEMPLATE = "template_tillroll"
+LAST_LINES = 12
 _numbers = itertools.count(1)
+
+
+class FailuresAtOnce:
+    """Says what failed when it does, too: a run that is cut short has said it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and reporter is not None:
+            reporter.line(f"\nFAILED at {report.when}: {report.nodeid}", red=True)
+            reporter.line("\n".join(report.longreprtext.splitlines()[-LAST_LINES:]))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # of several processes, in the one that prints
+        config.pluginmanager.register(FailuresAtOnce(config))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

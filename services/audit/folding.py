@@ -26,6 +26,7 @@ from eventstore.codec import personal_fields
 from eventstore.log import StoredEvent
 from eventstore.queries import load_queries
 from projections.advance import HANDLERS_OWN, said
+from projections.columns import take_columns
 from projections.page import TURN, Follow, Page, work_of
 from projections.read_model import ReadModel, order_key, statement, table_of
 from projections.read_models import OPENED
@@ -119,6 +120,7 @@ async def merge(connection: Connection, model: ReadModel, facts: Sequence[Fact],
     work = work_of(Follow(model, generation), Page(facts))
     if work.failure:
         raise Failed(said(work.failure, private=True))
+    take_columns(connection)
     try:
         for name, arguments, of, into in work.merges:
             await connection.execute(statement(of, name, into), arguments, prepare=True)
