@@ -51,14 +51,14 @@ lint: venv ## format, lint, types, import contracts
 check: lint ## `lint`, then unit and property tests: two minutes
 	$(BIN)/pytest -q tests/unit tests/property
 
-test: venv ## every test, WORKERS=4 files at a time; those on real data run where TILLROLL_OLIST_DIR is set
-	$(BIN)/pytest -q --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
+test: venv ## every test but the nightly ones, WORKERS=4 files at a time; on real data where TILLROLL_OLIST_DIR is set
+	$(BIN)/pytest -q -m "not nightly" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  tests/simulation tests/integration tests/contract tests/property tests/unit
 
 nightly: venv ## more made-up requests, 10,000 histories, 4,000 races, 10,000 misbehaved orders, an hour of chaos
 	TILLROLL_FUZZ_EXAMPLES=30 $(BIN)/pytest -q tests/integration/test_schemathesis.py
 	TILLROLL_MODEL_EXAMPLES=300 $(BIN)/pytest -q -k as_it_should_be tests/property/test_memory_log_machine.py tests/integration/test_log_machine.py
-	TILLROLL_OLIST_WHOLE=1 $(BIN)/pytest -q -m olist tests/integration/test_play.py
+	$(BIN)/pytest -q -m nightly tests
 	TILLROLL_OLIST_CHECKOUTS=5000 $(BIN)/pytest -q -m olist tests/integration/test_why_numbers.py
 	TILLROLL_OLIST_CHECKOUTS=1000 $(BIN)/pytest -q -m olist tests/integration/test_as_of.py
 	$(MAKE) simulate SEED=$$(date +%Y%m%d)0000 RUNS=10000

@@ -12,7 +12,8 @@ from eventstore.log import EpochChanged, LogIdentity
 
 Connection = psycopg.AsyncConnection[TupleRow]
 _OPTIONS = (
-    "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
+    "-c statement_timeout=30s -c lock_timeout=20s -c idle_in_transaction_session_timeout=30s"
+    " -c timezone=UTC -c jit=off"
 )
 STATEMENT_SECONDS = 30.0
 _IDENTITY = """
@@ -35,9 +36,13 @@ def with_options(database_url: str, options: str) -> dict[str, Any]:
 def read_parameters(
     database_url: str, statement_seconds: float = STATEMENT_SECONDS, options: str = ""
 ) -> dict[str, Any]:
-    """The parameters of a connection that reads: in UTC, with a statement time-out, and further `options`."""
+    """The parameters of a connection that reads: in UTC, with a statement time-out, and further `options`.
+
+    Ours are many and short: to compile one (`jit`) takes longer than it runs.
+    """
     milliseconds = max(1, round(statement_seconds * 1000))  # 0 would be no time-out at all
-    return with_options(database_url, f"-c statement_timeout={milliseconds} -c timezone=UTC {options}")
+    usual = f"-c statement_timeout={milliseconds} -c timezone=UTC -c jit=off"
+    return with_options(database_url, f"{usual} {options}")
 
 
 async def connect(database_url: str, identity: LogIdentity | None = None) -> Connection:

@@ -27,8 +27,6 @@ from tests.contract.log_plan import FED, QUIET_ROUNDS, READERS, ROUNDS, Caller, 
 from tests.contract.log_views import Sight, check_page, check_whole, look
 from tests.patience import HANGS
 
-"""Longer than anything takes: a round that is not over by then never ends."""
-
 
 class System(Protocol):
     """A log to be tried: its doors, a look at the truth beside them, and what may befall it."""

@@ -41,7 +41,7 @@ from tests.integration.trade import Trade
 
 OLIST = os.environ.get("TILLROLL_OLIST_DIR")
 MOMENTS, PAIRS = 20, 10
-CHECKOUTS = int(os.environ.get("TILLROLL_OLIST_CHECKOUTS", "60"))
+CHECKOUTS = int(os.environ.get("TILLROLL_OLIST_CHECKOUTS", "20"))
 Rows = dict[str, Any]
 States = dict[str, Rows]
 AnyTrade = Trade | HandMade

@@ -50,6 +50,7 @@ def test_where_nothing_of_what_was_asked_for_can_be_done_it_says_so(
     assert "nothing of what was asked for" in capsys.readouterr().out
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_six_faults_while_trade_is_played(tmp_path: Path) -> None:
     report = tmp_path / "report.json"

@@ -20,6 +20,7 @@ from tests.contract.log_machine import LogMachine
 from tests.contract.log_plan import ROUNDS, Fault, Round, faults
 from tests.contract.log_trial import is_found, stands
 from tests.integration.log_system import TEMPLATE, PostgresSystem
+from tests.planted import in_turns
 
 KINDS = ("postgres", "writer", "postgres and writer", "backend", "caller")
 
@@ -87,9 +88,9 @@ MUTANTS = {
 }
 
 
-@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS.keys())
-def test_a_function_that_is_wrong_is_found(system: PostgresSystem, mutant: tuple[str, str, str]) -> None:
-    system.mutation = ["CREATE SEQUENCE loose", changed(system, *mutant)]
+@pytest.mark.parametrize("mutant", in_turns(tuple(MUTANTS)))
+def test_a_function_that_is_wrong_is_found(system: PostgresSystem, mutant: str) -> None:
+    system.mutation = ["CREATE SEQUENCE loose", changed(system, *MUTANTS[mutant])]
     is_found(lambda: PostgresLogMachine(system), examples=20, steps=8)
 
 

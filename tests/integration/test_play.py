@@ -21,7 +21,6 @@ from tests.patience import HANGS
 
 MINIATURE = Path(__file__).parent.parent / "fixtures" / "olist_miniature"
 OLIST = os.environ.get("TILLROLL_OLIST_DIR")
-WHOLE = os.environ.get("TILLROLL_OLIST_WHOLE")
 
 pytestmark = pytest.mark.slow
 
@@ -130,8 +129,9 @@ def test_the_miniature_with_all_its_oddities_then_bad_input_then_a_rebuild(tmp_p
         assert verdict["stocks"] > 0
 
 
+@pytest.mark.nightly
 @pytest.mark.olist
-@pytest.mark.skipif(not (OLIST and WHOLE), reason="TILLROLL_OLIST_DIR or TILLROLL_OLIST_WHOLE is not set")
+@pytest.mark.skipif(not OLIST, reason="TILLROLL_OLIST_DIR is not set")
 def test_the_real_data_to_the_cent(tmp_path: Path) -> None:
     with system(tmp_path) as environment:
         played = play(environment, Path(str(OLIST)), "--oracles", f"{OLIST}/oracles.json")

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import psycopg
 import psycopg.waiting
 import pytest
 
+from eventstore.connections import connect
 from eventstore.postgres import make_pool
 from eventstore.statements import Pool, undone
 
@@ -79,3 +81,13 @@ async def test_a_connection_that_the_server_has_ended_is_not_given_out(pool: Poo
             "SELECT pg_terminate_backend(%s, 10000)", (pid,)
         )  # milliseconds to wait for its end
     assert await answer(pool) == [(42,)]
+
+
+async def test_nothing_is_compiled_whatever_the_server_does_for_others(pool: Pool, database: str) -> None:
+    async with await connect(database) as connection:
+        await connection.execute(f"ALTER DATABASE {connection.info.dbname} SET jit = on".encode())
+    async with await connect(database) as connection, pool.connection() as pooled:
+        for each in (connection, pooled):
+            assert await (await each.execute("SHOW jit")).fetchone() == ("off",)
+    async with await psycopg.AsyncConnection.connect(database) as anothers:
+        assert await (await anothers.execute("SHOW jit")).fetchone() == ("on",)

@@ -44,7 +44,7 @@ from tests.patience import HANGS
 
 # Imported above, as Python up to 3.11.7 may fail to parse what is imported later, while the API's thread
 # runs: pytest-dev/pytest#10874.
-"""A request that stands still this long is lost; one that is slow, on a machine that is busy, is not."""
+
 FEW = 2
 EXAMPLES = int(os.environ.get("TILLROLL_FUZZ_EXAMPLES", str(FEW)))
 SPARSE = ("owner",)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from services.simulation.faults import Faults
 from services.simulation.run import simulate
+from tests.planted import in_turns
 from tests.simulation.commerce_mutants import COMMERCE_MUTANTS
 from tests.simulation.found_by import FOUND_BY
 from tests.simulation.fulfilment_mutants import FULFILMENT_MUTANTS
@@ -18,8 +17,6 @@ from tests.simulation.projection_mutants import PROJECTION_MUTANTS
 from tests.simulation.rule_mutants import RULE_MUTANTS
 
 SEEDS_OF_A_MUTANT = 40
-WHICH, OF = map(int, os.environ.get("TILLROLL_PLANTED", "0/1").split("/"))
-"""`1/3`: the second of each three are tried, which is what CI has time for; they take turns there."""
 ALL_MUTANTS = (
     *MUTANTS,
     *RULE_MUTANTS,
@@ -30,7 +27,7 @@ ALL_MUTANTS = (
 )
 
 
-@pytest.mark.parametrize("mutant", ALL_MUTANTS[WHICH::OF], ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", in_turns(ALL_MUTANTS), ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_found(mutant: Mutant) -> None:
     """`FOUND_BY` says where to look first. Most are found among few orders, in half the time of many."""
     faults = Faults.parse(mutant.faults)
