@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from importlib import resources
+from itertools import product
+from typing import get_args
 
 from eventstore.queries import load_queries
 from queries.dependencies import is_prepared
@@ -66,7 +68,16 @@ def test_what_has_filters_that_may_be_missing_is_planned_anew() -> None:
         if not name.endswith("_cursor")
     }
     assert {name for name, text in statements.items() if not is_prepared(text)} == _PLANNED_ANEW
-    filled_in = (*search.LISTS.values(), *search.RANKED.values(), *search.FACETS.values())
+    filled_in = [
+        text
+        for kind, by_id in product(search.PARTS, (False, True))
+        for text in (
+            search.STATEMENTS.ranked(kind, by_id=by_id),
+            search.STATEMENTS.counted(kind, by_id=by_id),
+            *(search.STATEMENTS.listed(kind, sort) for sort in get_args(search.Sort)),
+            *(search.STATEMENTS.first(kind, sort, by_id=by_id) for sort in get_args(search.Sort)),
+        )
+    ]
     assert not any(map(is_prepared, filled_in))
     # where none are missing, or only the person: the key finds the row
     assert {"get_order", "get_order_lines", "read_standing"} < statements.keys()
