@@ -133,16 +133,10 @@ class Statements:
         matched = self._matched(kind, by_id=by_id, ranked=False)
         return _sql("count_facets").format(matched=matched, counts=_filled("counts", PARTS[kind]))
 
-    def first(self, kind: Kind, sort: Sort, *, by_id: bool) -> str:
-        """The first page, and the counts."""
-        _, column, direction, _ = _SORTS[sort]
-        return _sql("find_and_count").format(
-            matched=self._matched(kind, by_id=by_id, ranked=sort == "relevance"),
-            key=column,
-            direction=direction,
-            only="WHERE m.price_cents IS NOT NULL" if sort in BY_PRICE else "",
-            counts=_filled("counts", PARTS[kind]),
-        )
+    def first(self, kind: Kind, *, by_id: bool) -> str:
+        """The first page by relevance, and the counts."""
+        matched = self._matched(kind, by_id=by_id, ranked=True)
+        return _sql("find_and_count").format(matched=matched, counts=_filled("counts", PARTS[kind]))
 
     def _matched(self, kind: Kind, *, by_id: bool, ranked: bool) -> str:
         return _filled(
@@ -350,8 +344,7 @@ async def _find(
     kind, told = _kind_of(arguments), _told(reader.merchant, asked, arguments)
     # stock is looked up for each: not for all that there are. By price, any would be the cheapest.
     by_id = arguments["in_stock"] is None or _by_price(arguments)
-    make = STATEMENTS
-    by_rank = order == "relevance"
+    make, by_rank = STATEMENTS, order == "relevance"
     listed = make.ranked(kind, by_id=by_id) if by_rank else make.listed(kind, order)
     if facets is None:
         (rows,) = await reader.rows(MODELS, (listed, told), views=VIEWS)
@@ -361,14 +354,11 @@ async def _find(
         (make.counted(_kind_of(each), by_id=by_id), _told(reader.merchant, asked, each))
         for each in wider.values()
     ]
-    if asked:
-        first = make.first(kind, order, by_id=by_id)
-        both, *counts = await reader.rows(MODELS, (first, told), *wide, views=VIEWS)
+    if by_rank:
+        both, *counts = await reader.rows(MODELS, (make.first(kind, by_id=by_id), told), *wide, views=VIEWS)
         rows, narrow = _parted(both)
-        (matches,) = (row["count"] for row in narrow if row["facet"] == "matches")
-        if by_rank or matches < make.most:
-            return rows, _counts(list(wider), narrow, *counts)
-    # of so many the first are others than the first of those that were looked at; their order has an index
+        return rows, _counts(list(wider), narrow, *counts)
+    # the first in any other order may be others than the first of those that are looked at; it has an index
     narrowed = make.counted(kind, by_id=by_id)
     rows, *counts = await reader.rows(MODELS, (listed, told), (narrowed, told), *wide, views=VIEWS)
     return rows, _counts(list(wider), *counts)

@@ -32,16 +32,15 @@ ORDER BY rank DESC, product_id DESC
 LIMIT :limit;
 
 -- name: find_and_count
--- The first page and the counts: all is looked up once. A product is JSON, and `count` is its place on the page.
--- {key}, {direction} and {only} are filled in as in `search_products`.
+-- The first page by relevance, and the counts: all is looked up once. A product is JSON, and `count` is its place
+-- on the page.
 WITH matched AS MATERIALIZED ({matched})
 SELECT
     'found' AS facet, to_json(f)::text AS value,
-    row_number() OVER (ORDER BY f.{key} {direction}, f.product_id {direction}) AS count
+    row_number() OVER (ORDER BY f.rank DESC, f.product_id DESC) AS count
 FROM (
     SELECT m.* FROM matched AS m
-    {only}
-    ORDER BY m.{key} {direction}, m.product_id {direction}
+    ORDER BY m.rank DESC, m.product_id DESC
     LIMIT :limit
 ) AS f
 UNION ALL

@@ -74,8 +74,8 @@ def test_what_has_filters_that_may_be_missing_is_planned_anew() -> None:
         for text in (
             search.STATEMENTS.ranked(kind, by_id=by_id),
             search.STATEMENTS.counted(kind, by_id=by_id),
+            search.STATEMENTS.first(kind, by_id=by_id),
             *(search.STATEMENTS.listed(kind, sort) for sort in get_args(search.Sort)),
-            *(search.STATEMENTS.first(kind, sort, by_id=by_id) for sort in get_args(search.Sort)),
         )
     ]
     assert not any(map(is_prepared, filled_in))
