@@ -59,6 +59,7 @@ nightly: venv ## more made-up requests, 10,000 histories, 4,000 races, 10,000 mi
 	TILLROLL_FUZZ_EXAMPLES=30 $(BIN)/pytest -q tests/integration/test_schemathesis.py
 	TILLROLL_MODEL_EXAMPLES=300 $(BIN)/pytest -q -k as_it_should_be tests/property/test_memory_log_machine.py tests/integration/test_log_machine.py
 	$(BIN)/pytest -q -m nightly tests
+	$(BIN)/pytest -q tests/simulation/test_mutants.py tests/integration/test_log_machine.py
 	TILLROLL_OLIST_CHECKOUTS=5000 $(BIN)/pytest -q -m olist tests/integration/test_why_numbers.py
 	TILLROLL_OLIST_CHECKOUTS=1000 $(BIN)/pytest -q -m olist tests/integration/test_as_of.py
 	$(MAKE) simulate SEED=$$(date +%Y%m%d)0000 RUNS=10000

@@ -38,7 +38,7 @@ def read_parameters(
 ) -> dict[str, Any]:
     """The parameters of a connection that reads: in UTC, with a statement time-out, and further `options`.
 
-    Ours are many and short: to compile one (`jit`) takes longer than it runs.
+    None is compiled (`jit`), as on the server that we start ourselves, whatever another one does.
     """
     milliseconds = max(1, round(statement_seconds * 1000))  # 0 would be no time-out at all
     usual = f"-c statement_timeout={milliseconds} -c timezone=UTC -c jit=off"

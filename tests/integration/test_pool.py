@@ -83,11 +83,12 @@ async def test_a_connection_that_the_server_has_ended_is_not_given_out(pool: Poo
     assert await answer(pool) == [(42,)]
 
 
-async def test_nothing_is_compiled_whatever_the_server_does_for_others(pool: Pool, database: str) -> None:
+async def test_nothing_is_compiled_whatever_the_server_does_for_others(database: str) -> None:
     async with await connect(database) as connection:
         await connection.execute(f"ALTER DATABASE {connection.info.dbname} SET jit = on".encode())
-    async with await connect(database) as connection, pool.connection() as pooled:
-        for each in (connection, pooled):
-            assert await (await each.execute("SHOW jit")).fetchone() == ("off",)
     async with await psycopg.AsyncConnection.connect(database) as anothers:
         assert await (await anothers.execute("SHOW jit")).fetchone() == ("on",)
+    async with await connect(database) as connection:
+        assert await (await connection.execute("SHOW jit")).fetchone() == ("off",)
+    async with make_pool(database, max_size=1) as pool, pool.connection() as pooled:
+        assert await (await pooled.execute("SHOW jit")).fetchone() == ("off",)
