@@ -15,7 +15,6 @@ from typing import Any
 
 import httpx
 
-from services.runfile import read_run
 from services.up import PROCESSES, WORLDS
 from tests.patience import HANGS
 
@@ -25,12 +24,13 @@ EVERYTHING = ("postgres", "nats", *(f"world-{kind}" for kind in WORLDS), *PROCES
 
 @contextmanager
 def system(data_dir: Path) -> Iterator[dict[str, str]]:
-    """`tillroll up` in `data_dir`; gives the environment in which other commands find it."""
+    """`tillroll up` in `data_dir`, all of it ready; gives the environment in which other commands find it."""
     environment = os.environ | {"TILLROLL_DATA_DIR": str(data_dir), "TILLROLL_API_PORT": "0"}
-    with (data_dir / "up.log").open("wb") as log:
+    said = data_dir / "up.log"
+    with said.open("wb") as log:
         up = subprocess.Popen([*TILLROLL, "up"], env=environment, stdout=log, stderr=log)
     try:
-        wait(lambda: bool((run := read_run(data_dir)) and set(EVERYTHING) <= set(run.processes)), up)
+        wait(lambda: "Tillroll is up" in said.read_text(), up)
         yield environment
     finally:
         up.send_signal(signal.SIGINT)

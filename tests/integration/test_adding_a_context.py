@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from services.runfile import Run, read_run
-from tests.integration.system import system, tillroll, token_of_admin, wait
+from tests.integration.system import system, tillroll, token_of_admin
 from tests.patience import HANGS
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +108,6 @@ def test_a_command_goes_in_its_agent_reacts_and_its_read_model_shows_it(
     monkeypatch.setenv("PYTHONPATH", str(tree))
     monkeypatch.chdir(tree)
     with system(tmp_path) as environment:
-        wait(lambda: "Tillroll is up" in (tmp_path / "up.log").read_text())
         api = f"http://127.0.0.1:{running(tmp_path).settings['api_port']}"
         said = run(tree, "env", f"API={api}", f"TOKEN={owner_of_m1(environment, api)}", "bash", "-euc", block)
         *_, shown, refused = map(json.loads, said.splitlines())

@@ -59,7 +59,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     data_dir = directory / DEMO
     data_dir.mkdir(parents=True)
     with system(data_dir):
-        wait(lambda: "Tillroll is up" in (data_dir / "up.log").read_text())
         settings = Settings.load(data_dir=data_dir)
         known = asyncio.run(let_people_in(settings))
         yield Demo(directory, known["API"], str(settings.payment_url), known["DEMO_KEY"])

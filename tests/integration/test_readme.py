@@ -90,7 +90,5 @@ def test_the_printed_lines_and_a_second_start(tmp_path: Path) -> None:
         assert all(told.count(each) == 1 for each in secrets), "nothing is made up anew"
         assert '"order_id":"o-1"' in run(printed_lines("README.md"), tmp_path), "the same lines once more"
     with system(tmp_path / PRINTED):
-        up = tmp_path / PRINTED / "up.log"
-        wait(lambda: "Tillroll is up" in up.read_text())
         again = run(printed_lines("README.md"), tmp_path)
         assert '"order_id":"o-1"' in again, "and where `tillroll up` started it, at other ports"

@@ -67,7 +67,6 @@ class Shop:
 @contextmanager
 def shop(data_dir: Path) -> Iterator[Shop]:
     with system(data_dir) as environment:
-        wait(lambda: "Tillroll is up" in (data_dir / "up.log").read_text())
         run = read_run(data_dir)
         assert run
         known = asyncio.run(let_people_in(Settings.load(data_dir=data_dir)))
