@@ -76,8 +76,11 @@ class Parts:
     distinct: str = "*"
 
 
-RANK = "(ts_rank(s.document, %(ranked)s::tsquery) * 1000000)::bigint"
-"""By the words alone: the merchant, which all documents have, would hide the differences."""
+SHOWN = (
+    "s.name, s.drafted_at, p.currency, (ts_rank(s.document, %(ranked)s::tsquery) * 1000000)::bigint AS rank"
+)
+"""The rank is by the words alone: the merchant, which all documents have, would hide the differences."""
+COUNTED = "s.channels, {options} AS options"
 PARTS: dict[Kind, Parts] = {
     "plain": Parts("", "s.skus"),
     "priced": Parts("", "p.skus"),
@@ -127,22 +130,23 @@ class Statements:
 
     def ranked(self, kind: Kind, *, by_id: bool) -> str:
         """A page by relevance."""
-        return _sql("rank_products").format(matched=self._matched(kind, by_id=by_id, ranked=True))
+        return _sql("rank_products").format(matched=self._matched(kind, SHOWN, by_id=by_id))
 
     def counted(self, kind: Kind, *, by_id: bool) -> str:
-        matched = self._matched(kind, by_id=by_id, ranked=False)
+        matched = self._matched(kind, COUNTED, by_id=by_id)
         return _sql("count_facets").format(matched=matched, counts=_filled("counts", PARTS[kind]))
 
     def first(self, kind: Kind, *, by_id: bool) -> str:
         """The first page by relevance, and the counts."""
-        matched = self._matched(kind, by_id=by_id, ranked=True)
+        matched = self._matched(kind, SHOWN, COUNTED, by_id=by_id)
         return _sql("find_and_count").format(matched=matched, counts=_filled("counts", PARTS[kind]))
 
-    def _matched(self, kind: Kind, *, by_id: bool, ranked: bool) -> str:
+    def _matched(self, kind: Kind, *columns: str, by_id: bool) -> str:
+        parts = PARTS[kind]
         return _filled(
             "matched",
-            PARTS[kind],
-            rank=f", {RANK} AS rank" if ranked else "",
+            parts,
+            columns=", ".join(columns).format(options=parts.options),
             order="ORDER BY s.product_id" if by_id else "",
             most=str(self.most),
         )

@@ -12,10 +12,8 @@ ORDER BY {key} {direction}, s.product_id {direction}
 LIMIT :limit;
 
 -- name: matched
--- {options}, {rank}, {chosen}, {conditions}, {order} and {most} are filled in.
-SELECT
-    s.product_id, s.name, s.brand, s.category, s.status, s.drafted_at, s.title, s.channels,
-    {options} AS options, p.currency, p.price_cents{rank}
+-- {columns}, {chosen}, {conditions}, {order} and {most} are filled in.
+SELECT s.product_id, s.brand, s.category, s.status, p.price_cents, {columns}
 FROM search_products AS s
 LEFT JOIN search_prices AS p
     ON p.merchant = :merchant AND p.product_id = s.product_id AND p.channel = :channel AND p.currency = :currency
@@ -26,7 +24,7 @@ LIMIT {most};
 
 -- name: rank_products
 WITH matched AS MATERIALIZED ({matched})
-SELECT * FROM matched
+SELECT product_id, name, brand, category, status, drafted_at, currency, price_cents, rank FROM matched
 WHERE :after_id::text IS NULL OR (rank, product_id) < (:after_key, :after_id)
 ORDER BY rank DESC, product_id DESC
 LIMIT :limit;
@@ -39,8 +37,8 @@ SELECT
     'found' AS facet, to_json(f)::text AS value,
     row_number() OVER (ORDER BY f.rank DESC, f.product_id DESC) AS count
 FROM (
-    SELECT m.* FROM matched AS m
-    ORDER BY m.rank DESC, m.product_id DESC
+    SELECT product_id, name, brand, category, status, drafted_at, currency, price_cents, rank FROM matched
+    ORDER BY rank DESC, product_id DESC
     LIMIT :limit
 ) AS f
 UNION ALL
