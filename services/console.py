@@ -1,6 +1,6 @@
 """How does `tillroll` print? Failures in one line, addresses, progress with rate and ETA.
 
-Every command imports this first: so it imports little.
+Every command imports this first: so it imports what it prints with, and little more.
 """
 
 from __future__ import annotations

@@ -122,10 +122,10 @@ def run_simulations(
         sys.stdout.write(orjson.dumps(found).decode() + "\n")
     else:
         _tell(asked, found, failed_ones)
-        if len(found) < len(seeds):
-            results.print(
-                f"the {minutes:g} minutes were over before {len(seeds) - len(found):,} more histories"
-            )
+    if len(found) < len(seeds):
+        (console if as_json else results).print(
+            f"the {minutes:g} minutes were over before {len(seeds) - len(found):,} more histories"
+        )
     if failed_ones and (export or not as_json):
         _tell_shortest(asked, failed_ones[0].seed, export, quiet=as_json)
     elif export:
@@ -161,8 +161,8 @@ def _summaries(asked: Asked, seeds: Iterable[int], jobs: int) -> Iterator[Summar
             running = {pool.submit(summary_of, seed, asked) for seed in islice(waiting, jobs)}
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
-                running |= {pool.submit(summary_of, seed, asked) for seed in islice(waiting, len(done))}
                 yield from (each.result() for each in done)
+                running |= {pool.submit(summary_of, seed, asked) for seed in islice(waiting, len(done))}
         except BrokenProcessPool:
             raise WorkerDied(
                 "a process that played histories was ended from outside (for its memory?): what it played is"
