@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 WHICH, OF = map(int, os.environ.get("TILLROLL_PLANTED", "0/1").split("/"))
-"""`1/3`: the second of each three. CI counts on with each commit."""
+"""`1/3`: the second of each three. CI takes its turn from the commit."""
 
 
 def in_turns(planted: Sequence[T]) -> Sequence[T]:

@@ -30,7 +30,7 @@ def system(data_dir: Path) -> Iterator[dict[str, str]]:
     with said.open("wb") as log:
         up = subprocess.Popen([*TILLROLL, "up"], env=environment, stdout=log, stderr=log)
     try:
-        wait(lambda: "Tillroll is up" in said.read_text(), up)
+        wait(lambda: b"Tillroll is up" in said.read_bytes(), up)
         yield environment
     finally:
         up.send_signal(signal.SIGINT)

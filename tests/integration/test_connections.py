@@ -26,6 +26,9 @@ from tests.patience import HANGS
 SHORT = 0.05
 LARGE, TAKEN = 16_000_000, 2**16
 """Bytes: more than the kernel takes of what nobody reads, which is 4 MB to send and so many received."""
+FAR_OFF = dict.fromkeys(
+    ("head_seconds", "body_seconds", "body_pause_seconds", "stall_seconds", "request_seconds"), 2 * HANGS
+)
 REQUEST = b"GET /ok HTTP/1.1\r\nHost: api\r\n\r\n"
 
 
@@ -138,7 +141,8 @@ class Served:
 
 @asynccontextmanager
 async def serving(**changes: Any) -> AsyncIterator[Served]:
-    settings = LimitSettings(**changes)
+    """With these limits; times that are not named are far off, so that no other one ends what is tried."""
+    settings = LimitSettings(**FAR_OFF | changes)
     served = Served()
     harden(served.app, settings)
     async with listening(served.app, settings) as served.url:

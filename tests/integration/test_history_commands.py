@@ -292,9 +292,9 @@ async def test_follow_ends_though_what_it_waits_for_misses_that_it_is_cancelled(
     async def misses_it_once(*_: Any, **__: Any) -> AsyncIterator[tuple[list[Any], int]]:
         with suppress(asyncio.CancelledError):
             waits.set()
-            await asyncio.sleep(HANGS)
+            await asyncio.sleep(2 * HANGS)
         yield [], 0
-        await asyncio.sleep(HANGS)
+        await asyncio.sleep(2 * HANGS)
 
     monkeypatch.setattr(history_console, "coming", misses_it_once)
     for name, value in environment.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -192,7 +193,19 @@ async def test_a_handler_that_fails_on_all_it_gets_does_not_hold_up_the_others(
     def project(facts: Sequence[Fact]) -> Rows:
         raise RuntimeError("this handler has a bug")
 
-    monkeypatch.setattr(advance_module, "PAUSE_SECONDS", 1.0)
+    pauses, pages = [], 0
+    advance = Advancer.advance
+
+    async def pausing(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def counting(advancer: Advancer, *page: Any) -> bool:
+        nonlocal pages
+        pages += 1
+        return await advance(advancer, *page)
+
+    monkeypatch.setattr(advance_module, "asyncio", SimpleNamespace(sleep=pausing))
+    monkeypatch.setattr(Advancer, "advance", counting)
     models = {**READ_MODELS, "orders": replace(ORDERS, project=project)}
     last = await trade.append("m1", setting_up("m1"))
     for number in range(20):
@@ -200,3 +213,4 @@ async def test_a_handler_that_fails_on_all_it_gets_does_not_hold_up_the_others(
     async with asyncio.timeout(HANGS), running(trade, models=models.values()):
         await shown(trade, last)
         assert await fetch(trade, "SELECT count(DISTINCT key) FROM parked") == [(20,)]
+    assert 0 < len(pauses) <= pages * advance_module.PAUSES < 20 * advance_module.PAUSES

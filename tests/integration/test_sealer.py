@@ -263,7 +263,7 @@ async def halts(log: Sealed) -> list[tuple[int, str]]:
     return [(position, reason) for position, reason in rows]
 
 
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
     async with asyncio.timeout(HANGS):
         while not await condition():
             await asyncio.sleep(0.02)

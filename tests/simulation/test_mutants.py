@@ -25,6 +25,14 @@ ALL_MUTANTS = (
     *PRICE_MUTANTS,
     *PROJECTION_MUTANTS,
 )
+WHERE_FOUND = tuple(
+    dict.fromkeys((FOUND_BY.get(each.name, 1), each.orders, each.faults) for each in ALL_MUTANTS)
+)
+
+
+@pytest.mark.parametrize(("seed", "orders", "faults"), in_turns(WHERE_FOUND))
+def test_where_a_planted_bug_is_found_nothing_is_without_it(seed: int, orders: int, faults: str) -> None:
+    assert simulate(seed, orders, Faults.parse(faults)).passed
 
 
 @pytest.mark.parametrize("mutant", in_turns(ALL_MUTANTS), ids=lambda mutant: mutant.name)
