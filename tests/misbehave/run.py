@@ -32,6 +32,7 @@ SECONDS_MAX = 900.0
 """Of rest, once the last order is placed."""
 REFUNDED, PLANTED = 0.03, 5
 LOOK_SECONDS = 0.5
+TELL_SECONDS = 30.0
 STILL_LOOKS = 8
 """Longer than any fact is held back by the worlds."""
 PAGE = 5_000
@@ -149,7 +150,7 @@ async def _set_faults(settings: Settings, faults: dict[str, Any]) -> None:
 async def _at_rest(running: System, settings: Settings, log: Log, shop: Shop, say: Say) -> Books:
     """Until no order waits, no call is out and no webhook is under way; parcels that nobody takes are booked
     anew meanwhile, by staff."""
-    started, still, tried = time.monotonic(), 0, 0.0
+    started, still, tried, told = time.monotonic(), 0, 0.0, time.monotonic()
     while still < STILL_LOOKS:
         books = await log.read()
         waiting = await asyncio.to_thread(_waiting, running) + await _outstanding(settings)
@@ -158,6 +159,9 @@ async def _at_rest(running: System, settings: Settings, log: Log, shop: Shop, sa
         if open_parcels and time.monotonic() - tried > 5:
             tried = time.monotonic()
             await asyncio.gather(*map(shop.book_anew, open_parcels))
+        if time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            say(f"orders that wait: {len(books.waiting()):,}; calls and webhooks under way: {waiting:,}")
         if time.monotonic() - started > SECONDS_MAX:
             say(f"waited {SECONDS_MAX:.0f} s for {waiting} calls, {books.waiting()[:5]}, {open_parcels[:5]}")
             return books
