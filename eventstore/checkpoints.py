@@ -14,7 +14,7 @@ from psycopg_pool import PoolTimeout
 
 from eventstore.queries import load_queries
 from eventstore.statements import Database, Pool, Rows, Statements
-from eventstore.tasks import end_tasks
+from eventstore.tasks import end_tasks, finish
 
 LEASE_SECONDS = 5.0
 logger = structlog.get_logger()
@@ -85,7 +85,7 @@ async def holding(database: Database, follower: str, *, start: int = 0) -> Async
         try:
             await end_tasks(renewing)
         finally:  # it may be that others insist meanwhile
-            await statements.run("release_lease", follower=follower, lease=lease)
+            await finish(statements.run("release_lease", follower=follower, lease=lease), LEASE_SECONDS)
 
 
 async def _renew(checkpoint: Checkpoint) -> None:

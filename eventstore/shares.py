@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 from eventstore.checkpoints import LEASE_SECONDS, LeaseLost
 from eventstore.partitions import Partitions, runs, share
 from eventstore.statements import Database, Rows, Statements
+from eventstore.tasks import finish
 
 
 @dataclass(slots=True)
@@ -110,6 +111,9 @@ class Worker:
 
     async def leave(self) -> None:
         """Let the others have our share, and what we hold. If that fails, they have it once we seem dead."""
+        await finish(self._leave(), LEASE_SECONDS)
+
+    async def _leave(self) -> None:
         async with self._turn:
             number, self.number, self._shares = self.number, 0, {}
             await self._statements.run("leave", worker=number)

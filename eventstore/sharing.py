@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import psycopg
 import structlog
@@ -87,8 +87,10 @@ class Sharing:
         """Give all back, and let others have our share."""
         async with self._turn:
             self.places = []
-            with suppress(*AWAY):
+            try:
                 await self._worker.leave()
+            except AWAY as error:
+                logger.warning("share_not_left", follower=self._follower, error=str(error))
 
     async def stand_aside(self) -> None:
         """For who can't go on, where another may: as long as anybody else is there, he has our share."""

@@ -1,12 +1,14 @@
-"""How are tasks ended for certain?
+"""How are tasks ended for certain, and what they do last is done?
 
 A task that is cancelled in the very moment when what it waits for comes may not notice: up to Python 3.11
-`asyncio.wait_for` swallows that cancellation, and psycopg's pool waits with it. So whoever cancels, insists.
+`asyncio.wait_for` swallows that cancellation, and psycopg's pool waits with it. So whoever cancels, insists;
+and what has to be done at the end is done though others insist, by `finish`.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 INSIST_SECONDS = 1.0
@@ -27,6 +29,26 @@ async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
             cancelled = True
     if cancelled:
         raise asyncio.CancelledError
+
+
+async def finish(work: Coroutine[Any, Any, object], seconds: float) -> None:
+    """Do what is left to do at an end, however often we are cancelled meanwhile, for so long at most.
+
+    Raises what it raises, TimeoutError where that was too short, and CancelledError once it is done.
+    """
+    loop = asyncio.get_running_loop()
+    task, until, cancelled = loop.create_task(work), loop.time() + seconds, False
+    while not task.done() and (left := until - loop.time()) > 0:
+        try:
+            await asyncio.wait([task], timeout=left)
+        except asyncio.CancelledError:
+            cancelled = True
+    await drop_task(task)
+    if cancelled:
+        raise asyncio.CancelledError
+    if task.cancelled():
+        raise TimeoutError(f"what was left to do at the end took more than {seconds:g} s")
+    task.result()
 
 
 async def drop_task(task: asyncio.Task[Any]) -> None:

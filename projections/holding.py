@@ -116,8 +116,10 @@ class Holding:
     async def leave(self) -> None:
         """Give all back, and let others have our share."""
         self.follows = []
-        with suppress(*AWAY):
+        try:
             await self._worker.leave()
+        except AWAY as error:
+            logger.warning("share_not_left", error=str(error))
 
     async def is_alone(self) -> bool:
         return await self._worker.is_alone()

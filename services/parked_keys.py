@@ -22,10 +22,12 @@ from domain.parked import ParkedSkipRequested
 from domain.streams import parked_stream, stream_parts
 from eventstore.appender import passes
 from eventstore.codec import decode
+from eventstore.connections import STATEMENT_SECONDS
 from eventstore.keyring import Keyring
 from eventstore.log import Log
 from eventstore.queries import load_queries
 from eventstore.statements import Pool
+from eventstore.tasks import finish
 from projections.generations import live_generations
 from projections.parking import MadeByOtherCode
 from projections.parking import lock_parked as lock_projection
@@ -178,8 +180,11 @@ class ParkedKeys:
         try:
             yield attempts
         finally:
-            async with self._pool.connection() as apart:
-                await _run(apart, "withdraw_attempt", request=request)
+            await finish(self._withdraw(request), STATEMENT_SECONDS)
+
+    async def _withdraw(self, request: int) -> None:
+        async with self._pool.connection() as apart:
+            await _run(apart, "withdraw_attempt", request=request)
 
     async def _carry_out(self, connection: Connection, asked: Any, *, goes_on: bool) -> dict[str, Any]:
         parked = await self._lock(connection, asked.follower)

@@ -17,6 +17,7 @@ import structlog
 
 from commands.executor import Executor
 from domain.kernel import Fact
+from eventstore.checkpoints import LEASE_SECONDS
 from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
 from eventstore.log import StoredEvent
@@ -26,6 +27,7 @@ from eventstore.seams import Clock
 from eventstore.shares import Place
 from eventstore.sharing import sharing
 from eventstore.statements import Database, Rows
+from eventstore.tasks import finish
 from services.agents.agent import Agent, order_key
 from services.agents.attempts import ATTEMPTS_MAX, ENDS, Attempts, after_part, part_of
 from services.agents.cache import CACHED_PROCESSES, ProcessCache
@@ -70,7 +72,7 @@ class AgentRunner(Sender):
                 await self._go_on()
             finally:
                 with suppress(*INFRASTRUCTURE):
-                    await self._attempts.withdraw()
+                    await finish(self._attempts.withdraw(), LEASE_SECONDS)
 
     async def _go_on(self) -> None:
         while True:

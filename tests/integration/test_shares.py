@@ -15,7 +15,8 @@ import pytest
 
 from domain.kernel import Fact
 from domain.order import OrderCancelled
-from eventstore.checkpoints import LeaseLost
+from eventstore import tasks
+from eventstore.checkpoints import LeaseLost, holding
 from eventstore.feed import Feed
 from eventstore.partitions import PARTITIONS, WHOLE, Partitions, partition_of
 from eventstore.postgres import PostgresLog
@@ -159,6 +160,34 @@ async def test_workers_join_and_leave_under_load(trade: Trade, database: str) ->
         await divided(trade, 1)
         assert await fetch(trade, "SELECT count(*) FROM checkpoints") == [(len(READ_MODELS),)]
         assert await fetch(trade, "SELECT count(*) FROM workers") == [(1,)]
+
+
+async def test_who_is_told_to_end_again_and_again_leaves_all_the_same(
+    trade: Trade, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where leaving takes longer than those wait who insist: nobody need wait until the leases are over."""
+    monkeypatch.setattr(tasks, "INSIST_SECONDS", 0.0)
+    async with worker(database, trade):
+        await divided(trade, 1)
+    assert await fetch(trade, "SELECT * FROM workers") == []
+    assert await fetch(trade, "SELECT * FROM checkpoints WHERE worker IS NOT NULL") == []
+
+
+async def test_a_lease_is_given_back_though_others_insist(
+    trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "INSIST_SECONDS", 0.0)
+    held = asyncio.Event()
+
+    async def follow() -> None:
+        async with holding(trade.log.database, "f"):
+            held.set()
+            await asyncio.sleep(60)
+
+    following = asyncio.create_task(follow())
+    await held.wait()
+    await end_tasks(following)
+    assert await fetch(trade, "SELECT leased_until FROM checkpoints WHERE leased_until > now()") == []
 
 
 async def test_parked_keys_wait_and_go_on_whoever_has_their_partitions(trade: Trade, database: str) -> None:

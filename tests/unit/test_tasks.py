@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eventstore.tasks import TaskGroup, drop_task, end_tasks
+from eventstore.tasks import TaskGroup, drop_task, end_tasks, finish
 
 
 async def deaf_once() -> None:
@@ -68,3 +68,33 @@ async def test_what_was_made_ahead_and_is_dropped_fails_in_silence() -> None:
     del failed, waiting
     gc.collect()
     assert told == []
+
+
+async def test_what_is_left_to_do_is_done_though_others_insist() -> None:
+    done: list[str] = []
+
+    async def leave() -> None:
+        for turn in ("asked", "answered"):
+            await asyncio.sleep(0)
+            done.append(turn)
+
+    leaving = asyncio.create_task(finish(leave(), 60))
+    await asyncio.sleep(0)
+    while not leaving.done():
+        leaving.cancel()
+        await asyncio.sleep(0)
+    assert leaving.cancelled()
+    assert done == ["asked", "answered"]
+
+
+async def test_what_is_left_to_do_may_fail_and_has_its_time() -> None:
+    async def fail() -> None:
+        raise OSError("no connection")
+
+    async def take_long() -> None:
+        await asyncio.sleep(60)
+
+    with pytest.raises(OSError, match="no connection"):
+        await finish(fail(), 60)
+    with pytest.raises(TimeoutError, match="took more than"):
+        await finish(take_long(), 0.01)
