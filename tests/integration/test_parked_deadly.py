@@ -11,6 +11,7 @@ import pytest
 
 from domain.order import OrderCancelled
 from domain.parked import RequestParkedRetry
+from eventstore import tasks
 from services.parked_keys import ATTEMPTS_MAX, ENDS
 from services.supervisor import Supervisor
 from tests.integration.projections_trade import Trade
@@ -102,4 +103,32 @@ async def test_who_fails_and_lives_has_not_ended_its_process(database: str) -> N
         for _ in range(ATTEMPTS_MAX + 1):
             with pytest.raises(OSError, match="network"):
                 await broken.answer(asked)
+        assert "OrderCancelled" in (await keys.answer(asked)).error, "it was tried all the same"
+
+
+async def test_who_is_stopped_has_not_been_ended_by_what_it_carried_out(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so, though that has to wait, and others insist that it ends."""
+    monkeypatch.setattr(tasks, "INSIST_SECONDS", 0.0)
+    async with parked(database, failing_at(OrderCancelled)) as (trade, keys):
+        first = await keys.first(FOLLOWER, KEY)
+        assert first is not None
+        asked = await ask(trade, RequestParkedRetry(follower=FOLLOWER, key=KEY, stands_at=first))
+        stopped = keys.__class__(trade.log.pool, trade.log, trade.keyring, ())
+        for _ in range(ATTEMPTS_MAX + 1):
+            begun = asyncio.Event()
+
+            async def hang(*_: object, begun: asyncio.Event = begun) -> None:
+                begun.set()
+                await asyncio.Event().wait()
+
+            monkeypatch.setattr(stopped, "_lock", hang)
+            answering = asyncio.create_task(stopped.answer(asked))
+            await begun.wait()
+            async with trade.log.pool.connection() as other, other.transaction():
+                await other.execute("SELECT FROM parked_attempts FOR UPDATE")
+                ending = asyncio.create_task(tasks.end_tasks(answering))
+                await asyncio.wait([ending], timeout=0.2)
+            await ending
         assert "OrderCancelled" in (await keys.answer(asked)).error, "it was tried all the same"
