@@ -75,7 +75,8 @@ async def holding(database: Database, follower: str, *, start: int = 0) -> Async
     while not rows:
         asked_at = asyncio.get_running_loop().time()
         rows = await statements.run("take_lease", follower=follower, seconds=LEASE_SECONDS)
-        await asyncio.sleep(0 if rows else LEASE_SECONDS / 10)
+        if not rows:
+            await asyncio.sleep(LEASE_SECONDS / 10)
     lease, position, done = rows[0]
     checkpoint = Checkpoint(follower, lease, position, done, statements, asked_at + LEASE_SECONDS)
     renewing = asyncio.create_task(_renew(checkpoint))
@@ -85,7 +86,7 @@ async def holding(database: Database, follower: str, *, start: int = 0) -> Async
         try:
             await end_tasks(renewing)
         finally:  # it may be that others insist meanwhile
-            await finish(statements.run("release_lease", follower=follower, lease=lease), LEASE_SECONDS)
+            await finish(statements.run("release_lease", follower=follower, lease=lease))
 
 
 async def _renew(checkpoint: Checkpoint) -> None:

@@ -111,7 +111,7 @@ class Worker:
 
     async def leave(self) -> None:
         """Let the others have our share, and what we hold. If that fails, they have it once we seem dead."""
-        await finish(self._leave(), LEASE_SECONDS)
+        await finish(self._leave())
 
     async def _leave(self) -> None:
         async with self._turn:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import psycopg
 import structlog
@@ -141,12 +141,8 @@ async def sharing(database: Database, follower: str) -> AsyncIterator[Sharing]:
     statements = database.statements("eventstore", "checkpoints.sql", "shares.sql")
     await statements.run("create_checkpoint", follower=follower, position=0)
     shared = Sharing(statements, follower)
-    await shared.join()
-    keeping = asyncio.create_task(shared.keep())
-    try:
+    async with AsyncExitStack() as at_the_end:
+        at_the_end.push_async_callback(shared.leave)
+        await shared.join()
+        at_the_end.push_async_callback(end_tasks, asyncio.create_task(shared.keep()))
         yield shared
-    finally:
-        try:
-            await end_tasks(keeping)
-        finally:  # it may be that others insist meanwhile
-            await shared.leave()

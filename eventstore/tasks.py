@@ -8,10 +8,16 @@ and what has to be done at the end is done though others insist, by `finish`.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Coroutine
 from typing import Any
 
+import structlog
+
 INSIST_SECONDS = 1.0
+LEFT_SECONDS_MAX = 5.0
+"""Who stops a process waits longer than that before it kills it."""
+logger = structlog.get_logger()
 
 
 async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
@@ -31,24 +37,26 @@ async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
         raise asyncio.CancelledError
 
 
-async def finish(work: Coroutine[Any, Any, object], seconds: float) -> None:
-    """Do what is left to do at an end, however often we are cancelled meanwhile, for so long at most.
+async def finish(work: Coroutine[Any, Any, object]) -> None:
+    """Do what is left to do at an end: raises what it raises.
 
-    Raises what it raises, TimeoutError where that was too short, and CancelledError once it is done.
+    Where we are cancelled meanwhile, however often, it has LEFT_SECONDS_MAX from then on; then CancelledError
+    is raised, and the log says what was not done.
     """
     loop = asyncio.get_running_loop()
-    task, until, cancelled = loop.create_task(work), loop.time() + seconds, False
+    task, until = loop.create_task(work), math.inf
     while not task.done() and (left := until - loop.time()) > 0:
         try:
-            await asyncio.wait([task], timeout=left)
+            await asyncio.wait([task], timeout=left if left < math.inf else None)
         except asyncio.CancelledError:
-            cancelled = True
+            until = min(until, loop.time() + LEFT_SECONDS_MAX)
     await drop_task(task)
-    if cancelled:
-        raise asyncio.CancelledError
-    if task.cancelled():
-        raise TimeoutError(f"what was left to do at the end took more than {seconds:g} s")
-    task.result()
+    if until == math.inf:
+        task.result()
+        return
+    if error := TimeoutError("it took too long") if task.cancelled() else task.exception():
+        logger.warning("left_undone", work=getattr(work, "__qualname__", ""), error=repr(error))
+    raise asyncio.CancelledError
 
 
 async def drop_task(task: asyncio.Task[Any]) -> None:
@@ -56,9 +64,11 @@ async def drop_task(task: asyncio.Task[Any]) -> None:
 
     If it failed, whoever does that work next will fail in the same way, and tell.
     """
-    await end_tasks(task)
-    if not task.cancelled():
-        task.exception()
+    try:
+        await end_tasks(task)
+    finally:
+        if not task.cancelled():
+            task.exception()
 
 
 class TaskGroup(asyncio.TaskGroup):  # noqa: TID251 - the one that is meant

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 
 import psycopg
 import structlog
@@ -63,31 +64,26 @@ class ProjectionRunner:
         self._began = 0.0  # when the work on the last page began
 
     async def run(self) -> None:
-        async with self._database.session() as session:
+        async with self._database.session() as session, AsyncExitStack() as at_the_end:
             await self._make_ready(session)
             advancer = Advancer(session, self._keyring, self._feed.fact)
+            at_the_end.push_async_callback(self._holding.leave)
             await self._holding.join()
-            keeping = asyncio.create_task(self._holding.keep())
-            try:
-                while True:
-                    try:
-                        await self._turns(advancer, session)
-                    except Moved:
-                        await self._forget_ahead()
-                        await self._holding.give_back()
-                    except UnknownEvent as error:
-                        logger.warning("halted", error=str(error))
-                        await self._forget_ahead()
-                        await self._stand_aside()
-                    except psycopg.errors.DeadlockDetected as error:
-                        logger.warning("page_repeated", error=str(error))  # nothing has moved
-                        await self._forget_ahead()
-            finally:
+            at_the_end.push_async_callback(end_tasks, asyncio.create_task(self._holding.keep()))
+            at_the_end.push_async_callback(self._forget_ahead)
+            while True:
                 try:
-                    await end_tasks(keeping)
+                    await self._turns(advancer, session)
+                except Moved:
                     await self._forget_ahead()
-                finally:  # it may be that others insist meanwhile
-                    await self._holding.leave()
+                    await self._holding.give_back()
+                except UnknownEvent as error:
+                    logger.warning("halted", error=str(error))
+                    await self._forget_ahead()
+                    await self._stand_aside()
+                except psycopg.errors.DeadlockDetected as error:
+                    logger.warning("page_repeated", error=str(error))  # nothing has moved
+                    await self._forget_ahead()
 
     async def _make_ready(self, session: Session) -> None:
         await session.make_ready(self._models)

@@ -91,6 +91,10 @@ class PostgresSession:
             if not connection.closed:
                 await connection.rollback()
             raise
+        except BaseException:
+            # cancelled where the server waits for more of it: what the page has locked would stay so
+            await connection.close()
+            raise
 
     async def execute(self, calls: Iterable[Call]) -> None:
         """In whatever transaction is open."""

@@ -22,7 +22,6 @@ from domain.parked import ParkedSkipRequested
 from domain.streams import parked_stream, stream_parts
 from eventstore.appender import passes
 from eventstore.codec import decode
-from eventstore.connections import STATEMENT_SECONDS
 from eventstore.keyring import Keyring
 from eventstore.log import Log
 from eventstore.queries import load_queries
@@ -180,7 +179,7 @@ class ParkedKeys:
         try:
             yield attempts
         finally:
-            await finish(self._withdraw(request), STATEMENT_SECONDS)
+            await finish(self._withdraw(request))
 
     async def _withdraw(self, request: int) -> None:
         async with self._pool.connection() as apart:

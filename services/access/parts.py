@@ -11,6 +11,7 @@ from eventstore.keyring import Keyring
 from eventstore.log import Log
 from eventstore.seams import Clock, Ids
 from eventstore.statements import Pool
+from eventstore.tasks import finish
 from services.access.addresses import Addresses
 from services.access.api_keys import ApiKeys
 from services.access.facts import Facts
@@ -98,8 +99,10 @@ class Parts:
 
     async def close(self) -> None:
         """What was begun after an answer is brought to its end."""
-        await self.later.settle()
-        self.passwords.close()
+        try:
+            await finish(self.later.settle())
+        finally:
+            self.passwords.close()
 
 
 async def parts_of(request: Request) -> Parts:

@@ -17,7 +17,6 @@ import structlog
 
 from commands.executor import Executor
 from domain.kernel import Fact
-from eventstore.checkpoints import LEASE_SECONDS
 from eventstore.codec import UnknownEvent, known_part
 from eventstore.feed import Feed
 from eventstore.log import StoredEvent
@@ -72,7 +71,7 @@ class AgentRunner(Sender):
                 await self._go_on()
             finally:
                 with suppress(*INFRASTRUCTURE):
-                    await finish(self._attempts.withdraw(), LEASE_SECONDS)
+                    await finish(self._attempts.withdraw())
 
     async def _go_on(self) -> None:
         while True:

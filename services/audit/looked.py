@@ -22,7 +22,7 @@ from psycopg_pool import PoolTimeout
 from eventstore.queries import load_queries
 from eventstore.seams import Clock
 from eventstore.statements import Pool
-from eventstore.tasks import end_tasks
+from eventstore.tasks import end_tasks, finish
 from services.web.looked import Look, NotRecorded, Outcome
 
 PATIENCE_SECONDS = 5.0
@@ -74,9 +74,11 @@ class Looks:
         try:
             yield self
         finally:
-            if self._ending:
-                await asyncio.wait(self._ending)
-            await end_tasks(writing)
+            try:
+                if self._ending:
+                    await finish(asyncio.wait(self._ending))
+            finally:
+                await end_tasks(writing)
 
     async def record(self, look: Look) -> int:
         if len(self._waiting) >= WAITING_MAX:

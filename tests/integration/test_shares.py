@@ -367,6 +367,26 @@ async def test_who_is_stopped_in_the_middle_of_a_page_holds_nobody_up(trade: Tra
     await no_differences(trade)
 
 
+async def test_who_is_told_to_end_in_the_middle_of_a_page_leaves_at_once(
+    trade: Trade, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has locked would keep itself from giving its leases back."""
+    begun, whole = asyncio.Event(), PostgresSession.execute
+
+    async def begin(session: PostgresSession, calls: Sequence[Call]) -> None:
+        await whole(session, calls[:1])
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with worker(database, trade):
+        await divided(trade, 1)
+        monkeypatch.setattr(PostgresSession, "execute", begin)
+        await trade.append("m1", Bought("m1", "o1").placing())
+        await begun.wait()
+    assert await fetch(trade, "SELECT * FROM workers") == []
+    assert await fetch(trade, "SELECT * FROM checkpoints WHERE worker IS NOT NULL") == []
+
+
 async def test_a_checkpoint_that_was_lost_is_not_merged(trade: Trade, database: str) -> None:
     async with worker(database, trade):
         await divided(trade, 1)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from eventstore import tasks
 from eventstore.tasks import TaskGroup, drop_task, end_tasks, finish
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 async def deaf_once() -> None:
@@ -17,6 +22,15 @@ async def deaf_once() -> None:
         await asyncio.sleep(60)
     except asyncio.CancelledError:
         await asyncio.sleep(60)
+
+
+async def fail() -> None:
+    await asyncio.sleep(0)
+    raise OSError("no connection")
+
+
+async def stay() -> None:
+    await asyncio.sleep(60)
 
 
 async def test_a_task_that_missed_its_cancellation_is_ended_all_the_same() -> None:
@@ -54,14 +68,8 @@ async def test_what_was_made_ahead_and_is_dropped_fails_in_silence() -> None:
     told: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
 
-    async def read_ahead() -> None:
-        raise OSError("no connection")
-
-    async def stay() -> None:
-        await asyncio.sleep(60)
-
-    failed, waiting = asyncio.create_task(read_ahead()), asyncio.create_task(stay())
-    await asyncio.sleep(0)
+    failed, waiting = asyncio.create_task(fail()), asyncio.create_task(stay())
+    await asyncio.wait([failed])
     await drop_task(failed)
     await drop_task(waiting)
     assert waiting.cancelled()
@@ -78,7 +86,7 @@ async def test_what_is_left_to_do_is_done_though_others_insist() -> None:
             await asyncio.sleep(0)
             done.append(turn)
 
-    leaving = asyncio.create_task(finish(leave(), 60))
+    leaving = asyncio.create_task(finish(leave()))
     await asyncio.sleep(0)
     while not leaving.done():
         leaving.cancel()
@@ -87,14 +95,20 @@ async def test_what_is_left_to_do_is_done_though_others_insist() -> None:
     assert done == ["asked", "answered"]
 
 
-async def test_what_is_left_to_do_may_fail_and_has_its_time() -> None:
-    async def fail() -> None:
-        raise OSError("no connection")
-
-    async def take_long() -> None:
-        await asyncio.sleep(60)
-
+async def test_what_is_left_to_do_may_fail() -> None:
     with pytest.raises(OSError, match="no connection"):
-        await finish(fail(), 60)
-    with pytest.raises(TimeoutError, match="took more than"):
-        await finish(take_long(), 0.01)
+        await finish(fail())
+
+
+@pytest.mark.parametrize("work", [fail, stay])
+async def test_what_is_left_undone_once_we_are_cancelled_is_told(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "LEFT_SECONDS_MAX", 0.01)
+    finishing = asyncio.create_task(finish(work()))
+    await asyncio.sleep(0)
+    finishing.cancel()
+    with capture_logs() as told:
+        await asyncio.wait([finishing])
+    assert finishing.cancelled()
+    assert [each["event"] for each in told] == ["left_undone"]
