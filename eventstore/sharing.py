@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import psycopg
 import structlog
@@ -141,8 +141,12 @@ async def sharing(database: Database, follower: str) -> AsyncIterator[Sharing]:
     statements = database.statements("eventstore", "checkpoints.sql", "shares.sql")
     await statements.run("create_checkpoint", follower=follower, position=0)
     shared = Sharing(statements, follower)
-    async with AsyncExitStack() as at_the_end:
-        at_the_end.push_async_callback(shared.leave)
+    try:
         await shared.join()
-        at_the_end.push_async_callback(end_tasks, asyncio.create_task(shared.keep()))
-        yield shared
+        keeping = asyncio.create_task(shared.keep())
+        try:
+            yield shared
+        finally:
+            await end_tasks(keeping)
+    finally:
+        await shared.leave()
