@@ -17,7 +17,7 @@ from tests.simulation.projection_mutants import PROJECTION_MUTANTS
 from tests.simulation.rule_mutants import RULE_MUTANTS
 
 SEEDS_OF_A_MUTANT = 100
-"""The rarest are found by one history in fifteen: of forty, none would in one case of sixteen."""
+"""Two bugs were found by none of the first 40 once, and then by 51 and by 58."""
 ALL_MUTANTS = (
     *MUTANTS,
     *RULE_MUTANTS,
