@@ -174,12 +174,19 @@ class ParkedKeys:
     @asynccontextmanager
     async def _counted(self, request: int) -> AsyncIterator[int]:
         """How often the block was begun, with this time: but for those who left it, however they did."""
+        counted: list[int] = []
+        try:
+            await finish(self._count(request, counted))
+            yield counted[0]
+        finally:
+            if counted:
+                await finish(self._withdraw(request))
+
+    async def _count(self, request: int, counted: list[int]) -> None:
+        """Tells it there: whoever is cancelled meanwhile gets no result, and has to withdraw it."""
         async with self._pool.connection() as apart:  # from what is rolled back if our process ends
             ((attempts,),) = await _run(apart, "count_attempt", request=request)
-        try:
-            yield attempts
-        finally:
-            await finish(self._withdraw(request))
+            counted.append(attempts)
 
     async def _withdraw(self, request: int) -> None:
         async with self._pool.connection() as apart:

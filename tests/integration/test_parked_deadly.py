@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from domain.order import OrderCancelled
 from domain.parked import RequestParkedRetry
 from eventstore import tasks
-from services.parked_keys import ATTEMPTS_MAX, ENDS
+from eventstore.statements import Pool
+from services.parked_keys import ATTEMPTS_MAX, ENDS, Connection
 from services.supervisor import Supervisor
 from tests.integration.projections_trade import Trade
 from tests.integration.test_parked import FOLLOWER, KEY, ask, ask_to_skip, failing_at, parked, positions
@@ -131,4 +135,35 @@ async def test_who_is_stopped_has_not_been_ended_by_what_it_carried_out(
                 ending = asyncio.create_task(tasks.end_tasks(answering))
                 await asyncio.wait([ending], timeout=0.2)
             await ending
+        assert "OrderCancelled" in (await keys.answer(asked)).error, "it was tried all the same"
+
+
+class SlowToTakeBack:
+    """A pool whose users may be told to end when what they did is done, and they have not gone on yet."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.given_back = asyncio.Event()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        async with self._pool.connection() as connection:
+            yield connection
+        self.given_back.set()
+        await asyncio.sleep(0.1)
+
+
+async def test_who_is_stopped_when_it_has_just_begun_has_not_been_ended_either(database: str) -> None:
+    async with parked(database, failing_at(OrderCancelled)) as (trade, keys):
+        first = await keys.first(FOLLOWER, KEY)
+        assert first is not None
+        asked = await ask(trade, RequestParkedRetry(follower=FOLLOWER, key=KEY, stands_at=first))
+        for _ in range(ATTEMPTS_MAX + 1):
+            pool = SlowToTakeBack(trade.log.pool)
+            stopped = keys.__class__(cast("Pool", pool), trade.log, trade.keyring, ())
+            answering = asyncio.create_task(stopped.answer(asked))
+            await pool.given_back.wait()
+            await tasks.end_tasks(answering)
+            assert answering.cancelled()
+        assert await fetch(trade, "SELECT attempts FROM parked_attempts WHERE request = %s", asked) == [(0,)]
         assert "OrderCancelled" in (await keys.answer(asked)).error, "it was tried all the same"
