@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 BACKLOG = 1024
 TRIES = 100
@@ -39,13 +39,23 @@ def check_free(host: str, port: int, chosen_by: tuple[str, str]) -> None:
     listen(host, port, chosen_by).close()
 
 
-def free_port(host: str) -> int:
-    """One on which nobody listens now; for whoever listens there later. Raises CannotListen where none is."""
+def reserve_port(host: str, *, besides: Collection[int] = ()) -> socket.socket:
+    """Bound to a port on which nobody listens, for who listens there later. Raises CannotListen.
+
+    While it is open nobody else reserves that port, and servers may listen on it, once and again: on Linux
+    those may whose socket has SO_REUSEADDR, as this has, from when it is bound.
+    """
+    refused = "all are spoken for"
     for port in random.SystemRandom().sample(PORTS, min(len(PORTS), TRIES)):
+        if port in besides:
+            continue
+        reserved = socket.socket()
         try:
-            socket.create_server((host, port)).close()
+            reserved.bind((host, port))
         except OSError as error:
-            refused = error
+            reserved.close()
+            refused = error.strerror or str(error)
         else:
-            return port
-    raise CannotListen(f"no port of {PORTS[0]} to {PORTS[-1]} on {host} is free: {refused.strerror}")
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            return reserved
+    raise CannotListen(f"no port of {PORTS[0]} to {PORTS[-1]} on {host} is free: {refused}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 from eventstore.postgres import PostgresLog
@@ -14,7 +14,7 @@ from eventstore.schema import migrate
 from services.bus import NatsBus
 from services.embedded import NatsServer, PostgresServer, ServerFailed, check_database, check_nats
 from services.limit_settings import PREFIX
-from services.listening import API, CARRIER_WORLD, PAYMENT_WORLD, WEBHOOKS, check_free, free_port
+from services.listening import API, CARRIER_WORLD, PAYMENT_WORLD, WEBHOOKS, check_free, reserve_port
 from services.master_key import prove_master_key
 from services.ready import wait_until_ready
 from services.restored import refuse_older_log
@@ -35,13 +35,21 @@ PROCESSES: dict[str, tuple[Role, ...]] = {
 WORLDS = ("payment", "carrier")
 
 
-def _chosen(settings: Settings, database_url: str, nats_url: str) -> Settings:
+def choose_ports(settings: Settings, held: ExitStack) -> dict[str, int]:
+    """By setting: what it says, or where it is 0 a port that nobody else reserves until `held` is closed."""
+    inside = ("webhook_port", "payment_world_port", "carrier_world_port")
+    hosts = {**dict.fromkeys(inside, settings.internal_host), "api_port": settings.api_host}
+    ports: dict[str, int] = {name: getattr(settings, name) for name in hosts}
+    for name, host in hosts.items():
+        if not ports[name]:
+            reserved = held.enter_context(reserve_port(host, besides=ports.values()))
+            ports[name] = reserved.getsockname()[1]
+    return ports
+
+
+def _chosen(settings: Settings, ports: dict[str, int], database_url: str, nats_url: str) -> Settings:
     """The settings with every address filled in."""
     host = settings.internal_host
-    ports = {
-        name: getattr(settings, name) or free_port(host)
-        for name in ("webhook_port", "payment_world_port", "carrier_world_port", "api_port")
-    }
     chosen: dict[str, Any] = {
         **ports,
         "database_url": database_url,
@@ -73,10 +81,11 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[Sy
         raise ServerFailed(f"TILLROLL_DATA_DIR: {settings.data_dir} is not a directory")
     if read_run(settings.data_dir) is None:  # else its servers' locks say that it runs already
         check_addresses(settings)
-    system = System(settings, echo=echo)
     try:
-        async with system.supervisor:
-            yield system
+        with ExitStack() as held:
+            system = System(settings, choose_ports(settings, held), echo=echo)
+            async with system.supervisor:
+                yield system
     finally:
         remove_run(settings.data_dir)
 
@@ -84,8 +93,9 @@ async def running(settings: Settings, *, echo: bool = False) -> AsyncIterator[Sy
 class System:
     """All servers and processes of one machine, under one supervisor; see `running`."""
 
-    def __init__(self, settings: Settings, *, echo: bool) -> None:
+    def __init__(self, settings: Settings, ports: dict[str, int], *, echo: bool) -> None:
         self._settings = settings
+        self._ports = ports
         self.supervisor = Supervisor(settings.data_dir, echo=echo, on_change=self._tell)
 
     async def start(self) -> Settings:
@@ -95,7 +105,7 @@ class System:
         """
         database_url, nats_url = await self._start_servers()
         migrate(database_url)
-        chosen = _chosen(self._settings, database_url, nats_url)
+        chosen = _chosen(self._settings, self._ports, database_url, nats_url)
         await _refuse_older_log(database_url, nats_url)
         let_in(database_url, chosen.role_passwords())
         await prove_master_key(chosen)

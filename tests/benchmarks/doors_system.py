@@ -24,7 +24,7 @@ from services.access.console import ACTOR, add, new_password, opened
 from services.context import open_context
 from services.embedded import NatsServer, PostgresServer
 from services.embedded.children import Child, spawn
-from services.listening import free_port
+from services.listening import reserve_port
 from services.play.command import caught_up
 from services.settings import Settings
 
@@ -71,7 +71,8 @@ class Doors:
     @asynccontextmanager
     async def pair(self) -> AsyncIterator[Pair]:
         """Two new processes on the same log: the API with its doors, and the one without."""
-        urls = [f"http://127.0.0.1:{free_port('127.0.0.1')}" for _ in range(2)]
+        reserved = [reserve_port("127.0.0.1") for _ in range(2)]
+        urls = ["http://{}:{}".format(*socket.getsockname()) for socket in reserved]
         database = self.settings.database_url
         as_owner = self.settings.model_copy(update={f"{role}_url": database for role in ROLES})
         kinds = (
@@ -97,6 +98,8 @@ class Doors:
         finally:
             for child in children:
                 await child.stop()
+            for socket in reserved:
+                socket.close()
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -11,7 +12,7 @@ import pytest
 
 from services.api import run_api, running_app
 from services.context import open_context
-from services.listening import CannotListen, free_port
+from services.listening import CannotListen, reserve_port
 from services.settings import Settings
 from tests.integration.api_client import a_key
 from tests.patience import HANGS
@@ -27,10 +28,16 @@ async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
                 await asyncio.sleep(0.05)
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Nobody else's while the test runs."""
+    with reserve_port("127.0.0.1") as reserved:
+        yield reserved.getsockname()[1]
+
+
 async def test_what_is_in_hand_gets_its_answer_and_no_more_is_taken(
-    database: str, nats_url: str, tmp_path: Path
+    database: str, nats_url: str, tmp_path: Path, port: int
 ) -> None:
-    port = free_port("127.0.0.1")
     settings = Settings(data_dir=tmp_path, database_url=database, nats_url=nats_url, api_port=port)
     async with open_context(settings, "test", follow=False) as context:
         async with running_app(context) as app:

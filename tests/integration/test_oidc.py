@@ -17,7 +17,7 @@ import pytest
 from eventstore.seams import WallClock
 from services.access.oidc import Client, Identity, OidcProvider, OidcRefused, open_oidc
 from services.access.oidc_http import open_oidc_http
-from services.listening import free_port
+from services.listening import reserve_port
 from services.settings import Settings
 from tests.integration.api_client import listening, problem
 from tests.integration.oidc_browser import Site, come_back, site_of, start
@@ -46,16 +46,17 @@ class Form(HTMLParser):
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
     """The provider, as a process: it can't be imported where warnings are errors."""
-    port = free_port("127.0.0.1")
-    command = [sys.executable, "-m", "oidc_provider_mock", "-p", str(port), "--require-nonce", "true"]
-    process = subprocess.Popen(
-        [*command, "--user-claims", CLAIMS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
+    with reserve_port("127.0.0.1") as reserved:
+        port = reserved.getsockname()[1]
+        command = [sys.executable, "-m", "oidc_provider_mock", "-p", str(port), "--require-nonce", "true"]
+        process = subprocess.Popen(
+            [*command, "--user-claims", CLAIMS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture

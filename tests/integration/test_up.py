@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ import pytest
 
 from services import listening
 from services.demo_people import let_people_in
-from services.listening import CannotListen, check_free, free_port
+from services.listening import CannotListen, check_free, listen, reserve_port
 from services.runfile import read_run
 from services.settings import Settings
-from services.up import PROCESSES
+from services.up import PROCESSES, choose_ports
 from tests.integration.processes import is_running
 from tests.integration.system import EVERYTHING, TILLROLL, system, tillroll, wait
 from tests.patience import HANGS
@@ -133,15 +134,65 @@ def test_a_free_address_may_be_listened_on_afterwards() -> None:
     socket.create_server(("127.0.0.1", port)).close()
 
 
-def test_a_free_port_is_one_on_which_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = free_port("127.0.0.1")
-    assert first in listening.PORTS
-    second = free_port("127.0.0.1")
-    monkeypatch.setattr(listening, "PORTS", (first, second))
+def the_only_ports(monkeypatch: pytest.MonkeyPatch, count: int) -> tuple[int, ...]:
+    """The ports among which everybody chooses, from here on: all of them are free."""
+    with ExitStack() as held:
+        ports = tuple(held.enter_context(reserve_port("127.0.0.1")).getsockname()[1] for _ in range(count))
+    assert set(ports) <= set(listening.PORTS)
+    monkeypatch.setattr(listening, "PORTS", ports)
+    return ports
+
+
+def test_a_reserved_port_is_one_on_which_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = the_only_ports(monkeypatch, 2)
     with socket.create_server(("127.0.0.1", first)):
-        assert {free_port("127.0.0.1") for _ in range(10)} == {second}
+        for _ in range(10):
+            with reserve_port("127.0.0.1") as reserved:
+                assert reserved.getsockname() == ("127.0.0.1", second)
         with socket.create_server(("127.0.0.1", second)), pytest.raises(CannotListen, match="no port of"):
-            free_port("127.0.0.1")
+            reserve_port("127.0.0.1")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_who_was_told_of_a_reserved_port_listens_there_again_and_again(host: str) -> None:
+    with reserve_port("127.0.0.1") as reserved:
+        port = reserved.getsockname()[1]
+        for _ in range(3):
+            with listen(host, port, listening.API) as listener:
+                with socket.create_connection(("127.0.0.1", port)) as connection:
+                    accepted, _ = listener.accept()
+                    accepted.close()  # first: so it is the server's end that lingers
+                    assert connection.recv(1) == b""
+                with pytest.raises(CannotListen):
+                    listen(host, port, listening.API)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+
+
+def test_systems_that_start_at_once_choose_no_port_twice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ports = the_only_ports(monkeypatch, 8)
+    settings = Settings(data_dir=tmp_path, api_port=0)
+    with ExitStack() as one, ExitStack() as other:
+        chosen = [*choose_ports(settings, one).values(), *choose_ports(settings, other).values()]
+        assert sorted(chosen) == sorted(ports)
+        one.close()
+        assert set(choose_ports(settings, other).values()) == set(chosen[:4])
+        with pytest.raises(CannotListen, match="no port of"):
+            choose_ports(settings, other)
+
+
+def test_no_port_that_was_asked_for_is_chosen_for_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ports = the_only_ports(monkeypatch, 4)
+    settings = Settings(data_dir=tmp_path, api_port=ports[0])
+    for _ in range(10):
+        with ExitStack() as held:
+            chosen = choose_ports(settings, held)
+        assert chosen["api_port"] == ports[0]
+        assert sorted(chosen.values()) == sorted(ports)
 
 
 @pytest.fixture(scope="module")
