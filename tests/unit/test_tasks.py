@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from eventstore import tasks
 from eventstore.tasks import TaskGroup, drop_task, end_tasks, finish
+from tests.patience import HANGS
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -110,5 +111,17 @@ async def test_what_is_left_undone_once_we_are_cancelled_is_told(
     finishing.cancel()
     with capture_logs() as told:
         await asyncio.wait([finishing])
+    assert finishing.cancelled()
+    assert [each["event"] for each in told] == ["left_undone"]
+
+
+async def test_who_insists_does_not_lengthen_what_is_left_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "INSIST_SECONDS", 0.0)
+    monkeypatch.setattr(tasks, "LEFT_SECONDS_MAX", 0.01)
+    finishing = asyncio.create_task(finish(stay()))
+    await asyncio.sleep(0)
+    with capture_logs() as told:
+        async with asyncio.timeout(HANGS):
+            await end_tasks(finishing)
     assert finishing.cancelled()
     assert [each["event"] for each in told] == ["left_undone"]
