@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from eventstore import tasks
 from services.web.rate_counts import RateCounts
 from services.web.rates import Policies, Rates
 from tests.integration.access_client import Doors, doors
@@ -80,3 +81,20 @@ async def test_so_many_resets_are_asked_for_an_account_and_sign_in_stays_open(do
     refused = problem(await door.post(RESET, body={"email": ANA}), 429, "rate-limited")
     assert refused["policy"] == "sign-in-account"
     await door.sign_in(ANA)
+
+
+async def test_what_was_begun_after_an_answer_is_done_though_others_insist_on_the_end(
+    door: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "INSIST_SECONDS", 0.0)
+    sent: list[str] = []
+
+    async def send() -> None:
+        await asyncio.sleep(0.1)
+        sent.append(ANA)
+
+    door.access.later.do("a letter", send())
+    closing = asyncio.create_task(door.access.close())
+    await asyncio.sleep(0)
+    await tasks.end_tasks(closing)
+    assert sent == [ANA]
