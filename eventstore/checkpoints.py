@@ -13,7 +13,7 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from eventstore.queries import load_queries
-from eventstore.statements import Database, Pool, Rows, Statements
+from eventstore.statements import Database, Pool, Statements
 from eventstore.tasks import end_tasks, finish
 
 LEASE_SECONDS = 5.0
@@ -71,22 +71,28 @@ async def holding(database: Database, follower: str, *, start: int = 0) -> Async
     """Wait for the follower's lease, then hold and renew it; a new follower begins after `start`."""
     statements = database.statements("eventstore", "checkpoints.sql")
     await statements.run("create_checkpoint", follower=follower, position=start)
-    rows: Rows = ()
-    while not rows:
-        asked_at = asyncio.get_running_loop().time()
+    taken: list[Checkpoint] = []
+
+    async def take() -> None:
+        until = asyncio.get_running_loop().time() + LEASE_SECONDS
         rows = await statements.run("take_lease", follower=follower, seconds=LEASE_SECONDS)
-        if not rows:
-            await asyncio.sleep(LEASE_SECONDS / 10)
-    lease, position, done = rows[0]
-    checkpoint = Checkpoint(follower, lease, position, done, statements, asked_at + LEASE_SECONDS)
-    renewing = asyncio.create_task(_renew(checkpoint))
+        taken.extend(
+            Checkpoint(follower, lease, position, done, statements, until) for lease, position, done in rows
+        )
+
     try:
-        yield checkpoint
-    finally:
+        await finish(take())  # who is cancelled meanwhile knows what there is to release
+        while not taken:
+            await asyncio.sleep(LEASE_SECONDS / 10)
+            await finish(take())
+        renewing = asyncio.create_task(_renew(taken[0]))
         try:
+            yield taken[0]
+        finally:
             await end_tasks(renewing)
-        finally:  # it may be that others insist meanwhile
-            await finish(statements.run("release_lease", follower=follower, lease=lease))
+    finally:  # it may be that others insist meanwhile
+        for checkpoint in taken:
+            await finish(statements.run("release_lease", follower=follower, lease=checkpoint.lease))
 
 
 async def _renew(checkpoint: Checkpoint) -> None:

@@ -87,7 +87,7 @@ class Worker:
     async def join(self) -> None:
         """Be one of those who share, the last of them."""
         async with self._turn:
-            await self._join()
+            await finish(self._join())  # who is cancelled meanwhile has a number to leave with
             await self._see()
 
     async def look(self, held: Sequence[H]) -> list[H]:
@@ -99,7 +99,7 @@ class Worker:
             if not self.number:
                 return []
             if not await self._statements.run("stay", worker=self.number, seconds=LEASE_SECONDS):
-                await self._join()  # we were thought dead for long, and swept away
+                await finish(self._join())  # we were thought dead for long, and swept away
             held = list(held)
             renewed = await self._statements.run("renew", **_named(held), seconds=LEASE_SECONDS)
             await self._see()

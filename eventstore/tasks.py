@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Coroutine
-from typing import Any
+from contextlib import suppress
+from typing import Any, Self
 
 import structlog
 
 INSIST_SECONDS = 1.0
 LEFT_SECONDS_MAX = 5.0
-"""Who stops a process waits longer than that before it kills it."""
+"""For each `finish`. Who stops a process waits longer than that before it kills it."""
 logger = structlog.get_logger()
 
 
@@ -40,23 +42,32 @@ async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
 async def finish(work: Coroutine[Any, Any, object]) -> None:
     """Do what is left to do at an end: raises what it raises.
 
-    Where we are cancelled meanwhile, however often, it has LEFT_SECONDS_MAX from then on; then CancelledError
-    is raised, and the log says what was not done.
+    Once we are cancelled, before or meanwhile and however often, it has LEFT_SECONDS_MAX from then on. If it
+    is not done by then, or fails, the log tells and CancelledError is raised, by which we end. If we were
+    cancelled meanwhile, CancelledError is raised in any case.
     """
     loop = asyncio.get_running_loop()
-    task, until = loop.create_task(work), math.inf
+    task, us = loop.create_task(work), asyncio.current_task()
+    assert us
+    before = us.cancelling()
+    until = loop.time() + LEFT_SECONDS_MAX if before else math.inf
     while not task.done() and (left := until - loop.time()) > 0:
         try:
             await asyncio.wait([task], timeout=left if left < math.inf else None)
         except asyncio.CancelledError:
             until = min(until, loop.time() + LEFT_SECONDS_MAX)
-    await drop_task(task)
     if until == math.inf:
         task.result()
         return
-    if error := TimeoutError("it took too long") if task.cancelled() else task.exception():
-        logger.warning("left_undone", work=getattr(work, "__qualname__", ""), error=repr(error))
-    raise asyncio.CancelledError
+    with suppress(asyncio.CancelledError):  # raised below
+        await drop_task(task)
+    error = None if task.cancelled() else task.exception()
+    if task.cancelled() or error:
+        logger.warning(
+            "left_undone", work=getattr(work, "__qualname__", ""), error=repr(error or "cancelled")
+        )
+    if us.cancelling() > before or task.cancelled() or error:
+        raise asyncio.CancelledError
 
 
 async def drop_task(task: asyncio.Task[Any]) -> None:
@@ -67,16 +78,20 @@ async def drop_task(task: asyncio.Task[Any]) -> None:
     try:
         await end_tasks(task)
     finally:
-        if not task.cancelled():
+        if task.done() and not task.cancelled():
             task.exception()
 
 
 class TaskGroup(asyncio.TaskGroup):  # noqa: TID251 - the one that is meant
-    """As `asyncio.TaskGroup`, but the tasks that it cancels are cancelled again until they end."""
+    """As `asyncio.TaskGroup`, but what it cancels is cancelled again until it ends: tasks, and its block."""
 
     def __init__(self) -> None:
         super().__init__()
         self._ours: set[asyncio.Task[Any]] = set()
+        self._block: asyncio.Task[Any] | None = None
+        """Whose the block is, while it runs."""
+        self._insisted = 0
+        """How often the task of the block was cancelled again."""
 
     def create_task(self, *arguments: Any, **options: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = super().create_task(*arguments, **options)
@@ -84,18 +99,35 @@ class TaskGroup(asyncio.TaskGroup):  # noqa: TID251 - the one that is meant
         task.add_done_callback(self._ours.discard)
         return task
 
-    async def __aexit__(self, *error: Any) -> None:
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self._block = asyncio.current_task()
         self._insist_later()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        block, self._block = self._block, None
+        assert block
+        for _ in range(self._insisted):
+            block.uncancel()
+        cancelled = self._parent_cancel_requested  # type: ignore[attr-defined]
         try:
             await super().__aexit__(*error)
         finally:
             self._insisting.cancel()
+            after = self._parent_cancel_requested and not cancelled  # type: ignore[attr-defined]
+            if after and sys.version_info < (3, 13):
+                block.uncancel()  # it was cancelled for a task that failed meanwhile: 3.13 does so itself
 
     def _insist_later(self) -> None:
         self._insisting = asyncio.get_running_loop().call_later(INSIST_SECONDS, self._insist)
 
     def _insist(self) -> None:
-        for task in self._ours:
-            if self._aborting and task.cancelling():  # type: ignore[attr-defined]
-                task.cancel()
+        if self._aborting:  # type: ignore[attr-defined]
+            for task in self._ours:
+                if task.cancelling():
+                    task.cancel()
+            if self._block:
+                self._insisted += 1
+                self._block.cancel()
         self._insist_later()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 from collections.abc import Collection, Sequence
@@ -40,12 +41,12 @@ def check_free(host: str, port: int, chosen_by: tuple[str, str]) -> None:
 
 
 def reserve_port(host: str, *, besides: Collection[int] = ()) -> socket.socket:
-    """Bound to a port on which nobody listens, for who listens there later. Raises CannotListen.
+    """Bound to one of PORTS on which nobody listens, for who listens there later. Raises CannotListen.
 
-    While it is open nobody else reserves that port, and servers may listen on it, once and again: on Linux
-    those may whose socket has SO_REUSEADDR, as this has, from when it is bound.
+    While it is open nobody else reserves that port, though who asks for it by its number may take it; and
+    servers may listen there, once and again: on Linux those may whose socket has SO_REUSEADDR, as this has
+    from when it is bound.
     """
-    refused = "all are spoken for"
     for port in random.SystemRandom().sample(PORTS, min(len(PORTS), TRIES)):
         if port in besides:
             continue
@@ -54,8 +55,9 @@ def reserve_port(host: str, *, besides: Collection[int] = ()) -> socket.socket:
             reserved.bind((host, port))
         except OSError as error:
             reserved.close()
-            refused = error.strerror or str(error)
+            if error.errno != errno.EADDRINUSE:
+                raise CannotListen(f"cannot listen on {host}: {error.strerror}") from error
         else:
             reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             return reserved
-    raise CannotListen(f"no port of {PORTS[0]} to {PORTS[-1]} on {host} is free: {refused}")
+    raise CannotListen(f"no port of {PORTS[0]} to {PORTS[-1]} on {host} is free")

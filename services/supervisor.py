@@ -28,7 +28,8 @@ from services.embedded.children import Child, ServerFailed, spawn
 from services.embedded.directory import appended
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-STOP_S_MAX = 15.0
+STOP_S_MAX = 25.0
+"""The API may need 10 s for requests in hand, and twice 5 for what it has to record of them."""
 RESTART_S_MIN = 0.1
 RESTART_S_MAX = 5.0
 RAN_WELL_S = 10.0

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -70,8 +69,10 @@ class AgentRunner(Sender):
             try:
                 await self._go_on()
             finally:
-                with suppress(*INFRASTRUCTURE):
+                try:
                     await finish(self._attempts.withdraw())
+                except INFRASTRUCTURE as error:
+                    logger.warning("attempts_not_withdrawn", error=str(error))
 
     async def _go_on(self) -> None:
         while True:

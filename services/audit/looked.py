@@ -75,10 +75,13 @@ class Looks:
             yield self
         finally:
             try:
-                if self._ending:
-                    await finish(asyncio.wait(self._ending))
+                await finish(self._settle())
             finally:
                 await end_tasks(writing)
+
+    async def _settle(self) -> None:
+        while self._ending:
+            await asyncio.wait(self._ending)
 
     async def record(self, look: Look) -> int:
         if len(self._waiting) >= WAITING_MAX:

@@ -125,3 +125,124 @@ async def test_who_insists_does_not_lengthen_what_is_left_to_do(monkeypatch: pyt
             await end_tasks(finishing)
     assert finishing.cancelled()
     assert [each["event"] for each in told] == ["left_undone"]
+
+
+async def slow_to_end() -> None:
+    """As psycopg, which first cancels what it has sent."""
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await finish(asyncio.sleep(0.1))
+
+
+async def test_what_is_left_undone_is_told_though_others_insist_while_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tasks, "INSIST_SECONDS", 0.01)
+    monkeypatch.setattr(tasks, "LEFT_SECONDS_MAX", 0.2)
+    finishing = asyncio.create_task(finish(slow_to_end()))
+    await asyncio.sleep(0)
+    with capture_logs() as told:
+        await end_tasks(finishing)
+    assert finishing.cancelled()
+    assert [each["event"] for each in told] == ["left_undone"]
+
+
+@pytest.mark.parametrize("work", [fail, stay])
+async def test_who_was_cancelled_before_has_as_long_and_ends_by_that(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "LEFT_SECONDS_MAX", 0.01)
+
+    async def leave() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await finish(work())
+
+    leaving = asyncio.create_task(leave())
+    await asyncio.sleep(0)
+    leaving.cancel()
+    with capture_logs() as told:
+        await asyncio.wait([leaving], timeout=HANGS)
+    assert leaving.cancelled()
+    assert [each["event"] for each in told] == ["left_undone"]
+
+
+async def test_who_was_cancelled_before_may_go_on_after_what_was_left() -> None:
+    """As the block of a timeout does, which takes its cancellation back."""
+    done: list[str] = []
+
+    async def leave() -> None:
+        done.append("left")
+
+    async def go() -> None:
+        async with asyncio.timeout(0):
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await finish(leave())
+                done.append("and went on")
+
+    with pytest.raises(TimeoutError):
+        await go()
+    assert done == ["left", "and went on"]
+
+
+async def test_dropping_a_task_may_be_closed() -> None:
+    waiting = asyncio.create_task(stay())
+    dropping = drop_task(waiting)
+    dropping.send(None)
+    dropping.close()
+    await end_tasks(waiting)
+
+
+async def test_a_group_ends_by_its_error_though_its_block_missed_its_cancellation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tasks, "INSIST_SECONDS", 0.01)
+
+    async def group() -> None:
+        async with TaskGroup() as tasks:
+            tasks.create_task(fail())
+            await deaf_once()
+
+    async with asyncio.timeout(HANGS):
+        with pytest.raises(ExceptionGroup) as caught:
+            await group()
+    assert [str(error) for error in caught.value.exceptions] == ["no connection"]
+    us = asyncio.current_task()
+    assert us
+    assert not us.cancelling()
+
+
+async def test_a_group_that_fails_leaves_nobody_behind_who_seems_cancelled() -> None:
+    """Python 3.11's does, where the failure comes after the block: `finish` would take it for our end."""
+
+    async def group() -> None:
+        async with TaskGroup() as tasks:
+            tasks.create_task(fail())
+
+    with pytest.raises(ExceptionGroup):
+        await group()
+    us = asyncio.current_task()
+    assert us
+    assert not us.cancelling()
+    with pytest.raises(OSError, match="no connection"):
+        await finish(fail())
+
+
+async def test_who_is_cancelled_while_a_group_fails_stays_cancelled() -> None:
+    async def group() -> None:
+        async with TaskGroup() as tasks:
+            tasks.create_task(fail())
+            tasks.create_task(deaf_once())
+
+    ending = asyncio.create_task(group())
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert ending.cancelling() == 1, "by its group"
+    ending.cancel()
+    await asyncio.wait([ending])
+    assert isinstance(ending.exception(), ExceptionGroup)
+    assert ending.cancelling() == 1, "by us"
