@@ -11,7 +11,6 @@ import asyncio
 import math
 import sys
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any, Self
 
 import structlog
@@ -42,31 +41,31 @@ async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
 async def finish(work: Coroutine[Any, Any, object]) -> None:
     """Do what is left to do at an end: raises what it raises.
 
-    Once we are cancelled, before or meanwhile and however often, it has LEFT_SECONDS_MAX from then on. If it
-    is not done by then, or fails, the log tells and CancelledError is raised, by which we end. If we were
-    cancelled meanwhile, CancelledError is raised in any case.
+    Once we are cancelled, before or meanwhile and however often, it has LEFT_SECONDS_MAX; then it is, too.
+    If so, or if it fails, the log tells and CancelledError is raised, by which we end. If we were cancelled
+    meanwhile, CancelledError is raised in any case.
     """
     loop = asyncio.get_running_loop()
     task, us = loop.create_task(work), asyncio.current_task()
     assert us
-    before = us.cancelling()
-    until = loop.time() + LEFT_SECONDS_MAX if before else math.inf
+    until = loop.time() + LEFT_SECONDS_MAX if us.cancelling() else math.inf
+    interrupted = False
     while not task.done() and (left := until - loop.time()) > 0:
         try:
             await asyncio.wait([task], timeout=left if left < math.inf else None)
         except asyncio.CancelledError:
-            until = min(until, loop.time() + LEFT_SECONDS_MAX)
+            interrupted, until = True, min(until, loop.time() + LEFT_SECONDS_MAX)
     if until == math.inf:
         task.result()
         return
-    with suppress(asyncio.CancelledError):  # raised below
+    try:
         await drop_task(task)
-    error = None if task.cancelled() else task.exception()
-    if task.cancelled() or error:
-        logger.warning(
-            "left_undone", work=getattr(work, "__qualname__", ""), error=repr(error or "cancelled")
-        )
-    if us.cancelling() > before or task.cancelled() or error:
+    except asyncio.CancelledError:
+        interrupted = True
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    if error:
+        logger.warning("left_undone", work=getattr(work, "__qualname__", ""), error=repr(error))
+    if interrupted or error:
         raise asyncio.CancelledError
 
 
@@ -83,15 +82,19 @@ async def drop_task(task: asyncio.Task[Any]) -> None:
 
 
 class TaskGroup(asyncio.TaskGroup):  # noqa: TID251 - the one that is meant
-    """As `asyncio.TaskGroup`, but what it cancels is cancelled again until it ends: tasks, and its block."""
+    """As `asyncio.TaskGroup` of Python 3.13, but what it cancels is cancelled again until it ends: its tasks,
+    and its block. What those have left to do at their end, they do by `finish`.
+    """
+
+    _block: asyncio.Task[Any] | None = None
+    """Whose the block is, while it runs."""
+    _insisting: asyncio.TimerHandle | None = None
 
     def __init__(self) -> None:
         super().__init__()
         self._ours: set[asyncio.Task[Any]] = set()
-        self._block: asyncio.Task[Any] | None = None
-        """Whose the block is, while it runs."""
         self._insisted = 0
-        """How often the task of the block was cancelled again."""
+        """How often the block was cancelled again."""
 
     def create_task(self, *arguments: Any, **options: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = super().create_task(*arguments, **options)
@@ -102,7 +105,7 @@ class TaskGroup(asyncio.TaskGroup):  # noqa: TID251 - the one that is meant
     async def __aenter__(self) -> Self:
         await super().__aenter__()
         self._block = asyncio.current_task()
-        self._insist_later()
+        self._cancelled = self._block.cancelling() if self._block else 0
         return self
 
     async def __aexit__(self, *error: Any) -> None:
@@ -110,24 +113,42 @@ class TaskGroup(asyncio.TaskGroup):  # noqa: TID251 - the one that is meant
         assert block
         for _ in range(self._insisted):
             block.uncancel()
-        cancelled = self._parent_cancel_requested  # type: ignore[attr-defined]
+        before = self._cancels_block
         try:
             await super().__aexit__(*error)
+        except BaseExceptionGroup:
+            if sys.version_info < (3, 13):
+                self._leave_as_it_was(block, ours=self._cancels_block and not before)
+            raise
         finally:
-            self._insisting.cancel()
-            after = self._parent_cancel_requested and not cancelled  # type: ignore[attr-defined]
-            if after and sys.version_info < (3, 13):
-                block.uncancel()  # it was cancelled for a task that failed meanwhile: 3.13 does so itself
+            if self._insisting:
+                self._insisting.cancel()
+
+    @property
+    def _cancels_block(self) -> bool:
+        """Whether it has cancelled it, for a task that failed."""
+        return self._parent_cancel_requested  # type: ignore[attr-defined, no-any-return]
+
+    def _leave_as_it_was(self, block: asyncio.Task[Any], *, ours: bool) -> None:
+        """As 3.13 does: our own cancellation is taken back; another's, which our errors hide, comes again."""
+        if ours:
+            block.uncancel()
+        if block.cancelling() > self._cancelled:
+            block.uncancel()
+            block.cancel()
+
+    def _abort(self) -> None:
+        super()._abort()  # type: ignore[misc]
+        self._insist_later()
 
     def _insist_later(self) -> None:
         self._insisting = asyncio.get_running_loop().call_later(INSIST_SECONDS, self._insist)
 
     def _insist(self) -> None:
-        if self._aborting:  # type: ignore[attr-defined]
-            for task in self._ours:
-                if task.cancelling():
-                    task.cancel()
-            if self._block:
-                self._insisted += 1
-                self._block.cancel()
+        for task in self._ours:
+            if task.cancelling():
+                task.cancel()
+        if self._block:
+            self._insisted += 1
+            self._block.cancel()
         self._insist_later()

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from eventstore.postgres import make_pool
-from eventstore.tasks import TaskGroup
+from eventstore.tasks import TaskGroup, end_tasks
 from services.audit.desk import Asked, Desk
 from services.audit.export import Format, Searched, export
 from services.audit.filters import EventFilter
@@ -134,7 +134,7 @@ async def follow_events(
             following = coming(desk, wanted, began, news, until=until)
             printing = tasks.create_task(_print_as_they_come(following, shown, as_json=as_json))
             await asyncio.wait([printing])  # where Ctrl-C is never missed; a task is told until it hears
-            epoch.cancel()
+            await end_tasks(epoch)
 
 
 async def _print_as_they_come(

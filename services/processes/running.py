@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import uvloop
 
 from eventstore.roles import Role
-from eventstore.tasks import TaskGroup
+from eventstore.tasks import TaskGroup, end_tasks
 from services.audit.erasure import erase_again
 from services.audit.erasure_list import ErasureList
 from services.collector import spare_the_collector
@@ -42,6 +42,8 @@ def run_process(
             async with open_context(settings, name, role, follow=follow) as context:
                 await refuse_older_log(context.log, context.bus)
                 await _erase_whoever_was(context)
+                if task.cancelling():  # it comes once, and may have been lost: see `eventstore.tasks`
+                    raise asyncio.CancelledError
                 await _as_long_as_the_epoch(context, main)
 
     spare_the_collector()
@@ -59,7 +61,7 @@ async def _as_long_as_the_epoch(context: ProcessContext, main: Main) -> None:
         try:
             await main(context)
         finally:
-            watching.cancel()
+            await end_tasks(watching)
 
     async with TaskGroup() as tasks:
         watching = tasks.create_task(end_with_the_epoch(context))

@@ -232,17 +232,46 @@ async def test_a_group_that_fails_leaves_nobody_behind_who_seems_cancelled() -> 
         await finish(fail())
 
 
-async def test_who_is_cancelled_while_a_group_fails_stays_cancelled() -> None:
+async def test_who_is_cancelled_while_a_group_fails_is_cancelled_after_it() -> None:
+    """Whoever catches the group's errors goes on otherwise, as nobody cancels him again."""
+    went_on: list[str] = []
+
     async def group() -> None:
         async with TaskGroup() as tasks:
             tasks.create_task(fail())
             tasks.create_task(deaf_once())
 
-    ending = asyncio.create_task(group())
-    for _ in range(4):
+    async def persist() -> None:
+        try:
+            await group()
+        except* OSError:
+            went_on.append("caught")
         await asyncio.sleep(0)
-    assert ending.cancelling() == 1, "by its group"
+        went_on.append("lives")
+
+    ending = asyncio.create_task(persist())
+    while not ending.cancelling():
+        await asyncio.sleep(0)
     ending.cancel()
+    await asyncio.wait([ending], timeout=HANGS)
+    assert ending.cancelled()
+    assert went_on == ["caught"]
+
+
+async def test_a_cancellation_that_is_on_its_way_is_not_lost_by_what_is_left_to_do() -> None:
+    done: list[str] = []
+
+    async def leave() -> None:
+        done.append("left")
+
+    async def end() -> None:
+        us = asyncio.current_task()
+        assert us
+        us.cancel()
+        await finish(leave())
+        done.append("went on")
+
+    ending = asyncio.create_task(end())
     await asyncio.wait([ending])
-    assert isinstance(ending.exception(), ExceptionGroup)
-    assert ending.cancelling() == 1, "by us"
+    assert ending.cancelled()
+    assert done == ["left"]
