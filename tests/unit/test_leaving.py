@@ -54,25 +54,9 @@ async def test_a_lease_that_was_given_in_that_moment_is_given_back(
     assert database.ran[-1] == ("release_lease", {"follower": "relay", "lease": 7})
 
 
-async def test_a_worker_who_joined_in_that_moment_leaves() -> None:
-    database = SlowToAnswer(join_workers=[[(3,)]])
-    worker = Worker(database.statements("eventstore"), ["agents"])
-
-    async def work() -> None:
-        try:
-            await worker.join()
-        finally:
-            await worker.leave()
-
-    working = asyncio.create_task(work())
-    await database.committed.wait()
-    await end_tasks(working)
-    assert working.cancelled()
-    assert database.ran[-1] == ("leave", {"worker": 3})
-
-
-async def test_a_worker_who_was_thought_dead_and_joined_again_in_that_moment_leaves() -> None:
-    database = SlowToAnswer(join_workers=[[(3,)], [(4,)]])
+@pytest.mark.parametrize("numbers", [[3], [3, 4]], ids=["joins", "was thought dead and joins again"])
+async def test_a_worker_who_joined_in_that_moment_leaves(numbers: list[int]) -> None:
+    database = SlowToAnswer(join_workers=[[(number,)] for number in numbers])
     worker = Worker(database.statements("eventstore"), ["agents"])
 
     async def work() -> None:
@@ -86,4 +70,4 @@ async def test_a_worker_who_was_thought_dead_and_joined_again_in_that_moment_lea
     await database.committed.wait()
     await end_tasks(working)
     assert working.cancelled()
-    assert database.ran[-1] == ("leave", {"worker": 4})
+    assert database.ran[-1] == ("leave", {"worker": numbers[-1]})
